@@ -1,0 +1,25 @@
+"""functad: JIT-compiled functional transforms for NumPy code on CPUs.
+
+>>> import functad as fd, numpy as np
+>>> fd.grad(lambda x: np.sum(np.sin(x) ** 2))(np.array([0.0, 0.5]))
+array([0.        , 0.84147098])
+"""
+
+from functad import config as config
+from functad import errors as errors
+from functad import primitives as primitives
+from functad.api.gradients import grad, value_and_grad
+from functad.api.jacobians import hessian, hvp, jacfwd, jacobian, jacrev, vhp
+from functad.api.jit import jit
+from functad.api.linear import jvp, linear_transpose, linearize, vjp
+from functad.api.programs import eval_shape, make_ir, stop_gradient
+from functad.api.vectorize import vmap
+from functad.tree import tree_map
+from functad.version import VERSION
+
+__version__ = VERSION
+
+__all__ = [
+    "eval_shape", "grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linear_transpose", "linearize", "make_ir",
+    "stop_gradient", "tree_map", "value_and_grad", "vhp", "vjp", "vmap",
+]  # fmt: skip

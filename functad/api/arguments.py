@@ -1,0 +1,136 @@
+"""What all transforms do with arguments and results: choose the differentiated ones, check them, give fresh arrays back."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from functad.core.capture import Leaf, as_leaf
+from functad.core.trace import current_trace
+from functad.core.tracer import PYTHON, Tracer
+from functad.core.zeros import zeros
+from functad.errors import DtypeError, ShapeError, StructureError
+from functad.ir.types import ArrayType, array_type
+from functad.tree import TreeDef, flatten_with_paths
+
+__all__ = ["Differentiated", "check_like", "fresh", "fresh_all", "leaves_of", "name_of", "normal_argnums"]
+
+
+def name_of(f: Callable[..., Any]) -> str:
+    """How messages and Programs name a function."""
+    return getattr(f, "__name__", type(f).__name__)
+
+
+def normal_argnums(argnums: int | Sequence[int], count: int, transform: str) -> tuple[int, ...]:
+    """``argnums`` as positions of ``count`` positional arguments."""
+    given = (argnums,) if isinstance(argnums, int | np.integer) else tuple(argnums)
+    result = []
+    for a in given:
+        position = operator.index(a)
+        if not -count <= position < count:
+            raise StructureError(
+                f"{transform}: argnums={argnums} names argument {position}, but the function was called with {count} positional arguments"
+            )
+        result.append(position % count)
+    if len(set(result)) != len(result):
+        raise StructureError(f"{transform}: argnums={argnums} names one argument twice")
+    return tuple(result)
+
+
+def leaves_of(tree: Any, what: str) -> tuple[list[Leaf], TreeDef]:
+    """The leaves of an argument, checked, and its structure."""
+    found, structure = flatten_with_paths(tree)
+    return [as_leaf(x, lambda path=path: f"{what}{path}") for path, x in found], structure  # type: ignore[misc]
+
+
+class Differentiated:
+    """The leaves that a transform differentiates with respect to, and how to call the function with new ones.
+
+    Python integers become floats; arrays of integers and booleans are refused.
+    """
+
+    def __init__(self, f: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], positions: Sequence[int], transform: str) -> None:
+        self.f = f
+        self.args = args
+        self.kwargs = kwargs
+        self.positions = positions
+        self.transform = transform
+        self.leaves: list[Leaf] = []
+        self.structures: list[TreeDef] = []
+        for p in positions:
+            leaves, structure = leaves_of(args[p], f"argument {p} of {name_of(f)}")
+            self.structures.append(structure)
+            self.leaves.extend([self._inexact(leaf, p) for leaf in leaves])
+
+    def _inexact(self, leaf: Leaf, position: int) -> Leaf:
+        if leaf.type.inexact:
+            return leaf
+        if leaf.kind == PYTHON and leaf.type.dtype.kind in "iu":
+            if type(leaf.value) is Tracer:
+                from functad.primitives.convert import convert
+
+                return Leaf(convert(leaf.value, np.dtype(np.float64)), array_type((), np.float64), PYTHON)
+            return Leaf(np.float64(leaf.value), array_type((), np.float64), PYTHON)
+        raise DtypeError(
+            f"{self.transform} differentiates real or complex floating-point values, but argument {position} of {name_of(self.f)} holds "
+            f"{leaf.type}; convert it with x.astype(float), or leave it out of argnums"
+        )
+
+    def call(self, leaves: Sequence[Any]) -> Any:
+        """The function on new leaves in place of the differentiated ones."""
+        args = list(self.args)
+        for p, value in zip(self.positions, self.unflatten(leaves), strict=True):
+            args[p] = value
+        return self.f(*args, **self.kwargs)
+
+    def unflatten(self, leaves: Sequence[Any]) -> list[Any]:
+        """One container an argument."""
+        containers, start = [], 0
+        for s in self.structures:
+            containers.append(s.unflatten(leaves[start : start + s.num_leaves]))
+            start += s.num_leaves
+        return containers
+
+    def cotangents(self, cts: Sequence[Any]) -> list[Any]:
+        """Cotangents with zeros for what is structurally zero; a real argument gets a real one."""
+        return [zeros(leaf.type) if c is None else c for c, leaf in zip(cts, self.leaves, strict=True)]
+
+
+def fresh(value: Any, seen: set[int]) -> Any:
+    """A result that shares memory with nothing else: arguments, constants, other results."""
+    if type(value) is np.ndarray:
+        if not value.ndim:
+            return value[()]
+        if value.base is not None or not value.flags.writeable or id(value) in seen:
+            value = value.copy()
+        seen.add(id(value))
+    return value
+
+
+def fresh_all(values: Sequence[Any], borrowed: Sequence[Any] = ()) -> list[Any]:
+    """Results for the user: tracers inside a trace, else arrays of their own."""
+    if current_trace() is not None:
+        return list(values)
+    seen = {id(b) for b in borrowed}
+    return [fresh(v, seen) for v in values]
+
+
+def check_like(given: Leaf, expected: ArrayType, what: str) -> Any:
+    """A tangent or cotangent checked against the type it belongs to; Python numbers take its dtype."""
+    from functad.primitives.convert import convert
+
+    if given.type is expected:
+        return given.value
+    if given.type.shape != expected.shape:
+        raise ShapeError(f"{what} has shape {given.type.shape}, but the value it belongs to is {expected}; give one of shape {expected.shape}")
+    if expected.inexact and given.kind == PYTHON and not (given.type.dtype.kind == "c" and expected.dtype.kind != "c"):
+        if type(given.value) is Tracer:
+            return convert(given.value, expected.dtype)
+        return expected.dtype.type(given.value)
+    raise DtypeError(
+        f"{what} has dtype {given.type.dtype}, but the value it belongs to is {expected}; convert it with .astype({str(expected.dtype)!r})"
+    )
+

@@ -1,0 +1,136 @@
+"""``grad`` and ``value_and_grad`` of scalar-valued functions."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from functad.api.arguments import Differentiated, fresh_all, name_of, normal_argnums
+from functad.core.capture import Captured, capture
+from functad.errors import DtypeError, ShapeError, StructureError
+from functad.transforms.linearize import linearize_program
+from functad.tree import flatten, unflatten
+
+__all__ = ["grad", "value_and_grad"]
+
+
+def value_and_grad(
+    f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False
+) -> Callable[..., Any]:
+    """A function that returns the value of ``f`` and its gradient.
+
+    Parameters
+    ----------
+    f
+        Returns a real scalar (with ``has_aux`` a pair: the scalar, and any container of values that is handed through).
+    argnums
+        Position of the argument to differentiate, or several; each may be a container.
+    has_aux
+        Whether ``f`` returns auxiliary data beside its value.
+    holomorphic
+        Whether ``f`` is a holomorphic function of complex arguments with a complex value.
+
+    Returns
+    -------
+    callable
+        ``(value, gradient)``, with ``has_aux`` ``((value, aux), gradient)``. The gradient is shaped as the argument; a tuple if ``argnums`` is one.
+        For complex arguments and a real value it is du/dx - i du/dy.
+
+    Raises
+    ------
+    ShapeError
+        If ``f`` does not return a scalar.
+    DtypeError
+        If an argument is an array of integers or booleans, or the value is not real.
+
+    Examples
+    --------
+    >>> import functad as fd, numpy as np
+    >>> fd.value_and_grad(lambda x: np.sum(x**2))(np.array([1.0, 2.0]))
+    (np.float64(5.0), array([2., 4.]))
+    """
+
+    @functools.wraps(f)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        positions = normal_argnums(argnums, len(args), "grad")
+        inputs = Differentiated(f, args, kwargs, positions, "grad")
+        if holomorphic and any(leaf.type.dtype.kind != "c" for leaf in inputs.leaves):
+            raise DtypeError(f"grad with holomorphic=True takes complex arguments, got {', '.join(str(x.type) for x in inputs.leaves)}")
+        aux_tree: list[Any] = []
+
+        def call(leaves: Sequence[Any]) -> Any:
+            result = inputs.call(leaves)
+            if not has_aux:
+                return result
+            if not (isinstance(result, tuple) and len(result) == 2):
+                raise StructureError(f"grad with has_aux=True: {name_of(f)} must return a pair (value, aux), got {type(result).__name__}")
+            aux_leaves, structure = flatten(result[1])
+            aux_tree.append(structure)
+            return (result[0], *aux_leaves)
+
+        captured = capture(call, inputs.leaves, "grad", concrete=True)
+        check_scalar(captured, f, has_aux, holomorphic)
+        primals = [*captured.captures, *[leaf.value for leaf in inputs.leaves]]
+        active = [False] * len(captured.captures) + [True] * len(inputs.leaves)
+        outs, linear = linearize_program(captured.program, primals, active, captured.known)
+        one = captured.program.outputs[0].type.dtype.type(1)
+        cts = inputs.cotangents(linear.backward([one] + [None] * (len(outs) - 1)))
+        results = fresh_all([*outs, *cts], primals)
+        gradients = inputs.unflatten(results[len(outs) :])
+        gradient = gradients[0] if isinstance(argnums, int | np.integer) else tuple(gradients)
+        if has_aux:
+            return (results[0], unflatten(aux_tree[0], results[1 : len(outs)])), gradient
+        return results[0], gradient
+
+    return wrapped
+
+
+def grad(
+    f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False
+) -> Callable[..., Any]:
+    """A function that returns the gradient of the scalar-valued function ``f``; parameters as of `value_and_grad`.
+
+    With ``has_aux`` it returns ``(gradient, aux)``.
+
+    Examples
+    --------
+    >>> import functad as fd, numpy as np
+    >>> fd.grad(lambda x: np.sum(np.sin(x)))(np.zeros(3))
+    array([1., 1., 1.])
+    >>> fd.grad(fd.grad(np.tanh))(0.5)
+    np.float64(-0.7268619813835872)
+    """
+    both = value_and_grad(f, argnums, has_aux, holomorphic)
+
+    @functools.wraps(f)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        value, gradient = both(*args, **kwargs)
+        return (gradient, value[1]) if has_aux else gradient
+
+    return wrapped
+
+
+def check_scalar(captured: Captured, f: Callable[..., Any], has_aux: bool, holomorphic: bool) -> None:
+    """Refuse what has no gradient."""
+    name, types = name_of(f), captured.program.out_types
+    if not has_aux and not captured.out_tree.is_leaf():
+        found = f"a container of {len(types)} values" if types else "None (is a return statement missing?)"
+        raise StructureError(
+            f"grad needs a function that returns one scalar; {name} returned {found}. "
+            "For a value beside auxiliary data use has_aux=True, for several outputs fd.jacobian or fd.vjp"
+        )
+    out = types[0]
+    if out.shape != ():
+        raise ShapeError(
+            f"grad needs a scalar-valued function; {name} returned {out}. Sum it (np.sum), or use fd.jacobian, or fd.vjp with a cotangent"
+        )
+    if out.dtype.kind == "c" and not holomorphic:
+        raise DtypeError(f"grad needs a real value; {name} returned {out}. Take np.real or np.abs of it, or pass holomorphic=True")
+    if holomorphic and out.dtype.kind != "c":
+        raise DtypeError(f"grad with holomorphic=True needs a complex value; {name} returned {out}")
+    if out.dtype.kind not in "fc":
+        raise DtypeError(f"grad needs a floating-point value; {name} returned {out}")
+

@@ -1,0 +1,181 @@
+"""Jacobians, Hessians, and products with them."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from functad.api.arguments import Differentiated, fresh_all, name_of, normal_argnums
+from functad.api.gradients import grad
+from functad.api.linear import jvp, vjp
+from functad.core.capture import Captured, Leaf, capture
+from functad.core.primitive import type_of
+from functad.core.tracer import ARRAY, SCALAR
+from functad.core.zeros import zeros
+from functad.errors import DtypeError
+from functad.ir.types import ArrayType
+from functad.primitives.shapes import reshape, transpose
+from functad.transforms.linearize import LinearMap, linearize_program
+from functad.transforms.vmap import batch_program
+
+__all__ = ["hessian", "hvp", "jacfwd", "jacobian", "jacrev", "vhp"]
+
+
+def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0, holomorphic: bool = False) -> Callable[..., Any]:
+    """A function that returns the Jacobian of ``f``, by forward mode if there are no more inputs than outputs, else by reverse mode.
+
+    The result is a container of the structure of the value of ``f``; each leaf of it holds, in the structure of the argument, arrays of shape
+    ``value.shape + argument.shape``. A tuple of those if ``argnums`` is a sequence.
+
+    Examples
+    --------
+    >>> import functad as fd, numpy as np
+    >>> fd.jacobian(lambda x: x**2)(np.array([1.0, 2.0]))
+    array([[2., 0.],
+           [0., 4.]])
+    """
+    return _jacobian(f, argnums, holomorphic, "jacobian")
+
+
+def jacfwd(f: Callable[..., Any], argnums: int | Sequence[int] = 0, holomorphic: bool = False) -> Callable[..., Any]:
+    """`jacobian` by forward mode: one Jacobian-vector product an input element, all at once."""
+    return _jacobian(f, argnums, holomorphic, "jacfwd")
+
+
+def jacrev(f: Callable[..., Any], argnums: int | Sequence[int] = 0, holomorphic: bool = False) -> Callable[..., Any]:
+    """`jacobian` by reverse mode: one vector-Jacobian product an output element, all at once."""
+    return _jacobian(f, argnums, holomorphic, "jacrev")
+
+
+def hessian(f: Callable[..., Any], argnums: int | Sequence[int] = 0, holomorphic: bool = False) -> Callable[..., Any]:
+    """A function that returns the Hessian of ``f``: the Jacobian, forward, of its Jacobian, reverse.
+
+    Examples
+    --------
+    >>> import functad as fd, numpy as np
+    >>> fd.hessian(lambda x: x[0] ** 2 * x[1])(np.array([1.0, 3.0]))
+    array([[6., 2.],
+           [2., 0.]])
+    """
+    return jacfwd(jacrev(f, argnums, holomorphic), argnums, holomorphic)
+
+
+def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+    """The product of the Hessian of the scalar function ``f`` with a vector, forward over reverse: no Hessian is formed.
+
+    ``primals`` and ``tangents`` are tuples, one entry an argument; so is the result, unless there is one argument.
+
+    Examples
+    --------
+    >>> import functad as fd, numpy as np
+    >>> fd.hvp(lambda x: np.sum(x**3), (np.array([1.0, 2.0]),), (np.array([1.0, 1.0]),))
+    array([ 6., 12.])
+    """
+    result = jvp(grad(f, tuple(range(len(primals)))), primals, tangents)[1]
+    return result[0] if len(primals) == 1 else result
+
+
+def vhp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
+    """The product of a vector with the Hessian of the scalar function ``f``, reverse over reverse; arguments and result as of `hvp`.
+
+    Examples
+    --------
+    >>> import functad as fd, numpy as np
+    >>> fd.vhp(lambda x: np.sum(x**3), (np.array([1.0, 2.0]),), (np.array([1.0, 1.0]),))
+    array([ 6., 12.])
+    """
+    result = vjp(grad(f, tuple(range(len(primals)))), *primals)[1](tuple(tangents))
+    return result[0] if len(primals) == 1 else result
+
+
+def _jacobian(f: Callable[..., Any], argnums: int | Sequence[int], holomorphic: bool, transform: str) -> Callable[..., Any]:
+    @functools.wraps(f)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        positions = normal_argnums(argnums, len(args), transform)
+        inputs = Differentiated(f, args, kwargs, positions, transform)
+        captured = capture(inputs.call, inputs.leaves, transform, concrete=True)
+        check_types(f, inputs, captured, holomorphic, transform)
+        values = [*captured.captures, *[leaf.value for leaf in inputs.leaves]]
+        active = [False] * len(captured.captures) + [True] * len(inputs.leaves)
+        _, linear = linearize_program(captured.program, values, active, captured.known)
+        linear = LinearMap(linear.entries, linear.residuals, captured.program.inputs[len(captured.captures) :], linear.outputs)
+        in_types, out_types = [leaf.type for leaf in inputs.leaves], captured.program.out_types
+        n_in, n_out = sum(t.size for t in in_types), sum(t.size for t in out_types)
+        forward = transform == "jacfwd" or (transform == "jacobian" and n_in <= n_out)
+        blocks = forward_blocks(linear, in_types, out_types) if forward else reverse_blocks(linear, in_types, out_types)
+        flat = iter(fresh_all([b for row in blocks for b in row]))
+        rows = []
+        for _ in out_types:
+            containers = inputs.unflatten([next(flat) for _ in in_types])
+            rows.append(containers[0] if isinstance(argnums, int | np.integer) else tuple(containers))
+        return captured.out_tree.unflatten(rows)
+
+    return wrapped
+
+
+def forward_blocks(linear: LinearMap, in_types: Sequence[ArrayType], out_types: Sequence[ArrayType]) -> list[list[Any]]:
+    """Blocks [output][input] of the Jacobian, a column an input element."""
+    columns = []
+    for i, t in enumerate(in_types):
+        results = map_unit_vectors(lambda e, i=i: linear.forward([e if j == i else None for j in range(len(in_types))]), t)  # type: ignore[misc]
+        column = []
+        for r, out in zip(results, out_types, strict=True):
+            if r is None:
+                column.append(zeros(out.with_shape(out.shape + t.shape)))
+                continue
+            moved = transpose(r, (*range(1, out.ndim + 1), 0))
+            column.append(reshape(moved, out.shape + t.shape))
+        columns.append(column)
+    return [[column[o] for column in columns] for o in range(len(out_types))]
+
+
+def reverse_blocks(linear: LinearMap, in_types: Sequence[ArrayType], out_types: Sequence[ArrayType]) -> list[list[Any]]:
+    """Blocks [output][input] of the Jacobian, a row an output element."""
+    rows = []
+    for o, t in enumerate(out_types):
+        results = map_unit_vectors(lambda e, o=o: linear.backward([e if j == o else None for j in range(len(out_types))]), t)  # type: ignore[misc]
+        shapes = [t.shape + x.shape for x in in_types]
+        rows.append([zeros(x.with_shape(s)) if r is None else reshape(r, s) for r, x, s in zip(results, in_types, shapes, strict=True)])
+    return rows
+
+
+def map_unit_vectors(f: Callable[[Any], list[Any]], type: ArrayType) -> list[Any]:
+    """``f`` (linear) on every unit vector of a type, stacked on axis 0; None where zero."""
+    size = type.size
+    if size == 1:
+        return [None if r is None else reshape(r, (1, *type_of(r).shape)) for r in f(ones(type))]
+    present: list[bool] = []
+
+    def call(args: Sequence[Any]) -> list[Any]:
+        results = f(args[0])
+        present.extend(r is not None for r in results)
+        return [r for r in results if r is not None]
+
+    basis = np.eye(size, dtype=type.dtype).reshape(size, *type.shape)
+    captured = capture(call, [Leaf(None, type, ARRAY if type.ndim else SCALAR)], "jacobian", concrete=True, valued=[False])
+    n = len(captured.captures)
+    outs, flags = batch_program(captured.program, size, [*captured.captures, basis], [False] * n + [True])
+    assert all(flags)
+    found = iter(outs)
+    return [next(found) if p else None for p in present]
+
+
+def ones(type: ArrayType) -> Any:
+    """Ones of a type."""
+    return np.ones(type.shape, type.dtype) if type.ndim else type.dtype.type(1)
+
+
+def check_types(f: Callable[..., Any], inputs: Differentiated, captured: Captured, holomorphic: bool, transform: str) -> None:
+    """Refuse complex Jacobians unless the function is said to be holomorphic."""
+    complex_in = [leaf.type for leaf in inputs.leaves if leaf.type.dtype.kind == "c"]
+    if complex_in and not holomorphic and transform != "jacrev":
+        raise DtypeError(f"{transform} of {name_of(f)} with complex arguments ({complex_in[0]}) needs holomorphic=True")
+    for t in captured.program.out_types:
+        if not t.inexact:
+            raise DtypeError(f"{transform} needs floating-point values; {name_of(f)} returned {t}; convert it with .astype(float)")
+        if t.dtype.kind == "c" and not holomorphic:
+            raise DtypeError(f"{transform} of {name_of(f)} with a complex value ({t}) needs holomorphic=True, or take np.real of it")
+

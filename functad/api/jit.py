@@ -1,0 +1,208 @@
+"""``jit``: trace a function once for each kind of argument, compile it to native code, and call that."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, overload
+
+import numpy as np
+
+from functad.api.arguments import fresh_all, leaves_of, name_of, normal_argnums
+from functad.core.capture import Leaf, capture
+from functad.core.trace import type_name
+from functad.core.tracer import Tracer
+from functad.errors import StructureError
+from functad.ir.program import Program
+from functad.primitives.calls import jit_p
+from functad.tree import TreeDef, unflatten
+
+__all__ = ["Jitted", "Traced", "jit"]
+
+
+@dataclass
+class Traced:
+    """A Program traced from one kind of call, and what it is valid for."""
+
+    program: Program
+    in_tree: TreeDef
+    leaves: list[Leaf]  # types and kinds of the dynamic arguments; no values
+    out_tree: TreeDef
+    captures: list[Tracer]
+    arrays: list[tuple[np.ndarray, np.ndarray]]  # closed-over writeable arrays, and what they held
+
+    def valid(self) -> bool:
+        """Whether the closed-over arrays still hold what they held."""
+        return all([np.array_equal(array, held, equal_nan=array.dtype.kind in "fc") for array, held in self.arrays])
+
+
+class Jitted:
+    """A function compiled on its first call with each kind of arguments; what `jit` returns."""
+
+    def __init__(self, f: Callable[..., Any], static_argnums: tuple[int, ...], static_argnames: tuple[str, ...]) -> None:
+        functools.update_wrapper(self, f)
+        self._f = f
+        self._static_argnums = static_argnums
+        self._static_argnames = frozenset(static_argnames)
+        self._traced: dict[Any, list[Traced]] = {}
+        self._lock = threading.RLock()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self._dispatch(args, kwargs)
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        return self if instance is None else functools.partial(self, instance)
+
+    def __repr__(self) -> str:
+        return f"<functad.jit of {name_of(self._f)}>"
+
+    # -- the slow path: from arguments to a traced Program --------------------------------------------------------------------------
+
+    def _dispatch(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        traced, leaves = self.trace(args, kwargs)
+        values = [*traced.captures, *[leaf.value for leaf in leaves]]
+        outs = jit_p.bind(*values, program=traced.program, name=name_of(self._f))
+        return traced.out_tree.unflatten(fresh_all(outs, values))
+
+    def trace(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Traced, list[Leaf]]:
+        """The Program for these arguments, traced now if there is none yet, and the leaves of the dynamic arguments."""
+        dynamic, static = self.split_static(args, kwargs)
+        leaves, structure = leaves_of(dynamic, f"arguments of {name_of(self._f)}: ")
+        key = (structure, static, *[(leaf.type, leaf.kind) for leaf in leaves])
+        try:
+            candidates = self._traced.setdefault(key, [])
+        except TypeError:
+            raise self.unhashable(static) from None
+        for traced in candidates:
+            if traced.valid():
+                return traced, leaves
+        with self._lock:
+            for traced in candidates:
+                if traced.valid():
+                    return traced, leaves
+            traced = self.trace_now(structure, static, leaves)
+            if not traced.captures:  # what closes over tracers of an enclosing function serves this call only
+                candidates.append(traced)
+        return traced, leaves
+
+    def trace_now(self, structure: TreeDef, static: Any, leaves: Sequence[Leaf]) -> Traced:
+        """Run the Python function on tracers."""
+
+        def call(xs: Sequence[Any]) -> Any:
+            args, kwargs = self.join_static(unflatten(structure, xs), static)
+            return self._f(*args, **kwargs)
+
+        captured = capture(call, leaves, "jit", concrete=False)
+        captured.program.name = name_of(self._f)
+        kept = [Leaf(None, leaf.type, leaf.kind) for leaf in leaves]
+        return Traced(captured.program, structure, kept, captured.out_tree, captured.captures, captured.trace.arrays)
+
+    # -- static arguments ---------------------------------------------------------------------------------------------------------
+
+    def split_static(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
+        """Dynamic arguments as (args, kwargs), and static ones as ((position, value), ...), ((name, value), ...)."""
+        if not self._static_argnums and not self._static_argnames:
+            return (args, kwargs), ((), ())
+        positions = set()
+        for p in self._static_argnums:
+            if -len(args) <= p < len(args):
+                positions.update(normal_argnums(p, len(args), "jit"))
+        names = {k for k in kwargs if k in self._static_argnames}
+        dynamic = tuple([a for i, a in enumerate(args) if i not in positions]), {k: v for k, v in kwargs.items() if k not in names}
+        static = tuple([(i, Static(args[i])) for i in sorted(positions)]), tuple([(k, Static(kwargs[k])) for k in sorted(names)])
+        return dynamic, static
+
+    def join_static(self, dynamic: Any, static: Any) -> tuple[list[Any], dict[str, Any]]:
+        """The arguments of the Python function."""
+        args, kwargs = list(dynamic[0]), dict(dynamic[1])
+        for i, value in static[0]:
+            args.insert(i, value.value)
+        kwargs.update((k, value.value) for k, value in static[1])
+        return args, kwargs
+
+    def unhashable(self, static: Any) -> Exception:
+        """The error that names the static argument that cannot be hashed."""
+        for where, value in (*static[0], *static[1]):
+            try:
+                hash(value)
+            except TypeError:
+                return StructureError(
+                    f"static argument {where!r} of {name_of(self._f)} is a {type_name(value.value)}, which cannot be hashed; "
+                    "static arguments select the compiled code and must be hashable: pass a tuple, or leave it out of static_argnums"
+                )
+        return StructureError(f"the arguments of {name_of(self._f)} have a structure that cannot be hashed")
+
+
+class Static:
+    """A static argument: equal to another if type and value are (1, 1.0 and True are different programs)."""
+
+    __slots__ = ("value",)
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Static) and type(self.value) is type(other.value) and bool(self.value == other.value)
+
+    def __hash__(self) -> int:
+        return hash((type(self.value), self.value))
+
+
+@overload
+def jit(f: Callable[..., Any], *, static_argnums: int | Sequence[int] = (), static_argnames: str | Sequence[str] = ()) -> Jitted: ...
+@overload
+def jit(
+    f: None = None, *, static_argnums: int | Sequence[int] = (), static_argnames: str | Sequence[str] = ()
+) -> Callable[[Callable[..., Any]], Jitted]: ...
+def jit(
+    f: Callable[..., Any] | None = None, *, static_argnums: int | Sequence[int] = (), static_argnames: str | Sequence[str] = ()
+) -> Any:
+    """Compile a function to native code; also a decorator, with or without arguments.
+
+    The function is traced once for each structure, dtype, shape and kind of its arguments; it must be pure. What it closes over is part of the
+    Program: arrays are compared on each call, so writing to one traces again.
+
+    Parameters
+    ----------
+    static_argnums, static_argnames
+        Arguments that are Python values (hashable), not traced: a new value traces again. Given by position they are static by name too, and
+        the other way round, where the signature tells.
+
+    Examples
+    --------
+    >>> import functad as fd, numpy as np
+    >>> @fd.jit
+    ... def f(x, y):
+    ...     return np.sum(np.sin(x) * y)
+    >>> f(np.zeros(3), np.ones(3))
+    np.float64(0.0)
+    """
+    if f is None:
+        return functools.partial(jit, static_argnums=static_argnums, static_argnames=static_argnames)
+    if not callable(f):
+        raise StructureError(f"jit takes a function, got {type_name(f)}")
+    nums = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
+    names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
+    nums, names = complete_static(f, nums, names)
+    return Jitted(f, nums, names)
+
+
+def complete_static(f: Callable[..., Any], nums: tuple[int, ...], names: tuple[str, ...]) -> tuple[tuple[int, ...], tuple[str, ...]]:
+    """Static positions with their names, and the other way round."""
+    if not nums and not names:
+        return nums, names
+    try:
+        parameters = list(inspect.signature(f).parameters.values())
+    except (TypeError, ValueError):
+        return nums, names
+    positional = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    unknown = [n for n in names if n not in {p.name for p in parameters} and not any(p.kind is p.VAR_KEYWORD for p in parameters)]
+    if unknown:
+        raise StructureError(f"jit: static_argnames names {unknown[0]!r}, but {name_of(f)} has no such parameter")
+    more_names = {positional[n] for n in nums if -len(positional) <= n < len(positional)}
+    more_nums = {positional.index(n) for n in names if n in positional}
+    return tuple(sorted({*nums, *more_nums})), tuple(sorted({*names, *more_names}))
+

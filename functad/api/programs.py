@@ -1,0 +1,80 @@
+"""Looking at Programs: ``make_ir`` and ``eval_shape``; ``stop_gradient``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from functad.api.arguments import fresh_all, leaves_of, name_of
+from functad.api.jit import Jitted
+from functad.core.capture import Leaf
+from functad.errors import StructureError
+from functad.ir.program import Program
+from functad.ir.types import ArrayType, array_type
+from functad.primitives.stops import stop_gradient as stop_p
+from functad.tree import flatten, unflatten
+
+__all__ = ["eval_shape", "make_ir", "stop_gradient"]
+
+
+def make_ir(f: Callable[..., Any]) -> Callable[..., Program]:
+    """A function that returns the Program of ``f`` for given arguments; print it to read it.
+
+    Examples
+    --------
+    >>> import functad as fd, numpy as np
+    >>> fd.make_ir(lambda x: np.sin(x) * 2.0)(np.zeros(3))
+    { lambda a:f64[3] .
+        b:f64[3] = sin a
+        c:f64[3] = mul b 2.0
+      in (c) }
+    """
+    function = f._f if isinstance(f, Jitted) else f
+
+    def wrapped(*args: Any, **kwargs: Any) -> Program:
+        traced, _ = Jitted(function, (), ()).trace(args, kwargs)
+        if traced.captures:
+            raise StructureError(f"make_ir: {name_of(function)} closes over traced values; make them arguments")
+        return traced.program
+
+    return wrapped
+
+
+def eval_shape(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """The types (``.shape``, ``.dtype``) of the results of ``f``, without computing anything.
+
+    Arguments may be arrays, or anything with ``shape`` and ``dtype``.
+
+    Examples
+    --------
+    >>> import functad as fd, numpy as np
+    >>> fd.eval_shape(np.outer, np.zeros(3), np.zeros(4))
+    f64[3,4]
+    """
+    found, structure = flatten((args, kwargs))
+    function = f._f if isinstance(f, Jitted) else f
+    leaves = [abstract_leaf(x) for x in found]
+    traced = Jitted(function, (), ()).trace_now(structure, ((), ()), leaves)
+    return traced.out_tree.unflatten(traced.program.out_types)
+
+
+def abstract_leaf(x: Any) -> Leaf:
+    """A leaf from a type, an array, or anything with a shape and a dtype."""
+    if isinstance(x, ArrayType) or (hasattr(x, "shape") and hasattr(x, "dtype")):
+        type = array_type(tuple(x.shape), x.dtype)
+        return Leaf(None, type, 2 if type.ndim else 1)
+    return leaves_of(x, "arguments")[0][0]
+
+
+def stop_gradient(x: Any) -> Any:
+    """The value of ``x`` (a container of arrays) with a derivative of zero, in forward and reverse mode.
+
+    Examples
+    --------
+    >>> import functad as fd
+    >>> fd.grad(lambda x: x * fd.stop_gradient(x))(3.0)
+    np.float64(3.0)
+    """
+    leaves, structure = leaves_of(x, "argument of stop_gradient")
+    return unflatten(structure, fresh_all([stop_p(leaf.value) for leaf in leaves], [leaf.value for leaf in leaves]))
+

@@ -1,0 +1,1 @@
+"""Primitives, tracers, the current trace, and the NumPy evaluator."""

@@ -1,0 +1,156 @@
+"""The ``Primitive`` record: all that functad knows about one operation, declared once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from functad.core.trace import Trace, current_trace, escaped
+from functad.core.tracer import Tracer
+from functad.errors import InternalError
+from functad.ir.types import ArrayType, array_type
+from functad.kernel_ir.rules import KernelRule
+
+__all__ = ["REGISTRY", "Linear", "Primitive", "Sample", "type_of"]
+
+REGISTRY: dict[str, Primitive] = {}
+"""Every primitive by its name."""
+
+
+@dataclass(frozen=True)
+class Linear:
+    """Stands, in a transpose rule, for an operand that the result is linear in; its value does not exist."""
+
+    type: ArrayType
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One call of a primitive for the registry-driven tests: operand types (or arrays) and params.
+
+    ``low`` and ``high`` bound the random operands, so that they stay where the operation is defined and smooth.
+    """
+
+    operands: tuple[Any, ...]
+    params: dict[str, Any]
+    low: float = -2.0
+    high: float = 2.0
+    smooth: bool = True
+
+
+class Primitive:
+    """One operation: type rule, NumPy evaluation, derivative, transpose, batching and native form.
+
+    Parameters
+    ----------
+    name
+        Its name in printed Programs, unique.
+    type_rule
+        ``type_rule(*in_types, **params)`` gives the result's type (a tuple of types if ``multiple_results``), or raises.
+    evaluate
+        ``evaluate(*values, **params)``: the specification, in NumPy.
+    jvp
+        ``jvp(tangents, primals, out, **params)``: the tangent of the result; a tangent is None where it is zero; at least one is not.
+        None: the result has no derivative (integer or piecewise constant), its tangent is zero.
+    transpose
+        ``transpose(ct, *operands, **params)``: one cotangent (or None) an operand; linear operands come as ``Linear``.
+    linear
+        The operands in which the result is linear: ``"jointly"`` all together, ``"each"`` each alone, or the positions that are so together.
+    batch
+        ``batch(size, batched, *operands, **params)``: operands flagged in ``batched`` carry the mapped axis as axis 0;
+        returns (result, whether it is batched).
+    kernel
+        Its native form, or a function ``(in_types, params) -> KernelRule``.
+    samples
+        ``samples()`` gives calls for the registry-driven tests.
+    may_raise
+        Whether evaluation can raise on some values (an index out of bounds).
+    linearize
+        For primitives with sub-Programs: ``linearize(in_types, params, mask) -> LinearRule`` in place of what jvp and transpose give.
+    jvp_call
+        For primitives with sub-Programs: ``jvp_call(primals, tangents, **params) -> (results, their tangents)`` in place of ``jvp``.
+    """
+
+    __slots__ = (
+        "_types", "batch", "evaluate", "jvp", "jvp_call", "kernel", "linear", "linearize", "may_raise", "multiple_results", "name", "rules", "samples",
+        "transpose", "type_rule",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        type_rule: Callable[..., Any],
+        evaluate: Callable[..., Any],
+        jvp: Callable[..., Any] | None = None,
+        transpose: Callable[..., Any] | None = None,
+        linear: str | tuple[int, ...] | None = None,
+        batch: Callable[..., Any] | None = None,
+        kernel: KernelRule | Callable[..., KernelRule] | None = None,
+        may_raise: bool = False,
+        multiple_results: bool = False,
+        samples: Callable[[], Iterable[Sample]] = tuple,
+        linearize: Callable[..., Any] | None = None,
+        jvp_call: Callable[..., Any] | None = None,
+    ) -> None:
+        if name in REGISTRY:
+            raise InternalError(f"primitive {name!r} is declared twice")
+        self.name = name
+        self.type_rule = type_rule
+        self.evaluate = evaluate
+        self.jvp = jvp
+        self.transpose = transpose
+        self.linear = linear
+        self.batch = batch
+        self.kernel = kernel
+        self.may_raise = may_raise
+        self.multiple_results = multiple_results
+        self.samples = samples
+        self.linearize = linearize
+        self.jvp_call = jvp_call
+        self.rules: dict[Any, Any] = {}  # linear rules by (in_types, params, mask); see transforms.linearize
+        self._types: dict[Any, tuple[ArrayType, ...]] = {}
+        REGISTRY[name] = self
+
+    def out_types(self, in_types: tuple[ArrayType, ...], params: dict[str, Any]) -> tuple[ArrayType, ...]:
+        """The types of the results, memoised."""
+        key = (in_types, *params.items()) if params else in_types
+        found = self._types.get(key)
+        if found is None:
+            result = self.type_rule(*in_types, **params)
+            found = self._types[key] = result if self.multiple_results else (result,)
+        return found
+
+    def bind(self, *args: Any, **params: Any) -> Any:
+        """Apply the primitive: an equation of the current trace, or NumPy's result where there is none."""
+        trace = current_trace()
+        if trace is not None:
+            return trace.emit(self, args, params)
+        for a in args:
+            if type(a) is Tracer:
+                raise escaped(a)
+        return self.evaluate(*args, **params)
+
+    def __repr__(self) -> str:
+        return f"Primitive({self.name})"
+
+
+def type_of(value: Any) -> ArrayType:
+    """The type of a tracer, an array or a NumPy scalar."""
+    if type(value) is Tracer:
+        return value.var.type
+    return array_type(value.shape, value.dtype)
+
+
+def zeros_of(type: ArrayType) -> np.ndarray:
+    """A read-only array of zeros that takes no memory."""
+    return np.broadcast_to(np.zeros((), type.dtype), type.shape)
+
+
+def bind_all(primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> tuple[Any, ...]:
+    """``bind`` with the results always as a tuple."""
+    out = primitive.bind(*args, **params)
+    return tuple(out) if primitive.multiple_results else (out,)

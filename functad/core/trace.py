@@ -1,0 +1,259 @@
+"""Tracing: ``bind`` emits equations into the current trace, and values are computed on demand where they are known.
+
+A trace collects the equations of one function call. Traces nest; a tracer of an enclosing trace that is used in an inner one becomes
+an explicit extra input ("capture") of every trace in between, so that inner Programs are closed and no transform can confuse the
+variables of another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from functad.core.location import user_location
+from functad.errors import EscapedTracerError, InternalError, StructureError, TracerConversionError
+from functad.ir.program import Atom, Eqn, Literal, Location, Program, Var, literal
+from functad.ir.types import ArrayType
+
+if TYPE_CHECKING:
+    from functad.core.primitive import Primitive
+    from functad.core.tracer import Tracer
+
+__all__ = ["ABSENT", "Trace", "current_trace", "location_scope", "no_trace", "using"]
+
+ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "ABSENT"})()
+"""Stands for a value that is not known while tracing."""
+
+_current: ContextVar[Trace | None] = ContextVar("functad_trace", default=None)
+_inherited: ContextVar[Location | None] = ContextVar("functad_location", default=None)
+
+current_trace = _current.get
+
+
+@contextmanager
+def using(trace: Trace | None) -> Iterator[None]:
+    """Make ``trace`` the one that ``bind`` emits into; None means: evaluate."""
+    token = _current.set(trace)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
+def no_trace() -> Any:
+    """A context in which ``bind`` evaluates with NumPy."""
+    return using(None)
+
+
+@contextmanager
+def location_scope(loc: Location | None) -> Iterator[None]:
+    """Equations that are emitted inside come from ``loc``: rules inherit the location of what they differentiate."""
+    token = _inherited.set(loc)
+    try:
+        yield
+    finally:
+        _inherited.reset(token)
+
+
+class Trace:
+    """The equations of one function call while it runs.
+
+    Parameters
+    ----------
+    kind
+        The transform that traces, for messages: ``"grad"``, ``"vmap"``, ``"jit"`` ...
+    concrete
+        Whether values are computed where they are known. Under ``jit`` they are not: the Program must serve other values too.
+    """
+
+    __slots__ = ("arrays", "captures", "concrete", "cursor", "env", "eqns", "inputs", "kind", "open", "parent", "sources")
+
+    def __init__(self, kind: str, concrete: bool) -> None:
+        self.kind = kind
+        self.concrete = concrete
+        self.parent = _current.get()
+        self.inputs: list[Var] = []
+        self.eqns: list[Eqn] = []
+        self.env: dict[Var, Any] = {}
+        self.sources: dict[Var, Tracer] = {}  # inputs whose value is that of a tracer of the parent
+        self.captures: dict[Var, tuple[Var, Tracer]] = {}  # parent's variable -> own input, parent's tracer
+        self.arrays: list[tuple[np.ndarray, np.ndarray]] = []  # closed-over writeable arrays and their snapshots
+        self.cursor = 0  # equations before it have been evaluated, or cannot be
+        self.open = True
+
+    # -- inputs ------------------------------------------------------------------------------------------------------------------
+
+    def add_input(self, type: ArrayType, value: Any = ABSENT) -> Var:
+        """A new input variable, with its value (or the parent's tracer of it) where that is known."""
+        from functad.core.tracer import Tracer
+
+        var = Var(type)
+        self.inputs.append(var)
+        if value is ABSENT:
+            return var
+        if isinstance(value, Tracer):
+            self.sources[var] = value
+        else:
+            self.env[var] = value
+        return var
+
+    def capture(self, tracer: Tracer) -> Var:
+        """The input that stands for a tracer of an enclosing trace."""
+        from functad.core.tracer import Tracer
+
+        if self.parent is None:
+            raise escaped(tracer)
+        outer = self.parent.atom(tracer)
+        assert isinstance(outer, Var)
+        found = self.captures.get(outer)
+        if found is None:
+            handle = Tracer(outer, self.parent, tracer.kind)
+            var = Var(outer.type)
+            self.sources[var] = handle
+            found = self.captures[outer] = (var, handle)
+        return found[0]
+
+    def atom(self, value: Any) -> Atom:
+        """The operand that stands for a value in this trace."""
+        from functad.core.tracer import Tracer
+
+        if type(value) is Tracer:
+            if value.trace is self:
+                return value.var
+            if not value.trace.open:
+                raise escaped(value)
+            return self.capture(value)
+        if isinstance(value, np.generic):
+            return Literal(value)
+        if isinstance(value, np.ndarray):
+            found = literal(value)
+            if value.flags.writeable and value.ndim:
+                self.note_array(value, found.value)
+            return found
+        raise StructureError(
+            f"expected an array or a number, got {type_name(value)}; convert it with np.asarray before it meets traced values"
+        )
+
+    def note_array(self, array: np.ndarray, snapshot: np.ndarray) -> None:
+        """Remember, in every open trace, that a writeable array was closed over."""
+        trace: Trace | None = self
+        while trace is not None:
+            trace.arrays.append((array, snapshot))
+            trace = trace.parent
+
+    # -- equations ---------------------------------------------------------------------------------------------------------------
+
+    def emit(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
+        """Append ``primitive[params] args`` and return a tracer of its result (a tuple of them, if it has several)."""
+        from functad.core.tracer import ARRAY, SCALAR, Tracer
+
+        inputs = tuple([self.atom(a) for a in args])
+        types = primitive.out_types(tuple([a.type for a in inputs]), params)
+        outputs = tuple([Var(t) for t in types])
+        loc = _inherited.get() or user_location()
+        self.eqns.append(Eqn(primitive, inputs, params, outputs, loc))
+        if primitive.may_raise and self.concrete:
+            self.run()
+        if primitive.multiple_results:
+            return tuple([Tracer(v, self, ARRAY if v.type.ndim else SCALAR) for v in outputs])
+        out = outputs[0]
+        return Tracer(out, self, ARRAY if out.type.ndim else SCALAR)
+
+    def finish(self, outputs: Sequence[Any]) -> tuple[Program, list[Tracer]]:
+        """Close the trace: its Program, captures first among the inputs, and the parent's tracers that they stand for."""
+        atoms = [self.atom(o) for o in outputs]
+        self.open = False
+        captured = list(self.captures.values())
+        program = Program([v for v, _ in captured] + self.inputs, self.eqns, atoms)
+        return program, [t for _, t in captured]
+
+    # -- values ------------------------------------------------------------------------------------------------------------------
+
+    def lookup(self, atom: Atom) -> Any:
+        """The value of an atom where it is known already or comes from outside; ABSENT if not."""
+        if isinstance(atom, Literal):
+            return atom.value
+        value = self.env.get(atom, ABSENT)
+        if value is ABSENT and self.concrete:
+            source = self.sources.get(atom)
+            if source is not None:
+                value = source.trace.value(source.var)
+                if value is not ABSENT:
+                    self.env[atom] = value
+        return value
+
+    def run(self) -> None:
+        """Evaluate all equations that are not evaluated yet and whose operands have values."""
+        eqns, env = self.eqns, self.env
+        while self.cursor < len(eqns):
+            eqn = eqns[self.cursor]
+            self.cursor += 1
+            if eqn.outputs[0] in env:
+                continue
+            values = [self.lookup(a) for a in eqn.inputs]
+            if any(v is ABSENT for v in values):
+                continue
+            with using(None):
+                result = eqn.primitive.evaluate(*values, **eqn.params)
+            if eqn.primitive.multiple_results:
+                env.update(zip(eqn.outputs, result, strict=True))
+            else:
+                env[eqn.outputs[0]] = result
+
+    def value(self, var: Var) -> Any:
+        """The value of a variable of this trace, computed now if need be; ABSENT if it has none."""
+        if not self.concrete:
+            return ABSENT
+        value = self.lookup(var)
+        if value is ABSENT:
+            self.run()
+            value = self.env.get(var, ABSENT)
+        return value
+
+    def force(self, var: Var, reason: str) -> Any:
+        """The value of a variable, or an error that says why there is none and what to write instead.
+
+        This is the one place where Python asks for the value of a traced variable.
+        """
+        value = self.value(var)
+        if value is ABSENT:
+            raise TracerConversionError(self.why_unknown(var, reason))
+        return value
+
+    def why_unknown(self, var: Var, reason: str) -> str:
+        """The message for a value that Python asked for and that is not known while tracing."""
+        blame: Trace = self
+        while blame.concrete and blame.kind != "vmap" and blame.parent is not None:
+            blame = blame.parent
+        where = user_location()
+        advice = {
+            "jit": "a function under jit is traced once for all values of its arguments; "
+            "use np.where(condition, x, y), mark the argument with static_argnums, or leave jit out (grad alone runs Python control flow)",
+            "vmap": "under vmap it has a different value for each element of the mapped axis; use np.where(condition, x, y)",
+        }.get(blame.kind, f"it has no value while {blame.kind} traces; use np.where(condition, x, y)")
+        return f"{reason} of a traced {var.type} has no value{f' at {where}' if where else ''}: {advice}"
+
+
+def type_name(value: object) -> str:
+    """How messages name the type of a value."""
+    cls = type(value)
+    return cls.__name__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__name__}"
+
+
+def escaped(tracer: Tracer) -> EscapedTracerError:
+    """The error for a tracer that outlived its function."""
+    made = next((f" made at {e.loc}" for e in tracer.trace.eqns if tracer.var in e.outputs), "")
+    return EscapedTracerError(
+        f"a traced value ({tracer.var.type},{made or ' an argument'}) of a function under {tracer.trace.kind} was used after that function "
+        "had returned; return it from the function instead of storing it"
+    )
+
+
+def require(condition: bool, message: str) -> None:
+    """An internal assertion with a message."""
+    if not condition:
+        raise InternalError(message)

@@ -1,0 +1,142 @@
+"""``Tracer``: what a traced function sees in place of an array.
+
+A tracer is a handle: a variable of a trace, and what kind of object the value would be in plain NumPy. Operators, methods and the
+NumPy protocols are installed by ``functad.numpy``; here are only the handle itself and what Python asks of every object.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from functad.core.location import user_location
+from functad.errors import ImmutableError, TracerConversionError
+from functad.ir.types import ArrayType
+
+if TYPE_CHECKING:
+    from functad.core.trace import Trace
+    from functad.ir.program import Var
+
+__all__ = ["ARRAY", "PYTHON", "SCALAR", "Tracer"]
+
+PYTHON, SCALAR, ARRAY = 0, 1, 2
+"""Kinds of tracer: a Python number (weak in promotion), a NumPy scalar, an array."""
+
+
+class Tracer:
+    """A traced value. Use it as the array or number that it stands for."""
+
+    __slots__ = ("__weakref__", "base", "kind", "trace", "var")
+
+    __array_priority__ = 1000.0
+
+    def __init__(self, var: Var, trace: Trace, kind: int, base: Tracer | None = None) -> None:
+        self.var = var
+        self.trace = trace
+        self.kind = kind
+        self.base = base
+
+    @property
+    def type(self) -> ArrayType:
+        """The type in the IR."""
+        return self.var.type
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape, as of an array."""
+        return self.var.type.shape
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The dtype, as of an array."""
+        return self.var.type.dtype
+
+    @property
+    def ndim(self) -> int:
+        """The number of axes."""
+        return self.var.type.ndim
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return self.var.type.size
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes an element."""
+        return int(self.dtype.itemsize)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all elements."""
+        return self.size * self.itemsize
+
+    def __len__(self) -> int:
+        if not self.var.type.shape:
+            raise TypeError("len() of a traced value without axes")
+        return self.var.type.shape[0]
+
+    def __repr__(self) -> str:
+        value = self.trace.value(self.var) if self.trace.open else None
+        known = f" = {np.array2string(np.asarray(value), threshold=8, precision=6)}" if isinstance(value, np.ndarray | np.generic) else ""
+        return f"Tracer({self.var.type} under {self.trace.kind}{known})"
+
+    # -- what Python may ask of a value ------------------------------------------------------------------------------------------
+
+    def _scalar(self, asked: str) -> Any:
+        if self.size != 1:
+            raise TracerConversionError(
+                f"{asked} of a traced {self.type}{_at()}: only a value with one element can be converted; use np.any, np.all or an index"
+            )
+        return np.asarray(self.trace.force(self.var, asked)).reshape(())[()]
+
+    def __bool__(self) -> bool:
+        return bool(self._scalar("the truth value"))
+
+    def __index__(self) -> int:
+        if self.dtype.kind not in "iu":
+            raise TracerConversionError(f"a traced {self.type} was used as an index{_at()}: only integers can be; use .astype(int)")
+        return operator.index(self._scalar("the integer value"))
+
+    def __int__(self) -> int:
+        if self.type.inexact:
+            raise self._loses("int()", "np.floor(x) to stay traced, or fd.stop_gradient(x) for a plain value")
+        return int(self._scalar("the integer value"))
+
+    def __float__(self) -> float:
+        if self.type.inexact:
+            raise self._loses("float()", "the traced value itself: it takes part in arithmetic as a float does")
+        return float(self._scalar("the value"))
+
+    def __complex__(self) -> complex:
+        raise self._loses("complex()", "the traced value itself, or x.astype(complex)")
+
+    def __array__(self, *args: Any, **kwargs: Any) -> np.ndarray:
+        raise self._loses("np.asarray() (or writing it into a plain array)", "functad.numpy.asarray, np.stack, or x.at[index].set(value)")
+
+    def __iter__(self) -> Iterator[Any]:
+        if not self.shape:
+            raise TracerConversionError(f"iteration over a traced {self.type}{_at()}, which has no axes")
+        return iter([self[i] for i in range(self.shape[0])])  # type: ignore[index]
+
+    def __hash__(self) -> int:
+        raise TypeError(f"a traced {self.type} cannot be hashed{_at()}, as an array cannot; use id(x) or a static argument")
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        raise ImmutableError(
+            f"a traced {self.type} was written to in place{_at()}: functions under {self.trace.kind} are pure; "
+            "use x = x.at[index].set(value) (or .add, .multiply, .min, .max)"
+        )
+
+    def _loses(self, what: str, instead: str) -> TracerConversionError:
+        return TracerConversionError(
+            f"{what} of a traced {self.type}{_at()} would lose its derivative under {self.trace.kind}; use {instead}"
+        )
+
+
+def _at() -> str:
+    where = user_location()
+    return f" at {where}" if where else ""

@@ -1,0 +1,56 @@
+"""Error classes: each is also an instance of what Python or NumPy would raise, and its message says what to write instead."""
+
+from __future__ import annotations
+
+__all__ = [
+    "DtypeError", "EscapedTracerError", "FunctadError", "ImmutableError", "IndexOutOfBoundsError", "InternalError", "LinearityError",
+    "MissingExtraError", "ShapeError", "StructureError", "TracerConversionError", "UnsupportedError",
+]  # fmt: skip
+
+
+class FunctadError(Exception):
+    """Base class of functad's errors."""
+
+
+class DtypeError(FunctadError, TypeError):
+    """An argument has a dtype that the operation does not take."""
+
+
+class ShapeError(FunctadError, ValueError):
+    """Shapes do not fit together."""
+
+
+class StructureError(FunctadError, TypeError):
+    """A container, or what is in it, is not what the operation takes."""
+
+
+class TracerConversionError(FunctadError, TypeError):
+    """A traced value was converted where its value is unknown or its derivative would be lost."""
+
+
+class EscapedTracerError(FunctadError, RuntimeError):
+    """A tracer was used after the function that it belongs to had returned."""
+
+
+class ImmutableError(FunctadError, TypeError):
+    """A traced or borrowed array was written to."""
+
+
+class IndexOutOfBoundsError(FunctadError, IndexError):
+    """An index lies outside its axis."""
+
+
+class UnsupportedError(FunctadError, TypeError):
+    """A NumPy function or an argument of it that functad does not have."""
+
+
+class LinearityError(FunctadError, ValueError):
+    """A function that has to be linear is not."""
+
+
+class MissingExtraError(FunctadError, ImportError):
+    """An optional dependency is not installed; the message names the extra."""
+
+
+class InternalError(FunctadError, RuntimeError):
+    """A defect in functad itself."""

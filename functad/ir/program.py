@@ -1,0 +1,174 @@
+"""Programs: typed SSA, the one representation that every transform reads and writes.
+
+A ``Program`` is a list of equations over typed variables::
+
+    { lambda a:f64[3] b:f64[] .
+        c:f64[3] = sin a
+        d:f64[3] = mul c b
+      in (d) }
+
+Each variable is assigned once, before its uses; an atom is a variable or a literal (a scalar, or a read-only array).
+A Program is closed: what a function closed over is an explicit input or a literal.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from functad.ir.types import ArrayType, array_type
+
+if TYPE_CHECKING:
+    from functad.core.primitive import Primitive
+
+__all__ = ["Atom", "Eqn", "Literal", "Location", "Program", "Var", "literal", "sub_programs"]
+
+
+class Var:
+    """A variable; its identity is its name."""
+
+    __slots__ = ("type",)
+
+    def __init__(self, type: ArrayType) -> None:
+        self.type = type
+
+    def __repr__(self) -> str:
+        return f"Var({self.type})"
+
+
+class Literal:
+    """A constant operand: a NumPy scalar, or an array that nobody writes to any more."""
+
+    __slots__ = ("type", "value")
+
+    def __init__(self, value: Any, type: ArrayType | None = None) -> None:
+        self.value = value
+        self.type = array_type(value.shape, value.dtype) if type is None else type
+
+    def __repr__(self) -> str:
+        return f"Literal({self.value!r})"
+
+
+Atom = Var | Literal
+
+
+class Location:
+    """Where in the user's code an equation comes from; resolved to file and line only when printed."""
+
+    __slots__ = ("code", "instruction")
+
+    def __init__(self, code: Any, instruction: int) -> None:
+        self.code = code
+        self.instruction = instruction
+
+    @property
+    def filename(self) -> str:
+        """The file of the user's code."""
+        return str(self.code.co_filename)
+
+    @property
+    def line(self) -> int:
+        """The line in the user's file."""
+        starts, lines = _line_table(self.code)
+        return lines[bisect_right(starts, self.instruction) - 1]
+
+    def __str__(self) -> str:
+        return f"{self.filename}:{self.line}"
+
+
+@lru_cache(maxsize=64)
+def _line_table(code: Any) -> tuple[list[int], list[int]]:
+    """Where ranges of instructions start, and their lines."""
+    starts, lines = [-1], [code.co_firstlineno]
+    for start, _, line in code.co_lines():
+        starts.append(start)
+        lines.append(code.co_firstlineno if line is None else line)
+    return starts, lines
+
+
+class Eqn:
+    """``outputs = primitive[params] inputs``."""
+
+    __slots__ = ("inputs", "loc", "outputs", "params", "primitive")
+
+    def __init__(
+        self,
+        primitive: Primitive,
+        inputs: tuple[Atom, ...],
+        params: Mapping[str, Any],
+        outputs: tuple[Var, ...],
+        loc: Location | None,
+    ) -> None:
+        self.primitive = primitive
+        self.inputs = inputs
+        self.params = params
+        self.outputs = outputs
+        self.loc = loc
+
+
+class Program:
+    """A closed function of typed inputs: straight-line equations, sub-Programs in their params.
+
+    ``str(program)`` is stable text; its grammar is in ``docs/design.md``.
+    """
+
+    __slots__ = ("derived", "eqns", "inputs", "name", "outputs", "plan")
+
+    def __init__(
+        self,
+        inputs: Iterable[Var],
+        eqns: Iterable[Eqn],
+        outputs: Iterable[Atom],
+        name: str = "",
+    ) -> None:
+        self.inputs = tuple(inputs)
+        self.eqns = tuple(eqns)
+        self.outputs = tuple(outputs)
+        self.name = name
+        self.plan: Any = None  # the evaluator's numbering of the variables, made when first run
+        self.derived: dict[Any, Any] = {}  # what transforms and the backend made of this Program, by what they made
+
+    @property
+    def in_types(self) -> tuple[ArrayType, ...]:
+        """The types of the inputs."""
+        return tuple(v.type for v in self.inputs)
+
+    @property
+    def out_types(self) -> tuple[ArrayType, ...]:
+        """The types of the outputs."""
+        return tuple(a.type for a in self.outputs)
+
+    def __str__(self) -> str:
+        from functad.ir.printer import format_program
+
+        return format_program(self)
+
+    __repr__ = __str__
+
+
+def literal(value: Any) -> Literal:
+    """A literal of a NumPy scalar, or of a private read-only copy of an array."""
+    if isinstance(value, np.ndarray):
+        if value.ndim == 0:
+            return Literal(value[()])
+        if value.flags.writeable or not value.flags.owndata:
+            value = value.copy()
+            value.flags.writeable = False
+    return Literal(value)
+
+
+def sub_programs(eqn: Eqn) -> list[Program]:
+    """The Programs among the params of an equation, those in tuples included."""
+    found: list[Program] = []
+    stack = [v for _, v in sorted(eqn.params.items(), reverse=True)]
+    while stack:
+        value = stack.pop()
+        if type(value) is Program:
+            found.append(value)
+        elif type(value) is tuple:
+            stack.extend(reversed(value))
+    return found

@@ -1,0 +1,108 @@
+"""Types of the IR: what a variable holds, known at trace time."""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ["ArrayType", "Size", "Symbol", "array_type", "dtype_name", "scalar_type"]
+
+
+class Symbol:
+    """A size that is run-time data: only equality is defined on it, so no decision can depend on its value."""
+
+    __slots__ = ("index",)
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Symbol) and other.index == self.index
+
+    def __hash__(self) -> int:
+        return hash(("Symbol", self.index))
+
+    def __repr__(self) -> str:
+        return f"n{self.index}"
+
+
+Size = int | Symbol
+
+
+class ArrayType:
+    """The shape and dtype of an array; interned, so equal types are identical objects."""
+
+    __slots__ = ("dtype", "ndim", "shape")
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    ndim: int
+
+    def __init__(self, shape: tuple[int, ...], dtype: np.dtype) -> None:
+        self.shape = shape
+        self.dtype = dtype
+        self.ndim = len(shape)
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        size = 1
+        for n in self.shape:
+            size *= n
+        return size
+
+    @property
+    def inexact(self) -> bool:
+        """Whether values of this type have tangents: real and complex floating point."""
+        return self.dtype.kind in "fc"
+
+    def with_shape(self, shape: tuple[int, ...]) -> ArrayType:
+        """The same dtype with another shape."""
+        return array_type(shape, self.dtype)
+
+    def with_dtype(self, dtype: np.dtype) -> ArrayType:
+        """The same shape with another dtype."""
+        return array_type(self.shape, dtype)
+
+    def __repr__(self) -> str:
+        return f"{dtype_name(self.dtype)}[{','.join(map(str, self.shape))}]"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return array_type, (self.shape, self.dtype)
+
+
+_interned: dict[tuple[tuple[int, ...], np.dtype], ArrayType] = {}
+
+
+def array_type(shape: tuple[int, ...], dtype: np.dtype | type) -> ArrayType:
+    """The one ``ArrayType`` of this shape and dtype.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> array_type((3, 4), np.float64)
+    f64[3,4]
+    """
+    found = _interned.get((shape, dtype))  # type: ignore[arg-type]
+    if found is None:
+        exact = np.dtype(dtype).newbyteorder("=")
+        found = _interned.setdefault((shape, exact), ArrayType(shape, exact))
+    return found
+
+
+def scalar_type(dtype: np.dtype | type) -> ArrayType:
+    """The rank-0 type of a dtype."""
+    return array_type((), dtype)
+
+
+def dtype_name(dtype: np.dtype) -> str:
+    """The short name of a dtype: ``f64``, ``i32``, ``u8``, ``c128``, ``bool``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> dtype_name(np.dtype(np.float32))
+    'f32'
+    """
+    if dtype.kind == "b":
+        return "bool"
+    return f"{dtype.kind}{dtype.itemsize * 8}"

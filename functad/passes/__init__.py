@@ -1,0 +1,1 @@
+"""Rewrites of Programs before lowering: ``PIPELINE`` is the list of them in order."""

@@ -1,0 +1,42 @@
+"""Common subexpressions: equations that compute the same thing from the same operands become one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from functad.ir.program import Atom, Eqn, Literal, Program, Var
+
+__all__ = ["cse"]
+
+
+def atom_key(atom: Atom) -> Any:
+    """What two atoms share exactly if they are the same value."""
+    if type(atom) is Var:
+        return atom
+    value = atom.value  # type: ignore[union-attr]
+    if isinstance(value, np.ndarray):
+        return id(value)
+    return value.dtype.char, value.tobytes()  # bits: -0.0 is not 0.0, and NaN is itself
+
+
+def cse(program: Program) -> Program:
+    """The Program with equal equations merged; the first one stays, with its location."""
+    replaced: dict[Var, Var] = {}
+    seen: dict[Any, tuple[Var, ...]] = {}
+    eqns: list[Eqn] = []
+    for e in program.eqns:
+        if replaced:
+            inputs = tuple([replaced.get(a, a) if type(a) is Var else a for a in e.inputs])
+            if any(a is not b for a, b in zip(inputs, e.inputs, strict=True)):
+                e = Eqn(e.primitive, inputs, e.params, e.outputs, e.loc)
+        key = (e.primitive.name, *[atom_key(a) for a in e.inputs], *(e.params.items() if e.params else ()))
+        found = seen.get(key)
+        if found is None:
+            seen[key] = e.outputs
+            eqns.append(e)
+        else:
+            replaced.update(zip(e.outputs, found, strict=True))
+    outputs = [a if type(a) is Literal else replaced.get(a, a) for a in program.outputs]  # type: ignore[arg-type]
+    return Program(program.inputs, eqns, outputs, program.name)

@@ -1,0 +1,39 @@
+"""The passes between tracing and lowering, in order."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+
+from functad import config
+from functad.ir.checker import check_program
+from functad.ir.dce import dce
+from functad.ir.program import Program
+from functad.passes.cse import cse
+from functad.passes.fold import fold
+from functad.passes.inline import inline
+from functad.passes.simplify import simplify
+
+__all__ = ["PIPELINE", "optimize"]
+
+PIPELINE: tuple[Callable[[Program], Program], ...] = (
+    inline,  # one function per Program
+    dce,  # before rewriting what nobody needs
+    fold,  # literals first: the rules look for them
+    simplify,
+    cse,
+    simplify,  # merging operands makes new matches
+    dce,
+)
+
+
+def optimize(program: Program) -> Program:
+    """Run the pipeline; in debug mode the checker runs after each pass and names it."""
+    debug, stages = config.debug.value, config.dump.value
+    for number, step in enumerate(PIPELINE):
+        program = step(program)
+        if debug:
+            check_program(program, f"pass {number}, {step.__name__}")
+        if "passes" in stages or "all" in stages:
+            print(f"-- after {step.__name__}\n{program}", file=sys.stderr)
+    return program

@@ -1,0 +1,228 @@
+"""Algebraic simplification: tables of rules, one line each, by primitive.
+
+A rule takes a ``Match`` (an equation whose operands have been simplified) and gives what its result equals: an atom, or None if it does not
+apply. Every rule is exact in IEEE arithmetic, signed zeros and NaN included; that is why there is no ``x + 0 -> x`` (it would turn -0.0 + 0.0
+into -0.0) and no ``x * 0 -> 0``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from functad.core.primitive import REGISTRY
+from functad.ir.program import Atom, Eqn, Literal, Program, Var
+from functad.ir.types import ArrayType
+
+__all__ = ["RULES", "Match", "simplify"]
+
+
+class Match:
+    """An equation seen by a rule: its operands, their definitions, and a way to emit what replaces it."""
+
+    __slots__ = ("definitions", "emitted", "eqn", "ins", "out", "params")
+
+    def __init__(self, eqn: Eqn, ins: tuple[Atom, ...], definitions: dict[Var, Eqn], emitted: list[Eqn]) -> None:
+        self.eqn = eqn
+        self.ins = ins
+        self.params = eqn.params
+        self.out: ArrayType = eqn.outputs[0].type
+        self.definitions = definitions
+        self.emitted = emitted
+
+    def scalar(self, i: int) -> Any:
+        """The value of operand i if it is a rank-0 literal, else None."""
+        a = self.ins[i]
+        return a.value if type(a) is Literal and not a.type.ndim else None
+
+    def made_by(self, i: int, name: str) -> Eqn | None:
+        """The equation of operand i if it is one of this primitive."""
+        a = self.ins[i]
+        e = self.definitions.get(a) if type(a) is Var else None
+        return e if e is not None and e.primitive.name == name else None
+
+    def keep(self, i: int) -> Atom | None:
+        """Operand i, if it has the result's type."""
+        return self.ins[i] if self.ins[i].type is self.out else None
+
+    def emit(self, name: str, *operands: Atom, **params: Any) -> Atom:
+        """The result of a new equation in place of this one."""
+        primitive = REGISTRY[name]
+        (type,) = primitive.out_types(tuple([a.type for a in operands]), params)
+        var = Var(type)
+        eqn = Eqn(primitive, operands, params, (var,), self.eqn.loc)
+        self.definitions[var] = eqn
+        self.emitted.append(eqn)
+        return var
+
+    def literal(self, value: Any) -> Literal:
+        """A rank-0 literal of the result's dtype."""
+        return Literal(self.out.dtype.type(value))
+
+
+Rule = Callable[[Match], Atom | None]
+
+
+def is_value(m: Match, i: int, value: float) -> bool:
+    """Whether operand i is the rank-0 literal ``value``."""
+    v = m.scalar(i)
+    return v is not None and bool(v == value)
+
+
+def same_shape(m: Match) -> Atom | None:
+    """A shape operation that changes nothing."""
+    return m.keep(0)
+
+
+def unary_pair(outer: str, inner: str) -> Rule:
+    """``outer(inner(x)) -> x``."""
+    del outer
+    return lambda m: e.inputs[0] if (e := m.made_by(0, inner)) is not None and e.inputs[0].type is m.out else None
+
+
+def spread_literal(m: Match) -> Atom | None:
+    """``f(broadcast(rank-0 a), y) -> f(a, y)``: rank-0 operands broadcast by themselves, as long as another operand has the shape."""
+    new = list(m.ins)
+    for i in range(len(new)):
+        e = m.made_by(i, "broadcast")
+        if e is None or e.inputs[0].type.ndim or not m.out.ndim:
+            continue
+        if any(j != i and new[j].type.ndim for j in range(len(new))):
+            new[i] = e.inputs[0]
+    if all(a is b for a, b in zip(new, m.ins, strict=True)):
+        return None
+    return m.emit(m.eqn.primitive.name, *new, **m.params)
+
+
+def compose_broadcasts(m: Match) -> Atom | None:
+    """``broadcast(broadcast(x)) -> broadcast(x)``."""
+    e = m.made_by(0, "broadcast")
+    if e is None:
+        return None
+    inner, outer = e.params["axes"], m.params["axes"]
+    return m.emit("broadcast", e.inputs[0], shape=m.params["shape"], axes=tuple([outer[a] for a in inner]))
+
+
+def compose_transposes(m: Match) -> Atom | None:
+    """``transpose(transpose(x)) -> transpose(x)``."""
+    e = m.made_by(0, "transpose")
+    if e is None:
+        return None
+    axes = tuple([e.params["axes"][a] for a in m.params["axes"]])
+    return e.inputs[0] if axes == tuple(range(len(axes))) else m.emit("transpose", e.inputs[0], axes=axes)
+
+
+def compose_reshapes(m: Match) -> Atom | None:
+    """``reshape(reshape(x)) -> reshape(x)``."""
+    e = m.made_by(0, "reshape")
+    if e is None:
+        return None
+    x = e.inputs[0]
+    return x if x.type is m.out else m.emit("reshape", x, shape=m.params["shape"])
+
+
+def negated_operand(m: Match) -> Atom | None:
+    """``x + -y -> x - y``, ``-x + y -> y - x``."""
+    for i in (1, 0):
+        e = m.made_by(i, "neg")
+        if e is not None and _fits(m, e.inputs[0], m.ins[1 - i]):
+            return m.emit("sub", m.ins[1 - i], e.inputs[0])
+    return None
+
+
+def subtract_negated(m: Match) -> Atom | None:
+    """``x - -y -> x + y``."""
+    e = m.made_by(1, "neg")
+    return m.emit("add", m.ins[0], e.inputs[0]) if e is not None else None
+
+
+def _fits(m: Match, *operands: Atom) -> bool:
+    return not m.out.ndim or any(a.type.ndim for a in operands)
+
+
+def square_as_product(m: Match) -> Atom | None:
+    """``x ** 1 -> x``, ``x ** 2 -> square(x)``."""
+    n = m.params["exponent"]
+    return m.ins[0] if n == 1 else m.emit("square", m.ins[0]) if n == 2 else None
+
+
+def known_predicate(m: Match) -> Atom | None:
+    """``select(True, x, y) -> x``."""
+    p = m.scalar(0)
+    return None if p is None else m.keep(1 if p else 2)
+
+
+def same_branches(m: Match) -> Atom | None:
+    """``select(p, x, x) -> x``."""
+    return m.keep(1) if m.ins[1] is m.ins[2] else None
+
+
+RULES: dict[str, tuple[Rule, ...]] = {
+    "neg": (unary_pair("neg", "neg"),),
+    "conj": (unary_pair("conj", "conj"),),
+    "add": (spread_literal, negated_operand),
+    "sub": (spread_literal, lambda m: m.keep(0) if is_value(m, 1, 0) and not np.signbit(m.scalar(1).real) else None, subtract_negated),
+    "mul": (
+        spread_literal,
+        lambda m: m.keep(0) if is_value(m, 1, 1) else None,
+        lambda m: m.keep(1) if is_value(m, 0, 1) else None,
+        lambda m: m.emit("neg", m.ins[0]) if m.out.dtype.kind == "f" and is_value(m, 1, -1) and m.keep(0) is not None else None,
+        lambda m: m.emit("neg", m.ins[1]) if m.out.dtype.kind == "f" and is_value(m, 0, -1) and m.keep(1) is not None else None,
+    ),
+    "div": (spread_literal, lambda m: m.keep(0) if is_value(m, 1, 1) else None),
+    "integer_power": (square_as_product,),
+    "select": (spread_literal, known_predicate, same_branches),
+    "broadcast": (same_shape, compose_broadcasts),
+    "reshape": (same_shape, compose_reshapes),
+    "transpose": (compose_transposes,),
+    "convert": (same_shape,),
+    "stop_gradient": (same_shape,),
+    **{
+        name: (spread_literal,)
+        for name in ("power", "maximum", "minimum", "eq", "ne", "lt", "le", "gt", "ge", "arctan2", "hypot", "logaddexp", "clip", "copysign")
+    },
+}
+
+
+def simplify(program: Program) -> Program:
+    """Apply the rules once, from the first equation to the last, until none applies to an equation."""
+    replaced: dict[Var, Atom] = {}
+    definitions: dict[Var, Eqn] = {}
+    eqns: list[Eqn] = []
+    for e in program.eqns:
+        if replaced:
+            inputs = tuple([replaced.get(a, a) if type(a) is Var else a for a in e.inputs])
+            if any(a is not b for a, b in zip(inputs, e.inputs, strict=True)):
+                e = Eqn(e.primitive, inputs, e.params, e.outputs, e.loc)
+        result = _rewrite(e, definitions, eqns)
+        if result is None:
+            for v in e.outputs:
+                definitions[v] = e
+            eqns.append(e)
+        else:
+            replaced[e.outputs[0]] = result
+    outputs = [replaced.get(a, a) if type(a) is Var else a for a in program.outputs]
+    return Program(program.inputs, eqns, outputs, program.name)
+
+
+def _rewrite(eqn: Eqn, definitions: dict[Var, Eqn], eqns: list[Eqn]) -> Atom | None:
+    rules = RULES.get(eqn.primitive.name)
+    if rules is None:
+        return None
+    start = len(eqns)
+    match = Match(eqn, eqn.inputs, definitions, eqns)
+    for rule in rules:
+        result = rule(match)
+        if result is None:
+            continue
+        # what a rule emitted may be simplified again: take its last equation back and try once more
+        if len(eqns) > start and type(result) is Var and eqns[-1].outputs[0] is result:
+            last = eqns.pop()
+            again = _rewrite(last, definitions, eqns)
+            if again is not None:
+                return again
+            eqns.append(last)
+        return result
+    return None

@@ -1,0 +1,183 @@
+"""The declaration of an elementwise primitive: one call gives all its rules.
+
+Operands have one dtype and one shape, or rank 0: a rank-0 operand broadcasts, all other broadcasting is an equation of its own. With
+tangents ``t_k`` of operands ``x_k`` the tangent of ``y = f(x_0, x_1, ...)`` is the sum over k of ``jvp[k](t_k, y, x_0, x_1, ...)``, each
+term linear in ``t_k``.
+
+Rules are differentiated again for higher orders, so they are written in primitives whose own derivatives are right at the same points: a
+``select`` away from a singularity guards the operand too, so that no branch not taken makes a NaN.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from functad.core.primitive import Linear, Primitive, Sample, type_of
+from functad.core.zeros import add
+from functad.errors import DtypeError, ShapeError
+from functad.ir.types import ArrayType, array_type
+from functad.kernel_ir.rules import KernelRule, Pointwise
+
+__all__ = ["Op", "elementwise", "unbroadcast"]
+
+TangentRule = Callable[..., Any]
+ResultDtype = Callable[..., np.dtype]
+
+DTYPES: dict[str, tuple[type, ...]] = {
+    "f": (np.float64, np.float32),
+    "c": (np.complex128, np.complex64),
+    "i": (np.int64, np.int32),
+    "u": (np.uint8,),
+    "b": (np.bool_,),
+}
+"""The dtypes that samples of each kind are drawn from."""
+
+KIND_NAMES = {"f": "floating", "c": "complex", "i": "integer", "u": "unsigned", "b": "bool"}
+
+PYTHON_NUMBERS = frozenset((int, float, complex))
+
+
+class Op:
+    """A strict primitive as a function; Python numbers take the dtype of the first array operand."""
+
+    def __init__(self, primitive: Primitive, doc: str) -> None:
+        self.primitive = primitive
+        self.__doc__ = doc
+
+    def __call__(self, *args: Any, **params: Any) -> Any:
+        for a in args:
+            if type(a) in PYTHON_NUMBERS:
+                scalar = next(b for b in args if type(b) not in PYTHON_NUMBERS).dtype.type
+                args = tuple([scalar(b) if type(b) in PYTHON_NUMBERS else b for b in args])
+                break
+        return self.primitive.bind(*args, **params)
+
+    def __repr__(self) -> str:
+        return f"<strict function {self.primitive.name}>"
+
+
+def elementwise(
+    name: str,
+    evaluate: Callable[..., Any],
+    *,
+    kinds: str,
+    jvp: Sequence[TangentRule | None] | TangentRule | None = None,
+    kernel: str | Callable[..., Any] | KernelRule | None = None,
+    operands: int = 1,
+    result: ResultDtype | None = None,
+    linear: str | tuple[int, ...] | None = None,
+    transpose: Callable[..., Any] | None = None,
+    low: float = -2.0,
+    high: float = 2.0,
+    smooth: bool = True,
+    params: Sequence[Mapping[str, Any]] = ({},),
+    may_raise: bool = False,
+    doc: str | None = None,
+) -> Op:
+    """Declare an elementwise primitive.
+
+    If it has params, every rule takes them as keywords.
+
+    Parameters
+    ----------
+    kinds
+        NumPy kinds of dtype that it takes, of ``"fciub"``.
+    jvp
+        A rule an operand, ``rule(t, y, *xs)``; it gives None, or is None, where the derivative is zero.
+    kernel
+        The operation of the kernel IR (default: of the same name), or ``fn(b, *values)``.
+    result
+        The result's dtype from the operands' (default: the same).
+    low, high, smooth
+        Bounds of the samples, and whether finite differences may be compared there.
+    params
+        The params of the samples.
+    """
+    rules = [jvp] if callable(jvp) else list(jvp or ())
+
+    def type_rule(*types: ArrayType, **params: Any) -> ArrayType:
+        out = broadcast_type(name, types)
+        if out.dtype.kind not in kinds:
+            raise DtypeError(f"{name} takes {' or '.join(KIND_NAMES[k] for k in kinds)} operands, got {out}; convert with .astype")
+        return out if result is None else out.with_dtype(result(out.dtype, **params))
+
+    def jvp_rule(tangents: Sequence[Any], primals: Sequence[Any], out: Any, **params: Any) -> Any:
+        total = None
+        for t, rule in zip(tangents, rules, strict=True):
+            if t is not None and rule is not None:
+                total = add(total, rule(t, out, *primals, **params))
+        return total if total is None else broadcast_like(total, out)
+
+    op = kernel or name
+    primitive = Primitive(
+        name,
+        type_rule=type_rule,
+        evaluate=evaluate,
+        jvp=jvp_rule if any(rules) else None,
+        transpose=transpose,
+        linear=linear,
+        batch=lambda size, batched, *xs, **params: (primitive.bind(*align_batched(size, batched, xs), **params), True),
+        kernel=op if isinstance(op, KernelRule) else Pointwise(op if callable(op) else (lambda b, *xs: getattr(b, op)(*xs))),
+        may_raise=may_raise,
+        samples=lambda: elementwise_samples(operands, kinds, low, high, smooth, params),
+    )
+    return Op(primitive, doc or f"{name} of each element.")
+
+
+def broadcast_type(name: str, types: Sequence[ArrayType]) -> ArrayType:
+    """The type of a strict elementwise operation on operands of these types."""
+    out = types[0]
+    for t in types[1:]:
+        if t.dtype != out.dtype:
+            raise DtypeError(f"{name} takes operands of one dtype, got {' and '.join(str(t) for t in types)}")
+        if t.ndim and out.ndim and t.shape != out.shape:
+            raise ShapeError(f"{name} takes operands of one shape, got {' and '.join(str(t) for t in types)}")
+        out = out if out.ndim else t
+    return out
+
+
+def broadcast_like(value: Any, like: Any) -> Any:
+    """A rank-0 value spread over the shape of another; anything else as it is."""
+    from functad.primitives.shapes import broadcast
+
+    shape = type_of(like).shape
+    return broadcast(value, shape, ()) if shape and not type_of(value).ndim else value
+
+
+def unbroadcast(ct: Any, operand: Linear) -> Any:
+    """The cotangent of an operand that may have been broadcast from rank 0."""
+    from functad.primitives.reductions import sum_all
+
+    return sum_all(ct) if type_of(ct).ndim and not operand.type.ndim else ct
+
+
+def align_batched(size: int, batched: Sequence[bool], operands: Sequence[Any]) -> list[Any]:
+    """Operands of one rank for an elementwise primitive; unbatched rank-0 ones stay as they are."""
+    from functad.primitives.shapes import broadcast
+
+    shapes = [type_of(x).shape[1:] if flag else type_of(x).shape for x, flag in zip(operands, batched, strict=True)]
+    common = max(shapes, key=len)
+    aligned = []
+    for x, flag, shape in zip(operands, batched, shapes, strict=True):
+        if len(shape) == len(common):
+            aligned.append(x if flag or not shape else broadcast(x, (size, *shape), range(1, 1 + len(shape))))
+        else:  # rank 0 among arrays
+            aligned.append(broadcast(x, (size, *common), (0,)) if flag else x)
+    return aligned
+
+
+def elementwise_samples(
+    operands: int, kinds: str, low: float, high: float, smooth: bool, params: Sequence[Mapping[str, Any]]
+) -> Iterable[Sample]:
+    """Every dtype at edge shapes, and rank-0 operands in every position."""
+    for kind, shape, param in itertools.product(kinds, ((), (3,), (2, 1, 3), (0,)), params):
+        for dtype in DTYPES[kind]:
+            yield Sample((array_type(shape, dtype),) * operands, dict(param), low, high, smooth)
+    first = DTYPES[kinds[0]][0]
+    if operands > 1:
+        for scalar in range(operands):
+            yield Sample(tuple(array_type(() if i == scalar else (3,), first) for i in range(operands)), dict(params[0]), low, high, smooth)

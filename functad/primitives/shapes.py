@@ -1,0 +1,150 @@
+"""Shapes without data movement: broadcast, reshape, transpose."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from functad.core.primitive import Linear, Primitive, Sample, type_of
+from functad.errors import ShapeError
+from functad.ir.types import ArrayType, array_type
+from functad.kernel_ir.nodes import Affine
+from functad.kernel_ir.rules import Alias, Pull
+
+__all__ = ["broadcast", "reshape", "transpose"]
+
+Shape = tuple[int, ...]
+
+
+# -- broadcast: axis i of the operand becomes axis axes[i] of the result; axes of length 1 stretch, the other axes of the result are new --
+
+
+def broadcast(x: Any, shape: Sequence[int], axes: Iterable[int]) -> Any:
+    """Spread an array over a larger shape; the operand's axis i is the result's axis ``axes[i]``."""
+    shape, axes = tuple(shape), tuple(axes)
+    if type_of(x).shape == shape and axes == tuple(range(len(shape))):
+        return x
+    return broadcast_p.bind(x, shape=shape, axes=axes)
+
+
+def _broadcast_type(x: ArrayType, *, shape: Shape, axes: tuple[int, ...]) -> ArrayType:
+    for n, a in zip(x.shape, axes, strict=True):
+        if n not in (1, shape[a]):
+            raise ShapeError(f"cannot broadcast {x} to shape {shape}: axis of length {n} does not fit {shape[a]}")
+    return x.with_shape(shape)
+
+
+def _broadcast_evaluate(x: Any, *, shape: Shape, axes: tuple[int, ...]) -> Any:
+    expanded = [1] * len(shape)
+    for n, a in zip(np.shape(x), axes, strict=True):
+        expanded[a] = n
+    return np.broadcast_to(np.reshape(x, expanded), shape)
+
+
+def _broadcast_transpose(ct: Any, x: Linear, *, shape: Shape, axes: tuple[int, ...]) -> tuple[Any]:
+    from functad.primitives.reductions import reduce_sum
+
+    stretched = [a for n, a in zip(x.type.shape, axes, strict=True) if n == 1 and shape[a] != 1]
+    new = [a for a in range(len(shape)) if a not in axes]
+    return (reshape(reduce_sum(ct, (*stretched, *new)), x.type.shape),)
+
+
+def _broadcast_batch(size: int, batched: Any, x: Any, *, shape: Shape, axes: tuple[int, ...]) -> tuple[Any, bool]:
+    return broadcast(x, (size, *shape), (0, *[a + 1 for a in axes])), True
+
+
+def _broadcast_pull(b: Any, index: Any, reads: Any, types: Any, out: Any, *, shape: Shape, axes: tuple[int, ...]) -> Any:
+    (x,) = types
+    return reads[0](tuple(Affine(0) if n == 1 and n != shape[a] else index[a] for n, a in zip(x.shape, axes, strict=True)))
+
+
+broadcast_p = Primitive(
+    "broadcast",
+    type_rule=_broadcast_type,
+    evaluate=_broadcast_evaluate,
+    jvp=lambda ts, xs, y, **params: broadcast_p.bind(ts[0], **params),
+    linear="jointly",
+    transpose=_broadcast_transpose,
+    batch=_broadcast_batch,
+    kernel=Pull(_broadcast_pull),
+    samples=lambda: [
+        Sample((array_type((), np.float64),), {"shape": (2, 3), "axes": ()}),
+        Sample((array_type((3,), np.float32),), {"shape": (2, 3), "axes": (1,)}),
+        Sample((array_type((2, 1), np.complex128),), {"shape": (2, 4, 3), "axes": (0, 2)}),
+        Sample((array_type((1,), np.int64),), {"shape": (0,), "axes": (0,)}),
+        Sample((array_type((1,), np.bool_),), {"shape": (1, 1), "axes": (1,)}),
+    ],
+)
+
+
+# -- reshape: the same elements in row-major order ------------------------------------------------------------------------------------
+
+
+def reshape(x: Any, shape: Sequence[int]) -> Any:
+    """The same elements in row-major order under another shape."""
+    shape = tuple(shape)
+    return x if type_of(x).shape == shape else reshape_p.bind(x, shape=shape)
+
+
+def _reshape_type(x: ArrayType, *, shape: Shape) -> ArrayType:
+    if prod(shape) != x.size:
+        raise ShapeError(f"cannot reshape {x} ({x.size} elements) to shape {shape} ({prod(shape)} elements)")
+    return x.with_shape(shape)
+
+
+reshape_p = Primitive(
+    "reshape",
+    type_rule=_reshape_type,
+    evaluate=lambda x, *, shape: np.reshape(x, shape),
+    jvp=lambda ts, xs, y, *, shape: reshape(ts[0], shape),
+    linear="jointly",
+    transpose=lambda ct, x, *, shape: (reshape(ct, x.type.shape),),
+    batch=lambda size, batched, x, *, shape: (reshape(x, (size, *shape)), True),
+    kernel=Alias(),
+    samples=lambda: [
+        Sample((array_type((2, 3), np.float64),), {"shape": (6,)}),
+        Sample((array_type((6,), np.complex64),), {"shape": (1, 3, 2)}),
+        Sample((array_type((), np.float32),), {"shape": (1, 1)}),
+        Sample((array_type((0, 3), np.int32),), {"shape": (0,)}),
+        Sample((array_type((1,), np.bool_),), {"shape": ()}),
+    ],
+)
+
+
+# -- transpose: result axis i is operand axis axes[i] ---------------------------------------------------------------------------------
+
+
+def transpose(x: Any, axes: Iterable[int]) -> Any:
+    """Permute axes: axis i of the result is axis ``axes[i]`` of the operand."""
+    axes = tuple(axes)
+    return x if axes == tuple(range(len(axes))) else transpose_p.bind(x, axes=axes)
+
+
+def inverse_permutation(axes: Sequence[int]) -> tuple[int, ...]:
+    """The permutation that undoes another."""
+    return tuple(sorted(range(len(axes)), key=axes.__getitem__))
+
+
+def _transpose_pull(b: Any, index: Any, reads: Any, types: Any, out: Any, *, axes: tuple[int, ...]) -> Any:
+    return reads[0](tuple(index[i] for i in inverse_permutation(axes)))
+
+
+transpose_p = Primitive(
+    "transpose",
+    type_rule=lambda x, *, axes: x.with_shape(tuple([x.shape[a] for a in axes])),
+    evaluate=lambda x, *, axes: np.transpose(x, axes),
+    jvp=lambda ts, xs, y, *, axes: transpose(ts[0], axes),
+    linear="jointly",
+    transpose=lambda ct, x, *, axes: (transpose(ct, inverse_permutation(axes)),),
+    batch=lambda size, batched, x, *, axes: (transpose(x, (0, *[a + 1 for a in axes])), True),
+    kernel=Pull(_transpose_pull),
+    samples=lambda: [
+        Sample((array_type((2, 3), np.float64),), {"axes": (1, 0)}),
+        Sample((array_type((2, 3, 4), np.float32),), {"axes": (2, 0, 1)}),
+        Sample((array_type((0, 2), np.complex128),), {"axes": (1, 0)}),
+        Sample((array_type((2, 2), np.int64),), {"axes": (1, 0)}),
+    ],
+)

@@ -1,0 +1,1 @@
+"""Drivers of the transforms: jvp, linearize, transpose, vmap; the rules themselves are on the primitives."""

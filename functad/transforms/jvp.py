@@ -1,0 +1,54 @@
+"""Forward mode: push tangents through a Program, equation by equation.
+
+For each equation ``y = p(x)`` with tangents ``x'``, the primitive's rule gives ``y' = dp(x) x'`` in terms of other primitives. What has no
+tangent costs nothing: a tangent that is zero is None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from functad.core.trace import location_scope
+from functad.ir.dce import kept_equations
+from functad.ir.program import Eqn, Literal, Program, Var
+from functad.transforms.replay import Reader, primal
+
+__all__ = ["jvp_program"]
+
+
+def jvp_program(
+    program: Program, primals: Sequence[Any], tangents: Sequence[Any], known: Mapping[Var, Any] | None = None
+) -> tuple[list[Any], list[Any]]:
+    """The outputs of a Program and their tangents (None where zero).
+
+    ``known`` holds values of the Program's variables that were computed while it was traced.
+    """
+    read = Reader(program, primals)
+    tangent: dict[Var, Any] = {v: t for v, t in zip(program.inputs, tangents, strict=True) if t is not None}
+    known = known or {}
+    for eqn, kept in zip(program.eqns, kept_equations(program), strict=True):
+        if not kept:
+            continue
+        with location_scope(eqn.loc):
+            ins = [read(a) for a in eqn.inputs]
+            dots = [None if type(a) is Literal else tangent.get(a) for a in eqn.inputs]  # type: ignore[arg-type]
+            outs, out_dots = jvp_equation(eqn, ins, dots, known)
+        read.write(eqn.outputs, outs)
+        tangent.update((v, t) for v, t in zip(eqn.outputs, out_dots, strict=True) if t is not None)
+    out_tangents = [None if type(a) is Literal else tangent.get(a) for a in program.outputs]  # type: ignore[arg-type]
+    return [read(a) for a in program.outputs], out_tangents
+
+
+def jvp_equation(eqn: Eqn, ins: Sequence[Any], dots: Sequence[Any], known: Mapping[Var, Any]) -> tuple[Sequence[Any], Sequence[Any]]:
+    """The results of one equation and their tangents."""
+    prim = eqn.primitive
+    active = any(t is not None for t in dots)
+    if active and prim.jvp_call is not None:
+        return prim.jvp_call(ins, dots, **eqn.params)  # type: ignore[no-any-return]
+    outs = primal(eqn, ins, known)
+    if not active or prim.jvp is None:
+        return outs, [None] * len(outs)
+    if prim.multiple_results:
+        return outs, prim.jvp(dots, ins, outs, **eqn.params)
+    return outs, (prim.jvp(dots, ins, outs[0], **eqn.params),)

@@ -1,0 +1,74 @@
+"""Transposition of linear Programs: pull cotangents back through their equations, last to first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from functad.core.primitive import Linear
+from functad.core.trace import location_scope
+from functad.core.zeros import add
+from functad.errors import LinearityError
+from functad.ir.program import Eqn, Literal, Program, Var
+from functad.transforms.replay import Reader
+
+__all__ = ["linear_variables", "transpose_program"]
+
+
+def linear_variables(program: Program, linear: Sequence[bool]) -> set[Var]:
+    """The variables that depend on the linear inputs; raises LinearityError where the dependence is not linear."""
+    found = {v for v, flag in zip(program.inputs, linear, strict=True) if flag}
+    for eqn in program.eqns:
+        positions = [i for i, a in enumerate(eqn.inputs) if type(a) is Var and a in found]
+        if not positions:
+            continue
+        if not is_linear(eqn, positions):
+            raise LinearityError(f"{eqn.primitive.name} is not linear in its operands {positions}{f', at {eqn.loc}' if eqn.loc else ''}")
+        found.update(eqn.outputs)
+    return found
+
+
+def is_linear(eqn: Eqn, positions: Sequence[int]) -> bool:
+    """Whether an equation is linear in its operands at these positions, taken together."""
+    linear = eqn.primitive.linear
+    if eqn.primitive.transpose is None or linear is None:
+        return False
+    if linear == "jointly":
+        return True
+    if linear == "each":
+        return len(positions) == 1
+    return all(i in linear for i in positions)
+
+
+def transpose_program(
+    program: Program, linear: Sequence[bool], args: Sequence[Any], cotangents: Sequence[Any]
+) -> list[Any]:
+    """The cotangents (None where zero) of the linear inputs of a Program, given those of its outputs.
+
+    ``args`` holds the values of the other inputs; entries for linear inputs are ignored.
+    """
+    dependent = linear_variables(program, linear)
+    read = Reader(program, args)
+    backward: list[Eqn] = []
+    for eqn in program.eqns:
+        if any(v in dependent for v in eqn.outputs):
+            backward.append(eqn)
+        else:
+            with location_scope(eqn.loc):
+                out = eqn.primitive.bind(*[read(a) for a in eqn.inputs], **eqn.params)
+            read.write(eqn.outputs, out if eqn.primitive.multiple_results else (out,))
+    ct: dict[Var, Any] = {}
+    for atom, value in zip(program.outputs, cotangents, strict=True):
+        if type(atom) is Var and atom in dependent and value is not None:
+            ct[atom] = add(ct.get(atom), value)
+    for eqn in reversed(backward):
+        outs = [ct.pop(v, None) for v in eqn.outputs]
+        if all(o is None for o in outs):
+            continue
+        operands = [Linear(a.type) if type(a) is Var and a in dependent else read(a) for a in eqn.inputs]
+        with location_scope(eqn.loc):
+            results = eqn.primitive.transpose(outs if eqn.primitive.multiple_results else outs[0], *operands, **eqn.params)  # type: ignore[misc]
+            for a, value in zip(eqn.inputs, results, strict=True):
+                if value is not None and type(a) is not Literal and a in dependent:
+                    ct[a] = add(ct.get(a), value)  # type: ignore[index]
+    return [ct.get(v) for v, flag in zip(program.inputs, linear, strict=True) if flag]

@@ -1,0 +1,95 @@
+"""Nested containers: dict, list, tuple, namedtuple, dataclass, None (empty), and what is registered with optree.
+
+Dict keys are sorted, as in JAX. Dataclasses are registered when first met; a field with ``metadata={"static": True}`` is part of the structure.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import optree
+
+__all__ = ["TreeDef", "flatten", "flatten_with_paths", "leaf_paths", "register", "tree_map", "unflatten"]
+
+TreeDef = optree.PyTreeSpec
+NAMESPACE = "functad"
+
+_tree_flatten = optree.tree_flatten
+_LEAF = optree.tree_structure(0)
+
+
+def register(cls: type, flatten: Callable[[Any], tuple[Sequence[Any], Any]], unflatten: Callable[[Any, Sequence[Any]], Any]) -> None:
+    """Make a class a container: ``flatten(x) -> (children, structure)``, ``unflatten(structure, children) -> x``."""
+    optree.register_pytree_node(cls, flatten, unflatten, namespace=NAMESPACE)  # type: ignore[arg-type]
+
+
+def flatten(tree: Any) -> tuple[list[Any], TreeDef]:
+    """The leaves of a container, and its structure.
+
+    Examples
+    --------
+    >>> leaves, structure = flatten({"b": (1, None), "a": 2})
+    >>> leaves
+    [2, 1]
+    """
+    leaves, structure = _tree_flatten(tree, namespace=NAMESPACE)
+    if any([dataclasses.is_dataclass(leaf) and not isinstance(leaf, type) for leaf in leaves]):
+        for leaf in leaves:
+            if dataclasses.is_dataclass(leaf) and not isinstance(leaf, type):
+                _register_dataclass(type(leaf))
+        return flatten(tree)
+    return leaves, structure
+
+
+def unflatten(structure: TreeDef, leaves: Sequence[Any]) -> Any:
+    """The container of a structure with these leaves."""
+    return structure.unflatten(leaves)
+
+
+def tree_map(f: Callable[..., Any], tree: Any, *rest: Any) -> Any:
+    """Apply ``f`` to each leaf (of several containers of one structure together).
+
+    Examples
+    --------
+    >>> tree_map(lambda x, y: x + y, {"a": 1, "b": (2, 3)}, {"a": 10, "b": (20, 30)})
+    {'a': 11, 'b': (22, 33)}
+    """
+    leaves, structure = flatten(tree)
+    others = [structure.flatten_up_to(r) for r in rest]
+    return structure.unflatten([f(*xs) for xs in zip(leaves, *others, strict=True)])
+
+
+def leaf_paths(structure: TreeDef) -> list[str]:
+    """How to reach each leaf, as Python would write it: ``['a'][0]``, ``.field``; empty for a lone leaf."""
+    return [accessor.codify("") for accessor in structure.accessors()]
+
+
+def flatten_with_paths(tree: Any) -> tuple[list[tuple[str, Any]], TreeDef]:
+    """The leaves with their paths, and the structure."""
+    leaves, structure = flatten(tree)
+    return list(zip(leaf_paths(structure), leaves, strict=True)), structure
+
+
+_registered: set[type] = set()
+
+
+def _register_dataclass(cls: type) -> None:
+    if cls in _registered:
+        return
+    _registered.add(cls)
+    fields = dataclasses.fields(cls)
+    names = tuple(f.name for f in fields if not f.metadata.get("static", False))
+    statics = tuple(f.name for f in fields if f.metadata.get("static", False))
+
+    def take_apart(x: Any) -> tuple[tuple[Any, ...], Any, tuple[str, ...]]:
+        return tuple(getattr(x, n) for n in names), tuple(getattr(x, n) for n in statics), names
+
+    def put_together(static: tuple[Any, ...], children: Sequence[Any]) -> Any:
+        made = object.__new__(cls)  # not __init__: it may convert or check what is a tracer here
+        for name, value in (*zip(names, children, strict=True), *zip(statics, static, strict=True)):
+            object.__setattr__(made, name, value)
+        return made
+
+    optree.register_pytree_node(cls, take_apart, put_together, path_entry_type=optree.GetAttrEntry, namespace=NAMESPACE)  # type: ignore[arg-type]

@@ -1,0 +1,3 @@
+"""The version of functad."""
+
+VERSION = "0.1.0"
