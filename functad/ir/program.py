@@ -23,7 +23,7 @@ import numpy as np
 from functad.ir.types import ArrayType, array_type
 
 if TYPE_CHECKING:
-    from functad.core.primitive import Primitive
+    from functad.core.primitive import Primitive, Signature
 
 __all__ = ["Atom", "Eqn", "Literal", "Location", "Program", "Var", "literal", "sub_programs"]
 
@@ -93,7 +93,7 @@ def _line_table(code: Any) -> tuple[list[int], list[int]]:
 class Eqn:
     """``outputs = primitive[params] inputs``."""
 
-    __slots__ = ("inputs", "loc", "outputs", "params", "primitive")
+    __slots__ = ("_signature", "inputs", "loc", "outputs", "params", "primitive")
 
     def __init__(
         self,
@@ -102,12 +102,21 @@ class Eqn:
         params: Mapping[str, Any],
         outputs: tuple[Var, ...],
         loc: Location | None,
+        signature: Signature | None = None,
     ) -> None:
         self.primitive = primitive
         self.inputs = inputs
         self.params = params
         self.outputs = outputs
         self.loc = loc
+        self._signature = signature
+
+    @property
+    def signature(self) -> Signature:
+        """What the primitive knows about operands of these types under these params."""
+        if self._signature is None:
+            self._signature = self.primitive.signature(tuple([a.type for a in self.inputs]), self.params)
+        return self._signature
 
 
 class Program:
@@ -129,7 +138,7 @@ class Program:
         self.eqns = tuple(eqns)
         self.outputs = tuple(outputs)
         self.name = name
-        self.plan: Any = None  # the evaluator's numbering of the variables, made when first run
+        self.plan: Any = None  # the evaluator's: how often it ran, then a Python function
         self.derived: dict[Any, Any] = {}  # what transforms and the backend made of this Program, by what they made
 
     @property

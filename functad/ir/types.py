@@ -31,16 +31,18 @@ Size = int | Symbol
 class ArrayType:
     """The shape and dtype of an array; interned, so equal types are identical objects."""
 
-    __slots__ = ("dtype", "ndim", "shape")
+    __slots__ = ("dtype", "inexact", "ndim", "shape")
 
     shape: tuple[int, ...]
     dtype: np.dtype
     ndim: int
+    inexact: bool  # whether values have tangents: real and complex floating point
 
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype) -> None:
         self.shape = shape
         self.dtype = dtype
         self.ndim = len(shape)
+        self.inexact = dtype.kind in "fc"
 
     @property
     def size(self) -> int:
@@ -49,11 +51,6 @@ class ArrayType:
         for n in self.shape:
             size *= n
         return size
-
-    @property
-    def inexact(self) -> bool:
-        """Whether values of this type have tangents: real and complex floating point."""
-        return self.dtype.kind in "fc"
 
     def with_shape(self, shape: tuple[int, ...]) -> ArrayType:
         """The same dtype with another shape."""

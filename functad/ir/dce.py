@@ -1,0 +1,31 @@
+"""Dead code: which equations the outputs of a Program need, and the Program without the others."""
+
+from __future__ import annotations
+
+from functad.ir.program import Program, Var
+
+__all__ = ["dce", "kept_equations"]
+
+
+def kept_equations(program: Program) -> list[bool]:
+    """For each equation, whether it has to be run: an output needs it, it may raise, or such an equation needs it."""
+    needed = {a for a in program.outputs if type(a) is Var}
+    kept = [False] * len(program.eqns)
+    for i in range(len(program.eqns) - 1, -1, -1):
+        eqn = program.eqns[i]
+        if eqn.primitive.may_raise or not needed.isdisjoint(eqn.outputs):
+            kept[i] = True
+            needed.update([a for a in eqn.inputs if type(a) is Var])
+    return kept
+
+
+def dce(program: Program) -> Program:
+    """The Program without the equations that need not run; its inputs stay.
+
+    An equation that may raise stays: without its result the program would still have to raise.
+    """
+    kept = kept_equations(program)
+    if all(kept):
+        return program
+    eqns = [eqn for eqn, keep in zip(program.eqns, kept, strict=True) if keep]
+    return Program(program.inputs, eqns, program.outputs, program.name)
