@@ -1,4 +1,4 @@
-"""Shapes without data movement: broadcast, reshape, transpose."""
+"""The same elements under another shape or in another order: broadcast, reshape, transpose, flip."""
 
 from __future__ import annotations
 
@@ -13,10 +13,26 @@ from functad.errors import ShapeError
 from functad.ir.types import ArrayType, array_type
 from functad.kernel_ir.nodes import Affine
 from functad.kernel_ir.rules import Alias, Pull
+from functad.kernel_ir.sizes import poly
 
-__all__ = ["broadcast", "reshape", "transpose"]
+__all__ = ["broadcast", "check_axes", "flip", "inverse_permutation", "lead_axes", "reshape", "transpose"]
 
 Shape = tuple[int, ...]
+
+
+def check_axes(name: str, x: ArrayType, axes: Sequence[int]) -> None:
+    """Refuses axes that x lacks, and repeated ones."""
+    if len(set(axes)) != len(axes) or not all(0 <= a < x.ndim for a in axes):
+        raise ShapeError(f"{name} of {x} over axes {tuple(axes)}: each axis must be one of 0 to {x.ndim - 1}, and none may come twice")
+
+
+def lead_axes(size: int, batched: Sequence[bool], operands: Sequence[Any]) -> list[Any]:
+    """The operands of a batching rule, all with the mapped axis in front."""
+    shapes = [type_of(x).shape for x in operands]
+    return [
+        x if flag else broadcast(x, (size, *shape), range(1, 1 + len(shape)))
+        for x, flag, shape in zip(operands, batched, shapes, strict=True)
+    ]
 
 
 # -- broadcast: axis i of the operand becomes axis axes[i] of the result; axes of length 1 stretch, the other axes of the result are new --
@@ -31,6 +47,8 @@ def broadcast(x: Any, shape: Sequence[int], axes: Iterable[int]) -> Any:
 
 
 def _broadcast_type(x: ArrayType, *, shape: Shape, axes: tuple[int, ...]) -> ArrayType:
+    if len(axes) != x.ndim or len(set(axes)) != len(axes) or not all(0 <= a < len(shape) for a in axes):
+        raise ShapeError(f"cannot broadcast {x} to shape {shape} by axes {axes}: one axis of the shape for each of its own")
     for n, a in zip(x.shape, axes, strict=True):
         if n not in (1, shape[a]):
             raise ShapeError(f"cannot broadcast {x} to shape {shape}: axis of length {n} does not fit {shape[a]}")
@@ -61,7 +79,7 @@ def _broadcast_pull(b: Any, index: Any, reads: Any, types: Any, out: Any, *, sha
     return reads[0](tuple(Affine(0) if n == 1 and n != shape[a] else index[a] for n, a in zip(x.shape, axes, strict=True)))
 
 
-broadcast_p = Primitive(
+broadcast_p: Primitive = Primitive(
     "broadcast",
     type_rule=_broadcast_type,
     evaluate=_broadcast_evaluate,
@@ -132,9 +150,15 @@ def _transpose_pull(b: Any, index: Any, reads: Any, types: Any, out: Any, *, axe
     return reads[0](tuple(index[i] for i in inverse_permutation(axes)))
 
 
+def _transpose_type(x: ArrayType, *, axes: tuple[int, ...]) -> ArrayType:
+    if sorted(axes) != list(range(x.ndim)):
+        raise ShapeError(f"cannot transpose {x} by axes {axes}: they must be a permutation of 0 to {x.ndim - 1}")
+    return x.with_shape(tuple([x.shape[a] for a in axes]))
+
+
 transpose_p = Primitive(
     "transpose",
-    type_rule=lambda x, *, axes: x.with_shape(tuple([x.shape[a] for a in axes])),
+    type_rule=_transpose_type,
     evaluate=lambda x, *, axes: np.transpose(x, axes),
     jvp=lambda ts, xs, y, *, axes: transpose(ts[0], axes),
     linear="jointly",
@@ -146,5 +170,42 @@ transpose_p = Primitive(
         Sample((array_type((2, 3, 4), np.float32),), {"axes": (2, 0, 1)}),
         Sample((array_type((0, 2), np.complex128),), {"axes": (1, 0)}),
         Sample((array_type((2, 2), np.int64),), {"axes": (1, 0)}),
+    ],
+)
+
+
+# -- flip: the order along some axes reversed -----------------------------------------------------------------------------------------
+
+
+def flip(x: Any, axes: Iterable[int]) -> Any:
+    """Reverse the order of the elements along axes."""
+    axes = tuple(sorted(axes))
+    return flip_p.bind(x, axes=axes) if axes else x
+
+
+def _flip_type(x: ArrayType, *, axes: tuple[int, ...]) -> ArrayType:
+    check_axes("flip", x, axes)
+    return x
+
+
+def _flip_pull(b: Any, index: Any, reads: Any, types: Any, out: Any, *, axes: tuple[int, ...]) -> Any:
+    return reads[0](tuple(i * -1 + (poly(n) - 1) if a in axes else i for a, (i, n) in enumerate(zip(index, out.shape, strict=True))))
+
+
+flip_p = Primitive(
+    "flip",
+    type_rule=_flip_type,
+    evaluate=lambda x, *, axes: np.flip(x, axes),
+    jvp=lambda ts, xs, y, *, axes: flip(ts[0], axes),
+    linear="jointly",
+    transpose=lambda ct, x, *, axes: (flip(ct, axes),),
+    batch=lambda size, batched, x, *, axes: (flip(x, [a + 1 for a in axes]), True),
+    kernel=Pull(_flip_pull),
+    samples=lambda: [
+        Sample((array_type((3,), np.float64),), {"axes": (0,)}),
+        Sample((array_type((2, 3, 2), np.complex128),), {"axes": (0, 2)}),
+        Sample((array_type((20, 1), np.float32),), {"axes": (0, 1)}),
+        Sample((array_type((0, 3), np.int64),), {"axes": (1,)}),
+        Sample((array_type((2, 2), np.bool_),), {"axes": (0,)}),
     ],
 )

@@ -1,0 +1,66 @@
+"""Exponentials, logarithms, and their saturating relatives."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from functad.kernel_ir.ops import OPS
+from functad.primitives.arithmetic import add, div, mul, neg, sub
+from functad.primitives.bitwise import bit_and
+from functad.primitives.comparison import eq, isinf
+from functad.primitives.elementwise import elementwise
+from functad.primitives.selection import select
+
+__all__ = ["exp", "exp2", "expm1", "log", "log10", "log1p", "log2", "logaddexp", "sigmoid", "softplus"]
+
+LN2, LN10 = math.log(2), math.log(10)
+
+# -- exponentials: the derivative is the result, up to a constant ---------------------------------------------------------------------
+
+exp = elementwise("exp", np.exp, kinds="fc", jvp=lambda t, y, x: mul(t, y))
+
+exp2 = elementwise("exp2", np.exp2, kinds="fc", jvp=lambda t, y, x: mul(t, mul(y, LN2)))
+
+expm1 = elementwise("expm1", np.expm1, kinds="fc", jvp=lambda t, y, x: mul(t, add(y, 1)))
+
+# -- logarithms -------------------------------------------------------------------------------------------------------------------------
+
+log = elementwise("log", np.log, kinds="fc", low=0.5, jvp=lambda t, y, x: div(t, x))
+
+log2 = elementwise("log2", np.log2, kinds="fc", low=0.5, jvp=lambda t, y, x: div(t, mul(x, LN2)))
+
+log10 = elementwise("log10", np.log10, kinds="fc", low=0.5, jvp=lambda t, y, x: div(t, mul(x, LN10)))
+
+log1p = elementwise("log1p", np.log1p, kinds="fc", low=-0.5, jvp=lambda t, y, x: div(t, add(x, 1)))
+
+# -- saturating: all derivatives stay finite, and vanish at +-inf -------------------------------------------------------------------------
+
+# y = 1 / (1 + e^-x), dy = y (1 - y) dx
+sigmoid = elementwise(
+    "sigmoid", OPS["sigmoid"].function, kinds="f",
+    jvp=lambda t, y, x: mul(t, mul(y, sub(1, y))),
+    doc="1 / (1 + exp(-x)), without overflow.",
+)  # fmt: skip
+
+# d log(1 + e^x) = sigmoid(x) dx
+softplus = elementwise(
+    "softplus", OPS["softplus"].function, kinds="f",
+    jvp=lambda t, y, x: mul(t, sigmoid(x)),
+    doc="log(1 + exp(x)), without overflow.",
+)  # fmt: skip
+
+
+def _log_odds(x: Any, y: Any) -> Any:
+    """x - y, but 0 where both are the same infinity: there they share equally."""
+    return select(bit_and(eq(x, y), isinf(x)), 0, sub(x, y))
+
+
+# d log(e^x + e^y) = sigmoid(x - y) dx + sigmoid(y - x) dy
+logaddexp = elementwise(
+    "logaddexp", np.logaddexp, kinds="f", operands=2,
+    jvp=(lambda t, z, x, y: mul(t, sigmoid(_log_odds(x, y))), lambda t, z, x, y: mul(t, sigmoid(neg(_log_odds(x, y))))),
+    doc="log(exp(x) + exp(y)), without overflow.",
+)  # fmt: skip

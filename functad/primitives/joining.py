@@ -1,0 +1,80 @@
+"""Concatenation of arrays along an axis."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from functad.core.primitive import Linear, Primitive, Sample, type_of
+from functad.core.zeros import instantiate
+from functad.errors import DtypeError, ShapeError
+from functad.ir.types import ArrayType, array_type
+from functad.kernel_ir.rules import Statements
+from functad.kernel_ir.sizes import poly
+from functad.primitives.shapes import check_axes, lead_axes
+from functad.primitives.slicing import slice_
+
+__all__ = ["concatenate"]
+
+
+def concatenate(xs: Sequence[Any], axis: int) -> Any:
+    """The arrays one after the other along an axis; they agree in dtype and in all other axes."""
+    return xs[0] if len(xs) == 1 else concatenate_p.bind(*xs, axis=axis)
+
+
+def _concatenate_type(*types: ArrayType, axis: int) -> ArrayType:
+    if not types:
+        raise ShapeError("concatenate takes at least one array, got none")
+    first = types[0]
+    check_axes("concatenate", first, (axis,))
+    for t in types[1:]:
+        if t.dtype != first.dtype:
+            raise DtypeError(f"concatenate takes operands of one dtype, got {first} and {t}; convert with .astype")
+        if t.ndim != first.ndim or any(m != n for a, (m, n) in enumerate(zip(first.shape, t.shape, strict=True)) if a != axis):
+            raise ShapeError(
+                f"cannot concatenate {first} and {t} along axis {axis}: their other axes must have equal lengths; broadcast one"
+            )
+    return first.with_shape((*first.shape[:axis], sum(t.shape[axis] for t in types), *first.shape[axis + 1 :]))
+
+
+def _concatenate_transpose(ct: Any, *xs: Any, axis: int) -> list[Any]:
+    cts: list[Any] = []
+    offset = 0
+    for x in xs:
+        shape = x.type.shape if type(x) is Linear else type_of(x).shape
+        starts = [offset if a == axis else 0 for a in range(len(shape))]
+        cts.append(slice_(ct, starts, [a + n for a, n in zip(starts, shape, strict=True)]) if type(x) is Linear else None)
+        offset += shape[axis]
+    return cts
+
+
+def _concatenate_statements(ctx: Any, in_types: Sequence[ArrayType], out_types: Any, *, axis: int) -> None:
+    offset = poly(0)
+    for k, x in enumerate(in_types):
+
+        def part(b: Any, index: Any, k: int = k, offset: Any = offset) -> None:
+            b.store(ctx.output(), (*index[:axis], index[axis] + offset, *index[axis + 1 :]), ctx.read(k)(index))
+
+        ctx.kernel(x.shape, part, "concatenate")
+        offset = offset + x.shape[axis]
+
+
+concatenate_p = Primitive(
+    "concatenate",
+    type_rule=_concatenate_type,
+    evaluate=lambda *xs, axis: np.concatenate(xs, axis),
+    jvp=lambda ts, xs, y, *, axis: concatenate([instantiate(t, type_of(x)) for t, x in zip(ts, xs, strict=True)], axis),
+    linear="jointly",
+    transpose=_concatenate_transpose,
+    batch=lambda size, batched, *xs, axis: (concatenate(lead_axes(size, batched, xs), axis + 1), True),
+    kernel=Statements(_concatenate_statements, static=("axis",)),
+    samples=lambda: [
+        Sample((array_type((2,), np.float64), array_type((3,), np.float64)), {"axis": 0}),
+        Sample((array_type((2, 3), np.float32), array_type((2, 1), np.float32), array_type((2, 0), np.float32)), {"axis": 1}),
+        Sample((array_type((20, 2), np.complex128), array_type((30, 2), np.complex128)), {"axis": 0}),
+        Sample((array_type((1, 2), np.int64), array_type((1, 2), np.int64)), {"axis": 0}),
+        Sample((array_type((0,), np.bool_), array_type((1,), np.bool_)), {"axis": 0}),
+    ],
+)

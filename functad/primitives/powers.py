@@ -1,0 +1,137 @@
+"""Powers and roots."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from functad.errors import ArgumentError
+from functad.kernel_ir.rules import Pointwise
+from functad.primitives.arithmetic import div, mul, square, sub
+from functad.primitives.bitwise import bit_and
+from functad.primitives.comparison import eq
+from functad.primitives.elementwise import elementwise
+from functad.primitives.exponential import log
+from functad.primitives.selection import select
+
+__all__ = ["by_squaring", "cbrt", "hypot", "integer_power", "power", "sqrt"]
+
+
+# -- roots: infinite derivatives at 0 -----------------------------------------------------------------------------------------------------
+
+# y = sqrt x, dy = dx / 2y
+sqrt = elementwise("sqrt", np.sqrt, kinds="fc", low=0.5, jvp=lambda t, y, x: div(t, mul(y, 2)))
+
+# y = cbrt x, dy = dx / 3y^2
+cbrt = elementwise("cbrt", np.cbrt, kinds="f", low=0.5, jvp=lambda t, y, x: div(t, mul(square(y), 3)))
+
+
+def _quotient(x: Any, r: Any) -> Any:
+    """x / r, and 0 with all its derivatives where r is 0; the inner select keeps the NaN of 0 / 0 out of them."""
+    zero = eq(r, 0)
+    return select(zero, 0, div(x, select(zero, 1, r)))
+
+
+# r = sqrt(x^2 + y^2), dr = (x dx + y dy) / r; at the origin, a kink, 0 as for abs
+hypot = elementwise(
+    "hypot", np.hypot, kinds="f", operands=2, low=0.5,
+    jvp=(lambda t, r, x, y: mul(t, _quotient(x, r)), lambda t, r, x, y: mul(t, _quotient(y, r))),
+    doc="sqrt(x**2 + y**2), without overflow.",
+)  # fmt: skip
+
+
+# -- x ** n with a fixed whole n: repeated squaring ---------------------------------------------------------------------------------------
+
+
+def integer_power(x: Any, n: int) -> Any:
+    """``x ** n`` for a fixed integer n, negative only for floating and complex x; by products, so its relative error is about n eps / 2."""
+    if n == 1:
+        return x
+    if n == 2:
+        return square(x)
+    return _integer_power(x, exponent=n)
+
+
+def by_squaring(times: Callable[[Any, Any], Any], x: Any, n: int) -> Any:
+    """The product of n >= 1 factors x, by about log2(n) calls of ``times``."""
+    product = None
+    while n:
+        if n & 1:
+            product = x if product is None else times(product, x)
+        n >>= 1
+        if n:
+            x = times(x, x)
+    return product
+
+
+def _integer_power_evaluate(x: Any, *, exponent: int) -> Any:
+    if exponent == 0:
+        return np.ones_like(x)[()]
+    product = by_squaring(np.multiply, x, abs(exponent))
+    return product if exponent > 0 else np.divide(1, product)
+
+
+def _integer_power_kernel(b: Any, x: Any, *, exponent: int) -> Any:
+    if exponent == 0:
+        return b.const(1, x.dtype)
+    product = by_squaring(b.mul, x, abs(exponent))
+    return product if exponent > 0 else b.div(1, product)
+
+
+def _integer_power_dtype(dtype: np.dtype, *, exponent: int) -> np.dtype:
+    if exponent < 0 and dtype.kind not in "fc":
+        raise ArgumentError(f"integers of dtype {dtype} have no power {exponent}; use x.astype(float) ** {exponent}")
+    return dtype
+
+
+# d(x^n) = n x^(n-1) dx: never 0 * inf, since n = 0 has none
+_integer_power = elementwise(
+    "integer_power", _integer_power_evaluate, kinds="fciu", low=0.5, result=_integer_power_dtype,
+    jvp=lambda t, z, x, *, exponent: mul(t, mul(integer_power(x, exponent - 1), exponent)) if exponent else None,
+    kernel=Pointwise(_integer_power_kernel, static=("exponent",)),
+    params=({"exponent": 5}, {"exponent": 0}),
+)  # fmt: skip
+
+
+# -- x ** y -------------------------------------------------------------------------------------------------------------------------------
+
+
+def power(x: Any, y: Any) -> Any:
+    """``x ** y``; raises ArgumentError for a negative integer power of an integer."""
+    dtype = (x if hasattr(x, "dtype") else y).dtype
+    return (_signed_power if dtype.kind == "i" else _power)(x, y)
+
+
+# d(x^y)/dx = y x^(y-1), in which 0 0^-1 at x = y = 0 would be NaN; with 0 0^1 in its place all derivatives there are 0. It is reached from
+# 0^2 too, in the third derivative. (Testing y = 0 alone would lose the mixed derivative: d/dy of y x^(y-1) is 1/x at y = 0.)
+def _power_dx(t: Any, z: Any, x: Any, y: Any) -> Any:
+    corner = bit_and(eq(x, 0), eq(y, 0))
+    return mul(t, mul(y, power(x, select(corner, 1, sub(y, 1)))))
+
+
+# d(x^y)/dy = x^y log x, which goes to 0 with x where y > 0, and is taken to be 0 at x = y = 0
+def _power_dy(t: Any, z: Any, x: Any, y: Any) -> Any:
+    return mul(t, mul(z, log(select(eq(x, 0), 1, x))))
+
+
+_power = elementwise("power", np.power, kinds="fcu", operands=2, low=0.5, jvp=(_power_dx, _power_dy))
+
+
+def _signed_power_evaluate(x: Any, y: Any) -> Any:
+    if np.any(np.less(y, 0)):
+        raise ArgumentError(_NO_POWER)
+    return np.power(x, y)
+
+
+def _signed_power_kernel(b: Any, x: Any, y: Any) -> Any:
+    b.require(b.ge(y, 0), "ArgumentError", _NO_POWER)
+    return b.power(x, b.maximum(y, 0))
+
+
+_NO_POWER = "integers have no negative integer powers; use x.astype(float) ** y"
+
+_signed_power = elementwise(
+    "signed_power", _signed_power_evaluate, kinds="i", operands=2, low=0, high=5, kernel=_signed_power_kernel, may_raise=True
+)

@@ -1,0 +1,400 @@
+"""Testers for the rules of one primitive at one sample: each compares a rule with the NumPy evaluation, or with another rule.
+
+A check takes a ``Case`` (a primitive, a ``Sample``, random operands) and raises ``AssertionError`` where rules disagree; ``CHECKS`` lists
+them. They use one-equation Programs and the transforms' drivers, so a primitive can be tested before any function uses it. Each Program
+that a rule makes passes the IR checker, which recomputes the type of every equation in it.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from functad import config
+from functad.core.evaluator import run_program
+from functad.core.primitive import Primitive, Sample
+from functad.core.zeros import instantiate
+from functad.errors import FunctadError, LinearityError
+from functad.ir.builder import ProgramBuilder
+from functad.ir.checker import check_program
+from functad.ir.program import Program, sub_programs
+from functad.ir.types import ArrayType, array_type
+from functad.primitives.calls import jit_p
+from functad.transforms.programs import trace_program
+from functad.testing.numerics import assert_close, assert_paired, directional_derivative, is_double, random_like
+from functad.transforms.jvp import jvp_program
+from functad.transforms.linearize import linearize_program
+from functad.transforms.transpose import linear_variables, transpose_program
+from functad.transforms.vmap import batch_program
+
+__all__ = ["CHECKS", "Case", "check_rule"]
+
+ZERO_BY_DEFINITION = frozenset({"stop_gradient"})
+"""Primitives without a derivative that are not piecewise constant."""
+
+FloatMask = tuple[bool, ...]
+
+
+def check_rule(primitive: Primitive, sample: Sample, checks: Sequence[str] | None = None, seed: int = 0) -> None:
+    """Check the rules of a primitive at one sample.
+
+    Parameters
+    ----------
+    primitive
+        What to check.
+    sample
+        Operand types (or arrays) and params.
+    checks
+        Names in ``CHECKS``; all by default.
+    seed
+        Of the random operands, tangents and cotangents.
+
+    Raises
+    ------
+    AssertionError
+        Where two rules disagree; the message names the sample, the check, the place and both values.
+
+    Examples
+    --------
+    >>> import functad.primitives
+    >>> from functad.core.primitive import REGISTRY
+    >>> for sample in REGISTRY["mul"].samples():
+    ...     check_rule(REGISTRY["mul"], sample)
+    """
+    for name in CHECKS if checks is None else checks:
+        case = Case(primitive, sample, np.random.default_rng(seed))
+        try:
+            with np.errstate(all="ignore"):
+                CHECKS[name](case)
+        except AssertionError as error:
+            raise AssertionError(f"{case}, {name}: {error}") from None
+        except Exception as error:
+            error.add_note(f"while checking {case}, {name}")
+            raise
+
+
+class Case:
+    """A primitive with random operands, as a one-equation Program."""
+
+    def __init__(self, primitive: Primitive, sample: Sample, rng: np.random.Generator) -> None:
+        self.primitive = primitive
+        self.sample = sample
+        self.rng = rng
+        self.values = [self.operand(o) for o in sample.operands]
+        self.types = types_of(self.values)
+        self.program = one_equation(primitive, self.types, sample.params)
+        self.double = all(is_double(t.dtype) for t in (*self.types, *self.program.out_types))
+
+    def __str__(self) -> str:
+        params = [f"{k}={v}" for k, v in self.sample.params.items() if not isinstance(v, Program)]
+        return f"{self.primitive.name}({', '.join([*map(str, self.types), *params])})"
+
+    def operand(self, operand: Any, number: int = 0) -> Any:
+        """A value for an operand of the sample, read-only; ``number`` varies those that the sample gives as arrays."""
+        if isinstance(operand, ArrayType):
+            value = np.array(random_like(operand, self.rng, self.sample.low, self.sample.high))
+        else:
+            value = np.array(operand)
+            if value.dtype.kind in "fc":
+                value *= value.dtype.type(1 + 0.125 * number)  # keeps what the sample may rely on: signs, order, definiteness
+            elif value.ndim:
+                value = np.roll(value, number, axis=0)  # indices stay in bounds
+        value.flags.writeable = False
+        return value if value.ndim else value[()]
+
+    def masks(self) -> list[tuple[bool, ...]]:
+        """Which operands are active: each of those that have tangents alone, and all together."""
+        inexact = [t.inexact for t in self.types]
+        alone = [tuple([i == j for j in range(len(inexact))]) for i, flag in enumerate(inexact) if flag]
+        return list(dict.fromkeys([*alone, tuple(inexact)])) if any(inexact) else []
+
+    def tangents(self, mask: Sequence[bool]) -> list[Any]:
+        """Random tangents of the active operands; None for the others."""
+        return [random_like(t, self.rng) if flag else None for t, flag in zip(self.types, mask, strict=True)]
+
+    def cotangents(self) -> list[Any]:
+        """Random cotangents of the results; None where a result has none."""
+        return [random_like(t, self.rng) if t.inexact else None for t in self.program.out_types]
+
+
+def types_of(values: Sequence[Any]) -> tuple[ArrayType, ...]:
+    """The types of arrays."""
+    return tuple([array_type(v.shape, v.dtype) for v in values])
+
+
+def one_equation(primitive: Primitive, types: Sequence[ArrayType], params: dict[str, Any]) -> Program:
+    """The Program that applies a primitive to its inputs."""
+    builder = ProgramBuilder()
+    inputs = [builder.input(t) for t in types]
+    return builder.build(*builder.equation(primitive, inputs, params))
+
+
+# -- the transforms, each as a checked Program, on None where there is no tangent ---------------------------------------------------------
+
+
+def apply(f: Callable[..., Sequence[Any]], args: Sequence[Any], what: str) -> list[Any]:
+    """Trace a function of strict values (None: absent), check the Program and the types of its results, and run it."""
+    given = [a for a in args if a is not None]
+
+    def call(*values: Any) -> Sequence[Any]:
+        found = iter(values)
+        return f(*[None if a is None else next(found) for a in args])
+
+    program = trace_program(call, types_of(given))
+    check_program(program, what)
+    outs = run_program(program, given)
+    for i, (out, t) in enumerate(zip(outs, program.out_types, strict=True)):
+        found = array_type(out.shape, out.dtype)
+        assert found is t, f"{what} computes {found} as result {i}, but its type is {t}"
+    return outs
+
+
+def forward(program: Program, values: Sequence[Any], tangents: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+    """The results of a Program and their tangents; zeros where a rule says None."""
+    n = len(values)
+
+    def f(*args: Any) -> list[Any]:
+        outs, dots = jvp_program(program, args[:n], args[n:])
+        return [*outs, *[instantiate(d, t) for d, t in zip(dots, program.out_types, strict=True)]]
+
+    found = apply(f, [*values, *tangents], "jvp")
+    m = len(program.outputs)
+    return found[:m], found[m:]
+
+
+def forward_linear(program: Program, values: Sequence[Any], tangents: Sequence[Any]) -> list[Any]:
+    """The tangents of the results by the linear map of ``linearize``."""
+    n = len(values)
+
+    def f(*args: Any) -> list[Any]:
+        _, linear = linearize_program(program, args[:n], [t is not None for t in tangents])
+        dots = linear.forward([t for t in args[n:] if t is not None])
+        return [instantiate(d, t) for d, t in zip(dots, program.out_types, strict=True)]
+
+    return apply(f, [*values, *tangents], "linearize")
+
+
+def backward(program: Program, mask: Sequence[bool]) -> Callable[..., list[Any]]:
+    """The function of a Program's inputs and its results' cotangents that gives the cotangents of the active inputs."""
+    n = len(program.inputs)
+    active = [t for t, flag in zip(program.in_types, mask, strict=True) if flag]
+
+    def f(*args: Any) -> list[Any]:
+        _, linear = linearize_program(program, args[:n], mask)
+        cts = linear.backward(args[n:])
+        return [instantiate(c, t) for c, t in zip(cts, active, strict=True)]
+
+    return f
+
+
+# -- the checks -------------------------------------------------------------------------------------------------------------------------
+
+
+def check_evaluate(case: Case) -> None:
+    """The evaluation gives the shapes and dtypes that the type rule says, and leaves its operands alone."""
+    check_program(case.program, "the type rule")
+    before = [np.array(v).tobytes() for v in case.values]
+    for i, (out, t) in enumerate(zip(run_program(case.program, case.values), case.program.out_types, strict=True)):
+        assert isinstance(out, np.ndarray | np.generic), f"evaluate gives a {type(out).__name__} as result {i}, expected an array"
+        assert array_type(out.shape, out.dtype) is t, f"evaluate gives {array_type(out.shape, out.dtype)}, but the type rule says {t}"
+    assert before == [np.array(v).tobytes() for v in case.values], "evaluate changed an operand"
+
+
+def check_jvp(case: Case) -> None:
+    """Tangents equal finite differences; in single precision, the rule in double precision at the same point."""
+    for mask in case.masks():
+        tangents = case.tangents(mask)
+        outs, dots = forward(case.program, case.values, tangents)
+        for out, plain in zip(outs, run_program(case.program, case.values), strict=True):
+            assert_close(out, plain, "a result under jvp", rtol=0, atol=0)
+        what = f"the tangent for active operands {positions(mask)}"
+        if case.double:
+            if case.sample.smooth and case.primitive.name not in ZERO_BY_DEFINITION:
+                expected = directional_derivative(lambda xs: run_program(case.program, xs), case.values, tangents)
+                compare_tangents(dots, expected, what, rtol=1e-8, atol=1e-8)
+        elif (wide := in_double(case)) is not None:
+            _, expected = forward(wide, [widened(v) for v in case.values], [widened(t) for t in tangents])
+            compare_tangents(dots, expected, f"{what} in single precision", rtol=3e-5, atol=3e-6)
+
+
+def check_constant(case: Case) -> None:
+    """A primitive that declares no derivative is constant around random points."""
+    prim = case.primitive
+    declares = prim.jvp is not None or prim.jvp_call is not None or prim.name in ZERO_BY_DEFINITION
+    if declares or not case.double or not all(isinstance(o, ArrayType) for o in case.sample.operands):
+        return
+    for mask in case.masks():
+        dots = directional_derivative(lambda xs: run_program(case.program, xs), case.values, case.tangents(mask))
+        compare_tangents(dots, [d if d is None else np.zeros_like(d) for d in dots], "the derivative that jvp=None says is 0", rtol=0, atol=1e-9)
+
+
+def check_linearize(case: Case) -> None:
+    """The linear map of ``linearize`` equals jvp forward, and is its own transpose backward: sum(ct * J t) = sum(J^T ct * t)."""
+    for mask in case.masks():
+        tangents, cts = case.tangents(mask), case.cotangents()
+        _, dots = forward(case.program, case.values, tangents)
+        linear = forward_linear(case.program, case.values, tangents)
+        compare_tangents(linear, dots, f"linearize for active operands {positions(mask)} against jvp", rtol=tolerance(case), atol=tolerance(case))
+        found = apply(backward(case.program, mask), [*case.values, *cts], "vjp")
+        assert_paired(cts, linear, found, [t for t in tangents if t is not None], f"active operands {positions(mask)}", rtol=tolerance(case))
+
+
+def check_second_order(case: Case) -> None:
+    """The derivative of the vjp equals its finite differences, and is transposed right."""
+    mask = tuple([t.inexact for t in case.types])
+    if not any(mask) or not any(t.inexact for t in case.program.out_types):
+        return
+    cts = [c if c is not None else None for c in case.cotangents()]
+    args = [*case.values, *[c for c in cts if c is not None]]
+
+    def gradient(*xs: Any) -> list[Any]:
+        given = iter(xs[len(case.values) :])
+        return backward(case.program, mask)(*xs[: len(case.values)], *[None if c is None else next(given) for c in cts])
+
+    program = trace_program(gradient, types_of(args))
+    tangents = [random_like(t, case.rng) if t.inexact else None for t in types_of(args)]
+    _, dots = forward(program, args, tangents)
+    if case.double and case.sample.smooth and case.primitive.name not in ZERO_BY_DEFINITION:
+        expected = directional_derivative(lambda xs: run_program(program, xs), args, tangents)
+        compare_tangents(dots, expected, "the tangent of the vjp", rtol=1e-8, atol=1e-8)
+    outer_mask = [t is not None for t in tangents]
+    outer_cts = [random_like(t, case.rng) for t in program.out_types]
+    found = apply(backward(program, outer_mask), [*args, *outer_cts], "vjp of vjp")
+    assert_paired(outer_cts, dots, found, [t for t in tangents if t is not None], "vjp of vjp", rtol=tolerance(case))
+
+
+def check_transpose(case: Case) -> None:
+    """What is declared linear is so, and the transpose rule transposes it."""
+    for mask in linear_masks(case):
+        n = len(case.values)
+        x, y = case.tangents(mask), case.tangents(mask)
+        at_x, at_y, at_both = (run_program(case.program, [v if d is None else d for v, d in zip(case.values, ds, strict=True)]) for ds in (
+            x, y, [a if a is None else (a * a.dtype.type(0.5) + b).astype(a.dtype) for a, b in zip(x, y, strict=True)]
+        ))  # fmt: skip
+        for i, (fx, fy, both) in enumerate(zip(at_x, at_y, at_both, strict=True)):
+            combined = np.asarray(fx) * fx.dtype.type(0.5) + fy
+            assert_close(both, combined, f"result {i} as a linear function of operands {positions(mask)}", rtol=tolerance(case), atol=tolerance(case))
+        cts = case.cotangents()
+
+        def f(*args: Any, mask: Sequence[bool] = mask, n: int = n) -> list[Any]:
+            found = transpose_program(case.program, mask, args[:n], args[n:])
+            active = [t for t, flag in zip(case.types, mask, strict=True) if flag]
+            return [instantiate(c, t) for c, t in zip(found, active, strict=True)]
+
+        known = [None if flag else v for v, flag in zip(case.values, mask, strict=True)]
+        found = apply(f, [*known, *cts], "transpose")
+        assert_paired(cts, at_x, found, [t for t in x if t is not None], f"transposed in operands {positions(mask)}", rtol=tolerance(case))
+
+
+def check_batch(case: Case) -> None:
+    """The batching rule equals a loop, for each combination of mapped operands and mapped axes of size 0, 1 and 2."""
+    n = len(case.values)
+    combinations = [c for c in itertools.product((False, True), repeat=n) if any(c)]
+    if n > 3:
+        combinations = [c for c in combinations if sum(c) in (1, n)]
+    for batched, size in [(c, 2) for c in combinations] + [(c, s) for c in combinations if all(c) for s in (0, 1)]:
+        lanes = [[case.operand(o, i) if flag else v for o, v, flag in zip(case.sample.operands, case.values, batched, strict=True)] for i in range(size)]
+        args = []
+        for k, (value, flag) in enumerate(zip(case.values, batched, strict=True)):
+            args.append(np.array([lane[k] for lane in lanes], value.dtype).reshape(size, *value.shape) if flag else value)
+
+        def f(*args: Any, batched: Sequence[bool] = batched, size: int = size) -> list[Any]:
+            outs, flags = batch_program(case.program, size, args, batched)
+            present.extend(flags)
+            return outs
+
+        present: list[bool] = []
+        outs = apply(f, args, "vmap")
+        expected = [run_program(case.program, lane) for lane in lanes]
+        for r, (out, flag, t) in enumerate(zip(outs, present, case.program.out_types, strict=True)):
+            what = f"result {r} with operands {positions(batched)} mapped over {size}"
+            assert out.dtype == t.dtype, f"{what} has dtype {out.dtype}, expected {t.dtype}"
+            full = out if flag else np.broadcast_to(out, (size, *np.shape(out)))
+            loop = np.array([e[r] for e in expected], t.dtype).reshape(size, *t.shape)
+            assert_close(full, loop, what, rtol=tolerance(case), atol=tolerance(case))
+
+
+def check_native(case: Case) -> None:
+    """Native code, and the kernel IR's evaluator, equal the NumPy evaluation."""
+    expected = run_program(case.program, case.values)
+    for backend in ("kernel", "native"):
+        with config.backend(backend):
+            outs = jit_p.bind(*case.values, program=case.program, name=case.primitive.name)
+        for i, (out, plain) in enumerate(zip(outs, expected, strict=True)):
+            assert array_type(out.shape, out.dtype) is case.program.out_types[i], f"{backend} gives {out.dtype}{out.shape} as result {i}"
+            assert_close(out, plain, f"result {i} of the {backend} backend", rtol=tolerance(case), atol=tolerance(case))
+
+
+CHECKS: dict[str, Callable[[Case], None]] = {
+    "evaluate": check_evaluate,
+    "jvp": check_jvp,
+    "constant": check_constant,
+    "linearize": check_linearize,
+    "second_order": check_second_order,
+    "transpose": check_transpose,
+    "batch": check_batch,
+    "native": check_native,
+}
+"""The checks by name."""
+
+
+# -- what they share --------------------------------------------------------------------------------------------------------------------
+
+
+def positions(mask: Sequence[bool]) -> list[int]:
+    """The positions of the flags that are set."""
+    return [i for i, flag in enumerate(mask) if flag]
+
+
+def tolerance(case: Case) -> float:
+    """For sums of a few numbers of order one in the precision of the case."""
+    return 1e-12 if case.double else 2e-5
+
+
+def compare_tangents(found: Sequence[Any], expected: Sequence[Any], what: str, rtol: float, atol: float) -> None:
+    """Compare the tangents of floating-point results."""
+    for i, (d, e) in enumerate(zip(found, expected, strict=True)):
+        if e is not None and d.dtype.kind in "fc":
+            assert_close(d, e, f"{what}, of result {i},", rtol, atol)
+
+
+def widened(value: Any) -> Any:
+    """A floating-point value in double precision; anything else as it is."""
+    if value is None or value.dtype.kind not in "fc":
+        return value
+    return value.astype(np.complex128 if value.dtype.kind == "c" else np.float64)
+
+
+def in_double(case: Case) -> Program | None:
+    """The equation on operands in double precision; None if its params admit single precision only."""
+    try:
+        return one_equation(case.primitive, types_of([widened(v) for v in case.values]), case.sample.params)
+    except FunctadError:
+        return None
+
+
+def linear_masks(case: Case) -> list[tuple[bool, ...]]:
+    """The sets of operands that the result is declared linear in, as far as they have tangents; a call is as linear as what it calls."""
+    linear, n = case.primitive.linear, len(case.types)
+    inexact = [t.inexact for t in case.types]
+    if linear is None or not all(t.inexact for t in case.program.out_types):
+        return []
+    if linear == "jointly":
+        sets = [set(range(n))]
+    else:
+        sets = [{i} for i in range(n)] if linear == "each" else [set(linear)]
+    masks = [tuple([i in s and flag for i, flag in enumerate(inexact)]) for s in sets]
+    return [m for m in dict.fromkeys(masks) if any(m) and calls_are_linear(case, m)]
+
+
+def calls_are_linear(case: Case, mask: Sequence[bool]) -> bool:
+    """Whether the Programs that an equation calls are linear in these operands."""
+    try:
+        for program in sub_programs(case.program.eqns[0]):
+            linear_variables(program, mask)
+    except LinearityError:
+        return False
+    return True

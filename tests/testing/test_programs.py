@@ -1,0 +1,110 @@
+"""Random Programs are well typed, varied, and compared with tolerances that fit them."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import find, given, settings
+
+from functad.core.evaluator import run_program
+from functad.core.primitive import REGISTRY
+from functad.ir.builder import ProgramBuilder
+from functad.ir.checker import check_program
+from functad.ir.program import Literal
+from functad.ir.types import array_type
+from functad.testing.programs import EXACT, JUMPS, Example, assert_same, examples, tolerances
+
+
+def test_named_primitives_exist():
+    assert set(REGISTRY) >= EXACT | JUMPS
+    assert not EXACT & JUMPS
+
+
+def test_programs_are_well_typed_and_varied():
+    programs: list[Example] = []
+
+    @settings(max_examples=200)
+    @given(examples())
+    def collect(example):
+        check_program(example.program, "the strategy")
+        with np.errstate(all="ignore"):
+            assert_same(example, run_program(example.program, example.args), "the evaluator")
+        programs.append(example)
+
+    collect()
+    eqns = [e for p in programs for e in p.program.eqns]
+    types = {v.type for e in eqns for v in e.outputs}
+    used = [Counter(a for e in p.program.eqns for a in e.inputs if not isinstance(a, Literal)) for p in programs]
+    assert len({e.primitive.name for e in eqns}) > len(REGISTRY) / 2
+    assert {t.dtype.name for t in types} >= {"float64", "float32", "complex128", "int64", "int32", "uint8", "bool"}
+    assert {t.ndim for t in types} >= {0, 1, 2, 3}
+    assert {0, 1} <= {t.size for t in types}
+    assert any(len(p.program.outputs) > 2 for p in programs)
+    assert any(count > 1 for c in used for count in c.values())
+    assert any(len(p.program.eqns) >= 10 for p in programs)
+    assert any(v in p.program.inputs for p in programs for v in p.program.outputs)
+
+
+def sum_of_squares(scale: float) -> Example:
+    b = ProgramBuilder()
+    x = b.input(array_type((100,), np.float64))
+    square = b.emit(REGISTRY["mul"], x, x)
+    total = b.emit(REGISTRY["sum"], square, axes=(0,))
+    program = b.build(b.emit(REGISTRY["sub"], total, np.float64(scale)))
+    args = [np.linspace(0.0, 1.0, 100)]
+    return Example(program, args, run_program(program, args))
+
+
+def test_tolerances_follow_conditioning():
+    (well,) = tolerances(*fields(sum_of_squares(0.0)))
+    exact = float(np.sum(np.linspace(0.0, 1.0, 100) ** 2))
+    (ill,) = tolerances(*fields(sum_of_squares(exact)))
+    assert well < 1e-11
+    assert ill > 1e-15  # the result is about 0, what it is made of is about 33
+
+
+def fields(example: Example):
+    return example.program, example.args, example.results
+
+
+def test_differences_above_rounding_are_found():
+    example = sum_of_squares(0.0)
+    assert_same(example, [example.results[0] * (1 + 1e-15)], "x")
+    with pytest.raises(AssertionError, match=r"result 0 by a test is 33\.\d+, expected 33\.\d+ \(allowed: .*\), in\n\{ lambda a:f64\[100\]"):
+        assert_same(example, [example.results[0] * (1 + 1e-9)], "a test")
+    with pytest.raises(AssertionError, match=r"gives \[f32\[\]\], expected \[f64\[\]\]"):
+        assert_same(example, [np.float32(example.results[0])], "a test")
+
+
+def test_what_jumps_is_applied_to_exact_values_only():
+    """floor(exp(x)) could differ by 1 between two right ways of running it; floor(x) cannot."""
+
+    @settings(max_examples=200)
+    @given(examples(most=6))
+    def check(example):
+        rounded = set()
+        for e in example.program.eqns:
+            if e.primitive.name in ("floor", "ceil", "lt", "argmax", "remainder"):
+                assert rounded.isdisjoint(e.inputs), example
+            if e.outputs[0].type.inexact and (e.primitive.name not in EXACT or not rounded.isdisjoint(e.inputs)):
+                rounded.update(e.outputs)
+
+    check()
+
+
+def test_smooth_programs_have_no_jumps():
+    @settings(max_examples=100)
+    @given(examples(smooth=True))
+    def check(example):
+        for e in example.program.eqns:
+            if any(a.type.inexact for a in e.inputs) and e.primitive.name != "stop_gradient":
+                assert e.primitive.jvp is not None, example
+
+    check()
+
+
+def test_failures_shrink():
+    example = find(examples(), lambda e: any(q.primitive.name == "mul" for q in e.program.eqns))
+    assert len(example.program.eqns) <= 3
