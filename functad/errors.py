@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 __all__ = [
-    "DtypeError", "EscapedTracerError", "FunctadError", "ImmutableError", "IndexOutOfBoundsError", "InternalError", "LinearityError",
-    "MissingExtraError", "ShapeError", "StructureError", "TracerConversionError", "UnsupportedError",
+    "ArgumentError", "AxisError", "DtypeError", "EscapedTracerError", "FunctadError", "ImmutableError", "IndexOutOfBoundsError",
+    "InternalError", "InvalidIndexError", "LinearityError", "MissingExtraError", "ShapeError", "StructureError", "TracerConversionError", "UnsupportedError",
 ]  # fmt: skip
 
 
@@ -14,6 +16,14 @@ class FunctadError(Exception):
 
 class DtypeError(FunctadError, TypeError):
     """An argument has a dtype that the operation does not take."""
+
+
+class ArgumentError(FunctadError, ValueError):
+    """An argument has a value that the operation does not take."""
+
+
+class AxisError(FunctadError, np.exceptions.AxisError):
+    """An axis lies outside the axes of the array, or is named twice."""
 
 
 class ShapeError(FunctadError, ValueError):
@@ -38,6 +48,10 @@ class ImmutableError(FunctadError, TypeError):
 
 class IndexOutOfBoundsError(FunctadError, IndexError):
     """An index lies outside its axis."""
+
+
+class InvalidIndexError(FunctadError, IndexError):
+    """An index that arrays, or arrays of this shape, do not take."""
 
 
 class UnsupportedError(FunctadError, TypeError):

@@ -101,7 +101,7 @@ def _jacobian(f: Callable[..., Any], argnums: int | Sequence[int], holomorphic: 
         values = [*captured.captures, *[leaf.value for leaf in inputs.leaves]]
         active = [False] * len(captured.captures) + [True] * len(inputs.leaves)
         _, linear = linearize_program(captured.program, values, active, captured.known)
-        linear = LinearMap(linear.entries, linear.residuals, captured.program.inputs[len(captured.captures) :], linear.outputs)
+        linear = LinearMap(linear.entries, captured.program.inputs[len(captured.captures) :], linear.outputs)
         in_types, out_types = [leaf.type for leaf in inputs.leaves], captured.program.out_types
         n_in, n_out = sum(t.size for t in in_types), sum(t.size for t in out_types)
         forward = transform == "jacfwd" or (transform == "jacobian" and n_in <= n_out)

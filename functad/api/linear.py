@@ -157,16 +157,35 @@ class Pullback:
         return self.in_tree.unflatten(fresh_all(full, [*[c for c in cts if c is not None], *self.linear.residuals]))
 
 
+class LinearStructure:
+    """What two linear maps share exactly if they are the same derivative at different points: their rules and variables."""
+
+    __slots__ = ("example", "key")
+
+    def __init__(self, example: Any) -> None:
+        linear = example.linear
+        self.example = example
+        self.key = (
+            tuple([(id(rule), len(residuals), tuple(ins), tuple(outs)) for rule, residuals, ins, outs, _ in linear.entries]),
+            *(tuple(linear.inputs), tuple(linear.outputs), example.in_types, example.in_tree, example.out_types, example.out_tree),
+        )
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, LinearStructure) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+
 def _register(cls: type) -> None:
     """Make linear maps containers of their residuals, so that they may cross ``jit`` and ``vmap``."""
 
     def flat(x: Any) -> tuple[Sequence[Any], Any]:
-        linear = x.linear
-        return linear.residuals, (linear.entries, linear.inputs, linear.outputs, x.in_types, x.in_tree, x.out_types, x.out_tree)
+        return x.linear.residuals, LinearStructure(x)
 
-    def make(structure: Any, residuals: Sequence[Any]) -> Any:
-        entries, inputs, outputs, *rest = structure
-        return cls(LinearMap(entries, list(residuals), inputs, outputs), *rest)
+    def make(structure: LinearStructure, residuals: Sequence[Any]) -> Any:
+        x = structure.example
+        return cls(x.linear.with_residuals(residuals), x.in_types, x.in_tree, x.out_types, x.out_tree)
 
     register(cls, flat, make)
 
@@ -189,7 +208,7 @@ def _linearized(
     active = [False] * len(captured.captures) + [leaf.type.inexact for leaf in owned]
     outs, linear = linearize_program(captured.program, values, active, captured.known)
     n, tree = result_tree(captured, has_aux)
-    linear = LinearMap(linear.entries, linear.residuals, captured.program.inputs[len(captured.captures) :], linear.outputs[:n])
+    linear = LinearMap(linear.entries, captured.program.inputs[len(captured.captures) :], linear.outputs[:n])
     types = tuple([leaf.type for leaf in owned])
     function = cls(linear, types, structure, captured.program.out_types[:n], tree)
     results = fresh_all(outs, [*values, *linear.residuals])

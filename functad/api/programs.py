@@ -11,14 +11,20 @@ from functad.core.capture import Leaf
 from functad.errors import StructureError
 from functad.ir.program import Program
 from functad.ir.types import ArrayType, array_type
+from functad.passes.pipeline import optimize
 from functad.primitives.stops import stop_gradient as stop_p
 from functad.tree import flatten, unflatten
 
 __all__ = ["eval_shape", "make_ir", "stop_gradient"]
 
 
-def make_ir(f: Callable[..., Any]) -> Callable[..., Program]:
+def make_ir(f: Callable[..., Any], optimized: bool = False) -> Callable[..., Program]:
     """A function that returns the Program of ``f`` for given arguments; print it to read it.
+
+    Parameters
+    ----------
+    optimized
+        Whether to run the passes that come before compiling.
 
     Examples
     --------
@@ -35,7 +41,7 @@ def make_ir(f: Callable[..., Any]) -> Callable[..., Program]:
         traced, _ = Jitted(function, (), ()).trace(args, kwargs)
         if traced.captures:
             raise StructureError(f"make_ir: {name_of(function)} closes over traced values; make them arguments")
-        return traced.program
+        return optimize(traced.program) if optimized else traced.program
 
     return wrapped
 

@@ -1,79 +1,83 @@
-"""Running a Program: with NumPy where no trace is open (the specification of native code), else equation by equation into the trace."""
+"""Running a Program: with NumPy where no trace is open (the specification of native code), else equation by equation into the trace.
+
+A Program that is run often (the rules of un-jitted derivatives are) is turned into a Python function, one line an equation, so that an
+equation costs the call of its NumPy function and little else.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from functad.core.trace import current_trace, location_scope
+from functad.core.trace import current_trace, inherited_location
 from functad.ir.program import Literal, Program, Var
 
 __all__ = ["run_program"]
 
-Step = tuple[Callable[..., Any], Callable[..., Any], tuple[int, ...], dict[str, Any], int | tuple[int, ...], Any]
+INTERPRETED_RUNS = 2
+"""Runs before a Program is turned into Python code, which costs about as much as 200 equations."""
 
 
-class Plan:
-    """A Program with its variables numbered: registers hold the inputs, then the literals, then results."""
-
-    __slots__ = ("literals", "outputs", "registers", "steps")
-
-    def __init__(self, program: Program) -> None:
-        slots: dict[Var, int] = {v: i for i, v in enumerate(program.inputs)}
-        self.literals: list[Any] = []
-        n_inputs = len(program.inputs)
-        found = [a for e in program.eqns for a in e.inputs if isinstance(a, Literal)]
-        found += [a for a in program.outputs if isinstance(a, Literal)]
-        literal_slots: dict[int, int] = {}
-        for a in found:
-            if id(a) not in literal_slots:
-                literal_slots[id(a)] = n_inputs + len(self.literals)
-                self.literals.append(a.value)
-        count = n_inputs + len(self.literals)
-
-        def slot(atom: Any) -> int:
-            return literal_slots[id(atom)] if isinstance(atom, Literal) else slots[atom]
-
-        self.steps: list[Step] = []
-        for e in program.eqns:
-            ins = tuple(slot(a) for a in e.inputs)
-            for v in e.outputs:
-                slots[v] = count
-                count += 1
-            outs = tuple(slots[v] for v in e.outputs)
-            target = outs if e.primitive.multiple_results else outs[0]
-            self.steps.append((e.primitive.evaluate, e.primitive.bind, ins, dict(e.params), target, e.loc))
-        self.registers = count
-        self.outputs = tuple(slot(a) for a in program.outputs)
-
-
-def plan_of(program: Program) -> Plan:
-    """The plan of a Program, made once and kept on it."""
-    if program.plan is None:
-        program.plan = Plan(program)
-    return program.plan  # type: ignore[no-any-return]
-
-
-def run_program(program: Program, args: Sequence[Any]) -> list[Any]:
+def run_program(program: Program, args: Sequence[Any]) -> Sequence[Any]:
     """The outputs of a Program: NumPy values, or tracers of the current trace."""
-    plan = plan_of(program)
-    registers: list[Any] = [*args, *plan.literals]
-    registers += [None] * (plan.registers - len(registers))
-    if current_trace() is None:
-        for evaluate, _, ins, params, target, _ in plan.steps:
-            result = evaluate(*[registers[i] for i in ins], **params)
-            if type(target) is tuple:
-                for t, r in zip(target, result, strict=True):
-                    registers[t] = r
+    if current_trace() is not None:
+        return emit_program(program, args)
+    plan = program.plan
+    if callable(plan):
+        return plan(*args)  # type: ignore[no-any-return]
+    runs = (plan or 0) + 1
+    program.plan = runs if runs <= INTERPRETED_RUNS else python_function(program)
+    return interpret(program, args)
+
+
+def interpret(program: Program, args: Sequence[Any]) -> list[Any]:
+    """Evaluate equation by equation."""
+    values: dict[Var, Any] = dict(zip(program.inputs, args, strict=True))
+    for eqn in program.eqns:
+        ins = [a.value if isinstance(a, Literal) else values[a] for a in eqn.inputs]
+        result = eqn.primitive.evaluate(*ins, **eqn.params)
+        if eqn.primitive.multiple_results:
+            values.update(zip(eqn.outputs, result, strict=True))
+        else:
+            values[eqn.outputs[0]] = result
+    return [a.value if isinstance(a, Literal) else values[a] for a in program.outputs]
+
+
+def emit_program(program: Program, args: Sequence[Any]) -> list[Any]:
+    """Append the equations to the current trace; those without a location of their own keep the one in force."""
+    values: dict[Var, Any] = dict(zip(program.inputs, args, strict=True))
+    with inherited_location() as at:
+        around = at.loc
+        for eqn in program.eqns:
+            at.loc = eqn.loc or around
+            result = eqn.primitive.bind(*[a.value if isinstance(a, Literal) else values[a] for a in eqn.inputs], **eqn.params)
+            if eqn.primitive.multiple_results:
+                values.update(zip(eqn.outputs, result, strict=True))
             else:
-                registers[target] = result  # type: ignore[index]
-    else:
-        for _, bind, ins, params, target, loc in plan.steps:
-            with location_scope(loc):
-                result = bind(*[registers[i] for i in ins], **params)
-            if type(target) is tuple:
-                for t, r in zip(target, result, strict=True):
-                    registers[t] = r
-            else:
-                registers[target] = result  # type: ignore[index]
-    return [registers[i] for i in plan.outputs]
+                values[eqn.outputs[0]] = result
+    return [a.value if isinstance(a, Literal) else values[a] for a in program.outputs]
+
+
+def python_function(program: Program) -> Callable[..., tuple[Any, ...]]:
+    """The Program as a Python function of its inputs."""
+    names: dict[Var, str] = {v: f"x{i}" for i, v in enumerate(program.inputs)}
+    scope: dict[str, Any] = {}
+
+    def read(atom: Any) -> str:
+        return constant(atom.value) if isinstance(atom, Literal) else names[atom]
+
+    def constant(value: Any) -> str:
+        name = f"c{len(scope)}"
+        scope[name] = value
+        return name
+
+    lines = [f"def run({', '.join(names.values())}):"]
+    for eqn in program.eqns:
+        operands = [read(a) for a in eqn.inputs] + [f"{k}={constant(v)}" for k, v in eqn.params.items()]
+        for v in eqn.outputs:
+            names[v] = f"x{len(names)}"
+        results = ", ".join([names[v] for v in eqn.outputs]) + ("," if eqn.primitive.multiple_results else "")
+        lines.append(f"    {results} = {constant(eqn.primitive.evaluate)}({', '.join(operands)})")
+    lines.append(f"    return ({''.join([read(a) + ', ' for a in program.outputs])})")
+    exec("\n".join(lines), scope)
+    return scope["run"]  # type: ignore[no-any-return]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-from types import CodeType
 
 import numpy as np
 
@@ -15,13 +14,13 @@ __all__ = ["user_location"]
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _EXAMPLES = os.path.join(_PACKAGE, "examples") + os.sep  # examples are written as a user would
 _NUMPY = os.path.dirname(os.path.abspath(np.__file__)) + os.sep
-_internal: dict[CodeType, bool] = {}
+_internal: dict[str, bool] = {}  # by file name: a string keeps its hash, a code object computes it anew
 
 
-def _is_internal(code: CodeType) -> bool:
-    filename = os.path.abspath(code.co_filename)
-    internal = filename.startswith((_PACKAGE, _NUMPY)) and not filename.startswith(_EXAMPLES)
-    _internal[code] = internal
+def _is_internal(filename: str) -> bool:
+    path = os.path.abspath(filename)
+    internal = path.startswith((_PACKAGE, _NUMPY)) and not path.startswith(_EXAMPLES)
+    _internal[filename] = internal
     return internal
 
 
@@ -30,9 +29,9 @@ def user_location() -> Location | None:
     frame = sys._getframe(1)
     while frame is not None:
         code = frame.f_code
-        internal = _internal.get(code)
+        internal = _internal.get(code.co_filename)
         if internal is None:
-            internal = _is_internal(code)
+            internal = _is_internal(code.co_filename)
         if not internal:
             return Location(code, frame.f_lasti)
         frame = frame.f_back  # type: ignore[assignment]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from functad.errors import InternalError
 from functad.ir.types import ArrayType, array_type
 from functad.kernel_ir.rules import KernelRule
 
-__all__ = ["REGISTRY", "Linear", "Primitive", "Sample", "type_of"]
+__all__ = ["REGISTRY", "Linear", "Primitive", "Sample", "Signature", "type_of"]
 
 REGISTRY: dict[str, Primitive] = {}
 """Every primitive by its name."""
@@ -39,6 +39,16 @@ class Sample:
     low: float = -2.0
     high: float = 2.0
     smooth: bool = True
+
+
+class Signature:
+    """What follows from a primitive's operand types and params alone."""
+
+    __slots__ = ("out_types", "rules")
+
+    def __init__(self, out_types: tuple[ArrayType, ...]) -> None:
+        self.out_types = out_types
+        self.rules: dict[tuple[bool, ...], Any] = {}  # linear rules by which operands are active; see transforms.linearize
 
 
 class Primitive:
@@ -75,7 +85,7 @@ class Primitive:
     """
 
     __slots__ = (
-        "_types", "batch", "evaluate", "jvp", "jvp_call", "kernel", "linear", "linearize", "may_raise", "multiple_results", "name", "rules", "samples",
+        "_signatures", "batch", "evaluate", "jvp", "jvp_call", "kernel", "linear", "linearize", "may_raise", "multiple_results", "name", "samples",
         "transpose", "type_rule",
     )  # fmt: skip
 
@@ -111,18 +121,21 @@ class Primitive:
         self.samples = samples
         self.linearize = linearize
         self.jvp_call = jvp_call
-        self.rules: dict[Any, Any] = {}  # linear rules by (in_types, params, mask); see transforms.linearize
-        self._types: dict[Any, tuple[ArrayType, ...]] = {}
+        self._signatures: dict[Any, Signature] = {}
         REGISTRY[name] = self
 
-    def out_types(self, in_types: tuple[ArrayType, ...], params: dict[str, Any]) -> tuple[ArrayType, ...]:
-        """The types of the results, memoised."""
+    def signature(self, in_types: tuple[ArrayType, ...], params: Mapping[str, Any]) -> Signature:
+        """What is known once and for all about operands of these types under these params; memoised."""
         key = (in_types, *params.items()) if params else in_types
-        found = self._types.get(key)
+        found = self._signatures.get(key)
         if found is None:
             result = self.type_rule(*in_types, **params)
-            found = self._types[key] = result if self.multiple_results else (result,)
+            found = self._signatures[key] = Signature(tuple(result) if self.multiple_results else (result,))
         return found
+
+    def out_types(self, in_types: tuple[ArrayType, ...], params: Mapping[str, Any]) -> tuple[ArrayType, ...]:
+        """The types of the results."""
+        return self.signature(in_types, params).out_types
 
     def bind(self, *args: Any, **params: Any) -> Any:
         """Apply the primitive: an equation of the current trace, or NumPy's result where there is none."""

@@ -7,7 +7,7 @@ variables of another.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -15,21 +15,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from functad.core.location import user_location
+from functad.core.tracer import ARRAY, SCALAR, Tracer
 from functad.errors import EscapedTracerError, InternalError, StructureError, TracerConversionError
 from functad.ir.program import Atom, Eqn, Literal, Location, Program, Var, literal
 from functad.ir.types import ArrayType
 
 if TYPE_CHECKING:
     from functad.core.primitive import Primitive
-    from functad.core.tracer import Tracer
 
-__all__ = ["ABSENT", "Trace", "current_trace", "location_scope", "no_trace", "using"]
+__all__ = ["ABSENT", "Trace", "current_trace", "inherited_location", "no_trace", "using"]
 
 ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "ABSENT"})()
 """Stands for a value that is not known while tracing."""
 
 _current: ContextVar[Trace | None] = ContextVar("functad_trace", default=None)
-_inherited: ContextVar[Location | None] = ContextVar("functad_location", default=None)
 
 current_trace = _current.get
 
@@ -49,14 +48,33 @@ def no_trace() -> Any:
     return using(None)
 
 
-@contextmanager
-def location_scope(loc: Location | None) -> Iterator[None]:
-    """Equations that are emitted inside come from ``loc``: rules inherit the location of what they differentiate."""
-    token = _inherited.set(loc)
-    try:
-        yield
-    finally:
-        _inherited.reset(token)
+class inherited_location:
+    """A scope in which equations are emitted from given locations: rules inherit the location of what they differentiate.
+
+    ``with inherited_location() as at:`` and then ``at.loc = eqn.loc`` before each rule.
+    """
+
+    __slots__ = ("loc", "trace")
+
+    def __enter__(self) -> Trace | Nowhere:
+        self.trace = _current.get() or _nowhere
+        self.loc = self.trace.loc
+        return self.trace
+
+    def __exit__(self, *exc: object) -> None:
+        self.trace.loc = self.loc
+
+
+class Nowhere:
+    """Stands for the current trace where there is none: its location is not used."""
+
+    __slots__ = ("loc",)
+
+    def __init__(self) -> None:
+        self.loc: Location | None = None
+
+
+_nowhere = Nowhere()
 
 
 class Trace:
@@ -68,12 +86,16 @@ class Trace:
         The transform that traces, for messages: ``"grad"``, ``"vmap"``, ``"jit"`` ...
     concrete
         Whether values are computed where they are known. Under ``jit`` they are not: the Program must serve other values too.
+    locate
+        Whether equations know the user's line. Derivation of a rule that serves many places turns it off.
     """
 
-    __slots__ = ("arrays", "captures", "concrete", "cursor", "env", "eqns", "inputs", "kind", "open", "parent", "sources")
+    __slots__ = ("arrays", "captures", "concrete", "cursor", "env", "eqns", "inputs", "kind", "loc", "locate", "open", "parent", "sources")
 
-    def __init__(self, kind: str, concrete: bool) -> None:
+    def __init__(self, kind: str, concrete: bool, locate: bool = True) -> None:
         self.kind = kind
+        self.loc: Location | None = None  # where equations come from, if not from the user's innermost frame
+        self.locate = locate
         self.concrete = concrete
         self.parent = _current.get()
         self.inputs: list[Var] = []
@@ -89,8 +111,6 @@ class Trace:
 
     def add_input(self, type: ArrayType, value: Any = ABSENT) -> Var:
         """A new input variable, with its value (or the parent's tracer of it) where that is known."""
-        from functad.core.tracer import Tracer
-
         var = Var(type)
         self.inputs.append(var)
         if value is ABSENT:
@@ -103,8 +123,6 @@ class Trace:
 
     def capture(self, tracer: Tracer) -> Var:
         """The input that stands for a tracer of an enclosing trace."""
-        from functad.core.tracer import Tracer
-
         if self.parent is None:
             raise escaped(tracer)
         outer = self.parent.atom(tracer)
@@ -119,8 +137,6 @@ class Trace:
 
     def atom(self, value: Any) -> Atom:
         """The operand that stands for a value in this trace."""
-        from functad.core.tracer import Tracer
-
         if type(value) is Tracer:
             if value.trace is self:
                 return value.var
@@ -147,16 +163,21 @@ class Trace:
 
     # -- equations ---------------------------------------------------------------------------------------------------------------
 
-    def emit(self, primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> Any:
-        """Append ``primitive[params] args`` and return a tracer of its result (a tuple of them, if it has several)."""
-        from functad.core.tracer import ARRAY, SCALAR, Tracer
+    def emit(self, primitive: Primitive, args: Sequence[Any], params: Mapping[str, Any], values: Sequence[Any] | None = None) -> Any:
+        """Append ``primitive[params] args`` and return a tracer of its result (a tuple of them, if it has several).
 
-        inputs = tuple([self.atom(a) for a in args])
-        types = primitive.out_types(tuple([a.type for a in inputs]), params)
-        outputs = tuple([Var(t) for t in types])
-        loc = _inherited.get() or user_location()
-        self.eqns.append(Eqn(primitive, inputs, params, outputs, loc))
-        if primitive.may_raise and self.concrete:
+        ``values`` are the results, where they have been computed before.
+        """
+        inputs = [a.var if type(a) is Tracer and a.trace is self else self.atom(a) for a in args]
+        signature = primitive.signature(tuple([a.type for a in inputs]), params)
+        outputs = tuple([Var(t) for t in signature.out_types])
+        loc = self.loc
+        if loc is None and self.locate:
+            loc = user_location()
+        self.eqns.append(Eqn(primitive, tuple(inputs), params, outputs, loc, signature))
+        if values is not None:
+            self.env.update(zip(outputs, values, strict=True))
+        elif primitive.may_raise and self.concrete:
             self.run()
         if primitive.multiple_results:
             return tuple([Tracer(v, self, ARRAY if v.type.ndim else SCALAR) for v in outputs])

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from functad.core.trace import location_scope
+from functad.core.trace import inherited_location
 from functad.ir.dce import kept_equations
 from functad.ir.program import Eqn, Literal, Program, Var
 from functad.transforms.replay import Reader, primal
@@ -27,15 +27,16 @@ def jvp_program(
     read = Reader(program, primals)
     tangent: dict[Var, Any] = {v: t for v, t in zip(program.inputs, tangents, strict=True) if t is not None}
     known = known or {}
-    for eqn, kept in zip(program.eqns, kept_equations(program), strict=True):
-        if not kept:
-            continue
-        with location_scope(eqn.loc):
+    with inherited_location() as at:
+        for eqn, kept in zip(program.eqns, kept_equations(program), strict=True):
+            if not kept:
+                continue
+            at.loc = eqn.loc
             ins = [read(a) for a in eqn.inputs]
             dots = [None if type(a) is Literal else tangent.get(a) for a in eqn.inputs]  # type: ignore[arg-type]
             outs, out_dots = jvp_equation(eqn, ins, dots, known)
-        read.write(eqn.outputs, outs)
-        tangent.update((v, t) for v, t in zip(eqn.outputs, out_dots, strict=True) if t is not None)
+            read.write(eqn.outputs, outs)
+            tangent.update((v, t) for v, t in zip(eqn.outputs, out_dots, strict=True) if t is not None)
     out_tangents = [None if type(a) is Literal else tangent.get(a) for a in program.outputs]  # type: ignore[arg-type]
     return [read(a) for a in program.outputs], out_tangents
 

@@ -9,17 +9,19 @@ disagree: they are the same equations.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import repeat
 from typing import Any, Protocol
 
 from functad.core.evaluator import run_program
-from functad.core.trace import Trace, location_scope, using
+from functad.core.primitive import bind_all, type_of
+from functad.core.trace import Trace, current_trace, inherited_location, using
 from functad.core.tracer import ARRAY, SCALAR, Tracer
 from functad.core.zeros import add, instantiate
 from functad.ir.dce import kept_equations
-from functad.ir.program import Eqn, Location, Program, Var
+from functad.ir.program import Atom, Eqn, Literal, Location, Program, Var
 from functad.ir.types import ArrayType
 from functad.transforms.replay import Reader, primal
-from functad.transforms.transpose import transpose_program
+from functad.transforms.transpose import linear_variables, transpose_program
 
 __all__ = ["LinearMap", "LinearRule", "linear_rule", "linearize_program", "split_program"]
 
@@ -27,7 +29,9 @@ Mask = tuple[bool, ...]
 
 
 class LinearRule(Protocol):
-    """The derivative of one equation in its active operands."""
+    """The derivative of one equation in its active operands; not ``active``: it is zero."""
+
+    active: bool
 
     def primal(self, eqn: Eqn, ins: Sequence[Any], known: Mapping[Var, Any]) -> tuple[Sequence[Any], Sequence[Any]]:
         """The results of the equation and the residuals."""
@@ -42,7 +46,7 @@ class LinearRule(Protocol):
 class DerivedRule:
     """A linear rule derived from a primitive's jvp and transpose rules."""
 
-    __slots__ = ("_backward", "_in_types", "_residuals", "_tangent", "_out_types", "active")
+    __slots__ = ("_backward", "_in_types", "_out_types", "_residuals", "_selected", "_tangent", "active")
 
     def __init__(self, active: bool, residuals: Program, tangent: Program, in_types: Sequence[ArrayType], out_types: Sequence[ArrayType]):
         self.active = active  # False: the derivative is zero
@@ -51,27 +55,54 @@ class DerivedRule:
         self._in_types = in_types
         self._out_types = out_types
         self._backward: tuple[Program, list[bool]] | None = None
+        # most rules need operands or results as they are: then residuals are selected, not computed
+        self._selected = None if residuals.eqns else [residuals.inputs.index(v) for v in residuals.outputs]  # type: ignore[arg-type]
 
     def primal(self, eqn: Eqn, ins: Sequence[Any], known: Mapping[Var, Any]) -> tuple[Sequence[Any], Sequence[Any]]:
         outs = primal(eqn, ins, known)
-        return outs, (run_program(self._residuals, (*ins, *outs)) if self.active else ())
+        if self._selected is not None:
+            values = (*ins, *outs)
+            return outs, [values[i] for i in self._selected]
+        return outs, run_program(self._residuals, (*ins, *outs))
 
     def forward(self, residuals: Sequence[Any], tangents: Sequence[Any]) -> Sequence[Any]:
-        full = [instantiate(t, ty) for t, ty in zip(tangents, self._in_types, strict=True)]
-        return run_program(self._tangent, (*residuals, *full))
+        if all([t is not None for t in tangents]):
+            return run_program(self._tangent, (*residuals, *tangents))
+        return self._forward_sparse(residuals, tangents)
+
+    def _forward_sparse(self, residuals: Sequence[Any], tangents: Sequence[Any]) -> Sequence[Any]:
+        """Forward where some tangents are zero: what depends on those alone is zero too."""
+        program = self._tangent
+        values: dict[Any, Any] = dict(zip(program.inputs, (*residuals, *tangents), strict=True))
+        linear = linear_variables(program, [False] * len(residuals) + [True] * len(tangents))
+        for eqn in program.eqns:
+            ins = [a.value if type(a) is Literal else values[a] for a in eqn.inputs]
+            present = [x for x, a in zip(ins, eqn.inputs, strict=True) if a in linear and x is not None]
+            if not present and any(a in linear for a in eqn.inputs):
+                values.update((v, None) for v in eqn.outputs)
+            elif eqn.primitive.name == "add" and len(present) == 1 and type_of(present[0]) is eqn.outputs[0].type:
+                values[eqn.outputs[0]] = present[0]
+            else:
+                full = [instantiate(x, a.type) for x, a in zip(ins, eqn.inputs, strict=True)]
+                values.update(zip(eqn.outputs, bind_all(eqn.primitive, full, eqn.params), strict=True))
+        return [a.value if type(a) is Literal else values[a] for a in program.outputs]
 
     def backward(self, residuals: Sequence[Any], cotangents: Sequence[Any]) -> Sequence[Any]:
         if self._backward is None:
             self._backward = self._transpose()
         program, present = self._backward
-        full = [instantiate(c, ty) for c, ty in zip(cotangents, self._out_types, strict=True)]
-        found = iter(run_program(program, (*residuals, *full)))
-        return [next(found) if p else None for p in present]
+        if any([c is None for c in cotangents]):
+            cotangents = [instantiate(c, ty) for c, ty in zip(cotangents, self._out_types, strict=True)]
+        found = run_program(program, (*residuals, *cotangents))
+        if len(found) == len(present):
+            return found
+        rest = iter(found)
+        return [next(rest) if p else None for p in present]
 
     def _transpose(self) -> tuple[Program, list[bool]]:
         n = len(self._tangent.inputs) - len(self._in_types)
         with using(None):
-            trace = Trace("transpose", concrete=False)
+            trace = Trace("transpose", concrete=False, locate=False)
         residuals = [fresh_input(trace, v.type) for v in self._tangent.inputs[:n]]
         cotangents = [fresh_input(trace, t) for t in self._out_types]
         linear = [False] * n + [True] * len(self._in_types)
@@ -88,13 +119,12 @@ def fresh_input(trace: Trace, type: ArrayType) -> Tracer:
 
 def linear_rule(eqn: Eqn, mask: Mask) -> LinearRule:
     """The linear rule of an equation for the operands flagged in ``mask``, memoised on the primitive."""
-    prim, params = eqn.primitive, eqn.params
-    types = tuple([a.type for a in eqn.inputs])
-    key = (types, mask, *params.items()) if params else (types, mask)
-    found = prim.rules.get(key)
+    rules = eqn.signature.rules
+    found = rules.get(mask)
     if found is None:
-        found = prim.linearize(types, params, mask) if prim.linearize is not None else derive_rule(eqn, types, mask)
-        prim.rules[key] = found
+        types = tuple([a.type for a in eqn.inputs])
+        special = eqn.primitive.linearize
+        found = rules[mask] = derive_rule(eqn, types, mask) if special is None else special(types, eqn.params, mask)
     return found  # type: ignore[no-any-return]
 
 
@@ -104,12 +134,12 @@ def derive_rule(eqn: Eqn, types: Sequence[ArrayType], mask: Mask) -> DerivedRule
     out_types = [v.type for v in eqn.outputs]
     active_types = [t for t, m in zip(types, mask, strict=True) if m]
     with using(None):
-        trace = Trace("linearize", concrete=False)
+        trace = Trace("linearize", concrete=False, locate=False)
     primals = [fresh_input(trace, t) for t in types]
     outs = [fresh_input(trace, t) for t in out_types]
     dots = [fresh_input(trace, t) if m else None for t, m in zip(types, mask, strict=True)]
     known = len(primals) + len(outs)
-    with using(trace), location_scope(_NOWHERE):
+    with using(trace):
         result = None if prim.jvp is None else prim.jvp(dots, primals, tuple(outs) if prim.multiple_results else outs[0], **eqn.params)
         results = list(result) if prim.multiple_results and result is not None else [result] * len(outs)
         if all(r is None for r in results):
@@ -119,9 +149,6 @@ def derive_rule(eqn: Eqn, types: Sequence[ArrayType], mask: Mask) -> DerivedRule
     program, _ = trace.finish(results)
     residuals, tangent = split_program(program, known)
     return DerivedRule(True, residuals, tangent, active_types, out_types)
-
-
-_NOWHERE: Any = None  # templates serve many places: their equations take the location of the equation they come from
 
 
 def split_program(program: Program, known: int) -> tuple[Program, Program]:
@@ -148,43 +175,43 @@ def split_program(program: Program, known: int) -> tuple[Program, Program]:
     return residuals, Program((*needed, *program.inputs[known:]), second, program.outputs)
 
 
+Entry = tuple[LinearRule, Sequence[Any], Sequence[Var], Sequence[Var], Location | None]
+"""One equation of a linear map: rule, residuals, active operands, results, location."""
+
+
 class LinearMap:
-    """The derivative of a Program at a point: what ``linearize`` and ``vjp`` give back.
+    """The derivative of a Program at a point: what ``linearize`` and ``vjp`` give back."""
 
-    It is a container of its residuals, so it may be an argument or a result of transformed functions.
-    """
+    __slots__ = ("entries", "inputs", "outputs")
 
-    __slots__ = ("entries", "inputs", "outputs", "residuals")
-
-    def __init__(
-        self,
-        entries: Sequence[tuple[LinearRule, int, tuple[Var, ...], tuple[Var, ...], Location | None]],
-        residuals: list[Any],
-        inputs: Sequence[Var],
-        outputs: Sequence[Var | None],
-    ) -> None:
-        self.entries = entries  # (rule, number of residuals, active operands, results, location) in order of execution
-        self.residuals = residuals
+    def __init__(self, entries: Sequence[Entry], inputs: Sequence[Var], outputs: Sequence[Var | None]) -> None:
+        self.entries = entries  # in order of execution
         self.inputs = inputs
         self.outputs = outputs  # None where an output does not depend on the inputs
 
+    @property
+    def residuals(self) -> list[Any]:
+        """All residuals, in order of execution."""
+        return [r for entry in self.entries for r in entry[1]]
+
     def with_residuals(self, residuals: Sequence[Any]) -> LinearMap:
         """The same derivative at another point: with the residuals of another run."""
-        return LinearMap(self.entries, list(residuals), self.inputs, self.outputs)
+        found = iter(residuals)
+        entries = [(rule, [next(found) for _ in old], ins, outs, loc) for rule, old, ins, outs, loc in self.entries]
+        return LinearMap(entries, self.inputs, self.outputs)
 
     def forward(self, tangents: Sequence[Any]) -> list[Any]:
         """The tangents of the outputs (None where zero)."""
         tangent: dict[Var, Any] = {v: t for v, t in zip(self.inputs, tangents, strict=True) if t is not None}
-        position = 0
-        for rule, count, ins, outs, loc in self.entries:
-            residuals = self.residuals[position : position + count]
-            position += count
-            dots = [tangent.get(v) for v in ins]
-            if all(d is None for d in dots):
-                continue
-            with location_scope(loc):
-                results = rule.forward(residuals, dots)
-            tangent.update((v, t) for v, t in zip(outs, results, strict=True) if t is not None)
+        with inherited_location() as at:
+            for rule, residuals, ins, outs, loc in self.entries:
+                dots = [tangent.get(v) for v in ins]
+                if all([d is None for d in dots]):
+                    continue
+                at.loc = loc
+                for v, t in zip(outs, rule.forward(residuals, dots), strict=True):
+                    if t is not None:
+                        tangent[v] = t
         return [None if v is None else tangent.get(v) for v in self.outputs]
 
     def backward(self, cotangents: Sequence[Any]) -> list[Any]:
@@ -193,15 +220,13 @@ class LinearMap:
         for v, c in zip(self.outputs, cotangents, strict=True):
             if v is not None and c is not None:
                 ct[v] = add(ct.get(v), c)
-        position = len(self.residuals)
-        for rule, count, ins, outs, loc in reversed(self.entries):
-            position -= count
-            cts = [ct.pop(v, None) for v in outs]
-            if all(c is None for c in cts):
-                continue
-            with location_scope(loc):
-                results = rule.backward(self.residuals[position : position + count], cts)
-                for v, c in zip(ins, results, strict=True):
+        with inherited_location() as at:
+            for rule, residuals, ins, outs, loc in reversed(self.entries):
+                cts = [ct.pop(v, None) for v in outs]
+                if all([c is None for c in cts]):
+                    continue
+                at.loc = loc
+                for v, c in zip(ins, rule.backward(residuals, cts), strict=True):
                     if c is not None:
                         ct[v] = add(ct[v], c) if v in ct else c
         return [ct.get(v) for v in self.inputs]
@@ -212,27 +237,33 @@ def linearize_program(
 ) -> tuple[list[Any], LinearMap]:
     """The outputs of a Program, and its derivative in the inputs flagged as active."""
     read = Reader(program, primals)
-    moving = {v for v, flag in zip(program.inputs, active, strict=True) if flag and v.type.inexact}
+    values = read.values
+    moving: set[Atom] = {v for v, flag in zip(program.inputs, active, strict=True) if flag and v.type.inexact}
     inputs = [v for v, flag in zip(program.inputs, active, strict=True) if flag]
     known = known or {}
-    entries: list[tuple[LinearRule, int, tuple[Var, ...], tuple[Var, ...], Location | None]] = []
-    residuals: list[Any] = []
-    for eqn, kept in zip(program.eqns, kept_equations(program), strict=True):
-        if not kept:
-            continue
-        mask = tuple([type(a) is Var and a in moving for a in eqn.inputs])
-        with location_scope(eqn.loc):
-            ins = [read(a) for a in eqn.inputs]
+    entries: list[Entry] = []
+    # evaluated at once, an equation that nothing needs costs less than finding that out
+    kept = repeat(True) if current_trace() is None else kept_equations(program)
+    with inherited_location() as at:
+        for eqn, keep in zip(program.eqns, kept, strict=False):
+            if not keep:
+                continue
+            at.loc = loc = eqn.loc
+            inputs_of, outputs_of = eqn.inputs, eqn.outputs
+            ins = [a.value if type(a) is Literal else values[a] for a in inputs_of]  # type: ignore[index]
+            mask = tuple([a in moving for a in inputs_of])
             if True not in mask:
-                read.write(eqn.outputs, primal(eqn, ins, known))
+                values.update(zip(outputs_of, primal(eqn, ins, known), strict=True))
                 continue
             rule = linear_rule(eqn, mask)
-            outs, found = rule.primal(eqn, ins, known)
-        read.write(eqn.outputs, outs)
-        if getattr(rule, "active", True):
-            moved = tuple([a for a, m in zip(eqn.inputs, mask, strict=True) if m])
-            entries.append((rule, len(found), moved, eqn.outputs, eqn.loc))  # type: ignore[arg-type]
-            residuals.extend(found)
-            moving.update([v for v in eqn.outputs if v.type.inexact])
+            outs, residuals = rule.primal(eqn, ins, known)
+            for v, value in zip(outputs_of, outs, strict=True):
+                values[v] = value
+            if rule.active:
+                moved = inputs_of if False not in mask else [a for a, m in zip(inputs_of, mask, strict=True) if m]
+                entries.append((rule, residuals, moved, outputs_of, loc))  # type: ignore[arg-type]
+                for v in outputs_of:
+                    if v.type.inexact:
+                        moving.add(v)
     outputs = [a if type(a) is Var and a in moving else None for a in program.outputs]
-    return [read(a) for a in program.outputs], LinearMap(entries, residuals, inputs, outputs)
+    return [read(a) for a in program.outputs], LinearMap(entries, inputs, outputs)

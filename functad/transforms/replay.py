@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from functad.core.trace import ABSENT, current_trace
-from functad.core.tracer import Tracer
+from functad.core.trace import current_trace
 from functad.ir.program import Atom, Eqn, Literal, Program, Var
 
 __all__ = ["Reader", "primal"]
@@ -30,23 +29,15 @@ class Reader:
 
 def primal(eqn: Eqn, ins: Sequence[Any], known: Mapping[Var, Any]) -> tuple[Any, ...]:
     """The results of an equation on new operands; where its values are known already they are carried over, not computed."""
+    outputs, prim = eqn.outputs, eqn.primitive
+    have = outputs[0] in known
     trace = current_trace()
-    outputs = eqn.outputs
-    values = [known.get(v, ABSENT) for v in outputs] if known else [ABSENT]
-    have = values[0] is not ABSENT and not any(v is ABSENT for v in values)
-    if trace is None and have:
-        return tuple(values)
-    if trace is not None and trace.concrete and have and eqn.primitive.may_raise:
-        # evaluated without raising before: do not evaluate again at bind
-        cursor, trace.cursor = trace.cursor, len(trace.eqns) + 1
-        out = eqn.primitive.bind(*ins, **eqn.params)
-        trace.cursor = cursor
-    else:
-        out = eqn.primitive.bind(*ins, **eqn.params)
-    outs = tuple(out) if eqn.primitive.multiple_results else (out,)
-    if trace is not None and trace.concrete and have:
-        for o, v in zip(outs, values, strict=True):
-            if type(o) is Tracer:
-                trace.env[o.var] = v
-    return outs
+    if trace is None:
+        if have:
+            return tuple([known[v] for v in outputs])
+        out = prim.evaluate(*ins, **eqn.params)
+        return tuple(out) if prim.multiple_results else (out,)
+    carried = [known[v] for v in outputs] if have and trace.concrete else None
+    outs = trace.emit(prim, ins, eqn.params, carried)
+    return outs if prim.multiple_results else (outs,)
 

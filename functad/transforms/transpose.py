@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from functad.core.primitive import Linear
-from functad.core.trace import location_scope
+from functad.core.trace import inherited_location
 from functad.core.zeros import add
 from functad.errors import LinearityError
-from functad.ir.program import Eqn, Literal, Program, Var
+from functad.ir.program import Eqn, Program, Var
 from functad.transforms.replay import Reader
 
 __all__ = ["linear_variables", "transpose_program"]
@@ -50,25 +50,26 @@ def transpose_program(
     dependent = linear_variables(program, linear)
     read = Reader(program, args)
     backward: list[Eqn] = []
-    for eqn in program.eqns:
-        if any(v in dependent for v in eqn.outputs):
-            backward.append(eqn)
-        else:
-            with location_scope(eqn.loc):
-                out = eqn.primitive.bind(*[read(a) for a in eqn.inputs], **eqn.params)
-            read.write(eqn.outputs, out if eqn.primitive.multiple_results else (out,))
     ct: dict[Var, Any] = {}
-    for atom, value in zip(program.outputs, cotangents, strict=True):
-        if type(atom) is Var and atom in dependent and value is not None:
-            ct[atom] = add(ct.get(atom), value)
-    for eqn in reversed(backward):
-        outs = [ct.pop(v, None) for v in eqn.outputs]
-        if all(o is None for o in outs):
-            continue
-        operands = [Linear(a.type) if type(a) is Var and a in dependent else read(a) for a in eqn.inputs]
-        with location_scope(eqn.loc):
+    with inherited_location() as at:
+        for eqn in program.eqns:
+            if any(v in dependent for v in eqn.outputs):
+                backward.append(eqn)
+                continue
+            at.loc = eqn.loc
+            out = eqn.primitive.bind(*[read(a) for a in eqn.inputs], **eqn.params)
+            read.write(eqn.outputs, out if eqn.primitive.multiple_results else (out,))
+        for atom, value in zip(program.outputs, cotangents, strict=True):
+            if type(atom) is Var and atom in dependent and value is not None:
+                ct[atom] = add(ct.get(atom), value)
+        for eqn in reversed(backward):
+            outs = [ct.pop(v, None) for v in eqn.outputs]
+            if all(o is None for o in outs):
+                continue
+            at.loc = eqn.loc
+            operands = [Linear(a.type) if type(a) is Var and a in dependent else read(a) for a in eqn.inputs]
             results = eqn.primitive.transpose(outs if eqn.primitive.multiple_results else outs[0], *operands, **eqn.params)  # type: ignore[misc]
             for a, value in zip(eqn.inputs, results, strict=True):
-                if value is not None and type(a) is not Literal and a in dependent:
-                    ct[a] = add(ct.get(a), value)  # type: ignore[index]
+                if value is not None and type(a) is Var and a in dependent:
+                    ct[a] = add(ct.get(a), value)
     return [ct.get(v) for v, flag in zip(program.inputs, linear, strict=True) if flag]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from functad.core.trace import location_scope
-from functad.ir.program import Program, Var
+from functad.core.trace import inherited_location
+from functad.ir.program import Eqn, Program, Var
 from functad.transforms.replay import Reader
 
 __all__ = ["batch_program"]
@@ -16,21 +16,23 @@ def batch_program(program: Program, size: int, args: Sequence[Any], batched: Seq
     """The outputs of a Program over a mapped axis, and which of them carry it (always as axis 0)."""
     read = Reader(program, args)
     mapped: set[Any] = {v for v, flag in zip(program.inputs, batched, strict=True) if flag}
-    for eqn in program.eqns:
-        prim = eqn.primitive
-        ins = [read(a) for a in eqn.inputs]
-        flags = tuple([type(a) is Var and a in mapped for a in eqn.inputs])
-        with location_scope(eqn.loc):
-            if True not in flags:
-                out = prim.bind(*ins, **eqn.params)
-                read.write(eqn.outputs, out if prim.multiple_results else (out,))
-                continue
-            out, out_batched = prim.batch(size, flags, *ins, **eqn.params)  # type: ignore[misc]
-        if prim.multiple_results:
-            read.write(eqn.outputs, out)
-            mapped.update(v for v, flag in zip(eqn.outputs, out_batched, strict=True) if flag)
-        else:
-            read.write(eqn.outputs, (out,))
-            if out_batched:
-                mapped.add(eqn.outputs[0])
+    with inherited_location() as at:
+        for eqn in program.eqns:
+            at.loc = eqn.loc
+            ins = [read(a) for a in eqn.inputs]
+            flags = tuple([type(a) is Var and a in mapped for a in eqn.inputs])
+            outs, out_flags = batch_equation(eqn, size, flags, ins)
+            read.write(eqn.outputs, outs)
+            mapped.update(v for v, flag in zip(eqn.outputs, out_flags, strict=True) if flag)
     return [read(a) for a in program.outputs], [a in mapped for a in program.outputs]
+
+
+def batch_equation(eqn: Eqn, size: int, flags: tuple[bool, ...], ins: Sequence[Any]) -> tuple[Sequence[Any], Sequence[bool]]:
+    """The results of one equation and which of them carry the mapped axis."""
+    prim = eqn.primitive
+    if True not in flags:
+        out = prim.bind(*ins, **eqn.params)
+        outs = out if prim.multiple_results else (out,)
+        return outs, [False] * len(outs)
+    out, batched = prim.batch(size, flags, *ins, **eqn.params)  # type: ignore[misc]
+    return (out, batched) if prim.multiple_results else ((out,), (batched,))

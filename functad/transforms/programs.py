@@ -1,0 +1,168 @@
+"""The transforms as Program to Program: what primitives with sub-Programs do to them. What is made of a Program is kept on it, made once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from functad.core.capture import Leaf, capture
+from functad.core.trace import using
+from functad.core.tracer import ARRAY, SCALAR
+from functad.core.zeros import instantiate
+from functad.ir.program import Program
+from functad.ir.types import ArrayType
+from functad.transforms.jvp import jvp_program
+from functad.transforms.linearize import LinearMap, linearize_program
+from functad.transforms.transpose import transpose_program
+from functad.transforms.vmap import batch_program
+
+__all__ = ["Linearized", "batch_of", "derived", "jvp_of", "linearized", "trace_program", "transpose_of"]
+
+Mask = tuple[bool, ...]
+
+
+def trace_program(f: Callable[..., Sequence[Any]], types: Sequence[ArrayType]) -> Program:
+    """The Program of a function of strict values, given their types; nothing may be closed over."""
+    with using(None):
+        leaves = [Leaf(None, t, ARRAY if t.ndim else SCALAR) for t in types]
+        return capture(lambda args: list(f(*args)), leaves, "a transform", concrete=False).program
+
+
+def derived(program: Program, key: Any, make: Callable[[], Any]) -> Any:
+    """What was made of a Program under this key, made now if it was not."""
+    found = program.derived.get(key)
+    if found is None:
+        found = program.derived[key] = make()
+    return found
+
+
+class Present:
+    """Collects which results of a traced function are there, and drops the others; ``force`` names those that must be (as zeros)."""
+
+    def __init__(self, force: Sequence[bool]) -> None:
+        self.force = force
+        self.mask: Mask = ()
+
+    def __call__(self, values: Sequence[Any], types: Sequence[ArrayType]) -> list[Any]:
+        forced = self.force or [False] * len(values)
+        full = [instantiate(v, t) if f else v for v, t, f in zip(values, types, forced, strict=True)]
+        self.mask = tuple([v is not None for v in full])
+        return [v for v in full if v is not None]
+
+
+def expand(values: Sequence[Any], mask: Sequence[bool]) -> list[Any]:
+    """Values in the places that the mask flags; None elsewhere."""
+    found = iter(values)
+    return [next(found) if flag else None for flag in mask]
+
+
+def select(values: Sequence[Any], mask: Sequence[bool]) -> list[Any]:
+    """The values that the mask flags."""
+    return [v for v, flag in zip(values, mask, strict=True) if flag]
+
+
+def jvp_of(program: Program, mask: Mask, force: Mask = ()) -> tuple[Program, Mask]:
+    """The Program (inputs, tangents of the flagged inputs) -> (outputs, tangents), and which outputs have tangents."""
+
+    def make() -> tuple[Program, Mask]:
+        present = Present(force)
+        n = len(program.inputs)
+
+        def f(*args: Any) -> list[Any]:
+            outs, dots = jvp_program(program, args[:n], expand(args[n:], mask))
+            return [*outs, *present(dots, program.out_types)]
+
+        return trace_program(f, (*program.in_types, *select(program.in_types, mask))), present.mask
+
+    return derived(program, ("jvp", mask, force), make)  # type: ignore[no-any-return]
+
+
+class Linearized:
+    """A Program split for its derivative in the flagged inputs.
+
+    ``forward`` maps the inputs to the outputs and the residuals; `tangent` and `cotangent` give the linear Programs, residuals first.
+    """
+
+    def __init__(self, program: Program, mask: Mask) -> None:
+        self.in_types = select(program.in_types, mask)
+        self.out_types = program.out_types
+        linear: list[LinearMap] = []
+
+        def f(*args: Any) -> list[Any]:
+            outs, made = linearize_program(program, args, mask)
+            linear.append(made)
+            return [*outs, *made.residuals]
+
+        self.forward = trace_program(f, program.in_types)
+        self.linear = linear[0]
+        self.residual_types = self.forward.out_types[len(self.out_types) :]
+        self.depends = tuple([v is not None for v in self.linear.outputs])  # outputs that move with the flagged inputs
+        self._made: dict[Any, tuple[Program, Mask]] = {}
+
+    def tangent(self, given: Mask, force: Mask = ()) -> tuple[Program, Mask]:
+        """(residuals, tangents of the given inputs) -> tangents of the outputs, and which of them there are."""
+        return self._linear("tangent", given, force, self.in_types, self.out_types, LinearMap.forward)
+
+    def cotangent(self, given: Mask, force: Mask = ()) -> tuple[Program, Mask]:
+        """(residuals, cotangents of the given outputs) -> cotangents of the inputs, and which of them there are."""
+        return self._linear("cotangent", given, force, self.out_types, self.in_types, LinearMap.backward)
+
+    def _linear(
+        self,
+        kind: str,
+        given: Mask,
+        force: Mask,
+        sources: Sequence[ArrayType],
+        targets: Sequence[ArrayType],
+        apply: Callable[[LinearMap, Sequence[Any]], list[Any]],
+    ) -> tuple[Program, Mask]:
+        key = (kind, given, force)
+        if key not in self._made:
+            present = Present(force)
+            n = len(self.residual_types)
+
+            def f(*args: Any) -> list[Any]:
+                return present(apply(self.linear.with_residuals(args[:n]), expand(args[n:], given)), targets)
+
+            program = trace_program(f, (*self.residual_types, *select(sources, given)))
+            self._made[key] = program, present.mask
+        return self._made[key]
+
+
+def linearized(program: Program, mask: Mask) -> Linearized:
+    """A Program split for its derivative in the flagged inputs."""
+    return derived(program, ("linearize", mask), lambda: Linearized(program, mask))  # type: ignore[no-any-return]
+
+
+def transpose_of(program: Program, linear: Mask, given: Mask) -> tuple[Program, Mask]:
+    """(the other inputs, cotangents of the given outputs) -> cotangents of the linear inputs, and which of them there are."""
+
+    def make() -> tuple[Program, Mask]:
+        present = Present(())
+        known = [t for t, flag in zip(program.in_types, linear, strict=True) if not flag]
+
+        def f(*args: Any) -> list[Any]:
+            values = expand(args[: len(known)], [not flag for flag in linear])
+            return present(transpose_program(program, linear, values, expand(args[len(known) :], given)), select(program.in_types, linear))
+
+        return trace_program(f, (*known, *select(program.out_types, given))), present.mask
+
+    return derived(program, ("transpose", linear, given), make)  # type: ignore[no-any-return]
+
+
+def batch_of(program: Program, size: int, batched: Mask) -> tuple[Program, Mask]:
+    """The Program over a mapped axis of the flagged inputs (axis 0), and which outputs carry it."""
+
+    def make() -> tuple[Program, Mask]:
+        flags: list[bool] = []
+
+        def f(*args: Any) -> list[Any]:
+            outs, found = batch_program(program, size, args, batched)
+            flags.extend(found)
+            return outs
+
+        types = [t.with_shape((size, *t.shape)) if flag else t for t, flag in zip(program.in_types, batched, strict=True)]
+        return trace_program(f, types), tuple(flags)
+
+    return derived(program, ("vmap", size, batched), make)  # type: ignore[no-any-return]
+
