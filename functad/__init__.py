@@ -7,6 +7,7 @@ array([0.        , 0.84147098])
 
 from functad import config as config
 from functad import errors as errors
+from functad import numpy as numpy
 from functad import primitives as primitives
 from functad.api.gradients import grad, value_and_grad
 from functad.api.jacobians import hessian, hvp, jacfwd, jacobian, jacrev, vhp

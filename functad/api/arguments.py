@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from functad.core.capture import Leaf, as_leaf
+from functad.core.capture import Leaf, WithAux, as_leaf
 from functad.core.trace import current_trace
 from functad.core.tracer import PYTHON, Tracer
 from functad.core.zeros import zeros
@@ -16,7 +16,7 @@ from functad.errors import DtypeError, ShapeError, StructureError
 from functad.ir.types import ArrayType, array_type
 from functad.tree import TreeDef, flatten_with_paths
 
-__all__ = ["Differentiated", "check_like", "fresh", "fresh_all", "leaves_of", "name_of", "normal_argnums"]
+__all__ = ["Differentiated", "check_like", "fresh", "fresh_all", "leaves_of", "name_of", "normal_argnums", "with_aux"]
 
 
 def name_of(f: Callable[..., Any]) -> str:
@@ -44,6 +44,13 @@ def leaves_of(tree: Any, what: str) -> tuple[list[Leaf], TreeDef]:
     """The leaves of an argument, checked, and its structure."""
     found, structure = flatten_with_paths(tree)
     return [as_leaf(x, lambda path=path: f"{what}{path}") for path, x in found], structure  # type: ignore[misc]
+
+
+def with_aux(f: Callable[..., Any], result: Any, transform: str) -> WithAux:
+    """The pair that a function returns under ``has_aux=True``."""
+    if isinstance(result, tuple) and len(result) == 2:
+        return WithAux(*result)
+    raise StructureError(f"{transform} with has_aux=True: {name_of(f)} must return a pair (value, aux), got {type(result).__name__}")
 
 
 class Differentiated:

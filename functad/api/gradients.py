@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from functad.api.arguments import Differentiated, fresh_all, name_of, normal_argnums
+from functad.api.arguments import Differentiated, fresh_all, name_of, normal_argnums, with_aux
 from functad.core.capture import Captured, capture
 from functad.errors import DtypeError, ShapeError, StructureError
 from functad.transforms.linearize import linearize_program
-from functad.tree import flatten, unflatten
 
 __all__ = ["grad", "value_and_grad"]
 
@@ -59,20 +58,13 @@ def value_and_grad(
         inputs = Differentiated(f, args, kwargs, positions, "grad")
         if holomorphic and any(leaf.type.dtype.kind != "c" for leaf in inputs.leaves):
             raise DtypeError(f"grad with holomorphic=True takes complex arguments, got {', '.join(str(x.type) for x in inputs.leaves)}")
-        aux_tree: list[Any] = []
 
         def call(leaves: Sequence[Any]) -> Any:
             result = inputs.call(leaves)
-            if not has_aux:
-                return result
-            if not (isinstance(result, tuple) and len(result) == 2):
-                raise StructureError(f"grad with has_aux=True: {name_of(f)} must return a pair (value, aux), got {type(result).__name__}")
-            aux_leaves, structure = flatten(result[1])
-            aux_tree.append(structure)
-            return (result[0], *aux_leaves)
+            return with_aux(f, result, "grad") if has_aux else result
 
         captured = capture(call, inputs.leaves, "grad", concrete=True)
-        check_scalar(captured, f, has_aux, holomorphic)
+        check_scalar(captured, f, holomorphic)
         primals = [*captured.captures, *[leaf.value for leaf in inputs.leaves]]
         active = [False] * len(captured.captures) + [True] * len(inputs.leaves)
         outs, linear = linearize_program(captured.program, primals, active, captured.known)
@@ -82,7 +74,7 @@ def value_and_grad(
         gradients = inputs.unflatten(results[len(outs) :])
         gradient = gradients[0] if isinstance(argnums, int | np.integer) else tuple(gradients)
         if has_aux:
-            return (results[0], unflatten(aux_tree[0], results[1 : len(outs)])), gradient
+            return (results[0], captured.aux_tree.unflatten(results[1 : len(outs)])), gradient  # type: ignore[union-attr]
         return results[0], gradient
 
     return wrapped
@@ -113,11 +105,11 @@ def grad(
     return wrapped
 
 
-def check_scalar(captured: Captured, f: Callable[..., Any], has_aux: bool, holomorphic: bool) -> None:
+def check_scalar(captured: Captured, f: Callable[..., Any], holomorphic: bool) -> None:
     """Refuse what has no gradient."""
     name, types = name_of(f), captured.program.out_types
-    if not has_aux and not captured.out_tree.is_leaf():
-        found = f"a container of {len(types)} values" if types else "None (is a return statement missing?)"
+    if not captured.out_tree.is_leaf():
+        found = f"a container of {captured.out_tree.num_leaves} values" if captured.out_tree.num_leaves else "None (is a return statement missing?)"
         raise StructureError(
             f"grad needs a function that returns one scalar; {name} returned {found}. "
             "For a value beside auxiliary data use has_aux=True, for several outputs fd.jacobian or fd.vjp"

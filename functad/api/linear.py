@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from functad.api.arguments import Differentiated, check_like, fresh_all, leaves_of, name_of
-from functad.core.capture import Captured, Leaf, as_leaf, capture
+from functad.api.arguments import Differentiated, check_like, fresh_all, leaves_of, name_of, with_aux
+from functad.core.capture import Leaf, as_leaf, capture
 from functad.core.primitive import type_of
 from functad.core.trace import current_trace
 from functad.core.tracer import ARRAY, SCALAR, Tracer
@@ -49,20 +49,20 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], 
     """
     leaves, dots = primals_and_tangents(f, primals, tangents, "jvp")
     structure = flatten(tuple(primals))[1]
-    aux: list[Any] = []
-    captured = capture(lambda xs: split_aux(f, f(*unflatten(structure, xs)), has_aux, aux, "jvp"), leaves, "jvp", concrete=True)
+
+    def call(xs: Sequence[Any]) -> Any:
+        result = f(*unflatten(structure, xs))
+        return with_aux(f, result, "jvp") if has_aux else result
+
+    captured = capture(call, leaves, "jvp", concrete=True)
     values = [*captured.captures, *[leaf.value for leaf in leaves]]
     outs, out_dots = jvp_program(captured.program, values, [None] * len(captured.captures) + dots, captured.known)
-    n, tree = result_tree(captured, has_aux)
-    out_dots = [tangent_of(t, a.type) for t, a in zip(out_dots[:n], captured.program.outputs, strict=False)]
+    tree, aux_tree = captured.out_tree, captured.aux_tree
+    n = tree.num_leaves
+    out_dots = [instantiate(t, a.type) for t, a in zip(out_dots[:n], captured.program.outputs, strict=False)]
     results = fresh_all([*outs, *out_dots], [*values, *[d for d in dots if d is not None]])
     value, tangent = tree.unflatten(results[:n]), tree.unflatten(results[len(outs) :])
-    return (value, tangent, unflatten(aux[0], results[n : len(outs)])) if has_aux else (value, tangent)
-
-
-def tangent_of(tangent: Any, type: ArrayType) -> Any:
-    """The tangent that a user sees: zeros where it is structurally zero."""
-    return instantiate(tangent, type)
+    return (value, tangent) if aux_tree is None else (value, tangent, aux_tree.unflatten(results[n : len(outs)]))
 
 
 def primals_and_tangents(
@@ -98,23 +98,6 @@ def float_of_int(leaf: Leaf) -> Leaf:
     if leaf.kind == 0 and leaf.type.dtype.kind == "i" and type(leaf.value) is not Tracer:
         return Leaf(np.float64(leaf.value), array_type((), np.float64), 0)
     return leaf
-
-
-def split_aux(f: Callable[..., Any], result: Any, has_aux: bool, aux: list[Any], transform: str) -> Any:
-    """Flatten auxiliary data behind the value, keeping its structure in ``aux``."""
-    if not has_aux:
-        return (result, ())
-    if not (isinstance(result, tuple) and len(result) == 2):
-        raise StructureError(f"{transform} with has_aux=True: {name_of(f)} must return a pair (value, aux), got {type(result).__name__}")
-    leaves, structure = flatten(result[1])
-    aux.append(structure)
-    return result[0], tuple(leaves)
-
-
-def result_tree(captured: Captured, has_aux: bool) -> tuple[int, TreeDef]:
-    """The number of leaves and the structure of the value, without auxiliary data."""
-    tree = captured.out_tree.child(0)
-    return tree.num_leaves, tree
 
 
 class LinearFunction:
@@ -202,18 +185,23 @@ def _linearized(
     if require_inexact:
         Differentiated(f, primals, {}, range(len(primals)), transform)
     owned = [Leaf(own(leaf.value), leaf.type, leaf.kind) for leaf in leaves]
-    aux: list[Any] = []
-    captured = capture(lambda xs: split_aux(f, f(*unflatten(structure, xs)), has_aux, aux, transform), owned, transform, concrete=True)
+
+    def call(xs: Sequence[Any]) -> Any:
+        result = f(*unflatten(structure, xs))
+        return with_aux(f, result, transform) if has_aux else result
+
+    captured = capture(call, owned, transform, concrete=True)
     values = [*captured.captures, *[leaf.value for leaf in owned]]
     active = [False] * len(captured.captures) + [leaf.type.inexact for leaf in owned]
     outs, linear = linearize_program(captured.program, values, active, captured.known)
-    n, tree = result_tree(captured, has_aux)
+    tree, aux_tree = captured.out_tree, captured.aux_tree
+    n = tree.num_leaves
     linear = LinearMap(linear.entries, captured.program.inputs[len(captured.captures) :], linear.outputs[:n])
     types = tuple([leaf.type for leaf in owned])
     function = cls(linear, types, structure, captured.program.out_types[:n], tree)
     results = fresh_all(outs, [*values, *linear.residuals])
     value = tree.unflatten(results[:n])
-    return (value, function, unflatten(aux[0], results[n:])) if has_aux else (value, function)
+    return (value, function) if aux_tree is None else (value, function, aux_tree.unflatten(results[n:]))
 
 
 def own(value: Any) -> Any:

@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 
 from functad.core.trace import ABSENT, Trace, type_name, using
+from functad.core.seq import Seq
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.errors import DtypeError, StructureError
 from functad.ir.program import Program, Var
 from functad.ir.types import ArrayType, array_type
 from functad.tree import TreeDef, flatten_with_paths
 
-__all__ = ["Captured", "Leaf", "as_leaf", "capture"]
+__all__ = ["Captured", "Leaf", "WithAux", "as_leaf", "capture"]
 
 _PYTHON_NUMBERS: dict[type, type] = {float: np.float64, int: np.int64, bool: np.bool_, complex: np.complex128}
 
@@ -35,7 +36,9 @@ def as_leaf(x: Any, where: Callable[[], str]) -> Leaf:
     """An argument as a Leaf: native byte order, no subclass; ``where()`` names it in an error."""
     cls = type(x)
     if cls is Tracer:
-        return Leaf(x, x.var.type, x.kind)
+        return Leaf(x, x.variable.type, x.kind)
+    if cls is Seq:
+        return Leaf(x, x.type, ARRAY)
     if cls is np.ndarray:
         if x.dtype.kind not in "fciub":
             raise DtypeError(f"{where()} has dtype {x.dtype}; expected numbers or booleans")
@@ -58,12 +61,21 @@ def as_leaf(x: Any, where: Callable[[], str]) -> Leaf:
 
 
 @dataclass
+class WithAux:
+    """The result of a traced function that has auxiliary data beside its value."""
+
+    value: Any
+    aux: Any
+
+
+@dataclass
 class Captured:
     """What a traced call did."""
 
-    program: Program  # inputs: captures, then the leaves
+    program: Program  # inputs: captures, then the leaves; outputs: the leaves of the value, then those of the auxiliary data
     captures: list[Tracer]  # the enclosing trace's tracers that the first inputs stand for
     out_tree: TreeDef
+    aux_tree: TreeDef | None  # where there is auxiliary data
     out_kinds: list[int]
     known: dict[Var, Any]  # values that were computed on the way
     trace: Trace
@@ -84,9 +96,14 @@ def capture(
     try:
         with using(trace):
             result = f(tracers)
-            found, out_tree = flatten_with_paths(result)
+            value, aux_tree = result, None
+            if type(result) is WithAux:
+                value = result.value
+                aux, aux_tree = flatten_with_paths(result.aux)
+            found, out_tree = flatten_with_paths(value)
+            found += aux if aux_tree is not None else []
             outputs = [as_leaf(x, lambda path=path: f"the result{path} of the function under {kind}") for path, x in found]  # type: ignore[misc]
             program, captures = trace.finish([o.value for o in outputs])
     finally:
         trace.open = False
-    return Captured(program, captures, out_tree, [o.kind for o in outputs], trace.env, trace)
+    return Captured(program, captures, out_tree, aux_tree, [o.kind for o in outputs], trace.env, trace)

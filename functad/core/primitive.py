@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from functad.core.trace import Trace, current_trace, escaped
+from functad.core.seq import Seq
+from functad.core.trace import current_trace, escaped
 from functad.core.tracer import Tracer
 from functad.errors import InternalError
 from functad.ir.types import ArrayType, array_type
@@ -154,7 +155,9 @@ class Primitive:
 def type_of(value: Any) -> ArrayType:
     """The type of a tracer, an array or a NumPy scalar."""
     if type(value) is Tracer:
-        return value.var.type
+        return value.variable.type
+    if type(value) is Seq:
+        return value.type
     return array_type(value.shape, value.dtype)
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from functad.core.location import user_location
+from functad.core.seq import Seq
 from functad.core.tracer import ARRAY, SCALAR, Tracer
 from functad.errors import EscapedTracerError, InternalError, StructureError, TracerConversionError
 from functad.ir.program import Atom, Eqn, Literal, Location, Program, Var, literal
@@ -138,9 +139,9 @@ class Trace:
     def atom(self, value: Any) -> Atom:
         """The operand that stands for a value in this trace."""
         if type(value) is Tracer:
-            if value.trace is self:
-                return value.var
-            if not value.trace.open:
+            if value.owner is self:
+                return value.variable
+            if not value.owner.open:
                 raise escaped(value)
             return self.capture(value)
         if isinstance(value, np.generic):
@@ -150,6 +151,8 @@ class Trace:
             if value.flags.writeable and value.ndim:
                 self.note_array(value, found.value)
             return found
+        if isinstance(value, Seq):
+            return Literal(value, value.type)
         raise StructureError(
             f"expected an array or a number, got {type_name(value)}; convert it with np.asarray before it meets traced values"
         )
@@ -168,7 +171,7 @@ class Trace:
 
         ``values`` are the results, where they have been computed before.
         """
-        inputs = [a.var if type(a) is Tracer and a.trace is self else self.atom(a) for a in args]
+        inputs = [a.variable if type(a) is Tracer and a.owner is self else self.atom(a) for a in args]
         signature = primitive.signature(tuple([a.type for a in inputs]), params)
         outputs = tuple([Var(t) for t in signature.out_types])
         loc = self.loc
@@ -178,7 +181,12 @@ class Trace:
         if values is not None:
             self.env.update(zip(outputs, values, strict=True))
         elif primitive.may_raise and self.concrete:
-            self.run()
+            try:
+                self.run()
+            except Exception:  # where the user catches it, nothing has happened: the equation must not raise again
+                self.cursor -= 1
+                self.eqns.pop()
+                raise
         if primitive.multiple_results:
             return tuple([Tracer(v, self, ARRAY if v.type.ndim else SCALAR) for v in outputs])
         out = outputs[0]
@@ -202,7 +210,7 @@ class Trace:
         if value is ABSENT and self.concrete:
             source = self.sources.get(atom)
             if source is not None:
-                value = source.trace.value(source.var)
+                value = source.owner.value(source.variable)
                 if value is not ABSENT:
                     self.env[atom] = value
         return value
@@ -267,9 +275,9 @@ def type_name(value: object) -> str:
 
 def escaped(tracer: Tracer) -> EscapedTracerError:
     """The error for a tracer that outlived its function."""
-    made = next((f" made at {e.loc}" for e in tracer.trace.eqns if tracer.var in e.outputs), "")
+    made = next((f" made at {e.loc}" for e in tracer.owner.eqns if tracer.variable in e.outputs), "")
     return EscapedTracerError(
-        f"a traced value ({tracer.var.type},{made or ' an argument'}) of a function under {tracer.trace.kind} was used after that function "
+        f"a traced value ({tracer.variable.type},{made or ' an argument'}) of a function under {tracer.owner.kind} was used after that function "
         "had returned; return it from the function instead of storing it"
     )
 

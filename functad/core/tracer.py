@@ -29,40 +29,40 @@ PYTHON, SCALAR, ARRAY = 0, 1, 2
 class Tracer:
     """A traced value. Use it as the array or number that it stands for."""
 
-    __slots__ = ("__weakref__", "base", "kind", "trace", "var")
+    __slots__ = ("__weakref__", "base", "kind", "owner", "variable")
 
     __array_priority__ = 1000.0
 
     def __init__(self, var: Var, trace: Trace, kind: int, base: Tracer | None = None) -> None:
-        self.var = var
-        self.trace = trace
+        self.variable = var
+        self.owner = trace
         self.kind = kind
         self.base = base
 
     @property
     def type(self) -> ArrayType:
         """The type in the IR."""
-        return self.var.type
+        return self.variable.type
 
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape, as of an array."""
-        return self.var.type.shape
+        return self.variable.type.shape
 
     @property
     def dtype(self) -> np.dtype:
         """The dtype, as of an array."""
-        return self.var.type.dtype
+        return self.variable.type.dtype
 
     @property
     def ndim(self) -> int:
         """The number of axes."""
-        return self.var.type.ndim
+        return self.variable.type.ndim
 
     @property
     def size(self) -> int:
         """The number of elements."""
-        return self.var.type.size
+        return self.variable.type.size
 
     @property
     def itemsize(self) -> int:
@@ -75,14 +75,14 @@ class Tracer:
         return self.size * self.itemsize
 
     def __len__(self) -> int:
-        if not self.var.type.shape:
+        if not self.variable.type.shape:
             raise TypeError("len() of a traced value without axes")
-        return self.var.type.shape[0]
+        return self.variable.type.shape[0]
 
     def __repr__(self) -> str:
-        value = self.trace.value(self.var) if self.trace.open else None
+        value = self.owner.value(self.variable) if self.owner.open else None
         known = f" = {np.array2string(np.asarray(value), threshold=8, precision=6)}" if isinstance(value, np.ndarray | np.generic) else ""
-        return f"Tracer({self.var.type} under {self.trace.kind}{known})"
+        return f"Tracer({self.variable.type} under {self.owner.kind}{known})"
 
     # -- what Python may ask of a value ------------------------------------------------------------------------------------------
 
@@ -91,7 +91,7 @@ class Tracer:
             raise TracerConversionError(
                 f"{asked} of a traced {self.type}{_at()}: only a value with one element can be converted; use np.any, np.all or an index"
             )
-        return np.asarray(self.trace.force(self.var, asked)).reshape(())[()]
+        return np.asarray(self.owner.force(self.variable, asked)).reshape(())[()]
 
     def __bool__(self) -> bool:
         return bool(self._scalar("the truth value"))
@@ -127,13 +127,13 @@ class Tracer:
 
     def __setitem__(self, index: Any, value: Any) -> None:
         raise ImmutableError(
-            f"a traced {self.type} was written to in place{_at()}: functions under {self.trace.kind} are pure; "
+            f"a traced {self.type} was written to in place{_at()}: functions under {self.owner.kind} are pure; "
             "use x = x.at[index].set(value) (or .add, .multiply, .min, .max)"
         )
 
     def _loses(self, what: str, instead: str) -> TracerConversionError:
         return TracerConversionError(
-            f"{what} of a traced {self.type}{_at()} would lose its derivative under {self.trace.kind}; use {instead}"
+            f"{what} of a traced {self.type}{_at()} would lose its derivative under {self.owner.kind}; use {instead}"
         )
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from functad.core.primitive import REGISTRY
-from functad.ir.types import ArrayType
+from functad.core.primitive import REGISTRY, type_of
+from functad.ir.types import ArrayType, SeqType
 
 __all__ = ["add", "instantiate", "zeros"]
 
@@ -27,4 +27,4 @@ def add(x: Any, y: Any) -> Any:
         return y
     if y is None:
         return x
-    return REGISTRY["add"].bind(x, y)
+    return REGISTRY["seq_add" if isinstance(type_of(x), SeqType) else "add"].bind(x, y)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from functad.ir.program import Atom, Eqn, Literal, Location, Program, Var, literal
+from functad.ir.program import Atom, Eqn, Literal, Program, Var, literal
 from functad.ir.types import ArrayType
 
 if TYPE_CHECKING:
@@ -42,12 +42,12 @@ class ProgramBuilder:
         self.inputs.append(var)
         return var
 
-    def equation(self, primitive: Primitive, operands: Iterable[Any], params: dict[str, Any], loc: Location | None = None) -> tuple[Var, ...]:
+    def equation(self, primitive: Primitive, operands: Iterable[Any], params: dict[str, Any]) -> tuple[Var, ...]:
         """Append an equation and return its results; operands are atoms, arrays or NumPy scalars."""
         inputs = tuple([a if isinstance(a, Var | Literal) else literal(a) for a in operands])
         types = primitive.out_types(tuple([a.type for a in inputs]), params)
         outputs = tuple([Var(t) for t in types])
-        self.eqns.append(Eqn(primitive, inputs, params, outputs, loc))
+        self.eqns.append(Eqn(primitive, inputs, params, outputs, None))
         return outputs
 
     def emit(self, primitive: Primitive, *operands: Any, **params: Any) -> Var:

@@ -155,4 +155,5 @@ class _Printer:
             return f"{{{', '.join([f'{k}: {self.value(v, indent)}' for k, v in sorted(value.items())])}}}"
         if callable(value) and hasattr(value, "__qualname__"):
             return str(value.__qualname__)
-        return f"<{type(value).__qualname__}>" if getattr(type(value), "__repr__") is object.__repr__ else repr(value)
+        plain: Any = object.__repr__  # shows the address, which is another in each process
+        return f"<{type(value).__qualname__}>" if type(value).__repr__ is plain else repr(value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["ArrayType", "Size", "Symbol", "array_type", "dtype_name", "scalar_type"]
+__all__ = ["ArrayType", "SeqType", "Size", "Symbol", "array_type", "dtype_name", "scalar_type", "seq_type"]
 
 
 class Symbol:
@@ -83,6 +83,37 @@ def array_type(shape: tuple[int, ...], dtype: np.dtype | type) -> ArrayType:
     if found is None:
         exact = np.dtype(dtype).newbyteorder("=")
         found = _interned.setdefault((shape, exact), ArrayType(shape, exact))
+    return found
+
+
+class SeqType(ArrayType):
+    """A sequence of run-time length, all elements of one type; interned. Its ``shape`` and ``dtype`` are its elements'.
+
+    What a loop of unknown length leaves behind for its reverse pass: written once a step, read by step in any order.
+    """
+
+    __slots__ = ("element",)
+
+    def __init__(self, element: ArrayType) -> None:
+        super().__init__(element.shape, element.dtype)
+        self.element = element
+        self.ndim = -1  # no array: only loops take it
+
+    def __repr__(self) -> str:
+        return f"seq<{self.element!r}>"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return seq_type, (self.element,)
+
+
+_sequences: dict[ArrayType, SeqType] = {}
+
+
+def seq_type(element: ArrayType) -> SeqType:
+    """The one ``SeqType`` of these elements."""
+    found = _sequences.get(element)
+    if found is None:
+        found = _sequences.setdefault(element, SeqType(element))
     return found
 
 

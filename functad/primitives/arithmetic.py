@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from functad.core.primitive import Linear
-from functad.primitives.elementwise import elementwise, unbroadcast
+from functad.primitives.elementwise import Op, elementwise, unbroadcast
 
 __all__ = ["add", "div", "mul", "neg", "reciprocal", "square", "sub"]
 
@@ -35,7 +35,7 @@ def _div_transpose(ct: Any, x: Any, y: Any) -> tuple[Any, Any]:
     return unbroadcast(div(ct, y), x), None
 
 
-neg = elementwise(
+neg: Op = elementwise(
     "neg", np.negative, kinds="fciu",
     jvp=lambda t, y, x: neg(t),
     linear="jointly", transpose=lambda ct, x: (neg(ct),),
@@ -53,14 +53,14 @@ sub = elementwise(
     linear="jointly", transpose=_sub_transpose,
 )  # fmt: skip
 
-mul = elementwise(
+mul: Op = elementwise(
     "mul", np.multiply, kinds="fciu", operands=2,
     jvp=(lambda t, z, x, y: mul(t, y), lambda t, z, x, y: mul(x, t)),
     linear="each", transpose=_mul_transpose,
 )  # fmt: skip
 
 # d(x/y) = dx/y - (x/y) dy/y: reusing the quotient, and dividing last, keeps it finite wherever the result is
-div = elementwise(
+div: Op = elementwise(
     "div", np.true_divide, kinds="fc", operands=2, low=0.5,
     jvp=(lambda t, z, x, y: div(t, y), lambda t, z, x, y: div(mul(neg(t), z), y)),
     linear=(0,), transpose=_div_transpose,

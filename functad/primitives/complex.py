@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from functad.primitives.arithmetic import is_linear, neg
-from functad.primitives.elementwise import elementwise, unbroadcast
+from functad.primitives.elementwise import Op, elementwise, unbroadcast
 
 __all__ = ["complex_dtype", "conj", "imag", "make_complex", "real", "real_dtype"]
 
@@ -40,25 +40,25 @@ def _make_complex_transpose(ct: Any, x: Any, y: Any) -> tuple[Any, Any]:
 
 
 # the parts are copied: np.real gives a view, and results own their memory
-real = elementwise(
+real: Op = elementwise(
     "real", lambda z: z.real.copy(), kinds="c", result=real_dtype,
     jvp=lambda t, x, z: real(t),
     linear="jointly", transpose=lambda ct, z: (make_complex(ct, 0),),
 )  # fmt: skip
 
-imag = elementwise(
+imag: Op = elementwise(
     "imag", lambda z: z.imag.copy(), kinds="c", result=real_dtype,
     jvp=lambda t, y, z: imag(t),
     linear="jointly", transpose=lambda ct, z: (make_complex(0, neg(ct)),),
 )  # fmt: skip
 
-conj = elementwise(
+conj: Op = elementwise(
     "conj", np.conjugate, kinds="c",
     jvp=lambda t, w, z: conj(t),
     linear="jointly", transpose=lambda ct, z: (conj(ct),),
 )  # fmt: skip
 
-make_complex = elementwise(
+make_complex: Op = elementwise(
     "make_complex", _make_complex, kinds="f", operands=2, result=complex_dtype, kernel=lambda b, x, y: b.complex(x, y),
     jvp=(lambda t, z, x, y: make_complex(t, 0), lambda t, z, x, y: make_complex(0, t)),
     linear="jointly", transpose=_make_complex_transpose,

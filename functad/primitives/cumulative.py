@@ -15,13 +15,13 @@ from functad.core.primitive import Linear, Primitive, Sample, type_of
 from functad.core.zeros import add
 from functad.errors import DtypeError, ShapeError
 from functad.ir.types import ArrayType, array_type
-from functad.kernel_ir.rules import KernelRule, Statements
+from functad.kernel_ir.rules import Statements
 from functad.kernel_ir.sizes import poly
 from functad.primitives.arithmetic import div, mul
 from functad.primitives.bitwise import bit_and, bit_or
 from functad.primitives.comparison import eq, isnan
 from functad.primitives.convert import convert
-from functad.primitives.ordered import accumulate, fill
+from functad.primitives.ordered import combine, start
 from functad.primitives.selection import select
 from functad.primitives.shapes import check_axes, lead_axes
 from functad.primitives.slicing import pad, slice_
@@ -37,7 +37,7 @@ def shifted(x: Any, axis: int, first: complex, reverse: bool = False) -> Any:
         return x
     starts, stops, widths = [0] * len(shape), list(shape), [(0, 0, 0)] * len(shape)
     starts[axis], stops[axis], widths[axis] = (1, n, (0, 1, 0)) if reverse else (0, n - 1, (1, 0, 0))
-    return pad(slice_(x, starts, stops), type_of(x).dtype.type(first), widths)
+    return pad(slice_(x, starts, stops), first, widths)
 
 
 def _visits(index: Any, out: ArrayType, axis: int, reverse: bool) -> Any:
@@ -50,7 +50,7 @@ Cumulative = Callable[..., Any]
 # -- cumsum, cumprod, cummax, cummin ----------------------------------------------------------------------------------------------------
 
 
-def _cumulative(name: str, op: str, ufunc: np.ufunc, start: complex, **rules: Any) -> Cumulative:
+def _cumulative(name: str, op: str, ufunc: np.ufunc, **rules: Any) -> Cumulative:
     def type_rule(x: ArrayType, *, axis: int, reverse: bool) -> ArrayType:
         check_axes(name, x, (axis,))
         if x.dtype.kind not in "fciu":
@@ -62,8 +62,14 @@ def _cumulative(name: str, op: str, ufunc: np.ufunc, start: complex, **rules: An
             return np.flip(ufunc.accumulate(np.flip(x, axis), axis, x.dtype), axis)
         return ufunc.accumulate(x, axis, x.dtype)
 
-    def scan(ctx: Any, in_types: Sequence[ArrayType], out_types: Sequence[ArrayType], *, axis: int, reverse: bool) -> None:
-        """The axis innermost, for a running value in a register."""
+    def statements(ctx: Any, in_types: Sequence[ArrayType], out_types: Sequence[ArrayType], *, axis: int, reverse: bool) -> None:
+        (out,) = out_types
+        mixes = out.dtype.kind == "c" and op != "sum"  # its parts cannot be accumulated one by one
+        apart = any(n != 1 for n in out.shape[axis + 1 :])
+        (in_memory if mixes or apart else in_register)(ctx, out, axis, reverse)
+
+    def in_register(ctx: Any, out: ArrayType, axis: int, reverse: bool) -> None:
+        """One running value at a time, along an axis whose elements are adjacent."""
 
         def body(b: Any, loop: Any) -> None:
             index = (*loop[:axis], loop[-1], *loop[axis:-1])
@@ -74,27 +80,22 @@ def _cumulative(name: str, op: str, ufunc: np.ufunc, start: complex, **rules: An
                 y = b.scan(op, x, reverse)
             b.store(ctx.output(), index, y)
 
-        shape = out_types[0].shape
-        ctx.kernel((*shape[:axis], *shape[axis + 1 :], shape[axis]), body, name)
+        ctx.kernel((*out.shape[:axis], *out.shape[axis + 1 :], out.shape[axis]), body, name)
 
-    def ordered(ctx: Any, in_types: Sequence[ArrayType], out_types: Sequence[ArrayType], *, axis: int, reverse: bool) -> None:
-        """The running values in memory, for operations on complex numbers that mix their parts."""
-        (out,) = out_types
+    def in_memory(ctx: Any, out: ArrayType, axis: int, reverse: bool) -> None:
+        """All running values at a time, so that elements are visited as they lie in memory."""
         others = (*out.shape[:axis], *out.shape[axis + 1 :])
         running = ctx.temp(others, out.dtype)
-        fill(ctx, running, others, start, out.dtype)
+        start(ctx, running, others, op, out.dtype)
 
         def body(b: Any, loop: Any) -> None:
             index = _visits(loop, out, axis, reverse)
             place = (*index[:axis], *index[axis + 1 :])
-            accumulate(b, running, place, op, ctx.read(0)(index))
-            b.store(ctx.output(), index, b.load(running, place))
+            y = combine(b, op, b.load(running, place), ctx.read(0)(index))
+            b.scatter(running, place, "set", y)
+            b.store(ctx.output(), index, y)
 
         ctx.kernel(out.shape, body, name)
-
-    def kernel(in_types: Sequence[ArrayType], params: Any) -> KernelRule:
-        mixes = in_types[0].dtype.kind == "c" and op != "sum"
-        return Statements(ordered if mixes else scan, static=("axis", "reverse"))
 
     def samples() -> list[Sample]:
         cases = [((4,), 0), ((2, 3), 0), ((20, 3), 0), ((2, 20), 1), ((2, 3, 2), 1), ((1,), 0), ((0, 3), 0), ((0, 3), 1)]
@@ -110,7 +111,7 @@ def _cumulative(name: str, op: str, ufunc: np.ufunc, start: complex, **rules: An
         type_rule=type_rule,
         evaluate=evaluate,
         batch=lambda size, batched, x, *, axis, reverse: (cumulative(x, axis + 1, reverse), True),
-        kernel=kernel,
+        kernel=Statements(statements, static=("axis", "reverse")),
         samples=samples,
         **rules,
     )
@@ -120,7 +121,7 @@ def _cumulative(name: str, op: str, ufunc: np.ufunc, start: complex, **rules: An
 
 
 cumsum: Cumulative = _cumulative(
-    "cumsum", "sum", np.add, 0,
+    "cumsum", "sum", np.add,
     jvp=lambda ts, xs, y, *, axis, reverse: cumsum(ts[0], axis, reverse),
     linear="jointly",
     transpose=lambda ct, x, *, axis, reverse: (cumsum(ct, axis, not reverse),),
@@ -129,7 +130,7 @@ cumsum: Cumulative = _cumulative(
 
 # y_i = x_i y_(i-1), so dy_i = x_i dy_(i-1) + y_(i-1) dx_i
 cumprod = _cumulative(
-    "cumprod", "prod", np.multiply, 1,
+    "cumprod", "prod", np.multiply,
     jvp=lambda ts, xs, y, *, axis, reverse: linear_recurrence(xs[0], mul(ts[0], shifted(y, axis, 1, reverse)), axis, reverse),
 )  # fmt: skip
 
@@ -145,8 +146,8 @@ def _extremum_jvp(ts: Sequence[Any], xs: Sequence[Any], y: Any, *, axis: int, re
     return div(total, linear_recurrence(goes_on, convert(attained, dtype), axis, reverse))
 
 
-cummax = _cumulative("cummax", "max", np.maximum, complex(-np.inf, -np.inf), jvp=_extremum_jvp)
-cummin = _cumulative("cummin", "min", np.minimum, complex(np.inf, np.inf), jvp=_extremum_jvp)
+cummax = _cumulative("cummax", "max", np.maximum, jvp=_extremum_jvp)
+cummin = _cumulative("cummin", "min", np.minimum, jvp=_extremum_jvp)
 
 
 # -- linear recurrence: y_0 = b_0, y_i = a_i y_(i-1) + b_i ------------------------------------------------------------------------------
@@ -196,7 +197,7 @@ def _recurrence_statements(ctx: Any, in_types: Sequence[ArrayType], out_types: S
     (out,) = out_types
     others = (*out.shape[:axis], *out.shape[axis + 1 :])
     running = ctx.temp(others, out.dtype)
-    fill(ctx, running, others, 0, out.dtype)
+    start(ctx, running, others, "sum", out.dtype)
 
     def body(b: Any, loop: Any) -> None:
         index = _visits(loop, out, axis, reverse)

@@ -18,7 +18,7 @@ __all__ = ["exp", "exp2", "expm1", "log", "log10", "log1p", "log2", "logaddexp",
 
 LN2, LN10 = math.log(2), math.log(10)
 
-# -- exponentials: the derivative is the result, up to a constant ---------------------------------------------------------------------
+# -- exponentials: the derivative is the result, up to a constant ------------------------------------------------------------------------
 
 exp = elementwise("exp", np.exp, kinds="fc", jvp=lambda t, y, x: mul(t, y))
 
@@ -26,7 +26,7 @@ exp2 = elementwise("exp2", np.exp2, kinds="fc", jvp=lambda t, y, x: mul(t, mul(y
 
 expm1 = elementwise("expm1", np.expm1, kinds="fc", jvp=lambda t, y, x: mul(t, add(y, 1)))
 
-# -- logarithms -------------------------------------------------------------------------------------------------------------------------
+# -- logarithms --------------------------------------------------------------------------------------------------------------------------
 
 log = elementwise("log", np.log, kinds="fc", low=0.5, jvp=lambda t, y, x: div(t, x))
 
@@ -36,7 +36,7 @@ log10 = elementwise("log10", np.log10, kinds="fc", low=0.5, jvp=lambda t, y, x: 
 
 log1p = elementwise("log1p", np.log1p, kinds="fc", low=-0.5, jvp=lambda t, y, x: div(t, add(x, 1)))
 
-# -- saturating: all derivatives stay finite, and vanish at +-inf -------------------------------------------------------------------------
+# -- saturating: all derivatives stay finite, and vanish at +-inf ------------------------------------------------------------------------
 
 # y = 1 / (1 + e^-x), dy = y (1 - y) dx
 sigmoid = elementwise(

@@ -8,14 +8,14 @@ import numpy as np
 
 from functad.core.primitive import type_of
 from functad.primitives.arithmetic import add, div, mul, square, sub
-from functad.primitives.elementwise import elementwise
+from functad.primitives.elementwise import Op, elementwise
 from functad.primitives.powers import hypot, sqrt
 
 __all__ = ["arccosh", "arcsinh", "arctanh", "cosh", "sinh", "tanh"]
 
 sinh = elementwise("sinh", np.sinh, kinds="fc", jvp=lambda t, y, x: mul(t, cosh(x)))
 
-cosh = elementwise("cosh", np.cosh, kinds="fc", jvp=lambda t, y, x: mul(t, sinh(x)))
+cosh: Op = elementwise("cosh", np.cosh, kinds="fc", jvp=lambda t, y, x: mul(t, sinh(x)))
 
 # d tanh x = (1 - tanh^2 x) dx: from the result, so that it saturates to zero where 1 / cosh^2 x would be inf / inf in higher orders
 tanh = elementwise("tanh", np.tanh, kinds="fc", jvp=lambda t, y, x: mul(t, sub(1, square(y))))

@@ -6,23 +6,36 @@ So any accumulation can be written as load, operation, ``set``; products of comp
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from functad.kernel_ir.builder import Complex
+from functad.kernel_ir.ops import ACCUMULATE, identity
+from functad.kernel_ir.sizes import Extent
 
-__all__ = ["accumulate", "fill"]
+__all__ = ["accumulate", "combine", "start"]
 
-_OPERATION = {"prod": "mul", "max": "maximum", "min": "minimum"}
+
+def combine(b: Any, op: str, x: Any, y: Any) -> Any:
+    """``x op y``; op is sum, prod, max or min."""
+    return getattr(b, ACCUMULATE[op])(x, y)
 
 
 def accumulate(b: Any, buffer: Any, index: Any, op: str, value: Any) -> None:
     """``buffer[index] = op(buffer[index], value)`` in order; op is set, sum, prod, max or min."""
-    if isinstance(value, Complex) and op in _OPERATION:  # these mix real and imaginary parts
-        value = getattr(b, _OPERATION[op])(b.load(buffer, index), value)
+    if isinstance(value, Complex) and op not in ("set", "sum"):  # these mix real and imaginary parts
+        value = combine(b, op, b.load(buffer, index), value)
         op = "set"
     b.scatter(buffer, index, op, value)
 
 
-def fill(ctx: Any, buffer: Any, shape: Any, value: complex, dtype: Any) -> None:
-    """A kernel that sets all elements of a buffer to one value."""
-    ctx.kernel(shape, lambda b, index: b.store(buffer, index, b.const(value, dtype)), "fill")
+def start(ctx: Any, buffer: Any, shape: Sequence[Extent], op: str, dtype: np.dtype) -> None:
+    """A kernel that sets all elements of a buffer to the neutral element of an accumulation."""
+    if dtype.kind == "c" and op in ("max", "min"):  # complex numbers are ordered by real part, then by imaginary part
+        bound = identity(op, np.dtype(np.float64))
+        neutral = complex(bound, bound)
+    else:
+        neutral = identity(op, dtype)
+    ctx.kernel(shape, lambda b, index: b.store(buffer, index, b.const(neutral, dtype)), "start")

@@ -19,7 +19,7 @@ from functad.primitives.selection import select
 __all__ = ["by_squaring", "cbrt", "hypot", "integer_power", "power", "sqrt"]
 
 
-# -- roots: infinite derivatives at 0 -----------------------------------------------------------------------------------------------------
+# -- roots: infinite derivatives at 0 ----------------------------------------------------------------------------------------------------
 
 # y = sqrt x, dy = dx / 2y
 sqrt = elementwise("sqrt", np.sqrt, kinds="fc", low=0.5, jvp=lambda t, y, x: div(t, mul(y, 2)))
@@ -42,7 +42,7 @@ hypot = elementwise(
 )  # fmt: skip
 
 
-# -- x ** n with a fixed whole n: repeated squaring ---------------------------------------------------------------------------------------
+# -- x ** n with a fixed whole n: repeated squaring --------------------------------------------------------------------------------------
 
 
 def integer_power(x: Any, n: int) -> Any:
@@ -95,7 +95,7 @@ _integer_power = elementwise(
 )  # fmt: skip
 
 
-# -- x ** y -------------------------------------------------------------------------------------------------------------------------------
+# -- x ** y ------------------------------------------------------------------------------------------------------------------------------
 
 
 def power(x: Any, y: Any) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from math import inf, prod
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from functad.primitives.arithmetic import div, mul
 from functad.primitives.bitwise import bit_or
 from functad.primitives.comparison import eq, isnan
 from functad.primitives.convert import convert
-from functad.primitives.ordered import accumulate, fill
+from functad.primitives.ordered import accumulate, start
 from functad.primitives.selection import select
 from functad.primitives.shapes import broadcast, check_axes, reshape, transpose
 
@@ -131,13 +131,13 @@ def _with_last(x: Any, axes: Axes) -> Any:
     return reshape(transpose(x, kept + axes), (*[shape[a] for a in kept], prod([shape[a] for a in axes])))
 
 
-def _kernel(op: str, start: complex, boolean: str = "") -> Callable[..., KernelRule]:
+def _kernel(op: str, boolean: str = "") -> Callable[..., KernelRule]:
     """The kernel of a reduction whose complex form is no reduction of the parts, and whose form for bools has another name."""
 
     def ordered(ctx: Any, in_types: Sequence[ArrayType], out_types: Sequence[ArrayType], *, axes: Axes) -> None:
         (x,), (out,) = in_types, out_types
         kept = kept_axes(x.ndim, axes)
-        fill(ctx, ctx.output(), out.shape, start, x.dtype)
+        start(ctx, ctx.output(), out.shape, op, x.dtype)
         ctx.kernel(x.shape, lambda b, index: accumulate(b, ctx.output(), tuple(index[a] for a in kept), op, ctx.read(0)(index)), op)
 
     def rule(in_types: Sequence[ArrayType], params: Any) -> KernelRule:
@@ -147,7 +147,7 @@ def _kernel(op: str, start: complex, boolean: str = "") -> Callable[..., KernelR
     return rule
 
 
-reduce_prod = _reduction("prod", lambda x, *, axes: np.prod(x, axis=axes, dtype=x.dtype), "fciu", jvp=_prod_jvp, kernel=_kernel("prod", 1))
+reduce_prod = _reduction("prod", lambda x, *, axes: np.prod(x, axis=axes, dtype=x.dtype), "fciu", jvp=_prod_jvp, kernel=_kernel("prod"))
 
 
 # -- max, min: elements that tie share the tangent equally; so do NaNs where the result is NaN --------------------------------------------
@@ -159,13 +159,11 @@ def _extremum_jvp(ts: Sequence[Any], xs: Sequence[Any], y: Any, *, axes: Axes) -
     return div(reduce_sum(select(attained, t, 0), axes), reduce_sum(convert(attained, type_of(x).dtype), axes))
 
 
-LOWEST, HIGHEST = complex(-inf, -inf), complex(inf, inf)  # of complex numbers, which are ordered by real part, then by imaginary part
-
 reduce_max = _reduction(
-    "max", lambda x, *, axes: np.max(x, axis=axes), "fciub", jvp=_extremum_jvp, kernel=_kernel("max", LOWEST, "any"), empty=False
+    "max", lambda x, *, axes: np.max(x, axis=axes), "fciub", jvp=_extremum_jvp, kernel=_kernel("max", "any"), empty=False
 )
 reduce_min = _reduction(
-    "min", lambda x, *, axes: np.min(x, axis=axes), "fciub", jvp=_extremum_jvp, kernel=_kernel("min", HIGHEST, "all"), empty=False
+    "min", lambda x, *, axes: np.min(x, axis=axes), "fciub", jvp=_extremum_jvp, kernel=_kernel("min", "all"), empty=False
 )
 
 
@@ -204,7 +202,7 @@ def _arg_extremum(name: str, evaluate: Callable[..., Any], op: str) -> Callable[
             b.reduce(ctx.output(), kept, "min", b.select(attained, b.axis(index[axis]), b.size(x.shape[axis])))
 
         if dtype.kind == "c":
-            fill(ctx, best, out.shape, LOWEST if op == "max" else HIGHEST, dtype)
+            start(ctx, best, out.shape, op, dtype)
         ctx.kernel(x.shape, extremum, op)
         ctx.kernel(x.shape, first, name)
 

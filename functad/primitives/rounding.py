@@ -10,12 +10,12 @@ from functad.core.primitive import type_of
 from functad.primitives.arithmetic import div, mul, neg, sub
 from functad.primitives.comparison import eq
 from functad.primitives.complex import conj, imag, make_complex, real, real_dtype
-from functad.primitives.elementwise import elementwise
+from functad.primitives.elementwise import Op, elementwise
 from functad.primitives.selection import select
 
 __all__ = ["absolute", "ceil", "copysign", "floor", "floor_divide", "fmod", "remainder", "rint", "sign", "trunc"]
 
-# -- magnitude and sign ----------------------------------------------------------------------------------------------------------------
+# -- magnitude and sign ------------------------------------------------------------------------------------------------------------------
 
 
 # d|z| = Re(conj(s) dz) with s = sign z = z / |z|, which is 0 at 0
@@ -38,7 +38,7 @@ absolute = elementwise("absolute", np.absolute, kinds="fciub", kernel="abs", res
 sign = elementwise("sign", np.sign, kinds="fciu", jvp=_sign_jvp, doc="-1, 0 or 1; z / |z| of a complex z.")
 
 # copysign(x, y) = |x| sign y, where the sign of a zero y is that of the zero
-copysign = elementwise(
+copysign: Op = elementwise(
     "copysign", np.copysign, kinds="f", operands=2,
     jvp=(lambda t, z, x, y: mul(t, mul(sign(x), copysign(1, y))), None),
     doc="The magnitude of x with the sign of y.",

@@ -24,7 +24,7 @@ from functad.primitives.comparison import eq, isnan
 from functad.primitives.convert import convert
 from functad.primitives.generate import iota
 from functad.primitives.indexing import batch_grid, check_indices, clamped, gather_p, indexed_type
-from functad.primitives.ordered import accumulate
+from functad.primitives.ordered import accumulate, start
 from functad.primitives.selection import select
 from functad.primitives.shapes import broadcast, lead_axes, reshape
 
@@ -81,7 +81,8 @@ def _scatter(op: str, ufunc: np.ufunc | None, accumulation: str, **rules: Any) -
         if ufunc is None:
             out.reshape(-1)[flat] = np.ravel(updates)
         else:
-            ufunc.at(out.reshape(-1), flat, np.ravel(updates))
+            with np.errstate(invalid="ignore"):  # NumPy's maximum.at complains of NaN, maximum does not
+                ufunc.at(out.reshape(-1), flat, np.ravel(updates))
         return out
 
     def statements(ctx: Any, in_types: Sequence[ArrayType], out_types: Any, *, batch: int) -> None:
@@ -295,7 +296,9 @@ def _recurrence_statements(ctx: Any, in_types: Sequence[ArrayType], out_types: A
         b.store(ctx.output(1), index, before)
         b.scatter(ctx.output(), place, "set", b.add(b.mul(ctx.read(1)(index), before), ctx.read(2)(index)))
 
-    if not _no_target(in_types, 3, batch):
+    if _no_target(in_types, 3, batch):
+        start(ctx, ctx.output(1), a.shape, "sum", a.dtype)
+    else:
         ctx.kernel(a.shape, body, "scatter_recurrence")
 
 

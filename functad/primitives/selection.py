@@ -5,12 +5,13 @@ Rules select tangents rather than multiply them by 0 or 1: what is not taken is 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from functad.core.primitive import Primitive, Sample, type_of
+from functad.core.primitive import Primitive, Sample
 from functad.errors import DtypeError, ShapeError
 from functad.ir.types import ArrayType, array_type
 from functad.kernel_ir.rules import Pointwise
@@ -21,7 +22,7 @@ from functad.primitives.elementwise import PYTHON_NUMBERS, align_batched, broadc
 __all__ = ["clip", "maximum", "minimum", "select"]
 
 
-# -- select: x where the predicate holds, else y ----------------------------------------------------------------------------------------
+# -- select: x where the predicate holds, else y -----------------------------------------------------------------------------------------
 
 
 def select(pred: Any, x: Any, y: Any) -> Any:
@@ -42,6 +43,11 @@ def _select_type(pred: ArrayType, x: ArrayType, y: ArrayType) -> ArrayType:
     return out if out.ndim else out.with_shape(pred.shape)
 
 
+def _select_evaluate(pred: Any, x: Any, y: Any) -> Any:
+    out: Any = np.where(pred, x, y)
+    return out[()]
+
+
 def _select_jvp(tangents: Sequence[Any], primals: Sequence[Any], out: Any) -> Any:
     _, tx, ty = tangents
     return broadcast_like(select(primals[0], 0 if tx is None else tx, 0 if ty is None else ty), out)
@@ -57,15 +63,15 @@ def _select_samples() -> list[Sample]:
     def sample(dtype: type, *shapes: tuple[int, ...]) -> Sample:
         return Sample(tuple([array_type(s, np.bool_ if i == 0 else dtype) for i, s in enumerate(shapes)]), {})
 
-    dtypes = [sample(d, (3,), (3,), (3,)) for d in (np.float64, np.float32, np.complex128, np.complex64, np.int64, np.int32, np.uint8, np.bool_)]
-    shapes = [((), (), ()), ((2, 1, 3),) * 3, ((0,),) * 3, ((), (3,), (3,)), ((3,), (), (3,)), ((3,), (3,), ()), ((3,), (), ()), ((), (3,), ())]
-    return dtypes + [sample(np.float64, *s) for s in shapes]
+    dtypes = (np.float64, np.float32, np.complex128, np.complex64, np.int64, np.int32, np.uint8, np.bool_)
+    mixed = list(itertools.product([(), (3,)], repeat=3))
+    return [sample(d, (3,), (3,), (3,)) for d in dtypes] + [sample(np.float64, *s) for s in [*mixed, ((2, 1, 3),) * 3, ((0,),) * 3]]
 
 
 select_p = Primitive(
     "select",
     type_rule=_select_type,
-    evaluate=lambda pred, x, y: np.where(pred, x, y)[()],
+    evaluate=_select_evaluate,
     jvp=_select_jvp,
     linear=(1, 2),
     transpose=_select_transpose,
@@ -75,7 +81,7 @@ select_p = Primitive(
 )
 
 
-# -- the larger and the smaller: operands that tie share the tangent equally ------------------------------------------------------------
+# -- the larger and the smaller: operands that tie share the tangent equally -------------------------------------------------------------
 
 
 def _share(t: Any, wins: Any, ties: Any) -> Any:

@@ -18,6 +18,7 @@ from functad.ir.types import ArrayType, array_type, scalar_type
 from functad.kernel_ir.nodes import Affine
 from functad.kernel_ir.rules import Pull
 from functad.kernel_ir.sizes import poly
+from functad.primitives.elementwise import PYTHON_NUMBERS
 from functad.primitives.reductions import sum_all
 from functad.primitives.selection import select
 from functad.primitives.shapes import broadcast
@@ -68,7 +69,7 @@ def _slice_transpose(ct: Any, x: Linear, *, starts: Ints, stops: Ints, steps: In
         return (start, n - start - (count - 1) * step - 1, step - 1) if count else (n, 0, 0)
 
     shapes = zip(x.type.shape, type_of(ct).shape, starts, steps, strict=True)
-    return (pad(ct, x.type.dtype.type(0), [widths(*axis) for axis in shapes]),)
+    return (pad(ct, 0, [widths(*axis) for axis in shapes]),)
 
 
 def _slice_pull(b: Any, index: Any, reads: Any, types: Any, out: Any, *, starts: Ints, stops: Ints, steps: Ints) -> Any:
@@ -102,6 +103,8 @@ slice_p: Primitive = Primitive(
 def pad(x: Any, value: Any, widths: Sequence[Sequence[int]]) -> Any:
     """Surround x with ``value`` (rank 0): ``widths[i]`` is (before, after, between the elements of) axis i, all at least 0."""
     shape = type_of(x).shape
+    if type(value) in PYTHON_NUMBERS:
+        value = type_of(x).dtype.type(value)
     exact: Widths = tuple([(low, high, interior if n > 1 else 0) for (low, high, interior), n in zip(widths, shape, strict=False)])
     return x if exact == ((0, 0, 0),) * len(shape) else pad_p.bind(x, value, widths=exact)
 
@@ -145,7 +148,7 @@ def _pad_transpose(ct: Any, x: Any, value: Any, *, widths: Widths) -> tuple[Any,
 
 def _inside(shape: Ints, widths: Widths) -> Any:
     """Where the result of ``pad`` holds the operand's elements."""
-    return pad(broadcast(np.True_, shape, ()), np.False_, widths)
+    return pad(broadcast(np.True_, shape, ()), False, widths)
 
 
 def _pad_batch(size: int, batched: Sequence[bool], x: Any, value: Any, *, widths: Widths) -> tuple[Any, bool]:
@@ -153,7 +156,7 @@ def _pad_batch(size: int, batched: Sequence[bool], x: Any, value: Any, *, widths
     if not batched[1]:
         return pad(x, value, wide), True
     shape = type_of(x).shape[1:] if batched[0] else type_of(x).shape
-    padded = pad(x, x.dtype.type(0), wide if batched[0] else widths)
+    padded = pad(x, 0, wide if batched[0] else widths)
     padded = padded if batched[0] else broadcast(padded, (size, *type_of(padded).shape), range(1, 1 + len(shape)))
     full = type_of(padded).shape
     inside = broadcast(_inside(shape, widths), full, range(1, len(full)))

@@ -5,18 +5,16 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import numpy as np
-
 from functad.kernel_ir.ops import OPS
 from functad.kernel_ir.rules import Pointwise
 from functad.primitives.arithmetic import mul, neg, square
-from functad.primitives.elementwise import elementwise
+from functad.primitives.elementwise import Op, elementwise
 from functad.primitives.exponential import exp
 from functad.primitives.powers import by_squaring
 
 __all__ = ["digamma", "erf", "erfc", "lgamma", "polygamma"]
 
-# -- error function -----------------------------------------------------------------------------------------------------------------------
+# -- error function ----------------------------------------------------------------------------------------------------------------------
 
 
 def _bell(x: Any) -> Any:
@@ -26,9 +24,13 @@ def _bell(x: Any) -> Any:
 # d erf x = 2/sqrt(pi) e^(-x^2) dx
 erf = elementwise("erf", OPS["erf"].function, kinds="f", jvp=lambda t, y, x: mul(t, _bell(x)), doc="The error function.")
 
-erfc = elementwise("erfc", OPS["erfc"].function, kinds="f", jvp=lambda t, y, x: neg(mul(t, _bell(x))), doc="1 - erf(x), precise where small.")
+erfc = elementwise(
+    "erfc", OPS["erfc"].function, kinds="f",
+    jvp=lambda t, y, x: neg(mul(t, _bell(x))),
+    doc="1 - erf(x), precise where it is small.",
+)  # fmt: skip
 
-# -- gamma function -----------------------------------------------------------------------------------------------------------------------
+# -- gamma function ----------------------------------------------------------------------------------------------------------------------
 
 lgamma = elementwise(
     "lgamma", OPS["lgamma"].function, kinds="f", low=0.5,
@@ -36,7 +38,7 @@ lgamma = elementwise(
     doc="log |gamma(x)|.",
 )  # fmt: skip
 
-digamma = elementwise(
+digamma: Op = elementwise(
     "digamma", OPS["digamma"].function, kinds="f", low=0.5,
     jvp=lambda t, y, x: mul(t, polygamma(x, 1)),
     doc="The derivative of log gamma(x).",
@@ -70,7 +72,7 @@ def _hurwitz(b: Any, s: int, x: Any) -> Any:
 
         sum over k < N of (x + k)^-s  +  w^(1-s) (1 / (s - 1) + 1 / 2w + sum over j of B_2j / (2j)! s (s + 1) ... (s + 2j - 2) / w^2j)
 
-    All terms of the first sum are positive. N = 8 + s makes the last of ten terms of the second less than 1e-18 of the whole for s up to 10.
+    All terms of the first sum are positive. N = 8 + s makes the last of ten terms of the second less than 1e-18 of all for s up to 10.
     """
     total = None
     for k in range(8 + s):
@@ -100,8 +102,9 @@ def _polygamma_kernel(b: Any, x: Any, *, order: int) -> Any:
     """For x <= 0 by reflection: psi_n(x) = (-1)^n psi_n(1 - x) - pi^(n+1) P_n(cot pi x)."""
     left = b.le(x, 0)
     value = b.mul(_hurwitz(b, order + 1, b.select(left, b.sub(1, x), x)), _factor(order))
-    angle = b.mul(b.sub(x, b.rint(x)), math.pi)
-    cot = b.div(b.cos(angle), b.sin(angle))
+    r = b.sub(x, b.rint(x))
+    cosine = b.sin(b.mul(b.sub(0.5, b.abs(r)), math.pi))  # of pi r, and exactly 0 at half-integers
+    cot = b.div(cosine, b.sin(b.mul(r, math.pi)))
     *lower, top = _cotangent_derivative(order)
     derivative = b.const(top, x.dtype)
     for coefficient in reversed(lower):

@@ -6,27 +6,29 @@ from typing import Any
 
 import numpy as np
 
+from functad.core.primitive import type_of
 from functad.primitives.arithmetic import add, div, mul, neg, square, sub
-from functad.primitives.elementwise import elementwise
+from functad.primitives.elementwise import Op, elementwise
 from functad.primitives.powers import hypot, sqrt
 
 __all__ = ["arccos", "arcsin", "arctan", "arctan2", "cos", "sin", "tan"]
 
 sin = elementwise("sin", np.sin, kinds="fc", jvp=lambda t, y, x: mul(t, cos(x)))
 
-cos = elementwise("cos", np.cos, kinds="fc", jvp=lambda t, y, x: neg(mul(t, sin(x))))
+cos: Op = elementwise("cos", np.cos, kinds="fc", jvp=lambda t, y, x: neg(mul(t, sin(x))))
 
 # d tan x = (1 + tan^2 x) dx
 tan = elementwise("tan", np.tan, kinds="fc", low=-1.2, high=1.2, jvp=lambda t, y, x: mul(t, add(square(y), 1)))
 
 
 def _root(x: Any) -> Any:
-    """sqrt(1 - x) sqrt(1 + x).
+    """sqrt(1 - x) sqrt(1 + x): factored, nothing cancels near +-1.
 
-    Factored, nothing cancels near +-1. The differences are written so that a zero imaginary part keeps its sign, which says on which
-    side of a branch cut a complex x lies: (1 + 0i) - x would lose it.
+    The differences of a complex x are written so that a zero imaginary part keeps its sign, which says on which side of a branch cut
+    x lies: (1 + 0i) - x and (1 + 0i) + x would lose it. (For a real x, -(x - 1) is -0 at 1.)
     """
-    return mul(sqrt(neg(sub(x, 1))), sqrt(sub(x, -1)))
+    one_minus = neg(sub(x, 1)) if type_of(x).dtype.kind == "c" else sub(1, x)
+    return mul(sqrt(one_minus), sqrt(sub(x, -1)))
 
 
 # d arcsin x = dx / sqrt(1 - x^2)

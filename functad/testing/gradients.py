@@ -200,7 +200,8 @@ class Check:
     def along(self, position: int, direction: np.ndarray) -> float:
         """The pairing of the cotangents with the derivative along a direction of one argument."""
         tangents = [like(direction if j == position else np.zeros_like(v), v) for j, v in enumerate(self.values)]
-        dots = jvp(self.subject.spread, tuple(self.values), tuple(tangents))[1] if "fwd" in self.settings.modes else self.numerical(tangents)
+        forward = "fwd" in self.settings.modes
+        dots = jvp(self.subject.spread, tuple(self.values), tuple(tangents))[1] if forward else self.numerical(tangents)
         return pairing(self.cotangents, dots)[0]
 
 

@@ -15,6 +15,7 @@ __all__ = ["assert_close", "assert_paired", "directional_derivative", "is_double
 def random_like(type: ArrayType, rng: np.random.Generator, low: float = -1.0, high: float = 1.0) -> Any:
     """Random values of a type between bounds; real and imaginary parts each; integers where the type is one."""
     kind = type.dtype.kind
+    value: Any
     if kind == "b":
         value = rng.integers(0, 2, type.shape).astype(np.bool_)
     elif kind in "iu":
@@ -48,7 +49,7 @@ def directional_derivative(
     """
     h = step or step_size([np.asarray(v).dtype for v, t in zip(values, tangents, strict=True) if t is not None])
     points = [f([moved(v, s, t) for v, t in zip(values, tangents, strict=True)]) for s in (h, -h, 2 * h, -2 * h)]
-    return [_five_points(*ys, h) if np.asarray(ys[0]).dtype.kind in "fc" else None for ys in zip(*points, strict=True)]
+    return [_five_points(ys, h) if np.asarray(ys[0]).dtype.kind in "fc" else None for ys in zip(*points, strict=True)]
 
 
 def moved(value: Any, step: float, tangent: Any) -> Any:
@@ -60,7 +61,8 @@ def moved(value: Any, step: float, tangent: Any) -> Any:
     return (value + value.dtype.type(step) * tangent).astype(value.dtype)
 
 
-def _five_points(near: Any, near_left: Any, far: Any, far_left: Any, h: float) -> Any:
+def _five_points(ys: Sequence[Any], h: float) -> Any:
+    near, near_left, far, far_left = ys
     wide = np.complex128 if np.asarray(near).dtype.kind == "c" else np.float64
     one, two = np.asarray(near, wide) - near_left, np.asarray(far, wide) - far_left
     return (8 * one - two) / (12 * h)

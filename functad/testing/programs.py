@@ -36,9 +36,9 @@ SHAPES = ((), (), (3,), (2, 3), (1,), (0,), (2, 1, 3), (4, 0), (1, 1), (17,))
 DTYPES = tuple(np.dtype(t) for t in (np.float64, np.float64, np.float64, np.float32, np.complex128, np.int64, np.int32, np.bool_, np.uint8))
 
 EXACT = frozenset({
-    "absolute", "broadcast", "ceil", "concatenate", "conj", "convert", "copysign", "cummax", "cummin", "flip", "floor", "gather", "imag",
-    "make_complex", "max", "maximum", "min", "minimum", "neg", "pad", "real", "reshape", "rint", "scatter_max", "scatter_min", "scatter_set",
-    "select", "sign", "slice", "stop_gradient", "transpose", "trunc",
+    "absolute", "broadcast", "ceil", "concatenate", "conj", "convert", "copysign", "cummax", "cummin", "flip", "floor", "gather",
+    "imag", "make_complex", "max", "maximum", "min", "minimum", "neg", "pad", "real", "reshape", "rint", "scatter_max", "scatter_min",
+    "scatter_set", "select", "sign", "slice", "stop_gradient", "transpose", "trunc",
 })  # fmt: skip
 """Primitives that round nothing, on real operands."""
 
@@ -47,6 +47,9 @@ JUMPS = frozenset({"arctan2", "floor_divide", "fmod", "remainder"})
 
 ARITHMETIC = ("add", "sub", "mul", "div", "select", "convert")
 """Primitives that half of all elementwise equations use."""
+
+UNITS = (0.0, -0.0, 1.0, -1.0, 2.0, 0.5)
+"""Half of all scalar constants: rewriting rules look for them."""
 
 LIMIT = 1e3
 """Results above it are not kept."""
@@ -66,7 +69,7 @@ class Example:
 
 @st.composite
 def examples(draw: Callable[..., Any], least: int = 1, most: int = 12, smooth: bool = False) -> Example:
-    """Random Programs of ``least`` to ``most`` equations (fewer where few fit); ``smooth`` ones can be differentiated where they are run."""
+    """Random Programs of ``least`` to ``most`` equations, fewer where few fit; ``smooth`` ones are differentiable where they are run."""
     growth = Growth(draw, smooth)
     for _ in range(draw(st.integers(1, 3))):
         growth.input(array_type(growth.choose(SHAPES), growth.choose(DTYPES)))
@@ -79,14 +82,14 @@ def examples(draw: Callable[..., Any], least: int = 1, most: int = 12, smooth: b
 class Known:
     """A variable, its value, and whether no rounding went into it."""
 
-    var: Var
+    variable: Var
     value: Any
     exact: bool
 
     @property
     def type(self) -> ArrayType:
         """The variable's type."""
-        return self.var.type
+        return self.variable.type
 
 
 class Growth:
@@ -126,6 +129,8 @@ class Growth:
 
     def constant(self, type: ArrayType, sample: Sample) -> Known | Literal:
         """A literal or, more rarely, a new input."""
+        if not type.ndim and self.draw(st.booleans()):
+            return literal(type.dtype.type(self.choose(UNITS if type.dtype.kind in "fc" else (0, 1))))
         value = random_like(type, self.rng, sample.low, sample.high)
         return literal(value) if self.draw(st.integers(0, 3)) else self.input(type, value=value)
 
@@ -136,7 +141,7 @@ class Growth:
             out_types = primitive.out_types(types, params)
         except FunctadError:
             return
-        exact = all([isinstance(o, Literal) or o.exact for o in operands])
+        exact = all(isinstance(o, Literal) or o.exact for o in operands)
         if jumps(primitive, types, out_types) and (self.smooth or not exact):
             return
         try:
@@ -145,20 +150,20 @@ class Growth:
         except (ValueError, ArithmeticError, IndexError):  # an empty maximum, an index out of bounds
             return
         values = list(found) if primitive.multiple_results else [found]
-        if not all([moderate(v) for v in values]):
+        if not all(moderate(v) for v in values):
             return
-        atoms = [o if isinstance(o, Literal) else o.var for o in operands]
+        atoms = [o if isinstance(o, Literal) else o.variable for o in operands]
         outs = self.builder.equation(primitive, atoms, params)
         determined = exact and not rounds(primitive, types, out_types)
-        self.pool.extend([Known(var, value, determined) for var, value in zip(outs, values, strict=True)])
+        self.pool.extend([Known(v, value, determined) for v, value in zip(outs, values, strict=True)])
 
     def finish(self) -> Example:
         """The Program; its outputs are the results that nothing used, and at times any variable, perhaps an input or one twice."""
         used = {a for e in self.builder.eqns for a in e.inputs}
-        chosen = [k for k in self.pool if k.var not in used][-4:] or self.pool[-1:]
+        chosen = [k for k in self.pool if k.variable not in used][-4:] or self.pool[-1:]
         if not self.draw(st.integers(0, 3)):
             chosen.append(self.choose(self.pool))
-        return Example(self.builder.build(*[k.var for k in chosen]), self.args, [k.value for k in chosen])
+        return Example(self.builder.build(*[k.variable for k in chosen]), self.args, [k.value for k in chosen])
 
 
 def jumps(primitive: Primitive, types: Sequence[ArrayType], out_types: Sequence[ArrayType]) -> bool:
@@ -273,7 +278,7 @@ def grow_rearrangement(growth: Growth) -> None:
     shape, ndim = x.type.shape, x.type.ndim
     kind = growth.choose(("reshape", "transpose", "flip"))
     if kind == "reshape":
-        merged = [shape[: i - 1] + (shape[i - 1] * shape[i],) + shape[i + 1 :] for i in range(1, ndim)]
+        merged = [(*shape[: i - 1], shape[i - 1] * shape[i], *shape[i + 1 :]) for i in range(1, ndim)]
         new = growth.choose([(x.type.size,), (1, *shape), (*shape, 1), *merged])
         growth.apply(REGISTRY[kind], [x], {"shape": new})
     elif ndim:
@@ -316,7 +321,7 @@ def disturbed(program: Program, args: Sequence[Any], rng: np.random.Generator) -
 
     for eqn in program.eqns:
         types, out_types = [a.type for a in eqn.inputs], [v.type for v in eqn.outputs]
-        determined = all([isinstance(a, Literal) or a in exact for a in eqn.inputs])
+        determined = all(isinstance(a, Literal) or a in exact for a in eqn.inputs)
         rounding = rounds(eqn.primitive, types, out_types)
         # operands too: rounding inside a sum is relative to its terms, not to what is left of them
         shaken = rounding and not (determined and jumps(eqn.primitive, types, out_types))

@@ -8,7 +8,7 @@ that a rule makes passes the IR checker, which recomputes the type of every equa
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,10 +23,10 @@ from functad.ir.checker import check_program
 from functad.ir.program import Program, sub_programs
 from functad.ir.types import ArrayType, array_type
 from functad.primitives.calls import jit_p
-from functad.transforms.programs import trace_program
 from functad.testing.numerics import assert_close, assert_paired, directional_derivative, is_double, random_like
 from functad.transforms.jvp import jvp_program
 from functad.transforms.linearize import linearize_program
+from functad.transforms.programs import trace_program
 from functad.transforms.transpose import linear_variables, transpose_program
 from functad.transforms.vmap import batch_program
 
@@ -34,8 +34,6 @@ __all__ = ["CHECKS", "Case", "check_rule"]
 
 ZERO_BY_DEFINITION = frozenset({"stop_gradient"})
 """Primitives without a derivative that are not piecewise constant."""
-
-FloatMask = tuple[bool, ...]
 
 
 def check_rule(primitive: Primitive, sample: Sample, checks: Sequence[str] | None = None, seed: int = 0) -> None:
@@ -135,17 +133,17 @@ def one_equation(primitive: Primitive, types: Sequence[ArrayType], params: dict[
 # -- the transforms, each as a checked Program, on None where there is no tangent ---------------------------------------------------------
 
 
-def apply(f: Callable[..., Sequence[Any]], args: Sequence[Any], what: str) -> list[Any]:
+def apply(f: Callable[..., list[Any]], args: Sequence[Any], what: str) -> list[Any]:
     """Trace a function of strict values (None: absent), check the Program and the types of its results, and run it."""
     given = [a for a in args if a is not None]
 
-    def call(*values: Any) -> Sequence[Any]:
+    def call(*values: Any) -> list[Any]:
         found = iter(values)
         return f(*[None if a is None else next(found) for a in args])
 
     program = trace_program(call, types_of(given))
     check_program(program, what)
-    outs = run_program(program, given)
+    outs = list(run_program(program, given))
     for i, (out, t) in enumerate(zip(outs, program.out_types, strict=True)):
         found = array_type(out.shape, out.dtype)
         assert found is t, f"{what} computes {found} as result {i}, but its type is {t}"
@@ -190,6 +188,18 @@ def backward(program: Program, mask: Sequence[bool]) -> Callable[..., list[Any]]
     return f
 
 
+def transposed(program: Program, mask: Sequence[bool]) -> Callable[..., list[Any]]:
+    """The function of the other inputs (None for the linear ones) and the results' cotangents that gives those of the linear inputs."""
+    n = len(program.inputs)
+    linear = [t for t, flag in zip(program.in_types, mask, strict=True) if flag]
+
+    def f(*args: Any) -> list[Any]:
+        cts = transpose_program(program, mask, args[:n], args[n:])
+        return [instantiate(c, t) for c, t in zip(cts, linear, strict=True)]
+
+    return f
+
+
 # -- the checks -------------------------------------------------------------------------------------------------------------------------
 
 
@@ -228,18 +238,21 @@ def check_constant(case: Case) -> None:
         return
     for mask in case.masks():
         dots = directional_derivative(lambda xs: run_program(case.program, xs), case.values, case.tangents(mask))
-        compare_tangents(dots, [d if d is None else np.zeros_like(d) for d in dots], "the derivative that jvp=None says is 0", rtol=0, atol=1e-9)
+        zeros = [d if d is None else np.zeros_like(d) for d in dots]
+        compare_tangents(dots, zeros, "the derivative that jvp=None says is 0", rtol=0, atol=1e-9)
 
 
 def check_linearize(case: Case) -> None:
     """The linear map of ``linearize`` equals jvp forward, and is its own transpose backward: sum(ct * J t) = sum(J^T ct * t)."""
+    rtol = tolerance(case)
     for mask in case.masks():
+        which = f"active operands {positions(mask)}"
         tangents, cts = case.tangents(mask), case.cotangents()
         _, dots = forward(case.program, case.values, tangents)
         linear = forward_linear(case.program, case.values, tangents)
-        compare_tangents(linear, dots, f"linearize for active operands {positions(mask)} against jvp", rtol=tolerance(case), atol=tolerance(case))
+        compare_tangents(linear, dots, f"linearize against jvp for {which}", rtol, atol=rtol)
         found = apply(backward(case.program, mask), [*case.values, *cts], "vjp")
-        assert_paired(cts, linear, found, [t for t in tangents if t is not None], f"active operands {positions(mask)}", rtol=tolerance(case))
+        assert_paired(cts, linear, found, present(tangents), which, rtol)
 
 
 def check_second_order(case: Case) -> None:
@@ -247,12 +260,12 @@ def check_second_order(case: Case) -> None:
     mask = tuple([t.inexact for t in case.types])
     if not any(mask) or not any(t.inexact for t in case.program.out_types):
         return
-    cts = [c if c is not None else None for c in case.cotangents()]
-    args = [*case.values, *[c for c in cts if c is not None]]
+    n, cts = len(case.values), case.cotangents()
+    args = [*case.values, *present(cts)]
 
     def gradient(*xs: Any) -> list[Any]:
-        given = iter(xs[len(case.values) :])
-        return backward(case.program, mask)(*xs[: len(case.values)], *[None if c is None else next(given) for c in cts])
+        given = iter(xs[n:])
+        return backward(case.program, mask)(*xs[:n], *[None if c is None else next(given) for c in cts])
 
     program = trace_program(gradient, types_of(args))
     tangents = [random_like(t, case.rng) if t.inexact else None for t in types_of(args)]
@@ -260,33 +273,24 @@ def check_second_order(case: Case) -> None:
     if case.double and case.sample.smooth and case.primitive.name not in ZERO_BY_DEFINITION:
         expected = directional_derivative(lambda xs: run_program(program, xs), args, tangents)
         compare_tangents(dots, expected, "the tangent of the vjp", rtol=1e-8, atol=1e-8)
-    outer_mask = [t is not None for t in tangents]
-    outer_cts = [random_like(t, case.rng) for t in program.out_types]
-    found = apply(backward(program, outer_mask), [*args, *outer_cts], "vjp of vjp")
-    assert_paired(outer_cts, dots, found, [t for t in tangents if t is not None], "vjp of vjp", rtol=tolerance(case))
+    outer = [random_like(t, case.rng) for t in program.out_types]
+    found = apply(backward(program, [t is not None for t in tangents]), [*args, *outer], "vjp of vjp")
+    assert_paired(outer, dots, found, present(tangents), "vjp of vjp", rtol=tolerance(case))
 
 
 def check_transpose(case: Case) -> None:
     """What is declared linear is so, and the transpose rule transposes it."""
+    rtol = tolerance(case)
     for mask in linear_masks(case):
-        n = len(case.values)
-        x, y = case.tangents(mask), case.tangents(mask)
-        at_x, at_y, at_both = (run_program(case.program, [v if d is None else d for v, d in zip(case.values, ds, strict=True)]) for ds in (
-            x, y, [a if a is None else (a * a.dtype.type(0.5) + b).astype(a.dtype) for a, b in zip(x, y, strict=True)]
-        ))  # fmt: skip
+        x, y, cts = case.tangents(mask), case.tangents(mask), case.cotangents()
+        combined = [None if a is None else (a * a.dtype.type(0.5) + b).astype(a.dtype) for a, b in zip(x, y, strict=True)]
+        at_x, at_y, at_both = [run_program(case.program, replaced(case.values, point)) for point in (x, y, combined)]
         for i, (fx, fy, both) in enumerate(zip(at_x, at_y, at_both, strict=True)):
-            combined = np.asarray(fx) * fx.dtype.type(0.5) + fy
-            assert_close(both, combined, f"result {i} as a linear function of operands {positions(mask)}", rtol=tolerance(case), atol=tolerance(case))
-        cts = case.cotangents()
-
-        def f(*args: Any, mask: Sequence[bool] = mask, n: int = n) -> list[Any]:
-            found = transpose_program(case.program, mask, args[:n], args[n:])
-            active = [t for t, flag in zip(case.types, mask, strict=True) if flag]
-            return [instantiate(c, t) for c, t in zip(found, active, strict=True)]
-
+            sum_of_both = np.asarray(fx) * fx.dtype.type(0.5) + fy
+            assert_close(both, sum_of_both, f"result {i} as a linear function of operands {positions(mask)}", rtol, atol=rtol)
         known = [None if flag else v for v, flag in zip(case.values, mask, strict=True)]
-        found = apply(f, [*known, *cts], "transpose")
-        assert_paired(cts, at_x, found, [t for t in x if t is not None], f"transposed in operands {positions(mask)}", rtol=tolerance(case))
+        found = apply(transposed(case.program, mask), [*known, *cts], "transpose")
+        assert_paired(cts, at_x, found, present(x), f"transposed in operands {positions(mask)}", rtol)
 
 
 def check_batch(case: Case) -> None:
@@ -295,26 +299,30 @@ def check_batch(case: Case) -> None:
     combinations = [c for c in itertools.product((False, True), repeat=n) if any(c)]
     if n > 3:
         combinations = [c for c in combinations if sum(c) in (1, n)]
-    for batched, size in [(c, 2) for c in combinations] + [(c, s) for c in combinations if all(c) for s in (0, 1)]:
-        lanes = [[case.operand(o, i) if flag else v for o, v, flag in zip(case.sample.operands, case.values, batched, strict=True)] for i in range(size)]
-        args = []
-        for k, (value, flag) in enumerate(zip(case.values, batched, strict=True)):
-            args.append(np.array([lane[k] for lane in lanes], value.dtype).reshape(size, *value.shape) if flag else value)
+    for batched in combinations:
+        for size in (0, 1, 2) if all(batched) else (2,):
+            compare_batched(case, batched, size)
 
-        def f(*args: Any, batched: Sequence[bool] = batched, size: int = size) -> list[Any]:
-            outs, flags = batch_program(case.program, size, args, batched)
-            present.extend(flags)
-            return outs
 
-        present: list[bool] = []
-        outs = apply(f, args, "vmap")
-        expected = [run_program(case.program, lane) for lane in lanes]
-        for r, (out, flag, t) in enumerate(zip(outs, present, case.program.out_types, strict=True)):
-            what = f"result {r} with operands {positions(batched)} mapped over {size}"
-            assert out.dtype == t.dtype, f"{what} has dtype {out.dtype}, expected {t.dtype}"
-            full = out if flag else np.broadcast_to(out, (size, *np.shape(out)))
-            loop = np.array([e[r] for e in expected], t.dtype).reshape(size, *t.shape)
-            assert_close(full, loop, what, rtol=tolerance(case), atol=tolerance(case))
+def compare_batched(case: Case, batched: Sequence[bool], size: int) -> None:
+    """Compare the batching rule with a loop over the lanes."""
+    operands = list(zip(case.sample.operands, case.values, batched, strict=True))
+    lanes = [[case.operand(o, i) if flag else v for o, v, flag in operands] for i in range(size)]
+    args = [stacked([lane[k] for lane in lanes], case.types[k]) if flag else v for k, (_, v, flag) in enumerate(operands)]
+    carries: list[bool] = []  # which results have the mapped axis
+
+    def mapped(*xs: Any) -> list[Any]:
+        outs, flags = batch_program(case.program, size, xs, batched)
+        carries.extend(flags)
+        return outs
+
+    outs = apply(mapped, args, "vmap")
+    loop = [run_program(case.program, lane) for lane in lanes]
+    for r, (out, flag, t) in enumerate(zip(outs, carries, case.program.out_types, strict=True)):
+        what = f"result {r} with operands {positions(batched)} mapped over {size}"
+        assert out.dtype == t.dtype, f"{what} has dtype {out.dtype}, expected {t.dtype}"
+        full = out if flag else np.broadcast_to(out, (size, *np.shape(out)))
+        assert_close(full, stacked([results[r] for results in loop], t), what, tolerance(case), tolerance(case))
 
 
 def check_native(case: Case) -> None:
@@ -354,6 +362,21 @@ def tolerance(case: Case) -> float:
     return 1e-12 if case.double else 2e-5
 
 
+def present(values: Sequence[Any]) -> list[Any]:
+    """Those that are not None."""
+    return [v for v in values if v is not None]
+
+
+def replaced(values: Sequence[Any], others: Sequence[Any]) -> list[Any]:
+    """Values with others in their place, where those are not None."""
+    return [v if o is None else o for v, o in zip(values, others, strict=True)]
+
+
+def stacked(lanes: Sequence[Any], type: ArrayType) -> np.ndarray:
+    """Values of one type along a new axis 0, which may have no elements."""
+    return np.array(lanes, type.dtype).reshape(len(lanes), *type.shape)
+
+
 def compare_tangents(found: Sequence[Any], expected: Sequence[Any], what: str, rtol: float, atol: float) -> None:
     """Compare the tangents of floating-point results."""
     for i, (d, e) in enumerate(zip(found, expected, strict=True)):
@@ -385,7 +408,7 @@ def linear_masks(case: Case) -> list[tuple[bool, ...]]:
     if linear == "jointly":
         sets = [set(range(n))]
     else:
-        sets = [{i} for i in range(n)] if linear == "each" else [set(linear)]
+        sets = [{i} for i in range(n)] if isinstance(linear, str) else [set(linear)]
     masks = [tuple([i in s and flag for i, flag in enumerate(inexact)]) for s in sets]
     return [m for m in dict.fromkeys(masks) if any(m) and calls_are_linear(case, m)]
 

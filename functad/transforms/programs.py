@@ -6,11 +6,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from functad.core.capture import Leaf, capture
+from functad.core.primitive import REGISTRY, type_of
 from functad.core.trace import using
 from functad.core.tracer import ARRAY, SCALAR
 from functad.core.zeros import instantiate
 from functad.ir.program import Program
-from functad.ir.types import ArrayType
+from functad.ir.types import ArrayType, SeqType, seq_type
 from functad.transforms.jvp import jvp_program
 from functad.transforms.linearize import LinearMap, linearize_program
 from functad.transforms.transpose import transpose_program
@@ -150,19 +151,33 @@ def transpose_of(program: Program, linear: Mask, given: Mask) -> tuple[Program, 
     return derived(program, ("transpose", linear, given), make)  # type: ignore[no-any-return]
 
 
-def batch_of(program: Program, size: int, batched: Mask) -> tuple[Program, Mask]:
-    """The Program over a mapped axis of the flagged inputs (axis 0), and which outputs carry it."""
+def batch_of(program: Program, size: int, batched: Sequence[Any], force: Mask = ()) -> tuple[Program, tuple[Any, ...]]:
+    """The Program over a mapped axis of the flagged inputs (axis 0), and which outputs carry it; ``force`` names those that must."""
 
     def make() -> tuple[Program, Mask]:
-        flags: list[bool] = []
+        flags: list[Any] = []
 
         def f(*args: Any) -> list[Any]:
             outs, found = batch_program(program, size, args, batched)
-            flags.extend(found)
-            return outs
+            wanted = force or [False] * len(outs)
+            flags.extend([flag or want for flag, want in zip(found, wanted, strict=True)])
+            return [mapped_value(o, size) if want and not flag else o for o, flag, want in zip(outs, found, wanted, strict=True)]
 
-        types = [t.with_shape((size, *t.shape)) if flag else t for t, flag in zip(program.in_types, batched, strict=True)]
-        return trace_program(f, types), tuple(flags)
+        return trace_program(f, [mapped_type(t, flag, size) for t, flag in zip(program.in_types, batched, strict=True)]), tuple(flags)
 
-    return derived(program, ("vmap", size, batched), make)  # type: ignore[no-any-return]
+    return derived(program, ("vmap", size, tuple(batched), force), make)  # type: ignore[no-any-return]
 
+
+def mapped_type(type: ArrayType, flag: Any, size: int) -> ArrayType:
+    """The type of a value with the mapped axis; a sequence has it in its elements, or is one of lanes."""
+    if not flag:
+        return type
+    if not isinstance(type, SeqType):
+        return type.with_shape((size, *type.shape))
+    return seq_type(type) if flag == "lanes" else seq_type(mapped_type(type.element, True, size))
+
+
+def mapped_value(value: Any, size: int) -> Any:
+    """The same value for every element of the mapped axis."""
+    shape = type_of(value).shape
+    return REGISTRY["broadcast"].bind(value, shape=(size, *shape), axes=tuple(range(1, len(shape) + 1)))

@@ -6,31 +6,35 @@ from collections.abc import Sequence
 from typing import Any
 
 from functad.core.trace import inherited_location
-from functad.ir.program import Eqn, Program, Var
+from functad.ir.program import Eqn, Program
 from functad.transforms.replay import Reader
 
 __all__ = ["batch_program"]
 
 
 def batch_program(program: Program, size: int, args: Sequence[Any], batched: Sequence[bool]) -> tuple[list[Any], list[bool]]:
-    """The outputs of a Program over a mapped axis, and which of them carry it (always as axis 0)."""
+    """The outputs of a Program over a mapped axis, and which of them carry it.
+
+    The flag of an array is True: the mapped axis is its axis 0. That of a sequence says where the axis is: ``"elements"`` if each element
+    carries it, ``"lanes"`` if the sequence holds one sequence for each index of the axis.
+    """
     read = Reader(program, args)
-    mapped: set[Any] = {v for v, flag in zip(program.inputs, batched, strict=True) if flag}
+    mapped: dict[Any, Any] = {v: flag for v, flag in zip(program.inputs, batched, strict=True) if flag}
     with inherited_location() as at:
         for eqn in program.eqns:
             at.loc = eqn.loc
             ins = [read(a) for a in eqn.inputs]
-            flags = tuple([type(a) is Var and a in mapped for a in eqn.inputs])
+            flags = tuple([mapped.get(a, False) for a in eqn.inputs])
             outs, out_flags = batch_equation(eqn, size, flags, ins)
             read.write(eqn.outputs, outs)
-            mapped.update(v for v, flag in zip(eqn.outputs, out_flags, strict=True) if flag)
-    return [read(a) for a in program.outputs], [a in mapped for a in program.outputs]
+            mapped.update((v, flag) for v, flag in zip(eqn.outputs, out_flags, strict=True) if flag)
+    return [read(a) for a in program.outputs], [mapped.get(a, False) for a in program.outputs]
 
 
 def batch_equation(eqn: Eqn, size: int, flags: tuple[bool, ...], ins: Sequence[Any]) -> tuple[Sequence[Any], Sequence[bool]]:
     """The results of one equation and which of them carry the mapped axis."""
     prim = eqn.primitive
-    if True not in flags:
+    if not any(flags):
         out = prim.bind(*ins, **eqn.params)
         outs = out if prim.multiple_results else (out,)
         return outs, [False] * len(outs)

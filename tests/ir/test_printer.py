@@ -50,9 +50,9 @@ def test_empty_and_named():
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (np.float64(2), "2.0"), (np.float64(-0.0), "-0.0"), (np.float64("nan"), "nan"), (np.float64("-inf"), "-inf"), (np.float64(0.1), "0.1"),
-        (np.int64(-3), "-3"), (np.True_, "True"), (np.complex128(1 - 2j), "(1-2j)"), (np.float32(0.5), "0.5:f32"), (np.int32(4), "4:i32"),
-        (np.uint8(255), "255:u8"), (np.complex64(1j), "1j:c64"),
+        (np.float64(2), "2.0"), (np.float64(-0.0), "-0.0"), (np.float64("nan"), "nan"), (np.float64("-inf"), "-inf"),
+        (np.float64(0.1), "0.1"), (np.int64(-3), "-3"), (np.True_, "True"), (np.complex128(1 - 2j), "(1-2j)"),
+        (np.float32(0.5), "0.5:f32"), (np.int32(4), "4:i32"), (np.uint8(255), "255:u8"), (np.complex64(1j), "1j:c64"),
     ],
 )  # fmt: skip
 def test_scalars(value, text):
@@ -90,7 +90,7 @@ def test_sub_programs_are_indented_and_have_names_of_their_own():
 
 def test_several_results_no_result_and_unusual_params():
     x, y, z = (Var(scalar_type(F64)) for _ in range(3))
-    params = {"rule": format_scalar, "table": {"k": np.float32(1)}, "data": np.zeros((2, 3)), "object": object.__new__(Named), "text": "a b"}
+    params = {"rule": format_scalar, "table": {"k": np.float32(1)}, "data": np.zeros((2, 3)), "object": Named(""), "text": "a b"}
     both = Eqn(Named("split"), (x,), params, (y, z), None)
     none = Eqn(Named("store"), (y,), {}, (), None)
     assert str(Program([x], [both, none], [z])) == (

@@ -9,9 +9,9 @@ import numpy as np
 
 from functad.core.primitive import type_of
 from functad.core.zeros import instantiate
-from functad.transforms.programs import trace_program
 from functad.transforms.jvp import jvp_program
 from functad.transforms.linearize import linearize_program
+from functad.transforms.programs import trace_program
 
 FORWARD, REVERSE = False, True
 

@@ -75,7 +75,9 @@ def test_wrong_operands_are_refused():
 
 # -- argmax, argmin -------------------------------------------------------------------------------------------------------------------
 
-HARD = np.array([[1, 3, 3, 0], [np.nan, 1, np.nan, 2], [-np.inf, -np.inf, -np.inf, -np.inf], [0.0, -0.0, 0.0, -1.0], [np.inf, np.nan, np.inf, 0]])
+HARD = np.array(
+    [[1, 3, 3, 0], [np.nan, 1, np.nan, 2], [-np.inf, -np.inf, -np.inf, -np.inf], [0.0, -0.0, 0.0, -1.0], [np.inf, np.nan, np.inf, 0]]
+)
 
 
 @pytest.mark.parametrize("arg, reference", [(r.argmax, np.argmax), (r.argmin, np.argmin)])

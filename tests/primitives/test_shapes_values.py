@@ -1,4 +1,4 @@
-"""Shape operations against NumPy: broadcast, reshape, transpose, flip, slice, pad, concatenate, iota; each is a linear map of its operand."""
+"""Shape operations against NumPy: broadcast, reshape, transpose, flip, slice, pad, concatenate, iota; all but iota are linear maps."""
 
 from __future__ import annotations
 
@@ -69,7 +69,9 @@ def test_equal_slices_are_equal_equations():
     assert not fd.make_ir(lambda x: slice_(x, (0,), (6,), (1,)))(array(6)).eqns
 
 
-@pytest.mark.parametrize("starts, stops, steps", [((0,), (4,), (1,)), ((-1,), (3,), (1,)), ((0,), (3,), (0,)), ((2,), (0,), (-1,)), ((), (), ())])
+@pytest.mark.parametrize(
+    "starts, stops, steps", [((0,), (4,), (1,)), ((-1,), (3,), (1,)), ((0,), (3,), (0,)), ((2,), (0,), (-1,)), ((), (), ())]
+)
 def test_slices_outside_are_refused(starts, stops, steps):
     with pytest.raises(ShapeError, match=r"cannot slice f64\[3\] as \[.*0 <= start <= stop <= n"):
         fd.make_ir(lambda x: slice_(x, starts, stops, steps))(array(3))

@@ -123,5 +123,5 @@ def test_wrong_second_derivative_names_the_order():
 def test_arguments_are_checked():
     with pytest.raises(StructureError, match=r"takes the arguments of f as a tuple, got ndarray: write \(x,\)"):
         check_grads(exp, X)
-    with pytest.raises(ValueError, match="takes modes of .*got \\('forward',\\)"):
+    with pytest.raises(ValueError, match=r"takes modes of .*got \('forward',\)"):
         check_grads(exp, (X,), modes=("forward",))

@@ -72,7 +72,8 @@ def fields(example: Example):
 def test_differences_above_rounding_are_found():
     example = sum_of_squares(0.0)
     assert_same(example, [example.results[0] * (1 + 1e-15)], "x")
-    with pytest.raises(AssertionError, match=r"result 0 by a test is 33\.\d+, expected 33\.\d+ \(allowed: .*\), in\n\{ lambda a:f64\[100\]"):
+    message = r"result 0 by a test is 33\.\d+, expected 33\.\d+ \(allowed: .*\), in\n\{ lambda a:f64\[100\]"
+    with pytest.raises(AssertionError, match=message):
         assert_same(example, [example.results[0] * (1 + 1e-9)], "a test")
     with pytest.raises(AssertionError, match=r"gives \[f32\[\]\], expected \[f64\[\]\]"):
         assert_same(example, [np.float32(example.results[0])], "a test")

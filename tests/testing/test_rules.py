@@ -76,9 +76,11 @@ def test_wrong_jvp(declare):
 
 
 def test_wrong_jvp_in_single_precision(declare):
-    vector = array_type((3,), np.float32)
-    text = failure(declare(jvp=lambda ts, xs, y: mul(ts[0], 3 if ts[0].dtype == np.float64 else 2), samples=lambda: [Sample((vector,), {})]), "jvp")
-    assert "in single precision, of result 0,[" in text
+    def jvp(ts, xs, y):
+        return mul(ts[0], 3 if ts[0].dtype == np.float64 else 2)
+
+    primitive = declare(jvp=jvp, samples=lambda: [Sample((array_type((3,), np.float32),), {})])
+    assert "in single precision, of result 0,[" in failure(primitive, "jvp")
 
 
 def test_missing_derivative(declare):
@@ -114,7 +116,7 @@ def test_wrong_batching(declare):
         "jvp": lambda ts, xs, y: reduce_sum(ts[0], (1,)),
     }
     text = failure(declare(**right, batch=lambda size, batched, x: (reduce_sum(x, (1,)), True)), "batch")
-    assert "result 0 with operands [0] mapped over 2 has shape (2, 3), expected (2, 2)" in text
+    assert "result 0 with operands [0] mapped over 0 has shape (0, 3), expected (0, 2)" in text
     REGISTRY["rules_test_other"] = REGISTRY.pop("rules_test")
     REGISTRY["rules_test_other"].name = "rules_test_other"
     text = failure(declare(batch=lambda size, batched, x: (broadcast(reduce_sum(x, (0,)), (size, 3), (1,)), True)), "batch")
@@ -123,5 +125,5 @@ def test_wrong_batching(declare):
 
 def test_ill_typed_rule(declare):
     """A rule whose equations have another type than what they compute."""
-    wrong = declare(jvp=lambda ts, xs, y: add(reduce_sum(ts[0], (0,)), xs[0][0] if False else reduce_sum(xs[0], (0,))))
+    wrong = declare(jvp=lambda ts, xs, y: add(reduce_sum(ts[0], (0,)), reduce_sum(xs[0], (0,))))
     assert "has shape (), expected (3,)" in failure(wrong, "jvp")

@@ -1,0 +1,1 @@
+"""Worked examples that run on real data; ``python -m functad`` runs the first."""

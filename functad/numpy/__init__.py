@@ -1,0 +1,35 @@
+"""NumPy's namespace for traced values.
+
+Plain ``numpy`` functions work on traced values; these are the same functions, and in addition take lists of traced values, and make traced
+arrays (so that ``.at`` works on them) inside a trace. Every name that is not defined here is NumPy's own.
+
+>>> import functad as fd, functad.numpy as fnp, numpy as np
+>>> fd.grad(lambda x: fnp.sum(fnp.sin(x)))(np.zeros(2))
+array([1., 1.])
+"""
+
+from typing import Any as _Any
+
+import numpy as _np
+
+from functad.numpy import linalg as linalg
+from functad.numpy.at import at as at
+from functad.numpy.contractions import *
+from functad.numpy.conversion import *
+from functad.numpy.creation import *
+from functad.numpy.diagonals import *
+from functad.numpy.einsum import *
+from functad.numpy.indexing import *
+from functad.numpy.joining import *
+from functad.numpy.logic import *
+from functad.numpy.methods import install
+from functad.numpy.reductions import *
+from functad.numpy.shapes import *
+from functad.numpy.statistics import *
+from functad.numpy.ufuncs import *
+
+install()
+
+
+def __getattr__(name: str) -> _Any:
+    return getattr(_np, name)

@@ -1,0 +1,208 @@
+"""Updates at an index without writing in place: ``x.at[index].set(v)`` is a copy of x with ``x[index] = v``.
+
+What slices take is updated through ``pad`` and ``select``, which fuse with what is around them; what index arrays look up, by ``scatter``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from functad.errors import DtypeError, ShapeError
+from functad.numpy import ufuncs
+from functad.numpy.dispatch import here, is_traced
+from functad.numpy.indexing import get_item, over_batch, sliced
+from functad.numpy.indices import Index, parse_index
+from functad.numpy.operands import as_array, cast, depends_on, fresh_array, operand, shape_of
+from functad.numpy.promotion import PYTHON_NUMBERS, result_dtype, strength
+from functad.primitives import arithmetic, selection
+from functad.primitives.scatter import SCATTERS
+from functad.primitives.shapes import broadcast, flip, inverse_permutation, reshape, transpose
+from functad.primitives.slicing import pad, slice_
+
+__all__ = ["At", "Update", "at"]
+
+
+def at(x: Any) -> At:
+    """Updates of an array at an index, for traced and plain arrays alike; x itself is never changed.
+
+    Examples
+    --------
+    >>> import functad as fd, numpy as np
+    >>> fd.at(np.zeros(3))[1:].set(5.0)
+    array([0., 5., 5.])
+    >>> fd.at(np.zeros(3))[[0, 0, 2]].add(1.0)
+    array([2., 0., 1.])
+    """
+    return At(x)
+
+
+class At:
+    """``x.at``: index it, then say what to do there."""
+
+    __slots__ = ("_x",)
+
+    def __init__(self, x: Any) -> None:
+        self._x = x
+
+    def __getitem__(self, index: Any) -> Update:
+        return Update(self._x, index)
+
+    def __repr__(self) -> str:
+        return f"<updates of {self._x!r}; use .at[index].set(value)>"
+
+
+class Update:
+    """``x.at[index]``: the updates. Where an index array names an element several times, all of its updates count, in order.
+
+    A value is broadcast to the shape of ``x[index]`` and takes the dtype of x, unless that would lose something (a fraction, an imaginary part).
+    """
+
+    __slots__ = ("_index", "_x")
+
+    def __init__(self, x: Any, index: Any) -> None:
+        self._x = x
+        self._index = index
+
+    def get(self) -> Any:
+        """``x[index]``."""
+        x = as_array(self._x, "at")
+        return get_item(x, self._index) if self._traced(()) else np.copy(np.asarray(x)[self._index])[()]
+
+    def set(self, value: Any) -> Any:
+        """A copy of x with ``x[index] = value``."""
+        return self._updated("set", value)
+
+    def add(self, value: Any) -> Any:
+        """A copy of x with ``x[index] += value``."""
+        return self._updated("add", value)
+
+    def subtract(self, value: Any) -> Any:
+        """A copy of x with ``x[index] -= value``."""
+        return self._updated("add", ufuncs.negative(value))
+
+    def multiply(self, value: Any) -> Any:
+        """A copy of x with ``x[index] *= value``."""
+        return self._updated("mul", value)
+
+    def divide(self, value: Any) -> Any:
+        """A copy of x with ``x[index] /= value``."""
+        return ufuncs.divide(self._x, self._factors(value))
+
+    def power(self, value: Any) -> Any:
+        """A copy of x with ``x[index] **= value``."""
+        return ufuncs.power(self._x, self._factors(value))
+
+    def min(self, value: Any) -> Any:
+        """A copy of x with ``x[index] = np.minimum(x[index], value)``."""
+        return self._updated("min", value)
+
+    def max(self, value: Any) -> Any:
+        """A copy of x with ``x[index] = np.maximum(x[index], value)``."""
+        return self._updated("max", value)
+
+    def apply(self, f: Callable[[Any], Any]) -> Any:
+        """A copy of x with ``x[index] = f(x[index])``."""
+        return self.set(f(self.get()))
+
+    def _factors(self, value: Any) -> Any:
+        """The product of the values at each element; 1 where there are none."""
+        x = as_array(self._x, "at")
+        dtype = result_dtype([x, operand(value, "at")])
+        return Update(np.ones(shape_of(x), dtype), self._index).multiply(value)
+
+    def _traced(self, values: tuple[Any, ...]) -> bool:
+        index = self._index if isinstance(self._index, tuple) else (self._index,)
+        return is_traced((self._x, *index, *values))
+
+    def _updated(self, op: str, value: Any) -> Any:
+        x, v = as_array(self._x, "at"), operand(value, "at")
+        check_fits(v, x.dtype)
+        if not self._traced((v,)):
+            return _plain(x, self._index, op, v)
+        index = parse_index(self._index, shape_of(x))
+        return fresh_array(updated(x, index, op, _fitted(cast(v, x.dtype), index.shape)), x)
+
+
+def check_fits(v: Any, dtype: np.dtype) -> None:
+    """Refuse a value that would lose something in an array of a dtype, as ``np.add.at`` does; a Python number need only be of its kind."""
+    kind = strength(v)
+    fits = dtype.kind in _HOLDS[kind] if kind in PYTHON_NUMBERS else np.can_cast(kind, dtype, "same_kind")
+    if not fits:
+        given = f"a Python {kind.__name__}" if kind in PYTHON_NUMBERS else f"{kind} values"
+        wider = result_dtype([v, dtype.type(0)])
+        raise DtypeError(f"x.at[index]{here()}: {given} would be cut in an array of dtype {dtype}; use x.astype({str(wider)!r}).at[index]")
+
+
+_HOLDS: dict[Any, str] = {int: "iufc", float: "fc", complex: "c"}
+
+
+def _fitted(v: Any, shape: tuple[int, ...]) -> Any:
+    """A value broadcast to the shape of ``x[index]``; as in an assignment, it may have more leading axes, of length 1."""
+    own = shape_of(v)
+    while len(own) > len(shape) and own[0] == 1:
+        own = own[1:]
+    lead = len(shape) - len(own)
+    if lead < 0 or any(m not in (1, n) for m, n in zip(own, shape[lead:], strict=True)):
+        raise ShapeError(f"x.at[index]{here()}: a value of shape {shape_of(v)} cannot be broadcast to the shape {shape} of x[index]")
+    return broadcast(reshape(v, own), shape, range(lead, len(shape)))
+
+
+_PLAIN = {"add": np.add, "mul": np.multiply, "min": np.minimum, "max": np.maximum}
+
+
+def _plain(x: np.ndarray, index: Any, op: str, v: Any) -> np.ndarray:
+    for value in (x, v, *(index if isinstance(index, tuple) else (index,))):
+        depends_on(value)
+    out = np.array(x)
+    if op == "set":
+        out[index] = v
+    else:
+        _PLAIN[op].at(out, index, v)
+    return out
+
+
+# -- on traced values -----------------------------------------------------------------------------------------------------------------------
+
+
+def updated(x: Any, index: Index, op: str, v: Any) -> Any:
+    """x with values, of the shape of ``x[index]``, combined by an op of ``scatter``."""
+    if not index.arrays:
+        return _slices_updated(x, index, op, v)
+    if index.takes_all:
+        return _lookup_updated(x, index, op, v)
+    part = _lookup_updated(sliced(x, index), index, op, v)
+    return _slices_updated(x, index, "set", part)
+
+
+_COMBINE = {"mul": arithmetic.mul, "min": selection.minimum, "max": selection.maximum}
+
+
+def _slices_updated(x: Any, index: Index, op: str, v: Any) -> Any:
+    """x updated where the slices and integers of an index are."""
+    shape, spans = shape_of(x), index.spans
+    v = flip(reshape(v, [s.count for s in spans]), [a for a, s in enumerate(spans) if s.reverse])
+    lead = len(index.dropped)
+    if lead and all(s.takes_all(n) == (a >= lead) for a, (s, n) in enumerate(zip(spans, shape, strict=True))):
+        return SCATTERS[op].bind(x, reshape(v, shape[lead:]), *[np.int64(s.start) for s in spans[:lead]], batch=0)
+    if op in _COMBINE:
+        v = _COMBINE[op](slice_(x, *zip(*[(s.start, s.stop, s.step) for s in spans], strict=True)), v)
+    widths = [s.margins(n) for s, n in zip(spans, shape, strict=True)]
+    if op == "add":
+        zero = x.dtype.type(complex(-0.0, -0.0) if x.dtype.kind == "c" else -0.0)  # x + -0.0 is x, also where x is -0.0
+        return arithmetic.add(x, pad(v, zero, widths))
+    inside = pad(broadcast(np.True_, shape_of(v), ()), np.False_, widths)
+    return selection.select(inside, pad(v, x.dtype.type(0), widths), x)
+
+
+def _lookup_updated(x: Any, index: Index, op: str, v: Any) -> Any:
+    """The sliced x updated where the index arrays look it up."""
+    lookup = index.lookup()
+    y = transpose(x, lookup.order)
+    arrays = over_batch(index, shape_of(y)[: lookup.batch])
+    rest = shape_of(y)[lookup.batch + len(arrays) :]
+    found = (*shape_of(arrays[0]), *rest)
+    updates = transpose(reshape(v, [found[a] for a in lookup.result]), inverse_permutation(lookup.result))
+    return transpose(SCATTERS[op].bind(y, updates, *arrays, batch=lookup.batch), inverse_permutation(lookup.order))

@@ -1,0 +1,214 @@
+"""Products of vectors, matrices and higher arrays.
+
+All are one operation on arrays whose axes have labels, ``contract``: multiply, and sum over the labels that the result lacks. It is what one step
+of ``einsum`` does, and becomes one ``dot_general``.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Sequence
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from functad.errors import ShapeError
+from functad.numpy.axes import normal_axes, normal_axis
+from functad.numpy.dispatch import here, implements
+from functad.numpy.elementwise import declare
+from functad.numpy.operands import as_array, cast, fresh, promote, shape_of
+from functad.numpy.promotion import result_dtype
+from functad.numpy.reductions import refuse_out
+from functad.numpy.shapes import moveaxis
+from functad.numpy.ufuncs import conjugate, multiply
+from functad.primitives.arithmetic import mul, sub
+from functad.primitives.contractions import dot_general
+from functad.primitives.convert import convert
+from functad.primitives.reductions import reduce_sum
+from functad.primitives.shapes import reshape, transpose
+
+__all__ = ["cross", "dot", "inner", "kron", "matmul", "outer", "tensordot", "vdot", "vecdot"]
+
+BOOL, INT64 = np.dtype(np.bool_), np.dtype(np.int64)
+Labels = Sequence[Any]
+
+
+def contract(x: Any, x_labels: Labels, y: Any, y_labels: Labels, out_labels: Labels) -> Any:
+    """The products of elements of x and y, summed over the labels that are not in ``out_labels``, its axes in that order.
+
+    A label occurs once an operand. Axes of one label have equal lengths, or length 1 in one of the operands.
+    """
+    dtype = result_dtype([x, y])
+    if dtype == BOOL:  # whether any of the products holds
+        return convert(contract(cast(x, INT64), x_labels, cast(y, INT64), y_labels, out_labels), BOOL)
+    x, x_labels, y, y_labels = *_squeezed(cast(x, dtype), x_labels, y, y_labels), *_squeezed(cast(y, dtype), y_labels, x, x_labels)
+    x, x_labels = _summed(x, x_labels, (*y_labels, *out_labels))
+    y, y_labels = _summed(y, y_labels, (*x_labels, *out_labels))
+    shared = [a for a in x_labels if a in y_labels]
+    batch, contracted = [a for a in shared if a in out_labels], [a for a in shared if a not in out_labels]
+    pairs = [([x_labels.index(a) for a in labels], [y_labels.index(a) for a in labels]) for labels in (contracted, batch)]
+    z = dot_general(x, y, *pairs)
+    z_labels = batch + [a for a in (*x_labels, *y_labels) if a not in shared]
+    return transpose(z, [z_labels.index(a) for a in out_labels])
+
+
+def _squeezed(x: Any, labels: Labels, other: Any, other_labels: Labels) -> tuple[Any, list[Any]]:
+    """x without the axes of length 1 that are longer in the other operand."""
+    lengths = dict(zip(other_labels, shape_of(other), strict=True))
+    kept = [(a, n) for a, n in zip(labels, shape_of(x), strict=True) if n == lengths.get(a, n)]
+    return reshape(x, [n for _, n in kept]), [a for a, _ in kept]
+
+
+def _summed(x: Any, labels: Sequence[Any], kept: Labels) -> tuple[Any, list[Any]]:
+    """x summed over the axes that neither the other operand nor the result has."""
+    axes = [i for i, a in enumerate(labels) if a not in kept]
+    return reduce_sum(x, axes), [a for a in labels if a in kept]
+
+
+def _check_core(name: str, x: Any, y: Any, i: int, j: int) -> None:
+    """Refuse contracted axes of different lengths."""
+    m, n = shape_of(x)[i], shape_of(y)[j]
+    if m != n:
+        raise ShapeError(
+            f"np.{name}{here()}: shapes {shape_of(x)} and {shape_of(y)} not aligned: {m} (axis {i % len(shape_of(x))}) != {n} (axis {j % len(shape_of(y))})"
+        )
+
+
+# -- dot and its relatives -----------------------------------------------------------------------------------------------------------------
+
+
+@implements(np.dot)
+def dot(a: Any, b: Any, out: None = None) -> Any:
+    """``numpy.dot``: the last axis of a with the last but one of b."""
+    refuse_out(out, "dot")
+    x, y = as_array(a, "dot"), as_array(b, "dot")
+    nx, ny = len(shape_of(x)), len(shape_of(y))
+    if not nx or not ny:
+        return multiply(x, y)
+    axis = max(ny - 2, 0)
+    _check_core("dot", x, y, nx - 1, axis)
+    return _tensordot(x, y, [nx - 1], [axis])
+
+
+@implements(np.inner)
+def inner(a: Any, b: Any, /) -> Any:
+    """``numpy.inner``: the last axis of both."""
+    x, y = as_array(a, "inner"), as_array(b, "inner")
+    nx, ny = len(shape_of(x)), len(shape_of(y))
+    if not nx or not ny:
+        return multiply(x, y)
+    _check_core("inner", x, y, nx - 1, ny - 1)
+    return _tensordot(x, y, [nx - 1], [ny - 1])
+
+
+@implements(np.vdot)
+def vdot(a: Any, b: Any, /) -> Any:
+    """``numpy.vdot``: the inner product of all elements, the first operand conjugated."""
+    x, y = (reshape(v, (prod(shape_of(v)),)) for v in (as_array(a, "vdot"), as_array(b, "vdot")))
+    _check_core("vdot", x, y, 0, 0)
+    return _tensordot(conjugate(x), y, [0], [0])
+
+
+@implements(np.outer, np.linalg.outer)
+def outer(a: Any, b: Any, out: None = None) -> Any:
+    """``numpy.outer``: the products of all pairs of elements."""
+    refuse_out(out, "outer")
+    x, y = as_array(a, "outer"), as_array(b, "outer")
+    return multiply(reshape(x, (prod(shape_of(x)), 1)), reshape(y, (1, prod(shape_of(y)))))
+
+
+@implements(np.tensordot, np.linalg.tensordot)
+def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
+    """``numpy.tensordot``: over pairs of axes, or over the last ``axes`` of a and the first of b."""
+    x, y = as_array(a, "tensordot"), as_array(b, "tensordot")
+    nx, ny = len(shape_of(x)), len(shape_of(y))
+    try:
+        of_x, of_y = axes
+    except TypeError:
+        count = operator.index(axes)
+        of_x, of_y = list(range(nx - count, nx)), list(range(count))
+    ax, ay = normal_axes(of_x, nx, "tensordot"), normal_axes(of_y, ny, "tensordot")
+    if len(ax) != len(ay):
+        raise ShapeError(f"np.tensordot{here()}: axes {axes} name {len(ax)} axes of a and {len(ay)} of b")
+    for i, j in zip(ax, ay, strict=True):
+        _check_core("tensordot", x, y, i, j)
+    return _tensordot(x, y, ax, ay)
+
+
+def _tensordot(x: Any, y: Any, ax: Sequence[int], ay: Sequence[int]) -> Any:
+    nx, ny = len(shape_of(x)), len(shape_of(y))
+    y_labels = [ax[ay.index(j)] if j in ay else nx + j for j in range(ny)]
+    return contract(x, range(nx), y, y_labels, [a for a in (*range(nx), *y_labels) if a not in ax])
+
+
+# -- matrix products: the axes before the last one or two are broadcast -------------------------------------------------------------------
+
+
+def _product(ufunc: np.ufunc, x_core: str, y_core: str, out_core: str) -> Any:
+    """Declare a matrix product by the labels of its core axes; a matrix axis that a vector lacks is left out of the result."""
+    name = ufunc.__name__
+
+    def f(a: Any, b: Any, /, out: None = None) -> Any:
+        refuse_out(out, name)
+        x, y = as_array(a, name), as_array(b, name)
+        xc, yc = x_core, y_core
+        if name == "matmul":
+            xc, yc = xc[-len(shape_of(x)) :], yc[: len(shape_of(y))]
+        for v, core in ((x, xc), (y, yc)):
+            if len(shape_of(v)) < max(len(core), 1):
+                raise ShapeError(
+                    f"np.{name}{here()}: operands of shapes {shape_of(x)} and {shape_of(y)} need at least {max(len(core), 1)} axes; use * for scalars"
+                )
+        _check_core(name, x, y, xc.index("k") - len(xc), yc.index("k") - len(yc))
+        lead_x, lead_y = len(shape_of(x)) - len(xc), len(shape_of(y)) - len(yc)
+        _check_lead(name, x, y, lead_x, lead_y)
+        x_labels, y_labels = [*range(-lead_x, 0), *xc], [*range(-lead_y, 0), *yc]
+        out = [*range(-max(lead_x, lead_y), 0), *[c for c in out_core if c in xc + yc]]
+        return contract(conjugate(x) if name == "vecdot" else x, x_labels, y, y_labels, out)
+
+    return declare(ufunc, f)
+
+
+def _check_lead(name: str, x: Any, y: Any, lead_x: int, lead_y: int) -> None:
+    try:
+        np.broadcast_shapes(shape_of(x)[:lead_x], shape_of(y)[:lead_y])
+    except ValueError:
+        raise ShapeError(
+            f"np.{name}{here()}: operands of shapes {shape_of(x)} and {shape_of(y)}: axes {shape_of(x)[:lead_x]} and {shape_of(y)[:lead_y]} "
+            "before the matrices could not be broadcast together"
+        ) from None
+
+
+matmul = _product(np.matmul, "nk", "km", "nm")
+vecdot = _product(np.vecdot, "k", "k", "")
+
+
+# -- others ----------------------------------------------------------------------------------------------------------------------------------
+
+
+@implements(np.kron)
+def kron(a: Any, b: Any) -> Any:
+    """``numpy.kron``: the Kronecker product."""
+    x, y = as_array(a, "kron"), as_array(b, "kron")
+    ndim = max(len(shape_of(x)), len(shape_of(y)))
+    sx, sy = ((1,) * (ndim - len(shape_of(v))) + shape_of(v) for v in (x, y))
+    x = reshape(x, [n for m in sx for n in (m, 1)])
+    y = reshape(y, [n for m in sy for n in (1, m)])
+    return fresh(reshape(multiply(x, y), [m * n for m, n in zip(sx, sy, strict=True)]), x, y)
+
+
+@implements(np.cross)
+def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axis: int | None = None) -> Any:
+    """``numpy.cross`` of vectors of length 3."""
+    if axis is not None:
+        axisa = axisb = axisc = axis
+    x, y = as_array(a, "cross"), as_array(b, "cross")
+    x, y = moveaxis(x, axisa, -1), moveaxis(y, axisb, -1)
+    if shape_of(x)[-1] != 3 or shape_of(y)[-1] != 3:
+        raise ShapeError(f"np.cross{here()} of vectors of lengths {shape_of(x)[-1]} and {shape_of(y)[-1]}; both must be 3")
+    x, y = promote("cross", x, y)
+    left = mul(x[..., np.array([1, 2, 0])], y[..., np.array([2, 0, 1])])
+    right = mul(x[..., np.array([2, 0, 1])], y[..., np.array([1, 2, 0])])
+    z = sub(left, right)
+    return moveaxis(z, -1, normal_axis(axisc, len(shape_of(z)), "cross"))

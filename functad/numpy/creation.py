@@ -1,0 +1,221 @@
+"""New arrays. Inside a trace they are traced, so that ``.at`` works on them; outside they are NumPy's own."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from functad.core.trace import current_trace
+from functad.core.tracer import ARRAY, Tracer
+from functad.errors import ArgumentError
+from functad.numpy.axes import as_shape, normal_axis
+from functad.numpy.diagonals import below
+from functad.numpy.dispatch import here, implements, is_traced, register
+from functad.numpy.operands import as_array, cast, dtype_of, fresh_array, operand, promote, shape_of
+from functad.numpy.shapes import broadcast_to, moveaxis
+from functad.numpy.ufuncs import power
+from functad.primitives.arithmetic import add, div, mul, sub
+from functad.primitives.comparison import eq
+from functad.primitives.convert import convert
+from functad.primitives.generate import iota
+from functad.primitives.selection import select
+from functad.primitives.shapes import broadcast_p, reshape
+
+__all__ = [
+    "arange", "array", "asarray", "empty", "empty_like", "eye", "full", "full_like", "identity", "linspace", "logspace", "meshgrid", "ones",
+    "ones_like", "zeros", "zeros_like",
+]  # fmt: skip
+
+INT64 = np.dtype(np.int64)
+
+
+def creates(numpy_function: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Declare what a NumPy function that has no array argument does inside a trace; NumPy calls it where ``like=`` is a tracer."""
+
+    def declare(f: Callable[..., Any]) -> Callable[..., Any]:
+        def public(*args: Any, **kwargs: Any) -> Any:
+            if current_trace() is None and not is_traced(args):
+                return numpy_function(*args, **kwargs)
+            return f(*args, **kwargs)
+
+        public.__name__, public.__qualname__, public.__doc__ = f.__name__, f.__qualname__, f.__doc__
+        register(numpy_function, f)
+        return public
+
+    return declare
+
+
+def constant(value: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
+    """A traced array with one value everywhere."""
+    return as_new(broadcast_p.bind(cast(value, dtype), shape=shape, axes=()))
+
+
+def lifted(x: Any) -> Any:
+    """A traced array with the elements of a plain one."""
+    return as_new(broadcast_p.bind(x, shape=x.shape, axes=tuple(range(x.ndim))))
+
+
+def as_new(x: Any) -> Any:
+    """The handle of a new array, also where it has no axes."""
+    if type(x) is Tracer:
+        x.kind = ARRAY
+    return x
+
+
+# -- one value -------------------------------------------------------------------------------------------------------------------------------
+
+
+@creates(np.zeros)
+def zeros(shape: Any, dtype: Any = float, order: str = "C") -> Any:
+    """``numpy.zeros``."""
+    return constant(0, as_shape(shape, "zeros"), np.dtype(dtype))
+
+
+@creates(np.ones)
+def ones(shape: Any, dtype: Any = None, order: str = "C") -> Any:
+    """``numpy.ones``."""
+    return constant(1, as_shape(shape, "ones"), np.dtype(dtype))
+
+
+@creates(np.empty)
+def empty(shape: Any, dtype: Any = float, order: str = "C") -> Any:
+    """``numpy.empty``; inside a trace, zeros."""
+    return constant(0, as_shape(shape, "empty"), np.dtype(dtype))
+
+
+@creates(np.full)
+def full(shape: Any, fill_value: Any, dtype: Any = None, order: str = "C") -> Any:
+    """``numpy.full``; the value may be traced."""
+    return _filled(as_shape(shape, "full"), fill_value, dtype, "full")
+
+
+def _filled(shape: tuple[int, ...], fill_value: Any, dtype: Any, name: str) -> Any:
+    value = as_array(fill_value, name)
+    value = cast(value, np.dtype(dtype) if dtype is not None else dtype_of(value))
+    return fresh_array(broadcast_to(value, shape), value) if shape_of(value) else constant(value, shape, value.dtype)
+
+
+def _like(name: str, value: Any) -> Any:
+    def f(a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None) -> Any:
+        x = as_array(a, name)
+        return constant(value, shape_of(x) if shape is None else as_shape(shape, name), np.dtype(dtype) if dtype is not None else x.dtype)
+
+    f.__name__ = name
+    f.__doc__ = f"``numpy.{name}``."
+    return creates(getattr(np, name))(f)
+
+
+zeros_like, ones_like, empty_like = _like("zeros_like", 0), _like("ones_like", 1), _like("empty_like", 0)
+
+
+@creates(np.full_like)
+def full_like(a: Any, fill_value: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None) -> Any:
+    """``numpy.full_like``; the value may be traced."""
+    x = as_array(a, "full_like")
+    return _filled(
+        shape_of(x) if shape is None else as_shape(shape, "full_like"), fill_value, x.dtype if dtype is None else dtype, "full_like"
+    )
+
+
+# -- given elements ------------------------------------------------------------------------------------------------------------------------
+
+
+@creates(np.array)
+def array(object: Any, dtype: Any = None, *, copy: Any = True, ndmin: int = 0) -> Any:
+    """``numpy.array``; of tracers, and of nested lists with tracers in them, too."""
+    x = as_array(object, "array")
+    x = cast(x, np.dtype(dtype) if dtype is not None else x.dtype)
+    if len(shape_of(x)) < ndmin:
+        x = reshape(x, (1,) * (ndmin - len(shape_of(x))) + shape_of(x))
+    return Tracer(x.variable, x.owner, ARRAY) if type(x) is Tracer else lifted(x)
+
+
+@creates(np.asarray)
+def asarray(a: Any, dtype: Any = None) -> Any:
+    """``numpy.asarray``; of tracers, and of nested lists with tracers in them, too."""
+    if type(a) is Tracer and a.kind == ARRAY and (dtype is None or a.dtype == np.dtype(dtype)):
+        return a
+    return array(a, dtype)
+
+
+# -- sequences -----------------------------------------------------------------------------------------------------------------------------
+
+
+@creates(np.arange)
+def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) -> Any:
+    """``numpy.arange``; the bounds must be plain numbers, or have values that are known while tracing."""
+    bounds = [None if b is None else _known(b) for b in (start, stop, step)]
+    if bounds[1] is None:
+        bounds = [0, bounds[0], bounds[2]]
+    values = np.arange(bounds[0], bounds[1], 1 if bounds[2] is None else bounds[2], dtype=dtype)
+    if values.dtype.kind in "iu" and bounds[0] == 0 and bounds[2] in (None, 1):
+        return iota(values.shape, values.dtype, 0)
+    return lifted(values)
+
+
+def _known(bound: Any) -> Any:
+    """A bound that decides a shape, as a plain number."""
+    if type(bound) is Tracer:
+        return bound.owner.force(bound.variable, "np.arange, whose length depends on the value,")
+    return bound
+
+
+@implements(np.linspace)
+def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None, axis: int = 0) -> Any:
+    """``numpy.linspace``; the ends may be traced."""
+    num = operator.index(num)
+    if num < 0:
+        raise ArgumentError(f"np.linspace{here()}: the number of samples must not be negative, got {num}")
+    xs = [operand(start, "linspace"), operand(stop, "linspace")]
+    low, high, _ = promote("linspace", *[as_array(x, "linspace") if shape_of(x) else x for x in xs], 1.0)
+    parts = num - 1 if endpoint else num
+    shape = (num, *(shape_of(low) or shape_of(high)))
+    low, high = (broadcast_to(v, shape) for v in (low, high))
+    index = iota(shape, low.dtype, 0)
+    step = div(sub(high, low), max(parts, 1))
+    y = add(mul(index, step), low)
+    if endpoint and num > 1:
+        y = select(eq(index, num - 1), high, y)
+    y = moveaxis(cast(y, np.dtype(dtype)) if dtype is not None else y, 0, normal_axis(axis, len(shape), "linspace"))
+    return (y, step[0]) if retstep else y
+
+
+@implements(np.logspace)
+def logspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10.0, dtype: Any = None, axis: int = 0) -> Any:
+    """``numpy.logspace``: powers of a base with equally spaced exponents."""
+    y = power(base, linspace(start, stop, num, endpoint, axis=axis))
+    return cast(y, np.dtype(dtype)) if dtype is not None else y
+
+
+# -- grids -----------------------------------------------------------------------------------------------------------------------------------
+
+
+@creates(np.eye)
+def eye(N: int, M: int | None = None, k: int = 0, dtype: Any = float, order: str = "C") -> Any:
+    """``numpy.eye``."""
+    return convert(eq(below(N, N if M is None else M), -k), np.dtype(dtype))
+
+
+@creates(np.identity)
+def identity(n: int, dtype: Any = None) -> Any:
+    """``numpy.identity``."""
+    return eye(n, dtype=float if dtype is None else dtype)
+
+
+@implements(np.meshgrid)
+def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> tuple[Any, ...]:
+    """``numpy.meshgrid``."""
+    if indexing not in ("xy", "ij"):
+        raise ArgumentError(f"np.meshgrid{here()}: indexing must be 'xy' or 'ij', got {indexing!r}")
+    xs = [as_array(x, "meshgrid") for x in xi]
+    lengths = [prod(shape_of(x)) for x in xs]
+    axes = list(range(len(xs)))
+    if indexing == "xy" and len(xs) > 1:
+        axes[:2] = [1, 0]
+    shape = [lengths[axes.index(i)] for i in range(len(xs))]
+    columns = [reshape(x, [n if i == axis else 1 for i in range(len(xs))]) for x, n, axis in zip(xs, lengths, axes, strict=True)]
+    return tuple([fresh_array(c if sparse else broadcast_to(c, shape), x) for c, x in zip(columns, xs, strict=True)])

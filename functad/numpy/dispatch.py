@@ -1,0 +1,86 @@
+"""Which functad function stands for which NumPy function: one table, filled by the decorator on each function.
+
+``np.sum(x)`` of a tracer arrives through NumPy's protocols (``protocols.py``) and finds its function in ``TABLE``;
+``functad.numpy.sum(x)`` is that same function, and NumPy's own where nothing is traced.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from functad.core.location import user_location
+from functad.core.tracer import Tracer
+from functad.errors import UnsupportedError
+
+__all__ = ["TABLE", "call_declared", "here", "implements", "is_traced", "register"]
+
+TABLE: dict[Any, Callable[..., Any]] = {}
+"""The function of traced values for each NumPy function, ufuncs included."""
+
+
+def here() -> str:
+    """Where the user's code is, as the end of a message's first clause."""
+    where = user_location()
+    return f" at {where}" if where else ""
+
+
+def is_traced(values: Iterable[Any]) -> bool:
+    """Whether a tracer is among some arguments or, as NumPy's lists of arrays have it, in a list of them."""
+    for v in values:
+        cls = type(v)
+        if cls is Tracer:
+            return True
+        if (cls is list or cls is tuple) and v and is_traced(v):
+            return True
+    return False
+
+
+def register(numpy_function: Any, f: Callable[..., Any]) -> None:
+    """Make ``f`` what a NumPy function does on traced values."""
+    TABLE[numpy_function] = f
+
+
+def implements(*numpy_functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Declare what NumPy functions (aliases of one another) do on traced values.
+
+    The result is the function for ``functad.numpy``: the declared one if an argument is traced, NumPy's if none is.
+    """
+    plain = numpy_functions[0]
+
+    def declare(f: Callable[..., Any]) -> Callable[..., Any]:
+        for each in numpy_functions:
+            register(each, f)
+
+        @functools.wraps(f)
+        def public(*args: Any, **kwargs: Any) -> Any:
+            if is_traced(args) or (kwargs and is_traced(kwargs.values())):
+                return call_declared(f, args, kwargs, f.__name__)
+            return plain(*args, **kwargs)
+
+        return public
+
+    return declare
+
+
+def call_declared(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], name: str) -> Any:
+    """``f(*args, **kwargs)`` without keyword arguments that are at NumPy's neutral defaults; an error for those that f does not have."""
+    if kwargs:
+        code = f.__code__
+        accepted = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+        unknown = [k for k in kwargs if k not in accepted]
+        for k in unknown:
+            if kwargs[k] is not None and kwargs[k] is not False:
+                raise UnsupportedError(f"np.{name}{here()}: the argument {k}= is not available for traced values{_instead(k)}")
+        if unknown:
+            kwargs = {k: v for k, v in kwargs.items() if k in accepted}
+    return f(*args, **kwargs)
+
+
+def _instead(argument: str) -> str:
+    return {
+        "out": "; assign the result instead: y = f(x)",
+        "where": "; use np.where(mask, f(x), y)",
+        "dtype": "; convert with x.astype(dtype)",
+    }.get(argument, "")

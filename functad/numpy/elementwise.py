@@ -1,0 +1,84 @@
+"""How a NumPy ufunc runs on traced values: its operands promoted as NumPy would, broadcast, and given to strict primitives.
+
+Operands that need neither go straight to the primitive: that is the common case, and tracing has to be cheap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from functad.core.tracer import Tracer
+from functad.numpy.dispatch import is_traced, register
+from functad.numpy.operands import cast, common_shape, fresh, operand, shape_of, spread
+from functad.numpy.promotion import loop_dtype
+from functad.primitives.elementwise import Op
+
+__all__ = ["Direct", "binary", "declare", "prepared", "unary"]
+
+Apply = Callable[..., Any]
+
+
+class Direct:
+    """The primitive that a ufunc is for operands of one dtype whose kind is in ``kinds``; operators use it too."""
+
+    __slots__ = ("bind", "kinds")
+
+    def __init__(self, op: Op, kinds: str) -> None:
+        self.bind = op.primitive.bind
+        self.kinds = frozenset(kinds)
+
+
+def prepared(ufunc: np.ufunc, args: tuple[Any, ...]) -> list[Any]:
+    """Operands of a ufunc as strict primitives take them: of the dtype it computes in, of one shape or rank 0."""
+    name = ufunc.__name__
+    xs = [operand(x, name) for x in args]
+    dtype = loop_dtype(ufunc, xs)
+    shape = common_shape([shape_of(x) for x in xs], name)
+    return [spread(cast(x, dtype), shape) for x in xs]
+
+
+def unary(ufunc: np.ufunc, op: Op, kinds: str = "fc", other: Apply | None = None) -> Apply:
+    """Declare a ufunc of one operand: a primitive where the dtype's kind is in ``kinds``, elsewhere what ``other`` makes of the operand."""
+    bind, direct = op.primitive.bind, frozenset(kinds)
+    rest = other or bind
+
+    def f(x: Any) -> Any:
+        if type(x) is Tracer and x.variable.type.dtype.kind in direct:
+            return bind(x)
+        (x,) = prepared(ufunc, (x,))
+        return bind(x) if x.dtype.kind in direct else fresh(rest(x), x)
+
+    return declare(ufunc, f)
+
+
+def binary(ufunc: np.ufunc, op: Op, kinds: str = "fc", other: Apply | None = None) -> Apply:
+    """Declare a ufunc of two operands: a primitive where the common dtype's kind is in ``kinds``, elsewhere what ``other`` makes of them."""
+    bind, direct = op.primitive.bind, frozenset(kinds)
+    rest = other or bind
+
+    def f(x: Any, y: Any) -> Any:
+        if type(x) is Tracer and type(y) is Tracer and x.variable.type is y.variable.type and x.variable.type.dtype.kind in direct:
+            return bind(x, y)
+        x, y = prepared(ufunc, (x, y))
+        return bind(x, y) if x.dtype.kind in direct else fresh(rest(x, y), x, y)
+
+    public = declare(ufunc, f)
+    public.direct = Direct(op, kinds)  # type: ignore[attr-defined]
+    return public
+
+
+def declare(ufunc: np.ufunc, f: Apply) -> Apply:
+    """Make ``f`` what a ufunc does on traced values; returns the function for ``functad.numpy``."""
+    register(ufunc, f)
+
+    def public(*args: Any, **kwargs: Any) -> Any:
+        if is_traced(args):
+            return f(*args, **kwargs)
+        return ufunc(*args, **kwargs)
+
+    public.__name__ = public.__qualname__ = ufunc.__name__
+    public.__doc__ = f"``numpy.{ufunc.__name__}``, element by element."
+    return public

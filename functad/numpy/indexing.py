@@ -1,0 +1,183 @@
+"""Reading at an index: ``x[index]`` with NumPy's meaning, ``take``, ``take_along_axis``, and choices by condition."""
+
+from __future__ import annotations
+
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from functad.core.tracer import ARRAY, Tracer
+from functad.errors import ArgumentError, DtypeError
+from functad.numpy.axes import normal_axis
+from functad.numpy.dispatch import here, implements
+from functad.numpy.indices import Index, in_bounds, parse_index
+from functad.numpy.operands import as_array, cast, common_shape, fresh, operand, promote, shape_of, spread, view
+from functad.numpy.promotion import result_dtype
+from functad.numpy.reductions import refuse_out
+from functad.numpy.ufuncs import maximum, minimum
+from functad.primitives import selection
+from functad.primitives.indexing import gather_p
+from functad.primitives.rounding import remainder
+from functad.primitives.shapes import broadcast, flip, reshape, transpose
+from functad.primitives.slicing import slice_
+
+__all__ = ["clip", "compress", "extract", "nonzero", "select", "take", "take_along_axis", "where"]
+
+BOOL, INT64 = np.dtype(np.bool_), np.dtype(np.int64)
+
+
+# -- x[index] ------------------------------------------------------------------------------------------------------------------------------
+
+
+def get_item(x: Any, index: Any) -> Any:
+    """``x[index]``."""
+    parsed = parse_index(index, shape_of(x))
+    y = sliced(x, parsed)
+    if not parsed.arrays:
+        y = reshape(y, parsed.shape)
+        return view(y, x) if parsed.shape or parsed.keeps_array else fresh(y, x)
+    y = fresh(reshape(looked_up(y, parsed), parsed.shape), x)
+    if parsed.keeps_array and type(y) is Tracer:
+        y.kind = ARRAY
+    return y
+
+
+def sliced(x: Any, index: Index) -> Any:
+    """What the slices and integers of an index take of x; the axes of integers stay if there are no index arrays."""
+    spans = index.spans
+    y = slice_(x, [s.start for s in spans], [s.stop for s in spans], [s.step for s in spans])
+    y = flip(y, [a for a, s in enumerate(spans) if s.reverse])
+    return reshape(y, index.kept) if index.arrays else y
+
+
+def looked_up(x: Any, index: Index) -> Any:
+    """What the index arrays look up in the sliced x; without new axes."""
+    lookup = index.lookup()
+    y = transpose(x, lookup.order)
+    return transpose(gather_p.bind(y, *over_batch(index, shape_of(y)[: lookup.batch]), batch=lookup.batch), lookup.result)
+
+
+def over_batch(index: Index, lead: tuple[int, ...]) -> list[Any]:
+    """The index arrays, the same ones for all batch axes."""
+    ndim = len(lead) + len(index.looked_up)
+    return [broadcast(i, lead + index.looked_up, range(len(lead), ndim)) for i in index.arrays.values()]
+
+
+# -- indices along one axis -----------------------------------------------------------------------------------------------------------------
+
+
+@implements(np.take)
+def take(a: Any, indices: Any, axis: int | None = None, out: None = None, mode: str = "raise") -> Any:
+    """``numpy.take``: the elements at indices along an axis; mode "raise", "wrap" or "clip"."""
+    refuse_out(out, "take")
+    x, index = as_array(a, "take"), as_array(indices, "take")
+    if index.dtype.kind not in "iu":
+        raise DtypeError(f"np.take{here()}: indices must be integers, got dtype {index.dtype}")
+    if axis is None:
+        x, axis = reshape(x, (prod(shape_of(x)),)), 0
+    axis = normal_axis(axis, len(shape_of(x)), "take")
+    n = shape_of(x)[axis]
+    if mode == "wrap":
+        index = remainder(cast(index, INT64), n)
+    elif mode == "clip":
+        index = selection.clip(cast(index, INT64), 0, n - 1)
+    elif mode != "raise":
+        raise ArgumentError(f"np.take{here()}: mode must be 'raise', 'wrap' or 'clip', got {mode!r}")
+    return get_item(x, (*[slice(None)] * axis, index))
+
+
+@implements(np.take_along_axis)
+def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
+    """``numpy.take_along_axis``: at each place, the element at the index given there."""
+    x, index = as_array(arr, "take_along_axis"), as_array(indices, "take_along_axis")
+    if axis is None:
+        x, axis = reshape(x, (prod(shape_of(x)),)), 0
+    ndim = len(shape_of(x))
+    axis = normal_axis(axis, ndim, "take_along_axis")
+    if len(shape_of(index)) != ndim or index.dtype.kind not in "iu":
+        raise ArgumentError(
+            f"np.take_along_axis{here()}: indices must be integers with as many axes as the array, "
+            f"got shape {shape_of(index)} of dtype {index.dtype} for shape {shape_of(x)}"
+        )
+    index = in_bounds(index, axis, shape_of(x)[axis])
+    others = common_shape([_without(shape_of(v), axis) for v in (x, index)], "take_along_axis")
+    x, index = (_with_last(v, axis, others) for v in (x, index))
+    found = gather_p.bind(x, index, batch=ndim - 1)
+    return transpose(found, [*range(axis), ndim - 1, *range(axis, ndim - 1)])
+
+
+def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
+    return shape[:axis] + shape[axis + 1 :]
+
+
+def _with_last(x: Any, axis: int, others: tuple[int, ...]) -> Any:
+    """The array with an axis moved behind the others, which are broadcast."""
+    ndim, n = len(others) + 1, shape_of(x)[axis]
+    y = transpose(x, [*[i for i in range(ndim) if i != axis], axis])
+    return broadcast(y, (*others, n), range(ndim))
+
+
+# -- choices ---------------------------------------------------------------------------------------------------------------------------------
+
+
+@implements(np.where)
+def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
+    """``numpy.where``: x where a condition holds, else y. With the condition alone, `nonzero`."""
+    if x is None and y is None:
+        return nonzero(condition)
+    pred = cast(operand(condition, "where"), BOOL)
+    xs = [operand(x, "where"), operand(y, "where")]
+    dtype = result_dtype(xs)
+    shape = common_shape([shape_of(pred), *[shape_of(v) for v in xs]], "where")
+    return selection.select(spread(pred, shape), *[spread(cast(v, dtype), shape) for v in xs])
+
+
+@implements(np.select)
+def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
+    """``numpy.select``: from the first choice whose condition holds, else the default."""
+    if len(condlist) != len(choicelist) or not condlist:
+        raise ArgumentError(
+            f"np.select{here()}: {len(condlist)} conditions and {len(choicelist)} choices; there must be one choice a condition"
+        )
+    dtype = result_dtype([operand(v, "select") for v in (*choicelist, default)])
+    result = cast(operand(default, "select"), dtype)
+    for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
+        result = where(condition, cast(operand(choice, "select"), dtype), result)
+    return result
+
+
+@implements(np.clip)
+def clip(a: Any, a_min: Any = None, a_max: Any = None, out: None = None, *, min: Any = None, max: Any = None) -> Any:
+    """``numpy.clip``: between bounds, either of which may be None."""
+    refuse_out(out, "clip")
+    low, high = (a_min if min is None else min), (a_max if max is None else max)
+    x = operand(a, "clip")
+    if low is None and high is None:
+        return fresh(x, x)
+    if low is None:
+        return minimum(x, high)
+    if high is None:
+        return maximum(x, low)
+    return selection.clip(*promote("clip", x, operand(low, "clip"), operand(high, "clip")))
+
+
+@implements(np.nonzero)
+def nonzero(a: Any) -> tuple[np.ndarray, ...]:
+    """``numpy.nonzero``, as plain arrays: how many elements are not zero is a shape, so their values must be known while tracing."""
+    x = as_array(a, "nonzero")
+    return np.nonzero(x.owner.force(x.variable, "np.nonzero") if type(x) is Tracer else x)
+
+
+@implements(np.compress)
+def compress(condition: Any, a: Any, axis: int | None = None, out: None = None) -> Any:
+    """``numpy.compress``: the parts along an axis where a condition holds, whose values must be known while tracing."""
+    refuse_out(out, "compress")
+    (index,) = nonzero(condition)
+    return take(a, index, axis)
+
+
+@implements(np.extract)
+def extract(condition: Any, arr: Any) -> Any:
+    """``numpy.extract``: the elements where a condition holds, whose values must be known while tracing."""
+    return compress(reshape(as_array(condition, "extract"), (prod(shape_of(as_array(condition, "extract"))),)), arr)

@@ -1,0 +1,23 @@
+"""``numpy.linalg`` for traced values; every name that is not defined here is NumPy's own."""
+
+from typing import Any as _Any
+
+import numpy as _np
+
+from functad.numpy.contractions import cross as cross
+from functad.numpy.contractions import matmul as matmul
+from functad.numpy.contractions import outer as outer
+from functad.numpy.contractions import tensordot as tensordot
+from functad.numpy.contractions import vecdot as vecdot
+from functad.numpy.diagonals import linalg_diagonal as diagonal
+from functad.numpy.diagonals import linalg_trace as trace
+from functad.numpy.shapes import matrix_transpose as matrix_transpose
+from functad.numpy.statistics import linalg_norm as norm
+from functad.numpy.statistics import matrix_norm as matrix_norm
+from functad.numpy.statistics import vector_norm as vector_norm
+
+__all__ = ["cross", "diagonal", "matmul", "matrix_norm", "matrix_transpose", "norm", "outer", "tensordot", "trace", "vecdot", "vector_norm"]
+
+
+def __getattr__(name: str) -> _Any:
+    return getattr(_np.linalg, name)

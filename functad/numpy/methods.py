@@ -1,0 +1,161 @@
+"""The operators, methods and properties that tracers share with arrays: installed on ``Tracer`` here and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from functad.core.tracer import ARRAY, Tracer
+from functad.errors import ImmutableError, UnsupportedError
+from functad.numpy import contractions, conversion, diagonals, indexing, operators, protocols, reductions, shapes, statistics, ufuncs
+from functad.numpy.at import At
+from functad.numpy.dispatch import here
+from functad.numpy.operands import cast, fresh, fresh_array
+
+__all__ = ["install"]
+
+INT64 = np.dtype(np.int64)
+
+METHODS: dict[str, Callable[..., Any]] = {
+    "all": reductions.all, "any": reductions.any, "argmax": reductions.argmax, "argmin": reductions.argmin, "clip": indexing.clip,
+    "compress": indexing.compress, "conj": ufuncs.conjugate, "conjugate": ufuncs.conjugate, "cumprod": reductions.cumprod,
+    "cumsum": reductions.cumsum, "diagonal": diagonals.diagonal, "dot": contractions.dot, "max": reductions.max, "mean": statistics.mean,
+    "min": reductions.min, "nonzero": indexing.nonzero, "prod": reductions.prod, "ravel": shapes.ravel, "repeat": shapes.repeat,
+    "round": conversion.round, "squeeze": shapes.squeeze, "std": statistics.std, "sum": reductions.sum, "swapaxes": shapes.swapaxes,
+    "take": indexing.take, "trace": diagonals.trace, "var": statistics.var,
+}  # fmt: skip
+"""Methods that are functions of the same name."""
+
+IN_PLACE = ("fill", "itemset", "partition", "put", "resize", "setfield", "setflags", "sort")
+"""Methods of arrays that write to them."""
+
+ITEM: dict[str, Callable[..., Any]] = {"b": bool, "i": int, "u": int, "f": float, "c": complex}
+
+
+def astype(x: Tracer, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True) -> Any:
+    """``ndarray.astype``."""
+    return conversion.astype(x, dtype, copy=copy)
+
+
+def reshape(x: Tracer, *shape: Any, order: str = "C") -> Any:
+    """``ndarray.reshape``: the shape as one argument or several."""
+    return shapes.reshape(x, shape[0] if len(shape) == 1 else shape, order)
+
+
+def transpose(x: Tracer, *axes: Any) -> Any:
+    """``ndarray.transpose``: the axes as one argument or several."""
+    return shapes.transpose(x, None if not axes else axes[0] if len(axes) == 1 else axes)
+
+
+def flatten(x: Tracer, order: str = "C") -> Any:
+    """``ndarray.flatten``: ``ravel`` that copies."""
+    return shapes.reshape(x, (-1,), order, copy=True)
+
+
+def copy(x: Tracer, *_: Any) -> Any:
+    """``ndarray.copy``, ``copy.copy`` and ``copy.deepcopy``."""
+    return fresh_array(x, x) if x.kind == ARRAY else Tracer(x.variable, x.owner, x.kind)
+
+
+def item(x: Tracer, *index: Any) -> Any:
+    """``ndarray.item``: refused where it would lose a derivative."""
+    element = x[index[0] if len(index) == 1 else index] if index else x  # type: ignore[index]
+    return ITEM[x.dtype.kind](element)
+
+
+def tolist(x: Tracer) -> Any:
+    """``ndarray.tolist``: nested lists of traced scalars."""
+    return [tolist(part) for part in x] if x.shape else x
+
+
+def contains(x: Tracer, value: Any) -> bool:
+    """``value in x``."""
+    return bool(reductions.any(x == value))
+
+
+def format_value(x: Tracer, spec: str) -> str:
+    """Formatting, as in ``f"{loss:.3f}"``, shows the value; without a specification it shows the tracer."""
+    return format(x._scalar(f"formatting as {spec!r}"), spec) if spec else repr(x)
+
+
+def round_number(x: Tracer, ndigits: int | None = None) -> Any:
+    """``round(x)`` of a number: an integer, unless digits are asked for."""
+    if x.kind == ARRAY:
+        raise UnsupportedError(f"round(){here()} is of numbers; of a traced array {x.type} use np.round")
+    if ndigits is None:
+        return operators.as_python(cast(conversion.round(x), INT64))
+    y = conversion.round(x, ndigits)
+    return y if x.kind else operators.as_python(y)
+
+
+def whole(f: Callable[[Any], Any]) -> Callable[[Tracer], Any]:
+    """``math.floor`` and its relatives: integers."""
+    return lambda x: operators.as_python(fresh(cast(f(x), INT64), x))
+
+
+def writes(name: str) -> Callable[..., Any]:
+    """A method that would change an array in place."""
+
+    def method(x: Tracer, *args: Any, **kwargs: Any) -> Any:
+        raise ImmutableError(
+            f"x.{name}(){here()} would change a traced {x.variable.type} in place: functions under {x.owner.kind} are pure; "
+            "use a function that returns a new array, or x = x.at[index].set(value)"
+        )
+
+    return method
+
+
+def missing(x: Tracer, name: str) -> Any:
+    """``__getattr__``: only for what is not found."""
+    hint = (
+        f"; arrays have it, traced values do not: look in functad.numpy for a function instead of x.{name}"
+        if hasattr(np.ndarray, name)
+        else ""
+    )
+    raise AttributeError(f"a traced {x.variable.type} has no attribute {name!r}{hint}", name=name, obj=x)
+
+
+def install() -> None:
+    """Give ``Tracer`` the operators, methods, properties and protocols of an array."""
+    members: dict[str, Any] = {
+        **METHODS,
+        **{name: writes(name) for name in IN_PLACE},
+        "T": property(shapes.transpose),
+        "astype": astype,
+        "at": property(At),
+        "copy": copy,
+        "device": "cpu",
+        "flatten": flatten,
+        "imag": property(conversion.imag),
+        "item": item,
+        "mT": property(shapes.matrix_transpose),
+        "real": property(conversion.real),
+        "reshape": reshape,
+        "tolist": tolist,
+        "transpose": transpose,
+        "__array_function__": protocols.array_function,
+        "__array_namespace__": protocols.array_namespace,
+        "__array_ufunc__": protocols.array_ufunc,
+        "__ceil__": whole(ufuncs.ceil),
+        "__contains__": contains,
+        "__copy__": copy,
+        "__deepcopy__": copy,
+        "__divmod__": lambda x, y: (x // y, x % y),
+        "__floor__": whole(ufuncs.floor),
+        "__format__": format_value,
+        "__getattr__": missing,
+        "__getitem__": indexing.get_item,
+        "__rdivmod__": lambda x, y: (y // x, y % x),
+        "__round__": round_number,
+        "__trunc__": whole(ufuncs.trunc),
+    }
+    for name, (symbol, f) in operators.BINARY.items():
+        members |= operators.binary_methods(name, symbol, f)
+    for name, f in operators.COMPARISONS.items():
+        members |= operators.comparison_methods(name, f)
+    for name, f in operators.UNARY.items():
+        members |= operators.unary_methods(name, f)
+    for name, member in members.items():
+        setattr(Tracer, name, member)

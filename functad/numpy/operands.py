@@ -1,0 +1,160 @@
+"""What a NumPy function does with its arguments before a strict primitive sees them: convert, promote, broadcast.
+
+Plain arrays that are closed over are handed to primitives as they are, and converted by equations, so that the trace knows the very array
+that the Program depends on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from functad.core.trace import current_trace, type_name
+from functad.core.tracer import ARRAY, SCALAR, Tracer
+from functad.errors import DtypeError, ShapeError, StructureError
+from functad.numpy.dispatch import here, is_traced
+from functad.numpy.promotion import PYTHON_NUMBERS, result_dtype
+from functad.primitives.convert import convert
+from functad.primitives.joining import concatenate
+from functad.primitives.shapes import broadcast, reshape
+
+__all__ = [
+    "as_array",
+    "cast",
+    "common_shape",
+    "depends_on",
+    "dtype_of",
+    "fresh",
+    "fresh_array",
+    "operand",
+    "promote",
+    "shape_of",
+    "spread",
+    "stack_list",
+    "view",
+]
+
+
+def operand(x: Any, name: str) -> Any:
+    """An argument as a tracer, a plain array, a NumPy scalar, or a Python number; lists become arrays."""
+    cls = type(x)
+    if cls is Tracer or cls in PYTHON_NUMBERS:
+        return x
+    if cls is bool:
+        return np.bool_(x)
+    if (cls is list or cls is tuple) and is_traced(x):
+        return stack_list(x, name)
+    if not isinstance(x, np.ndarray | np.generic):
+        try:
+            x = np.asarray(x)
+        except ValueError as e:
+            raise StructureError(f"np.{name}{here()} expects an array or a number: {e}") from None
+    if x.dtype.kind not in "fciub":
+        raise DtypeError(f"np.{name}{here()} expects numbers or booleans, got {type_name(x)} of dtype {x.dtype}")
+    if not x.dtype.isnative:
+        depends_on(x)
+        x = x.astype(x.dtype.newbyteorder("="))
+    return x
+
+
+def as_array(x: Any, name: str) -> Any:
+    """As ``operand``, with Python numbers as NumPy scalars."""
+    x = operand(x, name)
+    return np.asarray(x)[()] if type(x) in PYTHON_NUMBERS else x
+
+
+def stack_list(xs: Sequence[Any], name: str) -> Any:
+    """The array of a (nested) list with tracers in it."""
+    parts = [operand(x, name) for x in xs]
+    shapes = [shape_of(p) for p in parts]
+    if any(s != shapes[0] for s in shapes):
+        raise ShapeError(
+            f"np.{name}{here()}: the parts of a list have different shapes, {' and '.join(str(s) for s in dict.fromkeys(shapes))}"
+        )
+    dtype = result_dtype(parts)
+    return concatenate([reshape(cast(p, dtype), (1, *shapes[0])) for p in parts], 0)
+
+
+def depends_on(x: Any) -> None:
+    """Tell the trace that what it records depends on the contents of a plain array that is not itself an operand."""
+    trace = current_trace()
+    if trace is not None and isinstance(x, np.ndarray) and x.flags.writeable and x.ndim:
+        trace.note_array(x, x.copy())
+
+
+def shape_of(x: Any) -> tuple[int, ...]:
+    """The shape of an operand."""
+    cls = type(x)
+    if cls is Tracer:
+        return x.variable.type.shape  # type: ignore[no-any-return]
+    return () if cls in PYTHON_NUMBERS else x.shape  # type: ignore[no-any-return]
+
+
+def dtype_of(x: Any) -> np.dtype:
+    """The dtype of an operand."""
+    return np.result_type(x) if type(x) in PYTHON_NUMBERS else x.dtype  # type: ignore[no-any-return]
+
+
+def cast(x: Any, dtype: np.dtype) -> Any:
+    """An operand in another dtype."""
+    cls = type(x)
+    if cls is Tracer:
+        return x if x.variable.type.dtype == dtype else convert(x, dtype)
+    if cls in PYTHON_NUMBERS:
+        return dtype.type(x)
+    if x.dtype == dtype:
+        return x
+    return convert(x, dtype) if x.ndim else x.astype(dtype)[()]
+
+
+def common_shape(shapes: Iterable[tuple[int, ...]], name: str) -> tuple[int, ...]:
+    """The shape that shapes broadcast to."""
+    shapes = list(shapes)
+    out = max(shapes, key=len)
+    if all(s == out or not s for s in shapes):
+        return out
+    try:
+        return np.broadcast_shapes(*shapes)
+    except ValueError:
+        given = " ".join(str(s) for s in shapes)
+        raise ShapeError(f"np.{name}{here()}: operands could not be broadcast together with shapes {given}") from None
+
+
+def spread(x: Any, shape: tuple[int, ...]) -> Any:
+    """An operand broadcast to a shape; a rank-0 one stays, as strict primitives take it."""
+    own = shape_of(x)
+    return x if own == shape or not own else broadcast(x, shape, range(len(shape) - len(own), len(shape)))
+
+
+def promote(name: str, *xs: Any) -> list[Any]:
+    """Operands in their common dtype and, rank-0 ones apart, their common shape."""
+    dtype, shape = result_dtype(xs), common_shape([shape_of(x) for x in xs], name)
+    return [spread(cast(x, dtype), shape) for x in xs]
+
+
+def fresh(result: Any, *operands: Any) -> Any:
+    """A handle of its own for the result of an operation that makes a new array, even where nothing was computed."""
+    if type(result) is Tracer and any(result is x for x in operands):
+        return Tracer(result.variable, result.owner, ARRAY if result.variable.type.ndim else SCALAR)
+    return result
+
+
+def fresh_array(result: Any, *operands: Any) -> Any:
+    """``fresh`` for results that NumPy gives as arrays also where they have no axes."""
+    y = fresh(result, *operands)
+    if type(y) is Tracer:
+        y.kind = ARRAY
+    return y
+
+
+def view(result: Any, of: Any) -> Any:
+    """The result of an operation that gives a view of its operand: a handle that knows its base."""
+    if type(result) is not Tracer or type(of) is not Tracer:
+        return result
+    if result is of:
+        return Tracer(of.variable, of.owner, ARRAY, of)
+    result.base = of
+    result.kind = ARRAY
+    return result

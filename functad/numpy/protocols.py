@@ -1,0 +1,85 @@
+"""NumPy's protocols: what ``np.sin(x)``, ``np.add.reduce(x)`` and ``np.sum(x)`` of a tracer do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from functad.core.tracer import Tracer
+from functad.errors import ImmutableError, UnsupportedError
+from functad.numpy import reductions
+from functad.numpy.dispatch import TABLE, call_declared, here
+from functad.numpy.operands import as_array, shape_of
+from functad.numpy.shapes import expand_dims
+
+__all__ = ["array_function", "array_namespace", "array_ufunc"]
+
+REDUCE: dict[np.ufunc, Callable[..., Any]] = {
+    np.add: reductions.sum, np.multiply: reductions.prod, np.maximum: reductions.max, np.minimum: reductions.min,
+    np.logical_and: reductions.all, np.logical_or: reductions.any,
+}  # fmt: skip
+ACCUMULATE: dict[np.ufunc, Callable[..., Any]] = {np.add: reductions.cumsum, np.multiply: reductions.cumprod}
+
+
+def array_ufunc(self: Tracer, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
+    """``__array_ufunc__``."""
+    if kwargs.pop("out", None) is not None:
+        raise ImmutableError(
+            f"np.{ufunc.__name__}{here()} would write a traced value into a plain array (an in-place operator, or out=), which would lose its "
+            "derivative; write x = x + y instead of x += y, and make the array with functad.numpy"
+        )
+    if method == "__call__":
+        f = _declared(ufunc)
+        if kwargs and not (kwargs.pop("where", True) is True and not kwargs):
+            raise UnsupportedError(
+                f"np.{ufunc.__name__}{here()}: the arguments {', '.join(kwargs) or 'where'} are not available for traced values; "
+                "use np.where for where=, and x.astype for dtype="
+            )
+        return f(*inputs)
+    if method == "reduce" and ufunc in REDUCE:
+        return _with_axis_0(REDUCE[ufunc], inputs, kwargs, ufunc)
+    if method == "accumulate" and ufunc in ACCUMULATE:
+        return _with_axis_0(ACCUMULATE[ufunc], inputs, kwargs, ufunc)
+    if method == "outer":
+        x, y = (as_array(v, ufunc.__name__) for v in inputs)
+        return _declared(ufunc)(expand_dims(x, tuple(range(len(shape_of(x)), len(shape_of(x)) + len(shape_of(y))))), y)
+    if method == "at":
+        raise ImmutableError(f"np.{ufunc.__name__}.at{here()} writes in place; use x = x.at[index].add(y) (or multiply, min, max, set)")
+    raise UnsupportedError(f"np.{ufunc.__name__}.{method}{here()} is not available for traced values")
+
+
+def _declared(ufunc: np.ufunc) -> Callable[..., Any]:
+    f = TABLE.get(ufunc)
+    if f is None:
+        import functad.scipy.special  # noqa: F401  scipy.special's functions are ufuncs too; importing SciPy is left to those who use it
+
+        f = TABLE.get(ufunc)
+    if f is None:
+        raise UnsupportedError(f"the ufunc {ufunc.__name__}{here()} is not available for traced values{_ADVICE}")
+    return f
+
+
+_ADVICE = "; compute it before tracing, or compose it of functions that functad.numpy has"
+
+
+def _with_axis_0(f: Callable[..., Any], inputs: tuple[Any, ...], kwargs: dict[str, Any], ufunc: np.ufunc) -> Any:
+    """A reduction by a ufunc's method, which is along axis 0 unless another is named."""
+    return call_declared(f, inputs, {"axis": 0, **kwargs}, ufunc.__name__)
+
+
+def array_function(self: Tracer, func: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """``__array_function__``."""
+    f = TABLE.get(func)
+    name = f"{func.__module__.replace('numpy', 'np', 1)}.{func.__name__}"
+    if f is None:
+        raise UnsupportedError(f"{name}{here()} is not available for traced values{_ADVICE}")
+    return call_declared(f, args, kwargs, name.removeprefix("np."))
+
+
+def array_namespace(self: Tracer, *, api_version: str | None = None) -> Any:
+    """``__array_namespace__`` of the array API standard: ``functad.numpy``."""
+    import functad.numpy
+
+    return functad.numpy

@@ -1,0 +1,290 @@
+"""The same elements under another shape or in another order: reshaping, transposing, broadcasting, flipping."""
+
+from __future__ import annotations
+
+import operator
+from math import prod
+from typing import Any
+
+import numpy as np
+
+from functad.errors import ArgumentError, AxisError, ShapeError
+from functad.numpy.axes import as_shape, fill_in, normal_axes, normal_axis
+from functad.numpy.dispatch import here, implements
+from functad.numpy.operands import as_array, common_shape, fresh, fresh_array, shape_of, view
+from functad.primitives import shapes as strict
+from functad.primitives.joining import concatenate
+from functad.primitives.slicing import slice_
+
+__all__ = [
+    "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_arrays", "broadcast_to", "copy", "expand_dims", "flip", "fliplr", "flipud",
+    "matrix_transpose", "moveaxis", "ndim", "permute_dims", "ravel", "repeat", "reshape", "roll", "rollaxis", "rot90", "shape", "size",
+    "squeeze", "swapaxes", "tile", "transpose",
+]  # fmt: skip
+
+# -- reshaping -----------------------------------------------------------------------------------------------------------------------------
+
+
+@implements(np.reshape)
+def reshape(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = None) -> Any:
+    """``numpy.reshape``; order "C" or "F"."""
+    x = as_array(a, "reshape")
+    old = shape_of(x)
+    new = fill_in(as_shape(shape, "reshape"), old, "reshape")
+    if order == "F":
+        y = transpose(strict.reshape(strict.transpose(x, range(len(old))[::-1]), new[::-1]))
+    elif order in ("C", "A", "K"):
+        y = strict.reshape(x, new)
+    else:
+        raise ArgumentError(f"np.reshape{here()}: order must be 'C' or 'F', got {order!r}")
+    return fresh_array(y, x) if copy else view(y, x)
+
+
+@implements(np.ravel)
+def ravel(a: Any, order: str = "C") -> Any:
+    """``numpy.ravel``: one axis."""
+    return reshape(a, (-1,), order)
+
+
+@implements(np.expand_dims)
+def expand_dims(a: Any, axis: Any) -> Any:
+    """``numpy.expand_dims``: new axes of length 1."""
+    x = as_array(a, "expand_dims")
+    old = shape_of(x)
+    new_ndim = len(old) + (len(axis) if isinstance(axis, tuple | list) else 1)
+    axes = normal_axes(axis, new_ndim, "expand_dims")
+    lengths = iter(old)
+    return view(strict.reshape(x, [1 if i in axes else next(lengths) for i in range(new_ndim)]), x)
+
+
+@implements(np.squeeze)
+def squeeze(a: Any, axis: Any = None) -> Any:
+    """``numpy.squeeze``: without axes of length 1."""
+    x = as_array(a, "squeeze")
+    old = shape_of(x)
+    axes = [i for i, n in enumerate(old) if n == 1] if axis is None else normal_axes(axis, len(old), "squeeze")
+    for i in axes:
+        if old[i] != 1:
+            raise ShapeError(f"np.squeeze{here()}: cannot squeeze axis {i} of length {old[i]} of shape {old}; only axes of length 1")
+    return view(strict.reshape(x, [n for i, n in enumerate(old) if i not in axes]), x)
+
+
+def _at_least(name: str, ndim: int, place: Any) -> Any:
+    def f(*arys: Any) -> Any:
+        results = []
+        for a in arys:
+            x = as_array(a, name)
+            old = shape_of(x)
+            results.append(view(strict.reshape(x, old if len(old) >= ndim else place(old)), x))
+        return results[0] if len(results) == 1 else tuple(results)
+
+    f.__name__ = name
+    f.__doc__ = f"``numpy.{name}``."
+    return implements(getattr(np, name))(f)
+
+
+atleast_1d = _at_least("atleast_1d", 1, lambda s: (1,))
+atleast_2d = _at_least("atleast_2d", 2, lambda s: (1, *(s or (1,))))
+atleast_3d = _at_least("atleast_3d", 3, lambda s: (*(s if len(s) == 2 else (1, *(s or (1,)))), 1))
+
+# -- axes in another order -----------------------------------------------------------------------------------------------------------------
+
+
+@implements(np.transpose, np.permute_dims)
+def transpose(a: Any, axes: Any = None) -> Any:
+    """``numpy.transpose``: axes in another order, reversed by default."""
+    x = as_array(a, "transpose")
+    ndim = len(shape_of(x))
+    order = range(ndim)[::-1] if axes is None else normal_axes(axes, ndim, "transpose")
+    if len(order) != ndim:
+        raise AxisError(f"np.transpose{here()}: axes {tuple(axes)} do not match an array of shape {shape_of(x)}")
+    return view(strict.transpose(x, order), x)
+
+
+permute_dims = transpose
+
+
+@implements(np.matrix_transpose, np.linalg.matrix_transpose)
+def matrix_transpose(x: Any, /) -> Any:
+    """``numpy.matrix_transpose``: the last two axes exchanged."""
+    n = len(shape_of(x))
+    if n < 2:
+        raise ShapeError(f"np.matrix_transpose{here()} of an array of shape {shape_of(x)}: it must have at least two axes")
+    return swapaxes(x, n - 2, n - 1)
+
+
+@implements(np.swapaxes)
+def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
+    """``numpy.swapaxes``: two axes exchanged."""
+    x = as_array(a, "swapaxes")
+    order = list(range(len(shape_of(x))))
+    i, j = (normal_axis(axis, len(order), "swapaxes") for axis in (axis1, axis2))
+    order[i], order[j] = j, i
+    return view(strict.transpose(x, order), x)
+
+
+@implements(np.moveaxis)
+def moveaxis(a: Any, source: Any, destination: Any) -> Any:
+    """``numpy.moveaxis``: some axes in other places, the rest in their order."""
+    x = as_array(a, "moveaxis")
+    ndim = len(shape_of(x))
+    sources, targets = normal_axes(source, ndim, "moveaxis"), normal_axes(destination, ndim, "moveaxis")
+    if len(sources) != len(targets):
+        raise AxisError(f"np.moveaxis{here()}: source {source} and destination {destination} must have the same number of axes")
+    order = [i for i in range(ndim) if i not in sources]
+    for target, i in sorted(zip(targets, sources, strict=True)):
+        order.insert(target, i)
+    return view(strict.transpose(x, order), x)
+
+
+@implements(np.rollaxis)
+def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
+    """``numpy.rollaxis``: an axis moved back until it lies before another."""
+    ndim = len(shape_of(a))
+    i = normal_axis(axis, ndim, "rollaxis")
+    target = normal_axis(start, ndim + 1, "rollaxis") if start >= 0 else normal_axis(start, ndim, "rollaxis")
+    return moveaxis(a, i, target - 1 if i < target else target)
+
+
+@implements(np.flip)
+def flip(m: Any, axis: Any = None) -> Any:
+    """``numpy.flip``: the order along axes reversed."""
+    x = as_array(m, "flip")
+    return view(strict.flip(x, normal_axes(axis, len(shape_of(x)), "flip")), x)
+
+
+@implements(np.flipud)
+def flipud(m: Any) -> Any:
+    """``numpy.flipud``: the order along axis 0 reversed."""
+    return flip(m, 0)
+
+
+@implements(np.fliplr)
+def fliplr(m: Any) -> Any:
+    """``numpy.fliplr``: the order along axis 1 reversed."""
+    return flip(m, 1)
+
+
+@implements(np.rot90)
+def rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
+    """``numpy.rot90``: rotated by quarter turns in the plane of two axes."""
+    first, second = normal_axes(tuple(axes), len(shape_of(m)), "rot90")
+    turns = k % 4
+    if turns == 0:
+        return view(m, m)
+    if turns == 2:
+        return flip(m, (first, second))
+    return swapaxes(flip(m, second), first, second) if turns == 1 else flip(swapaxes(m, first, second), second)
+
+
+# -- repetition ------------------------------------------------------------------------------------------------------------------------------
+
+
+@implements(np.broadcast_to)
+def broadcast_to(array: Any, shape: Any) -> Any:
+    """``numpy.broadcast_to``."""
+    x = as_array(array, "broadcast_to")
+    old, new = shape_of(x), as_shape(shape, "broadcast_to")
+    lead = len(new) - len(old)
+    if lead < 0 or any(m not in (1, n) for m, n in zip(old, new[lead:], strict=True)):
+        raise ShapeError(f"np.broadcast_to{here()}: an array of shape {old} cannot be broadcast to shape {new}")
+    return view(strict.broadcast(x, new, range(lead, len(new))), x)
+
+
+@implements(np.broadcast_arrays)
+def broadcast_arrays(*args: Any) -> tuple[Any, ...]:
+    """``numpy.broadcast_arrays``."""
+    xs = [as_array(a, "broadcast_arrays") for a in args]
+    shape = common_shape([shape_of(x) for x in xs], "broadcast_arrays")
+    return tuple([broadcast_to(x, shape) for x in xs])
+
+
+@implements(np.tile)
+def tile(A: Any, reps: Any) -> Any:
+    """``numpy.tile``: the whole array repeated along each axis."""
+    x = as_array(A, "tile")
+    counts = as_shape(reps, "tile")
+    old = shape_of(x)
+    ndim = max(len(counts), len(old))
+    counts, old = (1,) * (ndim - len(counts)) + counts, (1,) * (ndim - len(old)) + old
+    pairs = [n for pair in zip(counts, old, strict=True) for n in pair]
+    spread = strict.broadcast(strict.reshape(x, old), pairs, range(1, 2 * ndim, 2))
+    return fresh_array(strict.reshape(spread, [c * n for c, n in zip(counts, old, strict=True)]), x)
+
+
+@implements(np.repeat)
+def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
+    """``numpy.repeat``: each element repeated along an axis; the counts must be plain integers."""
+    from functad.numpy.indexing import take
+
+    x = as_array(a, "repeat")
+    if axis is None:
+        x, axis = strict.reshape(x, (prod(shape_of(x)),)), 0
+    shape = shape_of(x)
+    axis = normal_axis(axis, len(shape), "repeat")
+    counts = np.asarray(repeats)
+    if counts.size != 1:
+        if counts.shape != (shape[axis],):
+            raise ShapeError(f"np.repeat{here()}: {counts.shape} repeats do not fit an axis of length {shape[axis]}")
+        return take(x, np.repeat(np.arange(shape[axis]), counts), axis)
+    count = operator.index(counts.item())
+    wide = strict.broadcast(x, (*shape[: axis + 1], count, *shape[axis + 1 :]), [i + (i > axis) for i in range(len(shape))])
+    return fresh(strict.reshape(wide, (*shape[:axis], shape[axis] * count, *shape[axis + 1 :])), x)
+
+
+@implements(np.roll)
+def roll(a: Any, shift: Any, axis: Any = None) -> Any:
+    """``numpy.roll``: elements shifted along axes, those that leave at one end entering at the other."""
+    x = as_array(a, "roll")
+    old = shape_of(x)
+    if axis is None:
+        y = _rolled(strict.reshape(x, (prod(old),)), operator.index(shift), 0)
+        return fresh(strict.reshape(y, old), x)
+    axes = [normal_axis(i, len(old), "roll") for i in (axis if isinstance(axis, tuple | list) else (axis,))]
+    shifts = shift if isinstance(shift, tuple | list) else (shift,)
+    y = x
+    for i, s in np.broadcast(np.array(axes, int), np.array(shifts, int)):
+        y = _rolled(y, int(s), int(i))
+    return fresh(y, x)
+
+
+def _rolled(x: Any, shift: int, axis: int) -> Any:
+    n = shape_of(x)[axis]
+    k = shift % n if n else 0
+    return concatenate([part(x, axis, n - k, n), part(x, axis, 0, n - k)], axis) if k else x
+
+
+def part(x: Any, axis: int, start: int, stop: int) -> Any:
+    """A slice along one axis."""
+    shape = shape_of(x)
+    starts = [start if i == axis else 0 for i in range(len(shape))]
+    return slice_(x, starts, [stop if i == axis else n for i, n in enumerate(shape)])
+
+
+# -- questions -------------------------------------------------------------------------------------------------------------------------------
+
+
+@implements(np.shape)
+def shape(a: Any) -> tuple[int, ...]:
+    """``numpy.shape``."""
+    return shape_of(as_array(a, "shape"))
+
+
+@implements(np.ndim)
+def ndim(a: Any) -> int:
+    """``numpy.ndim``."""
+    return len(shape_of(as_array(a, "ndim")))
+
+
+@implements(np.size)
+def size(a: Any, axis: Any = None) -> int:
+    """``numpy.size``."""
+    lengths = shape_of(as_array(a, "size"))
+    return prod(lengths[i] for i in normal_axes(axis, len(lengths), "size"))
+
+
+@implements(np.copy)
+def copy(a: Any, order: str = "K", subok: bool = False) -> Any:
+    """``numpy.copy``."""
+    x = as_array(a, "copy")
+    return fresh_array(x, x)

@@ -1,0 +1,87 @@
+"""The ``loop`` equation: a body run for a known number of steps (``scan``), or for one that is an operand.
+
+Operands are, in this order: the number of steps (only where ``length`` is None), constants, the carry, and what is read step by step (arrays along
+axis 0, or sequences). Results are the last carry and what is written step by step: arrays with the steps along axis 0, or sequences where the
+number of steps or the elements are not static. The body maps (constants, carry, elements) to (carry, elements).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from functad.core.evaluator import run_program
+from functad.core.primitive import Primitive, Sample
+from functad.core.seq import Seq
+from functad.errors import StructureError
+from functad.ir.program import Program
+from functad.ir.types import ArrayType, SeqType, array_type, seq_type
+from functad.primitives.loop_body import Layout, element_type, stacked_type
+from functad.primitives.loop_rules import loop_batch, loop_jvp, loop_linearize, loop_transpose
+from functad.transforms.programs import trace_program
+
+__all__ = ["loop_p"]
+
+
+def _type_rule(*types: ArrayType, body: Program, length: int | None, reverse: bool, consts: int, carry: int) -> tuple[ArrayType, ...]:
+    _, const_types, carry_types, xs_types = Layout(length is None, consts, carry).split(types)
+    expected = (*const_types, *carry_types, *[element_type(t) for t in xs_types])
+    if body.in_types != expected or body.out_types[:carry] != tuple(carry_types):
+        raise StructureError(
+            f"a loop's body takes {body.in_types} and gives carry {body.out_types[:carry]}, but the operands are {expected}"
+        )
+    return (*carry_types, *[stacked_type(t, length) for t in body.out_types[carry:]])
+
+
+def _evaluate(*operands: Any, body: Program, length: int | None, reverse: bool, consts: int, carry: int) -> tuple[Any, ...]:
+    steps, const_values, state, xs = Layout(length is None, consts, carry).split(operands)
+    n = int(steps[0]) if length is None else length
+    types = body.out_types[carry:]
+    ys: list[Any] = [_storage(t, n, length) for t in types]
+    for i in range(n - 1, -1, -1) if reverse else range(n):
+        outs = run_program(body, (*const_values, *state, *[x[i] for x in xs]))
+        state = list(outs[:carry])
+        for y, value in zip(ys, outs[carry:], strict=True):
+            y[i] = value
+    return (*state, *[_stacked(y, t, length) for y, t in zip(ys, types, strict=True)])
+
+
+def _storage(element: ArrayType, n: int, length: int | None) -> Any:
+    if isinstance(stacked_type(element, length), SeqType):
+        return [None] * n
+    return np.empty((n, *element.shape), element.dtype)
+
+
+def _stacked(values: Any, element: ArrayType, length: int | None) -> Any:
+    return Seq(seq_type(element), values) if isinstance(values, list) else values
+
+
+def _samples() -> list[Sample]:
+    from functad.primitives.arithmetic import add, mul
+    from functad.primitives.trigonometric import sin
+
+    scalar, vector = array_type((), np.float64), array_type((2,), np.float64)
+    body = trace_program(lambda a, c, x: [add(mul(a, sin(c)), x), mul(c, x)], (scalar, vector, vector))
+    shared = {"body": body, "consts": 1, "carry": 1}
+    xs = array_type((3, 2), np.float64)
+    return [
+        Sample((scalar, vector, xs), {**shared, "length": 3, "reverse": False}),
+        Sample((scalar, vector, xs), {**shared, "length": 3, "reverse": True}),
+        Sample((scalar, vector, array_type((0, 2), np.float64)), {**shared, "length": 0, "reverse": False}),
+        Sample((scalar, vector, array_type((1, 2), np.float64)), {**shared, "length": 1, "reverse": False}),
+    ]
+
+
+loop_p = Primitive(
+    "loop",
+    type_rule=_type_rule,
+    evaluate=_evaluate,
+    multiple_results=True,
+    jvp_call=loop_jvp,
+    linearize=loop_linearize,
+    transpose=loop_transpose,
+    linear="jointly",
+    batch=loop_batch,
+    samples=_samples,
+)

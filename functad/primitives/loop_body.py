@@ -1,0 +1,66 @@
+"""What all rules of the ``loop`` equation share: its layout of operands, its types, and how to bind it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from functad.core.primitive import REGISTRY
+from functad.ir.program import Program
+from functad.ir.types import ArrayType, SeqType, seq_type
+
+__all__ = ["Layout", "bind_loop", "element_type", "stacked_type"]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How many operands are constants and how many are carry; whether a first one is the number of steps."""
+
+    dynamic: bool
+    consts: int
+    carry: int
+
+    @staticmethod
+    def of(params: Any) -> Layout:
+        """The layout of an equation with these params."""
+        return Layout(params["length"] is None, params["consts"], params["carry"])
+
+    def split(self, values: Sequence[Any]) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
+        """Operands as (number of steps or nothing, constants, carry, step by step)."""
+        start = 1 if self.dynamic else 0
+        middle = start + self.consts
+        return (
+            list(values[:start]),
+            list(values[start:middle]),
+            list(values[middle : middle + self.carry]),
+            list(values[middle + self.carry :]),
+        )
+
+
+def bind_loop(
+    body: Program,
+    consts: Sequence[Any],
+    carry: Sequence[Any],
+    xs: Sequence[Any],
+    *,
+    length: int | None,
+    steps: Sequence[Any] = (),
+    reverse: bool = False,
+) -> tuple[list[Any], list[Any]]:
+    """Run a body: the last carry, and what was written step by step."""
+    loop = REGISTRY["loop"]
+    outs = loop.bind(*steps, *consts, *carry, *xs, body=body, length=length, reverse=reverse, consts=len(consts), carry=len(carry))
+    return list(outs[: len(carry)]), list(outs[len(carry) :])
+
+
+def element_type(x: ArrayType) -> ArrayType:
+    """What one step reads."""
+    return x.element if isinstance(x, SeqType) else x.with_shape(x.shape[1:])
+
+
+def stacked_type(element: ArrayType, length: int | None) -> ArrayType:
+    """What all steps write."""
+    if length is None or isinstance(element, SeqType):
+        return seq_type(element)
+    return element.with_shape((length, *element.shape))

@@ -1,0 +1,307 @@
+"""Derivatives and batching of the ``loop`` equation.
+
+Which parts of the carry have tangents (cotangents, a mapped axis) depends on the body itself: each rule grows the set until the body gives no
+more than it takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from functad.core.evaluator import run_program
+from functad.core.primitive import REGISTRY, Linear, type_of
+from functad.core.zeros import add, instantiate, zeros
+from functad.ir.dce import dce
+from functad.ir.program import Eqn, Literal, Program, Var
+from functad.ir.types import ArrayType, SeqType
+from functad.primitives.lanes import map_over_lanes
+from functad.primitives.loop_body import Layout, bind_loop
+from functad.primitives.shapes import transpose
+from functad.transforms.programs import batch_of, derived, expand, jvp_of, linearized, mapped_value, select, trace_program
+from functad.transforms.transpose import linear_variables
+
+__all__ = ["LoopRule", "loop_batch", "loop_jvp", "loop_linearize", "loop_transpose"]
+
+Mask = tuple[bool, ...]
+
+
+def grow(mask: Sequence[bool], step: Callable[[Mask], Sequence[bool]]) -> Mask:
+    """The least mask that contains ``mask`` and what ``step`` makes of it."""
+    current = tuple(mask)
+    while True:
+        larger = tuple([a or bool(b) for a, b in zip(current, step(current), strict=True)])
+        if larger == current:
+            return current
+        current = larger
+
+
+def present(values: Sequence[Any]) -> Mask:
+    """Which values are there."""
+    return tuple([v is not None for v in values])
+
+
+def cut(values: Sequence[Any], *counts: int) -> list[list[Any]]:
+    """Consecutive parts of these lengths, and the rest."""
+    parts, start = [], 0
+    for n in counts:
+        parts.append(list(values[start : start + n]))
+        start += n
+    return [*parts, list(values[start:])]
+
+
+# -- forward mode ---------------------------------------------------------------------------------------------------------------------
+
+
+def loop_jvp(primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Sequence[Any], Sequence[Any]]:
+    """One loop that carries primals and tangents together."""
+    body: Program = params["body"]
+    layout = Layout.of(params)
+    steps, consts, carry, xs = layout.split(primals)
+    _, const_dots, carry_dots, x_dots = layout.split(tangents)
+    n, ys = layout.carry, len(body.outputs) - layout.carry
+    cm, xm = present(const_dots), present(x_dots)
+    km = grow(present(carry_dots), lambda k: jvp_of(body, (*cm, *k, *xm))[1][:n])
+    both, out_mask = jvp_of(body, (*cm, *km, *xm), (*km, *[False] * ys))
+
+    def step(*args: Any) -> list[Any]:
+        c, ct, k, kt, x, xt = cut(args, len(consts), sum(cm), n, sum(km), len(xs))
+        outs = run_program(both, (*c, *k, *x, *ct, *kt, *xt))
+        k, y, kt, yt = cut(outs, n, ys, sum(km))
+        return [*k, *kt, *y, *yt]
+
+    elements = body.in_types[len(consts) + n :]
+    types = [type_of(v) for v in (*consts, *select(const_dots, cm), *carry, *select(carry, km))] + [*elements, *select(elements, xm)]
+    made = derived(both, "loop step", lambda: trace_program(step, types))
+    first = [instantiate(t, type_of(v)) for t, v in zip(select(carry_dots, km), select(carry, km), strict=True)]
+    state, written = bind_loop(
+        made, [*consts, *select(const_dots, cm)], [*carry, *first], [*xs, *select(x_dots, xm)],
+        length=params["length"], steps=steps, reverse=params["reverse"],
+    )  # fmt: skip
+    k, kt = state[:n], state[n:]
+    return [*k, *written[:ys]], [*expand(kt, km), *expand(written[ys:], out_mask[n:])]
+
+
+# -- linearize --------------------------------------------------------------------------------------------------------------------------
+
+
+class LoopRule:
+    """The linear rule of a loop.
+
+    The forward loop also writes the residuals of its steps, but not those that are the same in every step (they are computed once, outside) or that
+    it read step by step itself (they are there already).
+    """
+
+    active = True
+
+    def __init__(self, types: Sequence[ArrayType], params: Mapping[str, Any], mask: Mask) -> None:
+        self.body: Program = params["body"]
+        self.length, self.reverse = params["length"], params["reverse"]
+        self.layout = Layout.of(params)
+        self.mask = mask
+        _, cm, start, xm = self.layout.split(mask)
+        n = self.layout.carry
+        self.cm, self.xm = tuple(cm), tuple(xm)
+        inexact = [t.inexact for t in self.body.out_types[:n]]
+
+        def step(k: Mask) -> list[bool]:
+            depends = linearized(self.body, (*self.cm, *k, *self.xm)).depends
+            return [d and i for d, i in zip(depends[:n], inexact, strict=True)]
+
+        self.start = tuple(start)
+        self.km = grow(self.start, step)
+        self.split = linearized(self.body, (*self.cm, *self.km, *self.xm))
+        self._sort_residuals()
+        self._made: dict[Any, Any] = {}
+
+    def _sort_residuals(self) -> None:
+        """Sort the residuals of one step by where the reverse pass finds them."""
+        forward = self.split.forward
+        consts, n = self.layout.consts, len(self.body.outputs)
+        fixed = dependent_on(forward, forward.inputs[consts:])
+        elements = forward.inputs[consts + self.layout.carry :]
+        self.places: list[tuple[str, int]] = []
+        invariant: dict[Any, int] = {}
+        stacked: dict[Any, int] = {}
+        for atom in forward.outputs[n:]:
+            if isinstance(atom, Literal) or atom not in fixed:
+                self.places.append(("invariant", invariant.setdefault(atom, len(invariant))))
+            elif atom in elements:
+                self.places.append(("read", elements.index(atom)))
+            else:
+                self.places.append(("stacked", stacked.setdefault(atom, len(stacked))))
+        self.invariants = dce(Program(forward.inputs[:consts], [e for e in forward.eqns if not fixed.intersection(e.outputs)], invariant))
+        self.stacking = dce(Program(forward.inputs, forward.eqns, (*forward.outputs[:n], *stacked)))
+        self.reads = sorted({i for kind, i in self.places if kind == "read"})
+        self.counts = len(invariant), len(self.reads), len(stacked)
+
+    def _residual(self, invariant: Sequence[Any], read: Sequence[Any], stacked: Sequence[Any]) -> list[Any]:
+        """The residuals of one step in the order of the linear Programs."""
+        by_kind = {"invariant": invariant, "read": dict(zip(self.reads, read, strict=True)), "stacked": stacked}
+        return [by_kind[kind][i] for kind, i in self.places]  # type: ignore[index]
+
+    def primal(self, eqn: Eqn, ins: Sequence[Any], known: Mapping[Var, Any]) -> tuple[Sequence[Any], Sequence[Any]]:
+        steps, consts, carry, xs = self.layout.split(ins)
+        state, written = bind_loop(self.stacking, consts, carry, xs, length=self.length, steps=steps, reverse=self.reverse)
+        ys = len(self.body.outputs) - len(state)
+        references = [c for c, m in zip(consts, self.cm, strict=True) if m and isinstance(type_of(c), SeqType)]
+        invariant = run_program(self.invariants, consts)
+        return [*state, *written[:ys]], [*steps, *references, *invariant, *[xs[i] for i in self.reads], *written[ys:]]
+
+    def _cut_residuals(self, residuals: Sequence[Any]) -> tuple[list[Any], list[Any], list[Any], list[Any], list[Any]]:
+        references = len([t for t in select(self.body.in_types[: len(self.cm)], self.cm) if isinstance(t, SeqType)])
+        steps, refs, invariant, read, stacked = cut(residuals, int(self.layout.dynamic), references, *self.counts[:2])
+        return steps, refs, invariant, read, stacked
+
+    def _step_types(self) -> tuple[list[ArrayType], list[ArrayType], list[ArrayType]]:
+        """The types of invariant residuals, of elements read, and of elements of what was stacked."""
+        first = self.layout.consts + self.layout.carry
+        read = [self.body.in_types[first + i] for i in self.reads]
+        return list(self.invariants.out_types), read, list(self.stacking.out_types[len(self.body.outputs) :])
+
+    def forward(self, residuals: Sequence[Any], tangents: Sequence[Any]) -> Sequence[Any]:
+        steps, _, invariant, read, stacked = self._cut_residuals(residuals)
+        const_dots, carry_dots, x_dots = self._by_role(tangents)
+        given = present(const_dots), present(carry_dots), present(x_dots)
+        if given not in self._made:
+            self._made[given] = self._tangent_body(*given)
+        body, km, out_mask = self._made[given]
+        types = select(self.body.out_types[: self.layout.carry], self.km)
+        first = [instantiate(t, ty) for t, ty, m in zip(carry_dots, types, km, strict=True) if m]
+        state, written = bind_loop(
+            body, [*invariant, *select(const_dots, given[0])], first, [*read, *stacked, *select(x_dots, given[2])],
+            length=self.length, steps=steps, reverse=self.reverse,
+        )  # fmt: skip
+        return [*expand(expand(state, km), self.km), *expand(written, out_mask)]
+
+    def _by_role(self, tangents: Sequence[Any]) -> tuple[list[Any], list[Any], list[Any]]:
+        """Tangents of the active operands as (constants, moving carry, step by step)."""
+        _, consts, carry, xs = self.layout.split(expand(tangents, self.mask))
+        return select(consts, self.cm), select(carry, self.km), select(xs, self.xm)
+
+    def _tangent_body(self, cg: Mask, kg: Mask, xg: Mask) -> tuple[Program, Mask, Mask]:
+        n, ys = self.layout.carry, len(self.body.outputs) - self.layout.carry
+        km = grow(kg, lambda k: select(self.split.tangent((*cg, *k, *xg))[1][:n], self.km))
+        force = (*expand_flags(km, self.km), *[False] * ys)
+        linear, mask = self.split.tangent((*cg, *km, *xg), force)
+        invariant, read, stacked = self._step_types()
+        ct, kt, xt = cut(self.split.in_types, sum(self.cm), sum(self.km))
+
+        def step(*args: Any) -> Sequence[Any]:
+            i, c, k, r, s, x = cut(args, len(invariant), sum(cg), sum(km), len(read), len(stacked))
+            return run_program(linear, (*self._residual(i, r, s), *c, *k, *x))
+
+        types = (*invariant, *select(ct, cg), *select(kt, km), *read, *stacked, *select(xt, xg))
+        return trace_program(step, types), km, mask[n:]
+
+    def backward(self, residuals: Sequence[Any], cotangents: Sequence[Any]) -> Sequence[Any]:
+        steps, references, invariant, read, stacked = self._cut_residuals(residuals)
+        n = self.layout.carry
+        carry_cts, y_cts = select(cotangents[:n], self.km), cotangents[n:]
+        given = "backward", present(carry_cts), present(y_cts)
+        if given not in self._made:
+            self._made[given] = self._cotangent_body(*given[1:])  # type: ignore[misc]
+        body, km, in_mask = self._made[given]
+        const_types, carry_types, _ = cut(self.split.in_types, sum(self.cm), sum(self.km))
+        const_mask, _, x_mask = cut(in_mask, len(const_types), len(carry_types))
+        first = [instantiate(c, t) for c, t, m in zip(carry_cts, carry_types, km, strict=True) if m]
+        waiting = iter(references)
+        starts = [sequence_zeros(next(waiting)) if isinstance(t, SeqType) else zeros(t) for t in const_types]
+        state, written = bind_loop(
+            body, invariant, [*first, *select(starts, const_mask)], [*read, *stacked, *[c for c in y_cts if c is not None]],
+            length=self.length, steps=steps, reverse=not self.reverse,
+        )  # fmt: skip
+        consts = expand(expand(state[len(first) :], const_mask), self.cm)
+        carry = expand(expand(state[: len(first)], km), self.km)
+        xs = expand(expand(written, x_mask), self.xm)
+        return select([*[None] * self.layout.dynamic, *consts, *carry, *xs], self.mask)
+
+    def _cotangent_body(self, kg: Mask, yg: Mask) -> tuple[Program, Mask, Mask]:
+        consts, carry = sum(self.cm), sum(self.km)
+
+        def given(k: Mask) -> Mask:
+            return (*expand_flags(k, self.km), *yg)
+
+        km = grow(kg, lambda k: self.split.cotangent(given(k))[1][consts : consts + carry])
+        force = (*[False] * consts, *km, *[False] * sum(self.xm))
+        linear, mask = self.split.cotangent(given(km), force)
+        # the carry's cotangents flow from step to step; what a step adds to parts outside km stays outside: it is zero
+        invariant, read, stacked = self._step_types()
+        const_types, carry_types, _ = cut(self.split.in_types, consts, carry)
+        y_types = self.body.out_types[self.layout.carry :]
+
+        def step(*args: Any) -> list[Any]:
+            i, k, sums, r, s, y = cut(args, len(invariant), sum(km), sum(mask[:consts]), len(read), len(stacked))
+            found = run_program(linear, (*self._residual(i, r, s), *k, *y))
+            c, k, x = cut(found, sum(mask[:consts]), sum(mask[consts : consts + carry]))
+            return [*k, *[add(a, b) for a, b in zip(sums, c, strict=True)], *x]
+
+        types = (*invariant, *select(carry_types, km), *select(const_types, mask[:consts]), *read, *stacked, *select(y_types, yg))
+        return trace_program(step, types), km, mask
+
+
+def dependent_on(program: Program, sources: Sequence[Var]) -> set[Var]:
+    """The variables that depend on some inputs."""
+    found = set(sources)
+    for eqn in program.eqns:
+        if any(a in found for a in eqn.inputs if isinstance(a, Var)):
+            found.update(eqn.outputs)
+    return found
+
+
+def expand_flags(flags: Sequence[bool], mask: Sequence[bool]) -> Mask:
+    """Flags in the places that the mask flags; False elsewhere."""
+    return tuple([bool(f) for f in expand(flags, mask)])
+
+
+def sequence_zeros(seq: Any) -> Any:
+    """A sequence of zeros as long as another."""
+    from functad.primitives.sequences import map_sequences
+
+    return map_sequences(lambda x: zeros(type_of(x)), seq)
+
+
+def loop_linearize(types: Sequence[ArrayType], params: Mapping[str, Any], mask: Mask) -> LoopRule:
+    """The linear rule of a loop."""
+    return LoopRule(types, params, mask)
+
+
+def loop_transpose(cts: Sequence[Any], *operands: Any, **params: Any) -> list[Any]:
+    """A loop that is linear in some operands is its own derivative in them: transpose that, at zero."""
+    mask = tuple([type(x) is Linear for x in operands])
+    types = [x.type if type(x) is Linear else type_of(x) for x in operands]
+    rule = LoopRule(types, params, mask)
+    linear_variables(rule.body, (*rule.cm, *rule.km, *rule.xm))  # raises where the body is not linear
+    point = [zeros(x.type) if type(x) is Linear else x for x in operands]
+    _, residuals = rule.primal(None, point, {})  # type: ignore[arg-type]
+    return expand(rule.backward(residuals, cts), mask)
+
+
+# -- batching ---------------------------------------------------------------------------------------------------------------------------
+
+
+def loop_batch(size: int, batched: Sequence[Any], *operands: Any, **params: Any) -> tuple[Sequence[Any], Sequence[Any]]:
+    """One loop over mapped values; a mapped number of steps makes it a loop over lanes."""
+    body: Program = params["body"]
+    layout = Layout.of(params)
+    step_flags, cf, kf, xf = layout.split(batched)
+    if any(step_flags) or "lanes" in batched:
+        return map_over_lanes(REGISTRY["loop"], size, batched, operands, params)
+    steps, consts, carry, xs = layout.split(operands)
+    n, ys = layout.carry, len(body.outputs) - layout.carry
+    moved = [steps_first(x) if flag is True else x for x, flag in zip(xs, xf, strict=True)]
+    flags = grow(kf, lambda k: batch_of(body, size, (*cf, *k, *xf))[1][:n])
+    made, out_flags = batch_of(body, size, (*cf, *flags, *xf), (*flags, *[False] * ys))
+    spread = [mapped_value(x, size) if want and not have else x for x, want, have in zip(carry, flags, kf, strict=True)]
+    state, written = bind_loop(made, consts, spread, moved, length=params["length"], steps=steps, reverse=params["reverse"])
+    results = [
+        steps_first(y) if flag is True and not isinstance(type_of(y), SeqType) else y
+        for y, flag in zip(written, out_flags[n:], strict=True)
+    ]
+    marks = ["elements" if flag and isinstance(type_of(y), SeqType) else flag for y, flag in zip(written, out_flags[n:], strict=True)]
+    return [*state, *results], [*flags, *marks]
+
+
+def steps_first(x: Any) -> Any:
+    """Swap the mapped axis with the axis of the steps; it is its own inverse."""
+    return transpose(x, (1, 0, *range(2, type_of(x).ndim)))

@@ -1,0 +1,82 @@
+"""Sequences of run-time length: what loops leave for their reverse pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from functad.core.primitive import Linear, Primitive, type_of
+from functad.core.seq import Seq
+from functad.ir.types import array_type
+from functad.primitives.arithmetic import add
+from functad.primitives.generate import iota
+from functad.primitives.indexing import gather
+from functad.primitives.lanes import map_over_lanes
+from functad.primitives.loop_body import bind_loop, element_type
+from functad.primitives.shapes import broadcast
+from functad.transforms.programs import trace_program
+
+__all__ = ["lanes_of", "map_sequences", "seq_add_p", "seq_length_p"]
+
+
+def map_sequences(f: Callable[..., Any], *seqs: Any) -> Any:
+    """Apply a strict function element by element to sequences of one length."""
+    body = trace_program(lambda *xs: [f(*xs)], [element_type(type_of(s)) for s in seqs])
+    _, (result,) = bind_loop(body, (), (), seqs, length=None, steps=[seq_length_p.bind(seqs[0])])
+    return result
+
+
+def lanes_of(seq: Any, size: int) -> Any:
+    """A sequence of mapped elements as a sequence of lanes."""
+    index = array_type((), np.int64)
+    body = trace_program(lambda s, lane: [map_sequences(lambda x: gather(x, lane), s)], (type_of(seq), index))
+    _, (result,) = bind_loop(body, [seq], (), [iota((size,), index.dtype, 0)], length=size)
+    return result
+
+
+def _length_batch(size: int, batched: Sequence[Any], seq: Any) -> tuple[Any, Any]:
+    if batched[0] == "elements":
+        return seq_length_p.bind(seq), False
+    (lengths,), (flag,) = map_over_lanes(seq_length_p, size, batched, (seq,), {})
+    return lengths, flag
+
+
+seq_length_p = Primitive(
+    "seq_length",
+    type_rule=lambda seq: array_type((), np.int64),
+    evaluate=lambda seq: np.int64(len(seq)),
+    batch=_length_batch,
+)
+
+
+def _add_elements(x: Any, y: Any) -> Any:
+    return add_sequences(x, y) if isinstance(x, Seq) else np.add(x, y)
+
+
+def add_sequences(x: Seq, y: Seq) -> Seq:
+    """The sum of two sequences, element by element."""
+    return Seq(x.type, [_add_elements(a, b) for a, b in zip(x.elements, y.elements, strict=True)])
+
+
+def _add_batch(size: int, batched: Sequence[Any], x: Any, y: Any) -> tuple[Any, Any]:
+    if "lanes" in batched:
+        (total,), (flag,) = map_over_lanes(seq_add_p, size, batched, (x, y), {})
+        return total, flag
+
+    def aligned(v: Any, flag: Any) -> Any:
+        return v if flag else broadcast(v, (size, *type_of(v).shape), range(1, type_of(v).ndim + 1))
+
+    return map_sequences(lambda a, b: add(aligned(a, batched[0]), aligned(b, batched[1])), x, y), "elements"
+
+
+seq_add_p = Primitive(
+    "seq_add",
+    type_rule=lambda x, y: x,
+    evaluate=add_sequences,
+    jvp=lambda ts, xs, out: ts[0] if ts[1] is None else ts[1] if ts[0] is None else seq_add_p.bind(*ts),
+    linear="jointly",
+    transpose=lambda ct, x, y: (ct if isinstance(x, Linear) else None, ct if isinstance(y, Linear) else None),
+    batch=_add_batch,
+)

@@ -1,0 +1,136 @@
+"""Operators of traced values: the kinds of what they give (Python number, NumPy scalar, array), reflection, assignment in place."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import operator
+
+import numpy as np
+import pytest
+from against_numpy import array, check, tracing
+
+from functad.core.tracer import ARRAY, PYTHON, SCALAR
+from functad.errors import ImmutableError, TracerConversionError, UnsupportedError
+
+ARITHMETIC = [operator.add, operator.sub, operator.mul, operator.truediv, operator.floordiv, operator.mod, operator.pow]
+COMPARISONS = [operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge]
+BITS = [operator.and_, operator.or_, operator.xor, operator.lshift, operator.rshift]
+
+
+@pytest.mark.parametrize("f", ARITHMETIC + COMPARISONS, ids=lambda f: f.__name__)
+def test_on_arrays_scalars_and_python_numbers(f):
+    """Every pair of kinds, one or both traced; dtypes are NumPy's, Python numbers stay Python numbers."""
+    operands = [1.5, 3, True, np.float64(2.5), np.float32(1.5), np.int64(2), array(3, low=0.5), array((2, 3), "f4", low=0.5), array(3, "i4", low=1)]
+    for x, y in itertools.product(operands, operands):
+        if f is operator.pow and isinstance(x, bool | int) and isinstance(y, int):
+            y = 2  # a Python int to the power of a traced one is a float in Python if that is negative, which is not known
+        check(f, x, y)
+        check(lambda v, f=f, y=y: f(v, y), x)
+        check(lambda v, f=f, x=x: f(x, v), y)
+
+
+@pytest.mark.parametrize("f", BITS, ids=lambda f: f.__name__)
+def test_bits(f):
+    operands = [3, np.int64(2), np.uint8(1), array(3, "i4", low=0), array((2, 3), "u1")] + ([True, array(3, "?")] if f in BITS[:3] else [])
+    for x, y in itertools.product(operands, operands):
+        check(f, x, y)
+        check(lambda v, f=f, x=x: f(x, v), y)
+
+
+@pytest.mark.parametrize("f", [operator.neg, operator.pos, abs, operator.invert], ids=lambda f: f.__name__)
+def test_unary(f):
+    operands = [3, -2, True, np.int8(-3), array(3, "i4")] + ([-1.5, 2.5 + 1j, np.float32(-1), array(3), array(3, "c16")] if f is not operator.invert else [])
+    for x in operands:
+        if not (f is operator.invert and x is True):
+            check(f, x)
+
+
+def test_python_floats_stay_weak():
+    a = np.ones(3, np.float32)
+    kind, value = tracing(lambda x: x * x * a, 0.5)
+    assert (kind, value.dtype) == (ARRAY, np.float32)
+    kind, value = tracing(lambda x: (2 * x**2 / 3 - 1) * a, 0.5)
+    assert (kind, value.dtype) == (ARRAY, np.float32)
+    kind, value = tracing(lambda x: np.sin(x) * a, 0.5)
+    assert (kind, value.dtype) == (ARRAY, np.float64)
+
+
+def test_kinds():
+    assert tracing(lambda x: x * x + 1, 0.5)[0] == PYTHON
+    assert tracing(lambda x: x > 1, 0.5)[0] == PYTHON
+    assert tracing(lambda x: np.sin(x), 0.5)[0] == SCALAR
+    assert tracing(lambda x: x * np.float64(2), 0.5)[0] == SCALAR
+    assert tracing(lambda x: x * np.array(2.0), 0.5)[0] == SCALAR
+    assert tracing(lambda x: x + x, np.array(0.5))[0] == SCALAR
+    assert tracing(lambda x: np.array(x.shape) * x, np.ones(1))[0] == ARRAY
+
+
+def test_matmul_and_divmod():
+    check(operator.matmul, array((2, 3)), array((3, 2)))
+    check(lambda x: np.ones((3, 3)) @ x, array(3))
+    check(divmod, array(3), array(3, low=1))
+    check(divmod, 7.5, 2)
+    check(lambda x: divmod(7, x), 2)
+    check(lambda x: divmod(np.float32(7), x), array(3, low=1))
+    with pytest.raises(TypeError, match="unsupported operand"):
+        tracing(lambda x: x @ 2.0, 0.5)
+
+
+IN_PLACE = {
+    "+=": operator.iadd, "-=": operator.isub, "*=": operator.imul, "/=": operator.itruediv, "//=": operator.ifloordiv, "%=": operator.imod,
+    "**=": operator.ipow, "@=": operator.imatmul,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("symbol", IN_PLACE)
+def test_assignment_in_place(symbol):
+    f = IN_PLACE[symbol]
+    with pytest.raises(ImmutableError, match=rf"x {symbol.replace('*', '[*]').replace('+', '[+]')} y at .*: a traced f64\[2,2\] cannot be changed in place"):
+        tracing(lambda x: f(x, np.ones((2, 2))), np.ones((2, 2)))
+    with pytest.raises(ImmutableError, match=f"write x = x {symbol[:-1].replace('*', '[*]').replace('+', '[+]')} y"):
+        tracing(lambda x: f(x, 2.0), np.array(1.0))
+    if symbol != "@=":
+        check(lambda x: f(x, 2.0), 3.5)
+        check(lambda x: f(x, 2.0), np.float64(3.5))
+
+
+def test_a_plain_array_cannot_take_a_traced_value_in_place():
+    def accumulate(x):
+        total = np.zeros(3)
+        total += x
+        return total
+
+    with pytest.raises(ImmutableError, match="write x = x [+] y instead of x [+]= y"):
+        tracing(accumulate, np.ones(3))
+    with pytest.raises(TracerConversionError, match="writing it into a plain array"):
+        tracing(lambda x: np.zeros(3).__setitem__(slice(0, 2), x[:2]), np.ones(3))
+    with pytest.raises(ValueError, match="setting an array element") as found:  # NumPy's words, with functad's as their cause
+        tracing(lambda x: np.zeros(3).__setitem__(0, x[0]), np.ones(3))
+    assert isinstance(found.value.__cause__, TracerConversionError)
+
+
+def test_rounding_of_numbers():
+    for f in (round, math.floor, math.ceil, math.trunc):
+        check(f, 2.5)
+        check(f, -1.5)
+    check(lambda x: round(x, 1), 2.25)
+    kind, value = tracing(lambda x: round(x, 1), np.float64(2.25))
+    assert (kind, float(value)) == (SCALAR, 2.2)
+    with pytest.raises(UnsupportedError, match="use np.round"):
+        tracing(round, np.ones(3))
+
+
+def test_a_value_can_be_printed_while_tracing():
+    texts = []
+    tracing(lambda x: texts.append(f"{x:.3f} {x.sum():.2e}") or x, np.float64(1.25))
+    assert texts == ["1.250 1.25e+00"]
+    tracing(lambda x: texts.append(f"{x}") or x, np.float64(1.25))
+    assert texts[1].startswith("Tracer(f64[] under grad = 1.25")
+
+
+def test_chained_comparison_and_truth():
+    assert tracing(lambda x: x if 0 < x < 2 else -x, 1.5)[1] == 1.5
+    assert tracing(lambda x: 1.0 in x, np.array([1.0, 2.0])) is True
+    assert tracing(lambda x: x == None, 1.0) is False  # noqa: E711
+    assert tracing(lambda x: x != "a", 1.0) is True

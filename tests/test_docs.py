@@ -1,0 +1,39 @@
+"""The code in README and docs runs as it stands."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import pkgutil
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import functad
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+MODULES = [m.name for m in pkgutil.walk_packages(functad.__path__, "functad.") if not m.name.endswith("__main__")]
+FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+def test_code_blocks_run(page: Path) -> None:
+    text = page.read_text()
+    blocks = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    scripts = [b for b in blocks if not b.lstrip().startswith(">>>")]
+    if scripts:  # in a process of its own: pages declare primitives
+        done = subprocess.run([sys.executable, "-c", "\n".join(scripts)], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    if ">>>" in text:
+        failed, _ = doctest.testfile(str(page), module_relative=False, optionflags=FLAGS)
+        assert failed == 0
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_docstring_examples(name: str) -> None:
+    failed, _ = doctest.testmod(importlib.import_module(name), optionflags=FLAGS)
+    assert failed == 0

@@ -1,0 +1,127 @@
+"""Random Programs: passes, transforms and backends against the NumPy evaluator."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from functad import config
+from functad.core.evaluator import run_program
+from functad.ir.checker import check_program
+from functad.passes.pipeline import PIPELINE, optimize
+from functad.primitives.calls import jit_p
+from functad.testing.numerics import assert_paired, is_double, random_like
+from functad.testing.programs import Example, assert_same, examples
+from functad.testing.rules import apply, backward, forward, forward_linear
+from functad.transforms.vmap import batch_program
+
+
+@pytest.fixture(autouse=True)
+def quiet():
+    """Random Programs divide by zero; NumPy's warnings about it are no news."""
+    with np.errstate(all="ignore"):
+        yield
+
+
+@settings(max_examples=150)
+@given(examples())
+def test_each_pass_keeps_results(example):
+    for step in dict.fromkeys(PIPELINE):
+        program = step(example.program)
+        check_program(program, step.__name__)
+        assert_same(example, run_program(program, example.args), step.__name__)
+
+
+@settings(max_examples=150)
+@given(examples(most=30))
+def test_all_passes_together_keep_results(example):
+    assert_same(example, run_program(optimize(example.program), example.args), "the pipeline")
+
+
+def assert_transposed(example: Example) -> None:
+    """jvp equals linearize, and vjp transposes it."""
+    program, rng = example.program, np.random.default_rng(1)
+    mask = [t.inexact for t in program.in_types]
+    if not any(mask):
+        return
+    tangents = [random_like(t, rng) if t.inexact else None for t in program.in_types]
+    cts = [random_like(t, rng) if t.inexact else None for t in program.out_types]
+    _, dots = forward(program, example.args, tangents)
+    linear = forward_linear(program, example.args, tangents)
+    found = apply(backward(program, mask), [*example.args, *cts], "vjp")
+    if all(np.all(np.isfinite(x)) for x in [*dots, *found]):
+        rtol = 1e-8 if all(is_double(a.type.dtype) for e in program.eqns for a in (*e.inputs, *e.outputs)) else 1e-2
+        assert_paired(cts, dots, cts, linear, f"jvp and linearize of {example}", rtol)
+        assert_paired(cts, dots, found, [t for t in tangents if t is not None], str(example), rtol)
+
+
+@settings(max_examples=150)
+@given(examples(smooth=True))
+def test_reverse_mode_transposes_forward_mode(example):
+    assert_transposed(example)
+
+
+@settings(max_examples=100)
+@given(examples(), st.integers(0, 3), st.integers(0, 2**20))
+def test_vmap_is_a_loop(example, size, choices):
+    program, rng = example.program, np.random.default_rng(choices)
+    batched = [bool(b) for b in rng.integers(0, 2, len(program.inputs))]
+    lanes = [[permuted(v, rng) if b else v for v, b in zip(example.args, batched, strict=True)] for _ in range(size)]
+    args = [
+        np.array([lane[k] for lane in lanes], np.asarray(v).dtype).reshape(size, *np.shape(v)) if b else v
+        for k, (v, b) in enumerate(zip(example.args, batched, strict=True))
+    ]
+    flags: list[bool] = []
+
+    def mapped(*xs):
+        outs, found = batch_program(program, size, xs, batched)
+        flags.extend(found)
+        return outs
+
+    outs = apply(mapped, args, "vmap")
+    for i, lane in enumerate(lanes):
+        results = [out[i] if flag else out for out, flag in zip(outs, flags, strict=True)]
+        try:
+            plain = run_program(program, lane)
+        except (ValueError, IndexError):
+            return
+        assert_same(Example(program, lane, plain), results, f"lane {i} of vmap over {size} with inputs {batched} mapped")
+
+
+def permuted(value, rng):
+    """Another value that is as good an argument: the same elements in another order."""
+    return rng.permuted(value) if np.ndim(value) else value
+
+
+@pytest.mark.parametrize("backend", ["kernel", "native"])
+def test_backends_equal_the_evaluator(backend):
+    @settings(max_examples=100 if backend == "native" else 50)
+    @given(examples(most=20))
+    def check(example):
+        with config.backend(backend):
+            outs = jit_p.bind(*example.args, program=example.program, name="random")
+        assert_same(example, outs, f"the {backend} backend")
+
+    check()
+
+
+@settings(max_examples=60)
+@given(examples(smooth=True))
+def test_native_derivatives_equal_the_evaluators(example):
+    """The vjp is itself a Program: other shapes of code than anybody writes by hand."""
+    from functad.transforms.programs import trace_program
+
+    program = example.program
+    mask = [t.inexact for t in program.in_types]
+    if not any(mask):
+        return
+    rng = np.random.default_rng(2)
+    cts = [random_like(t, rng) for t in program.out_types]
+    gradient = trace_program(backward(program, mask), [*program.in_types, *program.out_types])
+    args = [*example.args, *cts]
+    results = run_program(gradient, args)
+    if all(np.all(np.isfinite(r)) for r in results):
+        outs = jit_p.bind(*args, program=gradient, name="gradient")
+        assert_same(Example(gradient, args, results), outs, "native code for the vjp")
