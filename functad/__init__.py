@@ -7,6 +7,7 @@ array([0.        , 0.84147098])
 
 from functad import config as config
 from functad import errors as errors
+from functad import lax as lax
 from functad import numpy as numpy
 from functad import primitives as primitives
 from functad.api.gradients import grad, value_and_grad
@@ -15,12 +16,13 @@ from functad.api.jit import jit
 from functad.api.linear import jvp, linear_transpose, linearize, vjp
 from functad.api.programs import eval_shape, make_ir, stop_gradient
 from functad.api.vectorize import vmap
+from functad.numpy.at import at
 from functad.tree import tree_map
 from functad.version import VERSION
 
 __version__ = VERSION
 
 __all__ = [
-    "eval_shape", "grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linear_transpose", "linearize", "make_ir",
+    "at", "eval_shape", "grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linear_transpose", "linearize", "make_ir",
     "stop_gradient", "tree_map", "value_and_grad", "vhp", "vjp", "vmap",
 ]  # fmt: skip

@@ -114,8 +114,11 @@ class Tracer:
     def __complex__(self) -> complex:
         raise self._loses("complex()", "the traced value itself, or x.astype(complex)")
 
-    def __array__(self, *args: Any, **kwargs: Any) -> np.ndarray:
-        raise self._loses("np.asarray() (or writing it into a plain array)", "functad.numpy.asarray, np.stack, or x.at[index].set(value)")
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if self.type.inexact:
+            raise self._loses("np.asarray() (or writing it into a plain array)", "functad.numpy.asarray, np.stack, or x.at[index].set(value)")
+        value = self.owner.force(self.variable, "np.asarray() (write functad.numpy.asarray(table)[index] to index a plain array)")
+        return np.array(value, dtype)
 
     def __iter__(self) -> Iterator[Any]:
         if not self.shape:

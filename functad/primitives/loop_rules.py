@@ -144,9 +144,12 @@ class LoopRule:
         steps, consts, carry, xs = self.layout.split(ins)
         state, written = bind_loop(self.stacking, consts, carry, xs, length=self.length, steps=steps, reverse=self.reverse)
         ys = len(self.body.outputs) - len(state)
+        return [*state, *written[:ys]], self.residuals(steps, consts, xs, written[ys:])
+
+    def residuals(self, steps: Sequence[Any], consts: Sequence[Any], xs: Sequence[Any], stacked: Sequence[Any]) -> list[Any]:
+        """All that the linear loops need."""
         references = [c for c, m in zip(consts, self.cm, strict=True) if m and isinstance(type_of(c), SeqType)]
-        invariant = run_program(self.invariants, consts)
-        return [*state, *written[:ys]], [*steps, *references, *invariant, *[xs[i] for i in self.reads], *written[ys:]]
+        return [*steps, *references, *run_program(self.invariants, consts), *[xs[i] for i in self.reads], *stacked]
 
     def _cut_residuals(self, residuals: Sequence[Any]) -> tuple[list[Any], list[Any], list[Any], list[Any], list[Any]]:
         references = len([t for t in select(self.body.in_types[: len(self.cm)], self.cm) if isinstance(t, SeqType)])

@@ -148,7 +148,7 @@ def _pad_transpose(ct: Any, x: Any, value: Any, *, widths: Widths) -> tuple[Any,
 
 def _inside(shape: Ints, widths: Widths) -> Any:
     """Where the result of ``pad`` holds the operand's elements."""
-    return pad(broadcast(np.True_, shape, ()), False, widths)
+    return pad(broadcast(np.True_, shape, ()), np.False_, widths)
 
 
 def _pad_batch(size: int, batched: Sequence[bool], x: Any, value: Any, *, widths: Widths) -> tuple[Any, bool]:

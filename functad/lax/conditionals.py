@@ -1,0 +1,110 @@
+"""``cond``, ``switch`` and ``select``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from functad.core.capture import as_leaf
+from functad.core.tracer import Tracer
+from functad.errors import DtypeError, StructureError
+from functad.lax.bodies import Body, abstract, leaves_and_tree, trace_body, wrap
+from functad.primitives.cond import cond_p
+from functad.primitives.convert import convert
+from functad.primitives.selection import select as strict_select
+from functad.transforms.programs import trace_program
+from functad.tree import leaf_paths, unflatten
+
+__all__ = ["cond", "select", "switch"]
+
+
+def cond(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any], *operands: Any) -> Any:
+    """``true_fun(*operands)`` if ``pred`` else ``false_fun(*operands)``; only one of them runs, under every transform.
+
+    Parameters
+    ----------
+    pred
+        A scalar; numbers are true if they are not zero.
+    true_fun, false_fun
+        Functions whose results agree in structure, shapes and dtypes.
+
+    Examples
+    --------
+    >>> import functad as fd, numpy as np
+    >>> fd.grad(lambda x: fd.lax.cond(x > 0, np.log, lambda x: -x, x))(2.0)
+    np.float64(0.5)
+    """
+    leaf = as_leaf(pred, lambda: "the predicate of cond")
+    if leaf.type.shape != ():
+        raise DtypeError(f"cond takes a scalar predicate, got {leaf.type}; use np.any or np.all, or fd.vmap over it")
+    flag = leaf.value if leaf.type.dtype.kind == "b" else convert(leaf.value, np.dtype(bool))
+    index = convert(flag, np.dtype(np.int64)) if isinstance(flag, Tracer) else np.int64(flag)
+    return _choose("cond", index, (false_fun, true_fun), operands)
+
+
+def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -> Any:
+    """``branches[index](*operands)``, with the index clamped to the branches there are; only one of them runs.
+
+    Examples
+    --------
+    >>> import functad as fd, numpy as np
+    >>> fd.lax.switch(1, [np.sin, np.cos], 0.0)
+    np.float64(1.0)
+    """
+    leaf = as_leaf(index, lambda: "the index of switch")
+    if leaf.type.shape != () or leaf.type.dtype.kind not in "iu":
+        raise DtypeError(f"switch takes a scalar integer index, got {leaf.type}")
+    if not branches:
+        raise StructureError("switch needs at least one branch")
+    value = leaf.value if leaf.type.dtype == np.int64 else convert(leaf.value, np.dtype(np.int64))
+    return _choose("switch", value, branches, operands)
+
+
+def select(pred: Any, on_true: Any, on_false: Any) -> Any:
+    """Elements of ``on_true`` where ``pred`` holds, else of ``on_false``: arrays of one shape and dtype (the predicate may be a scalar).
+
+    Examples
+    --------
+    >>> import functad as fd, numpy as np
+    >>> fd.lax.select(np.array([True, False]), np.array([1.0, 2.0]), np.array([3.0, 4.0]))
+    array([1., 4.])
+    """
+    values = [as_leaf(x, lambda: "an operand of select").value for x in (pred, on_true, on_false)]
+    return strict_select(*values)
+
+
+def _choose(what: str, index: Any, functions: Sequence[Callable[..., Any]], operands: Sequence[Any]) -> Any:
+    leaves, structure = leaves_and_tree(tuple(operands), f"operands of {what}")
+    bodies = [
+        trace_body(lambda xs, f=f: f(*unflatten(structure, xs)), [abstract(x.type, x.kind) for x in leaves], what)  # type: ignore[misc]
+        for f in functions
+    ]
+    check_branches(what, bodies)
+    # each branch closes over values of its own: all take them all
+    consts = [c for b in bodies for c in b.consts]
+    starts = np.cumsum([0, *[len(b.consts) for b in bodies]])
+    programs = [_with_consts(b, int(s), [c.type for c in consts]) for b, s in zip(bodies, starts, strict=False)]
+    outs = cond_p.bind(index, *consts, *[x.value for x in leaves], branches=tuple(programs))
+    return wrap(outs, bodies[0].tree)
+
+
+def _with_consts(body: Body, start: int, types: Sequence[Any]) -> Any:
+    from functad.core.evaluator import run_program
+
+    own, n = len(body.consts), len(types)
+    return trace_program(lambda *args: run_program(body.program, (*args[start : start + own], *args[n:])), (*types, *body.program.in_types[own:]))
+
+
+def check_branches(what: str, bodies: Sequence[Body]) -> None:
+    """Refuse branches whose results differ in structure or types."""
+    first = bodies[0]
+    for number, other in enumerate(bodies[1:], 1):
+        if other.tree != first.tree:
+            raise StructureError(f"{what}: branch 0 returns the structure {first.tree}, branch {number} {other.tree}; they must be the same")
+        for a, b, path in zip(first.program.out_types, other.program.out_types, leaf_paths(first.tree), strict=True):
+            if a is not b:
+                raise StructureError(
+                    f"{what}: the result{path} is {a} in branch 0 and {b} in branch {number}; convert one with .astype or np.broadcast_to"
+                )

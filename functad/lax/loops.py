@@ -1,0 +1,207 @@
+"""``scan``, ``while_loop``, ``fori_loop``, ``map`` and ``associative_scan``."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from functad.core.capture import Leaf, as_leaf
+from functad.core.tracer import Tracer
+from functad.errors import DtypeError, ShapeError, StructureError
+from functad.lax.bodies import Body, abstract, check_carry, leaves_and_tree, promoted, trace_body, wrap
+from functad.numpy import concatenate
+from functad.primitives.convert import convert
+from functad.primitives.loop_body import bind_loop
+from functad.primitives.while_loop import bind_while
+from functad.tree import TreeDef, flatten, tree_map, unflatten
+
+__all__ = ["associative_scan", "fori_loop", "map", "scan", "while_loop"]
+
+
+def scan(
+    f: Callable[[Any, Any], tuple[Any, Any]], init: Any, xs: Any = None, length: int | None = None, reverse: bool = False, unroll: int = 1
+) -> tuple[Any, Any]:
+    """Run ``carry, y = f(carry, x)`` over the first axis of ``xs``, and return the last carry and all ``y`` along a new first axis.
+
+    Parameters
+    ----------
+    f
+        Takes the carry and one element of ``xs``, each a container; returns the next carry, of the same structure and types, and a container (or None).
+    init
+        The first carry.
+    xs
+        A container of arrays with equal first axes, or None.
+    length
+        The number of steps, needed where ``xs`` is None.
+    reverse
+        Whether to run from the last element to the first.
+    unroll
+        Steps that one turn of the native loop makes; the result does not depend on it.
+
+    Examples
+    --------
+    >>> import functad as fd, numpy as np
+    >>> fd.lax.scan(lambda c, x: (c + x, c * x), 0.0, np.array([1.0, 2.0, 3.0]))
+    (np.float64(6.0), array([0., 2., 9.]))
+    """
+    items, x_tree = leaves_and_tree(xs, "xs of scan")
+    n = scan_length(items, length)
+    if operator.index(unroll) < 1:
+        raise StructureError(f"scan: unroll={unroll}; it must be at least 1")
+    elements = [abstract(leaf.type.with_shape(leaf.type.shape[1:])) for leaf in items]
+
+    def step(carry_tree: TreeDef, values: Sequence[Any], count: int) -> Any:
+        result = f(unflatten(carry_tree, values[:count]), unflatten(x_tree, values[count:]))
+        if not (isinstance(result, tuple) and len(result) == 2):
+            raise StructureError(f"scan: the body must return a pair (carry, y), got {type(result).__name__}; return (carry, None) for no y")
+        return result
+
+    carry, body, tree = trace_carry("scan", init, elements, step, lambda t: t.child(0))
+    state, ys = bind_loop(body.program, body.consts, [c.value for c in carry], [x.value for x in items], length=n, reverse=reverse)
+    return wrap(state, tree), wrap(ys, body.tree.child(1))
+
+
+def scan_length(items: Sequence[Leaf], length: int | None) -> int:
+    """The number of steps of a scan."""
+    sizes = set()
+    for leaf in items:
+        if not leaf.type.ndim:
+            raise ShapeError(f"scan runs over the first axis of xs, but one of its leaves is {leaf.type}; close over it instead")
+        sizes.add(leaf.type.shape[0])
+    if length is not None:
+        sizes.add(operator.index(length))
+    if not sizes:
+        raise StructureError("scan: without xs the number of steps must be given: length=n")
+    if len(sizes) > 1:
+        raise ShapeError(f"scan: the first axes of xs (and length) must agree, got {sorted(sizes)}")
+    return int(sizes.pop())
+
+
+def trace_carry(
+    what: str, init: Any, elements: Sequence[Leaf], step: Callable[..., Any], carry_part: Callable[[TreeDef], TreeDef]
+) -> tuple[list[Leaf], Body, TreeDef]:
+    """Trace a body until the carry that it gives is the one that it takes; Python numbers in the first carry follow the body's dtypes."""
+    carry, tree = leaves_and_tree(init, f"the carry of {what}")
+    while True:
+        count = len(carry)
+        start = [abstract(c.type, c.kind) for c in carry]
+        body = trace_body(lambda xs: step(tree, xs, count), [*start, *elements], what)
+        out_tree = carry_part(body.tree)
+        types = body.program.out_types[: out_tree.num_leaves]
+        larger = promoted(carry, types) if out_tree == tree else None
+        if larger is None:
+            check_carry(what, carry, tree, types, out_tree)
+            return carry, body, tree
+        carry = larger
+
+
+def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], init_val: Any) -> Any:
+    """``val = init_val``, then ``val = body_fun(val)`` while ``cond_fun(val)``.
+
+    It is differentiated in reverse mode too, with no bound on the number of steps.
+
+    Parameters
+    ----------
+    cond_fun
+        Returns a scalar boolean.
+    body_fun
+        Returns a container of the structure and types of its argument.
+
+    Examples
+    --------
+    >>> import functad as fd
+    >>> fd.grad(lambda x: fd.lax.while_loop(lambda v: v < 100.0, lambda v: v * v, x))(3.0)
+    np.float64(108.0)
+    """
+    carry, body, tree = trace_carry("while_loop", init_val, (), lambda t, xs, _: body_fun(unflatten(t, xs)), lambda t: t)
+    leaves = [abstract(c.type) for c in carry]
+    test = trace_body(lambda xs: cond_fun(unflatten(tree, xs)), leaves, "while_loop")
+    types = test.program.out_types
+    if len(types) != 1 or types[0].shape != () or types[0].dtype.kind != "b":
+        raise DtypeError(f"while_loop: the condition must return a scalar boolean, got {', '.join([str(t) for t in types])}")
+    state, _, _ = bind_while(test.program, body.program, test.consts, body.consts, [c.value for c in carry])
+    return wrap(state, tree)
+
+
+def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_val: Any) -> Any:
+    """``val = body_fun(i, val)`` for i from ``lower`` to ``upper - 1``; the bounds may be traced integers.
+
+    Examples
+    --------
+    >>> import functad as fd
+    >>> fd.grad(lambda x: fd.lax.fori_loop(0, 3, lambda i, v: v * x, 1.0))(2.0)
+    np.float64(12.0)
+    """
+    bounds = [as_leaf(b, lambda: "a bound of fori_loop") for b in (lower, upper)]
+    for b in bounds:
+        if b.type.shape != () or b.type.dtype.kind not in "iu":
+            raise DtypeError(f"fori_loop takes integer bounds, got {b.type}")
+    first, last = [b.value if b.type.dtype == np.int64 else convert(b.value, np.dtype(np.int64)) for b in bounds]
+
+    def step(tree: TreeDef, xs: Sequence[Any], count: int) -> Any:
+        i, value = unflatten(tree, xs)
+        return i + 1, body_fun(i, value)
+
+    carry, body, tree = trace_carry("fori_loop", (first, init_val), (), step, lambda t: t)
+    static = not isinstance(first, Tracer) and not isinstance(last, Tracer)
+    steps = max(int(last) - int(first), 0) if static else np.maximum(last - first, 0)
+    state, _ = bind_loop(
+        body.program, body.consts, [c.value for c in carry], (), length=steps if static else None, steps=[] if static else [steps]
+    )
+    return wrap(state, tree)[1]
+
+
+def map(f: Callable[[Any], Any], xs: Any) -> Any:
+    """``f`` of each element along the first axis of ``xs``, one after the other (`vmap` does all at once).
+
+    Examples
+    --------
+    >>> import functad as fd, numpy as np
+    >>> fd.lax.map(np.sin, np.zeros(3))
+    array([0., 0., 0.])
+    """
+    return scan(lambda _, x: (None, f(x)), None, xs)[1]
+
+
+def associative_scan(fn: Callable[[Any, Any], Any], elems: Any, reverse: bool = False, axis: int = 0) -> Any:
+    """All prefixes of an associative operation along an axis: ``[e0, fn(e0, e1), fn(fn(e0, e1), e2), ...]``.
+
+    ``fn`` takes and returns containers of arrays and is applied to whole slices, about ``2 log2 n`` times (Blelloch, "Prefix sums and their
+    applications", CMU-CS-90-190, 1990).
+
+    Examples
+    --------
+    >>> import functad as fd, numpy as np
+    >>> fd.lax.associative_scan(np.multiply, np.array([1.0, 2.0, 3.0, 4.0]))
+    array([ 1.,  2.,  6., 24.])
+    """
+    moved = tree_map(lambda x: np.moveaxis(x, axis, 0), elems)
+    if reverse:
+        moved = tree_map(lambda x: np.flip(x, 0), moved)
+    result = _prefixes(fn, moved)
+    if reverse:
+        result = tree_map(lambda x: np.flip(x, 0), result)
+    return tree_map(lambda x: np.moveaxis(x, 0, axis), result)
+
+
+def _prefixes(fn: Callable[[Any, Any], Any], elems: Any) -> Any:
+    leaves, _ = flatten(elems)
+    n = leaves[0].shape[0]
+    if n < 2:
+        return elems
+    # pairs e0 e1, e2 e3, ...: their prefixes are every second one; the others are one element more
+    pairs = fn(tree_map(lambda x: x[: n - 1 : 2], elems), tree_map(lambda x: x[1::2], elems))
+    odd = _prefixes(fn, pairs)
+    until = n // 2 if n % 2 else n // 2 - 1
+    rest = fn(tree_map(lambda x: x[:until], odd), tree_map(lambda x: x[2::2], elems))
+    even = tree_map(lambda x, r: concatenate([x[:1], r]), elems, rest)
+    return tree_map(_interleave, even, odd)
+
+
+def _interleave(even: Any, odd: Any) -> Any:
+    n = odd.shape[0]
+    both = np.stack([even[:n], odd], 1).reshape((2 * n, *odd.shape[1:]))
+    return both if even.shape[0] == n else concatenate([both, even[n:]])

@@ -1,0 +1,168 @@
+"""The ``cond`` equation: one of several branches, chosen by an index. Only the chosen one runs, under every transform."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from functad.core.evaluator import run_program
+from functad.core.primitive import Linear, Primitive, Sample, type_of
+from functad.core.zeros import zeros
+from functad.errors import StructureError
+from functad.ir.program import Eqn, Program, Var
+from functad.ir.types import ArrayType, SeqType, array_type
+from functad.primitives.lanes import map_over_lanes
+from functad.primitives.loop_body import bind_loop
+from functad.primitives.loop_rules import present
+from functad.transforms.programs import batch_of, derived, expand, jvp_of, linearized, select, trace_program
+from functad.transforms.transpose import linear_variables
+
+__all__ = ["cond_p"]
+
+Mask = tuple[bool, ...]
+
+
+def union(masks: Sequence[Sequence[Any]]) -> Mask:
+    """What any of several masks flags."""
+    return tuple([any(flags) for flags in zip(*masks, strict=True)])
+
+
+def _bind(index: Any, operands: Sequence[Any], branches: Sequence[Program]) -> list[Any]:
+    return list(cond_p.bind(index, *operands, branches=tuple(branches)))
+
+
+def _type_rule(index: ArrayType, *operands: ArrayType, branches: tuple[Program, ...]) -> tuple[ArrayType, ...]:
+    for b in branches:
+        if b.in_types != operands or b.out_types != branches[0].out_types:
+            raise StructureError(f"branches give {[b.out_types for b in branches]} on {operands}: they must agree in all types")
+    return branches[0].out_types
+
+
+def _evaluate(index: Any, *operands: Any, branches: tuple[Program, ...]) -> tuple[Any, ...]:
+    chosen = min(max(int(index), 0), len(branches) - 1)
+    return tuple(run_program(branches[chosen], operands))
+
+
+def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, branches: tuple[Program, ...]) -> tuple[Sequence[Any], Sequence[Any]]:
+    mask = present(tangents[1:])
+    force = union([jvp_of(b, mask)[1] for b in branches])
+    made = [jvp_of(b, mask, force)[0] for b in branches]
+    outs = _bind(primals[0], [*primals[1:], *select(tangents[1:], mask)], made)
+    n = len(branches[0].outputs)
+    return outs[:n], expand(outs[n:], force)
+
+
+class CondRule:
+    """The linear rule of a choice: forward, tangent and backward choose again by the same index.
+
+    The residuals of all branches share slots, one a type; the chosen branch fills what it needs, and the rest is zeros (or empty sequences).
+    """
+
+    active = True
+
+    def __init__(self, branches: tuple[Program, ...], mask: Mask) -> None:
+        self.branches = branches
+        self.skip = int(mask[0])
+        self.splits = [linearized(b, mask[1:]) for b in branches]
+        self.slots: list[ArrayType] = []
+        self.places = [self._allocate(s.residual_types) for s in self.splits]
+        self.forwards = [self._fill(s.forward, p) for s, p in zip(self.splits, self.places, strict=True)]
+
+    def _allocate(self, types: Sequence[ArrayType]) -> list[int]:
+        taken: list[int] = []
+        for t in types:
+            free = [i for i, slot in enumerate(self.slots) if slot is t and i not in taken]
+            if not free:
+                self.slots.append(t)
+            taken.append(free[0] if free else len(self.slots) - 1)
+        return taken
+
+    def _fill(self, forward: Program, places: Sequence[int]) -> Program:
+        n = len(self.branches[0].outputs)
+
+        def f(*args: Any) -> list[Any]:
+            outs = run_program(forward, args)
+            own = dict(zip(places, outs[n:], strict=True))
+            return [*outs[:n], *[own[i] if i in own else blank(t) for i, t in enumerate(self.slots)]]
+
+        return trace_program(f, forward.in_types)
+
+    def primal(self, eqn: Eqn | None, ins: Sequence[Any], known: Mapping[Var, Any]) -> tuple[Sequence[Any], Sequence[Any]]:
+        outs = _bind(ins[0], ins[1:], self.forwards)
+        n = len(self.branches[0].outputs)
+        return outs[:n], [ins[0], *outs[n:]]
+
+    def forward(self, residuals: Sequence[Any], tangents: Sequence[Any]) -> Sequence[Any]:
+        return self._apply("tangent", residuals, tangents[self.skip :])
+
+    def backward(self, residuals: Sequence[Any], cotangents: Sequence[Any]) -> Sequence[Any]:
+        return [*[None] * self.skip, *self._apply("cotangent", residuals, cotangents)]
+
+    def _apply(self, kind: str, residuals: Sequence[Any], values: Sequence[Any]) -> list[Any]:
+        given = present(values)
+        force = union([getattr(s, kind)(given)[1] for s in self.splits])
+        if not any(force):
+            return [None] * len(force)
+        made = [
+            derived(linear, ("slots", tuple(p), tuple(self.slots)), lambda linear=linear, p=p: self._on_slots(linear, p))  # type: ignore[misc]
+            for linear, p in zip([getattr(s, kind)(given, force)[0] for s in self.splits], self.places, strict=True)
+        ]
+        return expand(_bind(residuals[0], [*residuals[1:], *select(values, given)], made), force)
+
+    def _on_slots(self, linear: Program, places: Sequence[int]) -> Program:
+        n = len(self.slots)
+        types = (*self.slots, *linear.in_types[len(places) :])
+        return trace_program(lambda *args: run_program(linear, (*[args[i] for i in places], *args[n:])), types)
+
+
+def blank(type: ArrayType) -> Any:
+    """What stands for a residual of a branch that was not taken."""
+    if not isinstance(type, SeqType):
+        return zeros(type)
+    body = trace_program(lambda: [blank(type.element)], ())
+    _, (empty,) = bind_loop(body, (), (), (), length=None, steps=[np.int64(0)])
+    return empty
+
+
+def _transpose(cts: Sequence[Any], *operands: Any, branches: tuple[Program, ...]) -> list[Any]:
+    mask = tuple([type(x) is Linear for x in operands])
+    for b in branches:
+        linear_variables(b, mask[1:])  # raises where a branch is not linear
+    rule = CondRule(branches, mask)
+    _, residuals = rule.primal(None, [zeros(x.type) if type(x) is Linear else x for x in operands], {})
+    return expand(rule.backward(residuals, cts), mask)
+
+
+def _batch(size: int, batched: Sequence[Any], *operands: Any, branches: tuple[Program, ...]) -> tuple[Sequence[Any], Sequence[Any]]:
+    if batched[0]:
+        return map_over_lanes(cond_p, size, batched, operands, {"branches": branches})
+    force = union([batch_of(b, size, batched[1:])[1] for b in branches])
+    made = [batch_of(b, size, batched[1:], force)[0] for b in branches]
+    outs = _bind(operands[0], operands[1:], made)
+    return outs, ["elements" if flag and isinstance(type_of(o), SeqType) else flag for o, flag in zip(outs, force, strict=True)]
+
+
+def _samples() -> list[Sample]:
+    from functad.primitives.arithmetic import mul, square
+    from functad.primitives.trigonometric import cos, sin
+
+    vector, scalar = array_type((3,), np.float64), array_type((), np.float64)
+    makers = (lambda x, a: [mul(sin(x), a), a], lambda x, a: [square(x), mul(a, a)], lambda x, a: [cos(mul(x, a)), a])
+    branches = tuple(trace_program(f, (vector, scalar)) for f in makers)
+    return [Sample((np.int64(i), vector, scalar), {"branches": branches}) for i in range(3)]
+
+
+cond_p = Primitive(
+    "cond",
+    type_rule=_type_rule,
+    evaluate=_evaluate,
+    multiple_results=True,
+    jvp_call=_jvp,
+    linearize=lambda types, params, mask: CondRule(params["branches"], mask),
+    transpose=_transpose,
+    linear="jointly",
+    batch=_batch,
+    samples=_samples,
+)
