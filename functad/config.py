@@ -26,12 +26,13 @@ class Flag(Generic[T]):
     def __init__(self, name: str, default: str, parse: Callable[[str], T], doc: str) -> None:
         self.name = name
         self.__doc__ = doc
-        self._value: ContextVar[T] = ContextVar(name, default=parse(os.environ.get(name, default)))
+        self._first = parse(os.environ.get(name, default))
+        self._value: ContextVar[T] = ContextVar(name)
 
     @property
     def value(self) -> T:
         """The value in force in this context."""
-        return self._value.get()
+        return self._value.get(self._first)
 
     @contextmanager
     def __call__(self, value: T) -> Iterator[None]:

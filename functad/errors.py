@@ -5,9 +5,22 @@ from __future__ import annotations
 import numpy as np
 
 __all__ = [
-    "ArgumentError", "AxisError", "DtypeError", "EscapedTracerError", "FunctadError", "ImmutableError", "IndexOutOfBoundsError",
-    "InternalError", "InvalidIndexError", "LinearityError", "MissingExtraError", "ShapeError", "StructureError", "TracerConversionError", "UnsupportedError",
-]  # fmt: skip
+    "ArgumentError",
+    "AxisError",
+    "DtypeError",
+    "EscapedTracerError",
+    "FunctadError",
+    "ImmutableError",
+    "IndexOutOfBoundsError",
+    "InternalError",
+    "InvalidIndexError",
+    "LinearityError",
+    "MissingExtraError",
+    "ShapeError",
+    "StructureError",
+    "TracerConversionError",
+    "UnsupportedError",
+]
 
 
 class FunctadError(Exception):

@@ -17,7 +17,6 @@ TreeDef = optree.PyTreeSpec
 NAMESPACE = "functad"
 
 _tree_flatten = optree.tree_flatten
-_LEAF = optree.tree_structure(0)
 
 
 def register(cls: type, flatten: Callable[[Any], tuple[Sequence[Any], Any]], unflatten: Callable[[Any, Sequence[Any]], Any]) -> None:
@@ -87,7 +86,7 @@ def _register_dataclass(cls: type) -> None:
         return tuple(getattr(x, n) for n in names), tuple(getattr(x, n) for n in statics), names
 
     def put_together(static: tuple[Any, ...], children: Sequence[Any]) -> Any:
-        made = object.__new__(cls)  # not __init__: it may convert or check what is a tracer here
+        made: Any = object.__new__(cls)  # not __init__: it may convert or check what is a tracer here
         for name, value in (*zip(names, children, strict=True), *zip(statics, static, strict=True)):
             object.__setattr__(made, name, value)
         return made

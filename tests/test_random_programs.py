@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from functad import config
@@ -14,7 +14,9 @@ from functad.passes.pipeline import PIPELINE, optimize
 from functad.primitives.calls import jit_p
 from functad.testing.numerics import assert_paired, is_double, random_like
 from functad.testing.programs import Example, assert_same, examples
+from functad.testing.reduction import check_example
 from functad.testing.rules import apply, backward, forward, forward_linear
+from functad.transforms.programs import trace_program
 from functad.transforms.vmap import batch_program
 
 
@@ -25,19 +27,27 @@ def quiet():
         yield
 
 
-@settings(max_examples=150)
+REDUCED = (Phase.explicit, Phase.generate)  # failures are reduced by check_example, not shrunk by hypothesis
+
+
+@settings(max_examples=150, phases=REDUCED)
 @given(examples())
 def test_each_pass_keeps_results(example):
     for step in dict.fromkeys(PIPELINE):
-        program = step(example.program)
-        check_program(program, step.__name__)
-        assert_same(example, run_program(program, example.args), step.__name__)
+        check_example(example, lambda program, args, step=step: run_program(checked(step, program), args), step.__name__)
 
 
-@settings(max_examples=150)
+def checked(step, program):
+    """What a pass makes, if it is well formed."""
+    rewritten = step(program)
+    check_program(rewritten, step.__name__)
+    return rewritten
+
+
+@settings(max_examples=150, phases=REDUCED)
 @given(examples(most=30))
 def test_all_passes_together_keep_results(example):
-    assert_same(example, run_program(optimize(example.program), example.args), "the pipeline")
+    check_example(example, lambda program, args: run_program(optimize(program), args), "the pipeline")
 
 
 def assert_transposed(example: Example) -> None:
@@ -95,33 +105,39 @@ def permuted(value, rng):
     return rng.permuted(value) if np.ndim(value) else value
 
 
-@pytest.mark.parametrize("backend", ["kernel", "native"])
-def test_backends_equal_the_evaluator(backend):
-    @settings(max_examples=100 if backend == "native" else 50)
-    @given(examples(most=20))
-    def check(example):
+def run_on(backend):
+    """A backend as a way of running Programs."""
+
+    def run(program, args):
         with config.backend(backend):
-            outs = jit_p.bind(*example.args, program=example.program, name="random")
-        assert_same(example, outs, f"the {backend} backend")
+            return jit_p.bind(*args, program=program, name="random")
 
-    check()
+    return run
 
 
-@settings(max_examples=60)
+@settings(max_examples=100, phases=REDUCED)
+@given(examples(most=20))
+def test_native_code(example):
+    check_example(example, run_on("native"), "native code")
+
+
+@settings(max_examples=60, phases=REDUCED)
+@given(examples(most=20))
+def test_kernel_evaluator(example):
+    check_example(example, run_on("kernel"), "the kernel evaluator")
+
+
+@settings(max_examples=60, phases=REDUCED)
 @given(examples(smooth=True))
-def test_native_derivatives_equal_the_evaluators(example):
-    """The vjp is itself a Program: other shapes of code than anybody writes by hand."""
-    from functad.transforms.programs import trace_program
-
+def test_native_derivatives(example):
+    """The vjp is itself a Program, with other shapes of code than anybody writes by hand."""
     program = example.program
     mask = [t.inexact for t in program.in_types]
     if not any(mask):
         return
     rng = np.random.default_rng(2)
-    cts = [random_like(t, rng) for t in program.out_types]
     gradient = trace_program(backward(program, mask), [*program.in_types, *program.out_types])
-    args = [*example.args, *cts]
+    args = [*example.args, *[random_like(t, rng) for t in program.out_types]]
     results = run_program(gradient, args)
     if all(np.all(np.isfinite(r)) for r in results):
-        outs = jit_p.bind(*args, program=gradient, name="gradient")
-        assert_same(Example(gradient, args, results), outs, "native code for the vjp")
+        check_example(Example(gradient, args, results), run_on("native"), "native code for the vjp")

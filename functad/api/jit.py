@@ -11,21 +11,25 @@ from typing import Any, overload
 
 import numpy as np
 
+from functad import config
 from functad.api.arguments import fresh_all, leaves_of, name_of, normal_argnums
+from functad.api.signatures import entry_signature
+from functad.api.stages import Lowered
 from functad.core.capture import Leaf, capture
-from functad.core.trace import type_name
+from functad.core.evaluator import run_program
+from functad.core.trace import current_trace, escaped, type_name
 from functad.core.tracer import Tracer
 from functad.errors import StructureError
 from functad.ir.program import Program
-from functad.primitives.calls import jit_p
+from functad.primitives.calls import jit_p, set_executor
 from functad.tree import TreeDef, unflatten
 
 __all__ = ["Jitted", "Traced", "jit"]
 
 
-@dataclass
+@dataclass(eq=False)
 class Traced:
-    """A Program traced from one kind of call, and what it is valid for."""
+    """A Program traced from one kind of call, what it is valid for, and how to call it natively."""
 
     program: Program
     in_tree: TreeDef
@@ -33,6 +37,7 @@ class Traced:
     out_tree: TreeDef
     captures: list[Tracer]
     arrays: list[tuple[np.ndarray, np.ndarray]]  # closed-over writeable arrays, and what they held
+    entry: Callable[..., Any] | None = None  # takes the arguments of a positional call as they are; None: take them apart in Python
 
     def valid(self) -> bool:
         """Whether the closed-over arrays still hold what they held."""
@@ -50,6 +55,10 @@ class Jitted:
         self._traced: dict[Any, list[Traced]] = {}
         self._lock = threading.RLock()
 
+    def __new__(cls, *args: Any) -> Jitted:
+        # each function has a class of its own: its __call__ becomes the native entry of the last kind of call, which no Python code then precedes
+        return super().__new__(type("Jitted", (Jitted,), {"__doc__": cls.__doc__}) if cls is Jitted else cls)
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._dispatch(args, kwargs)
 
@@ -64,8 +73,39 @@ class Jitted:
     def _dispatch(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         traced, leaves = self.trace(args, kwargs)
         values = [*traced.captures, *[leaf.value for leaf in leaves]]
+        if current_trace() is None and config.backend.value == "native":
+            for v in values:
+                if type(v) is Tracer:
+                    raise escaped(v)
+            return traced.out_tree.unflatten(self.native(traced, args, kwargs, leaves)(*values))
         outs = jit_p.bind(*values, program=traced.program, name=name_of(self._f))
         return traced.out_tree.unflatten(fresh_all(outs, values))
+
+    def native(self, traced: Traced, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: Sequence[Leaf]) -> Callable[..., Any]:
+        """The native call of the leaves; as a side effect, calls like this one go straight to native code from now on."""
+        from functad.lower.compile import compiled_of, entry_for
+        from functad.lower.execute import native_call
+
+        if traced.entry is None and not kwargs and not traced.arrays:
+            dynamic, static = self.split_static(args, kwargs)
+            fixed = {i: value.value for i, value in static[0]}
+            signature = entry_signature(dynamic[0], fixed, leaves, traced.out_tree, traced.program.out_types)
+            if signature is not None:
+                traced.entry = entry_for(compiled_of(traced.program), signature, self._slow, name_of(self._f))
+        if traced.entry is not None:
+            type(self).__call__ = staticmethod(traced.entry)  # type: ignore[method-assign]
+        return native_call(traced.program)
+
+    def _slow(self, *args: Any, **kwargs: Any) -> Any:
+        """What the entry calls with arguments that are not those it was made for."""
+        return self._dispatch(args, kwargs)
+
+    def lower(self, *args: Any, **kwargs: Any) -> Lowered:
+        """The stages of compiling this function for such arguments, to be looked at one by one."""
+        traced, _ = self.trace(args, kwargs)
+        if traced.captures:
+            raise StructureError(f"lower: {name_of(self._f)} closes over traced values; make them arguments")
+        return Lowered(traced.program, self)
 
     def trace(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Traced, list[Leaf]]:
         """The Program for these arguments, traced now if there is none yet, and the leaves of the dynamic arguments."""
@@ -106,7 +146,7 @@ class Jitted:
         """Dynamic arguments as (args, kwargs), and static ones as ((position, value), ...), ((name, value), ...)."""
         if not self._static_argnums and not self._static_argnames:
             return (args, kwargs), ((), ())
-        positions = set()
+        positions: set[int] = set()
         for p in self._static_argnums:
             if -len(args) <= p < len(args):
                 positions.update(normal_argnums(p, len(args), "jit"))
@@ -206,3 +246,14 @@ def complete_static(f: Callable[..., Any], nums: tuple[int, ...], names: tuple[s
     more_nums = {positional.index(n) for n in names if n in positional}
     return tuple(sorted({*nums, *more_nums})), tuple(sorted({*names, *more_names}))
 
+
+def execute_jit(program: Program, args: Sequence[Any]) -> Sequence[Any]:
+    """Run a ``jit`` equation by the chosen backend, which is imported now."""
+    if config.backend.value == "evaluator":
+        return run_program(program, args)
+    from functad.lower.execute import execute
+
+    return execute(program, args)
+
+
+set_executor(execute_jit)

@@ -89,7 +89,9 @@ def primals_and_tangents(
         elif type(t.value) is not Tracer and not np.any(t.value):
             result.append(None)
         else:
-            raise DtypeError(f"{transform}: primals{path} is {leaf.type}, which has no derivative; its tangent must be zeros, or convert it with .astype(float)")
+            raise DtypeError(
+                f"{transform}: primals{path} is {leaf.type}, which has no derivative; its tangent must be zeros, or convert it with .astype(float)"
+            )
     return checked, result
 
 
@@ -238,6 +240,13 @@ def linearize(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> An
     return _linearized(LinearFunction, f, primals, "linearize", has_aux, require_inexact=True)
 
 
+def abstract_type(x: Any) -> ArrayType:
+    """The type of a value, or of anything with a shape and a dtype."""
+    if hasattr(x, "shape") and hasattr(x, "dtype"):
+        return array_type(tuple(x.shape), x.dtype)
+    return as_leaf(x, lambda: "primals").type
+
+
 def linear_transpose(f: Callable[..., Any], *primals: Any) -> Callable[..., tuple[Any, ...]]:
     """The transpose of a linear function, from a cotangent of its value to a tuple of cotangents of its arguments.
 
@@ -255,7 +264,7 @@ def linear_transpose(f: Callable[..., Any], *primals: Any) -> Callable[..., tupl
     (np.float64(6.0),)
     """
     found, structure = flatten(primals)
-    types = [array_type(tuple(x.shape), x.dtype) if hasattr(x, "shape") and hasattr(x, "dtype") else as_leaf(x, lambda: "primals").type for x in found]
+    types = [abstract_type(x) for x in found]
     types = [t if t.inexact else t.with_dtype(np.dtype(np.float64)) for t in types]
     leaves = [Leaf(None, t, ARRAY if t.ndim else SCALAR) for t in types]
     captured = capture(lambda xs: f(*unflatten(structure, xs)), leaves, "linear_transpose", concrete=False)
@@ -270,6 +279,6 @@ def linear_transpose(f: Callable[..., Any], *primals: Any) -> Callable[..., tupl
         linear = [False] * n + [True] * len(types)
         found = transpose_program(captured.program, linear, [*captured.captures, *[None] * len(types)], cts)
         full = [instantiate(c, t) for c, t in zip(found, types, strict=True)]
-        return structure.unflatten(fresh_all(full, [c for c in cts if type_of(c).ndim]))  # type: ignore[no-any-return]
+        return tuple(unflatten(structure, fresh_all(full, [c for c in cts if type_of(c).ndim])))
 
     return transposed

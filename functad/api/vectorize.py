@@ -53,7 +53,9 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, axis_size: 
         size = mapped_size(f, leaves, axes, paths, axis_size)
         batched = [a is not None for a in axes]
         moved = [leaf.value if a is None else move_axis(leaf.value, a, 0) for leaf, a in zip(leaves, axes, strict=True)]
-        inner = [Leaf(x, element_type(leaf, a), leaf.kind if a is None else element_kind(leaf)) for x, leaf, a in zip(moved, leaves, axes, strict=True)]
+        kinds = [leaf.kind if a is None else element_kind(leaf) for leaf, a in zip(leaves, axes, strict=True)]
+        types = [element_type(leaf, a) for leaf, a in zip(leaves, axes, strict=True)]
+        inner = [Leaf(x, t, k) for x, t, k in zip(moved, types, kinds, strict=True)]
 
         def call(xs: Sequence[Any]) -> Any:
             new_args, new_kwargs = unflatten(structure, xs)
@@ -121,7 +123,8 @@ def mapped_size(f: Callable[..., Any], leaves: Sequence[Leaf], axes: Sequence[in
         raise StructureError(f"vmap: no argument of {name_of(f)} is mapped (in_axes is None throughout); map one, or pass axis_size")
     if len(found) > 1:
         listed = ", ".join(f"arguments{p}: {n}" for p, n in sizes.items())
-        raise ShapeError(f"vmap: the mapped axes of {name_of(f)} have different sizes ({listed}{f', axis_size: {given}' if given is not None else ''})")
+        wanted = "" if given is None else f", axis_size: {given}"
+        raise ShapeError(f"vmap: the mapped axes of {name_of(f)} have different sizes ({listed}{wanted})")
     return found.pop()
 
 

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from functad.core.trace import ABSENT, Trace, type_name, using
 from functad.core.seq import Seq
+from functad.core.trace import ABSENT, Trace, type_name, using
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.errors import DtypeError, StructureError
 from functad.ir.program import Program, Var

@@ -166,7 +166,7 @@ def zeros_of(type: ArrayType) -> np.ndarray:
     return np.broadcast_to(np.zeros((), type.dtype), type.shape)
 
 
-def bind_all(primitive: Primitive, args: Sequence[Any], params: dict[str, Any]) -> tuple[Any, ...]:
+def bind_all(primitive: Primitive, args: Sequence[Any], params: Mapping[str, Any]) -> tuple[Any, ...]:
     """``bind`` with the results always as a tuple."""
     out = primitive.bind(*args, **params)
     return tuple(out) if primitive.multiple_results else (out,)

@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
-from functad.ir.program import Program, Var
+from functad.ir.program import Eqn, Program, Var, sub_programs
 
-__all__ = ["dce", "kept_equations"]
+__all__ = ["dce", "kept_equations", "may_raise"]
+
+
+def may_raise(eqn: Eqn) -> bool:
+    """Whether running an equation, or the Programs that it calls, can raise."""
+    return eqn.primitive.may_raise or any(program_may_raise(p) for p in sub_programs(eqn))
+
+
+def program_may_raise(program: Program) -> bool:
+    """Whether running a Program can raise; found once."""
+    found = program.derived.get("may_raise")
+    if found is None:
+        found = program.derived["may_raise"] = any(may_raise(e) for e in program.eqns)
+    return bool(found)
 
 
 def kept_equations(program: Program) -> list[bool]:
@@ -13,7 +26,7 @@ def kept_equations(program: Program) -> list[bool]:
     kept = [False] * len(program.eqns)
     for i in range(len(program.eqns) - 1, -1, -1):
         eqn = program.eqns[i]
-        if eqn.primitive.may_raise or not needed.isdisjoint(eqn.outputs):
+        if not needed.isdisjoint(eqn.outputs) or may_raise(eqn):
             kept[i] = True
             needed.update([a for a in eqn.inputs if type(a) is Var])
     return kept

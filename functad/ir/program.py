@@ -173,6 +173,8 @@ def literal(value: Any) -> Literal:
 def sub_programs(eqn: Eqn) -> list[Program]:
     """The Programs among the params of an equation, those in tuples included."""
     found: list[Program] = []
+    if not eqn.params:
+        return found
     stack = [v for _, v in sorted(eqn.params.items(), reverse=True)]
     while stack:
         value = stack.pop()

@@ -172,7 +172,8 @@ class Reduce(Instr):
 class Scatter(Instr):
     """``buffer[index] = op(buffer[index], value)`` with data-dependent, possibly repeated indices; op is set, sum, prod, max or min.
 
-    The buffer holds its starting value before the kernel. Points run in order: for ``set`` the last one wins.
+    The buffer holds its starting value before the kernel. Points run in order: for ``set`` the last one wins, and a ``Load`` of the same
+    element earlier in the body sees what the points before have left there.
     """
 
     buffer: Buffer
@@ -250,11 +251,12 @@ class Call(Statement):
 
 @dataclass(frozen=True, slots=True)
 class CheckInfo:
-    """What a failed ``Check`` raises: an error class of ``functad.errors`` by name, a message, the user's location."""
+    """What a failed ``Check`` raises: an error class of ``functad.errors`` by name, a message to be formatted with sizes, the user's location."""
 
     error: str
     message: str
     location: Any = None
+    sizes: tuple[Poly, ...] = ()
 
 
 @dataclass(eq=False, slots=True)

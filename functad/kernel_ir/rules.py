@@ -8,6 +8,8 @@ and a rule must be right whatever their values are (sizes up to ``lower.abstract
 Inside a rule ``b.require(ok, "IndexOutOfBoundsError", "index {0} of axis ...", size)`` makes the whole call raise that error of
 ``functad.errors``, at the user's location, where the bool Value ``ok`` is false; sizes are put into the message when it is raised. The kernel may
 run on: clamp what was wrong.
+
+A rule may be run several times (first to see what it reads), so it keeps no state.
 """
 
 from __future__ import annotations
@@ -74,8 +76,7 @@ class Statements(KernelRule):
     """``fn(ctx, in_types, out_types, **params)`` appends, in order of execution, statements that fill the results' buffers.
 
     ``ctx.kernel(axes, fn, name)``
-        A loop nest over ``axes`` (sizes, outermost first). ``fn(b, index)`` builds its body; ``index`` holds ``Affine.axis(i)`` of every axis. It is
-        called later, when all that is to be in memory is known, so it may only build the body.
+        A loop nest over ``axes`` (sizes, outermost first). ``fn(b, index)`` builds its body; ``index`` holds ``Affine.axis(i)`` of every axis.
     ``ctx.read(k)``
         ``read(index, mask=None, fill=0)``, for use inside the ``fn`` of a kernel: the element of operand k, as in a ``Pull`` rule. What computes the
         operand fuses into the kernel; it is not stored for this.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Union
 
 from functad.ir.types import Symbol
 
@@ -93,7 +92,7 @@ class Poly:
         return text
 
 
-Extent = Union[int, Symbol, Poly]
+Extent = int | Symbol | Poly
 
 
 def poly(value: Extent) -> Poly:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -29,7 +30,8 @@ def scan(
     Parameters
     ----------
     f
-        Takes the carry and one element of ``xs``, each a container; returns the next carry, of the same structure and types, and a container (or None).
+        Takes the carry and one element of ``xs``, each a container; returns the next carry, of the same structure and types, and a
+        container (or None).
     init
         The first carry.
     xs
@@ -53,7 +55,7 @@ def scan(
         raise StructureError(f"scan: unroll={unroll}; it must be at least 1")
     elements = [abstract(leaf.type.with_shape(leaf.type.shape[1:])) for leaf in items]
 
-    def step(carry_tree: TreeDef, values: Sequence[Any], count: int) -> Any:
+    def step(carry_tree: TreeDef, count: int, values: Sequence[Any]) -> Any:
         result = f(unflatten(carry_tree, values[:count]), unflatten(x_tree, values[count:]))
         if not (isinstance(result, tuple) and len(result) == 2):
             raise StructureError(f"scan: the body must return a pair (carry, y), got {type(result).__name__}; return (carry, None) for no y")
@@ -86,9 +88,8 @@ def trace_carry(
     """Trace a body until the carry that it gives is the one that it takes; Python numbers in the first carry follow the body's dtypes."""
     carry, tree = leaves_and_tree(init, f"the carry of {what}")
     while True:
-        count = len(carry)
         start = [abstract(c.type, c.kind) for c in carry]
-        body = trace_body(lambda xs: step(tree, xs, count), [*start, *elements], what)
+        body = trace_body(functools.partial(step, tree, len(carry)), [*start, *elements], what)
         out_tree = carry_part(body.tree)
         types = body.program.out_types[: out_tree.num_leaves]
         larger = promoted(carry, types) if out_tree == tree else None
@@ -116,7 +117,7 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
     >>> fd.grad(lambda x: fd.lax.while_loop(lambda v: v < 100.0, lambda v: v * v, x))(3.0)
     np.float64(108.0)
     """
-    carry, body, tree = trace_carry("while_loop", init_val, (), lambda t, xs, _: body_fun(unflatten(t, xs)), lambda t: t)
+    carry, body, tree = trace_carry("while_loop", init_val, (), lambda t, _, xs: body_fun(unflatten(t, xs)), lambda t: t)
     leaves = [abstract(c.type) for c in carry]
     test = trace_body(lambda xs: cond_fun(unflatten(tree, xs)), leaves, "while_loop")
     types = test.program.out_types
@@ -141,7 +142,7 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_
             raise DtypeError(f"fori_loop takes integer bounds, got {b.type}")
     first, last = [b.value if b.type.dtype == np.int64 else convert(b.value, np.dtype(np.int64)) for b in bounds]
 
-    def step(tree: TreeDef, xs: Sequence[Any], count: int) -> Any:
+    def step(tree: TreeDef, count: int, xs: Sequence[Any]) -> Any:
         i, value = unflatten(tree, xs)
         return i + 1, body_fun(i, value)
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from functad.core.tracer import Tracer
 from functad.errors import DtypeError, ShapeError
 from functad.numpy import ufuncs
 from functad.numpy.dispatch import here, is_traced
@@ -89,11 +90,11 @@ class Update:
 
     def divide(self, value: Any) -> Any:
         """A copy of x with ``x[index] /= value``."""
-        return ufuncs.divide(self._x, self._factors(value))
+        return self._factored(ufuncs.divide, value)
 
     def power(self, value: Any) -> Any:
         """A copy of x with ``x[index] **= value``."""
-        return ufuncs.power(self._x, self._factors(value))
+        return self._factored(ufuncs.power, value)
 
     def min(self, value: Any) -> Any:
         """A copy of x with ``x[index] = np.minimum(x[index], value)``."""
@@ -107,11 +108,12 @@ class Update:
         """A copy of x with ``x[index] = f(x[index])``."""
         return self.set(f(self.get()))
 
-    def _factors(self, value: Any) -> Any:
-        """The product of the values at each element; 1 where there are none."""
+    def _factored(self, f: Callable[..., Any], value: Any) -> Any:
+        """``f`` of each element and the product of its values, which is 1 where there are none."""
         x = as_array(self._x, "at")
         dtype = result_dtype([x, operand(value, "at")])
-        return Update(np.ones(shape_of(x), dtype), self._index).multiply(value)
+        y = f(x, Update(np.ones(shape_of(x), dtype), self._index).multiply(value))
+        return fresh_array(y) if type(y) is Tracer else np.asarray(y)
 
     def _traced(self, values: tuple[Any, ...]) -> bool:
         index = self._index if isinstance(self._index, tuple) else (self._index,)
@@ -185,10 +187,10 @@ def _slices_updated(x: Any, index: Index, op: str, v: Any) -> Any:
     shape, spans = shape_of(x), index.spans
     v = flip(reshape(v, [s.count for s in spans]), [a for a, s in enumerate(spans) if s.reverse])
     lead = len(index.dropped)
-    if lead and all(s.takes_all(n) == (a >= lead) for a, (s, n) in enumerate(zip(spans, shape, strict=True))):
+    if lead and index.dropped == set(range(lead)) and all(s.takes_all(n) for s, n in zip(spans[lead:], shape[lead:], strict=True)):
         return SCATTERS[op].bind(x, reshape(v, shape[lead:]), *[np.int64(s.start) for s in spans[:lead]], batch=0)
     if op in _COMBINE:
-        v = _COMBINE[op](slice_(x, *zip(*[(s.start, s.stop, s.step) for s in spans], strict=True)), v)
+        v = _COMBINE[op](slice_(x, [s.start for s in spans], [s.stop for s in spans], [s.step for s in spans]), v)
     widths = [s.margins(n) for s, n in zip(spans, shape, strict=True)]
     if op == "add":
         zero = x.dtype.type(complex(-0.0, -0.0) if x.dtype.kind == "c" else -0.0)  # x + -0.0 is x, also where x is -0.0

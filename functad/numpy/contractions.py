@@ -17,7 +17,7 @@ from functad.errors import ShapeError
 from functad.numpy.axes import normal_axes, normal_axis
 from functad.numpy.dispatch import here, implements
 from functad.numpy.elementwise import declare
-from functad.numpy.operands import as_array, cast, fresh, promote, shape_of
+from functad.numpy.operands import as_array, cast, fresh, fresh_array, promote, shape_of
 from functad.numpy.promotion import result_dtype
 from functad.numpy.reductions import refuse_out
 from functad.numpy.shapes import moveaxis
@@ -56,7 +56,7 @@ def contract(x: Any, x_labels: Labels, y: Any, y_labels: Labels, out_labels: Lab
 def _squeezed(x: Any, labels: Labels, other: Any, other_labels: Labels) -> tuple[Any, list[Any]]:
     """x without the axes of length 1 that are longer in the other operand."""
     lengths = dict(zip(other_labels, shape_of(other), strict=True))
-    kept = [(a, n) for a, n in zip(labels, shape_of(x), strict=True) if n == lengths.get(a, n)]
+    kept = [(a, n) for a, n in zip(labels, shape_of(x), strict=True) if n != 1 or lengths.get(a, 1) == 1]
     return reshape(x, [n for _, n in kept]), [a for a, _ in kept]
 
 
@@ -107,7 +107,7 @@ def vdot(a: Any, b: Any, /) -> Any:
     """``numpy.vdot``: the inner product of all elements, the first operand conjugated."""
     x, y = (reshape(v, (prod(shape_of(v)),)) for v in (as_array(a, "vdot"), as_array(b, "vdot")))
     _check_core("vdot", x, y, 0, 0)
-    return _tensordot(conjugate(x), y, [0], [0])
+    return _tensordot(conjugate(x) if x.dtype.kind == "c" else x, y, [0], [0])
 
 
 @implements(np.outer, np.linalg.outer)
@@ -133,7 +133,7 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
         raise ShapeError(f"np.tensordot{here()}: axes {axes} name {len(ax)} axes of a and {len(ay)} of b")
     for i, j in zip(ax, ay, strict=True):
         _check_core("tensordot", x, y, i, j)
-    return _tensordot(x, y, ax, ay)
+    return fresh_array(_tensordot(x, y, ax, ay))
 
 
 def _tensordot(x: Any, y: Any, ax: Sequence[int], ay: Sequence[int]) -> Any:
@@ -165,7 +165,7 @@ def _product(ufunc: np.ufunc, x_core: str, y_core: str, out_core: str) -> Any:
         _check_lead(name, x, y, lead_x, lead_y)
         x_labels, y_labels = [*range(-lead_x, 0), *xc], [*range(-lead_y, 0), *yc]
         out = [*range(-max(lead_x, lead_y), 0), *[c for c in out_core if c in xc + yc]]
-        return contract(conjugate(x) if name == "vecdot" else x, x_labels, y, y_labels, out)
+        return contract(conjugate(x) if name == "vecdot" and x.dtype.kind == "c" else x, x_labels, y, y_labels, out)
 
     return declare(ufunc, f)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from functad.core.tracer import Tracer
+from functad.core.tracer import PYTHON, Tracer
 from functad.numpy.dispatch import implements
 from functad.numpy.operands import as_array, cast, dtype_of, fresh, operand, shape_of, view
 from functad.numpy.promotion import result_dtype
@@ -45,18 +45,30 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = True) -> Any:
     return fresh(y, x) if copy else y
 
 
+def _part(x: Any, value: Any) -> Any:
+    """A part of a number, which is a number of the same kind."""
+    if type(x) is Tracer and type(value) is Tracer and x.kind == PYTHON:
+        value.kind = PYTHON
+    return value
+
+
 @implements(np.real)
 def real(val: Any) -> Any:
     """``numpy.real``."""
-    x = as_array(val, "real")
-    return complex.real(x) if x.dtype.kind == "c" else view(x, x)
+    x = operand(val, "real")
+    if dtype_of(x).kind == "c":
+        return _part(x, complex.real(x))
+    return view(x, x) if shape_of(x) else _part(x, fresh(x, x))
 
 
 @implements(np.imag)
 def imag(val: Any) -> Any:
     """``numpy.imag``."""
-    x = as_array(val, "imag")
-    return complex.imag(x) if x.dtype.kind == "c" else broadcast(x.dtype.type(0), shape_of(x), ())
+    x = operand(val, "imag")
+    if dtype_of(x).kind == "c":
+        return _part(x, complex.imag(x))
+    zero = x.dtype.type(0)
+    return broadcast(zero, shape_of(x), ()) if shape_of(x) else zero if x.kind else zero.item()
 
 
 @implements(np.angle)

@@ -96,7 +96,10 @@ def full(shape: Any, fill_value: Any, dtype: Any = None, order: str = "C") -> An
 def _filled(shape: tuple[int, ...], fill_value: Any, dtype: Any, name: str) -> Any:
     value = as_array(fill_value, name)
     value = cast(value, np.dtype(dtype) if dtype is not None else dtype_of(value))
-    return fresh_array(broadcast_to(value, shape), value) if shape_of(value) else constant(value, shape, value.dtype)
+    if not shape_of(value):
+        return constant(value, shape, value.dtype)
+    spread = broadcast_to(value, shape)
+    return fresh_array(spread, value) if type(spread) is Tracer else lifted(spread)
 
 
 def _like(name: str, value: Any) -> Any:

@@ -37,7 +37,7 @@ class Span:
     @property
     def count(self) -> int:
         """How many elements there are."""
-        return max(0, -((self.start - self.stop) // self.step))
+        return len(range(self.start, self.stop, self.step))
 
     def takes_all(self, length: int) -> bool:
         """Whether these are all elements of an axis, in order."""
@@ -206,7 +206,7 @@ def _slice_span(item: slice, length: int) -> Span:
     start, stop, step = item.indices(length)  # asks traced bounds for their values
     if step > 0:
         return Span(start, max(start, stop), step)
-    count = max(0, -((start - stop) // -step))
+    count = len(range(start, stop, step))
     last = start + (count - 1) * step
     return Span(last, start + 1, -step, reverse=True) if count else Span(0, 0)
 

@@ -58,10 +58,7 @@ concat = concatenate
 
 
 def _parts(arrays: Any, name: str) -> list[Any]:
-    xs = [as_array(x, name) for x in arrays]
-    if not xs:
-        raise ArgumentError(f"np.{name}{here()} needs at least one array")
-    return xs
+    return [as_array(x, name) for x in arrays]
 
 
 def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:

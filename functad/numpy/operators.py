@@ -13,6 +13,7 @@ import numpy as np
 
 from functad.core.tracer import ARRAY, PYTHON, Tracer
 from functad.errors import ImmutableError
+from functad.ir.types import scalar_type
 from functad.numpy import contractions, logic, ufuncs
 from functad.numpy.dispatch import here
 from functad.numpy.elementwise import Direct
@@ -72,6 +73,16 @@ def comparison_methods(name: str, f: Callable[..., Any]) -> dict[str, Callable[.
     return {f"__{name}__": _infix(name, f)[0]}
 
 
+_FLOAT = np.float64
+_PYTHON_FLOAT = scalar_type(np.float64)
+
+
+def _still_python(x: Tracer) -> Tracer:
+    """A fresh result as the Python number that it would be without tracing."""
+    x.kind = PYTHON
+    return x
+
+
 def _infix(name: str, f: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
     direct: Direct | None = getattr(f, "direct", None)
     bind, kinds = (direct.bind, direct.kinds) if direct is not None else (None, frozenset())
@@ -89,6 +100,8 @@ def _infix(name: str, f: Callable[..., Any]) -> tuple[Callable[..., Any], Callab
             if cls in PYTHON_NUMBERS or isinstance(y, _OPERANDS):
                 return f(x, y)
             return NotImplemented
+        if x.variable.type is _PYTHON_FLOAT and "f" in kinds and (cls is float or (cls is Tracer and not y.kind and y.variable.type is _PYTHON_FLOAT)):
+            return _still_python(bind(x, _FLOAT(y) if cls is float else y))
         if cls is bool or cls in PYTHON_NUMBERS or (cls is Tracer and not y.kind):
             return _of_python_numbers(name, f, x, y)
         return f(x, y) if cls is Tracer or isinstance(y, _OPERANDS) else NotImplemented
@@ -100,6 +113,8 @@ def _infix(name: str, f: Callable[..., Any]) -> tuple[Callable[..., Any], Callab
             if cls is float and dtype.kind == "f" and "f" in kinds:
                 return bind(dtype.type(x), y)
             return f(x, y) if cls in PYTHON_NUMBERS or isinstance(x, _OPERANDS) else NotImplemented
+        if cls is float and y.variable.type is _PYTHON_FLOAT and "f" in kinds:
+            return _still_python(bind(_FLOAT(x), y))
         if cls is bool or cls in PYTHON_NUMBERS:
             return _of_python_numbers(name, f, x, y)
         return f(x, y) if isinstance(x, _OPERANDS) else NotImplemented

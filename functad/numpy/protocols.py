@@ -9,7 +9,6 @@ import numpy as np
 
 from functad.core.tracer import Tracer
 from functad.errors import ImmutableError, UnsupportedError
-from functad.numpy import reductions
 from functad.numpy.dispatch import TABLE, call_declared, here
 from functad.numpy.operands import as_array, shape_of
 from functad.numpy.shapes import expand_dims
@@ -17,10 +16,9 @@ from functad.numpy.shapes import expand_dims
 __all__ = ["array_function", "array_namespace", "array_ufunc"]
 
 REDUCE: dict[np.ufunc, Callable[..., Any]] = {
-    np.add: reductions.sum, np.multiply: reductions.prod, np.maximum: reductions.max, np.minimum: reductions.min,
-    np.logical_and: reductions.all, np.logical_or: reductions.any,
+    np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min, np.logical_and: np.all, np.logical_or: np.any,
 }  # fmt: skip
-ACCUMULATE: dict[np.ufunc, Callable[..., Any]] = {np.add: reductions.cumsum, np.multiply: reductions.cumprod}
+ACCUMULATE: dict[np.ufunc, Callable[..., Any]] = {np.add: np.cumsum, np.multiply: np.cumprod}
 
 
 def array_ufunc(self: Tracer, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -39,9 +37,9 @@ def array_ufunc(self: Tracer, ufunc: np.ufunc, method: str, *inputs: Any, **kwar
             )
         return f(*inputs)
     if method == "reduce" and ufunc in REDUCE:
-        return _with_axis_0(REDUCE[ufunc], inputs, kwargs, ufunc)
+        return _along_axis_0(REDUCE[ufunc], inputs, kwargs, ufunc)
     if method == "accumulate" and ufunc in ACCUMULATE:
-        return _with_axis_0(ACCUMULATE[ufunc], inputs, kwargs, ufunc)
+        return _along_axis_0(ACCUMULATE[ufunc], inputs, kwargs, ufunc)
     if method == "outer":
         x, y = (as_array(v, ufunc.__name__) for v in inputs)
         return _declared(ufunc)(expand_dims(x, tuple(range(len(shape_of(x)), len(shape_of(x)) + len(shape_of(y))))), y)
@@ -64,9 +62,9 @@ def _declared(ufunc: np.ufunc) -> Callable[..., Any]:
 _ADVICE = "; compute it before tracing, or compose it of functions that functad.numpy has"
 
 
-def _with_axis_0(f: Callable[..., Any], inputs: tuple[Any, ...], kwargs: dict[str, Any], ufunc: np.ufunc) -> Any:
+def _along_axis_0(f: Callable[..., Any], inputs: tuple[Any, ...], kwargs: dict[str, Any], ufunc: np.ufunc) -> Any:
     """A reduction by a ufunc's method, which is along axis 0 unless another is named."""
-    return call_declared(f, inputs, {"axis": 0, **kwargs}, ufunc.__name__)
+    return call_declared(TABLE[f], inputs, {"axis": 0, **kwargs} if len(inputs) == 1 else kwargs, ufunc.__name__)
 
 
 def array_function(self: Tracer, func: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from functad.core.tracer import SCALAR, Tracer
 from functad.errors import ArgumentError, AxisError, ShapeError
 from functad.numpy.axes import as_shape, fill_in, normal_axes, normal_axis
 from functad.numpy.dispatch import here, implements
@@ -62,6 +63,8 @@ def squeeze(a: Any, axis: Any = None) -> Any:
     """``numpy.squeeze``: without axes of length 1."""
     x = as_array(a, "squeeze")
     old = shape_of(x)
+    if type(x) is Tracer and x.kind == SCALAR:
+        return fresh(x, x)
     axes = [i for i, n in enumerate(old) if n == 1] if axis is None else normal_axes(axis, len(old), "squeeze")
     for i in axes:
         if old[i] != 1:

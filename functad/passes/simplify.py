@@ -66,9 +66,9 @@ Rule = Callable[[Match], Atom | None]
 
 
 def is_value(m: Match, i: int, value: float) -> bool:
-    """Whether operand i is the rank-0 literal ``value``."""
+    """Whether operand i is the rank-0 literal ``value``, not complex: times 1 + 0i, infinities become NaN and -0 becomes 0."""
     v = m.scalar(i)
-    return v is not None and bool(v == value)
+    return v is not None and v.dtype.kind != "c" and bool(v == value)
 
 
 def same_shape(m: Match) -> Atom | None:
@@ -163,7 +163,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "neg": (unary_pair("neg", "neg"),),
     "conj": (unary_pair("conj", "conj"),),
     "add": (spread_literal, negated_operand),
-    "sub": (spread_literal, lambda m: m.keep(0) if is_value(m, 1, 0) and not np.signbit(m.scalar(1).real) else None, subtract_negated),
+    "sub": (spread_literal, lambda m: m.keep(0) if is_value(m, 1, 0) and not np.signbit(m.scalar(1)) else None, subtract_negated),
     "mul": (
         spread_literal,
         lambda m: m.keep(0) if is_value(m, 1, 1) else None,
@@ -179,10 +179,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "transpose": (compose_transposes,),
     "convert": (same_shape,),
     "stop_gradient": (same_shape,),
-    **{
-        name: (spread_literal,)
-        for name in ("power", "maximum", "minimum", "eq", "ne", "lt", "le", "gt", "ge", "arctan2", "hypot", "logaddexp", "clip", "copysign")
-    },
+    **dict.fromkeys(("eq", "ne", "lt", "le", "gt", "ge"), (spread_literal,)),
+    **dict.fromkeys(("power", "maximum", "minimum", "arctan2", "hypot", "logaddexp", "clip", "copysign"), (spread_literal,)),
 }
 
 

@@ -71,7 +71,7 @@ def _add_batch(size: int, batched: Sequence[Any], x: Any, y: Any) -> tuple[Any, 
     return map_sequences(lambda a, b: add(aligned(a, batched[0]), aligned(b, batched[1])), x, y), "elements"
 
 
-seq_add_p = Primitive(
+seq_add_p: Primitive = Primitive(
     "seq_add",
     type_rule=lambda x, y: x,
     evaluate=add_sequences,

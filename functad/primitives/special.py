@@ -110,6 +110,7 @@ def _polygamma_kernel(b: Any, x: Any, *, order: int) -> Any:
     for coefficient in reversed(lower):
         derivative = b.add(b.mul(derivative, cot), coefficient)
     reflected = b.sub(b.mul(value, (-1) ** order), b.mul(derivative, math.pi ** (order + 1)))
+    reflected = b.select(b.isinf(x), math.copysign(math.inf, _factor(order)), reflected)  # as at the poles
     return b.select(left, reflected, value)
 
 

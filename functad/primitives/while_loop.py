@@ -1,8 +1,8 @@
 """The ``while`` equation: a body run until a condition fails.
 
 Operands are the constants of the condition, those of the body, and the carry. Results are the last carry, the number of steps, and a sequence for
-each further output of the body, one element a step. Reverse mode is nothing special: the forward loop writes the residuals of its steps as sequences, and
-the linear loops are ``loop`` equations over them, with the number of steps as an operand.
+each further output of the body, one element a step. Reverse mode is nothing special: the forward loop writes the residuals of its steps as
+sequences, and the linear loops are ``loop`` equations over them, with the number of steps as an operand.
 """
 
 from __future__ import annotations

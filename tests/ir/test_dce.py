@@ -47,3 +47,20 @@ def test_what_may_raise_stays_with_what_it_needs(raising):
     program = b.build(x)
     assert kept_equations(program) == [True, True, False]
     check_program(dce(program), "dce")
+
+
+def test_a_call_raises_where_what_it_calls_does(raising):
+    def calling(primitive):
+        inner = ProgramBuilder()
+        x = inner.input(VECTOR)
+        body = inner.build(inner.emit(primitive, x))
+        middle = ProgramBuilder()
+        y = middle.input(VECTOR)
+        (out,) = middle.equation(REGISTRY["jit"], [y], {"program": body, "name": "inner"})
+        outer = ProgramBuilder()
+        z = outer.input(VECTOR)
+        outer.equation(REGISTRY["jit"], [z], {"program": middle.build(out), "name": "outer"})
+        return outer.build(z)
+
+    assert kept_equations(calling(raising)) == [True]
+    assert kept_equations(calling(NEG)) == [False]

@@ -12,7 +12,7 @@ from functad.lower.target import Target, emit_object
 _HEAD = "define i32 @run(ptr %inputs, ptr %outputs, ptr %sizes) {\nentry:\n"
 
 
-@functools.lru_cache(maxsize=None)
+@functools.cache
 def code(text: str) -> Library:
     """The linked module that defines ``run``."""
     return link(emit_object(text, Target.host()), {}, ["run"])

@@ -12,11 +12,11 @@ from functad.kernel_ir.checker import check_program
 from functad.kernel_ir.evaluator import evaluate_program
 from functad.kernel_ir.nodes import Buffer, KernelProgram
 from functad.lower.blas import blas_symbols
+from functad.lower.blocks import block_symbols
 from functad.lower.emit import emit_module
 from functad.lower.link import link
 from functad.lower.math.libm import libm_address
 from functad.lower.target import Target, emit_object
-from functad.lower.threads import parallel_symbols
 from tests.tools.guard import guarded
 
 C_LIBRARY = {"malloc", "free"}
@@ -25,40 +25,45 @@ C_LIBRARY = {"malloc", "free"}
 class Native:
     """A compiled program."""
 
-    def __init__(self, program: KernelProgram, target: Target | None = None, threads: bool = False) -> None:
+    def __init__(self, program: KernelProgram, target: Target | None = None, threads: bool = False, **symbols: int) -> None:
         target = target or Target.host()
         check_program(program)
         self.program = program
         self.module = emit_module(program, target, threads=threads)
-        known = {**blas_symbols(), **parallel_symbols()}
-        symbols = {n: known[n] if n in known else libm_address(n) for n in self.module.externals - C_LIBRARY}
-        self.library = link(emit_object(self.module.text, target), symbols, ["driver"])
+        known = {**blas_symbols(), **block_symbols(), **symbols}
+        addresses = {n: known[n] if n in known else libm_address(n) for n in self.module.externals - C_LIBRARY}
+        self.library = link(emit_object(self.module.text, target), addresses, ["driver"])
         self.entry = ctypes.CFUNCTYPE(ctypes.c_int32, *[ctypes.c_void_p] * 3)(self.library.address("driver"))
 
     def __call__(self, inputs: Sequence[Any], symbols: Sequence[int] = (), *, end: bool = True) -> tuple[list[np.ndarray], int]:
         """The outputs and the error code; arrays lie before a guard page, or after one."""
         side: Literal["end", "start"] = "end" if end else "start"
-        given = [np.ascontiguousarray(x) for x in inputs]
-        arrays = [guarded(x, side) for x in given]
+        arrays = [guarded(np.ascontiguousarray(x), side) for x in inputs]
+        before = [x.tobytes() for x in arrays]
         junk = [np.full(shape_of(b, symbols), True if b.dtype.kind == "b" else 0x55, b.dtype) for b in self.program.outputs]
         outputs = [guarded(x, side) for x in junk]
         pointers = [(ctypes.c_void_p * (len(a) + 1))(*[x.ctypes.data for x in a]) for a in (arrays, outputs)]
         sizes = (ctypes.c_int64 * (len(symbols) + 1))(*symbols)
         code = self.entry(*pointers, sizes)
-        results = [out.copy() for out in outputs]
-        for array, x in zip(arrays, given, strict=True):
-            assert array.tobytes() == x.tobytes(), "an input was written to"
-        return results, code
+        assert [x.tobytes() for x in arrays] == before, "an input was written to"
+        return [out.copy() for out in outputs], code
 
 
 def shape_of(buffer: Buffer, symbols: Sequence[int]) -> tuple[int, ...]:
+    """The shape of a buffer at given sizes."""
     return tuple(n.evaluate(symbols) for n in buffer.shape)
 
 
 def agree(
-    program: KernelProgram, inputs: Sequence[Any], symbols: Sequence[int] = (), *, native: Native | None = None, rtol: float = 1e-12
+    program: KernelProgram,
+    inputs: Sequence[Any],
+    symbols: Sequence[int] = (),
+    *,
+    native: Native | None = None,
+    rtol: float = 1e-13,
+    atol: float = 0.0,
 ) -> list[np.ndarray]:
-    """Asserts that native code and the evaluator give the same; returns the outputs."""
+    """Asserts that native code and the evaluator give the same, to a tolerance relative to each element; returns the outputs."""
     native = native or Native(program)
     expected, expected_code = evaluate_program(program, inputs, symbols)
     for end in (True, False):
@@ -67,7 +72,7 @@ def agree(
         for got, want in zip(outputs, expected, strict=True):
             assert got.dtype == want.dtype
             if got.dtype.kind == "f":
-                np.testing.assert_allclose(got, want, rtol=rtol if got.dtype.itemsize == 8 else 1e-5, atol=1e-300 if rtol < 1e-10 else 1e-9)
+                np.testing.assert_allclose(got, want, rtol=rtol, atol=atol)
             else:
                 np.testing.assert_array_equal(got, want)
     return outputs

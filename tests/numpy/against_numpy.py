@@ -51,6 +51,9 @@ def assert_same(expected: Any, got: Any, what: str = "") -> None:
     kind, value = got if isinstance(got, tuple) else (None, got)
     if kind is None:
         assert type(value) is type(expected), f"{what}: {type(value)} instead of {type(expected)}"
+        if not isinstance(expected, np.ndarray | np.generic):
+            assert value == expected, f"{what}: {value} instead of {expected}"
+            return
     else:
         due = ARRAY if isinstance(expected, np.ndarray) else SCALAR if isinstance(expected, np.generic) else PYTHON
         assert kind == due, f"{what}: kind {kind} instead of {due} ({type(expected).__name__})"

@@ -9,6 +9,7 @@ import numpy as np
 
 from functad.core.primitive import type_of
 from functad.core.zeros import instantiate
+from functad.ir.types import ArrayType
 from functad.transforms.jvp import jvp_program
 from functad.transforms.linearize import linearize_program
 from functad.transforms.programs import trace_program
@@ -19,18 +20,20 @@ MODES = {"forward": (FORWARD,) * 3, "reverse": (REVERSE,) * 3, "mixed": (REVERSE
 """The modes of the first, second and third derivative."""
 
 
+def ones(type: ArrayType) -> Any:
+    return np.ones(type.shape, type.dtype)[()]
+
+
 def partial(f: Callable[..., Any], position: int = 0, mode: bool = FORWARD) -> Callable[..., Any]:
-    """The derivative of a function of scalars in one of them, as a function that can be differentiated again."""
+    """The derivative of an elementwise function in one operand, as a function that can be differentiated again."""
 
     def g(*xs: Any) -> Any:
         program = trace_program(lambda *args: [f(*args)], [type_of(x) for x in xs])
         active = [i == position for i in range(len(xs))]
         if mode == REVERSE:
-            one = program.out_types[0].dtype.type(1)
             _, linear = linearize_program(program, xs, active)
-            return instantiate(linear.backward([one])[0], program.in_types[position])
-        one = program.in_types[position].dtype.type(1)
-        _, dots = jvp_program(program, xs, [one if flag else None for flag in active])
+            return instantiate(linear.backward([ones(program.out_types[0])])[0], program.in_types[position])
+        _, dots = jvp_program(program, xs, [ones(t) if flag else None for t, flag in zip(program.in_types, active, strict=True)])
         return instantiate(dots[0], program.out_types[0])
 
     return g

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import find, given, settings
+from hypothesis import given, settings
 
 from functad.core.evaluator import run_program
 from functad.core.primitive import REGISTRY
@@ -15,6 +16,7 @@ from functad.ir.checker import check_program
 from functad.ir.program import Literal
 from functad.ir.types import array_type
 from functad.testing.programs import EXACT, JUMPS, Example, assert_same, examples, tolerances
+from functad.testing.reduction import check_example, reduce_example
 
 
 def test_named_primitives_exist():
@@ -106,6 +108,39 @@ def test_smooth_programs_have_no_jumps():
     check()
 
 
-def test_failures_shrink():
-    example = find(examples(), lambda e: any(q.primitive.name == "mul" for q in e.program.eqns))
-    assert len(example.program.eqns) <= 3
+def test_failures_are_reduced_to_what_matters():
+    rng = np.random.default_rng(3)
+    b = ProgramBuilder()
+    x, y = b.input(array_type((4,), np.float64)), b.input(array_type((4,), np.float64))
+    first = x
+    for name in ("sin", "neg", "exp", "tanh", "cos", "neg", "sin"):
+        first = b.emit(REGISTRY["add"], b.emit(REGISTRY[name], first), y)
+    program = b.build(first, y, x)
+    args = [rng.uniform(size=4), rng.uniform(size=4)]
+    example = Example(program, args, run_program(program, args))
+
+    def fails(candidate):
+        names = [e.primitive.name for e in candidate.program.eqns]
+        return any(pair == ("cos", "add") for pair in pairwise(names))
+
+    small = reduce_example(example, fails)
+    check_program(small.program, "reduction")
+    assert str(small.program) == "{ lambda a:f64[4] b:f64[4] .\n    c:f64[4] = cos a\n    d:f64[4] = add c b\n  in (d) }"
+    assert_same(small, run_program(small.program, small.args), "the evaluator")
+
+
+def test_a_wrong_way_of_running_is_shown_on_its_cause():
+    b = ProgramBuilder()
+    x = b.input(array_type((4,), np.float64))
+    y = b.emit(REGISTRY["exp"], b.emit(REGISTRY["sin"], x))
+    program = b.build(b.emit(REGISTRY["neg"], b.emit(REGISTRY["square"], y)))
+    example = Example(program, [np.arange(4.0)], run_program(program, [np.arange(4.0)]))
+
+    def run(program, args):
+        outs = run_program(program, args)
+        return [-y for y in outs] if any(e.primitive.name == "exp" for e in program.eqns) else outs
+
+    check_example(example, run_program, "the evaluator")
+    with pytest.raises(AssertionError, match=r"result 0 by a wrong backend") as caught:
+        check_example(example, run, "a wrong backend")
+    assert "{ lambda a:f64[4] .\n    b:f64[4] = exp a\n  in (b) }" in str(caught.value)

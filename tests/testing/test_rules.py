@@ -120,7 +120,7 @@ def test_wrong_batching(declare):
     REGISTRY["rules_test_other"] = REGISTRY.pop("rules_test")
     REGISTRY["rules_test_other"].name = "rules_test_other"
     text = failure(declare(batch=lambda size, batched, x: (broadcast(reduce_sum(x, (0,)), (size, 3), (1,)), True)), "batch")
-    assert "result 0 with operands [0] mapped over 2[" in text
+    assert "result 0 with operands [0] mapped over 1[" in text
 
 
 def test_ill_typed_rule(declare):

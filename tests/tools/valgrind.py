@@ -59,7 +59,7 @@ def _describe(error: ElementTree.Element) -> str:
     what = error.findtext("what") or error.findtext("xwhat/text") or error.findtext("kind") or ""
     frames = [
         f"    {frame.findtext('fn') or 'emitted code'} ({frame.findtext('ip')}, {frame.findtext('obj') or 'no object file'})"
-        for frame in error.iterfind("stack/frame")
+        for frame in error.iterfind("stack[1]/frame")
     ]
     return "\n".join([what, *frames])
 

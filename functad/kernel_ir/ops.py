@@ -1,0 +1,107 @@
+"""The closed vocabulary of scalar operations: one table, with NumPy's own functions as their meaning.
+
+An operation takes operands of one dtype (except ``select``, whose first operand is a bool, and the shift count) and its result has that
+dtype, or is a bool, or, for ``cast``, is what ``out.dtype`` says. Semantics are NumPy's: ``maximum`` and ``minimum`` propagate NaN, integers
+wrap, integer division by zero gives 0, shifts by the width or more give 0 (or -1). ``a*b + c`` may be rounded once.
+An integer to a negative power is 0: rules refuse it before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+__all__ = ["ACCUMULATE", "OPS", "Op", "evaluate", "identity"]
+
+
+@dataclass(frozen=True, slots=True)
+class Op:
+    """One scalar operation: ``kinds`` are the dtype kinds it takes, ``result`` is ``same``, ``bool`` or ``given``."""
+
+    name: str
+    arity: int
+    kinds: str
+    result: str
+    function: Callable[..., Any]
+
+
+def _power(x: Any, y: Any) -> Any:
+    if np.asarray(y).dtype.kind == "i":
+        return np.where(np.less(y, 0), np.zeros_like(x), np.power(x, np.maximum(y, 0)))
+    return np.power(x, y)
+
+
+def _sigmoid(x: Any) -> Any:
+    e = np.exp(-np.abs(x))  # never overflows; 1 / (1 + e^-x) = e^x / (1 + e^x)
+    return np.where(np.signbit(x), e, np.ones_like(e)) / (1 + e)
+
+
+def _special(name: str) -> Callable[..., Any]:
+    def function(*args: Any) -> Any:
+        import scipy.special
+
+        return getattr(scipy.special, name)(*args)
+
+    return function
+
+
+def _table() -> dict[str, Op]:
+    table: dict[str, Op] = {}
+
+    def add(names: str, arity: int, kinds: str, result: str = "same", **functions: Callable[..., Any]) -> None:
+        for name in names.split():
+            table[name] = Op(name, arity, kinds, result, functions.get(name) or getattr(np, name))
+
+    add("add sub mul", 2, "iuf", sub=np.subtract, mul=np.multiply)
+    add("maximum minimum", 2, "iuf")
+    add("floor_divide remainder fmod", 2, "iuf")
+    add("power", 2, "iuf", power=_power)
+    add("div copysign arctan2 hypot logaddexp nextafter", 2, "f", div=np.divide)
+    add("fma", 3, "f", fma=lambda x, y, z: x * y + z)
+    add("neg abs sign", 1, "iuf", neg=np.negative)
+    add("floor ceil trunc rint sqrt cbrt", 1, "f")
+    add("exp exp2 expm1 log log2 log10 log1p", 1, "f")
+    add("sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arccosh arctanh", 1, "f")
+    add("sigmoid softplus", 1, "f", sigmoid=_sigmoid, softplus=lambda x: np.logaddexp(x, np.zeros_like(x)))
+    add("erf erfc lgamma digamma", 1, "f", **{n: _special(s) for n, s in _SPECIAL.items()})
+    add("eq ne", 2, "biuf", "bool", eq=np.equal, ne=np.not_equal)
+    add("lt le gt ge", 2, "biuf", "bool", lt=np.less, le=np.less_equal, gt=np.greater, ge=np.greater_equal)
+    add("isnan isfinite isinf signbit", 1, "f", "bool")
+    add("bit_and bit_or bit_xor", 2, "biu", bit_and=np.bitwise_and, bit_or=np.bitwise_or, bit_xor=np.bitwise_xor)
+    add("bit_not", 1, "biu", bit_not=np.invert)
+    add("shift_left shift_right", 2, "iu", shift_left=np.left_shift, shift_right=np.right_shift)
+    add("select", 3, "biuf", select=np.where)
+    add("cast", 1, "biuf", "given", cast=np.asarray)
+    return table
+
+
+_SPECIAL = {"erf": "erf", "erfc": "erfc", "lgamma": "gammaln", "digamma": "digamma"}
+
+OPS = _table()
+"""Every operation by name."""
+
+ACCUMULATE = {"sum": "add", "prod": "mul", "max": "maximum", "min": "minimum", "any": "bit_or", "all": "bit_and"}
+"""The operation that ``Reduce``, ``Scan`` and ``Scatter`` apply, by the name that they use."""
+
+
+def evaluate(op: str, args: tuple[Any, ...], dtype: np.dtype) -> Any:
+    """The NumPy value of an operation on scalars or arrays."""
+    with np.errstate(all="ignore"):
+        if op == "cast":
+            return np.asarray(args[0]).astype(dtype)[()]
+        return np.asarray(OPS[op].function(*args))[()]
+
+
+def identity(op: str, dtype: np.dtype) -> Any:
+    """The neutral element of an accumulation: what a ``Reduce`` starts from."""
+    if op in ("sum", "any"):
+        return dtype.type(0)
+    if op in ("prod", "all"):
+        return dtype.type(1)
+    if dtype.kind == "f":
+        return dtype.type(-np.inf if op == "max" else np.inf)
+    info = np.iinfo(dtype)
+    return dtype.type(info.min if op == "max" else info.max)

@@ -1,0 +1,229 @@
+"""From a Program to code that runs: passes, abstraction, a table of code by structure, fusion, emission, linking.
+
+A ``Code`` is compiled once for each structure and target; a ``Compiled`` is one Program's use of it, with its own sizes, constants and locations.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+import numpy as np
+
+from functad import config, errors
+from functad.core.evaluator import run_program
+from functad.errors import InternalError, ShapeError
+from functad.ir.key import structural_key
+from functad.ir.program import Program
+from functad.ir.types import ArrayType
+from functad.kernel_ir.checker import check_program
+from functad.kernel_ir.evaluator import evaluate_program
+from functad.kernel_ir.nodes import KernelProgram
+from functad.kernel_ir.printer import format_program
+from functad.lower.abstract import Abstract, abstract
+from functad.lower.blas import blas_symbols
+from functad.lower.blocks import block_symbols
+from functad.lower.cache import Cache
+from functad.lower.emit import OUT_OF_MEMORY, SIZE_OVERFLOW, emit_module
+from functad.lower.entry import make_entry
+from functad.lower.fuse import Fused, fuse
+from functad.lower.link import link
+from functad.lower.math.libm import libm_address
+from functad.lower.signature import Driver, Signature
+from functad.lower.target import Target, assembly, emit_object
+from functad.lower.threads import parallel_symbols
+from functad.passes.pipeline import optimize
+
+__all__ = ["Code", "Compiled", "compile_count", "compile_program", "compiled_of", "entry_for", "execute", "run"]
+
+DRIVER = "functad_driver"
+
+C_LIBRARY = frozenset({"malloc", "realloc", "free"})
+"""What the linker finds by itself."""
+
+_codes: Cache[Code] = Cache(limit=1024)
+_count = 0
+_count_lock = threading.Lock()
+
+
+def compile_count() -> int:
+    """How often LLVM has compiled a Program in this process."""
+    return _count
+
+
+class Code:
+    """Native code for all Programs of one structure."""
+
+    __slots__ = ("address", "kernels", "library", "llvm", "origins", "target")
+
+    def __init__(self, abstracted: Abstract, target: Target) -> None:
+        global _count
+        fused = checked_fuse(abstracted)
+        self.kernels: KernelProgram = fused.program
+        self.origins = fused.origins
+        self.target = target
+        module = emit_module(self.kernels, target, DRIVER)
+        self.llvm: str = module.text
+        _dump("llvm", lambda: self.llvm)
+        _dump("asm", self.assembly)
+        self.library = link(emit_object(self.llvm, target), _addresses(module.externals), [DRIVER])
+        self.address = self.library.address(DRIVER)
+        with _count_lock:
+            _count += 1
+
+    def assembly(self) -> str:
+        """The machine code as text."""
+        return assembly(self.llvm, self.target)
+
+
+class Compiled:
+    """A Program ready to run."""
+
+    def __init__(self, program: Program, target: Target) -> None:
+        found = abstract(program)
+        self.code = _codes.get((structural_key(found.program), target), lambda: Code(found, target))
+        self.name = program.name or "function"
+        self.in_types = program.in_types
+        self.out_types = program.out_types
+        self.symbols = found.symbols
+        self._locations = [program.eqns[origin].loc for origin in self.code.origins]
+        self.driver = Driver(self.code.address, found.symbols, found.constants, keep=self.code.library)
+
+    @property
+    def kernel_ir(self) -> str:
+        """The kernel IR as text."""
+        return format_program(self.code.kernels)
+
+    @property
+    def llvm(self) -> str:
+        """The LLVM module as text."""
+        return self.code.llvm
+
+    def assembly(self) -> str:
+        """The machine code as text."""
+        return self.code.assembly()
+
+    def raise_error(self, code: int) -> NoReturn:
+        """Raise what an error code of the driver means."""
+        if code == OUT_OF_MEMORY:
+            raise MemoryError(f"no memory for the temporary arrays of {self.name}")
+        if code == SIZE_OVERFLOW:
+            raise ShapeError(f"{self.name} multiplies matrices with more rows or columns than BLAS can count (2**31 - 1)")
+        raise failure(self.code.kernels, code, self.symbols, self._locations[code - 1])
+
+
+def failure(kernels: KernelProgram, code: int, symbols: Sequence[int], location: object) -> Exception:
+    """The error for a failed check of a kernel program."""
+    info = kernels.checks[code - 1]
+    message = info.message.format(*[size.evaluate(symbols) for size in info.sizes])
+    error: Exception = getattr(errors, info.error)(message if location is None else f"{message}, at {location}")
+    return error
+
+
+def compile_program(program: Program, target: Target | None = None) -> Compiled:
+    """Native code for a Program that has gone through the passes."""
+    return Compiled(program, target or Target.host())
+
+
+def compiled_of(program: Program) -> Compiled:
+    """Native code for a Program as it was traced, made once."""
+    target = Target.host()
+    key = "compiled", target
+    found = program.derived.get(key)
+    if found is None:
+        found = program.derived.setdefault(key, compile_program(optimize(program), target))
+    return found  # type: ignore[no-any-return]
+
+
+def entry_for(compiled: Compiled, signature: Signature, slow_path: Callable[..., Any], name: str | None = None) -> Callable[..., Any]:
+    """What Python calls: compiled code for arguments that fit the signature, ``slow_path`` for all others."""
+    return make_entry(signature, compiled.driver, slow_path, compiled.raise_error, name=name or compiled.name)
+
+
+# -- running without an entry ---------------------------------------------------------------------------------------------------------------
+
+
+def execute(program: Program, args: Sequence[Any]) -> list[Any]:
+    """The outputs of a Program on values of its types, by the backend that the flag ``backend`` names."""
+    backend = config.backend.value
+    if backend == "native":
+        return run(compiled_of(program), args)
+    if backend == "kernel":
+        return run_kernels(program, args)
+    if backend == "evaluator":
+        return run_program(program, args)
+    raise InternalError(f"FUNCTAD_BACKEND is {backend!r}; expected native, kernel or evaluator")
+
+
+def run(compiled: Compiled, args: Sequence[Any]) -> list[Any]:
+    """Call native code through ctypes."""
+    inputs = [np.asarray(x, t.dtype, order="C") for x, t in zip(args, compiled.in_types, strict=True)]
+    for x, t in zip(inputs, compiled.in_types, strict=True):
+        if x.shape != t.shape:
+            raise InternalError(f"an array of shape {x.shape} was given to code that was compiled for {t}")
+    outputs = [np.empty(t.shape, t.dtype) for t in compiled.out_types]
+    driver = compiled.driver
+    function = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)(driver.address)
+    sizes = (ctypes.c_int64 * max(1, len(driver.sizes)))(*driver.sizes)
+    code = function(_pointers([*inputs, *driver.constants]), _pointers(outputs), sizes)
+    if code:
+        compiled.raise_error(code)
+    return [x if x.ndim else x[()] for x in outputs]
+
+
+def run_kernels(program: Program, args: Sequence[Any]) -> list[Any]:
+    """Run a Program by the evaluator of the kernel IR."""
+    found: tuple[Abstract, Fused, Program] | None = program.derived.get("kernels")
+    if found is None:
+        optimized = optimize(program)
+        abstracted = abstract(optimized)
+        found = program.derived["kernels"] = abstracted, checked_fuse(abstracted), optimized
+    abstracted, fused, optimized = found
+    outputs, code = evaluate_program(fused.program, [*args, *abstracted.constants], abstracted.symbols)
+    if code:
+        raise failure(fused.program, code, abstracted.symbols, optimized.eqns[fused.origins[code - 1]].loc)
+    return [_unpaired(x, t) for x, t in zip(outputs, program.out_types, strict=True)]
+
+
+def checked_fuse(abstracted: Abstract) -> Fused:
+    """Fusion, its result checked in debug mode."""
+    fused = fuse(abstracted.program, len(abstracted.symbols))
+    if config.debug.value:
+        check_program(fused.program)
+    _dump("kernel", lambda: format_program(fused.program))
+    return fused
+
+
+def _unpaired(x: np.ndarray, type: ArrayType) -> Any:
+    """An output of the kernel IR, where complex arrays are pairs of reals."""
+    whole = x if x.dtype == type.dtype else x.reshape(-1).view(type.dtype)
+    return whole.reshape(type.shape)[()]
+
+
+def _pointers(arrays: Sequence[np.ndarray]) -> Any:
+    return (ctypes.c_void_p * max(1, len(arrays)))(*[x.ctypes.data for x in arrays])
+
+
+def _addresses(externals: frozenset[str]) -> dict[str, int]:
+    """Where the functions that a module calls are."""
+    own = parallel_symbols()
+    found = {}
+    for name in externals - C_LIBRARY:
+        if name in own:
+            found[name] = own[name]
+        elif name == "functad_blocks":
+            found[name] = block_symbols()[name]
+        elif name.startswith("functad_"):
+            found[name] = blas_symbols()[name]
+        else:
+            found[name] = libm_address(name)
+    return found
+
+
+def _dump(stage: str, text: Callable[[], str]) -> None:
+    stages = config.dump.value
+    if stage in stages or "all" in stages:
+        print(f"-- {stage}\n{text()}", file=sys.stderr)

@@ -1,0 +1,321 @@
+"""The driver: the function that runs a program's statements in order, and the functions that it calls.
+
+Scalars are registers of the driver and go to kernels by value. Code without loops is written into the driver itself, or, where that would
+be too long, into functions of ``CHUNK`` instructions, between which scalars are in memory.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from functad.ir.types import dtype_name
+from functad.kernel_ir.nodes import Buffer, Call, Compute, Kernel, KernelProgram, Load, Product, Statement
+from functad.lower.emit.code import Code
+from functad.lower.emit.kernel import LoopNest, fill_buffer
+from functad.lower.emit.memory import load_one, store_one
+from functad.lower.emit.nest import shape_nest
+from functad.lower.emit.operations import is_long
+from functad.lower.emit.parallel import Blocks, Division, blocks_of
+from functad.lower.emit.plan import mentioned, plan_memory, written
+from functad.lower.emit.product import blas_product, is_small, product_kernel, small_product, uses_blas
+from functad.lower.emit.straight import CHUNK, cut, size
+from functad.lower.emit.workspace import make_room, release
+from functad.lower.target import Target
+
+__all__ = ["SIZE_OVERFLOW", "Driver"]
+
+SIZE_OVERFLOW = -2
+"""What the driver returns where a matrix has more rows or columns than BLAS can count."""
+
+OFTEN = 4
+"""A math function that code without loops uses so often is called."""
+
+Step = Statement | list[Kernel]
+"""What the driver does at a time: a statement, or a function of several kernels without loops."""
+
+
+class Driver:
+    """Writes the driver of a program; the functions that it calls gather in ``functions``."""
+
+    def __init__(self, program: KernelProgram, target: Target, threads: bool) -> None:
+        self.program = program
+        self.target = target
+        self.code = Code(set())
+        self.functions: list[str] = []
+        self.pointers: dict[Buffer, str] = {}
+        self.registers: dict[Buffer, str] = {}
+        self.errors: list[str] = []
+        self.body = [piece for s in program.body for piece in self._pieces(s)]
+        self.nests = {id(s): LoopNest(shape_nest(s), target) for s in self.body if isinstance(s, Kernel)}
+        self.blocks: dict[int, Blocks] = {}
+        for key, nest in self.nests.items():
+            if threads and not nest.straight and (blocks := blocks_of(nest)) is not None:
+                self.blocks[key] = blocks
+        self.steps = self._steps()
+        self.code.outlined = self._outlined()
+
+    def emit(self, name: str) -> str:
+        """The text of the driver."""
+        code = self.code
+        scalars = self._scalars_in_memory()
+        extra = {k: [self.blocks[id(s)].memory] for k, s in enumerate(self.body) if id(s) in self.blocks}
+        plan = plan_memory([mentioned(s) + extra.get(k, []) for k, s in enumerate(self.body)], scalars)
+        self.scalar_slots = {b: slot for slot, b in enumerate(scalars)}
+        self._arguments()
+        room, allocated = make_room(code, plan)
+        self.pointers.update(room)
+        self._table()
+        for step in self.steps:
+            match step:
+                case Kernel():
+                    self._kernel(step)
+                case Product():
+                    self._product(step)
+                case Call():
+                    self._call(step)
+                case list():
+                    self._chunk(step)
+        error = self._smallest_error()
+        release(code, allocated)
+        return code.function(f"i32 @{name}(ptr noalias %inputs, ptr noalias %outputs, ptr noalias %sizes) nounwind", f"i32 {error}")
+
+    # ---- the steps
+
+    def _pieces(self, statement: Statement) -> list[Statement]:
+        """A statement as what is written: products that are neither small nor for BLAS are kernels, and long kernels are cut."""
+        if isinstance(statement, Product) and not is_small(statement) and not uses_blas(statement):
+            statement = product_kernel(statement)
+        return list(cut(statement)) if isinstance(statement, Kernel) else [statement]
+
+    def _steps(self) -> list[Step]:
+        """The statements, those without loops gathered into functions if there are many instructions in them."""
+        straight = [s for s in self.body if isinstance(s, Kernel) and self.nests[id(s)].straight]
+        if sum(size(s.body) for s in straight) <= CHUNK:
+            return list(self.body)
+        steps: list[Step] = []
+        room = 0
+        for s in self.body:
+            if not isinstance(s, Kernel) or not self.nests[id(s)].straight:
+                steps.append(s)
+                room = 0
+            elif size(s.body) <= room and isinstance(steps[-1], list):
+                steps[-1].append(s)
+                room -= size(s.body)
+            else:
+                steps.append([s])
+                room = CHUNK - size(s.body)
+        return steps
+
+    def _outlined(self) -> dict[tuple[str, np.dtype], bool]:
+        """Functions of the math library that code without loops calls, since it uses them often."""
+        uses = Counter(
+            (i.op, i.args[-1].dtype)
+            for s in self.body if isinstance(s, Kernel) and not s.axes
+            for i in s.body if isinstance(i, Compute) and is_long(i.op)
+        )  # fmt: skip
+        return {use: False for use, count in uses.items() if count >= OFTEN}
+
+    def _scalars_in_memory(self) -> dict[Buffer, None]:
+        """The scalar temporaries that loops or helpers write, or that two functions share."""
+        found: dict[Buffer, None] = {}
+        user: dict[Buffer, int] = {}
+        for number, step in enumerate(self.steps):
+            for s in step if isinstance(step, list) else [step]:
+                inline = isinstance(s, Kernel) and self.nests[id(s)].straight
+                for b in mentioned(s):
+                    if b.shape == () and b.role == "temp":
+                        home = number if isinstance(step, list) else -1
+                        if user.setdefault(b, home) != home or not isinstance(s, Kernel) or (not inline and b in written(s)):
+                            found[b] = None
+        return found
+
+    # ---- memory
+
+    def _arguments(self) -> None:
+        """Pointers to inputs and outputs, and the values of scalar inputs."""
+        code = self.code
+        used = {b for s in self.body for b in mentioned(s)}
+        for array, buffers in (("%inputs", self.program.inputs), ("%outputs", self.program.outputs)):
+            for number, buffer in enumerate(buffers):
+                if buffer in used:
+                    self.pointers[buffer] = code.emit(f"load ptr, ptr {code.offset('ptr', array, str(number))}")
+                    if buffer.shape == () and buffer.role == "input" and not self._chunked:
+                        self.registers[buffer] = load_one(code, buffer.dtype, self.pointers[buffer])
+
+    @property
+    def _chunked(self) -> bool:
+        return any(isinstance(step, list) for step in self.steps)
+
+    def _table(self) -> None:
+        """All addresses in an array, for functions of straight code."""
+        if self._chunked:
+            arrays = [b for b in self.pointers if b not in self.scalar_slots]
+            self.slots = {b: number for number, b in enumerate(arrays)}
+            self.table = self._array("ptr", [self.pointers[b] for b in arrays])
+
+    def _array(self, type: str, values: Sequence[str]) -> str:
+        array = self.code.name()
+        self.code.prologue.append(f"  {array} = alloca [{max(len(values), 1)} x {type}], align 8")
+        for number, value in enumerate(values):
+            self.code.line(f"store {type} {value}, ptr {self.code.offset(type, array, str(number))}")
+        return array
+
+    def _scalar(self, buffer: Buffer) -> str:
+        """The value of a scalar, loaded if it is only in memory so far."""
+        if buffer not in self.registers:
+            self.registers[buffer] = load_one(self.code, buffer.dtype, self.pointers[buffer])
+        return self.registers[buffer]
+
+    def _forget(self, buffers: Iterable[Buffer]) -> None:
+        """Scalars have new values in memory."""
+        for b in buffers:
+            self.registers.pop(b, None)
+
+    # ---- kernels
+
+    def _kernel(self, kernel: Kernel) -> None:
+        nest = self.nests[id(kernel)]
+        writes = written(kernel)
+        if nest.straight:
+            for b in scalars_read(kernel):
+                if b in self.pointers:
+                    self._scalar(b)
+            self._note(nest.emit(self.code, self.pointers, self.registers, inline=True))
+            return
+        scalars = [b for b in mentioned(kernel) if b.shape == () and b not in writes]
+        arrays = [b for b in mentioned(kernel) if b not in scalars]
+        if id(kernel) in self.blocks:
+            self._in_blocks(kernel, arrays, scalars)
+        else:
+            self._at_once(kernel, arrays, scalars)
+        self._forget(writes)
+
+    def _name(self, what: str) -> str:
+        return f"@{re.sub(r'[^a-zA-Z0-9_.]', '_', what)}.{len(self.functions)}"
+
+    def _at_once(self, kernel: Kernel, arrays: Sequence[Buffer], scalars: Sequence[Buffer]) -> None:
+        """A function whose parameters are the addresses of arrays and the values of scalars."""
+        code, name = Code(self.code.declarations), self._name(kernel.name)
+        types = [code.scalar.ty(dtype_name(b.dtype)) for b in scalars]
+        parameters = [f"ptr noalias %b{k}" for k in range(len(arrays))] + [f"{type} %r{k}" for k, type in enumerate(types)]
+        result = self.nests[id(kernel)].emit(code, _numbered(arrays, "%b"), _numbered(scalars, "%r"))
+        self.functions.append(code.function(f"internal i32 {name}({', '.join([*parameters, 'ptr noalias %sizes'])}) nounwind", f"i32 {result}"))
+        arguments = [f"ptr {self.pointers[b]}" for b in arrays]
+        arguments += [f"{type} {self._scalar(b)}" for type, b in zip(types, scalars, strict=True)]
+        failed = self.code.emit(f"call i32 {name}({', '.join([*arguments, 'ptr %sizes'])})")
+        self._note(failed if result != "0" else "0")
+
+    def _in_blocks(self, kernel: Kernel, arrays: Sequence[Buffer], scalars: Sequence[Buffer]) -> None:
+        """A function of a range of indices, whose other parameters are in an array; it is called once, or by several threads."""
+        blocks, nest = self.blocks[id(kernel)], self.nests[id(kernel)]
+        code, name = Code(self.code.declarations), self._name(kernel.name)
+        own = [b for b in arrays if b not in blocks.partial]
+        pointers, values = _unpacked(code, own, scalars)
+        pointers.update({b: code.offset("i8", "%partials", str(offset)) for b, offset in blocks.partial.items()})
+        result = nest.emit(code, pointers, values, block=(blocks.axis, "%begin", "%end"))
+        self.functions.append(code.function(f"internal i32 {name}(ptr %data, i64 %begin, i64 %end, ptr %partials) nounwind", f"i32 {result}"))
+        common = set(map(id, nest.accumulated(blocks.axis)))
+        for root, instr in {i.buffer.root: i for i in nest.accumulated(None) if id(i) not in common}.items():
+            fill_buffer(self.code, instr, self.pointers[root])
+        division = Division(self.code, blocks, self.pointers[blocks.memory])
+        failed = division.run(name, self._packed(own, scalars))
+        division.combine(self.pointers)
+        self._note(failed if nest.checks else "0")
+
+    def _packed(self, arrays: Sequence[Buffer], scalars: Sequence[Buffer]) -> str:
+        """Sizes, addresses and values in an array."""
+        code = self.code
+        array = self._array("ptr", ["%sizes", *(self.pointers[b] for b in arrays)] + ["null"] * len(scalars))
+        for number, b in enumerate(scalars, 1 + len(arrays)):
+            store_one(code, b.dtype, code.offset("ptr", array, str(number)), self._scalar(b))
+        return array
+
+    def _chunk(self, kernels: Sequence[Kernel]) -> None:
+        """A function of several kernels without loops; all that it shares with others is in memory."""
+        code, name = Code(self.code.declarations, self.code.outlined), self._name("straight")
+        pointers: dict[Buffer, str] = {}
+        registers: dict[Buffer, str] = {}
+        errors: list[str] = []
+        for b in dict.fromkeys(b for k in kernels for b in mentioned(k)):
+            if b in self.scalar_slots:
+                pointers[b] = code.offset("i64", "%scalars", str(self.scalar_slots[b]))
+            elif b in self.slots:
+                pointers[b] = code.emit(f"load ptr, ptr {code.offset('ptr', '%table', str(self.slots[b]))}")
+        for kernel in kernels:
+            for b in scalars_read(kernel):
+                if b in pointers and b not in registers:
+                    registers[b] = load_one(code, b.dtype, pointers[b])
+            errors.append(self.nests[id(kernel)].emit(code, pointers, registers, inline=True))
+        result = smallest_error(code, [e for e in errors if e != "0"])
+        self.functions.append(code.function(f"internal i32 {name}(ptr %table, ptr %scalars, ptr %sizes) nounwind", f"i32 {result}"))
+        scalars = self.pointers[next(iter(self.scalar_slots))] if self.scalar_slots else "null"
+        failed = self.code.emit(f"call i32 {name}(ptr {self.table}, ptr {scalars}, ptr %sizes)")
+        self._note(failed if result != "0" else "0")
+        self._forget(b for k in kernels for b in written(k))
+
+    # ---- other statements
+
+    def _product(self, p: Product) -> None:
+        pointers = [self.pointers[b.root] for b in (p.out, p.lhs, p.rhs)]
+        if is_small(p):
+            small_product(self.code, self.target, p, *pointers)
+            return
+        huge = blas_product(self.code, p, *pointers)
+        if huge != "false":
+            self._note(self.code.emit(f"select i1 {huge}, i32 {SIZE_OVERFLOW}, i32 0"))
+
+    def _call(self, call: Call) -> None:
+        """A helper gets an array of data pointers and one of sizes, both on the stack."""
+        code = self.code
+        buffers = self._array("ptr", [self.pointers[b.root] for b in call.buffers])
+        sizes = self._array("i64", [code.size(n) for n in call.sizes])
+        code.declarations.add(f"declare i32 @{call.symbol}(ptr, ptr)")
+        self._note(code.emit(f"call i32 @{call.symbol}(ptr {buffers}, ptr {sizes})"))
+        self._forget(written(call))
+
+    # ---- errors
+
+    def _note(self, error: str) -> None:
+        if error != "0":
+            self.errors.append(error)
+
+    def _smallest_error(self) -> str:
+        return smallest_error(self.code, self.errors)
+
+
+def smallest_error(code: Code, errors: Sequence[str]) -> str:
+    """The smallest code that is not 0, or 0."""
+    if len(errors) < 2:
+        return (*errors, "0")[0]
+    none = 2**31 - 1
+    smallest = ""
+    for error in errors:
+        failed = code.emit(f"icmp ne i32 {error}, 0")
+        error = code.emit(f"select i1 {failed}, i32 {error}, i32 {none}")
+        smallest = code.scalar.intrinsic("smin", "i32", smallest, error) if smallest else error
+    return code.emit(f"select i1 {code.emit(f'icmp eq i32 {smallest}, {none}')}, i32 0, i32 {smallest}")
+
+
+def scalars_read(kernel: Kernel) -> list[Buffer]:
+    """The scalars that a kernel loads."""
+    roots = [i.buffer.root for i in kernel.body if isinstance(i, Load)]
+    return [b for b in dict.fromkeys(roots) if b.shape == ()]
+
+
+def _numbered(buffers: Sequence[Buffer], prefix: str) -> dict[Buffer, str]:
+    return {b: f"{prefix}{k}" for k, b in enumerate(buffers)}
+
+
+def _unpacked(code: Code, arrays: Sequence[Buffer], scalars: Sequence[Buffer]) -> tuple[dict[Buffer, str], dict[Buffer, str]]:
+    """The addresses and values that ``_packed`` stored; ``%sizes``, too."""
+    code.prologue.append("  %sizes = load ptr, ptr %data")
+
+    def slot(number: int) -> str:
+        return code.offset("ptr", "%data", str(number))
+
+    pointers = {b: code.emit(f"load ptr, ptr {slot(1 + k)}") for k, b in enumerate(arrays)}
+    return pointers, {b: load_one(code, b.dtype, slot(1 + len(arrays) + k)) for k, b in enumerate(scalars)}

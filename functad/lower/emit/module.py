@@ -1,0 +1,34 @@
+"""A whole KernelProgram as an LLVM module.
+
+Its entry is ``i32 driver(ptr inputs, ptr outputs, ptr sizes)``: arrays of data pointers, and the int64 values of the size symbols. It returns 0,
+the smallest code of a failed check, or a negative code: ``OUT_OF_MEMORY``, ``SIZE_OVERFLOW``.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from functad.kernel_ir.nodes import KernelProgram
+from functad.lower.emit.driver import Driver
+from functad.lower.target import Target
+
+__all__ = ["Module", "emit_module"]
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """LLVM text, and the names of the external functions that it calls."""
+
+    text: str
+    externals: frozenset[str]
+
+
+def emit_module(program: KernelProgram, target: Target, name: str = "driver", *, threads: bool = True) -> Module:
+    """The module that computes a program; its entry is ``name``. Large loops run on several threads if ``threads`` allows it."""
+    driver = Driver(program, target, threads)
+    text = driver.emit(name)
+    declared = "\n".join(sorted(driver.code.declarations))
+    names = re.findall(r"^declare [^@]*@([\w.$]+)\(", declared, re.MULTILINE)
+    externals = frozenset(n for n in names if not n.startswith("llvm."))
+    return Module("\n\n".join([declared, *driver.functions, text]) + "\n", externals)

@@ -1,0 +1,79 @@
+"""Running a Program natively on values: what a ``jit`` equation does where nothing is traced."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from functad import config
+from functad.core.evaluator import run_program
+from functad.errors import InternalError
+from functad.ir.program import Program
+from functad.ir.types import ArrayType
+from functad.lower.compile import Compiled, compiled_of, entry_for, run_kernels
+from functad.lower.signature import Container, Leaf, Signature
+
+__all__ = ["NativeCall", "execute", "native_call", "normal_value"]
+
+
+def normal_value(value: Any, type: ArrayType) -> Any:
+    """A value as native code takes it: a C-contiguous, aligned array in native byte order, or a NumPy scalar."""
+    if not type.ndim:
+        return type.dtype.type(value)
+    array = np.asarray(value)
+    if array.dtype == type.dtype and array.dtype.isnative and array.flags.c_contiguous and array.flags.aligned:
+        return array
+    return np.array(array, dtype=type.dtype, order="C", ndmin=type.ndim)
+
+
+class NativeCall:
+    """A compiled Program as a function of its inputs, one after the other, to the tuple of its outputs."""
+
+    def __init__(self, program: Program) -> None:
+        self.compiled: Compiled = compiled_of(program)
+        self.in_types = program.in_types
+        inputs = tuple([leaf_of(t) for t in program.in_types])
+        outputs = Container("tuple", tuple([leaf_of(t) for t in program.out_types]))
+        self.entry = entry_for(self.compiled, Signature(inputs, outputs), self._slow)
+
+    def __call__(self, *values: Any) -> tuple[Any, ...]:
+        return self.entry(*values)  # type: ignore[no-any-return]
+
+    def _slow(self, *values: Any) -> tuple[Any, ...]:
+        normal = [normal_value(v, t) for v, t in zip(values, self.in_types, strict=True)]
+        if all(a is b for a, b in zip(normal, values, strict=True)):
+            raise InternalError(f"native code for {self.in_types} refused values of these types")
+        return self.entry(*normal)  # type: ignore[no-any-return]
+
+
+def leaf_of(type: ArrayType) -> Leaf:
+    """The entry's leaf for a value of the IR."""
+    return Leaf("array", type.dtype, type.shape) if type.ndim else Leaf("numpy_scalar", type.dtype)
+
+
+_lock = threading.Lock()
+
+
+def native_call(program: Program) -> NativeCall:
+    """The native call of a Program, made once."""
+    found = program.derived.get("native call")
+    if found is None:
+        made = NativeCall(program)
+        with _lock:
+            found = program.derived.setdefault("native call", made)
+    return found  # type: ignore[no-any-return]
+
+
+def execute(program: Program, args: Sequence[Any]) -> Sequence[Any]:
+    """The outputs of a Program on values of its types, by the backend that the flag ``backend`` names."""
+    backend = config.backend.value
+    if backend == "native":
+        return native_call(program)(*args)
+    if backend == "kernel":
+        return run_kernels(program, args)
+    if backend == "evaluator":
+        return run_program(program, args)
+    raise InternalError(f"FUNCTAD_BACKEND is {backend!r}; expected native, kernel or evaluator")

@@ -1,0 +1,61 @@
+"""The context that a ``Statements`` rule writes into; its methods are described there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from functad.ir.program import Var
+from functad.ir.types import Size
+from functad.kernel_ir.nodes import Affine, Buffer, Index, Statement
+from functad.kernel_ir.sizes import Extent
+from functad.lower.fuse.body import Body, Element, buffer
+from functad.lower.fuse.elements import Elements
+from functad.lower.fuse.graph import Node
+
+if TYPE_CHECKING:
+    from functad.lower.fuse.build import Build
+
+__all__ = ["Context"]
+
+
+class Context:
+    """What one node appends to a program under construction."""
+
+    def __init__(self, build: Build, node: Node, position: int) -> None:
+        self._build = build
+        self._node = node
+        self._position = position
+        self._elements: Elements | None = None
+
+    def kernel(self, axes: Sequence[Size], fn: Callable[[Body, Index], None], name: str = "") -> None:
+        body, self._elements = self._build.open(self._position, self._node.origin)
+        fn(body, tuple([Affine.axis(i) for i in range(len(axes))]))
+        self._elements = None
+        self._build.statements.append(body.finish(axes, name or self._build.name_of(self._node)))
+
+    def read(self, operand: int) -> Callable[..., Element]:
+        def read(index: Index, mask: object = None, fill: object = 0) -> Element:
+            assert self._elements is not None, "ctx.read is for use inside a kernel"
+            return self._elements.reads(self._node)[operand](index, mask, fill)
+
+        return read
+
+    def input(self, operand: int) -> Buffer:
+        atom = self._node.inputs[operand]
+        assert isinstance(atom, Var)
+        return self._build.places[atom]
+
+    def output(self, result: int = 0) -> Buffer:
+        return self._build.places[self._node.outputs[result]]
+
+    def temp(self, shape: Sequence[Extent], dtype: np.dtype) -> Buffer:
+        return buffer(shape, np.dtype(dtype))
+
+    def append(self, statement: Statement) -> None:
+        self._build.statements.append(statement)
+
+    def check(self, error: str, message: str, *sizes: Extent) -> int:
+        return self._build.checks.code(error, message, sizes, self._node.origin)

@@ -1,0 +1,142 @@
+"""Which variables are stored, before anything is known of kernels.
+
+Some must be: results of reductions and statements, outputs, operands that are needed in memory, scalars that array code reads (so that no loop
+computes them again). Others pay: what is costly and would be computed several times an element, because it is read at several indices, from several
+iteration spaces, or from a larger one. What is cheap is computed again wherever it is read.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from functad.ir.program import Var
+from functad.kernel_ir.rules import Pointwise
+from functad.lower.fuse.forms import View
+from functad.lower.fuse.graph import Graph, Node
+from functad.lower.fuse.spaces import Space
+
+__all__ = ["CHEAP", "Storage"]
+
+CHEAP = 10
+"""Up to this cost (in additions an element) a value is computed again rather than stored."""
+
+CHUNK = 1000
+"""Equations of one iteration space that may share a kernel: LLVM's code generator is not linear in the length of a function."""
+
+DEPTH = 40
+"""How deeply rules may read through one another (a chain of pointwise operations is no depth)."""
+
+MAX_COST = 10**6
+
+SEVERAL: Any = object()
+
+
+class Storage:
+    """The decision for one graph.
+
+    ``stored`` holds the inline variables to be stored, ``effects`` those of them that may raise and so are evaluated in full, ``cost`` the cost an
+    element of an inline variable including what it is computed from, ``chunk`` the part of its iteration space's equations that a node is in.
+    """
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.stored: set[Var] = set()
+        self.effects: set[Var] = set()
+        self.cost: dict[Var, int] = {}
+        self.chunk: list[int] = []
+        self._contexts: dict[Var, Any] = {}  # where a variable is read from: None, one token, or SEVERAL
+        self._expanded: set[Var] = set()  # read more often than it has elements
+        self._measure()
+        for atom in graph.program.outputs:
+            if isinstance(atom, Var):
+                self.require(atom)
+        for node in reversed(graph.nodes):
+            self._visit(node)
+
+    def require(self, var: Var) -> None:
+        """The variable has to be in memory."""
+        source = self.graph.source(var)
+        node = self.graph.node_of.get(source)
+        if node is not None and node.inline:
+            self.stored.add(source)
+
+    def live(self, node: Node) -> bool:
+        """Whether anything needs an inline node."""
+        v = node.outputs[0]
+        return v in self._contexts or v in self.stored or v in self.effects
+
+    def _measure(self) -> None:
+        """Costs, chunks, and what has to be stored lest rules recurse too deeply."""
+        repeated = self._directly_repeated()
+        reading: dict[Var, int] = {}  # the cost of reading a variable, where it will be stored if it is costly
+        depth: dict[Var, int] = {}
+        counts: dict[Space, int] = {}
+        for node in self.graph.nodes:
+            count = counts[node.space] = counts.get(node.space, 0) + len(self.graph.spaces.layout(node.shape).indices)
+            self.chunk.append(count // CHUNK)
+            if not node.inline:
+                continue
+            v = node.outputs[0]
+            if self.graph.program.eqns[node.origin].primitive.may_raise:
+                self.effects.add(v)
+            operands = {a for a in node.inputs if isinstance(a, Var)}
+            cost = self.cost[v] = min(MAX_COST, node.profile.cost + sum([reading.get(a, 1) for a in operands]))
+            reading[v] = 1 if cost > CHEAP and v in repeated else cost
+            depth[v] = max([depth.get(a, 0) for a in operands], default=0) + (type(node.form) is not Pointwise)
+            if depth[v] > DEPTH:
+                self.require(v)
+                reading[v], depth[v] = 1, 0
+
+    def _directly_repeated(self) -> set[Var]:
+        """Variables that are read at several indices, or again and again, by those that use them directly."""
+        contexts: dict[Var, Any] = {}
+        found: set[Var] = set()
+        for node in self.graph.nodes:
+            for number, access in enumerate(node.accesses):
+                token = None if access.same else (node.position, number)
+                if access.expands or contexts.setdefault(access.var, token) != token:
+                    found.add(access.var)
+        return found
+
+    def _visit(self, node: Node) -> None:
+        """Note what a node reads; all its readers have been visited."""
+        context: Any = node.space
+        expanded = False
+        if node.inline:
+            if not self.live(node):
+                return
+            v = node.outputs[0]
+            if v in self.effects:
+                self._read(v, node.space, False)
+            if v not in self.stored and (self._contexts[v] is SEVERAL or v in self._expanded) and self.cost[v] > CHEAP:
+                self.require(v)
+            if v not in self.stored:
+                context, expanded = self._contexts[v], v in self._expanded
+        for k in node.profile.memory:
+            self._require_operand(node, k)
+        if type(node.form) is View and (not self._passes_through(node) or self.graph.source(node.outputs[0]) in self.stored):
+            self._require_operand(node, 0)
+            return
+        for number, access in enumerate(node.accesses):
+            source = self.graph.node_of.get(access.var)
+            if source is None or not source.inline:
+                continue
+            scalar = not source.space and (node.space or not node.inline)
+            if scalar or (access.same and self.chunk[source.position] != self.chunk[node.position]):
+                self.require(access.var)
+            token = context if access.same else SEVERAL if context is SEVERAL else (node.position, number)
+            self._read(access.var, token, expanded or access.expands)
+
+    def _passes_through(self, node: Node) -> bool:
+        """Whether a view can be read without its operand being in memory."""
+        return isinstance(node.form, View) and (node.form.map.affine or node.accesses[0].same)
+
+    def _require_operand(self, node: Node, operand: int) -> None:
+        atom = node.inputs[operand]
+        assert isinstance(atom, Var)
+        self.require(atom)
+
+    def _read(self, var: Var, context: Any, expanded: bool) -> None:
+        self._contexts[var] = context if self._contexts.get(var, context) == context else SEVERAL
+        if expanded:
+            self._expanded.add(var)

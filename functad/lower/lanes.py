@@ -1,0 +1,307 @@
+"""``Lanes``: writes LLVM text for one element (width 1, ``double``) or for a vector of them (``<8 x double>``) through the same calls.
+
+Scalar bodies and the math library are written once against it. Every method appends instructions to the current basic block and returns
+the name of its result; operands are names or the literals of ``const``. A dtype is its short name: ``f64 f32 i64 i32 i16 i8 u64 u32 u16 u8
+bool``; a bool is an ``i1`` in registers. What a module needs besides (declarations of intrinsics and libm functions, internal helper
+functions) gathers in ``declarations``, whole top-level entries that the module printer emits in any order.
+
+Arithmetic is IEEE except for ``contract``, the default flag, which lets LLVM form fused multiply-adds; compensated steps pass ``flags=""``.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+
+__all__ = ["Lanes"]
+
+T = TypeVar("T")
+
+_SCALARS = {
+    "f64": "double", "f32": "float", "bool": "i1",
+    "i64": "i64", "i32": "i32", "i16": "i16", "i8": "i8",
+    "u64": "i64", "u32": "i32", "u16": "i16", "u8": "i8",
+}  # fmt: skip
+_BITS = {"f64": 64, "f32": 32, "bool": 1, "i64": 64, "i32": 32, "i16": 16, "i8": 8, "u64": 64, "u32": 32, "u16": 16, "u8": 8}
+
+# libm functions may set errno, which nothing reads: to LLVM they are pure.
+_PURE = "nounwind willreturn memory(none)"
+
+
+class Lanes:
+    """Text of straight-line code over ``width`` lanes, appended to ``lines``; ``names`` gives fresh SSA names (``%v12``).
+
+    ``block`` is the label of the current basic block. A few rare paths (``sin`` of a huge argument) branch and go on in a new block, so a
+    loop's phi nodes must read ``block`` after the body is written rather than assume the label they opened it with.
+    """
+
+    __slots__ = ("_known", "block", "declarations", "lines", "names", "width")
+
+    def __init__(
+        self, lines: list[str], names: Callable[[], str], width: int, declarations: set[str] | None = None, block: str = "entry"
+    ) -> None:
+        self.lines = lines
+        self.names = names
+        self.width = width
+        self.declarations = set() if declarations is None else declarations
+        self.block = block
+        self._known: tuple[str, dict[Hashable, Any]] = (block, {})
+
+    # Types and constants.
+
+    def ty(self, dtype: str) -> str:
+        """The LLVM type of a value of this dtype: ``double``, ``<8 x double>``."""
+        scalar = _SCALARS[dtype]
+        return scalar if self.width == 1 else f"<{self.width} x {scalar}>"
+
+    def suffix(self, dtype: str) -> str:
+        """The type's name in an overloaded intrinsic: ``f64``, ``v8f64``, ``v8i32``."""
+        scalar = dtype if dtype[0] == "f" else f"i{_BITS[dtype]}"
+        return scalar if self.width == 1 else f"v{self.width}{scalar}"
+
+    def const(self, dtype: str, value: float | np.generic) -> str:
+        """The literal of a constant, the same in all lanes; floats are exact, rounded to the dtype first."""
+        scalar = _literal(dtype, value)
+        return scalar if self.width == 1 else f"splat ({_SCALARS[dtype]} {scalar})"
+
+    # Instructions in general.
+
+    def emit(self, text: str) -> str:
+        """Append ``name = text`` and return the fresh name."""
+        name = self.names()
+        self.lines.append(f"  {name} = {text}")
+        return name
+
+    def op(self, instruction: str, dtype: str, x: str, y: str) -> str:
+        """A binary instruction, flags included: ``op("fadd contract", "f64", x, y)``, ``op("sdiv", "i64", x, y)``."""
+        return self.emit(f"{instruction} {self.ty(dtype)} {x}, {y}")
+
+    def intrinsic(self, name: str, dtype: str, *args: str) -> str:
+        """``llvm.<name>`` with operands and result of one dtype."""
+        ty = self.ty(dtype)
+        symbol = f"@llvm.{name}.{self.suffix(dtype)}"
+        self.declarations.add(f"declare {ty} {symbol}({', '.join([ty] * len(args))})")
+        return self.emit(f"call {ty} {symbol}({', '.join(f'{ty} {x}' for x in args)})")
+
+    # Floating point.
+
+    def fadd(self, dtype: str, x: str, y: str, flags: str = "contract") -> str:
+        return self.op(f"fadd {flags}".rstrip(), dtype, x, y)
+
+    def fsub(self, dtype: str, x: str, y: str, flags: str = "contract") -> str:
+        return self.op(f"fsub {flags}".rstrip(), dtype, x, y)
+
+    def fmul(self, dtype: str, x: str, y: str, flags: str = "contract") -> str:
+        return self.op(f"fmul {flags}".rstrip(), dtype, x, y)
+
+    def fdiv(self, dtype: str, x: str, y: str, flags: str = "contract") -> str:
+        return self.op(f"fdiv {flags}".rstrip(), dtype, x, y)
+
+    def fma(self, dtype: str, x: str, y: str, z: str) -> str:
+        """``x * y + z`` rounded once, on every CPU (where it has no such instruction, by a slow call)."""
+        return self.intrinsic("fma", dtype, x, y, z)
+
+    def fmuladd(self, dtype: str, x: str, y: str, z: str) -> str:
+        """``x * y + z``, rounded once where the CPU does that fast and twice elsewhere."""
+        return self.intrinsic("fmuladd", dtype, x, y, z)
+
+    def fneg(self, dtype: str, x: str) -> str:
+        return self.emit(f"fneg {self.ty(dtype)} {x}")
+
+    def fabs(self, dtype: str, x: str) -> str:
+        return self.intrinsic("fabs", dtype, x)
+
+    def sqrt(self, dtype: str, x: str) -> str:
+        return self.intrinsic("sqrt", dtype, x)
+
+    def floor(self, dtype: str, x: str) -> str:
+        return self.intrinsic("floor", dtype, x)
+
+    def ceil(self, dtype: str, x: str) -> str:
+        return self.intrinsic("ceil", dtype, x)
+
+    def trunc(self, dtype: str, x: str) -> str:
+        return self.intrinsic("trunc", dtype, x)
+
+    def rint(self, dtype: str, x: str) -> str:
+        """The nearest integer, ties to even, as ``np.rint``."""
+        return self.intrinsic("rint", dtype, x)
+
+    def copysign(self, dtype: str, x: str, y: str) -> str:
+        """The magnitude of x with the sign of y."""
+        return self.intrinsic("copysign", dtype, x, y)
+
+    # Comparison and choice.
+
+    def fcmp(self, predicate: str, dtype: str, x: str, y: str) -> str:
+        """A bool; ``o`` predicates (``olt``) are false and ``u`` ones (``une``) true where an operand is NaN."""
+        return self.op(f"fcmp {predicate}", dtype, x, y)
+
+    def icmp(self, predicate: str, dtype: str, x: str, y: str) -> str:
+        return self.op(f"icmp {predicate}", dtype, x, y)
+
+    def select(self, dtype: str, p: str, x: str, y: str) -> str:
+        """``x`` where ``p`` holds, else ``y``."""
+        ty = self.ty(dtype)
+        return self.emit(f"select {self.ty('bool')} {p}, {ty} {x}, {ty} {y}")
+
+    def any(self, p: str) -> str:
+        """Whether a bool holds in any lane: a scalar ``i1``."""
+        if self.width == 1:
+            return p
+        ty, symbol = self.ty("bool"), f"@llvm.vector.reduce.or.{self.suffix('bool')}"
+        self.declarations.add(f"declare i1 {symbol}({ty})")
+        return self.emit(f"call i1 {symbol}({ty} {p})")
+
+    # Integers and bools. Overflow wraps; a shift count must be less than the number of bits.
+
+    def iadd(self, dtype: str, x: str, y: str) -> str:
+        return self.op("add", dtype, x, y)
+
+    def isub(self, dtype: str, x: str, y: str) -> str:
+        return self.op("sub", dtype, x, y)
+
+    def imul(self, dtype: str, x: str, y: str) -> str:
+        return self.op("mul", dtype, x, y)
+
+    def iand(self, dtype: str, x: str, y: str) -> str:
+        return self.op("and", dtype, x, y)
+
+    def ior(self, dtype: str, x: str, y: str) -> str:
+        return self.op("or", dtype, x, y)
+
+    def ixor(self, dtype: str, x: str, y: str) -> str:
+        return self.op("xor", dtype, x, y)
+
+    def shl(self, dtype: str, x: str, y: str) -> str:
+        return self.op("shl", dtype, x, y)
+
+    def lshr(self, dtype: str, x: str, y: str) -> str:
+        return self.op("lshr", dtype, x, y)
+
+    def ashr(self, dtype: str, x: str, y: str) -> str:
+        return self.op("ashr", dtype, x, y)
+
+    # Conversions.
+
+    def bitcast(self, src: str, dst: str, x: str) -> str:
+        """The same bits as another dtype of the same size."""
+        return self._convert("bitcast", src, dst, x)
+
+    def cast(self, src: str, dst: str, x: str) -> str:
+        """``x.astype(dst)``. A float that no int of the dtype can hold wraps or gives the lowest int, as C code on x86-64 does."""
+        if src == dst:
+            return x
+        if dst == "bool":
+            return self.fcmp("une", src, x, self.const(src, 0.0)) if src[0] == "f" else self.icmp("ne", src, x, self.const(src, 0))
+        if src == "bool" and dst[0] == "f":
+            return self.select(dst, x, self.const(dst, 1.0), self.const(dst, 0.0))
+        if src[0] == "f":
+            return self._cast_float(src, dst, x)
+        if dst[0] == "f":
+            return self._convert("sitofp" if src[0] == "i" else "uitofp", src, dst, x)
+        if _BITS[src] == _BITS[dst]:
+            return x
+        if _BITS[src] > _BITS[dst]:
+            return self._convert("trunc", src, dst, x)
+        return self._convert("sext" if src[0] == "i" else "zext", src, dst, x)
+
+    def _cast_float(self, src: str, dst: str, x: str) -> str:
+        if dst[0] == "f":
+            return self._convert("fpext" if _BITS[src] < _BITS[dst] else "fptrunc", src, dst, x)
+        if dst == "u64":
+            # 2^63 and above, less 2^63, fits an i64; the sign bit puts it back.
+            bound = self.const(src, 2.0**63)
+            large = self.fcmp("oge", src, x, bound)
+            low = self._fptosi(src, "i64", self.select(src, large, self.fsub(src, x, bound, ""), x))
+            return self.select("i64", large, self.ixor("i64", low, self.const("i64", -(2**63))), low)
+        # Narrower ints wrap modulo 2^bits; unsigned 32 needs 64 bits to hold both its range and the negatives that wrap into it.
+        via = "i64" if dst in ("i64", "u32") else "i32"
+        return self.cast(via, dst, self._fptosi(src, via, x))
+
+    def _fptosi(self, src: str, dst: str, x: str) -> str:
+        """``fptosi``, with the lowest int for NaN and what is out of range: alone it is poison there, and ``select`` drops the poison."""
+        bits = _BITS[dst] - 1
+        fits = self.fcmp("olt", src, self.fabs(src, x), self.const(src, 2.0**bits))
+        return self.select(dst, fits, self._convert("fptosi", src, dst, x), self.const(dst, -(2**bits)))
+
+    def _convert(self, instruction: str, src: str, dst: str, x: str) -> str:
+        return self.emit(f"{instruction} {self.ty(src)} {x} to {self.ty(dst)}")
+
+    # Calls of libm, lane by lane.
+
+    def call_libm(self, dtype: str, symbol: str, args: Sequence[str]) -> str:
+        """The libm function ``symbol`` (its double name: ``erf`` means ``erff`` for f32) of each lane."""
+        scalar = _SCALARS[dtype]
+        if dtype == "f32":
+            symbol += "f"
+        self.declarations.add(f"declare {scalar} @{symbol}({', '.join([scalar] * len(args))}) {_PURE}")
+        if self.width == 1:
+            return self.emit(f"call {scalar} @{symbol}({', '.join(f'{scalar} {x}' for x in args)})")
+        ty, result = self.ty(dtype), "poison"
+        for lane in range(self.width):
+            parts = [self.emit(f"extractelement {ty} {x}, i32 {lane}") for x in args]
+            value = self.emit(f"call {scalar} @{symbol}({', '.join(f'{scalar} {x}' for x in parts)})")
+            result = self.emit(f"insertelement {ty} {result}, {scalar} {value}, i32 {lane}")
+        return result
+
+    # Control flow.
+
+    def label(self) -> str:
+        """A fresh label."""
+        return self.names().removeprefix("%")
+
+    def start(self, label: str) -> None:
+        """Begin a new basic block; the one before must have ended in a branch."""
+        self.lines.append(f"{label}:")
+        self.block = label
+
+    def jump(self, label: str) -> None:
+        self.lines.append(f"  br label %{label}")
+
+    def branch(self, condition: str, then: str, otherwise: str) -> None:
+        """Branch on a scalar ``i1``."""
+        self.lines.append(f"  br i1 {condition}, label %{then}, label %{otherwise}")
+
+    def phi(self, dtype: str, incoming: Sequence[tuple[str, str]]) -> str:
+        """The value that belongs to the block control came from; ``incoming`` is (value, block) pairs."""
+        return self.emit(f"phi {self.ty(dtype)} " + ", ".join(f"[ {value}, %{block} ]" for value, block in incoming))
+
+    def rarely(self, dtype: str, p: str, usual: str, rare: Callable[[], str]) -> str:
+        """``rare()`` in the lanes where ``p`` holds, else ``usual``; ``rare`` only runs if ``p`` holds in some lane."""
+        then, done, before = self.label(), self.label(), self.block
+        # The weights keep what the rare code needs, registers above all, out of the usual path.
+        self.lines.append(f'  br i1 {self.any(p)}, label %{then}, label %{done}, !prof !{{!"branch_weights", i32 1, i32 1000000}}')
+        known = self._known[1] if self._known[0] == before else {}
+        self.start(then)
+        self._known = (then, known.copy())
+        other = self.select(dtype, p, rare(), usual)
+        after = self.block
+        self.jump(done)
+        self.start(done)
+        # What was computed before the branch has been computed here too.
+        self._known = (done, known)
+        return self.phi(dtype, ((usual, before), (other, after)))
+
+    def once(self, key: Hashable, compute: Callable[[], T]) -> T:
+        """``compute()``, or what it returned for this key before in the same straight-line code (rare paths aside)."""
+        if self._known[0] != self.block:
+            self._known = (self.block, {})
+        results = self._known[1]
+        if key not in results:
+            results[key] = compute()
+        return results[key]  # type: ignore[no-any-return]
+
+
+def _literal(dtype: str, value: float | np.generic) -> str:
+    if dtype == "bool":
+        return "true" if value else "false"
+    if dtype[0] != "f":
+        return str(int(value))  # type: ignore[arg-type]
+    # LLVM writes a float constant as the bits of the double that equals it.
+    with np.errstate(over="ignore"):
+        rounded = float(value) if dtype == "f64" else float(np.float32(value))  # type: ignore[arg-type]
+    return f"0x{struct.pack('>d', rounded).hex().upper()}"

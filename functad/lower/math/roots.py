@@ -1,0 +1,63 @@
+"""cbrt and hypot."""
+
+from __future__ import annotations
+
+import math
+
+from functad.lower.math.logarithm import exponent_and_fraction
+from functad.lower.math.values import Value, copysign, fabs, fma, polynomial, sqrt, where
+
+__all__ = ["cbrt", "hypot"]
+
+# m^(-1/3) for m in [sqrt(1/2), sqrt 2): a first guess
+INVERSE_CBRT = {
+    "f64": (
+        1.9990382902549948, -2.485220504322014, 2.790756480487709, -1.8966442586605963, 0.6999892307272966, -0.10791538671586136,
+    ),  # 2^-17.4
+    "f32": (1.7305973, -1.2853615, 0.7129468, -0.15840444),  # 2^-11.9
+}  # fmt: skip
+
+# 2^(-r/3) for r = -1, 1.
+_INVERSE_CBRT_HALF, _INVERSE_CBRT_TWO = 1.2599210498948732, 0.7937005259840998
+
+# Squares of numbers between 1 / far and far neither overflow nor lose digits; those of others do not if scaled by 1 / factor or factor.
+_FAR = {"f64": (2.0**500, 2.0**600), "f32": (2.0**60, 2.0**90)}
+
+
+def cbrt(x: Value) -> Value:
+    """2^e v^(1/3), where x = 2^(3 e) v.
+
+    From y near v^(-1/3), cut so short that y^2 is exact, v^(1/3) = v y^2 (1 - h)^(-2/3) with h = 1 - v y^3, a short series.
+    """
+    k, m = exponent_and_fraction(fabs(x))
+    form = x.format
+    shifter = form.shifter + form.bias
+    t = fma(k, 1.0 / 3.0, shifter)
+    rest = fma(t - shifter, -3.0, k)
+    lower, higher = rest < 0.0, rest > 0.0
+    v = m * where(lower, 0.5, where(higher, 2.0, x.const(1.0)))
+    guess = polynomial(m, INVERSE_CBRT[x.dtype])
+    guess = guess * where(lower, _INVERSE_CBRT_HALF, where(higher, _INVERSE_CBRT_TWO, x.const(1.0)))
+    y = (guess.bits() & -(1 << (form.digits + 1) // 2 + 3)).floating()
+    square = y * y
+    head = v * square
+    tail = fma(v, square, -head)
+    h = fma(-tail, y, fma(-head, y, 1.0))
+    series = h * polynomial(h, (2.0 / 3.0, 5.0 / 9.0, 40.0 / 81.0))
+    root = (head + fma(head, series, tail)) * (t.bits() << form.digits).floating()
+    a = fabs(x)
+    return copysign(where(a < math.inf, where(a > 0.0, root, x), x), x)
+
+
+def hypot(x: Value, y: Value) -> Value:
+    a, b = fabs(x), fabs(y)
+    infinite = where(a.equals(math.inf), a, b)
+    larger = where(a > b, a, b)
+    far, factor = _FAR[x.dtype]
+    large, small = larger > far, larger < 1.0 / far
+    scale = where(large, 1.0 / factor, where(small, factor, x.const(1.0)))
+    back = where(large, factor, where(small, 1.0 / factor, x.const(1.0)))
+    a, b = a * scale, b * scale
+    root = sqrt(fma(a, a, b * b)) * back
+    # Infinite even if the other is NaN.
+    return where(infinite.equals(math.inf), infinite, root)

@@ -1,0 +1,131 @@
+"""What an entry takes and gives: the structure of a call's arguments and result, for one specialisation of a compiled function.
+
+An entry is valid for exactly this: containers of these types and keys, leaves of these kinds, dtypes and shapes. Everything else goes to
+its slow path. Leaves count from left to right, and that is the order of the driver's inputs and outputs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from functad.errors import InternalError
+
+__all__ = ["DTYPES", "KINDS", "Container", "Driver", "Leaf", "Signature", "Spec", "Static"]
+
+DTYPES = (
+    "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
+    "float16", "float32", "float64", "complex64", "complex128",
+)  # fmt: skip
+
+# Which dtypes the driver may see behind a leaf of each kind; None: any of a native array.
+KINDS: dict[str, frozenset[str] | None] = {
+    "array": None,
+    "numpy_scalar": None,
+    "python_bool": frozenset({"bool"}),
+    "python_int": frozenset({"int64", "float64"}),  # as float64 where it is to be differentiated; results are int64
+    "python_float": frozenset({"float64"}),
+    "python_complex": frozenset({"complex128"}),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Leaf:
+    """An array or a scalar; ``kind`` is a key of ``KINDS``."""
+
+    kind: str
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        dtypes = KINDS[self.kind]
+        if dtypes is not None and self.dtype.name not in dtypes:
+            raise InternalError(f"a {self.kind} leaf has dtype {' or '.join(sorted(dtypes))}, not {self.dtype}")
+        if self.dtype.name not in DTYPES or not self.dtype.isnative:
+            raise InternalError(f"native code has no dtype {self.dtype!r}")
+        if self.shape and self.kind != "array":
+            raise InternalError(f"a {self.kind} leaf has shape (), not {self.shape}")
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A ``tuple``, ``list`` or ``dict`` (exactly, no subclass) of children; a dict's in the order of ``keys``."""
+
+    kind: str
+    children: tuple[Spec, ...]
+    keys: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Static:
+    """This very object: None, or an argument that the code was specialised for."""
+
+    value: Any
+
+
+Spec = Leaf | Container | Static
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """The positional arguments of a call and its result."""
+
+    args: tuple[Spec, ...]
+    result: Spec
+
+    @property
+    def inputs(self) -> tuple[Leaf, ...]:
+        """The leaves of the arguments."""
+        return tuple(leaf for spec in self.args for leaf in _leaves(spec))
+
+    @property
+    def structure(self) -> Signature:
+        """What is left when everything that an entry's code does not depend on is made equal: sizes, keys, static values."""
+        return Signature(tuple(_structure(spec) for spec in self.args), _structure(self.result))
+
+    @property
+    def outputs(self) -> tuple[Leaf, ...]:
+        """The leaves of the result."""
+        return tuple(_leaves(self.result))
+
+
+@dataclass(frozen=True, slots=True)
+class Driver:
+    """The function that an entry calls, ``i32 driver(ptr inputs, ptr outputs, ptr sizes)``, with all that it takes besides the arguments.
+
+    ``inputs`` points to the data pointers of the argument leaves and then of ``constants`` (C-contiguous arrays); ``outputs`` to those of
+    the result leaves, whose memory is fresh and uninitialised; ``sizes`` to the int64 ``sizes``. A complex element is two reals, a boolean
+    one byte. The driver gives 0, or the code of an error. ``keep`` is what must live as long as the entry: the library with the
+    code. The GIL is released during the call if ``release_gil``; None lets the size of arguments and result decide.
+    """
+
+    address: int
+    sizes: tuple[int, ...] = ()
+    constants: tuple[np.ndarray[Any, Any], ...] = ()
+    keep: object = None
+    release_gil: bool | None = None
+
+
+_ANY = Static(None)
+
+
+def _structure(spec: Spec) -> Spec:
+    match spec:
+        case Static():
+            return _ANY
+        case Leaf():
+            return Leaf(spec.kind, spec.dtype, (0,) * len(spec.shape)) if spec.shape else spec
+        case Container():
+            return Container(spec.kind, tuple(_structure(child) for child in spec.children))
+
+
+def _leaves(spec: Spec) -> Iterator[Leaf]:
+    match spec:
+        case Leaf():
+            yield spec
+        case Container():
+            for child in spec.children:
+                yield from _leaves(child)

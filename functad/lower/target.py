@@ -1,0 +1,123 @@
+"""What LLVM compiles for, and compiling: LLVM text in, object code out."""
+
+from __future__ import annotations
+
+import functools
+import re
+from dataclasses import dataclass
+
+import llvmlite.binding as llvm
+
+from functad import config
+from functad.errors import InternalError
+
+__all__ = ["Target", "assembly", "emit_object", "target_machine"]
+
+# The x86-64 levels by which a user may name a CPU in FUNCTAD_CPU, and their vectors; 128 bits is right, if slow, on every other.
+_NAMED_VECTOR_BITS = {"x86-64-v3": 256, "x86-64-v4": 512}
+
+_PARSE_ERROR = re.compile(r":(\d+):(\d+): error: (.*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A machine to compile for; all of it is part of the key of compiled code.
+
+    ``opt_level`` is the code generator's (0 to 3); 0 takes a fraction of the time, and its code is slower. ``vector_bits`` is the width
+    that kernels are written for; LLVM splits vectors that the CPU does not have.
+    """
+
+    triple: str
+    cpu: str
+    features: str
+    vector_bits: int
+    opt_level: int = 2
+
+    @staticmethod
+    def host() -> Target:
+        """This machine, or the CPU that the flags ``cpu`` and ``vector_bits`` ask for."""
+        named = config.cpu.value
+        cpu, features = (named, "") if named else _host_cpu()
+        bits = config.vector_bits.value or (_NAMED_VECTOR_BITS.get(named, 128) if named else _vector_bits(features))
+        triple = _host_triple()
+        if bits >= 512 and triple.startswith("x86_64"):
+            # LLVM treats 512-bit vectors as illegal on the Intel CPUs that it tunes for 256, however explicit the text is.
+            features = ",".join(filter(None, (features, "-prefer-256-bit")))
+        return Target(triple, cpu, features, bits)
+
+    def lanes(self, itemsize: int) -> int:
+        """How many elements of ``itemsize`` bytes a vector holds."""
+        return max(1, self.vector_bits // (8 * itemsize))
+
+
+def emit_object(text: str, target: Target, *, passes: tuple[str, ...] = ()) -> bytes:
+    """Object code of LLVM text; see ``assembly`` for ``passes``."""
+    machine = target_machine(target)
+    code: bytes = machine.emit_object(_module(text, target, machine, passes))
+    return code
+
+
+def assembly(text: str, target: Target, *, passes: tuple[str, ...] = ()) -> str:
+    """The same as assembly, for people to read.
+
+    ``passes`` names passes of LLVM's optimiser to run before code generation, in order: ``sroa``, ``new_gvn``, ``instruction_combine``,
+    ``always_inliner``, ... (the ``add_*_pass`` methods of llvmlite's ``ModulePassManager``).
+    """
+    machine = target_machine(target)
+    listing: str = machine.emit_assembly(_module(text, target, machine, passes))
+    return listing
+
+
+def _module(text: str, target: Target, machine: llvm.TargetMachine, passes: tuple[str, ...]) -> llvm.ModuleRef:
+    # The parser already needs the layout, for default alignments. No newline: line numbers in errors stay those of the text.
+    header = f'target datalayout = "{machine.target_data}" target triple = "{target.triple}" '
+    try:
+        # A context of its own: types and constants of LLVM's global one are never freed.
+        module = llvm.parse_assembly(header + text, llvm.create_context())
+        module.verify()
+    except RuntimeError as error:
+        raise InternalError(_explain(text, str(error))) from None
+    if passes:
+        manager = llvm.create_new_module_pass_manager()
+        for name in passes:
+            getattr(manager, f"add_{name}_pass")()
+        manager.run(module, llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(0)))
+    return module
+
+
+def _explain(text: str, error: str) -> str:
+    """The message for text that LLVM refuses, with the offending line among its neighbours."""
+    found = _PARSE_ERROR.search(error)
+    if found is None:  # from the verifier, which quotes the instruction itself
+        return f"functad emitted invalid LLVM text: {error.strip()}"
+    line, message = int(found[1]), found[3]
+    lines = text.splitlines()
+    shown = [f"{'>' if n == line else ' '} {n:5d} | {lines[n - 1]}" for n in range(max(1, line - 3), min(len(lines), line + 2) + 1)]
+    return f"functad emitted invalid LLVM text: {message} (line {line})\n" + "\n".join(shown)
+
+
+@functools.lru_cache(maxsize=16)
+def target_machine(target: Target) -> llvm.TargetMachine:
+    """LLVM's code generator for a target; llvmlite's own lock makes it safe to share between threads."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    # Position-independent code reaches symbols anywhere in memory through a table that the linker fills.
+    return llvm.Target.from_triple(target.triple).create_target_machine(
+        cpu=target.cpu, features=target.features, opt=target.opt_level, reloc="pic", codemodel="small", jit=True
+    )
+
+
+@functools.lru_cache(maxsize=1)
+def _host_cpu() -> tuple[str, str]:
+    return llvm.get_host_cpu_name(), llvm.get_host_cpu_features().flatten()
+
+
+@functools.lru_cache(maxsize=1)
+def _host_triple() -> str:
+    triple: str = llvm.get_process_triple()
+    return triple
+
+
+def _vector_bits(features: str) -> int:
+    present = set(features.split(","))
+    return 512 if "+avx512f" in present else 256 if "+avx" in present else 128

@@ -1,0 +1,170 @@
+"""Loops over blocks on several threads: Numba's OpenMP pool, called from emitted code.
+
+A module that needs it contains ``RUNTIME_TEXT`` and calls
+
+    call void @functad_parallel(ptr @body, ptr %data, i64 %blocks)
+
+which runs ``void body(ptr data, i64 first, i64 count)`` over disjoint ranges of the blocks ``0 .. blocks - 1``, all of them done when it
+returns. ``body`` must give the same result for every division into ranges, and report errors through ``data``. It runs on the calling
+thread where there is nothing to gain (fewer than two blocks, one thread), where Numba has no OpenMP pool, and in a forked child, whose
+OpenMP runtime would hang. The module is linked with ``parallel_symbols()``.
+
+The number of threads belongs to the process: ``configure`` reads it from the flag ``threads`` whenever a function is linked.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import importlib.machinery
+import importlib.util
+import os
+from pathlib import Path
+from types import ModuleType
+
+from functad import config
+
+__all__ = ["RUNTIME_TEXT", "configure", "num_threads", "parallel_symbols"]
+
+# numba_parallel_for hands its function one range at a time: the index of the first block as the address args[0], counted in steps of
+# steps[0] = 1 from a base, and the number of blocks as dims[0]. The base is 1, since Numba leaves a null base null in some releases.
+# The region sets the pool's thread mask of the calling thread, which is the user's (numba.set_num_threads), so it is put back.
+RUNTIME_TEXT = """
+%functad.pool = type { i64, ptr, ptr, ptr } ; number of threads, parallel_for, get_num_threads, set_num_threads
+%functad.region = type { ptr, ptr } ; body, data
+@functad_pool = external global %functad.pool
+
+define internal void @functad_parallel_range(ptr %args, ptr %dims, ptr %steps, ptr %region) {
+  %address = load ptr, ptr %args
+  %biased = ptrtoint ptr %address to i64
+  %first = sub i64 %biased, 1
+  %count = load i64, ptr %dims
+  %body = load ptr, ptr %region
+  %data.at = getelementptr %functad.region, ptr %region, i64 0, i32 1
+  %data = load ptr, ptr %data.at
+  call void %body(ptr %data, i64 %first, i64 %count)
+  ret void
+}
+
+define internal void @functad_parallel(ptr %body, ptr %data, i64 %blocks) {
+  %region = alloca %functad.region
+  %args = alloca ptr
+  %dims = alloca i64
+  %steps = alloca i64
+  %threads = load i64, ptr @functad_pool
+  %workers = call i64 @llvm.smin.i64(i64 %threads, i64 %blocks)
+  %serial = icmp slt i64 %workers, 2
+  br i1 %serial, label %here, label %pool
+
+here:
+  %some = icmp sgt i64 %blocks, 0
+  br i1 %some, label %all, label %done
+
+all:
+  call void %body(ptr %data, i64 0, i64 %blocks)
+  ret void
+
+pool:
+  store ptr %body, ptr %region
+  %data.at = getelementptr %functad.region, ptr %region, i64 0, i32 1
+  store ptr %data, ptr %data.at
+  store ptr inttoptr (i64 1 to ptr), ptr %args
+  store i64 %blocks, ptr %dims
+  store i64 1, ptr %steps
+  %parallel.at = getelementptr %functad.pool, ptr @functad_pool, i64 0, i32 1
+  %get.at = getelementptr %functad.pool, ptr @functad_pool, i64 0, i32 2
+  %set.at = getelementptr %functad.pool, ptr @functad_pool, i64 0, i32 3
+  %parallel = load ptr, ptr %parallel.at
+  %get = load ptr, ptr %get.at
+  %set = load ptr, ptr %set.at
+  %mask = call i32 %get()
+  %team = trunc i64 %workers to i32
+  call void %parallel(ptr @functad_parallel_range, ptr %args, ptr %dims, ptr %steps, ptr %region, i64 0, i64 1, i32 %team)
+  call void %set(i32 %mask)
+  ret void
+
+done:
+  ret void
+}
+
+declare i64 @llvm.smin.i64(i64, i64)
+"""
+
+
+class _Pool(ctypes.Structure):
+    """``%functad.pool``: one for the process, read by emitted code at each parallel loop."""
+
+    _fields_ = [
+        ("threads", ctypes.c_int64),
+        ("parallel_for", ctypes.c_void_p),
+        ("get_num_threads", ctypes.c_void_p),
+        ("set_num_threads", ctypes.c_void_p),
+    ]
+
+
+_pool = _Pool(threads=1)
+_forked = False
+
+
+def parallel_symbols() -> dict[str, int]:
+    """The symbols that ``RUNTIME_TEXT`` leaves undefined, by address."""
+    configure()
+    return {"functad_pool": ctypes.addressof(_pool)}
+
+
+def configure() -> None:
+    """Set the process's number of threads from the flag ``threads`` (0: one for each core this process may use)."""
+    threads = config.threads.value or _default_threads()
+    _pool.threads = threads if threads > 1 and not _forked and _start() else 1
+
+
+def num_threads() -> int:
+    """How many threads a parallel loop uses now, at most."""
+    return int(_pool.threads)
+
+
+@functools.lru_cache(maxsize=1)
+def _start() -> bool:
+    """Make Numba's pool ready; whether there is one."""
+    omppool = _load_omppool()
+    if omppool is None:
+        return False
+    ctypes.CFUNCTYPE(None, ctypes.c_int)(omppool.launch_threads)(_default_threads())
+    _pool.parallel_for = omppool.parallel_for
+    _pool.get_num_threads = omppool.get_num_threads
+    _pool.set_num_threads = omppool.set_num_threads
+    return True
+
+
+def _load_omppool() -> ModuleType | None:
+    """Numba's OpenMP extension module, without importing Numba: 2 ms against 300. Importing Numba later shares its state."""
+    package = importlib.util.find_spec("numba")
+    if package is None or not package.submodule_search_locations:
+        return None
+    folder = Path(package.submodule_search_locations[0], "np", "ufunc")
+    spec = importlib.machinery.PathFinder.find_spec("numba.np.ufunc.omppool", [str(folder)])
+    if spec is None or spec.loader is None:
+        return None
+    try:
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    except ImportError:  # there is no OpenMP runtime on this machine
+        return None
+    return module
+
+
+def _default_threads() -> int:
+    limit = os.environ.get("OMP_NUM_THREADS", "").partition(",")[0]
+    if limit.isdigit() and int(limit) > 0:
+        return int(limit)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _after_fork() -> None:
+    global _forked
+    _forked = True
+    _pool.threads = 1
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

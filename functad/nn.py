@@ -1,0 +1,141 @@
+"""Functions of neural networks."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from functad.numpy.axes import normal_axes
+from functad.numpy.dispatch import is_traced
+from functad.numpy.indexing import where
+from functad.numpy.operands import as_array, cast, shape_of
+from functad.numpy.promotion import result_dtype
+from functad.numpy.reductions import reduced
+from functad.numpy.ufuncs import add, divide, exp, log, multiply, subtract
+from functad.primitives import exponential
+from functad.primitives.arithmetic import mul
+from functad.primitives.comparison import eq, gt, isfinite, le
+from functad.primitives.complex import real
+from functad.primitives.convert import convert
+from functad.primitives.generate import iota
+from functad.primitives.hyperbolic import tanh
+from functad.primitives.powers import integer_power
+from functad.primitives.reductions import reduce_max, reduce_sum
+from functad.primitives.selection import select
+from functad.primitives.shapes import broadcast, reshape
+from functad.primitives.special import erfc
+from functad.primitives.stops import stop_gradient
+
+__all__ = ["elu", "gelu", "leaky_relu", "log_softmax", "logsumexp", "one_hot", "relu", "sigmoid", "silu", "softmax", "softplus"]
+
+
+def floating(x: Any, name: str) -> Any:
+    """An argument as a floating-point or complex array."""
+    y = as_array(x, name)
+    return cast(y, result_dtype([y, 1.0]))
+
+
+def relu(x: Any) -> Any:
+    """max(x, 0), with derivative 0 at 0.
+
+    Examples
+    --------
+    >>> import functad as fd, numpy as np
+    >>> from functad import nn
+    >>> fd.grad(lambda x: np.sum(nn.relu(x)))(np.array([-1.0, 0.0, 2.0]))
+    array([0., 0., 1.])
+    """
+    y = as_array(x, "relu")
+    return select(le(y, 0), 0, y)
+
+
+def leaky_relu(x: Any, slope: float = 0.01) -> Any:
+    """x where it is positive, ``slope * x`` elsewhere."""
+    y = floating(x, "leaky_relu")
+    return select(le(y, 0), mul(y, slope), y)
+
+
+def elu(x: Any, alpha: float = 1.0) -> Any:
+    """x where it is positive, ``alpha * (exp(x) - 1)`` elsewhere."""
+    y = floating(x, "elu")
+    positive = gt(y, 0)
+    return select(positive, y, mul(exponential.expm1(select(positive, 0, y)), alpha))
+
+
+def sigmoid(x: Any) -> Any:
+    """1 / (1 + exp(-x)), without overflow."""
+    return exponential.sigmoid(floating(x, "sigmoid"))
+
+
+def softplus(x: Any) -> Any:
+    """log(1 + exp(x)), without overflow."""
+    return exponential.softplus(floating(x, "softplus"))
+
+
+def silu(x: Any) -> Any:
+    """x * sigmoid(x)."""
+    y = floating(x, "silu")
+    return mul(y, exponential.sigmoid(y))
+
+
+def gelu(x: Any, approximate: bool = False) -> Any:
+    """x times the normal distribution function of x; ``approximate`` by a tanh."""
+    y = floating(x, "gelu")
+    if approximate:
+        inner = mul(add(y, mul(integer_power(y, 3), 0.044715)), math.sqrt(2 / math.pi))
+        return mul(mul(y, add(tanh(inner), 1)), 0.5)
+    return mul(mul(y, erfc(mul(y, -math.sqrt(0.5)))), 0.5)
+
+
+def one_hot(x: Any, num_classes: int, dtype: Any = float) -> Any:
+    """An axis more, the last, with 1 at the index that x holds and 0 elsewhere; all 0 for an index that is out of range.
+
+    Examples
+    --------
+    >>> from functad import nn
+    >>> nn.one_hot([0, 2], 3)
+    array([[1., 0., 0.],
+           [0., 0., 1.]])
+    """
+    index = cast(as_array(x, "one_hot"), np.dtype(np.int64))
+    shape = (*shape_of(index), num_classes)
+    return convert(eq(broadcast(index, shape, range(len(shape) - 1)), iota(shape, np.int64, len(shape) - 1)), np.dtype(dtype))
+
+
+# -- sums of exponentials: the largest exponent is taken out, as a constant: the results do not depend on it -----------------------------
+
+
+def _largest(x: Any, axes: tuple[int, ...]) -> Any:
+    """The maximum over axes, kept as axes; 0 where it is not finite."""
+    top = reduced(reduce_max, stop_gradient(real(x) if x.dtype.kind == "c" else x), axes, True)
+    return select(isfinite(top), top, 0)
+
+
+def softmax(x: Any, axis: Any = -1) -> Any:
+    """Exponentials divided by their sum over axes."""
+    y = floating(x, "softmax")
+    axes = normal_axes(axis, len(shape_of(y)), "softmax")
+    weights = exp(subtract(y, _largest(y, axes)))
+    return divide(weights, reduced(reduce_sum, weights, axes, True))
+
+
+def log_softmax(x: Any, axis: Any = -1) -> Any:
+    """The logarithm of ``softmax``, without its overflow."""
+    y = floating(x, "log_softmax")
+    axes = normal_axes(axis, len(shape_of(y)), "log_softmax")
+    shifted = subtract(y, _largest(y, axes))
+    return subtract(shifted, log(reduced(reduce_sum, exp(shifted), axes, True)))
+
+
+def logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False) -> Any:
+    """The logarithm of a sum of exponentials over axes, without overflow; ``b`` are the factors of the exponentials."""
+    x = floating(a, "logsumexp")
+    if b is not None and not is_traced((b,)):
+        x = where(np.equal(b, 0), -math.inf, x)  # a factor 0 hides its exponent, even the largest
+    axes = normal_axes(axis, len(shape_of(x)), "logsumexp")
+    top = _largest(x, axes)
+    terms = exp(subtract(x, top))
+    y = add(log(reduced(reduce_sum, terms if b is None else multiply(terms, b), axes, True)), top)
+    return y if keepdims else reshape(y, [n for i, n in enumerate(shape_of(y)) if i not in axes])

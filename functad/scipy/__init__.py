@@ -1,0 +1,1 @@
+"""SciPy's functions for traced values, in modules of the same names."""

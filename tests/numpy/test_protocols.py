@@ -1,0 +1,134 @@
+"""NumPy's protocols, dtypes and conversions, and what traced values say when they are asked for what they do not have."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+from against_numpy import array, check, tracing
+
+import functad as fd
+import functad.numpy as fnp
+from functad.core.tracer import PYTHON, SCALAR
+from functad.errors import DtypeError, ImmutableError, TracerConversionError, UnsupportedError
+
+
+def test_methods_of_ufuncs():
+    x = array((3, 4))
+    for f in (np.add, np.multiply, np.maximum, np.minimum, np.logical_and, np.logical_or):
+        check(lambda x, f=f: f.reduce(x), x)
+        check(lambda x, f=f: f.reduce(x, axis=None), x)
+        check(lambda x, f=f: f.reduce(x, 1, keepdims=True), x)
+    for f in (np.add, np.multiply):
+        check(lambda x, f=f: f.accumulate(x), x)
+        check(lambda x, f=f: f.accumulate(x, 1), x)
+    check(lambda x, y: np.subtract.outer(x, y), x, array(2))
+    check(lambda x: np.less.outer([1, 2], x), x)
+    with pytest.raises(UnsupportedError, match="np.subtract.reduce at .* is not available for traced values"):
+        tracing(np.subtract.reduce, x)
+
+
+def test_arguments_of_ufuncs_that_there_are_not():
+    with pytest.raises(UnsupportedError, match="np.sin at .*: the arguments dtype are not available for traced values"):
+        tracing(lambda x: np.sin(x, dtype="f4"), np.ones(3))
+    with pytest.raises(UnsupportedError, match="np.add at .*: the arguments where are not"):
+        tracing(lambda x: np.add(x, 1, where=[True, False, True]), np.ones(3))
+    with pytest.raises(ImmutableError, match="np.sin at .* would write a traced value into a plain array"):
+        tracing(lambda x: np.sin(x, out=np.zeros(3)), np.ones(3))
+    check(lambda x: np.add(x, 1, where=True), np.ones(3))
+
+
+def test_functions_that_there_are_not():
+    with pytest.raises(UnsupportedError, match=r"np.sort at .*test_protocols.py:\d+ is not available for traced values"):
+        tracing(lambda x: np.sort(x), np.ones(3))
+    with pytest.raises(UnsupportedError, match="np.linalg.svd at .* is not available"):
+        tracing(np.linalg.svd, np.ones((3, 3)))
+    with pytest.raises(UnsupportedError, match="the ufunc spacing at .* is not available"):
+        tracing(np.spacing, np.ones(3))
+    with pytest.raises(UnsupportedError, match="np.copyto"):
+        tracing(lambda x: np.copyto(np.zeros(3), x), np.ones(3))
+
+
+def test_the_namespace_is_numpy_with_more():
+    assert fnp.pi is np.pi and fnp.sort is np.sort and fnp.float32 is np.float32 and fnp.linalg.det is np.linalg.det
+    assert fnp.sum([1, 2]) == 3 and type(fnp.sin(0.5)) is np.float64
+    np.testing.assert_array_equal(fnp.linalg.norm(np.eye(2), 2), 1.0)  # plain arrays have all that NumPy has
+    assert tracing(lambda x: x.__array_namespace__() is fnp, 1.0) is True
+    with pytest.raises(AttributeError):
+        fnp.no_such_function  # noqa: B018
+
+
+def test_unknown_attributes():
+    with pytest.raises(AttributeError, match=r"a traced f64\[3\] has no attribute 'argsort'; arrays have it, traced values do not"):
+        tracing(lambda x: x.argsort(), np.ones(3))
+    with pytest.raises(AttributeError, match=r"a traced f64\[3\] has no attribute 'argzort'$"):
+        tracing(lambda x: x.argzort(), np.ones(3))
+
+
+def test_conversion():
+    x = array((2, 3))
+    for dtype in ("f4", "f8", "c8", "i4", bool, float, np.uint8):
+        check(lambda x: x.astype(dtype), np.abs(x))
+        check(lambda x: np.astype(x, dtype), np.abs(x))
+        check(lambda x: x.astype(dtype), np.float32(1.5))
+    with pytest.raises(DtypeError, match=r"it would lose its imaginary part; use x.real"):
+        tracing(lambda z: z.astype(float), np.ones(2, complex))
+    for y in (x, array(3, "c8"), array(3, "i4"), 1.5, 2 + 1j, np.float32(2)):
+        for f in (np.real, np.imag, np.angle, np.conj, np.iscomplexobj, np.isrealobj):
+            check(f, y)
+    for y in (x, array(3, "c8")):
+        check(lambda y: y.real, y)
+        check(lambda y: y.imag, y)
+        check(lambda y: y.conj(), y)
+        check(lambda y: np.angle(y, deg=True), y)
+
+
+def test_rounding_to_decimals():
+    x = array((2, 3), low=-200, high=200)
+    for decimals in (0, 1, 3, -1, -2):
+        for dtype in ("f4", "f8", "c16", "i4"):
+            check(lambda x: np.round(x, decimals), x.astype(dtype) if dtype != "c16" else x * (1 + 2j))
+    check(lambda x: x.round(2), x)
+    check(lambda x: np.around(x), x)
+    check(np.fix, x)
+    check(lambda x: np.round(x), array(3, "?"))
+
+
+def test_nan_to_num():
+    x = np.array([1.0, np.nan, np.inf, -np.inf])
+    for y in (x, x.astype("f4"), x * (1 + 1j), np.arange(3)):
+        check(np.nan_to_num, y)
+        check(lambda y: np.nan_to_num(y, nan=1.0, posinf=2.0, neginf=-2.0), y)
+
+
+def test_questions_about_dtypes():
+    check(lambda x: str(np.result_type(x, np.float32)), 1.5)
+    check(lambda x: str(np.result_type(x, np.float32, 1.0)), np.float64(1.5))
+    check(lambda x: str(np.result_type(x, np.int8)), 3)
+    check(lambda x: np.can_cast(x, np.float64), np.float32(1))
+
+
+def test_items_and_lists():
+    assert tracing(lambda x: x.item(1), np.arange(3)) == 1
+    assert tracing(lambda x: x.item(), np.bool_(True)) is True
+    assert tracing(lambda x: x[1:].tolist(), np.arange(3.0)) == [(SCALAR, 1.0), (SCALAR, 2.0)]
+    with pytest.raises(TracerConversionError, match="would lose its derivative"):
+        tracing(lambda x: x.item(), np.float64(1.0))
+
+
+def test_copies_are_handles_of_their_own():
+    def f(x):
+        copies = [copy.copy(x), copy.deepcopy(x), x.copy(), copy.deepcopy([x])[0]]
+        return all(c is not x and c.variable is x.variable and c.owner is x.owner for c in copies)
+
+    assert tracing(f, np.ones(3)) is True
+    assert tracing(copy.copy, 1.5)[0] == PYTHON
+
+
+def test_functions_of_lists_of_traced_numbers():
+    assert fd.grad(lambda x: fnp.sum([x, x**2, 1.0]))(3.0) == 7.0
+    assert fd.grad(lambda x: np.sum(np.stack([x, x**2])))(3.0) == 7.0
+    assert fd.grad(lambda x: fnp.max([x, 2 * x]))(3.0) == 2.0
+    with pytest.raises(TracerConversionError):
+        fd.grad(lambda x: np.sum([x, x**2]))(3.0)
