@@ -43,7 +43,7 @@ SUBJECTS = {name: Subject(case.intervals[:1], case.exact, OTHERS.get(name) or ge
     "arctan2": Subject(((-5.0, 5.0), (-5.0, 5.0)), mp.atan2, np.arctan2),
     "hypot": Subject(((-5.0, 5.0), (-5.0, 5.0)), mp.hypot, np.hypot),
     "logaddexp": Subject(((0.0, 10.0), (0.0, 10.0)), lambda x, y: mp.log(mp.exp(x) + mp.exp(y)), np.logaddexp),
-    "fmod": Subject(((-50.0, 50.0), (1.0, 5.0)), mp.fmod, np.fmod),
+    "fmod": Subject(((-50.0, 50.0), (1.0, 5.0)), lambda x, y: mp.sign(x) * mp.fmod(abs(x), y), np.fmod),
 }
 
 

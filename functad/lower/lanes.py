@@ -10,6 +10,8 @@ Arithmetic is IEEE except for ``contract``, the default flag, which lets LLVM fo
 
 from __future__ import annotations
 
+import functools
+import math
 import struct
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, TypeVar
@@ -40,9 +42,7 @@ class Lanes:
 
     __slots__ = ("_known", "block", "declarations", "lines", "names", "width")
 
-    def __init__(
-        self, lines: list[str], names: Callable[[], str], width: int, declarations: set[str] | None = None, block: str = "entry"
-    ) -> None:
+    def __init__(self, lines: list[str], names: Callable[[], str], width: int, declarations: set[str] | None = None, block: str = "entry") -> None:
         self.lines = lines
         self.names = names
         self.width = width
@@ -54,8 +54,7 @@ class Lanes:
 
     def ty(self, dtype: str) -> str:
         """The LLVM type of a value of this dtype: ``double``, ``<8 x double>``."""
-        scalar = _SCALARS[dtype]
-        return scalar if self.width == 1 else f"<{self.width} x {scalar}>"
+        return _type(dtype, self.width)
 
     def suffix(self, dtype: str) -> str:
         """The type's name in an overloaded intrinsic: ``f64``, ``v8f64``, ``v8i32``."""
@@ -84,7 +83,7 @@ class Lanes:
         ty = self.ty(dtype)
         symbol = f"@llvm.{name}.{self.suffix(dtype)}"
         self.declarations.add(f"declare {ty} {symbol}({', '.join([ty] * len(args))})")
-        return self.emit(f"call {ty} {symbol}({', '.join(f'{ty} {x}' for x in args)})")
+        return self.emit(f"call {ty} {symbol}({ty} {f', {ty} '.join(args)})")
 
     # Floating point.
 
@@ -235,18 +234,14 @@ class Lanes:
 
     def call_libm(self, dtype: str, symbol: str, args: Sequence[str]) -> str:
         """The libm function ``symbol`` (its double name: ``erf`` means ``erff`` for f32) of each lane."""
-        scalar = _SCALARS[dtype]
         if dtype == "f32":
             symbol += "f"
+        ty, scalar = self.ty(dtype), _SCALARS[dtype]
         self.declarations.add(f"declare {scalar} @{symbol}({', '.join([scalar] * len(args))}) {_PURE}")
-        if self.width == 1:
-            return self.emit(f"call {scalar} @{symbol}({', '.join(f'{scalar} {x}' for x in args)})")
-        ty, result = self.ty(dtype), "poison"
-        for lane in range(self.width):
-            parts = [self.emit(f"extractelement {ty} {x}, i32 {lane}") for x in args]
-            value = self.emit(f"call {scalar} @{symbol}({', '.join(f'{scalar} {x}' for x in parts)})")
-            result = self.emit(f"insertelement {ty} {result}, {scalar} {value}, i32 {lane}")
-        return result
+        if self.width > 1:
+            self.declarations.add(_lanewise(symbol, scalar, self.width, len(args)))
+            symbol = f"functad.{symbol}.v{self.width}"
+        return self.emit(f"call {ty} @{symbol}({ty} {f', {ty} '.join(args)})")
 
     # Control flow.
 
@@ -296,12 +291,51 @@ class Lanes:
         return results[key]  # type: ignore[no-any-return]
 
 
+@functools.cache
+def _type(dtype: str, width: int) -> str:
+    scalar = _SCALARS[dtype]
+    return scalar if width == 1 else f"<{width} x {scalar}>"
+
+
+@functools.cache
+def _lanewise(symbol: str, scalar: str, width: int, arity: int) -> str:
+    """A function of vectors that applies a scalar one lane by lane; out of line, since each call in a loop costs the compiler time."""
+    ty, operands = f"<{width} x {scalar}>", range(arity)
+    parameters = ", ".join(f"{ty} %x{j}" for j in operands)
+    stored = "\n".join(f"  %p{j} = alloca {ty}\n  store {ty} %x{j}, ptr %p{j}" for j in operands)
+    loaded = "\n".join(f"  %q{j} = getelementptr {scalar}, ptr %p{j}, i32 %lane\n  %y{j} = load {scalar}, ptr %q{j}" for j in operands)
+    arguments = ", ".join(f"{scalar} %y{j}" for j in operands)
+    return f"""define internal {ty} @functad.{symbol}.v{width}({parameters}) noinline {{
+entry:
+{stored}
+  br label %loop
+loop:
+  %lane = phi i32 [ 0, %entry ], [ %next, %loop ]
+{loaded}
+  %value = call {scalar} @{symbol}({arguments})
+  store {scalar} %value, ptr %q0
+  %next = add i32 %lane, 1
+  %more = icmp ult i32 %next, {width}
+  br i1 %more, label %loop, label %exit
+exit:
+  %result = load {ty}, ptr %p0
+  ret {ty} %result
+}}"""
+
+
 def _literal(dtype: str, value: float | np.generic) -> str:
+    if dtype[0] == "f":
+        number = float(value)
+        # The sign tells 0 from -0, which are equal as keys.
+        return _float_literal(dtype, number, math.copysign(1.0, number))
     if dtype == "bool":
         return "true" if value else "false"
-    if dtype[0] != "f":
-        return str(int(value))  # type: ignore[arg-type]
-    # LLVM writes a float constant as the bits of the double that equals it.
+    return str(int(value))
+
+
+@functools.lru_cache(maxsize=4096)
+def _float_literal(dtype: str, value: float, sign: float) -> str:
+    # LLVM writes a constant of either type as the bits of the double that equals it.
     with np.errstate(over="ignore"):
-        rounded = float(value) if dtype == "f64" else float(np.float32(value))  # type: ignore[arg-type]
+        rounded = value if dtype == "f64" else float(np.float32(value))
     return f"0x{struct.pack('>d', rounded).hex().upper()}"

@@ -137,9 +137,11 @@ def tensordot(a: Any, b: Any, axes: Any = 2) -> Any:
 
 
 def _tensordot(x: Any, y: Any, ax: Sequence[int], ay: Sequence[int]) -> Any:
-    nx, ny = len(shape_of(x)), len(shape_of(y))
-    y_labels = [ax[ay.index(j)] if j in ay else nx + j for j in range(ny)]
-    return contract(x, range(nx), y, y_labels, [a for a in (*range(nx), *y_labels) if a not in ax])
+    """The sum over pairs of axes; of bools, whether any of the products holds."""
+    dtype = result_dtype([x, y])
+    if dtype == BOOL:
+        return convert(_tensordot(cast(x, INT64), cast(y, INT64), ax, ay), BOOL)
+    return dot_general(cast(x, dtype), cast(y, dtype), (ax, ay))
 
 
 # -- matrix products: the axes before the last one or two are broadcast -------------------------------------------------------------------
@@ -162,6 +164,8 @@ def _product(ufunc: np.ufunc, x_core: str, y_core: str, out_core: str) -> Any:
                 )
         _check_core(name, x, y, xc.index("k") - len(xc), yc.index("k") - len(yc))
         lead_x, lead_y = len(shape_of(x)) - len(xc), len(shape_of(y)) - len(yc)
+        if name == "matmul" and not lead_x and not lead_y:
+            return _tensordot(x, y, [len(xc) - 1], [0])
         _check_lead(name, x, y, lead_x, lead_y)
         x_labels, y_labels = [*range(-lead_x, 0), *xc], [*range(-lead_y, 0), *yc]
         out = [*range(-max(lead_x, lead_y), 0), *[c for c in out_core if c in xc + yc]]

@@ -11,7 +11,7 @@ from functad.core.tracer import ARRAY, Tracer
 from functad.errors import ArgumentError, DtypeError
 from functad.numpy.axes import normal_axis
 from functad.numpy.dispatch import here, implements
-from functad.numpy.indices import Index, in_bounds, parse_index
+from functad.numpy.indices import Index, in_bounds, integer_span, parse_index
 from functad.numpy.operands import as_array, cast, common_shape, fresh, operand, promote, shape_of, spread, view
 from functad.numpy.promotion import result_dtype
 from functad.numpy.reductions import refuse_out
@@ -20,7 +20,7 @@ from functad.primitives import selection
 from functad.primitives.indexing import gather_p
 from functad.primitives.rounding import remainder
 from functad.primitives.shapes import broadcast, flip, reshape, transpose
-from functad.primitives.slicing import slice_
+from functad.primitives.slicing import slice_, slice_p
 
 __all__ = ["clip", "compress", "extract", "nonzero", "select", "take", "take_along_axis", "where"]
 
@@ -32,6 +32,8 @@ BOOL, INT64 = np.dtype(np.bool_), np.dtype(np.int64)
 
 def get_item(x: Any, index: Any) -> Any:
     """``x[index]``."""
+    if type(index) is int:
+        return _element(x, index)
     parsed = parse_index(index, shape_of(x))
     y = sliced(x, parsed)
     if not parsed.arrays:
@@ -41,6 +43,18 @@ def get_item(x: Any, index: Any) -> Any:
     if parsed.keeps_array and type(y) is Tracer:
         y.kind = ARRAY
     return y
+
+
+def _element(x: Any, index: int) -> Any:
+    """``x[index]`` of one integer, as loops over an array read it."""
+    shape = shape_of(x)
+    if not shape:
+        parse_index(index, shape)  # raises
+    start = integer_span(index, 0, shape[0]).start
+    zeros = (0,) * (len(shape) - 1)
+    part = slice_p.bind(x, starts=(start, *zeros), stops=(start + 1, *shape[1:]), steps=(1,) * len(shape))
+    y = reshape(part, shape[1:])
+    return view(y, x) if zeros else y
 
 
 def sliced(x: Any, index: Index) -> Any:

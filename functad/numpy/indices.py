@@ -20,7 +20,7 @@ from functad.numpy.operands import cast, common_shape, depends_on, shape_of, sta
 from functad.primitives.indexing import check_index
 from functad.primitives.shapes import broadcast
 
-__all__ = ["Index", "Lookup", "Span", "in_bounds", "parse_index"]
+__all__ = ["Index", "Lookup", "Span", "in_bounds", "integer_span", "parse_index"]
 
 INT64 = np.dtype(np.int64)
 
@@ -155,7 +155,7 @@ class _Parts:
                 self.advanced.append((position, len(self.layout)))
             if not _is_array(item):
                 self.dropped.append(axis)
-                self.spans.append(_integer_span(item, axis, self.shape[axis]))
+                self.spans.append(integer_span(item, axis, self.shape[axis]))
             else:
                 for array in _where_holds(item, self.shape, axis) if item.dtype.kind == "b" else (item,):
                     a = len(self.spans)
@@ -211,7 +211,8 @@ def _slice_span(item: slice, length: int) -> Span:
     return Span(last, start + 1, -step, reverse=True) if count else Span(0, 0)
 
 
-def _integer_span(item: int, axis: int, length: int) -> Span:
+def integer_span(item: int, axis: int, length: int) -> Span:
+    """The one element at an index."""
     if not -length <= item < length:
         raise IndexOutOfBoundsError(f"index {item} is out of bounds for axis {axis} with size {length}{here()}")
     start = item + length if item < 0 else item

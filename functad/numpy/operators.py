@@ -84,42 +84,50 @@ def _still_python(x: Tracer) -> Tracer:
 
 
 def _infix(name: str, f: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
+    """An operator with the tracer on the left, and on the right."""
     direct: Direct | None = getattr(f, "direct", None)
-    bind, kinds = (direct.bind, direct.kinds) if direct is not None else (None, frozenset())
+    bind, kinds = (direct.bind, direct.kinds) if direct is not None else (f, frozenset())
+    floats = "f" in kinds
 
     def forward(x: Tracer, y: Any) -> Any:
-        cls = type(y)
-        if x.kind:
-            type_x = x.variable.type
-            if cls is Tracer:
-                if type_x is y.variable.type and type_x.dtype.kind in kinds:
-                    return bind(x, y)
-                return f(x, y)
-            if cls is float and type_x.dtype.kind == "f" and "f" in kinds:
-                return bind(x, type_x.dtype.type(y))
-            if cls in PYTHON_NUMBERS or isinstance(y, _OPERANDS):
-                return f(x, y)
-            return NotImplemented
-        if x.variable.type is _PYTHON_FLOAT and "f" in kinds and (cls is float or (cls is Tracer and not y.kind and y.variable.type is _PYTHON_FLOAT)):
-            return _still_python(bind(x, _FLOAT(y) if cls is float else y))
-        if cls is bool or cls in PYTHON_NUMBERS or (cls is Tracer and not y.kind):
-            return _of_python_numbers(name, f, x, y)
-        return f(x, y) if cls is Tracer or isinstance(y, _OPERANDS) else NotImplemented
+        cls, type_x = type(y), x.variable.type
+        if cls is Tracer:
+            type_y = y.variable.type
+            fits = type_x is type_y or (not (type_x.ndim and type_y.ndim) and type_x.dtype == type_y.dtype)
+            if fits and type_x.dtype.kind in kinds:
+                z = bind(x, y)
+                if not (x.kind or y.kind):
+                    z.kind = PYTHON
+                return z
+        elif (cls is float or cls is int) and floats and type_x.dtype.kind == "f":
+            z = bind(x, type_x.dtype.type(y))
+            if not x.kind:
+                z.kind = PYTHON
+            return z
+        return _general(name, f, x, y, y)
 
     def reflected(y: Tracer, x: Any) -> Any:
-        cls = type(x)
-        if y.kind:
-            dtype = y.variable.type.dtype
-            if cls is float and dtype.kind == "f" and "f" in kinds:
-                return bind(dtype.type(x), y)
-            return f(x, y) if cls in PYTHON_NUMBERS or isinstance(x, _OPERANDS) else NotImplemented
-        if cls is float and y.variable.type is _PYTHON_FLOAT and "f" in kinds:
-            return _still_python(bind(_FLOAT(x), y))
-        if cls is bool or cls in PYTHON_NUMBERS:
-            return _of_python_numbers(name, f, x, y)
-        return f(x, y) if isinstance(x, _OPERANDS) else NotImplemented
+        cls, dtype = type(x), y.variable.type.dtype
+        if (cls is float or cls is int) and floats and dtype.kind == "f":
+            z = bind(dtype.type(x), y)
+            if not y.kind:
+                z.kind = PYTHON
+            return z
+        return _general(name, f, x, y, x)
 
     return forward, reflected
+
+
+def _general(name: str, f: Callable[..., Any], x: Any, y: Any, other: Any) -> Any:
+    """An operator on any operands; ``other`` is the one that may be of a type that tracers know nothing of."""
+    if _is_python_number(x) and _is_python_number(y):
+        return _of_python_numbers(name, f, x, y)
+    return f(x, y) if type(other) is Tracer or type(other) in PYTHON_NUMBERS or isinstance(other, _OPERANDS) else NotImplemented
+
+
+def _is_python_number(x: Any) -> bool:
+    cls = type(x)
+    return not x.kind if cls is Tracer else cls is bool or cls in PYTHON_NUMBERS
 
 
 # -- Python numbers --------------------------------------------------------------------------------------------------------------------------

@@ -79,6 +79,8 @@ MAX_PRODUCT_POWER = 32
 
 
 def _power_of(ufunc: np.ufunc, x: Any, y: Any) -> Any:
+    if type(y) is int and type(x) is Tracer and x.variable.type.dtype.kind == "f" and ufunc is np.power and -MAX_PRODUCT_POWER <= y <= MAX_PRODUCT_POWER:
+        return fresh(powers.integer_power(x, y), x)
     x, y = operand(x, ufunc.__name__), operand(y, ufunc.__name__)
     dtype = loop_dtype(ufunc, (x, y))
     if type(y) is not Tracer and not shape_of(y):

@@ -17,6 +17,7 @@ N = Symbol(0)
 
 # What operations that round may be off by: the math library promises two ulp, and NumPy's functions are themselves within four.
 ULPS = 8
+SCIPY = {"erfc": 64}  # SciPy's is less accurate in the tail
 
 # Floats at which comparisons, rounding and limits change.
 CORNERS = [0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 1.5, 2.5, -2.5, np.inf, -np.inf, np.nan, 1e-30, -1e-30, 1e30, 3.0, 100.25, -7.75, 1e5, 0.99]
@@ -89,6 +90,10 @@ EXACT = {
 CANCELS = {"fma": 1e-13, "logaddexp": 1e-14, "lgamma": 1e-13, "digamma": 1e-11}
 
 
+def allowed(op: Op, dtype: np.dtype) -> int:
+    return 0 if op.name in EXACT or dtype.kind != "f" else SCIPY.get(op.name, ULPS)
+
+
 @pytest.mark.parametrize(("op", "dtype"), CASES, ids=[f"{op.name}-{dtype_name(dtype)}" for op, dtype in CASES])
 def test_operation(op: Op, dtype: np.dtype) -> None:
     out = np.dtype(bool) if op.result == "bool" else dtype
@@ -102,7 +107,7 @@ def test_operation(op: Op, dtype: np.dtype) -> None:
         keep = ~((arrays[0] <= 0) & (arrays[0] == np.rint(arrays[0])))
         arrays, want = [a[keep] for a in arrays], want[keep]
     native = Native(one_operation(op.name, dtype, out, op.arity, True))
-    ulps = 0 if op.name in EXACT or dtype.kind != "f" else ULPS
+    ulps = allowed(op, dtype)
     for take in (slice(None), slice(0, 5)):
         ((got,), code) = native([a[take] for a in arrays], [want[take].size])
         assert code == 0
@@ -117,7 +122,7 @@ def test_operation(op: Op, dtype: np.dtype) -> None:
             assert_same(got, want[take], ulps, op.name)
 
 
-@pytest.mark.parametrize("op", [op for op in OPS.values() if op.name not in ("cast", "lgamma", "digamma", "fma")], ids=lambda op: op.name)
+@pytest.mark.parametrize("op", [op for op in OPS.values() if op.name not in ("cast", *CANCELS)], ids=lambda op: op.name)
 def test_operation_on_a_register(op: Op) -> None:
     """Without a loop, code is scalar."""
     dtype = next(t for t in DTYPES if t.kind in op.kinds)
@@ -130,7 +135,7 @@ def test_operation_on_a_register(op: Op) -> None:
             continue
         ((got,), _) = native(scalars, [0])
         want = np.asarray(evaluate(op.name, tuple(scalars), out))
-        assert_same(got[None], want[None], 0 if op.name in EXACT or dtype.kind != "f" else ULPS, f"{op.name}{scalars}")
+        assert_same(got[None], want[None], allowed(op, dtype), f"{op.name}{scalars}")
 
 
 @pytest.mark.parametrize("source", DTYPES, ids=dtype_name)

@@ -39,8 +39,8 @@ def test_unary(f: Any, modes: tuple[bool, ...]) -> None:
     given = f
     for mode in modes:
         f = partial(f, 0, mode)
-    points = [x for x in SPECIAL if x != 1e-310 or given is not lgamma]  # where SciPy's lgamma, the evaluator's, overflows to inf
-    assert_native_equals_evaluator(f, [np.array(points)], RTOL, scale=0)
+    odd = (1e-310, -np.inf) if given is lgamma else ()  # where SciPy's, the evaluator's, is inf and -inf, and C's is right
+    assert_native_equals_evaluator(f, [np.array([x for x in SPECIAL if x not in odd])], RTOL, scale=0)
 
 
 CHOICES = [("maximum", maximum), ("minimum", minimum), ("remainder", remainder), ("fmod", fmod), ("clip", lambda x, y: clip(x, -1, y))]

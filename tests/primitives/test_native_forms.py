@@ -9,15 +9,18 @@ import numpy as np
 import pytest
 
 import functad as fd
+from functad.errors import IndexOutOfBoundsError
 from functad.ir.key import structural_key
 from functad.kernel_ir.evaluator import evaluate_program
 from functad.lower.abstract import abstract
 from functad.lower.fuse import fuse
 from functad.primitives import cumulative, reductions
+from functad.primitives.arithmetic import mul, square
 from functad.primitives.contractions import dot_general
 from functad.primitives.generate import iota
 from functad.primitives.indexing import gather, gather_p
 from functad.primitives.joining import concatenate
+from functad.primitives.reductions import sum_all
 from functad.primitives.scatter import SCATTERS, recurrence_p, scatter
 from functad.primitives.shapes import flip
 from functad.primitives.slicing import pad, slice_
@@ -33,7 +36,7 @@ def lowered(f, *args):
 def run(program, found, args, like=(), native=None):
     """The results of a kernel program, by its evaluator and natively, as arrays like the given ones."""
     inputs = [pairs(x) for x in (*args, *found.constants)]
-    outs = agree(program, inputs, found.symbols, native=native)
+    outs = agree(program, inputs, found.symbols, native=native, rtol=1e-12, atol=1e-12)  # products of complex numbers may cancel
     return [o.reshape(-1).view(e.dtype).reshape(e.shape) for o, e in zip(outs, like, strict=False)]
 
 
@@ -133,3 +136,35 @@ def test_points_that_scatter_run_in_order():
     program, found, _ = lowered(f, x, u)
     (out,) = run(program, found, (x, u), [expected])
     np.testing.assert_array_equal(out, expected)
+
+
+# -- derivatives, compiled ------------------------------------------------------------------------------------------------------------------
+
+INDEX = np.random.default_rng(7).integers(-50, 50, 200)
+
+SCALAR_FUNCTIONS = {
+    "gather": lambda x: sum_all(square(gather(x, INDEX))),
+    "scatter_mul": lambda x: sum_all(mul(scatter(x, gather(x, INDEX), INDEX, op="mul"), x)),
+    "scatter_max": lambda x: sum_all(mul(scatter(x, gather(square(x), INDEX), INDEX, op="max"), x)),
+    "scatter_set": lambda x: sum_all(mul(scatter(x, gather(square(x), INDEX), INDEX, op="set"), x)),
+    "prod": lambda x: reductions.reduce_prod(x, (0,)),
+    "max": lambda x: mul(reductions.reduce_max(x, (0,)), reductions.reduce_min(x, (0,))),
+    "cumprod": lambda x: sum_all(cumulative.cumprod(x, 0)),
+    "cummax": lambda x: sum_all(mul(x, cumulative.cummax(x, 0, True))),
+}
+
+
+@pytest.mark.parametrize("name", SCALAR_FUNCTIONS)
+def test_compiled_derivatives(name):
+    x = np.random.default_rng(8).normal(size=50)
+    x[[3, 30]] = 0
+    for f in (SCALAR_FUNCTIONS[name], fd.grad(SCALAR_FUNCTIONS[name]), fd.hessian(SCALAR_FUNCTIONS[name])):
+        np.testing.assert_allclose(fd.jit(f)(x), f(x), rtol=1e-11, atol=1e-13)
+
+
+def test_compiled_indices_are_checked():
+    f = fd.jit(fd.grad(lambda x, i: sum_all(gather(x, i))))
+    np.testing.assert_array_equal(f(np.zeros(3), np.array([-1, 0, -1])), [1, 0, 2])
+    for bad in (3, -4, 2**62, np.iinfo(np.int64).min):
+        with pytest.raises(IndexOutOfBoundsError, match="an index is out of bounds for axis 0 with size 3"):
+            f(np.zeros(3), np.array([0, bad, 1]))

@@ -126,6 +126,11 @@ class LoopNest:
         return frozenset(axes)
 
     @property
+    def compact(self) -> bool:
+        """Whether the body is written once for whole and partial vectors."""
+        return self.weight > HEAVY or self.vector < self.last
+
+    @property
     def straight(self) -> bool:
         """Whether no loop is left."""
         return len(self.written_out) == len(self.axes)
@@ -318,7 +323,7 @@ class LoopNest:
         if axis in self.written_out:
             self._whole(axis, low, length // self.width)
             self._rest(axis, str(int(low) + length - length % self.width), high)
-        elif self.weight > HEAVY:
+        elif self.compact:
             self._either(axis, low, high, carried, known and length % self.width == 0)
         else:
             copies = self._copies(totals)

@@ -339,13 +339,22 @@ def _depths(kernel: Kernel) -> dict[Value, int]:
 
 
 def _vector_axis(kernel: Kernel, depth: Mapping[Value, int]) -> int | None:
-    """The innermost axis; not along a scan, nor where two lanes might scatter to one element."""
+    """The innermost axis; in a scan the one around it, if memory runs along it; none where two lanes might scatter to one element."""
     last = len(kernel.axes) - 1
-    if last < 0 or any(isinstance(i, Scan) for i in kernel.body):
-        return None
-    for instr in kernel.body:
+    accesses = [i for i in kernel.body if isinstance(i, Load | Store | Reduce | Scatter)]
+    if any(isinstance(i, Scan) for i in kernel.body):
+        scattered = any(isinstance(i, Scatter) for i in accesses)
+        return last - 1 if last > 0 and not scattered and all(_runs_along(i, last - 1) for i in accesses) else None
+    for instr in accesses:
         if isinstance(instr, Scatter):
             place = linear(instr.buffer, instr.index)
             if not place.scale(last).constant or any(isinstance(a, Value) and depth[a] == last for a, _ in place.terms):
                 return None
-    return last
+    return last if last >= 0 else None
+
+
+def _runs_along(instr: Access, axis: int) -> bool:
+    """Whether neighbours along an axis are neighbours in memory, or the same element."""
+    place = linear(instr.buffer, instr.index)
+    group = instr.buffer.shape[-1].constant if len(instr.buffer.shape) == 2 else 1
+    return place.scale(axis).constant in (0, 1, -1, group)
