@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +9,10 @@ from functad.ir.program import Program
 from functad.passes.pipeline import optimize
 
 if TYPE_CHECKING:
+    from functad.lower.callable import NativeFunction
     from functad.lower.compile import Compiled
 
-__all__ = ["CompiledFunction", "Lowered"]
+__all__ = ["Lowered"]
 
 
 class Lowered:
@@ -49,59 +49,18 @@ class Lowered:
 
         return compiled_of(self._program)
 
-    def compile(self) -> CompiledFunction:
-        """The machine code."""
-        return CompiledFunction(self._compiled, self._call)
+    def compile(self) -> NativeFunction:
+        """The machine code: with a C address, and callable from Python, ctypes and ``@njit`` code.
 
+        Examples
+        --------
+        >>> import functad as fd, numpy as np
+        >>> compiled = fd.jit(lambda x: x * 2.0).lower(1.0).compile()
+        >>> compiled(3.0)
+        np.float64(6.0)
+        >>> "double" in compiled.llvm, compiled.address != 0
+        (True, True)
+        """
+        from functad.lower.callable import NativeFunction
 
-class CompiledFunction:
-    """Machine code for one kind of arguments.
-
-    The C function at ``address`` is ``int32_t f(void **inputs, void **outputs, int64_t *sizes)``: data pointers of C-contiguous inputs (the
-    arguments' leaves, then ``constants``) and of outputs that do not overlap them, and the values of ``sizes``. It returns 0, or the number of the
-    check that failed.
-    """
-
-    def __init__(self, compiled: Compiled, call: Callable[..., Any]) -> None:
-        self._compiled = compiled
-        self._call = call
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """Call the function as the jitted one is called."""
-        return self._call(*args, **kwargs)
-
-    @property
-    def address(self) -> int:
-        """The address of the C function; valid while this object lives."""
-        return self._compiled.driver.address
-
-    @property
-    def ctypes(self) -> Any:
-        """The C function as ctypes sees it."""
-        pointers = ctypes.POINTER(ctypes.c_void_p)
-        return ctypes.CFUNCTYPE(ctypes.c_int32, pointers, pointers, ctypes.POINTER(ctypes.c_int64))(self.address)
-
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """The run-time sizes that the C function takes."""
-        return self._compiled.driver.sizes
-
-    @property
-    def constants(self) -> tuple[Any, ...]:
-        """The arrays that the C function takes behind the arguments."""
-        return self._compiled.driver.constants
-
-    @property
-    def kernel_ir(self) -> str:
-        """The loop nests, as text."""
-        return self._compiled.kernel_ir
-
-    @property
-    def llvm(self) -> str:
-        """The LLVM module, as text."""
-        return self._compiled.llvm
-
-    @property
-    def assembly(self) -> str:
-        """The machine code, as text."""
-        return self._compiled.assembly()
+        return NativeFunction(self._compiled, self._call)

@@ -108,7 +108,7 @@ class Tracer:
 
     def __float__(self) -> float:
         if self.type.inexact:
-            raise self._loses("float()", "the traced value itself: it takes part in arithmetic as a float does")
+            raise self._loses("float()", "the traced value itself as a number, and NumPy's functions, not those of math")
         return float(self._scalar("the value"))
 
     def __complex__(self) -> complex:

@@ -48,6 +48,12 @@ def _special(name: str) -> Callable[..., Any]:
     return function
 
 
+def _lgamma(x: Any) -> Any:
+    """SciPy's, but for subnormal numbers, where that overflows and is -log |x|, and for -inf, where that has the wrong sign."""
+    size = np.abs(x)
+    return np.select([size < np.finfo(size.dtype).tiny, np.isneginf(x)], [-np.log(size), size], _special("gammaln")(x))
+
+
 def _table() -> dict[str, Op]:
     table: dict[str, Op] = {}
 
@@ -66,7 +72,7 @@ def _table() -> dict[str, Op]:
     add("exp exp2 expm1 log log2 log10 log1p", 1, "f")
     add("sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arccosh arctanh", 1, "f")
     add("sigmoid softplus", 1, "f", sigmoid=_sigmoid, softplus=lambda x: np.logaddexp(x, np.zeros_like(x)))
-    add("erf erfc lgamma digamma", 1, "f", **{n: _special(s) for n, s in _SPECIAL.items()})
+    add("erf erfc digamma lgamma", 1, "f", erf=_special("erf"), erfc=_special("erfc"), digamma=_special("digamma"), lgamma=_lgamma)
     add("eq ne", 2, "biuf", "bool", eq=np.equal, ne=np.not_equal)
     add("lt le gt ge", 2, "biuf", "bool", lt=np.less, le=np.less_equal, gt=np.greater, ge=np.greater_equal)
     add("isnan isfinite isinf signbit", 1, "f", "bool")
@@ -77,8 +83,6 @@ def _table() -> dict[str, Op]:
     add("cast", 1, "biuf", "given", cast=np.asarray)
     return table
 
-
-_SPECIAL = {"erf": "erf", "erfc": "erfc", "lgamma": "gammaln", "digamma": "digamma"}
 
 OPS = _table()
 """Every operation by name."""

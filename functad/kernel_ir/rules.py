@@ -92,8 +92,9 @@ class Statements(KernelRule):
         An error code, for statements that take one; inside kernels use ``b.require``.
 
     Inside a kernel ``b.load(buffer, index)``, ``b.store(buffer, index, value)``, ``b.reduce(buffer, index, op, value)`` and
-    ``b.scatter(buffer, index, op, value)`` take the buffers above. The buffer of a complex array has a real dtype and a trailing axis of length 2; with
-    an index for all axes but that one they move a ``Complex`` pair, so that rules need not distinguish. For example concatenation along axis 0::
+    ``b.scatter(buffer, index, op, value)`` take the buffers above. The buffer of a complex array has a real dtype and a trailing axis of
+    length 2; with an index for all axes but that one they move a ``Complex`` pair, so that rules need not distinguish. For example
+    concatenation along axis 0::
 
         def concatenate(ctx, in_types, out_types):
             offset = poly(0)

@@ -1,7 +1,7 @@
 """Abstraction: the Program of a computation with its sizes and constants taken out, so that one piece of code serves them all.
 
-Sizes above ``STATIC`` become symbols, numbered in order of first appearance; equal sizes are one symbol, so a coincidence gives other code than the
-general case, never wrong code. Numbers outside a small set, and all arrays, become further inputs, given at run time.
+Sizes above ``STATIC`` become symbols, numbered in order of first appearance; equal sizes are one symbol, so a coincidence gives other
+code than the general case, never wrong code. Numbers outside a small set, and all arrays, become further inputs, given at run time.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ class _Abstraction:
     def type(self, type: ArrayType) -> ArrayType:
         made = self.types.get(type)
         if made is None:
-            made = self.types[type] = array_type(tuple([self.size(n) for n in type.shape]), type.dtype)  # type: ignore[arg-type]
+            made = self.types[type] = array_type(tuple([self.size(n) for n in type.shape]), type.dtype)  # type: ignore[misc]
         return made
 
     def size(self, n: int) -> Size:

@@ -1,6 +1,7 @@
 """From a Program to code that runs: passes, abstraction, a table of code by structure, fusion, emission, linking.
 
-A ``Code`` is compiled once for each structure and target; a ``Compiled`` is one Program's use of it, with its own sizes, constants and locations.
+A ``Code`` is compiled once for each structure and target; a ``Compiled`` is one Program's use of it, with its own sizes, constants and
+locations.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from typing import Any, NoReturn
 import numpy as np
 
 from functad import config, errors
-from functad.core.evaluator import run_program
 from functad.errors import InternalError, ShapeError
 from functad.ir.key import structural_key
 from functad.ir.program import Program
@@ -37,7 +37,7 @@ from functad.lower.target import Target, assembly, emit_object
 from functad.lower.threads import parallel_symbols
 from functad.passes.pipeline import optimize
 
-__all__ = ["Code", "Compiled", "compile_count", "compile_program", "compiled_of", "entry_for", "execute", "run"]
+__all__ = ["Code", "Compiled", "compile_count", "compile_program", "compiled_of", "entry_for", "run", "run_kernels"]
 
 DRIVER = "functad_driver"
 
@@ -143,24 +143,12 @@ def entry_for(compiled: Compiled, signature: Signature, slow_path: Callable[...,
     return make_entry(signature, compiled.driver, slow_path, compiled.raise_error, name=name or compiled.name)
 
 
-# -- running without an entry ---------------------------------------------------------------------------------------------------------------
-
-
-def execute(program: Program, args: Sequence[Any]) -> list[Any]:
-    """The outputs of a Program on values of its types, by the backend that the flag ``backend`` names."""
-    backend = config.backend.value
-    if backend == "native":
-        return run(compiled_of(program), args)
-    if backend == "kernel":
-        return run_kernels(program, args)
-    if backend == "evaluator":
-        return run_program(program, args)
-    raise InternalError(f"FUNCTAD_BACKEND is {backend!r}; expected native, kernel or evaluator")
+# -- running without an entry --------------------------------------------------------------------------------------------------
 
 
 def run(compiled: Compiled, args: Sequence[Any]) -> list[Any]:
     """Call native code through ctypes."""
-    inputs = [np.asarray(x, t.dtype, order="C") for x, t in zip(args, compiled.in_types, strict=True)]
+    inputs = [np.require(x, t.dtype, ["C", "A"]) for x, t in zip(args, compiled.in_types, strict=True)]
     for x, t in zip(inputs, compiled.in_types, strict=True):
         if x.shape != t.shape:
             raise InternalError(f"an array of shape {x.shape} was given to code that was compiled for {t}")

@@ -58,8 +58,7 @@ class Lanes:
 
     def suffix(self, dtype: str) -> str:
         """The type's name in an overloaded intrinsic: ``f64``, ``v8f64``, ``v8i32``."""
-        scalar = dtype if dtype[0] == "f" else f"i{_BITS[dtype]}"
-        return scalar if self.width == 1 else f"v{self.width}{scalar}"
+        return _suffix(dtype, self.width)
 
     def const(self, dtype: str, value: float | np.generic) -> str:
         """The literal of a constant, the same in all lanes; floats are exact, rounded to the dtype first."""
@@ -80,9 +79,9 @@ class Lanes:
 
     def intrinsic(self, name: str, dtype: str, *args: str) -> str:
         """``llvm.<name>`` with operands and result of one dtype."""
-        ty = self.ty(dtype)
-        symbol = f"@llvm.{name}.{self.suffix(dtype)}"
-        self.declarations.add(f"declare {ty} {symbol}({', '.join([ty] * len(args))})")
+        ty = _type(dtype, self.width)
+        symbol, declaration = _intrinsic(name, ty, self.suffix(dtype), len(args))
+        self.declarations.add(declaration)
         return self.emit(f"call {ty} {symbol}({ty} {f', {ty} '.join(args)})")
 
     # Floating point.
@@ -298,28 +297,39 @@ def _type(dtype: str, width: int) -> str:
 
 
 @functools.cache
+def _suffix(dtype: str, width: int) -> str:
+    scalar = dtype if dtype[0] == "f" else f"i{_BITS[dtype]}"
+    return scalar if width == 1 else f"v{width}{scalar}"
+
+
+@functools.cache
+def _intrinsic(name: str, ty: str, suffix: str, arity: int) -> tuple[str, str]:
+    """Symbol and declaration."""
+    symbol = f"@llvm.{name}.{suffix}"
+    return symbol, f"declare {ty} {symbol}({', '.join([ty] * arity)})"
+
+
+@functools.cache
 def _lanewise(symbol: str, scalar: str, width: int, arity: int) -> str:
     """A function of vectors that applies a scalar one lane by lane; out of line, since each call in a loop costs the compiler time."""
     ty, operands = f"<{width} x {scalar}>", range(arity)
     parameters = ", ".join(f"{ty} %x{j}" for j in operands)
-    stored = "\n".join(f"  %p{j} = alloca {ty}\n  store {ty} %x{j}, ptr %p{j}" for j in operands)
-    loaded = "\n".join(f"  %q{j} = getelementptr {scalar}, ptr %p{j}, i32 %lane\n  %y{j} = load {scalar}, ptr %q{j}" for j in operands)
+    extracted = "\n".join(f"  %y{j} = extractelement {ty} %x{j}, i32 %lane" for j in operands)
     arguments = ", ".join(f"{scalar} %y{j}" for j in operands)
     return f"""define internal {ty} @functad.{symbol}.v{width}({parameters}) noinline {{
 entry:
-{stored}
   br label %loop
 loop:
   %lane = phi i32 [ 0, %entry ], [ %next, %loop ]
-{loaded}
+  %result = phi {ty} [ poison, %entry ], [ %more, %loop ]
+{extracted}
   %value = call {scalar} @{symbol}({arguments})
-  store {scalar} %value, ptr %q0
+  %more = insertelement {ty} %result, {scalar} %value, i32 %lane
   %next = add i32 %lane, 1
-  %more = icmp ult i32 %next, {width}
-  br i1 %more, label %loop, label %exit
+  %again = icmp ult i32 %next, {width}
+  br i1 %again, label %loop, label %exit
 exit:
-  %result = load {ty}, ptr %p0
-  ret {ty} %result
+  ret {ty} %more
 }}"""
 
 

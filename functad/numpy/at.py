@@ -166,7 +166,7 @@ def _plain(x: np.ndarray, index: Any, op: str, v: Any) -> np.ndarray:
     return out
 
 
-# -- on traced values -----------------------------------------------------------------------------------------------------------------------
+# -- on traced values --------------------------------------------------------------------------------------------------------------------
 
 
 def updated(x: Any, index: Index, op: str, v: Any) -> Any:
@@ -185,7 +185,7 @@ _COMBINE = {"mul": arithmetic.mul, "min": selection.minimum, "max": selection.ma
 def _slices_updated(x: Any, index: Index, op: str, v: Any) -> Any:
     """x updated where the slices and integers of an index are."""
     shape, spans = shape_of(x), index.spans
-    v = flip(reshape(v, [s.count for s in spans]), [a for a, s in enumerate(spans) if s.reverse])
+    v = flip(reshape(v, [s.length for s in spans]), [a for a, s in enumerate(spans) if s.reverse])
     lead = len(index.dropped)
     if lead and index.dropped == set(range(lead)) and all(s.takes_all(n) for s, n in zip(spans[lead:], shape[lead:], strict=True)):
         return SCATTERS[op].bind(x, reshape(v, shape[lead:]), *[np.int64(s.start) for s in spans[:lead]], batch=0)

@@ -25,7 +25,7 @@ def normal_axes(axis: Any, ndim: int, name: str) -> tuple[int, ...]:
     """Several axes, counted from the front, in the order given; None means all."""
     if axis is None:
         return tuple(range(ndim))
-    if not isinstance(axis, tuple | list):
+    if not isinstance(axis, (tuple, list)):
         return (normal_axis(axis, ndim, name),)
     axes = tuple([normal_axis(a, ndim, name) for a in axis])
     if len(set(axes)) != len(axes):
@@ -35,7 +35,7 @@ def normal_axes(axis: Any, ndim: int, name: str) -> tuple[int, ...]:
 
 def as_shape(shape: Any, name: str) -> tuple[int, ...]:
     """A shape given as an integer or a sequence of them."""
-    lengths: Sequence[Any] = shape if isinstance(shape, tuple | list) or hasattr(shape, "__iter__") else (shape,)
+    lengths: Sequence[Any] = shape if isinstance(shape, (tuple, list)) or hasattr(shape, "__iter__") else (shape,)
     try:
         return tuple([operator.index(n) for n in lengths])
     except TypeError as e:

@@ -70,12 +70,11 @@ def _check_core(name: str, x: Any, y: Any, i: int, j: int) -> None:
     """Refuse contracted axes of different lengths."""
     m, n = shape_of(x)[i], shape_of(y)[j]
     if m != n:
-        raise ShapeError(
-            f"np.{name}{here()}: shapes {shape_of(x)} and {shape_of(y)} not aligned: {m} (axis {i % len(shape_of(x))}) != {n} (axis {j % len(shape_of(y))})"
-        )
+        axes = f"{m} (axis {i % len(shape_of(x))}) != {n} (axis {j % len(shape_of(y))})"
+        raise ShapeError(f"np.{name}{here()}: shapes {shape_of(x)} and {shape_of(y)} not aligned: {axes}")
 
 
-# -- dot and its relatives -----------------------------------------------------------------------------------------------------------------
+# -- dot and its relatives ---------------------------------------------------------------------------------------------------------------
 
 
 @implements(np.dot)
@@ -144,7 +143,7 @@ def _tensordot(x: Any, y: Any, ax: Sequence[int], ay: Sequence[int]) -> Any:
     return dot_general(cast(x, dtype), cast(y, dtype), (ax, ay))
 
 
-# -- matrix products: the axes before the last one or two are broadcast -------------------------------------------------------------------
+# -- matrix products: the axes before the last one or two are broadcast ------------------------------------------------------------------
 
 
 def _product(ufunc: np.ufunc, x_core: str, y_core: str, out_core: str) -> Any:
@@ -168,8 +167,8 @@ def _product(ufunc: np.ufunc, x_core: str, y_core: str, out_core: str) -> Any:
             return _tensordot(x, y, [len(xc) - 1], [0])
         _check_lead(name, x, y, lead_x, lead_y)
         x_labels, y_labels = [*range(-lead_x, 0), *xc], [*range(-lead_y, 0), *yc]
-        out = [*range(-max(lead_x, lead_y), 0), *[c for c in out_core if c in xc + yc]]
-        return contract(conjugate(x) if name == "vecdot" and x.dtype.kind == "c" else x, x_labels, y, y_labels, out)
+        labels = [*range(-max(lead_x, lead_y), 0), *[c for c in out_core if c in xc + yc]]
+        return contract(conjugate(x) if name == "vecdot" and x.dtype.kind == "c" else x, x_labels, y, y_labels, labels)
 
     return declare(ufunc, f)
 
@@ -188,7 +187,7 @@ matmul = _product(np.matmul, "nk", "km", "nm")
 vecdot = _product(np.vecdot, "k", "k", "")
 
 
-# -- others ----------------------------------------------------------------------------------------------------------------------------------
+# -- others ------------------------------------------------------------------------------------------------------------------------------
 
 
 @implements(np.kron)

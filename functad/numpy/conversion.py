@@ -126,7 +126,7 @@ def _finite(x: Any, nan: float, posinf: Any, neginf: Any) -> Any:
     return select(eq(x, -np.inf), x.dtype.type(limits.min if neginf is None else neginf), y)
 
 
-# -- questions about dtypes ------------------------------------------------------------------------------------------------------------------
+# -- questions about dtypes --------------------------------------------------------------------------------------------------------------
 
 
 @implements(np.result_type)

@@ -66,7 +66,7 @@ def as_new(x: Any) -> Any:
     return x
 
 
-# -- one value -------------------------------------------------------------------------------------------------------------------------------
+# -- one value ---------------------------------------------------------------------------------------------------------------------------
 
 
 @creates(np.zeros)
@@ -124,7 +124,7 @@ def full_like(a: Any, fill_value: Any, dtype: Any = None, order: str = "K", subo
     )
 
 
-# -- given elements ------------------------------------------------------------------------------------------------------------------------
+# -- given elements ----------------------------------------------------------------------------------------------------------------------
 
 
 @creates(np.array)
@@ -145,17 +145,16 @@ def asarray(a: Any, dtype: Any = None) -> Any:
     return array(a, dtype)
 
 
-# -- sequences -----------------------------------------------------------------------------------------------------------------------------
+# -- sequences ---------------------------------------------------------------------------------------------------------------------------
 
 
 @creates(np.arange)
 def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) -> Any:
     """``numpy.arange``; the bounds must be plain numbers, or have values that are known while tracing."""
-    bounds = [None if b is None else _known(b) for b in (start, stop, step)]
-    if bounds[1] is None:
-        bounds = [0, bounds[0], bounds[2]]
-    values = np.arange(bounds[0], bounds[1], 1 if bounds[2] is None else bounds[2], dtype=dtype)
-    if values.dtype.kind in "iu" and bounds[0] == 0 and bounds[2] in (None, 1):
+    first, last = (0, start) if stop is None else (start, stop)
+    first, last, step = _known(first), _known(last), 1 if step is None else _known(step)
+    values = np.arange(first, last, step, dtype=dtype)
+    if values.dtype.kind in "iu" and first == 0 and step == 1:
         return iota(values.shape, values.dtype, 0)
     return lifted(values)
 
@@ -194,7 +193,7 @@ def logspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: 
     return cast(y, np.dtype(dtype)) if dtype is not None else y
 
 
-# -- grids -----------------------------------------------------------------------------------------------------------------------------------
+# -- grids -------------------------------------------------------------------------------------------------------------------------------
 
 
 @creates(np.eye)

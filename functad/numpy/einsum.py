@@ -6,7 +6,6 @@ from collections import Counter
 from typing import Any
 
 import numpy as np
-import opt_einsum
 
 from functad.errors import ArgumentError, ShapeError
 from functad.numpy.contractions import contract
@@ -53,6 +52,8 @@ def _parse(operands: tuple[Any, ...]) -> tuple[str, list[Any]]:
     else:  # operand, sublist, operand, sublist, ..., [sublist of the result]
         operands = tuple([as_array(x, "einsum") if i % 2 == 0 and i + 1 < len(operands) else x for i, x in enumerate(operands)])
     try:
+        import opt_einsum  # when used: importing functad stays quick
+
         inputs, output, xs = opt_einsum.parser.parse_einsum_input(operands)
     except (ValueError, TypeError) as e:
         raise ArgumentError(f"np.einsum{here()}: {e}") from None
@@ -92,9 +93,11 @@ def _without_repeats(x: Any, term: str) -> tuple[Any, str]:
 def _path(pairs: list[tuple[Any, str]], output: str, optimize: Any) -> list[tuple[int, ...]]:
     if len(pairs) < 3:
         return [tuple(range(len(pairs)))] if len(pairs) == 2 else []
-    if isinstance(optimize, list | tuple) and optimize and optimize[0] == "einsum_path":
+    if isinstance(optimize, (list, tuple)) and optimize and optimize[0] == "einsum_path":
         return [tuple(p) for p in optimize[1:]]
     strategy = optimize if isinstance(optimize, str) else "auto"
     equation = ",".join(labels for _, labels in pairs) + "->" + output
+    import opt_einsum
+
     path, _ = opt_einsum.contract_path(equation, *[shape_of(x) for x, _ in pairs], shapes=True, optimize=strategy)
     return [tuple(p) for p in path]

@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -25,8 +24,7 @@ __all__ = ["Index", "Lookup", "Span", "in_bounds", "integer_span", "parse_index"
 INT64 = np.dtype(np.int64)
 
 
-@dataclass(frozen=True)
-class Span:
+class Span(NamedTuple):
     """The elements ``start, start + step, ...`` before ``stop`` of an axis, with step >= 1; backwards if ``reverse``."""
 
     start: int
@@ -35,22 +33,21 @@ class Span:
     reverse: bool = False
 
     @property
-    def count(self) -> int:
+    def length(self) -> int:
         """How many elements there are."""
         return len(range(self.start, self.stop, self.step))
 
     def takes_all(self, length: int) -> bool:
         """Whether these are all elements of an axis, in order."""
-        return self.count == length and not self.reverse
+        return self.length == length and not self.reverse
 
     def margins(self, length: int) -> tuple[int, int, int]:
         """What ``pad`` puts before, after and between these elements to give the axis back."""
-        n = self.count
+        n = self.length
         return (self.start, length - self.start - (n - 1) * self.step - 1, self.step - 1) if n else (length, 0, 0)
 
 
-@dataclass(frozen=True)
-class Lookup:
+class Lookup(NamedTuple):
     """Reading at index arrays as ``transpose``, ``gather``, ``transpose``.
 
     Index arrays of axes that are side by side are looked up where they are, with the axes before them as batch axes: x stays as it is in memory.
@@ -61,8 +58,7 @@ class Lookup:
     result: tuple[int, ...]  # of the axes that gather gives, for the result
 
 
-@dataclass(frozen=True)
-class Index:
+class Index(NamedTuple):
     """An index taken apart, for an array of one shape."""
 
     of: tuple[int, ...]  # the shape of x
@@ -77,13 +73,13 @@ class Index:
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of the result."""
-        lengths = [1 if a is None else self.spans[a].count for a in self.layout]
+        lengths = [1 if a is None else self.spans[a].length for a in self.layout]
         return (*lengths[: self.place], *self.looked_up, *lengths[self.place :]) if self.arrays else tuple(lengths)
 
     @property
     def kept(self) -> tuple[int, ...]:
         """The shape of x once it is sliced, without the axes that integers drop."""
-        return tuple([s.count for a, s in enumerate(self.spans) if a not in self.dropped])
+        return tuple([s.length for a, s in enumerate(self.spans) if a not in self.dropped])
 
     @property
     def takes_all(self) -> bool:
@@ -169,11 +165,11 @@ class _Parts:
         return self.advanced[0][1] if side_by_side else 0
 
 
-# -- the parts -----------------------------------------------------------------------------------------------------------------------------
+# -- the parts ---------------------------------------------------------------------------------------------------------------------------
 
 
 def _is_array(item: Any) -> bool:
-    return isinstance(item, np.ndarray | Tracer)
+    return isinstance(item, (np.ndarray, Tracer))
 
 
 def _axes_taken(item: Any) -> int:
@@ -186,14 +182,14 @@ def _item(part: Any) -> Any:
     """One part of an index as None, Ellipsis, a slice, an int, or an array of integers or booleans."""
     if part is None or part is Ellipsis or isinstance(part, slice):
         return part
-    if isinstance(part, list | tuple):
+    if isinstance(part, (list, tuple)):
         part = stack_list(part, "ndarray index") if is_traced(part) else np.asarray(part, dtype=None if part else np.int64)
-    if not isinstance(part, Tracer | np.ndarray) and not isinstance(part, bool | np.bool_):
+    if not isinstance(part, (Tracer, np.ndarray)) and not isinstance(part, (bool, np.bool_)):
         try:
             return operator.index(part)
         except TypeError:
             pass
-    kind = part.dtype.kind if isinstance(part, Tracer | np.ndarray) else ""
+    kind = part.dtype.kind if isinstance(part, (Tracer, np.ndarray)) else ""
     if kind not in ("i", "u", "b") or (kind == "b" and not part.ndim):
         described = f"an array of dtype {part.dtype}" if kind else f"{part!r} of type {type(part).__name__}"
         raise InvalidIndexError(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
+from itertools import pairwise
 from math import prod
 from typing import Any
 
@@ -30,7 +31,7 @@ __all__ = [
     "split", "stack", "unstack", "vsplit", "vstack",
 ]  # fmt: skip
 
-# -- joining -------------------------------------------------------------------------------------------------------------------------------
+# -- joining -----------------------------------------------------------------------------------------------------------------------------
 
 
 @implements(np.concatenate)
@@ -131,7 +132,7 @@ def append(arr: Any, values: Any, axis: int | None = None) -> Any:
     return concatenate((as_array(arr, "append"), as_array(values, "append")), axis)
 
 
-# -- splitting -----------------------------------------------------------------------------------------------------------------------------
+# -- splitting ---------------------------------------------------------------------------------------------------------------------------
 
 
 @implements(np.array_split)
@@ -140,9 +141,9 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     x = as_array(ary, "array_split")
     axis = normal_axis(axis, len(shape_of(x)), "array_split")
     n = shape_of(x)[axis]
-    if isinstance(indices_or_sections, Sequence | np.ndarray):
+    if isinstance(indices_or_sections, (Sequence, np.ndarray)):
         bounds = [0, *[operator.index(i) for i in indices_or_sections], n]
-        spans = [slice(a, b).indices(n)[:2] for a, b in zip(bounds[:-1], bounds[1:], strict=True)]
+        spans = [slice(a, b).indices(n)[:2] for a, b in pairwise(bounds)]
         spans = [(a, max(a, b)) for a, b in spans]
     else:
         sections = operator.index(indices_or_sections)
@@ -150,14 +151,14 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
             raise ArgumentError(f"np.array_split{here()}: the number of sections must be at least 1, got {sections}")
         each, extra = divmod(n, sections)
         ends = [k * each + min(k, extra) for k in range(sections + 1)]
-        spans = list(zip(ends[:-1], ends[1:], strict=True))
+        spans = list(pairwise(ends))
     return [view(part(x, axis, a, b), x) for a, b in spans]
 
 
 @implements(np.split)
 def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     """``numpy.split``: at indices, or into equal parts."""
-    if not isinstance(indices_or_sections, Sequence | np.ndarray):
+    if not isinstance(indices_or_sections, (Sequence, np.ndarray)):
         n = shape_of(ary)[normal_axis(axis, len(shape_of(ary)), "split")]
         if indices_or_sections <= 0 or n % indices_or_sections:
             raise ShapeError(
@@ -191,7 +192,7 @@ def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
     return tuple([x[(slice(None),) * i + (k,)] for k in range(shape_of(x)[i])])
 
 
-# -- padding -------------------------------------------------------------------------------------------------------------------------------
+# -- padding -----------------------------------------------------------------------------------------------------------------------------
 
 
 @implements(np.pad)
@@ -243,7 +244,7 @@ def _constant_pad(x: Any, widths: list[tuple[int, int]], values: Any) -> Any:
     return x
 
 
-# -- differences -----------------------------------------------------------------------------------------------------------------------------
+# -- differences -------------------------------------------------------------------------------------------------------------------------
 
 
 @implements(np.diff)

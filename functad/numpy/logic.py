@@ -82,7 +82,7 @@ less_equal = _compare(np.less_equal, comparison.le, comparison.ge)
 greater = _compare(np.greater, comparison.gt, comparison.lt)
 greater_equal = _compare(np.greater_equal, comparison.ge, comparison.le)
 
-# -- tests ---------------------------------------------------------------------------------------------------------------------------------
+# -- tests -------------------------------------------------------------------------------------------------------------------------------
 
 isnan = unary(np.isnan, comparison.isnan, "fciub")
 isinf = unary(np.isinf, comparison.isinf, "fciub")
@@ -120,7 +120,7 @@ def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> Any:
     return reduce_all(same, range(len(shape_of(same))))
 
 
-# -- logical operations: any number is true unless it is zero --------------------------------------------------------------------------------
+# -- logical operations: any number is true unless it is zero ----------------------------------------------------------------------------
 
 
 def _logical(ufunc: np.ufunc, op: Op) -> Any:
@@ -139,7 +139,7 @@ logical_or = _logical(np.logical_or, bitwise.bit_or)
 logical_xor = _logical(np.logical_xor, bitwise.bit_xor)
 logical_not = _logical(np.logical_not, bitwise.bit_not)
 
-# -- bits ------------------------------------------------------------------------------------------------------------------------------------
+# -- bits --------------------------------------------------------------------------------------------------------------------------------
 
 bitwise_and = binary(np.bitwise_and, bitwise.bit_and, "iub")
 bitwise_or = binary(np.bitwise_or, bitwise.bit_or, "iub")

@@ -46,7 +46,7 @@ def operand(x: Any, name: str) -> Any:
         return np.bool_(x)
     if (cls is list or cls is tuple) and is_traced(x):
         return stack_list(x, name)
-    if not isinstance(x, np.ndarray | np.generic):
+    if not isinstance(x, (np.ndarray, np.generic)):
         try:
             x = np.asarray(x)
         except ValueError as e:

@@ -130,7 +130,7 @@ def _is_python_number(x: Any) -> bool:
     return not x.kind if cls is Tracer else cls is bool or cls in PYTHON_NUMBERS
 
 
-# -- Python numbers --------------------------------------------------------------------------------------------------------------------------
+# -- Python numbers ----------------------------------------------------------------------------------------------------------------------
 
 
 def _of_python_numbers(name: str, f: Callable[..., Any], x: Any, y: Any) -> Any:

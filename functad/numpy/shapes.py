@@ -23,7 +23,7 @@ __all__ = [
     "squeeze", "swapaxes", "tile", "transpose",
 ]  # fmt: skip
 
-# -- reshaping -----------------------------------------------------------------------------------------------------------------------------
+# -- reshaping ---------------------------------------------------------------------------------------------------------------------------
 
 
 @implements(np.reshape)
@@ -52,7 +52,7 @@ def expand_dims(a: Any, axis: Any) -> Any:
     """``numpy.expand_dims``: new axes of length 1."""
     x = as_array(a, "expand_dims")
     old = shape_of(x)
-    new_ndim = len(old) + (len(axis) if isinstance(axis, tuple | list) else 1)
+    new_ndim = len(old) + (len(axis) if isinstance(axis, (tuple, list)) else 1)
     axes = normal_axes(axis, new_ndim, "expand_dims")
     lengths = iter(old)
     return view(strict.reshape(x, [1 if i in axes else next(lengths) for i in range(new_ndim)]), x)
@@ -90,7 +90,7 @@ atleast_1d = _at_least("atleast_1d", 1, lambda s: (1,))
 atleast_2d = _at_least("atleast_2d", 2, lambda s: (1, *(s or (1,))))
 atleast_3d = _at_least("atleast_3d", 3, lambda s: (*(s if len(s) == 2 else (1, *(s or (1,)))), 1))
 
-# -- axes in another order -----------------------------------------------------------------------------------------------------------------
+# -- axes in another order ---------------------------------------------------------------------------------------------------------------
 
 
 @implements(np.transpose, np.permute_dims)
@@ -180,7 +180,7 @@ def rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
     return swapaxes(flip(m, second), first, second) if turns == 1 else flip(swapaxes(m, first, second), second)
 
 
-# -- repetition ------------------------------------------------------------------------------------------------------------------------------
+# -- repetition --------------------------------------------------------------------------------------------------------------------------
 
 
 @implements(np.broadcast_to)
@@ -243,8 +243,8 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
     if axis is None:
         y = _rolled(strict.reshape(x, (prod(old),)), operator.index(shift), 0)
         return fresh(strict.reshape(y, old), x)
-    axes = [normal_axis(i, len(old), "roll") for i in (axis if isinstance(axis, tuple | list) else (axis,))]
-    shifts = shift if isinstance(shift, tuple | list) else (shift,)
+    axes = [normal_axis(i, len(old), "roll") for i in (axis if isinstance(axis, (tuple, list)) else (axis,))]
+    shifts = shift if isinstance(shift, (tuple, list)) else (shift,)
     y = x
     for i, s in np.broadcast(np.array(axes, int), np.array(shifts, int)):
         y = _rolled(y, int(s), int(i))
@@ -264,7 +264,7 @@ def part(x: Any, axis: int, start: int, stop: int) -> Any:
     return slice_(x, starts, [stop if i == axis else n for i, n in enumerate(shape)])
 
 
-# -- questions -------------------------------------------------------------------------------------------------------------------------------
+# -- questions ---------------------------------------------------------------------------------------------------------------------------
 
 
 @implements(np.shape)

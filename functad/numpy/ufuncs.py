@@ -71,7 +71,7 @@ divmod = declare(np.divmod, _divmod)
 modf = declare(np.modf, _modf)
 
 
-# -- powers: an exponent that is a plain whole number or 1/2, and a base that is a plain 2, have forms of their own ------------------------
+# -- powers: an exponent that is a plain whole number or 1/2, and a base that is a plain 2, have forms of their own ----------------------
 
 
 MAX_PRODUCT_POWER = 32
@@ -79,7 +79,7 @@ MAX_PRODUCT_POWER = 32
 
 
 def _power_of(ufunc: np.ufunc, x: Any, y: Any) -> Any:
-    if type(y) is int and type(x) is Tracer and x.variable.type.dtype.kind == "f" and ufunc is np.power and -MAX_PRODUCT_POWER <= y <= MAX_PRODUCT_POWER:
+    if type(y) is int and -MAX_PRODUCT_POWER <= y <= MAX_PRODUCT_POWER and ufunc is np.power and type(x) is Tracer and x.dtype.kind == "f":
         return fresh(powers.integer_power(x, y), x)
     x, y = operand(x, ufunc.__name__), operand(y, ufunc.__name__)
     dtype = loop_dtype(ufunc, (x, y))
@@ -145,7 +145,7 @@ def _scaled(ufunc: np.ufunc, factor: float) -> Any:
 deg2rad, radians = _scaled(np.deg2rad, math.pi / 180), _scaled(np.radians, math.pi / 180)
 rad2deg, degrees = _scaled(np.rad2deg, 180 / math.pi), _scaled(np.degrees, 180 / math.pi)
 
-# -- magnitude, sign, rounding -------------------------------------------------------------------------------------------------------------
+# -- magnitude, sign, rounding -----------------------------------------------------------------------------------------------------------
 
 absolute = abs = unary(np.absolute, rounding.absolute, "fciu", other=same)
 fabs = unary(np.fabs, rounding.absolute, "f")
@@ -157,7 +157,7 @@ ceil = unary(np.ceil, rounding.ceil, "f", other=same)
 trunc = unary(np.trunc, rounding.trunc, "f", other=same)
 rint = unary(np.rint, rounding.rint)
 
-# -- the larger, the smaller ---------------------------------------------------------------------------------------------------------------
+# -- the larger, the smaller -------------------------------------------------------------------------------------------------------------
 
 maximum = binary(np.maximum, selection.maximum, "fciub")
 minimum = binary(np.minimum, selection.minimum, "fciub")

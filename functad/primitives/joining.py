@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from functad.core.primitive import Linear, Primitive, Sample, type_of
 from functad.core.zeros import instantiate
 from functad.errors import DtypeError, ShapeError
 from functad.ir.types import ArrayType, array_type
-from functad.kernel_ir.rules import Statements
+from functad.kernel_ir.rules import KernelRule, Pull, Statements
 from functad.kernel_ir.sizes import poly
 from functad.primitives.shapes import check_axes, lead_axes
 from functad.primitives.slicing import slice_
@@ -50,6 +50,29 @@ def _concatenate_transpose(ct: Any, *xs: Any, axis: int) -> list[Any]:
     return cts
 
 
+def _concatenate_kernel(in_types: Sequence[ArrayType], params: Mapping[str, Any]) -> KernelRule:
+    """Few elements along the axis are chosen from; otherwise each part is written by a loop of its own."""
+    lengths = [x.shape[params["axis"]] for x in in_types]
+    if all(isinstance(n, int) for n in lengths) and sum(lengths) <= _CHOSEN:
+        return Pull(_concatenate_pull, static=("axis",))
+    return Statements(_concatenate_statements, static=("axis",))
+
+
+_CHOSEN = 9
+
+
+def _concatenate_pull(b: Any, index: Any, reads: Any, types: Sequence[ArrayType], out: Any, *, axis: int) -> Any:
+    """The element of the part that the index lies in; where the index is a constant the comparisons are, too."""
+    position, end, value = b.axis(index[axis]), sum(x.shape[axis] for x in types), None
+    for read, x in reversed(list(zip(reads, types, strict=True))):
+        start = end - x.shape[axis]
+        inside = b.bit_and(b.ge(position, start), b.lt(position, end))
+        part = read((*index[:axis], index[axis] + (-start), *index[axis + 1 :]), mask=inside)
+        value = part if value is None else b.select(b.lt(position, end), part, value)
+        end = start
+    return value
+
+
 def _concatenate_statements(ctx: Any, in_types: Sequence[ArrayType], out_types: Any, *, axis: int) -> None:
     offset = poly(0)
     for k, x in enumerate(in_types):
@@ -69,9 +92,10 @@ concatenate_p = Primitive(
     linear="jointly",
     transpose=_concatenate_transpose,
     batch=lambda size, batched, *xs, axis: (concatenate(lead_axes(size, batched, xs), axis + 1), True),
-    kernel=Statements(_concatenate_statements, static=("axis",)),
+    kernel=_concatenate_kernel,
     samples=lambda: [
         Sample((array_type((2,), np.float64), array_type((3,), np.float64)), {"axis": 0}),
+        Sample((array_type((20, 1), np.float64), array_type((20, 2), np.float64)), {"axis": 1}),
         Sample((array_type((2, 3), np.float32), array_type((2, 1), np.float32), array_type((2, 0), np.float32)), {"axis": 1}),
         Sample((array_type((20, 2), np.complex128), array_type((30, 2), np.complex128)), {"axis": 0}),
         Sample((array_type((1, 2), np.int64), array_type((1, 2), np.int64)), {"axis": 0}),

@@ -29,7 +29,7 @@ __all__ = [
     "polygamma", "psi", "rel_entr", "softmax", "xlog1py", "xlogy",
 ]  # fmt: skip
 
-# -- error function, gamma function -----------------------------------------------------------------------------------------------------
+# -- error function, gamma function ------------------------------------------------------------------------------------------------------
 
 erf = unary(sp.erf, special.erf, "f")
 erfc = unary(sp.erfc, special.erfc, "f")
@@ -56,7 +56,7 @@ def polygamma(n: Any, x: Any) -> Any:
     return special.polygamma(nn.floating(x, "polygamma"), order)
 
 
-# -- logistic function ---------------------------------------------------------------------------------------------------------------------
+# -- logistic function -------------------------------------------------------------------------------------------------------------------
 
 expit = unary(sp.expit, exponential.sigmoid, "f")
 log_expit = declare(sp.log_expit, lambda x: neg(exponential.softplus(neg(*prepared(sp.log_expit, (x,))))))
@@ -73,7 +73,7 @@ logit = declare(sp.logit, _logit)
 
 
 def _times_log(ufunc: np.ufunc, logarithm: Any, lowest: float) -> Any:
-    """``x * logarithm(y)``, and 0 where x is 0 and y outside of (lowest, inf): no logarithm is taken there, so that no infinity reaches a derivative."""
+    """``x * logarithm(y)``, and 0 where x is 0 and y not within (lowest, inf): no logarithm is taken there, no infinity reaches a derivative."""
 
     def f(x: Any, y: Any) -> Any:
         x, y = prepared(ufunc, (x, y))
@@ -115,7 +115,7 @@ def _relative(ufunc: np.ufunc, difference: bool) -> Any:
 entr = declare(sp.entr, _entr)
 rel_entr, kl_div = _relative(sp.rel_entr, False), _relative(sp.kl_div, True)
 
-# -- sums of exponentials -----------------------------------------------------------------------------------------------------------------
+# -- sums of exponentials ----------------------------------------------------------------------------------------------------------------
 
 logsumexp = implements(sp.logsumexp)(nn.logsumexp)
 
@@ -132,7 +132,7 @@ def log_softmax(x: Any, axis: Any = None) -> Any:
     return nn.log_softmax(x, axis)
 
 
-# -- functions that NumPy has too -------------------------------------------------------------------------------------------------------------
+# -- functions that NumPy has too --------------------------------------------------------------------------------------------------------
 
 for _name in ("cbrt", "exp2", "expm1", "log1p"):
     register(getattr(sp, _name), TABLE[getattr(np, _name)])

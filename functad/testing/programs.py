@@ -42,7 +42,7 @@ EXACT = frozenset({
 })  # fmt: skip
 """Primitives that round nothing, on real operands."""
 
-JUMPS = frozenset({"arctan2", "floor_divide", "fmod", "remainder"})
+JUMPS = frozenset({"arctan2", "floor_divide", "fmod", "remainder", "while"})
 """Primitives with a derivative that jump somewhere all the same."""
 
 ARITHMETIC = ("add", "sub", "mul", "div", "select", "convert")
@@ -194,12 +194,12 @@ def moderate(value: Any) -> bool:
 
 @cache
 def samples(elementwise: bool) -> dict[str, tuple[tuple[Primitive, Sample], ...]]:
-    """The samples, by primitive, of those without params or of the others; calls of Programs are left out."""
+    """The samples, by primitive, of those without params or of the others; what sequences alone are given to has none."""
     found: dict[str, tuple[tuple[Primitive, Sample], ...]] = {}
     for name, primitive in sorted(REGISTRY.items()):
         its = tuple([(primitive, s) for s in primitive.samples()])
         plain = name == "convert" or not any(s.params for _, s in its)
-        if plain == elementwise and not any(isinstance(v, Program) for _, s in its for v in s.params.values()):
+        if plain == elementwise and its:
             found[name] = its
     return found
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import operator
+import re
 
 import numpy as np
 import pytest
@@ -40,10 +41,11 @@ def test_bits(f):
 
 @pytest.mark.parametrize("f", [operator.neg, operator.pos, abs, operator.invert], ids=lambda f: f.__name__)
 def test_unary(f):
-    operands = [3, -2, True, np.int8(-3), array(3, "i4")] + ([-1.5, 2.5 + 1j, np.float32(-1), array(3), array(3, "c16")] if f is not operator.invert else [])
+    operands = [3, -2, np.int8(-3), array(3, "i4")]
+    if f is not operator.invert:
+        operands += [True, -1.5, 2.5 + 1j, np.float32(-1), array(3), array(3, "c16")]
     for x in operands:
-        if not (f is operator.invert and x is True):
-            check(f, x)
+        check(f, x)
 
 
 def test_python_floats_stay_weak():
@@ -86,9 +88,9 @@ IN_PLACE = {
 @pytest.mark.parametrize("symbol", IN_PLACE)
 def test_assignment_in_place(symbol):
     f = IN_PLACE[symbol]
-    with pytest.raises(ImmutableError, match=rf"x {symbol.replace('*', '[*]').replace('+', '[+]')} y at .*: a traced f64\[2,2\] cannot be changed in place"):
+    with pytest.raises(ImmutableError, match=rf"x {re.escape(symbol)} y at .*: a traced f64\[2,2\] cannot be changed in place"):
         tracing(lambda x: f(x, np.ones((2, 2))), np.ones((2, 2)))
-    with pytest.raises(ImmutableError, match=f"write x = x {symbol[:-1].replace('*', '[*]').replace('+', '[+]')} y"):
+    with pytest.raises(ImmutableError, match=f"write x = x {re.escape(symbol[:-1])} y"):
         tracing(lambda x: f(x, 2.0), np.array(1.0))
     if symbol != "@=":
         check(lambda x: f(x, 2.0), 3.5)

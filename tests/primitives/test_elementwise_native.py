@@ -12,7 +12,7 @@ from test_elementwise_values import BINARY, UNARY
 
 from functad.core.evaluator import run_program
 from functad.core.primitive import type_of
-from functad.lower.compile import execute
+from functad.lower.execute import execute
 from functad.primitives.rounding import fmod, remainder
 from functad.primitives.selection import clip, maximum, minimum
 from functad.primitives.special import lgamma

@@ -73,7 +73,7 @@ class Build:
             return
         for index in self.graph.spaces.layout(root.atom.type.shape).indices:
             value = elements(root.atom, index)
-            if root.kind != "effect":
+            if root.kind != "evaluate":
                 buffer = self.places.outputs[root.output] if root.kind == "copy" else self.places[root.atom]  # type: ignore[index]
                 body.store(buffer, index, value)
 

@@ -1,8 +1,8 @@
 """How a contraction is computed: as a fused multiply, as a fused multiply and reduction, or by BLAS.
 
-BLAS needs both operands in memory, each as (batch, rows, columns) or (batch, columns, rows). That pays where arithmetic outweighs memory traffic. So
-without contracted axes the contraction is a multiply of broadcast operands; without free axes, with small static sizes, or of integers, it is a
-reduction into which its operands fuse.
+BLAS needs both operands in memory, each as (batch, rows, columns) or (batch, columns, rows). That pays where arithmetic outweighs memory
+traffic. So without contracted axes the contraction is a multiply of broadcast operands; without free axes, with small static sizes, or of
+integers, it is a reduction into which its operands fuse.
 """
 
 from __future__ import annotations
@@ -28,11 +28,10 @@ TINY = 4
 
 
 class Contracted:
-    """A contraction with a name for each axis, as in ``einsum``: x has names ``x``, y has names ``y``, the result ``batch + free_x + free_y``."""
+    """A contraction with a name for each axis, as in ``einsum``: its operands have the names ``x`` and ``y``, its result
+    ``batch + free_x + free_y``."""
 
-    def __init__(
-        self, x: ArrayType, y: ArrayType, contract: tuple[Sequence[int], Sequence[int]], batch: tuple[Sequence[int], Sequence[int]]
-    ) -> None:
+    def __init__(self, x: ArrayType, y: ArrayType, contract: tuple[Sequence[int], Sequence[int]], batch: tuple[Sequence[int], Sequence[int]]) -> None:
         self.x = list(range(x.ndim))
         self.y = list(range(x.ndim, x.ndim + y.ndim))
         for a, b in zip((*contract[0], *batch[0]), (*contract[1], *batch[1]), strict=True):
@@ -93,7 +92,8 @@ def product_form(c: Contracted, stored_x: Sequence[int], stored_y: Sequence[int]
         contract = [a for a in like if a in c.contract]
         x, transpose_x = _order(c, stored_x, c.free_x, contract, columns_last=True)
         y, transpose_y = _order(c, stored_y, c.free_y, contract, columns_last=False)
-        form = MatrixProduct(*[product(c.sizes(part)) for part in (c.batch, c.free_x, c.free_y, c.contract)], transpose_x, transpose_y)
+        batch, m, n, k = (product(c.sizes(part)) for part in (c.batch, c.free_x, c.free_y, c.contract))
+        form = MatrixProduct(batch, m, n, k, transpose_x, transpose_y)
         copies = (x != list(stored_x)) + (y != list(stored_y))
         if best is None or copies < best[0]:
             best = copies, form, x, y

@@ -94,7 +94,7 @@ class Elements:
                     missing = [a for a in node.inputs if type(a) is Var and a not in known and len(a.type.shape) == len(index)]
                     missing = [a for a in missing if not self._leaf(a, index, known)]
                     if missing:
-                        pending += missing  # type: ignore[arg-type]
+                        pending += missing
                         continue
                 b.origin, b.checked = node.origin, self._checked.get(v, self._position) != self._position
                 known[v] = self._inline(node, index, known)

@@ -18,7 +18,7 @@ from functad.kernel_ir.ops import ACCUMULATE
 from functad.kernel_ir.rules import Pointwise, Pull, Reduction, Statements
 from functad.kernel_ir.sizes import Poly
 from functad.lower.fuse.body import Body, Element
-from functad.lower.fuse.spaces import Reshape, Shape, few
+from functad.lower.fuse.spaces import Reshape, Shape, few, static
 
 __all__ = ["Folding", "Form", "MatrixProduct", "Reads", "View", "constant_form", "fold", "reduction_form", "transposition", "unrolled"]
 
@@ -65,7 +65,7 @@ def reduction_form(rule: Reduction, x: ArrayType, axes: tuple[int, ...]) -> Fold
 
     def element(b: Body, index: Index, reads: Reads) -> Element:
         value = reads[0](index)
-        return value if rule.fn is None else rule.fn(b, value)  # type: ignore[no-any-return]
+        return value if rule.fn is None else rule.fn(b, value)
 
     folding = Folding(rule.op, x.shape, tuple([a for a in range(x.ndim) if a not in axes]), element)
     return unrolled(folding) if few([x.shape[a] for a in axes], UNROLLED) else folding
@@ -73,14 +73,12 @@ def reduction_form(rule: Reduction, x: ArrayType, axes: tuple[int, ...]) -> Fold
 
 def unrolled(folding: Folding) -> Pull:
     """A reduction over static axes as an expression."""
-    rank = len(folding.shape)
-    ranges = [[None] if a in folding.kept else [Affine(i) for i in range(int(n))] for a, n in enumerate(folding.shape)]  # type: ignore[arg-type]
+    shape = folding.shape
 
     def element(b: Body, index: Index, reads: Reads, in_types: Any, out_type: Any, **params: Any) -> Element:
         at = dict(zip(folding.kept, index, strict=True))
-        points = itertools.product(*ranges)
-        values = [folding.element(b, tuple([at[a] if a in at else point[a] for a in range(rank)]), reads) for point in points]
-        return fold(b, folding.op, values)
+        ranges = [[at[a]] if a in at else [Affine(i) for i in range(static(n))] for a, n in enumerate(shape)]
+        return fold(b, folding.op, [folding.element(b, point, reads) for point in itertools.product(*ranges)])
 
     return Pull(element)
 

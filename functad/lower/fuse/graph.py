@@ -36,9 +36,7 @@ class Node:
 
     __slots__ = ("accesses", "form", "in_types", "inline", "inputs", "origin", "outputs", "params", "position", "profile", "shape", "space")
 
-    def __init__(
-        self, position: int, origin: int, form: Form, inputs: tuple[Atom, ...], outputs: tuple[Var, ...], params: Mapping[str, Any]
-    ) -> None:
+    def __init__(self, position: int, origin: int, form: Form, inputs: tuple[Atom, ...], outputs: tuple[Var, ...], params: Mapping[str, Any]) -> None:
         self.position = position
         self.origin = origin  # the number of the equation
         self.form = form

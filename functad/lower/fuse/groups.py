@@ -1,10 +1,10 @@
 """Grouping: which computations share a kernel, and the order of kernels.
 
-Every stored variable, reduction and output is a *root*, evaluated over an iteration space. Roots are taken in program order; each joins the first
-group of its space whose position lets it. A variable can be evaluated at the group's own point in the group at position p if everything that it reads
-is complete before p, or is itself a root of that group, stored (not reduced) and read at the group's own point: then its value is in a register. So
-two numbers for each variable suffice: the first position at which it can be evaluated at its own point, and that at which it can be at any.
-New groups come last, so positions are a valid order of execution, and no cycle can arise.
+Every stored variable, reduction and output is a *root*, evaluated over an iteration space. Roots are taken in program order; each joins
+the first group of its space whose position lets it. A variable can be evaluated at the group's own point in the group at position p if
+everything that it reads is complete before p, or is itself a root of that group, stored (not reduced) and read at the group's own point:
+then its value is in a register. So two numbers for each variable suffice: the first position at which it can be evaluated at its own
+point, and that at which it can be at any. New groups come last, so positions are a valid order of execution, and no cycle can arise.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ MAX_ROOTS = 16
 
 @dataclass(slots=True)
 class Root:
-    """What a group evaluates: a variable to be stored, or (``output``) copied to an output, or only evaluated for its errors; or a reduction."""
+    """What a group evaluates: a variable to be stored, or copied to the output number ``output``, or only to be known; or a reduction."""
 
     atom: Atom
-    kind: str  # "store", "copy", "effect" or "reduce"
+    kind: str  # "store", "copy", "evaluate" or "reduce"
     node: Node | None
     output: int = -1
 
@@ -91,7 +91,7 @@ class Grouping:
         v = node.outputs[0]
         own, free = self._earliest(node)
         if v in storage.stored or v in storage.effects:
-            root = Root(v, "store" if v in storage.stored else "effect", node)
+            root = Root(v, "store" if v in storage.stored else "evaluate", node)
             position = self.checked[v] = self._join(root, node.space, storage.chunk[node.position], own)
             if v in storage.stored:
                 self.home[v] = position
@@ -124,20 +124,19 @@ class Grouping:
         """Store, in the first group that computes it, what a later group would compute again at a cost."""
         first: dict[Var, int] = {}
         for position, group in enumerate(self.groups):
-            pending = [root.atom for root in group.roots if root.kind != "reduce" and type(root.atom) is Var]
-            pending += [a for root in group.roots if root.kind == "reduce" for a in self._at_own_point(root.node)]
+            pending = [v for root in group.roots for v in self._evaluated(root)]
             seen: set[Var] = set()
             while pending:
                 v = pending.pop()
-                node = self.graph.node_of.get(v)  # type: ignore[arg-type]
-                if v in seen or node is None or not node.inline or self.home.get(v, position) < position:  # type: ignore[arg-type]
+                node = self.graph.node_of.get(v)
+                if v in seen or node is None or not node.inline or self.home.get(v, position) < position:
                     continue
-                assert isinstance(v, Var)
                 seen.add(v)
                 if first.setdefault(v, position) < position and self._worth_storing(node):
                     self._store_in(first[v], v, node)
                     continue
                 pending += self._at_own_point(node)
+            group.roots += [Root(v, "evaluate", self.graph.node_of[v]) for v in seen & self.storage.anchors]
 
     def _worth_storing(self, node: Node) -> bool:
         return type(node.form) is not View and (not node.space or self.storage.cost[node.outputs[0]] > CHEAP)
@@ -147,8 +146,12 @@ class Grouping:
         self.home[v] = position
         self.groups[position].roots.append(Root(v, "store", node))
 
-    def _at_own_point(self, node: Node | None) -> list[Var]:
+    def _evaluated(self, root: Root) -> list[Var]:
+        """The variables that a root is computed from, at its own point."""
+        if root.kind == "reduce":
+            return self._at_own_point(root.node) if root.node is not None else []
+        return [root.atom] if isinstance(root.atom, Var) else []
+
+    def _at_own_point(self, node: Node) -> list[Var]:
         """The variables that a node reads at its own point."""
-        if node is None:
-            return []
         return [access.var for access in node.accesses if access.same]

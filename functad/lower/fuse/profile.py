@@ -95,9 +95,7 @@ def _folding(form: Folding, in_types: tuple[ArrayType, ...]) -> Profile:
 
 
 @functools.lru_cache(maxsize=1024)
-def _statements(
-    form: Statements, in_types: tuple[ArrayType, ...], out_types: tuple[ArrayType, ...], params: tuple[tuple[str, Any], ...]
-) -> Profile:
+def _statements(form: Statements, in_types: tuple[ArrayType, ...], out_types: tuple[ArrayType, ...], params: tuple[tuple[str, Any], ...]) -> Profile:
     context = _DryContext(in_types, out_types)
     form.fn(context, in_types, out_types, **dict(params))
     return Profile(tuple(context.found), 0, frozenset(context.inputs))

@@ -1,8 +1,8 @@
 """Iteration spaces: which axes of an array are axes of a loop, and how indices map from one shape to another.
 
-Axes of length 1 are no loop axes, so (n,), (n, 1) and (1, n) are one space. Nor are small static axes where that lets arrays of different shapes
-share a loop: then a kernel computes all their *components* at a point, one after the other in its body. A program on 2-vectors becomes
-straight-line code, and distances between points in space become one double loop without arrays between.
+Axes of length 1 are no loop axes, so (n,), (n, 1) and (1, n) are one space. Nor are small static axes where that lets arrays of different
+shapes share a loop: then a kernel computes all their *components* at a point, one after the other in its body. A program on 2-vectors
+becomes straight-line code, and distances between points in space become one double loop without arrays between.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from functad.ir.types import Size
 from functad.kernel_ir.nodes import Affine, Index
 from functad.kernel_ir.sizes import product
 
-__all__ = ["ZERO", "Layout", "Shape", "Space", "Spaces", "axes_of", "core", "few", "long_axes", "Reshape"]
+__all__ = ["ZERO", "Layout", "Shape", "Space", "Spaces", "axes_of", "core", "few", "long_axes", "static", "Reshape"]
 
 Shape = tuple[Size, ...]
 Space = tuple[Size, ...]
@@ -35,8 +35,8 @@ ZERO = Affine(0)
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How arrays of one shape are iterated over: ``loops`` are the axes that are loop axes, of sizes ``space``, ``indices`` the index of each component
-    at a point."""
+    """How arrays of one shape are iterated over: ``loops`` are the axes that are loop axes, of sizes ``space``, ``indices`` the index of
+    each component at a point."""
 
     space: Space
     loops: tuple[int, ...]
@@ -78,6 +78,12 @@ def long_axes(shape: Shape) -> tuple[int, ...]:
     return loops if 0 < prod(small) <= (TINY if loops else SMALL) else axes_of(shape)
 
 
+def static(n: Size) -> int:
+    """A size that is known not to be a symbol."""
+    assert isinstance(n, int)
+    return n
+
+
 def few(sizes: Iterable[Size], limit: int) -> bool:
     """Whether sizes are static, with a product from 1 to ``limit``."""
     total = product(list(sizes)).constant
@@ -86,7 +92,7 @@ def few(sizes: Iterable[Size], limit: int) -> bool:
 
 @functools.lru_cache(maxsize=1024)
 def _layout(shape: Shape, loops: tuple[int, ...]) -> Layout:
-    ranges = [[Affine.axis(loops.index(k))] if k in loops else [Affine(i) for i in range(int(n))] for k, n in enumerate(shape)]  # type: ignore[arg-type]
+    ranges = [[Affine.axis(loops.index(k))] if k in loops else [Affine(i) for i in range(static(n))] for k, n in enumerate(shape)]
     return Layout(tuple([shape[k] for k in loops]), loops, tuple(itertools.product(*ranges)))
 
 
@@ -126,7 +132,7 @@ class Reshape:
                 if total.terms or flat is None:
                     raise InternalError(f"the index {index} under shape {self.new} is not that of one element under shape {self.old}")
                 for k in reversed(before):
-                    flat, rest = divmod(flat, int(self.old[k]))  # type: ignore[arg-type]
+                    flat, rest = divmod(flat, static(self.old[k]))
                     result[k] = Affine(rest)
         return tuple(result)
 

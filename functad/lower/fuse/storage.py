@@ -1,8 +1,8 @@
 """Which variables are stored, before anything is known of kernels.
 
-Some must be: results of reductions and statements, outputs, operands that are needed in memory, scalars that array code reads (so that no loop
-computes them again). Others pay: what is costly and would be computed several times an element, because it is read at several indices, from several
-iteration spaces, or from a larger one. What is cheap is computed again wherever it is read.
+Some must be: results of reductions and statements, outputs, operands that are needed in memory, scalars that array code reads (so that no
+loop computes them again). Others pay: what is costly and would be computed several times an element, because it is read at several indices,
+from several iteration spaces, or from a larger one. What is cheap is computed again wherever it is read.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ CHEAP = 10
 CHUNK = 1000
 """Equations of one iteration space that may share a kernel: LLVM's code generator is not linear in the length of a function."""
 
-DEPTH = 40
+DEPTH = 24
 """How deeply rules may read through one another (a chain of pointwise operations is no depth)."""
 
 MAX_COST = 10**6
@@ -34,14 +34,16 @@ SEVERAL: Any = object()
 class Storage:
     """The decision for one graph.
 
-    ``stored`` holds the inline variables to be stored, ``effects`` those of them that may raise and so are evaluated in full, ``cost`` the cost an
-    element of an inline variable including what it is computed from, ``chunk`` the part of its iteration space's equations that a node is in.
+    ``stored`` holds the inline variables to be stored, ``effects`` those of them that may raise and so are evaluated in full, ``cost`` the
+    cost an element of an inline variable including what it is computed from, ``chunk`` the part of its iteration space's equations that a
+    node is in, ``anchors`` the variables that a kernel evaluates before what depends on them, lest rules recurse too deeply.
     """
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
         self.stored: set[Var] = set()
         self.effects: set[Var] = set()
+        self.anchors: set[Var] = set()
         self.cost: dict[Var, int] = {}
         self.chunk: list[int] = []
         self._contexts: dict[Var, Any] = {}  # where a variable is read from: None, one token, or SEVERAL
@@ -66,14 +68,19 @@ class Storage:
         return v in self._contexts or v in self.stored or v in self.effects
 
     def _measure(self) -> None:
-        """Costs, chunks, and what has to be stored lest rules recurse too deeply."""
+        """Costs, chunks, and depths: how deep rules read through one another, at the own point of a kernel and at other indices."""
         repeated = self._directly_repeated()
         reading: dict[Var, int] = {}  # the cost of reading a variable, where it will be stored if it is costly
         depth: dict[Var, int] = {}
+        own_depth: dict[Var, int] = {}
         counts: dict[Space, int] = {}
         for node in self.graph.nodes:
             count = counts[node.space] = counts.get(node.space, 0) + len(self.graph.spaces.layout(node.shape).indices)
             self.chunk.append(count // CHUNK)
+            for access in node.accesses:
+                if not access.same and depth.get(access.var, 0) > DEPTH:
+                    self.require(access.var)
+                    reading[access.var], depth[access.var] = 1, 0
             if not node.inline:
                 continue
             v = node.outputs[0]
@@ -82,10 +89,12 @@ class Storage:
             operands = {a for a in node.inputs if isinstance(a, Var)}
             cost = self.cost[v] = min(MAX_COST, node.profile.cost + sum([reading.get(a, 1) for a in operands]))
             reading[v] = 1 if cost > CHEAP and v in repeated else cost
-            depth[v] = max([depth.get(a, 0) for a in operands], default=0) + (type(node.form) is not Pointwise)
-            if depth[v] > DEPTH:
-                self.require(v)
-                reading[v], depth[v] = 1, 0
+            deeper = type(node.form) is not Pointwise
+            depth[v] = max([depth.get(a, 0) for a in operands], default=0) + deeper
+            own_depth[v] = max([own_depth.get(a.var, 0) for a in node.accesses if a.same], default=0) + deeper
+            if own_depth[v] > DEPTH:
+                self.anchors.add(v)
+                own_depth[v] = 0
 
     def _directly_repeated(self) -> set[Var]:
         """Variables that are read at several indices, or again and again, by those that use them directly."""

@@ -7,7 +7,7 @@ correction.
 
 from __future__ import annotations
 
-from functad.lower.math.exponential import EXPM1, LOG2E, exp, split_exponent, times_power_of_two
+from functad.lower.math.exponential import EXPM1, INVERSE_LN2, exp, split_exponent, times_power_of_two
 from functad.lower.math.values import Value, copysign, fabs, fma, horner, polynomial, where
 
 __all__ = ["erf", "erfc"]
@@ -91,7 +91,7 @@ def _erfc_tail(x: Value) -> Value:
     # exp(-x^2) = 2^k (1 + p), with the digits that squaring lost.
     square = x * x
     shifter = x.format.shifter + 2 * x.format.bias
-    t = fma(square, -LOG2E, shifter)
+    t = fma(square, -INVERSE_LN2, shifter)
     _, r = split_exponent(-square, t - shifter)
     r = r - fma(x, x, -square)
     p = fma(r * r, polynomial(r, EXPM1[x.dtype]), r)

@@ -10,11 +10,13 @@ Beside the coefficients (``tools/minimax.py``) stands what the polynomial adds t
 
 from __future__ import annotations
 
+import math
+
 from functad.lower.math.values import Value, fabs, fma, muladd, once, polynomial, where
 
 __all__ = ["exp", "exp2", "exp2_of_sum", "exp_neg_abs", "expm1", "sigmoid", "split_exponent", "times_power_of_two"]
 
-LOG2E = 1.4426950408889634
+INVERSE_LN2 = 1.4426950408889634
 
 # ln 2 = high + low, both rounded to nearest.
 LN2 = {"f64": (0.6931471805599453, 2.3190468138462996e-17), "f32": (0.6931472, -1.9046542e-09)}
@@ -52,7 +54,7 @@ _EXPONENTS = {"f64": (-1080.0, 1026.0), "f32": (-152.0, 130.0)}
 
 
 def exp(x: Value) -> Value:
-    low, high = (bound * LN2["f64"][0] for bound in _EXPONENTS[x.dtype])
+    low, high = (bound * math.log(2.0) for bound in _EXPONENTS[x.dtype])
     return _exp(x.clamp(low, high))
 
 
@@ -62,13 +64,13 @@ def exp_neg_abs(x: Value) -> Value:
 
 
 def _exp_neg_abs(x: Value) -> Value:
-    return _exp((-fabs(x)).clamp(low=_EXPONENTS[x.dtype][0] * LN2["f64"][0]))
+    return _exp((-fabs(x)).clamp(low=_EXPONENTS[x.dtype][0] * math.log(2.0)))
 
 
 def _exp(x: Value) -> Value:
     # The two halves want the exponent's bias each: the shifter brings both.
     shifter = x.format.shifter + 2 * x.format.bias
-    t = fma(x, LOG2E, shifter)
+    t = fma(x, INVERSE_LN2, shifter)
     _, r = split_exponent(x, t - shifter)
     tail = muladd(r, polynomial(r, EXP[x.dtype]), 1.0)
     return times_power_of_two(muladd(r, tail, 1.0), t)
@@ -117,7 +119,7 @@ def expm1(x: Value) -> Value:
 def reduced_expm1(x: Value, power: int) -> tuple[Value, Value]:
     """expm1(r) to nearly its last bit, and 2^(k + power); k + power must be the exponent of a normal number."""
     shifter = x.format.shifter + x.format.bias + power
-    t = fma(x, LOG2E, shifter)
+    t = fma(x, INVERSE_LN2, shifter)
     k = t - shifter
     exact, r = split_exponent(x, k)
     # What rounding took from r.

@@ -11,7 +11,7 @@ first. a + b and a - b are exact, or b hardly counts. The polynomials in r^2 tog
 
 from __future__ import annotations
 
-from functad.lower.math.exponential import LOG2E, reduced_expm1, split_exponent
+from functad.lower.math.exponential import INVERSE_LN2, reduced_expm1, split_exponent
 from functad.lower.math.values import Value, copysign, fabs, fma, once, polynomial, where
 
 __all__ = ["cosh", "sinh", "tanh"]
@@ -52,7 +52,7 @@ def _parts(x: Value) -> tuple[Value, Value, Value, Value, Value]:
     digits = x.format.digits
     x = fabs(x).clamp(high=_INFINITE[x.dtype])
     bias = x.format.bias - 2
-    t = fma(x, LOG2E, x.format.shifter + bias)
+    t = fma(x, INVERSE_LN2, x.format.shifter + bias)
     _, r = split_exponent(x, t - (x.format.shifter + bias))
     square = r * r
     c = square * polynomial(square, COSH[x.dtype])

@@ -17,9 +17,6 @@ INVERSE_CBRT = {
     "f32": (1.7305973, -1.2853615, 0.7129468, -0.15840444),  # 2^-11.9
 }  # fmt: skip
 
-# 2^(-r/3) for r = -1, 1.
-_INVERSE_CBRT_HALF, _INVERSE_CBRT_TWO = 1.2599210498948732, 0.7937005259840998
-
 # Squares of numbers between 1 / far and far neither overflow nor lose digits; those of others do not if scaled by 1 / factor or factor.
 _FAR = {"f64": (2.0**500, 2.0**600), "f32": (2.0**60, 2.0**90)}
 
@@ -37,8 +34,8 @@ def cbrt(x: Value) -> Value:
     lower, higher = rest < 0.0, rest > 0.0
     v = m * where(lower, 0.5, where(higher, 2.0, x.const(1.0)))
     guess = polynomial(m, INVERSE_CBRT[x.dtype])
-    guess = guess * where(lower, _INVERSE_CBRT_HALF, where(higher, _INVERSE_CBRT_TWO, x.const(1.0)))
-    y = (guess.bits() & -(1 << (form.digits + 1) // 2 + 3)).floating()
+    guess = guess * where(lower, 2.0 ** (1 / 3), where(higher, 2.0 ** (-1 / 3), x.const(1.0)))
+    y = (guess.bits() & -(1 << form.digits // 2 + 1)).floating()
     square = y * y
     head = v * square
     tail = fma(v, square, -head)

@@ -51,7 +51,7 @@ class Format:
 _FORMATS = {"f64": Format("i64", 64, 52, 1023), "f32": Format("i32", 32, 23, 127)}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(slots=True, eq=False)
 class Value:
     """A value of one dtype in every lane."""
 
@@ -78,14 +78,9 @@ class Value:
         dtype = "f" + self.dtype[1:]
         return Value(self.lanes, dtype, self.lanes.bitcast(self.dtype, dtype, self.name))
 
-    def converted(self) -> Value:
-        """A (signed) int as the nearest float of the same size."""
-        dtype = "f" + self.dtype[1:]
-        return Value(self.lanes, dtype, self.lanes.cast(self.dtype, dtype, self.name))
-
     def _binary(self, floats: str, ints: str, other: Value | Number) -> Value:
-        name = other.name if isinstance(other, Value) else self.lanes.const(self.dtype, other)
-        return Value(self.lanes, self.dtype, self.lanes.op(floats if self.dtype[0] == "f" else ints, self.dtype, self.name, name))
+        instruction = floats if self.dtype[0] == "f" else ints
+        return Value(self.lanes, self.dtype, self.lanes.op(instruction, self.dtype, self.name, _name(self, other)))
 
     def __add__(self, other: Value | Number) -> Value:
         return self._binary("fadd", "add", other)
@@ -131,7 +126,7 @@ class Value:
         return Value(self.lanes, self.dtype, self.lanes.fneg(self.dtype, self.name))
 
     def _compare(self, floats: str, ints: str, other: Value | Number) -> Value:
-        name = other.name if isinstance(other, Value) else self.lanes.const(self.dtype, other)
+        name = _name(self, other)
         if self.dtype[0] == "f":
             return Value(self.lanes, "bool", self.lanes.fcmp(floats, self.dtype, self.name, name))
         return Value(self.lanes, "bool", self.lanes.icmp(ints, self.dtype, self.name, name))
@@ -167,12 +162,12 @@ class Value:
 
 def fma(x: Value, y: Value | Number, z: Value | Number) -> Value:
     """``x * y + z`` rounded once."""
-    return Value(x.lanes, x.dtype, x.lanes.fma(x.dtype, x.name, _lift(x, y).name, _lift(x, z).name))
+    return Value(x.lanes, x.dtype, x.lanes.fma(x.dtype, x.name, _name(x, y), _name(x, z)))
 
 
 def muladd(x: Value, y: Value | Number, z: Value | Number) -> Value:
     """``x * y + z`` rounded once or twice, whichever is fast."""
-    return Value(x.lanes, x.dtype, x.lanes.fmuladd(x.dtype, x.name, _lift(x, y).name, _lift(x, z).name))
+    return Value(x.lanes, x.dtype, x.lanes.fmuladd(x.dtype, x.name, _name(x, y), _name(x, z)))
 
 
 def polynomial(x: Value, coefficients: Sequence[float]) -> Value:
@@ -199,7 +194,7 @@ def where(p: Value, x: Value | Number, y: Value | Number) -> Value:
     """``x`` where ``p`` holds, else ``y``; one of them a ``Value``."""
     like = x if isinstance(x, Value) else y
     assert isinstance(like, Value)
-    return Value(p.lanes, like.dtype, p.lanes.select(like.dtype, p.name, _lift(like, x).name, _lift(like, y).name))
+    return Value(p.lanes, like.dtype, p.lanes.select(like.dtype, p.name, _name(like, x), _name(like, y)))
 
 
 def sqrt(x: Value) -> Value:
@@ -220,7 +215,7 @@ def fabs(x: Value) -> Value:
 
 def copysign(x: Value | Number, y: Value) -> Value:
     """The magnitude of ``x`` with the sign of ``y``."""
-    return Value(y.lanes, y.dtype, y.lanes.copysign(y.dtype, _lift(y, x).name, y.name))
+    return Value(y.lanes, y.dtype, y.lanes.copysign(y.dtype, _name(y, x), y.name))
 
 
 def flip_sign(x: Value, y: Value) -> Value:
@@ -244,5 +239,5 @@ def once(function: Callable[[Value], T], x: Value) -> T:
     return x.lanes.once((function.__name__, x.dtype, x.name), lambda: function(x))
 
 
-def _lift(like: Value, x: Value | Number) -> Value:
-    return x if isinstance(x, Value) else like.const(x)
+def _name(like: Value, x: Value | Number) -> str:
+    return x.name if isinstance(x, Value) else like.lanes.const(like.dtype, x)

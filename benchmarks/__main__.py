@@ -1,0 +1,43 @@
+"""All benchmarks, or those named: python -m benchmarks [--seconds 2] [elementwise calls ...]"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+
+from benchmarks import calls, compilation, elementwise, logistic, mlp, pairs, rosenbrock, scalars, unjitted
+from benchmarks.harness import Result, environment, table
+
+SUBJECTS = {
+    "elementwise": elementwise.run,
+    "calls": calls.run,
+    "compilation": compilation.run,
+    "scalars": scalars.run,
+    "mlp": mlp.run,
+    "rosenbrock": rosenbrock.run,
+    "unjitted": unjitted.run,
+    "pairs": pairs.run,
+    "logistic": logistic.run,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--seconds", type=float, default=2.0, help="time for each comparison")
+    parser.add_argument("names", nargs="*", metavar="name", help=f"one of {', '.join(SUBJECTS)}")
+    arguments = parser.parse_args()
+    for name in arguments.names:
+        if name not in SUBJECTS:
+            parser.error(f"no benchmark {name!r}; there are {', '.join(SUBJECTS)}")
+
+    def results() -> Iterator[Result]:
+        for name in arguments.names or SUBJECTS:
+            yield from SUBJECTS[name](arguments.seconds)
+
+    print(f"{environment()}\n")
+    for text in table(results()):
+        print(text, flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,89 @@
+"""What compiled code is to other native code: a C address, a ctypes function, an ``@njit`` function."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from functad.lower.compile import Compiled
+
+__all__ = ["NativeFunction"]
+
+
+class NativeFunction:
+    """Machine code for one kind of arguments.
+
+    The C function at ``address`` is ``int32_t f(void **inputs, void **outputs, int64_t *sizes)``: data pointers of C-contiguous inputs (the
+    arguments' leaves, then ``constants``) and of outputs that do not overlap them, and the values of ``sizes``. It returns 0, or the number of the
+    check that failed. It is valid while this object lives.
+    """
+
+    def __init__(self, compiled: Compiled, call: Callable[..., Any]) -> None:
+        self._compiled = compiled
+        self._call = call
+        if "numba" in sys.modules:  # else Numba registers it when it is imported, by its entry point
+            register()
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Call the function as the jitted one is called."""
+        return self._call(*args, **kwargs)
+
+    @property
+    def address(self) -> int:
+        """The address of the C function."""
+        return self._compiled.driver.address
+
+    @property
+    def ctypes(self) -> Any:
+        """The C function as ctypes sees it."""
+        pointers = ctypes.POINTER(ctypes.c_void_p)
+        return ctypes.CFUNCTYPE(ctypes.c_int32, pointers, pointers, ctypes.POINTER(ctypes.c_int64))(self.address)
+
+    @functools.cached_property
+    def numba(self) -> Any:
+        """The function as ``@njit`` code sees it: of the arguments' leaves, to its result, or the tuple of them.
+
+        An ``@njit`` function may also use this object itself.
+        """
+        from functad.lower.numba_bridge import njit_function
+
+        return njit_function(self._compiled)
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """The run-time sizes that the C function takes."""
+        return self._compiled.driver.sizes
+
+    @property
+    def constants(self) -> tuple[Any, ...]:
+        """The arrays that the C function takes behind the arguments."""
+        return self._compiled.driver.constants
+
+    @property
+    def kernel_ir(self) -> str:
+        """The loop nests, as text."""
+        return self._compiled.kernel_ir
+
+    @property
+    def llvm(self) -> str:
+        """The LLVM module, as text."""
+        return self._compiled.llvm
+
+    @property
+    def assembly(self) -> str:
+        """The machine code, as text."""
+        return self._compiled.assembly()
+
+
+@functools.cache
+def register() -> None:
+    """Teach Numba that compiled functions are functions; Numba calls this itself, by the entry point ``numba_extensions``."""
+    from numba.core import types
+    from numba.extending import typeof_impl
+
+    @typeof_impl.register(NativeFunction)  # type: ignore[untyped-decorator]
+    def typeof_native_function(value: NativeFunction, context: Any) -> Any:
+        return types.Dispatcher(value.numba)

@@ -1,0 +1,81 @@
+"""Compiled functions in Numba code: ``@njit`` functions call them without leaving native code."""
+
+from __future__ import annotations
+
+import ctypes
+import linecache
+from typing import Any
+
+import numpy as np
+
+from functad.errors import UnsupportedError
+from functad.ir.types import ArrayType, SeqType
+from functad.lower.compile import Compiled
+
+__all__ = ["njit_function"]
+
+
+def njit_function(compiled: Compiled) -> Any:
+    """A compiled Program as an ``@njit`` function of its inputs; it returns its output, or the tuple of them.
+
+    Its types are fixed: arrays of the compiled dtypes and ranks in any layout, scalars of the compiled dtypes. Shapes are checked on each call.
+    """
+    import numba
+
+    types = (*compiled.in_types, *compiled.out_types)
+    if any(isinstance(t, SeqType) for t in types):
+        raise UnsupportedError(f"a function that takes or returns a sequence of run-time length cannot be called from Numba: {types}")
+    driver = compiled.driver
+    pointer = ctypes.c_void_p
+    scope: dict[str, Any] = {
+        "np": np,
+        "driver": ctypes.CFUNCTYPE(ctypes.c_int32, pointer, pointer, pointer)(driver.address),
+        "sizes": np.array([*driver.sizes, 0], np.int64),
+        **{f"constant{i}": c for i, c in enumerate(driver.constants)},
+        **{f"dtype{i}": t.dtype for i, t in enumerate(types)},
+    }
+    text = source(compiled, len(driver.constants))
+    name = f"<functad.{compiled.name}>"
+    linecache.cache[name] = (len(text), None, text.splitlines(True), name)
+    exec(compile(text, name, "exec"), scope)
+    signature = tuple([numba_type(t) for t in compiled.in_types])
+    function = numba.njit([signature])(scope["call"])
+    function.functad = compiled  # the code lives as long as the function
+    return function
+
+
+def numba_type(type: ArrayType) -> Any:
+    """The Numba type of an input: an array of any layout, or a scalar."""
+    import numba
+
+    scalar = numba.from_dtype(type.dtype)
+    return numba.types.Array(scalar, type.ndim, "A", readonly=True) if type.ndim else scalar
+
+
+def source(compiled: Compiled, constants: int) -> str:
+    """The Python source that Numba compiles: check shapes, collect pointers, call, give the results back."""
+    inputs, outputs = compiled.in_types, compiled.out_types
+    lines = [f"def call({', '.join([f'x{i}' for i in range(len(inputs))])}):"]
+    for i, t in enumerate(inputs):
+        if t.ndim:
+            lines.append(f"    if x{i}.shape != {t.shape!r}:")
+            lines.append(f"        raise ValueError('argument {i} was compiled for shape {t.shape}')")
+            lines.append(f"    a{i} = np.ascontiguousarray(x{i})")
+        else:
+            lines.append(f"    a{i} = np.full(1, x{i}, dtype{i})")
+    for i, t in enumerate(outputs):
+        lines.append(f"    y{i} = np.empty({t.shape if t.ndim else (1,)!r}, dtype{len(inputs) + i})")
+    lines.append(f"    given = np.zeros({len(inputs) + constants + 1}, np.uintp)")
+    lines.append(f"    results = np.zeros({len(outputs) + 1}, np.uintp)")
+    lines += [f"    given[{i}] = a{i}.ctypes.data" for i in range(len(inputs))]
+    lines += [f"    given[{len(inputs) + i}] = constant{i}.ctypes.data" for i in range(constants)]
+    lines += [f"    results[{i}] = y{i}.ctypes.data" for i in range(len(outputs))]
+    lines.append("    code = driver(given.ctypes.data, results.ctypes.data, sizes.ctypes.data)")
+    # what is only known by its address must outlive the call
+    alive = [f"a{i}.size" for i in range(len(inputs))] + [f"y{i}.size" for i in range(len(outputs))]
+    lines.append(f"    if code != 0 or {' + '.join([*alive, '0'])} < 0:")
+    lines.append(f"        raise IndexError('{compiled.name}: an index is out of bounds')")
+    results = [f"y{i}" if t.ndim else f"y{i}[0]" for i, t in enumerate(outputs)]
+    lines.append(f"    return {results[0] if len(results) == 1 else '(' + ', '.join(results) + ',)'}")
+    return "\n".join(lines) + "\n"
+
