@@ -8,6 +8,7 @@ array([0.        , 0.84147098])
 from functad import config as config
 from functad import errors as errors
 from functad import lax as lax
+from functad import nn as nn
 from functad import numpy as numpy
 from functad import primitives as primitives
 from functad.api.gradients import grad, value_and_grad
@@ -16,7 +17,7 @@ from functad.api.jit import jit
 from functad.api.linear import jvp, linear_transpose, linearize, vjp
 from functad.api.programs import eval_shape, make_ir, stop_gradient
 from functad.api.vectorize import vmap
-from functad.numpy.at import at
+from functad.numpy.updates import at
 from functad.tree import tree_map
 from functad.version import VERSION
 

@@ -98,9 +98,7 @@ def _alternation(grid: list[mp.mpf], errors: list[mp.mpf], count: int) -> list[m
 HALF_LN2 = mp.log(2) / 2 * mp.mpf("1.0001")
 QUARTER_PI = mp.pi / 4 * mp.mpf("1.01")
 LOG_S = (3 - 2 * mp.sqrt(2)) * mp.mpf("1.0001")  # (m - 1) / (m + 1) at m = sqrt 2
-
-
-ERFC_MIDDLE = mp.mpf("0.109375")
+ERFC_MIDDLE = mp.mpf("0.125")
 ERFC_ENDS = {"f64": mp.mpf("27.5"), "f32": mp.mpf("10.5")}
 
 

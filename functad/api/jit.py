@@ -20,6 +20,7 @@ from functad.core.evaluator import run_program
 from functad.core.trace import current_trace, escaped, type_name
 from functad.core.tracer import Tracer
 from functad.errors import StructureError
+from functad.ir.dce import dce
 from functad.ir.program import Program
 from functad.primitives.calls import jit_p, set_executor
 from functad.tree import TreeDef, unflatten
@@ -136,9 +137,11 @@ class Jitted:
             return self._f(*args, **kwargs)
 
         captured = capture(call, leaves, "jit", concrete=False)
-        captured.program.name = name_of(self._f)
+        program = dce(captured.program)
+        name = name_of(self._f)
+        program.name = "" if name == "<lambda>" else name
         kept = [Leaf(None, leaf.type, leaf.kind) for leaf in leaves]
-        return Traced(captured.program, structure, kept, captured.out_tree, captured.captures, captured.trace.arrays)
+        return Traced(program, structure, kept, captured.out_tree, captured.captures, captured.trace.arrays)
 
     # -- static arguments ---------------------------------------------------------------------------------------------------------
 

@@ -161,11 +161,6 @@ def type_of(value: Any) -> ArrayType:
     return array_type(value.shape, value.dtype)
 
 
-def zeros_of(type: ArrayType) -> np.ndarray:
-    """A read-only array of zeros that takes no memory."""
-    return np.broadcast_to(np.zeros((), type.dtype), type.shape)
-
-
 def bind_all(primitive: Primitive, args: Sequence[Any], params: Mapping[str, Any]) -> tuple[Any, ...]:
     """``bind`` with the results always as a tuple."""
     out = primitive.bind(*args, **params)

@@ -17,7 +17,7 @@ import numpy as np
 from functad.core.location import user_location
 from functad.core.seq import Seq
 from functad.core.tracer import ARRAY, SCALAR, Tracer
-from functad.errors import EscapedTracerError, InternalError, StructureError, TracerConversionError
+from functad.errors import EscapedTracerError, StructureError, TracerConversionError
 from functad.ir.program import Atom, Eqn, Literal, Location, Program, Var, literal
 from functad.ir.types import ArrayType
 
@@ -280,9 +280,3 @@ def escaped(tracer: Tracer) -> EscapedTracerError:
         f"a traced value ({tracer.variable.type},{made or ' an argument'}) of a function under {tracer.owner.kind} was used after that function "
         "had returned; return it from the function instead of storing it"
     )
-
-
-def require(condition: bool, message: str) -> None:
-    """An internal assertion with a message."""
-    if not condition:
-        raise InternalError(message)

@@ -301,14 +301,14 @@ class Builder:
         return Kernel(tuple(poly(n) for n in axes), tuple(self.body), name)
 
 
-def _exact(value: Any, dtype: np.dtype) -> np.generic:
+def _exact(value: Any, dtype: np.dtype) -> Any:
     """A Python number as a scalar of a dtype, refusing what it cannot hold."""
     if dtype.kind in "iu" and not isinstance(value, bool | np.bool_):
         if value != int(value) or not np.iinfo(dtype).min <= value <= np.iinfo(dtype).max:
             raise TypeError(f"{value!r} is no {dtype_name(dtype)}")
         value = int(value)
     with np.errstate(all="ignore"):
-        return np.asarray(value, dtype)[()]  # type: ignore[no-any-return]
+        return np.asarray(value, dtype)[()]
 
 
 def _parts(b: Builder, arg: Operand, args: tuple[Operand, ...]) -> Value | Complex:
@@ -362,13 +362,7 @@ def _fold_div(b: Builder, x: Value, y: Value) -> Value | None:
     if _is(b, y, 1):
         return x
     constant = b.constant(y)
-    if (
-        constant is not None
-        and np.isfinite(constant)
-        and constant != 0
-        and np.isfinite(1 / constant)
-        and np.frexp(constant)[0] in (0.5, -0.5)
-    ):
+    if constant is not None and np.isfinite(constant) and constant != 0 and np.isfinite(1 / constant) and np.frexp(constant)[0] in (0.5, -0.5):
         return b.mul(x, 1 / constant)  # type: ignore[no-any-return]  # the reciprocal of a power of two is exact
     return None
 

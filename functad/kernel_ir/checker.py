@@ -104,16 +104,28 @@ class _KernelChecker:
         scans = {i.reverse for i in self.kernel.body if isinstance(i, Scan)}
         _require(len(scans) < 2, "scans of both directions in one kernel")
         _require(not scans or bool(self.kernel.axes), "a scan without a loop axis")
-        stores: dict[Buffer, set[Index]] = {}
-        for instr in self.kernel.body:
-            if isinstance(instr, Store | Reduce | Scatter):
-                stores.setdefault(instr.buffer.root, set()).add(instr.index)
+        self.writers()
         for instr in self.kernel.body:
             self.check(instr)
+
+    def writers(self) -> None:
+        """What is written may be read at the element itself only, and is written there by one instruction (or under masks)."""
+        stores: dict[Buffer, set[Index]] = {}
+        whole: set[tuple[Buffer, Index]] = set()
+        for instr in self.kernel.body:
+            if not isinstance(instr, Store | Reduce | Scatter):
+                continue
+            stores.setdefault(instr.buffer.root, set()).add(instr.index)
+            if isinstance(instr, Reduce) or (isinstance(instr, Store) and instr.mask is None):
+                place = (instr.buffer, instr.index)
+                _require(place not in whole, f"{_describe(instr.buffer)} is written at one element by two instructions")
+                whole.add(place)
+        reduced = {i.buffer.root for i in self.kernel.body if isinstance(i, Reduce)}
+        for instr in self.kernel.body:
             if isinstance(instr, Load) and instr.buffer.root in stores:
-                _require(
-                    instr.index in stores[instr.buffer.root], f"{_describe(instr.buffer)} is read at another element than it is written at"
-                )
+                _require(instr.buffer.root not in reduced, f"{_describe(instr.buffer)} is read while it is reduced to")
+                same = instr.index in stores[instr.buffer.root]
+                _require(same, f"{_describe(instr.buffer)} is read at another element than it is written at")
 
     def check(self, instr: Instr) -> None:
         match instr:
@@ -137,10 +149,9 @@ class _KernelChecker:
             case Reduce() | Scatter():
                 self.access(instr.buffer, instr.index, None)
                 self.writes(instr.buffer, instr.value)
-                _require(instr.op in ACCUMULATE or (instr.op == "set" and isinstance(instr, Scatter)), f"accumulation by {instr.op}")
-                _require(
-                    (instr.value.dtype == BOOL) == (instr.op in ("any", "all")) or instr.op == "set", f"{instr.op} of {instr.value.dtype}"
-                )
+                known = instr.op in ACCUMULATE or (instr.op == "set" and isinstance(instr, Scatter))
+                _require(known, f"accumulation by {instr.op}")
+                _require((instr.value.dtype == BOOL) == (instr.op in ("any", "all")) or instr.op == "set", f"{instr.op} of {instr.value.dtype}")
                 if isinstance(instr, Reduce):
                     _require(all(isinstance(t, int) for a in instr.index for t, _ in a.terms), "a reduction at a data-dependent index")
             case Scan():

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from functad.errors import InternalError
+from functad.kernel_ir.control import Control, SequenceBuffer
+from functad.kernel_ir.control_evaluator import Failed, Machine, run_control
 from functad.kernel_ir.nodes import (
     Affine,
     AxisIndex,
@@ -51,13 +53,15 @@ def evaluate_program(program: KernelProgram, inputs: Sequence[Any], symbols: Seq
     for buffer, array in zip(program.inputs, inputs, strict=True):
         run.memory[buffer] = _as_pairs(array, buffer).reshape(run.shape(buffer))
     outputs = [run.array(buffer) for buffer in program.outputs]
-    for statement in program.body:
-        run.statement(statement)
+    try:
+        run.statements()
+    except Failed as failed:
+        run.failed.add(failed.code)
     return outputs, min(run.failed, default=0)
 
 
-def _as_pairs(array: Any, buffer: Buffer) -> np.ndarray:
-    array = np.ascontiguousarray(array)
+def _as_pairs(given: Any, buffer: Buffer) -> np.ndarray:
+    array: np.ndarray = np.ascontiguousarray(given)
     if array.dtype.kind == "c":
         array = array.reshape(-1).view(f"f{array.dtype.itemsize // 2}")
     if array.dtype != buffer.dtype:
@@ -69,8 +73,9 @@ class _Run:
     """Memory, sizes and errors of one evaluation."""
 
     def __init__(self, program: KernelProgram, symbols: Sequence[int]) -> None:
+        self.program = program
         self.symbols = list(symbols)
-        self.memory: dict[Buffer, np.ndarray] = {}
+        self.memory: dict[Buffer, Any] = {}  # a sequence is a list
         self.failed: set[int] = set()
 
     def size(self, size: Poly) -> int:
@@ -83,10 +88,32 @@ class _Run:
         if buffer not in self.memory:
             if buffer.base is not None:
                 self.memory[buffer] = self.array(buffer.base).reshape(self.shape(buffer))
+            elif isinstance(buffer, SequenceBuffer):
+                self.memory[buffer] = []
             else:
                 junk = {"f": np.nan, "b": True}.get(buffer.dtype.kind, 0x55)
                 self.memory[buffer] = np.full(self.shape(buffer), junk, buffer.dtype)
         return self.memory[buffer]
+
+    def statements(self) -> None:
+        for statement in self.program.body:
+            if isinstance(statement, Control):
+                if self.failed:  # a loop must not run on what is wrong
+                    raise Failed(min(self.failed))
+                run_control(Machine(self.size, self.array, self.inside), statement)
+            else:
+                self.statement(statement)
+
+    def inside(self, program: KernelProgram, inputs: Sequence[Any]) -> list[Any]:
+        """The outputs of a program inside this one."""
+        run = _Run(program, self.symbols)
+        for buffer, value in zip(program.inputs, inputs, strict=True):
+            run.memory[buffer] = value
+        outputs = [run.array(buffer) for buffer in program.outputs]
+        run.statements()
+        if run.failed:
+            raise Failed(min(run.failed))
+        return outputs
 
     def statement(self, statement: Statement) -> None:
         if isinstance(statement, Kernel):
@@ -183,7 +210,8 @@ class _Space:
             case Scan():
                 full = np.broadcast_to(self.values[instr.value], self.shape)
                 with np.errstate(all="ignore"):
-                    self.values[instr.out] = OPS[ACCUMULATE[instr.op]].function.accumulate(full, axis=-1, dtype=full.dtype)
+                    function: Any = OPS[ACCUMULATE[instr.op]].function
+                    self.values[instr.out] = function.accumulate(full, axis=-1, dtype=full.dtype)
             case Check():
                 if not np.all(self.values[instr.ok]):
                     self.memory.failed.add(instr.code)
@@ -214,7 +242,7 @@ class _Space:
 
     def reduce(self, instr: Reduce) -> None:
         array = self.memory.array(instr.buffer)
-        function = OPS[ACCUMULATE[instr.op]].function
+        function: Any = OPS[ACCUMULATE[instr.op]].function
         named = [t[0][0] for t in (a.terms for a in instr.index) if len(t) == 1 and t[0][1] == 1]
         plain = all(a.offset == 0 or not a.terms for a in instr.index) and len(set(named)) == sum(bool(a.terms) for a in instr.index)
         with np.errstate(all="ignore"):
@@ -225,15 +253,16 @@ class _Space:
             full = np.broadcast_to(self.values[instr.value], self.shape)
             reduced = tuple(k for k in range(len(self.shape)) if k not in named)
             total = function.reduce(full, axis=reduced, dtype=full.dtype, keepdims=True)
-            where = [0 if isinstance(w, int) else w for w in self.element(instr.buffer, instr.index)]
-            array[tuple(where)] = total.reshape(np.broadcast_shapes(*(np.shape(w) for w in where)) if where else ())
+            place = self.element(instr.buffer, instr.index)
+            array[place] = total.reshape(np.broadcast_shapes(*(np.shape(w) for w in place)) if place else ())
 
     def scatter(self, instr: Scatter) -> None:
         array = self.memory.array(instr.buffer)
         *where, value = self.points(*self.element(instr.buffer, instr.index), self.values[instr.value])
         with np.errstate(all="ignore"):
             if instr.op != "set":
-                OPS[ACCUMULATE[instr.op]].function.at(array, tuple(where), value)
+                function: Any = OPS[ACCUMULATE[instr.op]].function
+                function.at(array, tuple(where), value)
                 return
             for *position, v in zip(*where, value, strict=True):
                 array[tuple(position)] = v

@@ -86,6 +86,10 @@ class Statements(KernelRule):
         The ``Buffer`` of result k. Its contents are undefined before; every element must be written.
     ``ctx.temp(shape, dtype)``
         A temporary ``Buffer``.
+    ``ctx.spare(k)``
+        A temporary ``Buffer`` of the type of result k.
+    ``ctx.program(number, program)``
+        The kernel program of a sub-Program of the equation; ``number`` counts them as ``ir.program.sub_programs`` does.
     ``ctx.append(statement)``
         Any other statement: a ``Product``, a ``Call``.
     ``ctx.check(error, message, *sizes)``

@@ -115,7 +115,7 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
     --------
     >>> import functad as fd
     >>> fd.grad(lambda x: fd.lax.while_loop(lambda v: v < 100.0, lambda v: v * v, x))(3.0)
-    np.float64(108.0)
+    np.float64(17496.0)
     """
     carry, body, tree = trace_carry("while_loop", init_val, (), lambda t, _, xs: body_fun(unflatten(t, xs)), lambda t: t)
     leaves = [abstract(c.type) for c in carry]

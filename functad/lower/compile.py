@@ -17,7 +17,7 @@ import numpy as np
 from functad import config, errors
 from functad.errors import InternalError, ShapeError
 from functad.ir.key import structural_key
-from functad.ir.program import Program
+from functad.ir.program import Program, sub_programs
 from functad.ir.types import ArrayType
 from functad.kernel_ir.checker import check_program
 from functad.kernel_ir.evaluator import evaluate_program
@@ -29,7 +29,7 @@ from functad.lower.blocks import block_symbols
 from functad.lower.cache import Cache
 from functad.lower.emit import OUT_OF_MEMORY, SIZE_OVERFLOW, emit_module
 from functad.lower.entry import make_entry
-from functad.lower.fuse import Fused, fuse
+from functad.lower.fuse import Fused, Path, fuse
 from functad.lower.link import link
 from functad.lower.math.libm import libm_address
 from functad.lower.signature import Driver, Signature
@@ -57,7 +57,7 @@ def compile_count() -> int:
 class Code:
     """Native code for all Programs of one structure."""
 
-    __slots__ = ("address", "kernels", "library", "llvm", "origins", "target")
+    __slots__ = ("address", "kernels", "library", "llvm", "origins", "passes", "target")
 
     def __init__(self, abstracted: Abstract, target: Target) -> None:
         global _count
@@ -67,16 +67,17 @@ class Code:
         self.target = target
         module = emit_module(self.kernels, target, DRIVER)
         self.llvm: str = module.text
+        self.passes = module.passes
         _dump("llvm", lambda: self.llvm)
         _dump("asm", self.assembly)
-        self.library = link(emit_object(self.llvm, target), _addresses(module.externals), [DRIVER])
+        self.library = link(emit_object(self.llvm, target, passes=module.passes), _addresses(module.externals), [DRIVER])
         self.address = self.library.address(DRIVER)
         with _count_lock:
             _count += 1
 
     def assembly(self) -> str:
         """The machine code as text."""
-        return assembly(self.llvm, self.target)
+        return assembly(self.llvm, self.target, passes=self.passes)
 
 
 class Compiled:
@@ -89,7 +90,7 @@ class Compiled:
         self.in_types = program.in_types
         self.out_types = program.out_types
         self.symbols = found.symbols
-        self._locations = [program.eqns[origin].loc for origin in self.code.origins]
+        self._locations = [location(program, path) for path in self.code.origins]
         self.driver = Driver(self.code.address, found.symbols, found.constants, keep=self.code.library)
 
     @property
@@ -113,6 +114,12 @@ class Compiled:
         if code == SIZE_OVERFLOW:
             raise ShapeError(f"{self.name} multiplies matrices with more rows or columns than BLAS can count (2**31 - 1)")
         raise failure(self.code.kernels, code, self.symbols, self._locations[code - 1])
+
+
+def location(program: Program, path: Path) -> object:
+    """The user's line that an equation comes from; if it has none, that of the equation around it."""
+    eqn = program.eqns[path[0]]
+    return (location(sub_programs(eqn)[path[1]], path[2:]) if len(path) > 1 else None) or eqn.loc
 
 
 def failure(kernels: KernelProgram, code: int, symbols: Sequence[int], location: object) -> Exception:
@@ -172,7 +179,7 @@ def run_kernels(program: Program, args: Sequence[Any]) -> list[Any]:
     abstracted, fused, optimized = found
     outputs, code = evaluate_program(fused.program, [*args, *abstracted.constants], abstracted.symbols)
     if code:
-        raise failure(fused.program, code, abstracted.symbols, optimized.eqns[fused.origins[code - 1]].loc)
+        raise failure(fused.program, code, abstracted.symbols, location(optimized, fused.origins[code - 1]))
     return [_unpaired(x, t) for x, t in zip(outputs, program.out_types, strict=True)]
 
 

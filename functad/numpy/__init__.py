@@ -13,12 +13,11 @@ from typing import Any as _Any
 import numpy as _np
 
 from functad.numpy import linalg as linalg
-from functad.numpy.at import at as at
 from functad.numpy.contractions import *
 from functad.numpy.conversion import *
 from functad.numpy.creation import *
 from functad.numpy.diagonals import *
-from functad.numpy.einsum import *
+from functad.numpy.einsums import *
 from functad.numpy.indexing import *
 from functad.numpy.joining import *
 from functad.numpy.logic import *
@@ -27,6 +26,7 @@ from functad.numpy.reductions import *
 from functad.numpy.shapes import *
 from functad.numpy.statistics import *
 from functad.numpy.ufuncs import *
+from functad.numpy.updates import at as at
 
 install()
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from functad.core.tracer import PYTHON, Tracer
 from functad.numpy.dispatch import implements
-from functad.numpy.operands import as_array, cast, dtype_of, fresh, operand, shape_of, view
+from functad.numpy.operands import as_array, as_python, cast, dtype_of, fresh, operand, shape_of, view
 from functad.numpy.promotion import result_dtype
 from functad.numpy.reductions import refuse_out
 from functad.numpy.ufuncs import trunc
@@ -45,20 +45,13 @@ def astype(x: Any, dtype: Any, /, *, copy: bool = True) -> Any:
     return fresh(y, x) if copy else y
 
 
-def _part(x: Any, value: Any) -> Any:
-    """A part of a number, which is a number of the same kind."""
-    if type(x) is Tracer and type(value) is Tracer and x.kind == PYTHON:
-        value.kind = PYTHON
-    return value
-
-
 @implements(np.real)
 def real(val: Any) -> Any:
     """``numpy.real``."""
     x = operand(val, "real")
     if dtype_of(x).kind == "c":
-        return _part(x, complex.real(x))
-    return view(x, x) if shape_of(x) else _part(x, fresh(x, x))
+        return _number_like(x, complex.real(x))
+    return view(x, x) if shape_of(x) else _number_like(x, fresh(x, x))
 
 
 @implements(np.imag)
@@ -66,9 +59,14 @@ def imag(val: Any) -> Any:
     """``numpy.imag``."""
     x = operand(val, "imag")
     if dtype_of(x).kind == "c":
-        return _part(x, complex.imag(x))
+        return _number_like(x, complex.imag(x))
     zero = x.dtype.type(0)
     return broadcast(zero, shape_of(x), ()) if shape_of(x) else zero if x.kind else zero.item()
+
+
+def _number_like(x: Any, part: Any) -> Any:
+    """A part of a Python number is one."""
+    return as_python(part) if type(x) is Tracer and x.kind == PYTHON else part
 
 
 @implements(np.angle)

@@ -14,10 +14,10 @@ from functad.core.tracer import ARRAY, Tracer
 from functad.errors import ArgumentError
 from functad.numpy.axes import as_shape, normal_axis
 from functad.numpy.diagonals import below
-from functad.numpy.dispatch import here, implements, is_traced, register
+from functad.numpy.dispatch import call_declared, here, is_traced, register
 from functad.numpy.operands import as_array, cast, dtype_of, fresh_array, operand, promote, shape_of
 from functad.numpy.shapes import broadcast_to, moveaxis
-from functad.numpy.ufuncs import power
+from functad.numpy.ufuncs import floor, power
 from functad.primitives.arithmetic import add, div, mul, sub
 from functad.primitives.comparison import eq
 from functad.primitives.convert import convert
@@ -40,7 +40,7 @@ def creates(numpy_function: Any) -> Callable[[Callable[..., Any]], Callable[...,
         def public(*args: Any, **kwargs: Any) -> Any:
             if current_trace() is None and not is_traced(args):
                 return numpy_function(*args, **kwargs)
-            return f(*args, **kwargs)
+            return call_declared(f, args, kwargs, f.__name__)
 
         public.__name__, public.__qualname__, public.__doc__ = f.__name__, f.__qualname__, f.__doc__
         register(numpy_function, f)
@@ -166,7 +166,7 @@ def _known(bound: Any) -> Any:
     return bound
 
 
-@implements(np.linspace)
+@creates(np.linspace)
 def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None, axis: int = 0) -> Any:
     """``numpy.linspace``; the ends may be traced."""
     num = operator.index(num)
@@ -182,11 +182,13 @@ def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retste
     y = add(mul(index, step), low)
     if endpoint and num > 1:
         y = select(eq(index, num - 1), high, y)
-    y = moveaxis(cast(y, np.dtype(dtype)) if dtype is not None else y, 0, normal_axis(axis, len(shape), "linspace"))
+    if dtype is not None:
+        y = cast(floor(y) if np.dtype(dtype).kind in "iu" else y, np.dtype(dtype))  # NumPy rounds down, not towards zero
+    y = moveaxis(y, 0, normal_axis(axis, len(shape), "linspace"))
     return (y, step[0]) if retstep else y
 
 
-@implements(np.logspace)
+@creates(np.logspace)
 def logspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10.0, dtype: Any = None, axis: int = 0) -> Any:
     """``numpy.logspace``: powers of a base with equally spaced exponents."""
     y = power(base, linspace(start, stop, num, endpoint, axis=axis))
@@ -208,7 +210,7 @@ def identity(n: int, dtype: Any = None) -> Any:
     return eye(n, dtype=float if dtype is None else dtype)
 
 
-@implements(np.meshgrid)
+@creates(np.meshgrid)
 def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = "xy") -> tuple[Any, ...]:
     """``numpy.meshgrid``."""
     if indexing not in ("xy", "ij"):
@@ -220,4 +222,5 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
         axes[:2] = [1, 0]
     shape = [lengths[axes.index(i)] for i in range(len(xs))]
     columns = [reshape(x, [n if i == axis else 1 for i in range(len(xs))]) for x, n, axis in zip(xs, lengths, axes, strict=True)]
-    return tuple([fresh_array(c if sparse else broadcast_to(c, shape), x) for c, x in zip(columns, xs, strict=True)])
+    grids = [c if sparse else broadcast_to(c, shape) for c in columns]
+    return tuple([fresh_array(g, x) if type(g) is Tracer else lifted(g) for g, x in zip(grids, xs, strict=True)])

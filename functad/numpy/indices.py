@@ -184,12 +184,12 @@ def _item(part: Any) -> Any:
         return part
     if isinstance(part, (list, tuple)):
         part = stack_list(part, "ndarray index") if is_traced(part) else np.asarray(part, dtype=None if part else np.int64)
-    if not isinstance(part, (Tracer, np.ndarray)) and not isinstance(part, (bool, np.bool_)):
+    if not isinstance(part, (Tracer, np.ndarray, bool, np.bool_)):
         try:
             return operator.index(part)
         except TypeError:
             pass
-    kind = part.dtype.kind if isinstance(part, (Tracer, np.ndarray)) else ""
+    kind = part.dtype.kind if _is_array(part) else ""
     if kind not in ("i", "u", "b") or (kind == "b" and not part.ndim):
         described = f"an array of dtype {part.dtype}" if kind else f"{part!r} of type {type(part).__name__}"
         raise InvalidIndexError(

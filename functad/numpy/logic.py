@@ -8,7 +8,7 @@ import numpy as np
 
 from functad.numpy.dispatch import implements
 from functad.numpy.elementwise import Direct, binary, declare, prepared, unary
-from functad.numpy.operands import as_array, cast, common_shape, operand, promote, shape_of, spread
+from functad.numpy.operands import as_array, as_python, cast, common_shape, operand, promote, shape_of, spread
 from functad.numpy.promotion import PYTHON_NUMBERS, strength
 from functad.numpy.ufuncs import absolute, add, multiply, subtract
 from functad.primitives import bitwise, comparison
@@ -105,7 +105,7 @@ def isclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: boo
 def allclose(a: Any, b: Any, rtol: Any = 1e-05, atol: Any = 1e-08, equal_nan: bool = False) -> Any:
     """``numpy.allclose``: whether all elements are close; see `isclose`."""
     close = isclose(a, b, rtol, atol, equal_nan)
-    return reduce_all(close, range(len(shape_of(close))))
+    return as_python(reduce_all(close, range(len(shape_of(close)))))
 
 
 @implements(np.array_equal)
@@ -117,7 +117,7 @@ def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> Any:
     same = equal(x, y)
     if equal_nan:
         same = logical_or(same, logical_and(isnan(x), isnan(y)))
-    return reduce_all(same, range(len(shape_of(same))))
+    return as_python(reduce_all(same, range(len(shape_of(same)))))
 
 
 # -- logical operations: any number is true unless it is zero ----------------------------------------------------------------------------

@@ -10,9 +10,9 @@ import numpy as np
 from functad.core.tracer import ARRAY, Tracer
 from functad.errors import ImmutableError, UnsupportedError
 from functad.numpy import contractions, conversion, diagonals, indexing, operators, protocols, reductions, shapes, statistics, ufuncs
-from functad.numpy.at import At
 from functad.numpy.dispatch import here
-from functad.numpy.operands import cast, fresh, fresh_array
+from functad.numpy.operands import as_python, cast, fresh, fresh_array
+from functad.numpy.updates import At
 
 __all__ = ["install"]
 
@@ -85,14 +85,14 @@ def round_number(x: Tracer, ndigits: int | None = None) -> Any:
     if x.kind == ARRAY:
         raise UnsupportedError(f"round(){here()} is of numbers; of a traced array {x.type} use np.round")
     if ndigits is None:
-        return operators.as_python(cast(conversion.round(x), INT64))
+        return as_python(cast(conversion.round(x), INT64))
     y = conversion.round(x, ndigits)
-    return y if x.kind else operators.as_python(y)
+    return y if x.kind else as_python(y)
 
 
 def whole(f: Callable[[Any], Any]) -> Callable[[Tracer], Any]:
     """``math.floor`` and its relatives: integers."""
-    return lambda x: operators.as_python(fresh(cast(f(x), INT64), x))
+    return lambda x: as_python(fresh(cast(f(x), INT64), x))
 
 
 def writes(name: str) -> Callable[..., Any]:

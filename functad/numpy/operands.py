@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from functad.core.trace import current_trace, type_name
-from functad.core.tracer import ARRAY, SCALAR, Tracer
+from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.errors import DtypeError, ShapeError, StructureError
 from functad.numpy.dispatch import here, is_traced
 from functad.numpy.promotion import PYTHON_NUMBERS, result_dtype
@@ -21,20 +21,9 @@ from functad.primitives.joining import concatenate
 from functad.primitives.shapes import broadcast, reshape
 
 __all__ = [
-    "as_array",
-    "cast",
-    "common_shape",
-    "depends_on",
-    "dtype_of",
-    "fresh",
-    "fresh_array",
-    "operand",
-    "promote",
-    "shape_of",
-    "spread",
-    "stack_list",
-    "view",
-]
+    "as_array", "as_python", "cast", "common_shape", "depends_on", "dtype_of", "fresh", "fresh_array", "operand", "promote", "shape_of", "spread",
+    "stack_list", "view",
+]  # fmt: skip
 
 
 def operand(x: Any, name: str) -> Any:
@@ -46,7 +35,9 @@ def operand(x: Any, name: str) -> Any:
         return np.bool_(x)
     if (cls is list or cls is tuple) and is_traced(x):
         return stack_list(x, name)
-    if not isinstance(x, (np.ndarray, np.generic)):
+    if cls is not np.ndarray and isinstance(x, np.ndarray):
+        x = _base_array(x, name)
+    elif not isinstance(x, (np.ndarray, np.generic)):
         try:
             x = np.asarray(x)
         except ValueError as e:
@@ -57,6 +48,14 @@ def operand(x: Any, name: str) -> Any:
         depends_on(x)
         x = x.astype(x.dtype.newbyteorder("="))
     return x
+
+
+def _base_array(x: np.ndarray, name: str) -> np.ndarray:
+    """An array of a subclass as a plain one, unless it means something else."""
+    if isinstance(x, (np.ma.MaskedArray, np.matrix)):
+        instead = "x.filled(value), and np.where with its mask" if isinstance(x, np.ma.MaskedArray) else "np.asarray(x)"
+        raise StructureError(f"np.{name}{here()} takes plain arrays, got {type_name(x)}; use {instead}")
+    return np.asarray(x)
 
 
 def as_array(x: Any, name: str) -> Any:
@@ -147,6 +146,13 @@ def fresh_array(result: Any, *operands: Any) -> Any:
     if type(y) is Tracer:
         y.kind = ARRAY
     return y
+
+
+def as_python(x: Any) -> Any:
+    """A result marked as what would be a Python number."""
+    if type(x) is Tracer:
+        x.kind = PYTHON
+    return x
 
 
 def view(result: Any, of: Any) -> Any:

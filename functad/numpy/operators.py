@@ -13,14 +13,13 @@ import numpy as np
 
 from functad.core.tracer import ARRAY, PYTHON, Tracer
 from functad.errors import ImmutableError
-from functad.ir.types import scalar_type
 from functad.numpy import contractions, logic, ufuncs
 from functad.numpy.dispatch import here
 from functad.numpy.elementwise import Direct
-from functad.numpy.operands import cast
+from functad.numpy.operands import as_python, cast
 from functad.numpy.promotion import PYTHON_NUMBERS
 
-__all__ = ["BINARY", "UNARY", "binary_methods", "unary_methods"]
+__all__ = ["BINARY", "COMPARISONS", "UNARY", "binary_methods", "comparison_methods", "unary_methods"]
 
 FLOAT64, INT64 = np.dtype(np.float64), np.dtype(np.int64)
 
@@ -71,16 +70,6 @@ _UPDATES = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "**": "
 def comparison_methods(name: str, f: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
     """The method of a comparison."""
     return {f"__{name}__": _infix(name, f)[0]}
-
-
-_FLOAT = np.float64
-_PYTHON_FLOAT = scalar_type(np.float64)
-
-
-def _still_python(x: Tracer) -> Tracer:
-    """A fresh result as the Python number that it would be without tracing."""
-    x.kind = PYTHON
-    return x
 
 
 def _infix(name: str, f: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
@@ -148,13 +137,6 @@ def _bool_as_int(x: Any) -> Any:
     if type(x) is bool:
         return int(x)
     return as_python(cast(x, INT64)) if type(x) is Tracer and x.variable.type.dtype.kind == "b" else x
-
-
-def as_python(x: Any) -> Any:
-    """Mark a result as what would be a Python number."""
-    if type(x) is Tracer:
-        x.kind = PYTHON
-    return x
 
 
 def unary_methods(name: str, f: Callable[..., Any]) -> dict[str, Callable[..., Any]]:

@@ -13,8 +13,9 @@ from functad.errors import ArgumentError, UnsupportedError
 from functad.numpy.axes import normal_axes, normal_axis
 from functad.numpy.dispatch import here, implements
 from functad.numpy.operands import as_array, cast, common_shape, fresh, operand, shape_of, spread
+from functad.numpy.ufuncs import subtract
 from functad.primitives import cumulative, reductions
-from functad.primitives.arithmetic import add, mul, sub
+from functad.primitives.arithmetic import add, mul
 from functad.primitives.selection import maximum, minimum, select
 from functad.primitives.shapes import broadcast, reshape
 from functad.primitives.slicing import pad
@@ -117,7 +118,7 @@ amax, amin = max, min
 @implements(np.ptp)
 def ptp(a: Any, axis: Any = None, out: None = None, keepdims: bool = False) -> Any:
     """``numpy.ptp``: the maximum minus the minimum."""
-    return sub(max(a, axis, out, keepdims), min(a, axis, out, keepdims))
+    return subtract(max(a, axis, out, keepdims), min(a, axis, out, keepdims))
 
 
 def _truth(name: str, op: Any, neutral: bool, a: Any, axis: Any, out: Any, keepdims: Any, where: Any) -> Any:

@@ -30,6 +30,8 @@ PIPELINE: tuple[Callable[[Program], Program], ...] = (
 def optimize(program: Program) -> Program:
     """Run the pipeline; in debug mode the checker runs after each pass and names it."""
     debug, stages = config.debug.value, config.dump.value
+    if "ir" in stages or "all" in stages:
+        print(f"-- ir\n{program}", file=sys.stderr)
     for number, step in enumerate(PIPELINE):
         program = step(program)
         if debug:

@@ -32,7 +32,7 @@ except ImportError as error:  # pragma: no cover
 
 __all__ = ["Example", "assert_same", "examples", "tolerances"]
 
-SHAPES = ((), (), (3,), (2, 3), (1,), (0,), (2, 1, 3), (4, 0), (1, 1), (17,))
+SHAPES = ((), (), (3,), (2, 3), (1,), (0,), (2, 1, 3), (4, 0), (1, 1), (17,), (1030,), (33, 20), (2, 3, 37))
 DTYPES = tuple(np.dtype(t) for t in (np.float64, np.float64, np.float64, np.float32, np.complex128, np.int64, np.int32, np.bool_, np.uint8))
 
 EXACT = frozenset({
@@ -64,7 +64,8 @@ class Example:
     results: list[Any]
 
     def __repr__(self) -> str:
-        return f"{self.program}\nat {self.args}"
+        with np.printoptions(threshold=20, edgeitems=3):
+            return f"{self.program}\nat {self.args}"
 
 
 @st.composite

@@ -46,6 +46,8 @@ def candidates(example: Example, values: dict[Var, Any]) -> Iterator[Example]:
     if half > 1:
         yield restricted(program, program.eqns[:half], values, last=True)
         yield restricted(program, program.eqns[half:], values)
+    if len(program.eqns) > 1:
+        yield restricted(program, program.eqns[:-1], values, last=True)
     if len(program.outputs) > 1:
         for out in program.outputs:
             yield restricted(Program(program.inputs, program.eqns, [out]), program.eqns, values)
@@ -79,4 +81,10 @@ def check_example(example: Example, run: Callable[[Program, Sequence[Any]], Sequ
 
     if fails(example):
         small = reduce_example(example, fails)
-        assert_same(small, run(small.program, small.args), how)
+        try:
+            assert_same(small, run(small.program, small.args), how)
+        except AssertionError:
+            raise
+        except Exception as error:
+            error.add_note(f"while running, by {how}, {small}")
+            raise

@@ -205,7 +205,9 @@ def test_text_of_a_small_kernel() -> None:
     b = Builder()
     x, out = Buffer((N, 2), F64, "input"), Buffer((N,), F64, "output")
     b.store(out, AT, b.abs(b.load_complex(x, AT)))
-    assert format_kernel(b.finish((N,), "modulus")) == """\
+    assert (
+        format_kernel(b.finish((N,), "modulus"))
+        == """\
 in0 = input f64[n0, 2]
 out0 = output f64[n0]
 kernel modulus [i0 < n0]:
@@ -213,3 +215,4 @@ kernel modulus [i0 < n0]:
   %1 f64 = load in0[i0, 1]
   %2 f64 = hypot %0, %1
   store out0[i0] = %2"""
+    )

@@ -22,7 +22,9 @@ SIZES = [0, 1, 7, 8, 9, 1023, 1025]
 axis = Affine.axis
 
 
-def one_kernel(axes: Sequence[Extent], inputs: Sequence[Buffer], outputs: Sequence[Buffer], build: Callable[[Builder], None], checks: int = 0) -> KernelProgram:
+def one_kernel(
+    axes: Sequence[Extent], inputs: Sequence[Buffer], outputs: Sequence[Buffer], build: Callable[[Builder], None], checks: int = 0
+) -> KernelProgram:
     b = Builder()
     build(b)
     infos = tuple(CheckInfo("IndexOutOfBoundsError", f"check {k}") for k in range(checks))

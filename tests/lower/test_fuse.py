@@ -5,12 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from functad.ir.program import literal
 from functad.ir.types import Symbol, array_type
-from functad.kernel_ir.nodes import Load, Product, Reduce, Store
+from functad.kernel_ir.nodes import Check, Load, Product, Reduce, Store
 from functad.kernel_ir.sizes import poly
+from functad.lower.abstract import abstract
+from functad.lower.fuse import fuse
 from tests.lower.fusing import Maker, agrees, buffers, evaluate, kernel_count, kernels, lowered, temporaries
 
-N, M = poly(Symbol(0)), poly(Symbol(1))
+N = poly(Symbol(0))
 
 
 def count(kernel, kind):
@@ -231,8 +234,6 @@ def test_outputs_never_share_memory():
     m = Maker()
     x = m.real(4, 6)
     e = m.exp(x)
-    from functad.ir.program import literal
-
     program = m.build(x, e, e, m.reshape(e, shape=(24,)), literal(np.float64(3)), literal(np.arange(3.0)), m.reshape(x, shape=(24,)))
     outputs = agrees(program)
     assert len({id(b) for b in lowered(program).outputs}) == len(outputs) == 7
@@ -411,13 +412,62 @@ def test_padding_reads_nothing_outside():
     agrees(program)
 
 
-def gathered(m, x, i):
-    return m.gather(x, i)
+def looked_up(m, x, i):
+    return m.gather(x, m.check_index(i, axis=0, length=x.type.shape[0]), batch=0)
+
+
+INDICES = array_type((30,), np.int64)
+
+
+def test_gather_is_checked_and_read_in_one_loop():
+    m = Maker()
+    x, i = m.real(50), m.input(INDICES)
+    program = m.build(m.total(m.mul(looked_up(m, x, i), m.real(30))))
+    assert kernel_count(program) == 1
+    assert temporaries(program) == []
+    values = [np.arange(50.0), np.arange(30) - 15, np.ones(30)]
+    agrees(program, values)
+    for wrong in (50, -51):
+        values[1] = np.r_[np.zeros(29, int), wrong]
+        assert evaluate(program, values)[1] == 1
+
+
+def test_gathered_array_is_in_memory_and_computed_once():
+    m = Maker()
+    x, i = m.real(50), m.input(INDICES)
+    program = m.build(looked_up(m, m.exp(x), i))
+    assert temporaries(program) == [(N,)]
+    agrees(program, [np.linspace(-1, 1, 50), np.arange(30)])
+
+
+def test_what_may_raise_is_evaluated_in_full():
+    """Of the looked up elements only two are needed, but all indices are checked; and checks are not made twice."""
+    m = Maker()
+    x, i = m.real(50), m.input(INDICES)
+    program = m.build(m.exp(m.slice(looked_up(m, x, i), starts=(3,), stops=(5,), steps=(1,))))
+    assert evaluate(program, [np.zeros(50), np.r_[np.zeros(29, int), 50]])[1] == 1
+    agrees(program, [np.arange(50.0), np.arange(30)])
+    m = Maker()
+    x, i = m.real(50, 40), m.input(INDICES)
+    program = m.build(looked_up(m, x, i))
+    assert sum(count(k, Check) for k in kernels(program)) == 1
+    assert len(lowered(program).checks) == 1
+    agrees(program, [np.arange(2000.0).reshape(50, 40), np.arange(30) - 5])
+
+
+def test_check_names_its_equation_and_sizes():
+    m = Maker()
+    x, i = m.real(50), m.input(INDICES)
+    m.neg(x)
+    found = abstract(m.build(looked_up(m, x, i)))
+    fused = fuse(found.program, len(found.symbols))
+    assert fused.origins == (1,)
+    (check,) = fused.program.checks
+    assert check.error == "IndexOutOfBoundsError"
+    assert check.message.format(*[n.evaluate(found.symbols) for n in check.sizes]).startswith("an index is out of bounds for axis 0 with size 50")
 
 
 def test_constants_that_have_to_be_in_memory():
-    from functad.ir.program import literal
-
     m = Maker()
     x = m.real(20, 20)
     program = m.build(contract(m, x, literal(np.ones((20, 20)) * 2), ((1,), (0,))))

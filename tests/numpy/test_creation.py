@@ -9,7 +9,7 @@ from against_numpy import array, assert_same, check, tracing
 import functad as fd
 import functad.numpy as fnp
 from functad.core.tracer import ARRAY, Tracer
-from functad.errors import ArgumentError, ShapeError, TracerConversionError
+from functad.errors import ArgumentError, ShapeError, TracerConversionError, UnsupportedError
 
 CALLS = [
     ("zeros", ((2, 3),), {}), ("zeros", (3, "f4"), {}), ("zeros", ((),), {}), ("ones", ((2,), int), {}), ("ones", (2,), {"dtype": bool}),
@@ -19,7 +19,7 @@ CALLS = [
     ("identity", (3,), {}), ("identity", (2, bool), {}), ("zeros_like", (np.ones((2, 3), "f4"),), {}), ("ones_like", ([1, 2],), {"dtype": float}),
     ("full_like", (np.ones(3), 2), {}), ("full_like", (np.ones(3, int), 2.7), {}), ("full_like", (np.ones(3), 2), {"shape": (2, 2)}),
     ("asarray", ([[1, 2], [3, 4]],), {}), ("asarray", (2.5,), {}), ("array", ([1, 2],), {"dtype": float}), ("array", (3,), {"ndmin": 2}),
-    ("array", (np.arange(3),), {}),
+    ("array", (np.arange(3),), {}), ("linspace", (0, 1, 5), {}), ("linspace", (0, [1, 2], 3), {"axis": 1}), ("logspace", (0, 2, 3), {}),
 ]  # fmt: skip
 
 
@@ -30,6 +30,17 @@ def test_inside_and_outside_a_trace(name, args, kwargs):
     got = tracing(lambda x: getattr(fnp, name)(*args, **kwargs), 1.0)
     assert got[0] == ARRAY
     assert_same(expected, got)
+
+
+def test_arguments_that_there_are_not():
+    with pytest.raises(UnsupportedError, match="np.array at .*: the argument order= is not available"):
+        tracing(lambda x: fnp.array(x, order="F"), np.ones(3))
+
+
+def test_grids_inside_a_trace():
+    for sparse in (False, True):
+        expected = np.meshgrid(np.arange(2), [1.0, 2.0, 3.0], sparse=sparse)
+        assert_same(expected, tracing(lambda x, s=sparse: fnp.meshgrid(np.arange(2), [1.0, 2.0, 3.0], sparse=s), 1.0))
 
 
 def test_empty():
@@ -81,7 +92,7 @@ def test_linspace(num, endpoint):
     check(lambda a: np.linspace(a, 3, num, endpoint), 1)
     check(lambda a, b: np.linspace(a, b, num, endpoint), 1.0, np.float32(2))
     check(lambda a: np.linspace(a, [1, 2, 3], num, endpoint, axis=-1), array(3, "f4"))
-    check(lambda a: np.linspace(0, a, num, endpoint, dtype=int), 7.5)
+    check(lambda a: np.linspace(-3, a, num, endpoint, dtype=int), 7.5)
     check(lambda a: np.logspace(a, 2, num, endpoint, base=2), 1.0)
     assert fd.grad(lambda b: np.sum(np.linspace(0, b, 5)))(2.0) == 2.5
 

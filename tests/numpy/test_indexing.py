@@ -21,7 +21,7 @@ from functad.errors import (
     TracerConversionError,
     UnsupportedError,
 )  # fmt: skip
-from functad.numpy.at import at
+from functad.numpy.updates import at
 
 
 def numbered(shape):
@@ -276,6 +276,12 @@ def test_repeated_indices_all_count_and_the_last_one_set_wins():
         "set": [5, 7, 1], "add": [6, 13, 1], "subtract": [-4, -11, 1], "multiply": [5, 42, 1], "divide": [1 / 5, 1 / 42, 1],
         "power": [1, 1, 1], "min": [1, 1, 1], "max": [5, 7, 1],
     }  # fmt: skip
+
+
+def test_subtraction_of_unsigned_integers_wraps():
+    for subtracted in (tracing(lambda x: x.at[1:].subtract(1), np.arange(3, dtype="u1"))[1], fd.at(np.arange(3, dtype="u1"))[1:].subtract(1)):
+        assert subtracted.tolist() == [0, 0, 1]
+    assert tracing(lambda x: x.at[0].subtract(1), np.arange(3, dtype="u1"))[1].tolist() == [255, 1, 2]
 
 
 def test_signed_zeros_survive_an_addition_elsewhere():

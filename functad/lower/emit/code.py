@@ -234,9 +234,7 @@ class Code:
         theirs = no()
         after_right = self.block
         self.start(done)
-        return [
-            self.emit(f"phi {type} [ {a}, %{after_left} ], [ {b}, %{after_right} ]") for type, a, b in zip(types, ours, theirs, strict=True)
-        ]
+        return [self.emit(f"phi {type} [ {a}, %{after_left} ], [ {b}, %{after_right} ]") for type, a, b in zip(types, ours, theirs, strict=True)]
 
     def function(self, header: str, result: str) -> str:
         """The whole function's text."""

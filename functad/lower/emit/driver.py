@@ -13,17 +13,20 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from functad.ir.types import dtype_name
+from functad.kernel_ir.control import Control, SequenceBuffer
 from functad.kernel_ir.nodes import Buffer, Call, Compute, Kernel, KernelProgram, Load, Product, Statement
+from functad.lower.emit import sequences
 from functad.lower.emit.code import Code
+from functad.lower.emit.control import Body, Writer
 from functad.lower.emit.kernel import LoopNest, fill_buffer
 from functad.lower.emit.memory import load_one, store_one
 from functad.lower.emit.nest import shape_nest
 from functad.lower.emit.operations import is_long
 from functad.lower.emit.parallel import Blocks, Division, blocks_of
-from functad.lower.emit.plan import mentioned, plan_memory, written
+from functad.lower.emit.plan import Plan, mentioned, plan_memory, written
 from functad.lower.emit.product import blas_product, is_small, product_kernel, small_product, uses_blas
 from functad.lower.emit.straight import CHUNK, cut, size
-from functad.lower.emit.workspace import make_room, release
+from functad.lower.emit.workspace import make_room, release, room_in, room_needed, stack
 from functad.lower.target import Target
 
 __all__ = ["SIZE_OVERFLOW", "Driver"]
@@ -39,16 +42,18 @@ Step = Statement | list[Kernel]
 
 
 class Driver:
-    """Writes the driver of a program; the functions that it calls gather in ``functions``."""
+    """Writes the driver of a program; the functions that it calls gather in ``functions``, which a body shares with the driver around it."""
 
-    def __init__(self, program: KernelProgram, target: Target, threads: bool) -> None:
+    def __init__(self, program: KernelProgram, target: Target, threads: bool, around: Driver | None = None) -> None:
         self.program = program
         self.target = target
-        self.code = Code(set())
-        self.functions: list[str] = []
+        self.threads = threads
+        self.code = Code(set() if around is None else around.code.declarations)
+        self.functions: list[str] = [] if around is None else around.functions
         self.pointers: dict[Buffer, str] = {}
         self.registers: dict[Buffer, str] = {}
         self.errors: list[str] = []
+        self.exits: list[tuple[str, str]] = []  # the blocks that leave for the end, and their errors
         self.body = [piece for s in program.body for piece in self._pieces(s)]
         self.nests = {id(s): LoopNest(shape_nest(s), target) for s in self.body if isinstance(s, Kernel)}
         self.blocks: dict[int, Blocks] = {}
@@ -57,17 +62,35 @@ class Driver:
                 self.blocks[key] = blocks
         self.steps = self._steps()
         self.code.outlined = self._outlined()
+        self.inner = {id(s): [BodyDriver(p, self).write() for p in s.programs] for s in self.body if isinstance(s, Control)}
 
     def emit(self, name: str) -> str:
         """The text of the driver."""
-        code = self.code
-        scalars = self._scalars_in_memory()
-        extra = {k: [self.blocks[id(s)].memory] for k, s in enumerate(self.body) if id(s) in self.blocks}
-        plan = plan_memory([mentioned(s) + extra.get(k, []) for k, s in enumerate(self.body)], scalars)
-        self.scalar_slots = {b: slot for slot, b in enumerate(scalars)}
+        plan = self._plan()
         self._arguments()
-        room, allocated = make_room(code, plan)
+        room, allocated = make_room(self.code, plan)
         self.pointers.update(room)
+        error = self._run()
+        release(self.code, allocated)
+        return self.code.function(f"i32 @{name}(ptr noalias %inputs, ptr noalias %outputs, ptr noalias %sizes) nounwind", f"i32 {error}")
+
+    def _plan(self) -> Plan:
+        """The plan of the workspace."""
+        scalars = self._scalars_in_memory()
+        self.scalar_slots = {b: slot for slot, b in enumerate(scalars)}
+        return plan_memory([mentioned(s) + self._extra(s) for s in self.body], scalars)
+
+    def _extra(self, statement: Statement) -> list[Buffer]:
+        """Memory that a statement needs besides its buffers."""
+        if id(statement) in self.blocks:
+            return [self.blocks[id(statement)].memory]
+        return [body.workspace for body in self.inner.get(id(statement), ()) if body.workspace is not None]
+
+    def _run(self) -> str:
+        """All steps; the smallest error."""
+        if self.inner and not self._chunked:  # apart, they can become registers
+            self.pointers.update({b: stack(self.code, 8) for b in self.scalar_slots})
+        cells = self._cells()
         self._table()
         for step in self.steps:
             match step:
@@ -77,11 +100,23 @@ class Driver:
                     self._product(step)
                 case Call():
                     self._call(step)
+                case Control():
+                    Writer(self, self.inner[id(step)]).write(step)
+                    self._forget(written(step))
                 case list():
                     self._chunk(step)
-        error = self._smallest_error()
-        release(code, allocated)
-        return code.function(f"i32 @{name}(ptr noalias %inputs, ptr noalias %outputs, ptr noalias %sizes) nounwind", f"i32 {error}")
+        error = self._end()
+        for cell in cells:
+            sequences.free(self.code, cell, self.pointers[cell])
+        return error
+
+    def _cells(self) -> list[SequenceBuffer]:
+        """The temporary sequences, as yet empty."""
+        found = [b for b in dict.fromkeys(b for s in self.body for b in mentioned(s)) if isinstance(b, SequenceBuffer) and b.role == "sequence"]
+        for cell in found:
+            self.pointers[cell] = stack(self.code, sequences.CELL)
+            sequences.empty(self.code, self.pointers[cell])
+        return found
 
     # ---- the steps
 
@@ -283,8 +318,64 @@ class Driver:
         if error != "0":
             self.errors.append(error)
 
-    def _smallest_error(self) -> str:
-        return smallest_error(self.code, self.errors)
+    def stop_on_errors(self) -> None:
+        """Leave if anything has failed: a loop must not run on what is wrong."""
+        error, self.errors = smallest_error(self.code, self.errors), []
+        if error != "0":
+            self.stop_if(self.code.emit(f"icmp ne i32 {error}, 0"), error)
+
+    def stop_if(self, failed: str, error: str) -> None:
+        """Leave with an error on a condition."""
+        code = self.code
+        leave, go = code.scalar.label(), code.scalar.label()
+        code.line(f"br i1 {failed}, label %{leave}, label %{go}")
+        code.scalar.start(leave)
+        self.exits.append((leave, error))
+        code.line("br label %exit")
+        code.scalar.start(go)
+
+    def _end(self) -> str:
+        """The block where all ways meet, and the error there."""
+        error = smallest_error(self.code, self.errors)
+        if not self.exits:
+            return error
+        ways = ", ".join(f"[ {e}, %{block} ]" for block, e in [(self.code.block, error), *self.exits])
+        self.code.start("exit")
+        return self.code.emit(f"phi i32 {ways}")
+
+
+INLINED = 400
+"""A body of at most so many instructions is inlined into its loop."""
+
+
+class BodyDriver(Driver):
+    """Writes what runs inside a loop or branch: a function of the addresses of inputs, outputs and a workspace."""
+
+    def __init__(self, program: KernelProgram, around: Driver) -> None:
+        super().__init__(program, around.target, around.threads, around)
+
+    def write(self) -> Body:
+        """Write the function."""
+        plan = self._plan()
+        needed = room_needed(plan)
+        self._arguments()
+        self.pointers.update(make_room(self.code, plan)[0] if needed is None else room_in(self.code, plan, "%workspace"))
+        error = self._run()
+        name = self._name("body")
+        kinds = [f"ptr noalias %in{k}" for k in range(len(self.program.inputs))] + [f"ptr noalias %out{k}" for k in range(len(self.program.outputs))]
+        small = not self._chunked and sum(size(s.body) if isinstance(s, Kernel) else 10 for s in self.body) <= INLINED
+        attributes = "alwaysinline nounwind" if small else "nounwind"
+        header = f"internal i32 {name}({', '.join([*kinds, 'ptr noalias %workspace', 'ptr noalias %sizes'])}) {attributes}"
+        self.functions.append(self.code.function(header, f"i32 {error}"))
+        return Body(name, None if needed is None else Buffer((needed,), np.dtype(np.uint8)), error != "0")
+
+    def _arguments(self) -> None:
+        """Pointers to inputs and outputs, and the values of scalar inputs."""
+        for prefix, buffers in (("%in", self.program.inputs), ("%out", self.program.outputs)):
+            self.pointers.update({buffer: f"{prefix}{number}" for number, buffer in enumerate(buffers)})
+        for buffer in self.program.inputs:
+            if buffer.shape == () and not self._chunked:
+                self._scalar(buffer)
 
 
 def smallest_error(code: Code, errors: Sequence[str]) -> str:

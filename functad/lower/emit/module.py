@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 
 from functad.kernel_ir.nodes import KernelProgram
+from functad.lower.emit.control import PASSES
 from functad.lower.emit.driver import Driver
 from functad.lower.target import Target
 
@@ -18,10 +19,11 @@ __all__ = ["Module", "emit_module"]
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """LLVM text, and the names of the external functions that it calls."""
+    """LLVM text, the names of the external functions that it calls, and the passes of LLVM's optimiser that it needs."""
 
     text: str
     externals: frozenset[str]
+    passes: tuple[str, ...] = ()
 
 
 def emit_module(program: KernelProgram, target: Target, name: str = "driver", *, threads: bool = True) -> Module:
@@ -31,4 +33,4 @@ def emit_module(program: KernelProgram, target: Target, name: str = "driver", *,
     declared = "\n".join(sorted(driver.code.declarations))
     names = re.findall(r"^declare [^@]*@([\w.$]+)\(", declared, re.MULTILINE)
     externals = frozenset(n for n in names if not n.startswith("llvm."))
-    return Module("\n\n".join([declared, *driver.functions, text]) + "\n", externals)
+    return Module("\n\n".join([declared, *driver.functions, text]) + "\n", externals, PASSES if driver.inner else ())

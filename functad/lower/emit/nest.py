@@ -267,9 +267,10 @@ def _linearise(kernel: Kernel) -> Kernel:
         if not buffer.shape:
             return instr
         group, part = buffer.shape[-1].constant, index[-1].offset.constant
+        shape: tuple[Poly, ...]
         if len(index) > 1 and group is not None and part is not None and 2 <= group <= TINY and not index[-1].terms and 0 <= part < group:
             place, shape = linear_rows(buffer, index), (product(buffer.shape[:-1]), poly(group))
-            new = (Affine(place.offset, place.terms), index[-1])
+            new: Index = (Affine(place.offset, place.terms), index[-1])
         else:
             group, place, shape = 1, linear(buffer, index), (product(buffer.shape),)
             new = (Affine(place.offset, place.terms),)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
+from functad.kernel_ir.control import Control
 from functad.kernel_ir.nodes import Buffer, Call, Kernel, Load, Product, Reduce, Scatter, Statement, Store
 from functad.kernel_ir.sizes import Poly, poly, product
 
@@ -32,6 +33,8 @@ def mentioned(statement: Statement) -> list[Buffer]:
         buffers: Iterable[Buffer] = [i.buffer for i in statement.body if isinstance(i, Load | Store | Reduce | Scatter)]
     elif isinstance(statement, Product):
         buffers = (statement.out, statement.lhs, statement.rhs)
+    elif isinstance(statement, Control):
+        buffers = (*statement.reads, *statement.writes, *statement.spares)
     else:
         assert isinstance(statement, Call)
         buffers = statement.buffers
@@ -44,6 +47,8 @@ def written(statement: Statement) -> list[Buffer]:
         buffers: Iterable[Buffer] = [i.buffer for i in statement.body if isinstance(i, Store | Reduce | Scatter)]
     elif isinstance(statement, Product):
         buffers = (statement.out,)
+    elif isinstance(statement, Control):
+        buffers = statement.writes
     else:
         assert isinstance(statement, Call)
         buffers = statement.writes

@@ -224,8 +224,8 @@ class _Small:
             return
         whole = self.m // ROWS * ROWS
         if whole:
-            with self.code.loop("0", str(whole), ROWS, ()) as start:
-                self._rows(out, lhs, rows, start, ROWS)
+            with self.code.loop("0", str(whole), ROWS, ()) as first:
+                self._rows(out, lhs, rows, first, ROWS)
         if self.m > whole:
             self._rows(out, lhs, rows, str(whole), self.m - whole)
 

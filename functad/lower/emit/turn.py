@@ -156,9 +156,7 @@ class Turn:
         assert instr.mask is not None
         dtype = dtype_name(instr.buffer.dtype)
         width = self.span.width
-        return self.lanes.select(
-            dtype, self.operand(instr.mask), splat(self.code, self.code.scalar.ty(dtype), width, name), self._fill(instr)
-        )
+        return self.lanes.select(dtype, self.operand(instr.mask), splat(self.code, self.code.scalar.ty(dtype), width, name), self._fill(instr))
 
     def read(self, place: Place, mask: Value | None, fill: str) -> str:
         """The elements at a place, ``fill`` where the mask is false."""
@@ -207,7 +205,7 @@ class Turn:
             return
         wide: dict[tuple[object, ...], list[Place]] = {}
         for place in places:
-            wide.setdefault((place.root, place.offset, place.start, place.terms, place.group), []).append(place)
+            wide.setdefault(_run_of(place), []).append(place)
         runs = self._load_runs([members[0] for members in wide.values()])
         for members, run in zip(wide.values(), runs, strict=True):
             for place in members:
@@ -277,12 +275,11 @@ class Turn:
         """Store what is adjacent: the parts of groups joined, and all runs without a mask of their own together."""
         pending, self.pending = self.pending, []
         plain: list[tuple[_Run, str]] = []
-        groups: dict[tuple[object, ...], dict[int, tuple[Place, str]]] = {}
+        groups: dict[tuple[tuple[object, ...], Value | None], dict[int, tuple[Place, str]]] = {}
         for place, value, mask in pending:
-            groups.setdefault((place.root, place.offset, place.start, place.terms, place.group, mask), {})[place.part] = (place, value)
-        for key, parts in groups.items():
-            mask, (place, value) = key[-1], next(iter(parts.values()))
-            assert mask is None or isinstance(mask, Value)
+            groups.setdefault((_run_of(place), mask), {})[place.part] = (place, value)
+        for (_, mask), parts in groups.items():
+            place, value = next(iter(parts.values()))
             chosen = None if mask is None else self.operand(mask)
             if len(parts) < place.group:
                 for part in parts.values():
@@ -342,3 +339,8 @@ class Turn:
         self.write(place, value)
         self.stored.clear()
         self.finish()
+
+
+def _run_of(place: Place) -> tuple[object, ...]:
+    """What parts of one group have in common."""
+    return place.root, place.offset, place.start, place.terms, place.group

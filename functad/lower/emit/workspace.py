@@ -7,7 +7,7 @@ from functad.kernel_ir.sizes import Poly
 from functad.lower.emit.code import Code
 from functad.lower.emit.plan import ALIGNMENT, Plan
 
-__all__ = ["OUT_OF_MEMORY", "make_room", "release", "stack"]
+__all__ = ["OUT_OF_MEMORY", "STACK", "make_room", "release", "room_in", "room_needed", "stack"]
 
 OUT_OF_MEMORY = -1
 """What the driver returns where there is no memory for temporaries."""
@@ -39,6 +39,21 @@ def make_room(code: Code, plan: Plan) -> tuple[dict[Buffer, str], str | None]:
     starts = [code.offset("i8", base, offset) for offset in offsets]
     addresses = {b: code.offset("i8", starts[place], str(8 * slot)) for b, (place, slot) in plan.place.items()}
     return addresses, allocated
+
+
+def room_needed(plan: Plan) -> Poly | None:
+    """The size of a workspace for a plan that comes from outside; None if ``make_room`` would take it from the stack."""
+    total = sum([size + (ALIGNMENT - 1) for size in plan.sizes], Poly({}))
+    return None if total.constant is not None and total.constant <= STACK else total
+
+
+def room_in(code: Code, plan: Plan, base: str) -> dict[Buffer, str]:
+    """The address of each temporary in a workspace of that size, which is aligned."""
+    starts, total = [], "0"
+    for size in plan.sizes:
+        starts.append(code.offset("i8", base, total))
+        total = code.add(total, _rounded(code, size))
+    return {b: code.offset("i8", starts[place], str(8 * slot)) for b, (place, slot) in plan.place.items()}
 
 
 def release(code: Code, allocated: str | None) -> None:

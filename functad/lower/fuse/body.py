@@ -7,20 +7,26 @@ from typing import Any
 
 import numpy as np
 
-from functad.ir.program import Eqn
-from functad.ir.types import ArrayType, Size
+from functad.ir.program import Eqn, Program
+from functad.ir.types import ArrayType, SeqType, Size
 from functad.kernel_ir.builder import Builder
 from functad.kernel_ir.complex import Complex
+from functad.kernel_ir.control import SequenceBuffer
 from functad.kernel_ir.nodes import Buffer, CheckInfo, Index, Value
 from functad.kernel_ir.sizes import Extent, Poly, poly
 
-__all__ = ["Body", "Checks", "Element", "buffer_of"]
+__all__ = ["Body", "Checks", "Element", "Path", "buffer_of"]
 
 Element = Value | Complex
 
+Path = tuple[int, ...]
+"""The number of an equation; or that of an equation with sub-Programs, the number of one of these, and the path in there."""
+
 
 def buffer_of(type: ArrayType, role: str = "temp", base: Buffer | None = None) -> Buffer:
-    """A buffer for an array; a complex one is pairs of reals."""
+    """A buffer for an array or a sequence; complex numbers are pairs of reals."""
+    if isinstance(type, SeqType):
+        return SequenceBuffer(buffer_of(type.element), "sequence" if role == "temp" else role)
     return buffer(type.shape, type.dtype, role, base)
 
 
@@ -32,25 +38,31 @@ def buffer(shape: Sequence[Extent], dtype: np.dtype, role: str = "temp", base: B
 
 
 class Checks:
-    """The error codes of a program, from 1, in the order of their first use."""
+    """The error codes of a program and of those inside it, from 1, in the order of their first use."""
 
-    def __init__(self, eqns: Sequence[Eqn] = ()) -> None:
+    def __init__(self, eqns: Sequence[Eqn] = (), path: Path = (), codes: dict[tuple[str, str, tuple[Poly, ...], Path], tuple[int, Any]] | None = None) -> None:
         self._eqns = eqns
-        self._codes: dict[tuple[str, str, tuple[Poly, ...], int], int] = {}
+        self._path = path
+        self._codes = {} if codes is None else codes  # with their locations
+
+    def inside(self, origin: int, number: int, program: Program) -> Checks:
+        """The same codes, as seen from sub-Program ``number`` of equation ``origin``."""
+        return Checks(program.eqns, (*self._path, origin, number), self._codes)
 
     def code(self, error: str, message: str, sizes: Sequence[Extent], origin: int) -> int:
         """The code for an error that equation number ``origin`` may raise."""
-        return self._codes.setdefault((error, message, tuple([poly(n) for n in sizes]), origin), len(self._codes) + 1)
+        key = error, message, tuple([poly(n) for n in sizes]), (*self._path, origin)
+        return self._codes.setdefault(key, (len(self._codes) + 1, self._eqns[origin].loc if self._eqns else None))[0]
 
     @property
     def infos(self) -> tuple[CheckInfo, ...]:
         """What the codes mean."""
-        return tuple([CheckInfo(error, message, self._eqns[origin].loc, sizes) for error, message, sizes, origin in self._codes])
+        return tuple([CheckInfo(error, message, loc, sizes) for (error, message, sizes, _), (_, loc) in self._codes.items()])
 
     @property
-    def origins(self) -> tuple[int, ...]:
-        """The number of the equation that each code stems from."""
-        return tuple([origin for *_, origin in self._codes])
+    def origins(self) -> tuple[Path, ...]:
+        """Where the equation is that each code stems from."""
+        return tuple([path for *_, path in self._codes])
 
 
 class Body(Builder):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from functad.ir.program import Program, Var
+from functad.kernel_ir.control import SequenceCopy
 from functad.kernel_ir.nodes import Index, KernelProgram, Product, Statement
 from functad.kernel_ir.rules import Statements
-from functad.lower.fuse.body import Body, Checks, Element
+from functad.lower.fuse.body import Body, Checks, Element, Path
 from functad.lower.fuse.elements import Elements
 from functad.lower.fuse.forms import Folding, MatrixProduct, fold
 from functad.lower.fuse.graph import Graph, Node
@@ -21,33 +22,41 @@ __all__ = ["Build", "Fused", "fuse"]
 
 @dataclass(frozen=True, slots=True)
 class Fused:
-    """A kernel program, and for each of its error codes the number of the equation that it stems from."""
+    """A kernel program, and for each of its error codes the path of the equation that it stems from."""
 
     program: KernelProgram
-    origins: tuple[int, ...]
+    origins: tuple[Path, ...]
 
 
 def fuse(program: Program, symbols: int = 0) -> Fused:
     """The kernel program of a Program without calls; ``symbols`` is the number of size symbols in its types and params."""
-    build = Build(program)
-    body = KernelProgram(build.places.inputs, build.places.outputs, tuple(build.statements), symbols, build.checks.infos)
-    return Fused(body, build.checks.origins)
+    checks = Checks(program.eqns)
+    made = Build(program, checks, symbols).program
+    return Fused(replace(made, checks=checks.infos), checks.origins)
 
 
 class Build:
     """A kernel program under construction."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, checks: Checks, symbols: int) -> None:
+        self.symbols = symbols
         self.graph = Graph(program)
         self.places = Places(self.graph)
         self.grouping = Grouping(self.graph, Storage(self.graph), self.places.copies)
-        self.checks = Checks(program.eqns)
+        self.checks = checks
         self.statements: list[Statement] = []
         for position, group in enumerate(self.grouping.groups):
             if group.node is None:
                 self._kernel(position, group)
             else:
                 self._alone(position, group.node)
+        for number, atom in self.places.sequence_copies:
+            self.statements.append(SequenceCopy(self.places[atom], self.places.outputs[number]))  # type: ignore[arg-type]
+        self.program = KernelProgram(self.places.inputs, self.places.outputs, tuple(self.statements), symbols)
+
+    def inside(self, origin: int, number: int, program: Program) -> KernelProgram:
+        """The kernel program of a sub-Program of an equation."""
+        return Build(program, self.checks.inside(origin, number, program), self.symbols).program
 
     def open(self, position: int, origin: int) -> tuple[Body, Elements]:
         """A new kernel body, and the elements that it can read."""

@@ -7,6 +7,7 @@ integers, it is a reduction into which its operands fuse.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,10 +19,12 @@ from functad.lower.fuse.body import Body, Element
 from functad.lower.fuse.forms import Folding, MatrixProduct, Reads, unrolled
 from functad.lower.fuse.spaces import ZERO, few
 
-__all__ = ["Contracted", "fused_form", "product_form"]
+__all__ = ["Contracted", "contracted", "product_form"]
+
+Axes = tuple[tuple[int, ...], tuple[int, ...]]
 
 SMALL = 16
-"""The emitter unrolls products without a larger size (8 x 8: 9.6 ns against 86 for BLAS)."""
+"""Products without a larger size are written out (8 x 8: 9.6 ns against 86 for BLAS)."""
 
 TINY = 4
 """If two sizes of a product are at most this, BLAS has no use for the third."""
@@ -31,7 +34,7 @@ class Contracted:
     """A contraction with a name for each axis, as in ``einsum``: its operands have the names ``x`` and ``y``, its result
     ``batch + free_x + free_y``."""
 
-    def __init__(self, x: ArrayType, y: ArrayType, contract: tuple[Sequence[int], Sequence[int]], batch: tuple[Sequence[int], Sequence[int]]) -> None:
+    def __init__(self, x: ArrayType, y: ArrayType, contract: Axes, batch: Axes) -> None:
         self.x = list(range(x.ndim))
         self.y = list(range(x.ndim, x.ndim + y.ndim))
         for a, b in zip((*contract[0], *batch[0]), (*contract[1], *batch[1]), strict=True):
@@ -47,8 +50,14 @@ class Contracted:
         return [self.size[a] for a in names]
 
 
-def fused_form(c: Contracted) -> Pull | Folding | None:
-    """The form that fuses with its operands; None where BLAS is to do it."""
+@functools.lru_cache(maxsize=1024)  # one form, one profile
+def contracted(x: ArrayType, y: ArrayType, contract: Axes, batch: Axes) -> tuple[Contracted, Pull | Folding | None]:
+    """A contraction, and the form in which it fuses with its operands; None where BLAS is to do it."""
+    c = Contracted(x, y, contract, batch)
+    return c, _fused_form(c)
+
+
+def _fused_form(c: Contracted) -> Pull | Folding | None:
     if all(n == 1 for n in c.sizes(c.contract)):
         return _multiply(c)
     m, n, k = (product(c.sizes(part)).constant for part in (c.free_x, c.free_y, c.contract))

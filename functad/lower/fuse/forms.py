@@ -7,6 +7,7 @@ their own.
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -60,6 +61,7 @@ class MatrixProduct:
 Form = Pointwise | Pull | View | Folding | MatrixProduct | Statements
 
 
+@functools.lru_cache(maxsize=1024)  # one form, one profile
 def reduction_form(rule: Reduction, x: ArrayType, axes: tuple[int, ...]) -> Folding | Pull:
     """A reduction; over few elements it is an expression."""
 
@@ -91,6 +93,7 @@ def fold(b: Body, op: str, values: Sequence[Element]) -> Element:
     return total
 
 
+@functools.lru_cache(maxsize=256)
 def transposition(axes: tuple[int, ...]) -> Pull:
     """Axis i of the result is axis ``axes[i]`` of the operand."""
 

@@ -11,7 +11,7 @@ from functad.ir.program import Atom, Eqn, Literal, Program, Var
 from functad.ir.types import ArrayType
 from functad.kernel_ir.nodes import Affine, Index
 from functad.kernel_ir.rules import Alias, Contraction, KernelRule, Pointwise, Pull, Reduction, Statements
-from functad.lower.fuse.contraction import Contracted, fused_form, product_form
+from functad.lower.fuse.contraction import contracted, product_form
 from functad.lower.fuse.forms import Folding, Form, View, constant_form, reduction_form, transposition
 from functad.lower.fuse.profile import Profile, Read, profile
 from functad.lower.fuse.spaces import Reshape, Shape, Space, Spaces, axes_of, core, long_axes
@@ -162,8 +162,7 @@ class Graph:
     def _contraction(self, number: int, eqn: Eqn) -> None:
         """A contraction for BLAS reads its operands under the transpositions that made them, so that these need not be carried out."""
         x, y = eqn.inputs
-        c = Contracted(x.type, y.type, **eqn.params)
-        fused = fused_form(c)
+        c, fused = contracted(x.type, y.type, **eqn.params)
         if fused is not None:
             self._add(number, fused, eqn.inputs, eqn.outputs, {})
             return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functad.ir.program import Atom, Literal, Program, Var
+from functad.ir.types import SeqType
 from functad.kernel_ir.nodes import Buffer
 from functad.lower.fuse.body import buffer_of
 from functad.lower.fuse.graph import Graph
@@ -23,13 +24,16 @@ class Places:
         self.inputs = tuple([buffer_of(v.type, "input") for v in program.inputs])
         self.outputs = tuple([buffer_of(a.type, "output") for a in program.outputs])
         self.copies: list[tuple[int, Atom]] = []
+        self.sequence_copies: list[tuple[int, Var]] = []
         self._buffers: dict[Var, Buffer] = dict(zip(program.inputs, self.inputs, strict=True))
         for number, (atom, buffer) in enumerate(zip(program.outputs, self.outputs, strict=True)):
             self._output(number, atom, buffer)
 
     def _output(self, number: int, atom: Atom, buffer: Buffer) -> None:
         source = atom if isinstance(atom, Literal) else self._graph.source(atom)
-        if isinstance(source, Literal) or source in self._buffers:
+        if isinstance(atom, Var) and isinstance(atom.type, SeqType) and atom in self._buffers:
+            self.sequence_copies.append((number, atom))
+        elif isinstance(source, Literal) or source in self._buffers:
             self.copies.append((number, atom))
         elif source is atom:
             self._buffers[source] = buffer

@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 
 from functad.errors import InternalError
+from functad.ir.program import Program
 from functad.ir.types import ArrayType, Size
 from functad.kernel_ir.complex import Complex
-from functad.kernel_ir.nodes import Affine, Buffer, Compute, Index, Statement, Value
+from functad.kernel_ir.nodes import Affine, Buffer, Compute, Index, KernelProgram, Statement, Value
 from functad.kernel_ir.rules import Pointwise, Pull, Statements
 from functad.kernel_ir.sizes import Extent, poly
 from functad.lower.fuse.body import Body, Checks, Element, buffer, buffer_of
@@ -169,6 +170,12 @@ class _DryContext:
 
     def temp(self, shape: Sequence[Extent], dtype: np.dtype) -> Buffer:
         return buffer([poly(n) for n in shape], np.dtype(dtype))
+
+    def spare(self, result: int) -> Buffer:
+        return self._outputs[result]
+
+    def program(self, number: int, program: Program) -> KernelProgram:
+        return KernelProgram((), (), (), 0)
 
     def append(self, statement: Statement) -> None:
         pass

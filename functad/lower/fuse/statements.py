@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from functad.ir.program import Var
+from functad.ir.program import Program, Var
 from functad.ir.types import Size
-from functad.kernel_ir.nodes import Affine, Buffer, Index, Statement
+from functad.kernel_ir.nodes import Affine, Buffer, Index, KernelProgram, Statement
 from functad.kernel_ir.sizes import Extent
-from functad.lower.fuse.body import Body, Element, buffer
+from functad.lower.fuse.body import Body, Element, buffer, buffer_of
 from functad.lower.fuse.elements import Elements
 from functad.lower.fuse.graph import Node
 
@@ -53,6 +53,12 @@ class Context:
 
     def temp(self, shape: Sequence[Extent], dtype: np.dtype) -> Buffer:
         return buffer(shape, np.dtype(dtype))
+
+    def spare(self, result: int) -> Buffer:
+        return buffer_of(self._node.outputs[result].type)
+
+    def program(self, number: int, program: Program) -> KernelProgram:
+        return self._build.inside(self._node.origin, number, program)
 
     def append(self, statement: Statement) -> None:
         self._build.statements.append(statement)

@@ -33,24 +33,24 @@ LOG_ERFC = {
     "f32": (-0.00034153703, -1.1270891, -0.63814497, -0.10310662, 0.02183799, -0.0029476373, 0.0001863768),  # 2^-29.8
 }  # fmt: skip
 
-# erfc(x) = exp(-x^2) u p(u - 0.109375), u = 1 / (3 + x), from 3/4 to where it rounds to 0
+# erfc(x) = exp(-x^2) u p(u - 1/8), u = 1 / (3 + x), from 3/4 to where it rounds to 0
 ERFC = {
     "f64": (
-        0.8290127775687601, 3.4207560739628557, 12.381383206060407, 38.33927931753961, 97.09724895128893, 181.86887036907663,
-        171.84328287994106, -263.01422582469746, -1281.5159904971, -1192.2657289801823, 4646.424552560738, 13547.752958414228,
-        -11182.912384302726, -100504.35893537731, -11155.07906809831, 738888.0450996817, 417284.474371584, -6081851.499504392,
-        -422629.5017486329, 42604148.87420995, -62124187.23777528,
+        0.885637101864549, 3.8372915446746787, 14.327854933924128, 44.864366926299425, 111.89447554059683, 196.34918013840877,
+        133.99749445390586, -431.29993026310086, -1390.0537240319245, -297.9809861362886, 6686.52339106376, 9582.292334796879,
+        -30552.648364113076, -83962.30684226383, 158819.90507933643, 648902.8392505993, -1074450.780097287, -4692238.905192233,
+        9343739.994311424, 23190340.362405173, -62124187.23777528,
     ),  # 2^-58.5
-    "f32": (0.82901275, 3.420756, 12.381378, 38.339287, 97.10517, 181.75212, 169.39413, -182.80353, -2116.2915, 2582.4636),  # 2^-30.5
+    "f32": (0.8856371, 3.8372915, 14.327856, 44.864525, 111.89197, 196.26291, 135.76067, -424.64255, -1753.1326, 2582.4636),  # 2^-30.5
 }  # fmt: skip
 
 # What rounding took from the first two of these.
 ERFC_LOW = {
-    "f64": (-2.916899160079285e-17, 9.076362692567498e-18),
-    "f32": (2.651688e-08, -1.5590798e-08),
+    "f64": (-1.6774029751314445e-17, 1.3290206594963209e-16),
+    "f32": (-2.831043e-09, -9.47791e-10),
 }
 
-_MIDDLE = 0.109375
+_MIDDLE = 0.125
 _ONE = {"f64": 5.95, "f32": 3.95}
 _ZERO = {"f64": 27.5, "f32": 10.5}
 
@@ -83,16 +83,16 @@ def _erfc_tail(x: Value) -> Value:
     line = fma(v, slope, constant)
     constant_low, slope_low = ERFC_LOW[x.dtype]
     line_lost = fma(v, slope, constant - line) + fma(v, slope_low, v.const(constant_low))
-    rest = v * v * horner(v, others)
-    head = line + rest
-    head_lost = (line - head) + rest + line_lost
+    square, rest = v * v, horner(v, others)
+    head = fma(square, rest, line)
+    head_lost = fma(square, rest, line - head) + line_lost
     y = u * head
     y_lost = fma(u, head_lost, fma(y, u_lost, fma(u, head, -y)))
     # exp(-x^2) = 2^k (1 + p), with the digits that squaring lost.
-    square = x * x
+    exponent = x * x
     shifter = x.format.shifter + 2 * x.format.bias
-    t = fma(square, -INVERSE_LN2, shifter)
-    _, r = split_exponent(-square, t - shifter)
-    r = r - fma(x, x, -square)
+    t = fma(exponent, -INVERSE_LN2, shifter)
+    _, r = split_exponent(-exponent, t - shifter)
+    r = r - fma(x, x, -exponent)
     p = fma(r * r, polynomial(r, EXPM1[x.dtype]), r)
     return times_power_of_two(y + fma(y, p, fma(y_lost, p, y_lost)), t)

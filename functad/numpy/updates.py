@@ -82,7 +82,9 @@ class Update:
 
     def subtract(self, value: Any) -> Any:
         """A copy of x with ``x[index] -= value``."""
-        return self._updated("add", ufuncs.negative(value))
+        x, v = as_array(self._x, "at"), operand(value, "at")
+        check_fits(v, x.dtype)
+        return self._updated("add", ufuncs.negative(cast(v, x.dtype)))
 
     def multiply(self, value: Any) -> Any:
         """A copy of x with ``x[index] *= value``."""

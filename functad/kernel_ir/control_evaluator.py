@@ -1,0 +1,95 @@
+"""The evaluator of statements with statements inside: a sequence is a Python list, a body a program on arrays of the one around it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from functad.kernel_ir.control import Branch, Carry, Control, Loop, SequenceBuffer, SequenceCopy, SequenceLength, While
+from functad.kernel_ir.nodes import Buffer, KernelProgram
+from functad.kernel_ir.sizes import Poly
+
+__all__ = ["Failed", "Machine", "run_control"]
+
+
+class Failed(Exception):
+    """An error code ended the call."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+class Machine(NamedTuple):
+    """What the evaluator offers: the value of a size, the memory of a buffer, and running a program on memory."""
+
+    size: Callable[[Poly], int]
+    memory: Callable[[Buffer], Any]
+    run: Callable[[KernelProgram, Sequence[Any]], list[Any]]
+
+
+def run_control(m: Machine, statement: Control) -> None:
+    """Run one statement."""
+    match statement:
+        case Loop():
+            _loop(m, statement)
+        case While():
+            _while(m, statement)
+        case Branch():
+            chosen = min(max(int(m.memory(statement.index)), 0), len(statement.branches) - 1)
+            results = m.run(statement.branches[chosen], [m.memory(b) for b in statement.operands])
+            for buffer, value in zip(statement.results, results, strict=True):
+                _assign(m, buffer, value)
+        case SequenceLength():
+            m.memory(statement.out)[...] = len(m.memory(statement.sequence))
+        case SequenceCopy():
+            _assign(m, statement.out, m.memory(statement.sequence))
+
+
+def _assign(m: Machine, buffer: Buffer, value: Any) -> None:
+    memory = m.memory(buffer)
+    memory[slice(None) if isinstance(buffer, SequenceBuffer) else ...] = value
+
+
+def _loop(m: Machine, loop: Loop) -> None:
+    n = int(m.memory(loop.steps)) if isinstance(loop.steps, Buffer) else m.size(loop.steps)
+    elements = [m.memory(b) for b in loop.elements]
+    if any(len(x) < n for x in elements):
+        raise Failed(loop.code)
+    consts = [m.memory(b) for b in loop.consts]
+    state = _first(m, loop.carry)
+    for b in loop.written:
+        if isinstance(b, SequenceBuffer):
+            m.memory(b)[:] = [None] * n
+    for i in range(n - 1, -1, -1) if loop.reverse else range(n):
+        outs = m.run(loop.body, [*consts, *state, *[x[i] if isinstance(x, list) else x[i, ...] for x in elements]])
+        state = outs[: len(state)]
+        for b, value in zip(loop.written, outs[len(state) :], strict=True):
+            m.memory(b)[i] = value
+    _last(m, loop.carry, state)
+
+
+def _while(m: Machine, loop: While) -> None:
+    tested = [m.memory(b) for b in loop.test_consts]
+    consts = [m.memory(b) for b in loop.consts]
+    state = _first(m, loop.carry)
+    steps = 0
+    for b in loop.written:
+        m.memory(b).clear()
+    while m.run(loop.test, [*tested, *state])[0]:
+        outs = m.run(loop.body, [*consts, *state])
+        state = outs[: len(state)]
+        for b, value in zip(loop.written, outs[len(state) :], strict=True):
+            m.memory(b).append(value)
+        steps += 1
+    _last(m, loop.carry, state)
+    m.memory(loop.steps)[...] = steps
+
+
+def _first(m: Machine, carry: Sequence[Carry]) -> list[Any]:
+    return [m.memory(c.first).copy() for c in carry]
+
+
+def _last(m: Machine, carry: Sequence[Carry], state: Sequence[Any]) -> None:
+    for c, value in zip(carry, state, strict=True):
+        _assign(m, c.last, value)

@@ -1,0 +1,300 @@
+"""Loops and branches: the body is a function of addresses, which a small one is inlined from, so that scalars live in registers.
+
+What changes from step to step is in variables on the stack, and LLVM's ``sroa`` makes registers of them. A large carry is not copied: each step
+reads it in one place and writes it in another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from functad.kernel_ir.control import Branch, Carry, Control, Loop, SequenceBuffer, SequenceCopy, SequenceLength, While
+from functad.kernel_ir.nodes import Buffer
+from functad.kernel_ir.sizes import Poly, product
+from functad.lower.emit import sequences
+from functad.lower.emit.code import memory_type
+from functad.lower.emit.workspace import OUT_OF_MEMORY, stack
+
+if TYPE_CHECKING:
+    from functad.lower.emit.driver import Driver
+
+__all__ = ["PASSES", "Body", "Writer"]
+
+PASSES = ("always_inliner", "sroa")
+"""What LLVM runs on programs with control flow before it generates code."""
+
+SMALL = 8
+"""Carries of at most so many elements are copied from step to step."""
+
+
+@dataclass(frozen=True, slots=True)
+class Body:
+    """A function of the addresses of inputs, outputs and a workspace (None if it needs none); ``fails`` says whether it can give an error."""
+
+    name: str
+    workspace: Buffer | None
+    fails: bool
+
+
+@dataclass(slots=True)
+class State:
+    """A part of a carry: variables that hold the address to read from, that to write to, and the one after that; or two places."""
+
+    carry: Carry
+    current: str
+    next: str
+    other: str  # empty for a small part: then current and next are the places themselves
+
+
+class Writer:
+    """Writes one statement into a driver."""
+
+    def __init__(self, driver: Driver, bodies: Sequence[Body]) -> None:
+        self.driver = driver
+        self.code = driver.code
+        self.bodies = bodies
+
+    def write(self, statement: Control) -> None:
+        """The code of a statement."""
+        self.driver.stop_on_errors()
+        match statement:
+            case Loop():
+                self._loop(statement)
+            case While():
+                self._while(statement)
+            case Branch():
+                self._branch(statement)
+            case SequenceLength():
+                code = self.code
+                length = code.emit(f"load i64, ptr {sequences.length_place(code, self.address(statement.sequence))}")
+                code.line(f"store i64 {length}, ptr {self.address(statement.out)}")
+            case SequenceCopy():
+                self._require(sequences.copy(self.code, statement.sequence, self.address(statement.out), self.address(statement.sequence)))
+
+    # ---- pieces
+
+    def address(self, buffer: Buffer) -> str:
+        """Where a buffer is."""
+        return self.driver.pointers[buffer.root]
+
+    def _call(self, body: Body, addresses: Sequence[str]) -> None:
+        """Run a body; the driver ends where it fails."""
+        workspace = "null" if body.workspace is None else self.address(body.workspace)
+        arguments = ", ".join([f"ptr {a}" for a in (*addresses, workspace, "%sizes")])
+        error = self.code.emit(f"call i32 {body.name}({arguments})")
+        if body.fails:
+            self.driver.stop_if(self.code.emit(f"icmp ne i32 {error}, 0"), error)
+
+    def _require(self, ok: str) -> None:
+        """The driver ends if there was no memory."""
+        self.driver.stop_if(self.code.emit(f"xor i1 {ok}, true"), str(OUT_OF_MEMORY))
+
+    def _variable(self, type: str, value: str) -> str:
+        name = self.code.name()
+        self.code.prologue.append(f"  {name} = alloca {type}, align 8")
+        self.code.line(f"store {type} {value}, ptr {name}")
+        return name
+
+    def _read(self, type: str, variable: str) -> str:
+        return self.code.emit(f"load {type}, ptr {variable}")
+
+    def _copy_small(self, buffer: Buffer, target: str, source: str) -> None:
+        type = memory_type(buffer.dtype)
+        for k in range(product(buffer.shape).constant or 0):
+            value = self.code.emit(f"load {type}, ptr {self.code.offset(type, source, str(k))}")
+            self.code.line(f"store {type} {value}, ptr {self.code.offset(type, target, str(k))}")
+
+    def _place(self, buffer: Buffer) -> str:
+        return stack(self.code, (product(buffer.shape).constant or 0) * buffer.dtype.itemsize)
+
+    def _constants(self, buffers: Sequence[Buffer]) -> list[str]:
+        """The addresses of what stays the same; what is small is copied, so that it can be in registers."""
+        found = []
+        for b in buffers:
+            found.append(self.address(b))
+            if is_small(b):
+                found[-1] = self._place(b)
+                self._copy_small(b, found[-1], self.address(b))
+        return found
+
+    # ---- the carry
+
+    def _begin(self, carry: Carry, odd: str | None) -> State:
+        """The state before the first step. ``odd``: whether the number of steps is odd, so that the last one writes to where the result belongs."""
+        if is_small(carry.last):
+            current, following = self._place(carry.last), self._place(carry.last)
+            self._copy_small(carry.last, current, self.address(carry.first))
+            return State(carry, current, following, "")
+        last, spare = self.address(carry.last), self.address(carry.spare)
+        following, other = last, spare
+        if odd is not None:
+            following = self.code.emit(f"select i1 {odd}, ptr {last}, ptr {spare}")
+            other = self.code.emit(f"select i1 {odd}, ptr {spare}, ptr {last}")
+        return State(carry, *[self._variable("ptr", p) for p in (self.address(carry.first), following, other)])
+
+    def _current(self, state: State) -> str:
+        return self._read("ptr", state.current) if state.other else state.current
+
+    def _next(self, state: State) -> str:
+        return self._read("ptr", state.next) if state.other else state.next
+
+    def _advance(self, state: State) -> None:
+        if not state.other:
+            self._copy_small(state.carry.last, state.current, state.next)
+            return
+        written, other = self._read("ptr", state.next), self._read("ptr", state.other)
+        for variable, value in ((state.current, written), (state.next, other), (state.other, written)):
+            self.code.line(f"store ptr {value}, ptr {variable}")
+
+    def _end(self, state: State) -> None:
+        buffer = state.carry.last
+        last = self.address(buffer)
+        if not state.other:
+            self._copy_small(buffer, last, state.current)
+            return
+        code, current = self.code, self._current(state)
+        copy, done = code.scalar.label(), code.scalar.label()
+        code.line(f"br i1 {code.emit(f'icmp ne ptr {current}, {last}')}, label %{copy}, label %{done}")
+        code.scalar.start(copy)
+        if isinstance(buffer, SequenceBuffer):
+            self._require(sequences.copy(code, buffer, last, current))
+        else:
+            code.declarations.add("declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)")
+            bytes = code.size(product(buffer.shape) * buffer.dtype.itemsize)
+            code.line(f"call void @llvm.memcpy.p0.p0.i64(ptr {last}, ptr {current}, i64 {bytes}, i1 false)")
+        code.start(done)
+
+    # ---- loops
+
+    def _loop(self, loop: Loop) -> None:
+        code, (body,) = self.code, self.bodies
+        n = self._steps(loop)
+        for b in loop.elements:
+            self._require_elements(loop, b, n)
+        for b in loop.written:
+            if isinstance(b, SequenceBuffer):
+                self._require(sequences.resize(code, b, self.address(b), n))
+        consts = self._constants(loop.consts)
+        odd = code.emit(f"trunc i64 {n} to i1") if n[0] == "%" else str(int(n) % 2 == 1).lower()
+        states = [self._begin(c, odd) for c in loop.carry]
+        places = [self._elements(b) for b in (*loop.elements, *loop.written)]
+        counter = self._variable("i64", "0")
+        head, turn, done = (code.scalar.label() for _ in range(3))
+        code.start(head)
+        step = self._read("i64", counter)
+        code.line(f"br i1 {code.emit(f'icmp slt i64 {step}, {n}')}, label %{turn}, label %{done}")
+        code.scalar.start(turn)
+        index = code.sub(code.sub(n, "1"), step) if loop.reverse else step
+        at = [code.offset("i8", data, code.mul(index, size)) for data, size in places]
+        read, written = at[: len(loop.elements)], at[len(loop.elements) :]
+        self._call(body, [*consts, *map(self._current, states), *read, *map(self._next, states), *written])
+        for state in states:
+            self._advance(state)
+        code.line(f"store i64 {code.add(step, '1')}, ptr {counter}")
+        code.line(f"br label %{head}")
+        code.scalar.start(done)
+        for state in states:
+            self._end(state)
+
+    def _steps(self, loop: Loop) -> str:
+        return self.code.size(loop.steps) if isinstance(loop.steps, Poly) else self._read("i64", self.address(loop.steps))
+
+    def _require_elements(self, loop: Loop, buffer: Buffer, n: str) -> None:
+        """A sequence has as many elements as there are steps, by construction; that it has is what keeps memory safe."""
+        code = self.code
+        if isinstance(buffer, SequenceBuffer):
+            present = self._read("i64", sequences.length_place(code, self.address(buffer)))
+        elif isinstance(loop.steps, Poly) and loop.steps == buffer.shape[0]:
+            return
+        else:
+            present = code.size(buffer.shape[0])
+        self.driver.stop_if(code.emit(f"icmp slt i64 {present}, {n}"), str(loop.code))
+
+    def _elements(self, buffer: Buffer) -> tuple[str, str]:
+        """The address of the first element, and the size of one in bytes."""
+        if isinstance(buffer, SequenceBuffer):
+            return self._read("ptr", self.address(buffer)), sequences.element_bytes(self.code, buffer)
+        return self.address(buffer), self.code.size(product(buffer.shape[1:]) * buffer.dtype.itemsize)
+
+    def _while(self, loop: While) -> None:
+        code, (test, body) = self.code, self.bodies
+        tested, consts = self._constants(loop.test_consts), self._constants(loop.consts)
+        states = [self._begin(c, None) for c in loop.carry]
+        tapes = [Tape(self, b) for b in loop.written]
+        flag, counter = self._place(loop.flag), self._variable("i64", "0")
+        head, turn, done = (code.scalar.label() for _ in range(3))
+        code.start(head)
+        current = [self._current(s) for s in states]
+        self._call(test, [*tested, *current, flag])
+        goes_on = code.emit(f"icmp ne i8 {self._read('i8', flag)}, 0")
+        code.line(f"br i1 {goes_on}, label %{turn}, label %{done}")
+        code.scalar.start(turn)
+        step = self._read("i64", counter)
+        written = [tape.place(step) for tape in tapes]
+        self._call(body, [*consts, *current, *map(self._next, states), *written])
+        for state in states:
+            self._advance(state)
+        code.line(f"store i64 {code.add(step, '1')}, ptr {counter}")
+        code.line(f"br label %{head}")
+        code.scalar.start(done)
+        steps = self._read("i64", counter)
+        code.line(f"store i64 {steps}, ptr {self.address(loop.steps)}")
+        for tape in tapes:
+            code.line(f"store i64 {steps}, ptr {sequences.length_place(code, tape.cell)}")
+        for state in states:
+            self._end(state)
+
+    # ---- branches
+
+    def _branch(self, branch: Branch) -> None:
+        code = self.code
+        last = len(self.bodies) - 1
+        index = code.scalar.intrinsic("smax", "i64", self._read("i64", self.address(branch.index)), "0")
+        addresses = [self.address(b) for b in (*branch.operands, *branch.results)]
+        labels, done = [code.scalar.label() for _ in self.bodies], code.scalar.label()
+        cases = " ".join([f"i64 {k}, label %{labels[k]}" for k in range(last)])
+        code.line(f"switch i64 {index}, label %{labels[last]} [ {cases} ]")
+        for body, label in zip(self.bodies, labels, strict=True):
+            code.scalar.start(label)
+            self._call(body, addresses)
+            code.line(f"br label %{done}")
+        code.scalar.start(done)
+
+
+class Tape:
+    """A sequence that a loop of unknown length writes; its memory's address and capacity are variables."""
+
+    def __init__(self, writer: Writer, sequence: SequenceBuffer) -> None:
+        self.writer = writer
+        self.sequence = sequence
+        self.cell = writer.address(sequence)
+        code = writer.code
+        sequences.clear(code, sequence, self.cell)
+        self.size = sequences.element_bytes(code, sequence)
+        self.data = writer._variable("ptr", writer._read("ptr", self.cell))
+        self.capacity = writer._variable("i64", writer._read("i64", code.offset("i64", self.cell, "2")))
+
+    def place(self, step: str) -> str:
+        """The address of the next element, number ``step``."""
+        writer, code = self.writer, self.writer.code
+        grow, go = code.scalar.label(), code.scalar.label()
+        full = code.emit(f"icmp sge i64 {step}, {writer._read('i64', self.capacity)}")
+        code.line(f"br i1 {full}, label %{grow}, label %{go}")
+        code.scalar.start(grow)
+        writer._require(sequences.reserve(code, self.cell, code.add(step, "1"), self.size))
+        code.line(f"store ptr {writer._read('ptr', self.cell)}, ptr {self.data}")
+        code.line(f"store i64 {writer._read('i64', code.offset('i64', self.cell, '2'))}, ptr {self.capacity}")
+        code.start(go)
+        place = code.offset("i8", writer._read("ptr", self.data), code.mul(step, self.size))
+        if self.sequence.depth > 1:  # what is freed on failure must be valid
+            sequences.empty(code, place)
+            code.line(f"store i64 {code.add(step, '1')}, ptr {sequences.length_place(code, self.cell)}")
+        return place
+
+
+def is_small(buffer: Buffer) -> bool:
+    """Whether a buffer is moved element by element."""
+    count = product(buffer.shape).constant
+    return not isinstance(buffer, SequenceBuffer) and count is not None and count <= SMALL
