@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -37,7 +38,7 @@ def run(seconds: float) -> Iterator[Result]:
     for dtype, tolerance in (("float32", 1e-4), ("float64", 1e-9)):
         layers = [
             (rng.normal(size=(m, n), scale=m**-0.5).astype(dtype), rng.normal(size=n, scale=0.1).astype(dtype))
-            for m, n in zip(WIDTHS[:-1], WIDTHS[1:], strict=True)
+            for m, n in itertools.pairwise(WIDTHS)
         ]
         arguments = layers, rng.normal(size=(BATCH, WIDTHS[0])).astype(dtype), np.eye(WIDTHS[-1], dtype=dtype)[rng.integers(10, size=BATCH)]
         ours = fd.jit(fd.value_and_grad(loss_in(np, nn.log_softmax)))

@@ -122,7 +122,7 @@ class Eqn:
 class Program:
     """A closed function of typed inputs: straight-line equations, sub-Programs in their params.
 
-    ``str(program)`` is stable text; its grammar is in ``docs/design.md``.
+    ``str(program)`` is stable text; its grammar is in ``functad.ir.printer``.
     """
 
     __slots__ = ("derived", "eqns", "inputs", "name", "outputs", "plan")

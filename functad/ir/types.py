@@ -81,7 +81,7 @@ def array_type(shape: tuple[int, ...], dtype: np.dtype | type) -> ArrayType:
     """
     found = _interned.get((shape, dtype))  # type: ignore[arg-type]
     if found is None:
-        exact = np.dtype(dtype).newbyteorder("=")
+        exact = np.dtype(np.dtype(dtype).type)  # native byte order, and the one object of its kind
         found = _interned.setdefault((shape, exact), ArrayType(shape, exact))
     return found
 

@@ -12,6 +12,8 @@ import numpy as np
 
 from functad.errors import InternalError
 from functad.ir.types import dtype_name
+from functad.kernel_ir.control import Control
+from functad.kernel_ir.control_checker import check_control
 from functad.kernel_ir.nodes import (
     Affine,
     AxisIndex,
@@ -44,8 +46,9 @@ BOOL = np.dtype(np.bool_)
 INT64 = np.dtype(np.int64)
 
 
-def check_program(program: KernelProgram) -> None:
-    """Raises ``InternalError`` where a program is ill-formed."""
+def check_program(program: KernelProgram, codes: int | None = None) -> None:
+    """Raises ``InternalError`` where a program is ill-formed; ``codes`` is the number of error codes, those of the program if not given."""
+    codes = len(program.checks) if codes is None else codes
     for buffer in program.inputs + program.outputs:
         _require(buffer.role != "temp", "a buffer in the calling order has role temp")
     _require(all(b.role == "input" for b in program.inputs), "an input does not have role input")
@@ -60,9 +63,11 @@ def check_program(program: KernelProgram) -> None:
         for buffer in writes:
             _require(buffer.root.role != "input", f"{_describe(buffer)} is an input and is written to")
         if isinstance(statement, Kernel):
-            check_kernel(statement, len(program.checks))
+            check_kernel(statement, codes)
         elif isinstance(statement, Product):
             _check_product(statement)
+        elif isinstance(statement, Control):
+            check_control(statement, lambda inner: check_program(inner, codes))
         written.update(b.root for b in writes)
     for buffer in program.outputs:
         _require(buffer.root in written or any(n == 0 for n in buffer.shape), f"output {_describe(buffer)} is never written")
@@ -74,6 +79,8 @@ def accesses(statement: Statement) -> tuple[list[Buffer], list[Buffer]]:
         return [statement.lhs, statement.rhs], [statement.out]
     if isinstance(statement, Call):
         return [b for b in statement.buffers if b not in statement.writes], list(statement.writes)
+    if isinstance(statement, Control):
+        return statement.reads, statement.writes
     assert isinstance(statement, Kernel)
     writes = [i.buffer for i in statement.body if isinstance(i, Store | Reduce | Scatter)]
     reads, stored = [], set()

@@ -51,7 +51,7 @@ def evaluate_program(program: KernelProgram, inputs: Sequence[Any], symbols: Seq
     """The outputs, and 0 or the smallest error code. Arrays may be given as pairs of reals or as complex."""
     run = _Run(program, symbols)
     for buffer, array in zip(program.inputs, inputs, strict=True):
-        run.memory[buffer] = _as_pairs(array, buffer).reshape(run.shape(buffer))
+        run.memory[buffer] = run.given(array, buffer)
     outputs = [run.array(buffer) for buffer in program.outputs]
     try:
         run.statements()
@@ -94,6 +94,12 @@ class _Run:
                 junk = {"f": np.nan, "b": True}.get(buffer.dtype.kind, 0x55)
                 self.memory[buffer] = np.full(self.shape(buffer), junk, buffer.dtype)
         return self.memory[buffer]
+
+    def given(self, value: Any, buffer: Buffer) -> Any:
+        """The memory of an input."""
+        if isinstance(buffer, SequenceBuffer):
+            return [self.given(value[i], buffer.element) for i in range(len(value))]
+        return _as_pairs(value, buffer).reshape(self.shape(buffer))
 
     def statements(self) -> None:
         for statement in self.program.body:

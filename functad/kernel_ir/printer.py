@@ -24,6 +24,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from functad.ir.types import dtype_name
+from functad.kernel_ir.control import Control, SequenceBuffer
+from functad.kernel_ir.control_printer import format_control
 from functad.kernel_ir.nodes import (
     Affine,
     AxisIndex,
@@ -88,6 +90,8 @@ class _Names:
         number = self.counts.get(prefix, 0)
         self.counts[prefix] = number + 1
         name = self.buffers[buffer] = f"{prefix}{number}"
+        if isinstance(buffer, SequenceBuffer):
+            return f"{name} = {buffer.role} {'seq ' * buffer.depth}{_innermost(buffer)}"
         of = "" if buffer.base is None else f" of {self.buffer(buffer.base)}"
         return f"{name} = {buffer.role} {dtype_name(buffer.dtype)}[{_sizes(buffer.shape)}]{of}"
 
@@ -115,6 +119,8 @@ class _Names:
             case Call() as call:
                 writes = f" writes {', '.join(map(self.buffer, call.writes))}" if call.writes else ""
                 return [f"call {call.symbol}({', '.join(map(self.buffer, call.buffers))}) sizes ({_sizes(call.sizes)}){writes}"]
+            case Control():
+                return format_control(statement, self.buffer, lambda program: format_program(program).splitlines())
         raise TypeError(f"not a statement: {statement!r}")
 
     def instruction(self, instr: Instr) -> str:
@@ -156,6 +162,12 @@ class _Names:
             name = f"i{atom}" if isinstance(atom, int) else self.value(atom)
             terms.append(name if scale == 1 else f"({scale})*{name}" if len(scale.terms) > 1 else f"{scale}*{name}")
         return " + ".join(terms)
+
+
+def _innermost(buffer: Buffer) -> str:
+    while isinstance(buffer, SequenceBuffer):
+        buffer = buffer.element
+    return f"{dtype_name(buffer.dtype)}[{_sizes(buffer.shape)}]"
 
 
 def _sizes(sizes: Sequence[Poly] | Iterable[Poly]) -> str:

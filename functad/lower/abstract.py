@@ -14,10 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from functad.ir.program import Atom, Eqn, Program, Var
-from functad.ir.types import ArrayType, Size, Symbol, array_type
+from functad.ir.program import Atom, Eqn, Program, Var, sub_programs
+from functad.ir.types import ArrayType, SeqType, Size, Symbol, array_type, seq_type
 from functad.lower.constants import Constants, is_embedded
 from functad.lower.fuse.graph import kernel_rule
+from functad.lower.lift import lift_constants
 
 __all__ = ["STATIC", "Abstract", "abstract"]
 
@@ -49,6 +50,7 @@ def abstract(program: Program, static: int = STATIC) -> Abstract:
     >>> found.symbols, found.constants
     ((100,), (array(0.1),))
     """
+    program = lift_constants(program)
     rank = max([t.ndim for t in _types(program)], default=0)
     # the number of an axis looks like a size in params, and must stay below those
     return _Abstraction(static if rank <= static else math.inf).run(program)
@@ -59,6 +61,8 @@ def _types(program: Program) -> Iterator[ArrayType]:
     for eqn in program.eqns:
         for v in eqn.outputs:
             yield v.type
+        for inner in sub_programs(eqn):
+            yield from _types(inner)
 
 
 class _Abstraction:
@@ -84,6 +88,8 @@ class _Abstraction:
 
     def type(self, type: ArrayType) -> ArrayType:
         made = self.types.get(type)
+        if made is None and isinstance(type, SeqType):
+            made = self.types[type] = seq_type(self.type(type.element))
         if made is None:
             made = self.types[type] = array_type(tuple([self.size(n) for n in type.shape]), type.dtype)  # type: ignore[misc]
         return made
@@ -102,7 +108,15 @@ class _Abstraction:
         static = kernel_rule(eqn.primitive, tuple([a.type for a in eqn.inputs]), eqn.params).static
         return {name: value if name in static else self.param(value) for name, value in eqn.params.items()}
 
+    def inside(self, program: Program) -> Program:
+        """A sub-Program, without constants and with the same symbols."""
+        inputs = [self.define(v) for v in program.inputs]
+        eqns = [self.equation(eqn) for eqn in program.eqns]
+        return Program(inputs, eqns, [self.atom(a) for a in program.outputs])
+
     def param(self, value: Any) -> Any:
+        if type(value) is Program:
+            return self.inside(value)
         if type(value) is int:
             return self.size(value)
         if type(value) is tuple:

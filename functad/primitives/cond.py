@@ -13,6 +13,7 @@ from functad.core.zeros import zeros
 from functad.errors import StructureError
 from functad.ir.program import Eqn, Program, Var
 from functad.ir.types import ArrayType, SeqType, array_type
+from functad.primitives.control_native import COND
 from functad.primitives.lanes import map_over_lanes
 from functad.primitives.loop_body import bind_loop
 from functad.primitives.loop_rules import present
@@ -164,5 +165,6 @@ cond_p = Primitive(
     transpose=_transpose,
     linear="jointly",
     batch=_batch,
+    kernel=COND,
     samples=_samples,
 )

@@ -17,6 +17,7 @@ from functad.core.seq import Seq
 from functad.errors import StructureError
 from functad.ir.program import Program
 from functad.ir.types import ArrayType, SeqType, array_type, seq_type
+from functad.primitives.control_native import LOOP
 from functad.primitives.loop_body import Layout, element_type, stacked_type
 from functad.primitives.loop_rules import loop_batch, loop_jvp, loop_linearize, loop_transpose
 from functad.transforms.programs import trace_program
@@ -83,5 +84,6 @@ loop_p = Primitive(
     transpose=loop_transpose,
     linear="jointly",
     batch=loop_batch,
+    kernel=LOOP,
     samples=_samples,
 )

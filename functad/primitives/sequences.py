@@ -11,6 +11,7 @@ from functad.core.primitive import Linear, Primitive, type_of
 from functad.core.seq import Seq
 from functad.ir.types import array_type
 from functad.primitives.arithmetic import add
+from functad.primitives.control_native import SEQ_LENGTH
 from functad.primitives.generate import iota
 from functad.primitives.indexing import gather
 from functad.primitives.lanes import map_over_lanes
@@ -48,6 +49,7 @@ seq_length_p = Primitive(
     type_rule=lambda seq: array_type((), np.int64),
     evaluate=lambda seq: np.int64(len(seq)),
     batch=_length_batch,
+    kernel=SEQ_LENGTH,
 )
 
 

@@ -19,6 +19,7 @@ from functad.core.zeros import instantiate
 from functad.errors import StructureError
 from functad.ir.program import Eqn, Program, Var
 from functad.ir.types import ArrayType, array_type, seq_type
+from functad.primitives.control_native import WHILE
 from functad.primitives.lanes import map_over_lanes
 from functad.primitives.loop_rules import LoopRule, cut, grow, present
 from functad.transforms.programs import batch_of, derived, expand, jvp_of, mapped_value, select, trace_program
@@ -156,5 +157,6 @@ while_p = Primitive(
     jvp_call=_jvp,
     linearize=lambda types, params, mask: WhileRule(params, mask),
     batch=_batch,
+    kernel=WHILE,
     samples=_samples,
 )

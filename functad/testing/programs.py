@@ -27,7 +27,7 @@ from functad.testing.numerics import assert_close, random_like
 
 try:
     from hypothesis import strategies as st
-except ImportError as error:  # pragma: no cover
+except ImportError as error:
     raise MissingExtraError("functad.testing.programs draws with hypothesis; install functad[test]") from error
 
 __all__ = ["Example", "assert_same", "examples", "tolerances"]

@@ -461,7 +461,7 @@ def test_check_names_its_equation_and_sizes():
     m.neg(x)
     found = abstract(m.build(looked_up(m, x, i)))
     fused = fuse(found.program, len(found.symbols))
-    assert fused.origins == (1,)
+    assert fused.origins == ((1,),)
     (check,) = fused.program.checks
     assert check.error == "IndexOutOfBoundsError"
     assert check.message.format(*[n.evaluate(found.symbols) for n in check.sizes]).startswith("an index is out of bounds for axis 0 with size 50")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import sys
 from collections import Counter
 from itertools import pairwise
 
@@ -11,6 +13,7 @@ from hypothesis import given, settings
 
 from functad.core.evaluator import run_program
 from functad.core.primitive import REGISTRY
+from functad.errors import MissingExtraError
 from functad.ir.builder import ProgramBuilder
 from functad.ir.checker import check_program
 from functad.ir.program import Literal
@@ -152,3 +155,10 @@ def test_a_wrong_way_of_running_is_shown_on_its_cause():
     with pytest.raises(AssertionError, match=r"result 0 by a wrong backend") as caught:
         check_example(example, run, "a wrong backend")
     assert "{ lambda a:f64[4] .\n    b:f64[4] = exp a\n  in (b) }" in str(caught.value)
+
+
+def test_hypothesis_is_an_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "hypothesis", None)
+    monkeypatch.delitem(sys.modules, "functad.testing.programs")
+    with pytest.raises(MissingExtraError, match=r"draws with hypothesis; install functad\[test\]"):
+        importlib.import_module("functad.testing.programs")

@@ -232,13 +232,20 @@ class Driver:
     def _name(self, what: str) -> str:
         return f"@{re.sub(r'[^a-zA-Z0-9_.]', '_', what)}.{len(self.functions)}"
 
+    @property
+    def _attributes(self) -> str:
+        """Those of a kernel, with a stack on which vectors do not straddle cache lines: LLVM only finds out that it spills some when it is
+        too late to align the stack by itself, and the gradient of an elementwise function then takes 6.3 ns an element, not 3.5."""
+        return f"nounwind alignstack({max(16, self.target.vector_bits // 8)})"
+
     def _at_once(self, kernel: Kernel, arrays: Sequence[Buffer], scalars: Sequence[Buffer]) -> None:
         """A function whose parameters are the addresses of arrays and the values of scalars."""
         code, name = Code(self.code.declarations), self._name(kernel.name)
         types = [code.scalar.ty(dtype_name(b.dtype)) for b in scalars]
         parameters = [f"ptr noalias %b{k}" for k in range(len(arrays))] + [f"{type} %r{k}" for k, type in enumerate(types)]
         result = self.nests[id(kernel)].emit(code, _numbered(arrays, "%b"), _numbered(scalars, "%r"))
-        self.functions.append(code.function(f"internal i32 {name}({', '.join([*parameters, 'ptr noalias %sizes'])}) nounwind", f"i32 {result}"))
+        header = f"internal i32 {name}({', '.join([*parameters, 'ptr noalias %sizes'])}) {self._attributes}"
+        self.functions.append(code.function(header, f"i32 {result}"))
         arguments = [f"ptr {self.pointers[b]}" for b in arrays]
         arguments += [f"{type} {self._scalar(b)}" for type, b in zip(types, scalars, strict=True)]
         failed = self.code.emit(f"call i32 {name}({', '.join([*arguments, 'ptr %sizes'])})")
@@ -252,7 +259,8 @@ class Driver:
         pointers, values = _unpacked(code, own, scalars)
         pointers.update({b: code.offset("i8", "%partials", str(offset)) for b, offset in blocks.partial.items()})
         result = nest.emit(code, pointers, values, block=(blocks.axis, "%begin", "%end"))
-        self.functions.append(code.function(f"internal i32 {name}(ptr %data, i64 %begin, i64 %end, ptr %partials) nounwind", f"i32 {result}"))
+        header = f"internal i32 {name}(ptr %data, i64 %begin, i64 %end, ptr %partials) {self._attributes}"
+        self.functions.append(code.function(header, f"i32 {result}"))
         common = set(map(id, nest.accumulated(blocks.axis)))
         for root, instr in {i.buffer.root: i for i in nest.accumulated(None) if id(i) not in common}.items():
             fill_buffer(self.code, instr, self.pointers[root])

@@ -232,7 +232,10 @@ class Turn:
 
     def _span_mask(self, run: _Run) -> str:
         """The live lanes of a partial span as a mask of the run."""
-        mask = lane_mask(self.code, self.span.width, self.span.count, run.group)
+        if run.group == 1 and self.span.mask is not None:
+            mask = self.span.mask
+        else:
+            mask = lane_mask(self.code, self.span.width, self.span.count, run.group)
         return reversed_lanes(self.code, "i1", self.span.width, mask) if run.backwards else mask
 
     def _spread_mask(self, run: _Run, mask: str) -> str:

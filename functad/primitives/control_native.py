@@ -1,0 +1,63 @@
+"""The native form of control flow: each equation is one statement of the kernel IR over the kernel programs of its sub-Programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from functad.ir.program import Program
+from functad.ir.types import ArrayType
+from functad.kernel_ir.control import Branch, Carry, Loop, SequenceLength, While
+from functad.kernel_ir.nodes import Buffer
+from functad.kernel_ir.rules import Statements
+from functad.kernel_ir.sizes import poly
+from functad.primitives.loop_body import Layout
+
+__all__ = ["COND", "LOOP", "SEQ_LENGTH", "WHILE"]
+
+Types = tuple[ArrayType, ...]
+
+
+def _inputs(ctx: Any, in_types: Types) -> list[Buffer]:
+    return [ctx.input(k) for k in range(len(in_types))]
+
+
+def _carry(ctx: Any, first: list[Buffer]) -> tuple[Carry, ...]:
+    return tuple([Carry(b, ctx.output(k), ctx.spare(k)) for k, b in enumerate(first)])
+
+
+def _loop(ctx: Any, in_types: Types, out_types: Types, *, body: Program, length: Any, reverse: bool, consts: int, carry: int) -> None:
+    steps, fixed, first, elements = Layout(length is None, consts, carry).split(_inputs(ctx, in_types))
+    written = [ctx.output(k) for k in range(carry, len(out_types))]
+    code = ctx.check("InternalError", "a sequence is shorter than the loop over it")
+    n = steps[0] if length is None else poly(length)
+    made = ctx.program(0, body)
+    ctx.append(Loop(made, n, tuple(fixed), _carry(ctx, first), tuple(elements), tuple(written), reverse, code))
+
+
+def _while(ctx: Any, in_types: Types, out_types: Types, *, cond: Program, body: Program, cond_consts: int, body_consts: int) -> None:
+    inputs = _inputs(ctx, in_types)
+    first = inputs[cond_consts + body_consts :]
+    n = len(first)
+    written = [ctx.output(k) for k in range(n + 1, len(out_types))]
+    test, made = ctx.program(1, cond), ctx.program(0, body)
+    flag = ctx.temp((), np.dtype(np.bool_))
+    tested, consts = tuple(inputs[:cond_consts]), tuple(inputs[cond_consts : cond_consts + body_consts])
+    ctx.append(While(test, made, tested, consts, _carry(ctx, first), ctx.output(n), tuple(written), flag))
+
+
+def _cond(ctx: Any, in_types: Types, out_types: Types, *, branches: tuple[Program, ...]) -> None:
+    index, *operands = _inputs(ctx, in_types)
+    made = tuple([ctx.program(number, b) for number, b in enumerate(branches)])
+    ctx.append(Branch(index, made, tuple(operands), tuple([ctx.output(k) for k in range(len(out_types))])))
+
+
+def _seq_length(ctx: Any, in_types: Types, out_types: Types) -> None:
+    ctx.append(SequenceLength(ctx.input(0), ctx.output()))
+
+
+LOOP = Statements(_loop, static=("consts", "carry"))
+WHILE = Statements(_while, static=("cond_consts", "body_consts"))
+COND = Statements(_cond)
+SEQ_LENGTH = Statements(_seq_length)
