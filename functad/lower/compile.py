@@ -15,10 +15,11 @@ from typing import Any, NoReturn
 import numpy as np
 
 from functad import config, errors
+from functad.core.seq import Seq
 from functad.errors import InternalError, ShapeError
 from functad.ir.key import structural_key
 from functad.ir.program import Program, sub_programs
-from functad.ir.types import ArrayType
+from functad.ir.types import ArrayType, SeqType
 from functad.kernel_ir.checker import check_program
 from functad.kernel_ir.evaluator import evaluate_program
 from functad.kernel_ir.nodes import KernelProgram
@@ -27,11 +28,12 @@ from functad.lower.abstract import Abstract, abstract
 from functad.lower.blas import blas_symbols
 from functad.lower.blocks import block_symbols
 from functad.lower.cache import Cache
-from functad.lower.emit import OUT_OF_MEMORY, SIZE_OVERFLOW, emit_module
+from functad.lower.emit import OUT_OF_MEMORY, SIZE_OVERFLOW, emit_module, release_name
 from functad.lower.entry import make_entry
 from functad.lower.fuse import Fused, Path, fuse
 from functad.lower.link import link
 from functad.lower.math.libm import libm_address
+from functad.lower.sequences import Cells, has_sequences
 from functad.lower.signature import Driver, Signature
 from functad.lower.target import Target, assembly, emit_object
 from functad.lower.threads import parallel_symbols
@@ -70,10 +72,14 @@ class Code:
         self.passes = module.passes
         _dump("llvm", lambda: self.llvm)
         _dump("asm", self.assembly)
-        self.library = link(emit_object(self.llvm, target, passes=module.passes), _addresses(module.externals), [DRIVER])
+        self.library = link(emit_object(self.llvm, target, passes=module.passes), _addresses(module.externals), [DRIVER, *module.releases])
         self.address = self.library.address(DRIVER)
         with _count_lock:
             _count += 1
+
+    def free_sequence(self, cell: int, depth: int) -> None:
+        """Free what a sequence that this code gave owns."""
+        ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self.library.address(release_name(depth)))(cell)
 
     def assembly(self) -> str:
         """The machine code as text."""
@@ -155,6 +161,8 @@ def entry_for(compiled: Compiled, signature: Signature, slow_path: Callable[...,
 
 def run(compiled: Compiled, args: Sequence[Any]) -> list[Any]:
     """Call native code through ctypes."""
+    if has_sequences((*compiled.in_types, *compiled.out_types)):
+        return _run_with_sequences(compiled, args)
     inputs = [np.require(x, t.dtype, ["C", "A"]) for x, t in zip(args, compiled.in_types, strict=True)]
     for x, t in zip(inputs, compiled.in_types, strict=True):
         if x.shape != t.shape:
@@ -167,6 +175,28 @@ def run(compiled: Compiled, args: Sequence[Any]) -> list[Any]:
     if code:
         compiled.raise_error(code)
     return [x if x.ndim else x[()] for x in outputs]
+
+
+def _run_with_sequences(compiled: Compiled, args: Sequence[Any]) -> list[Any]:
+    """Call native code that takes or gives sequences."""
+    cells = Cells(compiled.code.free_sequence)
+    inputs: list[Any] = [
+        x if isinstance(t, SeqType) else np.require(x, t.dtype, ["C", "A"]) for x, t in zip(args, compiled.in_types, strict=True)
+    ]
+    addresses = [cells.given(x, t) if isinstance(t, SeqType) else x.ctypes.data for x, t in zip(inputs, compiled.in_types, strict=True)]
+    outputs = [cells.made() if isinstance(t, SeqType) else np.empty(t.shape, t.dtype) for t in compiled.out_types]
+    results = [ctypes.addressof(x) if isinstance(x, ctypes.Structure) else x.ctypes.data for x in outputs]
+    driver = compiled.driver
+    function = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)(driver.address)
+    sizes = (ctypes.c_int64 * max(1, len(driver.sizes)))(*driver.sizes)
+    pointers = [*addresses, *[c.ctypes.data for c in driver.constants]]
+    code = function((ctypes.c_void_p * max(1, len(pointers)))(*pointers), (ctypes.c_void_p * max(1, len(results)))(*results), sizes)
+    if code:
+        for x, t in zip(outputs, compiled.out_types, strict=True):
+            if isinstance(t, SeqType):
+                cells.free(x, t)
+        compiled.raise_error(code)
+    return [cells.taken(x, t) if isinstance(t, SeqType) else x[()] for x, t in zip(outputs, compiled.out_types, strict=True)]
 
 
 def run_kernels(program: Program, args: Sequence[Any]) -> list[Any]:
@@ -192,8 +222,10 @@ def checked_fuse(abstracted: Abstract) -> Fused:
     return fused
 
 
-def _unpaired(x: np.ndarray, type: ArrayType) -> Any:
-    """An output of the kernel IR, where complex arrays are pairs of reals."""
+def _unpaired(x: Any, type: ArrayType) -> Any:
+    """An output of the kernel IR, where complex arrays are pairs of reals and sequences lists."""
+    if isinstance(type, SeqType):
+        return Seq(type, [_unpaired(element, type.element) for element in x])
     whole = x if x.dtype == type.dtype else x.reshape(-1).view(type.dtype)
     return whole.reshape(type.shape)[()]
 

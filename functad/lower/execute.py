@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,8 @@ from functad.core.evaluator import run_program
 from functad.errors import InternalError
 from functad.ir.program import Program
 from functad.ir.types import ArrayType
-from functad.lower.compile import Compiled, compiled_of, entry_for, run_kernels
+from functad.lower.compile import Compiled, compiled_of, entry_for, run, run_kernels
+from functad.lower.sequences import has_sequences
 from functad.lower.signature import Container, Leaf, Signature
 
 __all__ = ["NativeCall", "execute", "native_call", "normal_value"]
@@ -37,7 +38,11 @@ class NativeCall:
         self.in_types = program.in_types
         inputs = tuple([leaf_of(t) for t in program.in_types])
         outputs = Container("tuple", tuple([leaf_of(t) for t in program.out_types]))
-        self.entry = entry_for(self.compiled, Signature(inputs, outputs), self._slow)
+        self.entry: Callable[..., Any]
+        if has_sequences((*program.in_types, *program.out_types)):
+            self.entry = lambda *values: tuple(run(self.compiled, values))
+        else:
+            self.entry = entry_for(self.compiled, Signature(inputs, outputs), self._slow)
 
     def __call__(self, *values: Any) -> tuple[Any, ...]:
         return self.entry(*values)  # type: ignore[no-any-return]

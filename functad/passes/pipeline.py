@@ -9,6 +9,7 @@ from functad import config
 from functad.ir.checker import check_program
 from functad.ir.dce import dce
 from functad.ir.program import Program
+from functad.passes.control import expand_sums, inside, trim
 from functad.passes.cse import cse
 from functad.passes.fold import fold
 from functad.passes.inline import inline
@@ -16,9 +17,18 @@ from functad.passes.simplify import simplify
 
 __all__ = ["PIPELINE", "optimize"]
 
+
+def bodies(program: Program) -> Program:
+    """The pipeline inside of loops and branches."""
+    return inside(program, optimize)
+
+
 PIPELINE: tuple[Callable[[Program], Program], ...] = (
     inline,  # one function per Program
+    expand_sums,  # before the pipeline runs inside of loops
     dce,  # before rewriting what nobody needs
+    trim,
+    bodies,
     fold,  # literals first: the rules look for them
     simplify,
     cse,

@@ -50,15 +50,16 @@ def _concatenate_transpose(ct: Any, *xs: Any, axis: int) -> list[Any]:
     return cts
 
 
+_CHOSEN = 9
+"""Up to so many elements along the axis are chosen from, as many as fusion writes out."""
+
+
 def _concatenate_kernel(in_types: Sequence[ArrayType], params: Mapping[str, Any]) -> KernelRule:
     """Few elements along the axis are chosen from; otherwise each part is written by a loop of its own."""
     lengths = [x.shape[params["axis"]] for x in in_types]
     if all(isinstance(n, int) for n in lengths) and sum(lengths) <= _CHOSEN:
         return Pull(_concatenate_pull, static=("axis",))
     return Statements(_concatenate_statements, static=("axis",))
-
-
-_CHOSEN = 9
 
 
 def _concatenate_pull(b: Any, index: Any, reads: Any, types: Sequence[ArrayType], out: Any, *, axis: int) -> Any:

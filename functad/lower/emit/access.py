@@ -71,7 +71,7 @@ class Place:
 
 def _group(instr: Load | Store | Reduce | Scatter, place: Linear, step: Poly, scattered: bool) -> tuple[int, int]:
     shape = instr.buffer.shape
-    if len(shape) != 2 or scattered or step != shape[1] or isinstance(instr, Reduce | Scatter):
+    if len(shape) != 2 or scattered or step != shape[1] or isinstance(instr, Scatter):
         return 1, 0
     group, part = shape[1].constant, instr.index[1].offset.constant
     assert group is not None and part is not None

@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from functad.kernel_ir.control import SequenceBuffer
 from functad.kernel_ir.nodes import KernelProgram
 from functad.lower.emit.control import PASSES
 from functad.lower.emit.driver import Driver
+from functad.lower.emit.sequences import release_function, release_name
 from functad.lower.target import Target
 
 __all__ = ["Module", "emit_module"]
@@ -19,18 +21,22 @@ __all__ = ["Module", "emit_module"]
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """LLVM text, the names of the external functions that it calls, and the passes of LLVM's optimiser that it needs."""
+    """LLVM text, the names of the external functions that it calls, the passes of LLVM's optimiser that it needs, and the functions that it
+    exports to free sequences."""
 
     text: str
     externals: frozenset[str]
     passes: tuple[str, ...] = ()
+    releases: tuple[str, ...] = ()
 
 
 def emit_module(program: KernelProgram, target: Target, name: str = "driver", *, threads: bool = True) -> Module:
     """The module that computes a program; its entry is ``name``. Large loops run on several threads if ``threads`` allows it."""
     driver = Driver(program, target, threads)
-    text = driver.emit(name)
+    depths = sorted({b.depth for b in program.outputs if isinstance(b, SequenceBuffer)})
+    text = "\n\n".join([driver.emit(name), *[release_function(driver.code, d) for d in depths]])
     declared = "\n".join(sorted(driver.code.declarations))
     names = re.findall(r"^declare [^@]*@([\w.$]+)\(", declared, re.MULTILINE)
     externals = frozenset(n for n in names if not n.startswith("llvm."))
-    return Module("\n\n".join([declared, *driver.functions, text]) + "\n", externals, PASSES if driver.inner else ())
+    releases = tuple([release_name(d) for d in depths])
+    return Module("\n\n".join([declared, *driver.functions, text]) + "\n", externals, PASSES if driver.inner else (), releases)

@@ -10,7 +10,7 @@ from functad.kernel_ir.control import CELL_WORDS, SequenceBuffer
 from functad.kernel_ir.sizes import product
 from functad.lower.emit.code import Code
 
-__all__ = ["CELL", "clear", "copy", "element_bytes", "empty", "free", "length_place", "release_function", "reserve", "resize"]
+__all__ = ["CELL", "clear", "copy", "element_bytes", "empty", "free", "length_place", "release_function", "release_name", "reserve", "resize"]
 
 CELL = 8 * CELL_WORDS
 """The size of a cell in bytes."""
@@ -116,16 +116,21 @@ def copy(code: Code, sequence: SequenceBuffer, target: str, source: str) -> str:
     return code.emit(f"call i1 @{_copy(code, sequence)}(ptr {target}, ptr {source}, i64 {element_bytes(code, innermost)})")
 
 
-def release_function(name: str, depth: int) -> str:
-    """An exported function that frees what a cell of this depth owns."""
-    return f"define void @{name}(ptr %cell) nounwind {{\nentry:\n  call void @sequence_free.{depth}(ptr %cell)\n  ret void\n}}"
+def release_name(depth: int) -> str:
+    """The exported function that frees what a cell of this depth owns."""
+    return f"functad_release_{depth}"
+
+
+def release_function(code: Code, depth: int) -> str:
+    """Its text."""
+    return f"define void @{release_name(depth)}(ptr %cell) nounwind {{\nentry:\n  call void @{_free(code, depth)}(ptr %cell)\n  ret void\n}}"
 
 
 def _declare(code: Code, *entries: str) -> None:
     code.declarations.update(entries)
 
 
-def _reserve_for(code: Code) -> None:
+def _declare_reserve(code: Code) -> None:
     _declare(code, "declare ptr @realloc(ptr, i64)", "declare i64 @llvm.smax.i64(i64, i64)", _RESERVE)
     _declare(code, "declare { i64, i1 } @llvm.smul.with.overflow.i64(i64, i64)")
 

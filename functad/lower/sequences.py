@@ -1,0 +1,87 @@
+"""Sequences that cross the boundary of compiled code: residuals that one compiled function leaves for another.
+
+Such calls go through ctypes. A sequence of arrays is one array in Python, with the steps along axis 0; one of sequences a list.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from functad.core.seq import Seq
+from functad.ir.types import ArrayType, SeqType
+
+__all__ = ["Cells", "depth_of", "has_sequences"]
+
+
+class Cell(ctypes.Structure):
+    """A sequence in the memory of native code."""
+
+    _fields_ = (("elements", ctypes.c_void_p), ("length", ctypes.c_int64), ("capacity", ctypes.c_int64))
+
+
+def has_sequences(types: Sequence[ArrayType]) -> bool:
+    """Whether any type is a sequence."""
+    return any(isinstance(t, SeqType) for t in types)
+
+
+def depth_of(type: ArrayType) -> int:
+    """How many sequences are inside one another; 0 for an array."""
+    return 1 + depth_of(type.element) if isinstance(type, SeqType) else 0
+
+
+class Cells:
+    """The cells of one call: those given to it live as long as this object, those that it makes are freed once they are read."""
+
+    def __init__(self, free: Callable[[int, int], None]) -> None:
+        self._free = free  # what a cell of a depth at an address owns
+        self._kept: list[Any] = []
+
+    def given(self, seq: Any, type: SeqType) -> int:
+        """The address of a cell that holds a sequence."""
+        cell = Cell(*self._elements(seq, type), len(seq))
+        self._kept.append(cell)
+        return ctypes.addressof(cell)
+
+    def _elements(self, seq: Any, type: SeqType) -> tuple[int, int]:
+        """The address of the elements, and their number."""
+        memory: Any
+        if isinstance(type.element, SeqType):
+            memory = (Cell * max(1, len(seq)))(*[Cell(*self._elements(x, type.element), len(x)) for x in seq.elements])
+            address = ctypes.addressof(memory)
+        else:
+            memory = np.ascontiguousarray(np.asarray(seq.elements, type.dtype).reshape(len(seq), *type.element.shape))
+            address = memory.ctypes.data
+        self._kept.append(memory)
+        return address, len(seq)
+
+    def made(self) -> Cell:
+        """A cell for a result."""
+        cell = Cell()
+        self._kept.append(cell)
+        return cell
+
+    def taken(self, cell: Cell, type: SeqType) -> Seq:
+        """The sequence that native code left in a cell, which owns nothing afterwards."""
+        try:
+            return _sequence(cell, type)
+        finally:
+            self.free(cell, type)
+
+    def free(self, cell: Cell, type: SeqType) -> None:
+        """Give back what a cell owns."""
+        self._free(ctypes.addressof(cell), depth_of(type))
+
+
+def _sequence(cell: Cell, type: SeqType) -> Seq:
+    n = cell.length
+    if isinstance(type.element, SeqType):
+        inner = (Cell * n).from_address(cell.elements) if n else ()
+        return Seq(type, [_sequence(c, type.element) for c in inner])
+    values = np.empty((n, *type.element.shape), type.dtype)
+    if values.nbytes:
+        ctypes.memmove(values.ctypes.data, cell.elements, values.nbytes)
+    return Seq(type, values)
