@@ -13,7 +13,7 @@ from functad.ir.checker import check_program
 from functad.passes.pipeline import PIPELINE, optimize
 from functad.primitives.calls import jit_p
 from functad.testing.numerics import assert_paired, is_double, random_like
-from functad.testing.programs import Example, assert_same, examples
+from functad.testing.programs import Example, assert_same, by_the_evaluator, examples
 from functad.testing.reduction import check_example
 from functad.testing.rules import apply, backward, forward, forward_linear
 from functad.transforms.programs import trace_program
@@ -21,9 +21,9 @@ from functad.transforms.vmap import batch_program
 
 
 @pytest.fixture(autouse=True)
-def quiet():
-    """Random Programs divide by zero; NumPy's warnings about it are no news."""
-    with np.errstate(all="ignore"):
+def evaluator():
+    """What is compared with is the evaluator; random Programs divide by zero, and warnings about it are no news."""
+    with by_the_evaluator():
         yield
 
 

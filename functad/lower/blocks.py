@@ -1,26 +1,41 @@
-"""Running a kernel in blocks on several threads: the one piece of native code that all modules share, compiled once a process.
+"""Running a kernel in blocks on several threads: native code that all modules share, compiled when first needed.
 
-    call void @functad_blocks(ptr @kernel, ptr %data, i64 %length, i64 %rows, ptr %partials, i64 %stride, ptr %errors)
+    %error = call i32 @functad_blocks(ptr @kernel, ptr %data, i64 %length, i64 %work, i64 %grain, i64 %unit, ptr %partials, i64 %stride, ptr %count)
 
-calls ``i32 kernel(ptr data, i64 begin, i64 end, ptr partial)`` for each block of ``rows`` of the indices ``0 .. length - 1``. Block b gets the
-memory at ``partials + b * stride`` for its share of the results that blocks have in common, and its error code goes to ``errors[b]``. How
-the blocks are divided among threads makes no difference to any of that.
+divides the indices ``0 .. length - 1`` into blocks, of which each has about ``work / grain`` of the work (but one in ``MOST``) and a multiple of
+``unit`` indices, and calls ``i32 kernel(ptr data, i64 begin, i64 end, ptr partial)`` for each: at once if there is only one. Block b gets the
+memory at ``partials + b * stride`` for its share of the results that blocks have in common. The result is the smallest error code that is not 0;
+``count`` is how many blocks there were. Then
+
+    call void @functad_blocks_sum_f64(ptr %target, ptr %partials, i64 %stride, i64 %count, i64 %n)
+
+accumulates ``n`` partial results of each block, in order. How blocks are divided among threads makes no difference to any of that.
 """
 
 from __future__ import annotations
 
 import functools
 
+import numpy as np
+
+from functad.ir.types import dtype_name
+from functad.lower.emit.code import Code, memory_type
+from functad.lower.emit.memory import load_one, store_one
+from functad.lower.emit.operations import accumulate
+from functad.lower.emit.parallel import MOST
 from functad.lower.link import Library, link
 from functad.lower.target import Target, emit_object
 from functad.lower.threads import RUNTIME_TEXT, parallel_symbols
 
-__all__ = ["block_symbols"]
+__all__ = ["block_symbol"]
 
-_TEXT = """
-%functad.blocks = type { ptr, ptr, i64, i64, ptr, i64, ptr } ; kernel, data, length, rows, partials, stride, errors
+_TEXT = f"""
+%functad.blocks = type {{ ptr, ptr, i64, i64, ptr, i64, ptr }} ; kernel, data, length, rows, partials, stride, errors
 
-define internal void @functad_block_range(ptr %blocks, i64 %first, i64 %count) {
+declare i64 @llvm.smax.i64(i64, i64)
+declare i32 @llvm.umin.i32(i32, i32)
+
+define internal void @functad_block_range(ptr %blocks, i64 %first, i64 %count) {{
 entry:
   %all = load %functad.blocks, ptr %blocks
   %kernel = extractvalue %functad.blocks %all, 0
@@ -52,10 +67,31 @@ run:
 
 done:
   ret void
-}
+}}
 
-define void @functad_blocks(ptr %kernel, ptr %data, i64 %length, i64 %rows, ptr %partials, i64 %stride, ptr %errors) {
+define i32 @functad_blocks(
+  ptr %kernel, ptr %data, i64 %length, i64 %work, i64 %grain, i64 %unit, ptr %partials, i64 %stride, ptr %count.at
+) {{
+entry:
+  %errors = alloca [{MOST} x i32]
   %blocks = alloca %functad.blocks
+  %shares = sdiv i64 %work, %grain
+  %few = call i64 @llvm.smin.i64(i64 %shares, i64 {MOST})
+  %wanted = call i64 @llvm.smax.i64(i64 %few, i64 1)
+  %least = call i64 @ceiling(i64 %length, i64 %wanted)
+  %units = call i64 @ceiling(i64 %least, i64 %unit)
+  %rounded = mul i64 %units, %unit
+  %rows = call i64 @llvm.smax.i64(i64 %rounded, i64 1)
+  %count = call i64 @ceiling(i64 %length, i64 %rows)
+  store i64 %count, ptr %count.at
+  %several = icmp sgt i64 %count, 1
+  br i1 %several, label %divided, label %whole
+
+whole:
+  %error = call i32 %kernel(ptr %data, i64 0, i64 %length, ptr %partials)
+  ret i32 %error
+
+divided:
   %with.kernel = insertvalue %functad.blocks poison, ptr %kernel, 0
   %with.data = insertvalue %functad.blocks %with.kernel, ptr %data, 1
   %with.length = insertvalue %functad.blocks %with.data, i64 %length, 2
@@ -64,20 +100,59 @@ define void @functad_blocks(ptr %kernel, ptr %data, i64 %length, i64 %rows, ptr 
   %with.stride = insertvalue %functad.blocks %with.partials, i64 %stride, 5
   %with.errors = insertvalue %functad.blocks %with.stride, ptr %errors, 6
   store %functad.blocks %with.errors, ptr %blocks
-  %rounded = add i64 %length, %rows
-  %over = sub i64 %rounded, 1
-  %count = sdiv i64 %over, %rows
   call void @functad_parallel(ptr @functad_block_range, ptr %blocks, i64 %count)
-  ret void
-}
+  br label %head
+
+head: ; the smallest error code, as an unsigned number less one
+  %block = phi i64 [ 0, %divided ], [ %next, %head ]
+  %smallest = phi i32 [ -1, %divided ], [ %smaller, %head ]
+  %error.at = getelementptr i32, ptr %errors, i64 %block
+  %one = load i32, ptr %error.at
+  %less = sub i32 %one, 1
+  %smaller = call i32 @llvm.umin.i32(i32 %smallest, i32 %less)
+  %next = add i64 %block, 1
+  %more = icmp slt i64 %next, %count
+  br i1 %more, label %head, label %done
+
+done:
+  %result = add i32 %smaller, 1
+  ret i32 %result
+}}
+
+define internal i64 @ceiling(i64 %x, i64 %y) {{
+  %above = add i64 %x, %y
+  %last = sub i64 %above, 1
+  %quotient = sdiv i64 %last, %y
+  ret i64 %quotient
+}}
 """
 
 
-def block_symbols() -> dict[str, int]:
-    """The address of ``functad_blocks``, to be imported into linked code."""
-    return {"functad_blocks": _library().address("functad_blocks")}
+@functools.cache
+def block_symbol(name: str) -> int:
+    """The address of ``functad_blocks`` or of one of the functions that accumulate partial results, to be imported into linked code."""
+    return _library(name).address(name)
 
 
 @functools.cache
-def _library() -> Library:
-    return link(emit_object(RUNTIME_TEXT + _TEXT, Target.host()), parallel_symbols(), ["functad_blocks"])
+def _library(name: str) -> Library:
+    if name == "functad_blocks":
+        return link(emit_object(RUNTIME_TEXT + _TEXT, Target.host()), parallel_symbols(), [name])
+    op, dtype = name.removeprefix("functad_blocks_").split("_")
+    kind = "?" if dtype == "bool" else f"{dtype[0]}{int(dtype[1:]) // 8}"
+    return link(emit_object(_accumulation(name, op, np.dtype(kind)), Target.host()), {}, [name])
+
+
+def _accumulation(name: str, op: str, dtype: np.dtype) -> str:
+    code, type = Code(set()), memory_type(dtype)
+    with code.when(code.emit("icmp sgt i64 %n, 0"), ()), code.loop("0", "%n", 1, ()) as index:
+        target = code.offset(type, "%target", index)
+        first = load_one(code, dtype, code.offset(type, "%partials", index))
+        store_one(code, dtype, target, first)
+        with code.when(code.emit("icmp sgt i64 %count, 1"), ()), code.loop("1", "%count", 1, ()) as block:
+            part = code.offset(type, code.offset("i8", "%partials", code.mul(block, "%stride")), index)
+            values = [load_one(code, dtype, pointer) for pointer in (target, part)]
+            store_one(code, dtype, target, accumulate(code.scalar, op, dtype, *values))
+    text = code.function(f"void @{name}(ptr %target, ptr %partials, i64 %stride, i64 %count, i64 %n)", "void")
+    assert dtype_name(dtype) in name
+    return "\n".join([*sorted(code.declarations), text])

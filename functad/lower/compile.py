@@ -26,7 +26,7 @@ from functad.kernel_ir.nodes import KernelProgram
 from functad.kernel_ir.printer import format_program
 from functad.lower.abstract import Abstract, abstract
 from functad.lower.blas import blas_symbols
-from functad.lower.blocks import block_symbols
+from functad.lower.blocks import block_symbol
 from functad.lower.cache import Cache
 from functad.lower.emit import OUT_OF_MEMORY, SIZE_OVERFLOW, emit_module, release_name
 from functad.lower.entry import make_entry
@@ -241,8 +241,8 @@ def _addresses(externals: frozenset[str]) -> dict[str, int]:
     for name in externals - C_LIBRARY:
         if name in own:
             found[name] = own[name]
-        elif name == "functad_blocks":
-            found[name] = block_symbols()[name]
+        elif name.startswith("functad_blocks"):
+            found[name] = block_symbol(name)
         elif name.startswith("functad_"):
             found[name] = blas_symbols()[name]
         else:

@@ -11,13 +11,15 @@ continuous (comparisons, floor, conversion to integers) is applied only to value
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
 import numpy as np
 
+from functad import config
 from functad.core.primitive import REGISTRY, Primitive, Sample
 from functad.errors import FunctadError, MissingExtraError
 from functad.ir.builder import ProgramBuilder
@@ -30,7 +32,7 @@ try:
 except ImportError as error:
     raise MissingExtraError("functad.testing.programs draws with hypothesis; install functad[test]") from error
 
-__all__ = ["Example", "assert_same", "examples", "tolerances"]
+__all__ = ["Example", "assert_same", "by_the_evaluator", "examples", "tolerances"]
 
 SHAPES = ((), (), (3,), (2, 3), (1,), (0,), (2, 1, 3), (4, 0), (1, 1), (17,), (1030,), (33, 20), (2, 3, 37))
 DTYPES = tuple(np.dtype(t) for t in (np.float64, np.float64, np.float64, np.float32, np.complex128, np.int64, np.int32, np.bool_, np.uint8))
@@ -146,7 +148,7 @@ class Growth:
         if jumps(primitive, types, out_types) and (self.smooth or not exact):
             return
         try:
-            with np.errstate(all="ignore"):
+            with by_the_evaluator():
                 found = primitive.evaluate(*[o.value for o in operands], **params)
         except (ValueError, ArithmeticError, IndexError):  # an empty maximum, an index out of bounds
             return
@@ -176,6 +178,13 @@ def jumps(primitive: Primitive, types: Sequence[ArrayType], out_types: Sequence[
     if any(t.dtype.kind == "c" for t in types):
         return primitive.linear is None  # most others have branch cuts
     return primitive.jvp is None and primitive.jvp_call is None and primitive.name != "stop_gradient"
+
+
+@contextmanager
+def by_the_evaluator() -> Iterator[None]:
+    """Calls in a Program are run by the NumPy evaluator too, and nothing warns."""
+    with np.errstate(all="ignore"), config.backend("evaluator"):
+        yield
 
 
 def rounds(primitive: Primitive, types: Sequence[ArrayType], out_types: Sequence[ArrayType]) -> bool:
@@ -326,7 +335,7 @@ def disturbed(program: Program, args: Sequence[Any], rng: np.random.Generator) -
         rounding = rounds(eqn.primitive, types, out_types)
         # operands too: rounding inside a sum is relative to its terms, not to what is left of them
         shaken = rounding and not (determined and jumps(eqn.primitive, types, out_types))
-        with np.errstate(all="ignore"):
+        with by_the_evaluator():
             found = eqn.primitive.evaluate(*[noisy(read(a), rng) if shaken else read(a) for a in eqn.inputs], **eqn.params)
         for v, out in zip(eqn.outputs, found if eqn.primitive.multiple_results else (found,), strict=True):
             values[v] = noisy(out, rng) if rounding else out

@@ -7,7 +7,7 @@ from typing import Any
 
 from functad.ir.dce import dce
 from functad.ir.program import Eqn, Literal, Program, Var
-from functad.testing.programs import Example, assert_same
+from functad.testing.programs import Example, assert_same, by_the_evaluator
 
 __all__ = ["check_example", "reduce_example"]
 
@@ -34,7 +34,8 @@ def all_values(example: Example) -> dict[Var, Any]:
     """The value of each variable, by the NumPy evaluation of each equation."""
     values: dict[Var, Any] = dict(zip(example.program.inputs, example.args, strict=True))
     for eqn in example.program.eqns:
-        found = eqn.primitive.evaluate(*[a.value if isinstance(a, Literal) else values[a] for a in eqn.inputs], **eqn.params)
+        with by_the_evaluator():
+            found = eqn.primitive.evaluate(*[a.value if isinstance(a, Literal) else values[a] for a in eqn.inputs], **eqn.params)
         values.update(zip(eqn.outputs, found if eqn.primitive.multiple_results else (found,), strict=True))
     return values
 

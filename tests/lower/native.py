@@ -12,7 +12,7 @@ from functad.kernel_ir.checker import check_program
 from functad.kernel_ir.evaluator import evaluate_program
 from functad.kernel_ir.nodes import Buffer, KernelProgram
 from functad.lower.blas import blas_symbols
-from functad.lower.blocks import block_symbols
+from functad.lower.blocks import block_symbol
 from functad.lower.emit import emit_module
 from functad.lower.link import link
 from functad.lower.math.libm import libm_address
@@ -30,9 +30,11 @@ class Native:
         check_program(program)
         self.program = program
         self.module = emit_module(program, target, threads=threads)
-        known = {**blas_symbols(), **block_symbols(), **symbols}
-        addresses = {n: known[n] if n in known else libm_address(n) for n in self.module.externals - C_LIBRARY}
-        self.library = link(emit_object(self.module.text, target), addresses, ["driver"])
+        known = {**blas_symbols(), **symbols}
+        find = {
+            n: known.get(n) or (block_symbol(n) if n.startswith("functad_blocks") else libm_address(n)) for n in self.module.externals - C_LIBRARY
+        }
+        self.library = link(emit_object(self.module.text, target), find, ["driver"])
         self.entry = ctypes.CFUNCTYPE(ctypes.c_int32, *[ctypes.c_void_p] * 3)(self.library.address("driver"))
 
     def __call__(self, inputs: Sequence[Any], symbols: Sequence[int] = (), *, end: bool = True) -> tuple[list[np.ndarray], int]:

@@ -390,6 +390,22 @@ def test_several_results_of_one_loop() -> None:
         agree(program, [data((n, m))], [n, m, 0], native=native)
 
 
+@pytest.mark.parametrize("op", ["sum", "max"])
+def test_elements_that_no_point_reduces_to_hold_the_neutral_one(op: str) -> None:
+    x, out, edges, one = source(N, M), result(N, 3), result(poly(N) + 2), result(5)
+
+    def build(b: Builder) -> None:
+        v = b.load(x, (axis(0), axis(1)))
+        b.reduce(out, (axis(0), Affine(1)), op, v)
+        b.reduce(edges, (axis(0) + 1,), op, v)
+        b.reduce(one, (Affine(2),), op, v)
+
+    program = one_kernel((N, M), (x,), (out, edges, one), build)
+    native = Native(program)
+    for n, m in [(1, 1), (5, 9), (9, 1030), (0, 3), (3, 0)]:
+        agree(program, [data((n, m))], [n, m, 0], native=native, atol=1e-13)
+
+
 def test_sum_of_a_value_from_outside_of_the_loop_counts_each_point() -> None:
     x, out = source(N), result(N)
     program = one_kernel((N, M), (x,), (out,), lambda b: b.reduce(out, (axis(0),), "sum", b.load(x, (axis(0),))))

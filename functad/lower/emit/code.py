@@ -59,10 +59,10 @@ class Carried:
 class Code:
     """One function: ``prologue`` (sizes) and ``lines``, both of its first block until the first label.
 
-    ``outlined`` are the scalar operations that it calls as functions rather than contains, and whether these are written yet.
+    ``outlined`` are the operations that it calls as functions rather than contains, and the widths for which these are written yet.
     """
 
-    def __init__(self, declarations: set[str], outlined: dict[tuple[str, np.dtype], bool] | None = None) -> None:
+    def __init__(self, declarations: set[str], outlined: dict[tuple[str, np.dtype], set[int]] | None = None) -> None:
         self.declarations = declarations
         self.outlined = {} if outlined is None else outlined
         self.prologue: list[str] = []

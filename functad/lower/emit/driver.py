@@ -35,7 +35,10 @@ SIZE_OVERFLOW = -2
 """What the driver returns where a matrix has more rows or columns than BLAS can count."""
 
 OFTEN = 4
-"""A math function that code without loops uses so often is called."""
+"""A math function that code without loops uses so often is called, not written out."""
+
+OFTEN_IN_LOOPS = 8
+"""The same for loops, where a call costs more: vectors in registers do not outlive it."""
 
 Step = Statement | list[Kernel]
 """What the driver does at a time: a statement, or a function of several kernels without loops."""
@@ -145,14 +148,16 @@ class Driver:
                 room = CHUNK - size(s.body)
         return steps
 
-    def _outlined(self) -> dict[tuple[str, np.dtype], bool]:
-        """Functions of the math library that code without loops calls, since it uses them often."""
-        uses = Counter(
-            (i.op, i.args[-1].dtype)
-            for s in self.body if isinstance(s, Kernel) and not s.axes
-            for i in s.body if isinstance(i, Compute) and is_long(i.op)
-        )  # fmt: skip
-        return {use: False for use, count in uses.items() if count >= OFTEN}
+    def _outlined(self) -> dict[tuple[str, np.dtype], set[int]]:
+        """Functions of the math library that are called, since they are used often."""
+        straight: Counter[tuple[str, np.dtype]] = Counter()
+        loops: Counter[tuple[str, np.dtype]] = Counter()
+        for s in self.body:
+            if isinstance(s, Kernel):
+                uses = loops if s.axes else straight
+                uses.update([(i.op, i.args[-1].dtype) for i in s.body if isinstance(i, Compute) and is_long(i.op)])
+        often = {use for use, count in straight.items() if count >= OFTEN} | {use for use, count in loops.items() if count >= OFTEN_IN_LOOPS}
+        return {use: set() for use in often}
 
     def _scalars_in_memory(self) -> dict[Buffer, None]:
         """The scalar temporaries that loops or helpers write, or that two functions share."""
@@ -240,7 +245,7 @@ class Driver:
 
     def _at_once(self, kernel: Kernel, arrays: Sequence[Buffer], scalars: Sequence[Buffer]) -> None:
         """A function whose parameters are the addresses of arrays and the values of scalars."""
-        code, name = Code(self.code.declarations), self._name(kernel.name)
+        code, name = Code(self.code.declarations, self.code.outlined), self._name(kernel.name)
         types = [code.scalar.ty(dtype_name(b.dtype)) for b in scalars]
         parameters = [f"ptr noalias %b{k}" for k in range(len(arrays))] + [f"{type} %r{k}" for k, type in enumerate(types)]
         result = self.nests[id(kernel)].emit(code, _numbered(arrays, "%b"), _numbered(scalars, "%r"))
@@ -254,7 +259,7 @@ class Driver:
     def _in_blocks(self, kernel: Kernel, arrays: Sequence[Buffer], scalars: Sequence[Buffer]) -> None:
         """A function of a range of indices, whose other parameters are in an array; it is called once, or by several threads."""
         blocks, nest = self.blocks[id(kernel)], self.nests[id(kernel)]
-        code, name = Code(self.code.declarations), self._name(kernel.name)
+        code, name = Code(self.code.declarations, self.code.outlined), self._name(kernel.name)
         own = [b for b in arrays if b not in blocks.partial]
         pointers, values = _unpacked(code, own, scalars)
         pointers.update({b: code.offset("i8", "%partials", str(offset)) for b, offset in blocks.partial.items()})

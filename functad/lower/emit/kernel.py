@@ -24,7 +24,7 @@ from functad.kernel_ir.nodes import (
     Value,
 )
 from functad.kernel_ir.ops import identity
-from functad.kernel_ir.sizes import product
+from functad.kernel_ir.sizes import poly, product
 from functad.lower.emit.access import Addresses, Place
 from functad.lower.emit.code import Carried, Code, memory_type
 from functad.lower.emit.memory import Span, lane_mask, splat, store_one
@@ -60,7 +60,8 @@ class LoopNest:
         self.width = 1 if nest.vector is None else self._width(target)
         self.constants: dict[Value, object] = {i.out: i.value for i in self.body if isinstance(i, Const)}
         self._sort()
-        self.weight = sum(cost(i.op, i.args[-1].dtype) for i in self.levels[self.last + 1] if isinstance(i, Compute))
+        self._whole_stores = self._find_whole_stores()
+        self.weight = self._weight()
         self.written_out = self._written_out()
         self.checks = any(isinstance(i, Check) for i in self.body)
 
@@ -74,6 +75,13 @@ class LoopNest:
         while length is not None and width >= 2 * length and width > 1:
             width //= 2
         return width
+
+    def _weight(self) -> int:
+        """About the instructions of the body; elements that lie apart are moved lane by lane."""
+        body = self.levels[self.last + 1]
+        computing = sum(cost(i.op, i.args[-1].dtype) for i in body if isinstance(i, Compute))
+        places = [self.places[id(i)] for i in body if id(i) in self.places]
+        return computing + sum(2 * self.width for place in places if self.width > 1 and place.varies and not place.contiguous)
 
     def _sort(self) -> None:
         """Instructions by the loop that they are written in, and what is needed to place them."""
@@ -136,12 +144,26 @@ class LoopNest:
         return len(self.written_out) == len(self.axes)
 
     def stored_whole(self, instr: Reduce) -> bool:
-        """Whether a reduction's result is complete when it is first stored: no loop outside of its scope reduces."""
-        scope = self._scope(instr)
+        """Whether a result need only be stored: no loop outside of its scope reduces, and no element of the buffer goes without."""
+        return id(instr) in self._whole_stores
+
+    def _find_whole_stores(self) -> set[int]:
+        found: set[int] = set()
+        reductions = [i for i in self.body if isinstance(i, Reduce)]
+        for root in {i.buffer.root: None for i in reductions}:
+            own = [i for i in reductions if i.buffer.root is root]
+            elements = poly(0)
+            for instr in own:
+                elements = elements + product(self.axes[: self._scope(instr) + 1])
+            if elements == product(root.shape) and all(map(self._separate, own)):
+                found.update(map(id, own))
+        return found
+
+    def _separate(self, instr: Reduce) -> bool:
+        """Whether the loops outside of a result's scope, and no others, each run through elements of their own."""
         plain = [a.terms[0][0] for a in instr.index if len(a.terms) == 1]
         mentioned = {atom for atom, _ in linear(instr.buffer, instr.index).terms}
-        separate = len(plain) == sum(bool(a.terms) for a in instr.index)
-        return separate and mentioned == set(range(scope + 1))
+        return len(plain) == sum(bool(a.terms) for a in instr.index) and mentioned == set(range(self._scope(instr) + 1))
 
     # ---- the whole
 

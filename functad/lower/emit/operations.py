@@ -31,14 +31,14 @@ def operation(lanes: Lanes, op: str, operand: np.dtype, out: np.dtype, args: lis
     return _LONG[op](lanes, dtype, *args)
 
 
-def outlined(code: Code, op: str, dtype: np.dtype, args: list[str]) -> str:
-    """Emits a call of a function of the module that computes ``op`` on scalars: long code that uses it often is compiled much faster."""
-    name, ty = f"@functad_scalar_{op}_{dtype_name(dtype)}", code.scalar.ty(dtype_name(dtype))
-    if not code.outlined[op, dtype]:
-        code.outlined[op, dtype] = True
+def outlined(code: Code, op: str, dtype: np.dtype, args: list[str], width: int) -> str:
+    """Emits a call of a function of the module that computes ``op``: long code that uses it often is compiled much faster."""
+    name, ty = f"@functad_{op}_{dtype_name(dtype)}_{width}", code.lanes(width).ty(dtype_name(dtype))
+    if width not in code.outlined[op, dtype]:
+        code.outlined[op, dtype].add(width)
         body = Code(code.declarations)
         parameters = [f"%x{k}" for k in range(len(args))]
-        result = operation(body.scalar, op, dtype, dtype, parameters)
+        result = operation(body.lanes(width), op, dtype, dtype, parameters)
         signature = f"internal {ty} {name}({', '.join(f'{ty} {x}' for x in parameters)}) nounwind"
         code.declarations.add(body.function(signature, f"{ty} {result}"))
     return code.emit(f"call {ty} {name}({', '.join(f'{ty} {x}' for x in args)})")

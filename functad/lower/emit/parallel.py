@@ -12,13 +12,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from functad.ir.types import dtype_name
 from functad.kernel_ir.nodes import Buffer, Reduce, Scan, Scatter, Store
 from functad.kernel_ir.sizes import poly, product
-from functad.lower.emit.code import Carried, Code, memory_type
+from functad.lower.emit.code import Code
 from functad.lower.emit.kernel import LoopNest
-from functad.lower.emit.memory import load_one, store_one
 from functad.lower.emit.nest import linear
-from functad.lower.emit.operations import accumulate
 from functad.lower.emit.reduce import BLOCK
 from functad.lower.emit.workspace import stack
 
@@ -84,78 +83,33 @@ def _along(nest: LoopNest, axis: int) -> Blocks | None:
 
 
 class Division:
-    """The code that runs a nest in blocks, written into the driver; ``partials`` is the memory for partial results."""
+    """The call that runs a nest in blocks, written into the driver; ``partials`` is the memory for partial results."""
 
     def __init__(self, code: Code, blocks: Blocks, partials: str) -> None:
         self.code = code
         self.blocks = blocks
         self.partials = partials
-        self.length = code.size(blocks.nest.axes[blocks.axis])
-        self.rows, self.count = self._divide()
+        self.count = stack(code, 8)
 
     def run(self, kernel: str, data: str) -> str:
         """Calls the kernel for all blocks; the result is the smallest error code that is not 0, or 0."""
-        code = self.code
-        errors = stack(code, 4 * MOST)
-        code.declarations.add("declare void @functad_blocks(ptr, ptr, i64, i64, ptr, i64, ptr)")
-
-        def at_once() -> list[str]:
-            return [code.emit(f"call i32 {kernel}(ptr {data}, i64 0, i64 {self.length}, ptr {self.partials})")]
-
-        def apart() -> list[str]:
-            arguments = f"ptr {kernel}, ptr {data}, i64 {self.length}, i64 {self.rows}, ptr {self.partials}, i64 {self.blocks.stride}, ptr {errors}"
-            code.line(f"call void @functad_blocks({arguments})")
-            return [self._first_error(errors)] if self.blocks.nest.checks else ["0"]
-
-        return code.either(code.emit(f"icmp slt i64 {self.count}, 2"), at_once, apart, ["i32"])[0]
+        code, nest = self.code, self.blocks.nest
+        length = code.size(nest.axes[self.blocks.axis])
+        work = code.size(product(nest.axes) * (nest.weight + MEMORY))
+        unit = BLOCK if self.blocks.axis == nest.vector else 1
+        code.declarations.add("declare i32 @functad_blocks(ptr, ptr, i64, i64, i64, i64, ptr, i64, ptr)")
+        return code.emit(
+            f"call i32 @functad_blocks(ptr {kernel}, ptr {data}, i64 {length}, i64 {work}, i64 {GRAIN}, i64 {unit}, "
+            f"ptr {self.partials}, i64 {self.blocks.stride}, ptr {self.count})"
+        )
 
     def combine(self, pointers: Mapping[Buffer, str]) -> None:
         """Accumulate the partial results, block by block, where the whole ones belong."""
         code = self.code
+        if self.blocks.partial:
+            count = code.emit(f"load i64, ptr {self.count}")
         for root, offset in self.blocks.partial.items():
-            size, type = product(root.shape).constant, memory_type(root.dtype)
-            source, target = code.offset("i8", self.partials, str(offset)), pointers[root]
-            code.declarations.add("declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)")
-            assert size is not None
-            code.line(f"call void @llvm.memcpy.p0.p0.i64(ptr {target}, ptr {source}, i64 {size * root.dtype.itemsize}, i1 false)")
-            if not size:
-                continue
-            with code.when(code.emit(f"icmp sgt i64 {self.count}, 1"), ()), code.loop("1", self.count, 1, ()) as block:
-                place = code.offset("i8", source, code.mul(block, str(self.blocks.stride)))
-                with code.loop("0", str(size), 1, ()) as index:
-                    total, part = code.offset(type, target, index), code.offset(type, place, index)
-                    values = [load_one(code, root.dtype, pointer) for pointer in (total, part)]
-                    store_one(code, root.dtype, total, accumulate(code.scalar, self.blocks.ops[root], root.dtype, *values))
-
-    def _first_error(self, errors: str) -> str:
-        """The smallest error code of the blocks: as an unsigned number less one."""
-        code = self.code
-        smallest = Carried("i32", "-1")
-        with code.loop("0", self.count, 1, [smallest]) as block:
-            error = code.emit(f"load i32, ptr {code.offset('i32', errors, block)}")
-            smallest.name = code.scalar.intrinsic("umin", "u32", smallest.name, code.emit(f"sub i32 {error}, 1"))
-        return code.emit(f"add i32 {smallest.name}, 1")
-
-    def _divide(self) -> tuple[str, str]:
-        """Indices a block, and blocks: one where there is little work."""
-        code, nest = self.code, self.blocks.nest
-        work = code.size(product(nest.axes) * (nest.weight + MEMORY))
-        wanted = self._maximum("1", code.minimum(self._quotient(work, GRAIN), str(MOST)))
-        rows = self._ceiling(self.length, wanted)
-        if self.blocks.axis == nest.vector:
-            rows = code.mul(self._ceiling(rows, str(BLOCK)), str(BLOCK))
-        return rows, self._maximum("1", self._ceiling(self.length, self._maximum("1", rows)))
-
-    def _quotient(self, x: str, y: int) -> str:
-        return str(int(x) // y) if x[0] != "%" else self.code.emit(f"sdiv i64 {x}, {y}")
-
-    def _ceiling(self, x: str, y: str) -> str:
-        """x / y, rounded up."""
-        if x[0] != "%" and y[0] != "%":
-            return str(-(-int(x) // int(y)))
-        return self.code.emit(f"sdiv i64 {self.code.sub(self.code.add(x, y), '1')}, {y}")
-
-    def _maximum(self, x: str, y: str) -> str:
-        if x[0] != "%" and y[0] != "%":
-            return str(max(int(x), int(y)))
-        return self.code.scalar.intrinsic("smax", "i64", x, y)
+            name = f"@functad_blocks_{self.blocks.ops[root]}_{dtype_name(root.dtype)}"
+            code.declarations.add(f"declare void {name}(ptr, ptr, i64, i64, i64)")
+            source = code.offset("i8", self.partials, str(offset))
+            code.line(f"call void {name}(ptr {pointers[root]}, ptr {source}, i64 {self.blocks.stride}, i64 {count}, i64 {product(root.shape)})")

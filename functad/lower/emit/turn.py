@@ -113,8 +113,8 @@ class Turn:
 
     def _compute(self, instr: Compute) -> str:
         args, dtype = [self.operand(a) for a in instr.args], instr.args[-1].dtype
-        if self.span.width == 1 and (instr.op, dtype) in self.code.outlined:
-            return outlined(self.code, instr.op, dtype, args)
+        if (instr.op, dtype) in self.code.outlined:
+            return outlined(self.code, instr.op, dtype, args, self.span.width)
         return operation(self.lanes, instr.op, dtype, instr.out.dtype, args)
 
     def _axis_index(self, axis: int) -> str:
