@@ -87,12 +87,13 @@ class Jitted:
         from functad.lower.compile import compiled_of, entry_for
         from functad.lower.execute import native_call
 
+        compiled = compiled_of(traced.program)
         if traced.entry is None and not kwargs and not traced.arrays:
             dynamic, static = self.split_static(args, kwargs)
             fixed = {i: value.value for i, value in static[0]}
             signature = entry_signature(dynamic[0], fixed, leaves, traced.out_tree, traced.program.out_types)
             if signature is not None:
-                traced.entry = entry_for(compiled_of(traced.program), signature, self._slow, name_of(self._f))
+                traced.entry = entry_for(compiled, signature, self._slow, name_of(self._f))
         if traced.entry is not None:
             type(self).__call__ = staticmethod(traced.entry)  # type: ignore[method-assign]
         return native_call(traced.program)

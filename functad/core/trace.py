@@ -217,21 +217,25 @@ class Trace:
 
     def run(self) -> None:
         """Evaluate all equations that are not evaluated yet and whose operands have values."""
-        eqns, env = self.eqns, self.env
-        while self.cursor < len(eqns):
-            eqn = eqns[self.cursor]
-            self.cursor += 1
-            if eqn.outputs[0] in env:
-                continue
-            values = [self.lookup(a) for a in eqn.inputs]
-            if any(v is ABSENT for v in values):
-                continue
-            with using(None):
+        eqns, env, lookup = self.eqns, self.env, self.lookup
+        token = _current.set(None)
+        try:
+            while self.cursor < len(eqns):
+                eqn = eqns[self.cursor]
+                self.cursor += 1
+                outputs = eqn.outputs
+                if outputs[0] in env:
+                    continue
+                values = [lookup(a) for a in eqn.inputs]
+                if any([v is ABSENT for v in values]):
+                    continue
                 result = eqn.primitive.evaluate(*values, **eqn.params)
-            if eqn.primitive.multiple_results:
-                env.update(zip(eqn.outputs, result, strict=True))
-            else:
-                env[eqn.outputs[0]] = result
+                if eqn.primitive.multiple_results:
+                    env.update(zip(outputs, result, strict=True))
+                else:
+                    env[outputs[0]] = result
+        finally:
+            _current.reset(token)
 
     def value(self, var: Var) -> Any:
         """The value of a variable of this trace, computed now if need be; ABSENT if it has none."""

@@ -16,7 +16,7 @@ import numpy as np
 
 from functad import config, errors
 from functad.core.seq import Seq
-from functad.errors import InternalError, ShapeError
+from functad.errors import DtypeError, InternalError, ShapeError
 from functad.ir.key import structural_key
 from functad.ir.program import Program, sub_programs
 from functad.ir.types import ArrayType, SeqType
@@ -90,6 +90,7 @@ class Compiled:
     """A Program ready to run."""
 
     def __init__(self, program: Program, target: Target) -> None:
+        refuse_unknown_dtypes(program)
         found = abstract(program)
         self.code = _codes.get((structural_key(found.program), target), lambda: Code(found, target))
         self.name = program.name or "function"
@@ -134,6 +135,21 @@ def failure(kernels: KernelProgram, code: int, symbols: Sequence[int], location:
     message = info.message.format(*[size.evaluate(symbols) for size in info.sizes])
     error: Exception = getattr(errors, info.error)(message if location is None else f"{message}, at {location}")
     return error
+
+
+NATIVE_DTYPES = frozenset("?bhilqBHILQfdFD")
+"""Character codes of the dtypes that loops compute in; half and extended precision are not among them."""
+
+
+def refuse_unknown_dtypes(program: Program) -> None:
+    """Name the first value of a dtype that native code does not have."""
+    for eqn in program.eqns:
+        for atom in (*eqn.inputs, *eqn.outputs):
+            if atom.type.dtype.char not in NATIVE_DTYPES:
+                raise DtypeError(
+                    f"native code has no {atom.type.dtype}, which {eqn.primitive.name} takes or gives{f' at {eqn.loc}' if eqn.loc else ''}; "
+                    "convert with .astype(np.float32) or .astype(float), or leave jit out"
+                )
 
 
 def compile_program(program: Program, target: Target | None = None) -> Compiled:

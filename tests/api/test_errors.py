@@ -261,6 +261,13 @@ def test_unhashable_static_argument() -> None:
         fd.jit(lambda x, n: x, static_argnames="m")
 
 
+def test_jit_of_half_and_extended_precision() -> None:
+    for dtype in (np.float16, np.longdouble):
+        with raises(DtypeError, "native code has no", np.dtype(dtype).name, "astype", "test_errors.py"):
+            fd.jit(lambda x: x * 2)(np.ones(3, dtype))
+    assert fd.vjp(lambda x: x * 2, np.ones(3, np.float16))[0].dtype == np.float16
+
+
 def test_vmap_sizes_and_axes() -> None:
     with raises(ShapeError, "different sizes", "arguments[0][0]: 3", "arguments[0][1]: 4"):
         fd.vmap(lambda x, y: x + y)(X, np.ones(4))
