@@ -11,6 +11,7 @@ from functad import lax as lax
 from functad import nn as nn
 from functad import numpy as numpy
 from functad import primitives as primitives
+from functad.api.custom import custom_jvp, custom_vjp
 from functad.api.gradients import grad, value_and_grad
 from functad.api.jacobians import hessian, hvp, jacfwd, jacobian, jacrev, vhp
 from functad.api.jit import jit
@@ -24,6 +25,6 @@ from functad.version import VERSION
 __version__ = VERSION
 
 __all__ = [
-    "at", "eval_shape", "grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linear_transpose", "linearize", "make_ir",
+    "at", "custom_jvp", "custom_vjp", "eval_shape", "grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linear_transpose", "linearize", "make_ir",
     "stop_gradient", "tree_map", "value_and_grad", "vhp", "vjp", "vmap",
 ]  # fmt: skip

@@ -42,7 +42,12 @@ class Traced:
 
     def valid(self) -> bool:
         """Whether the closed-over arrays still hold what they held."""
-        return all([np.array_equal(array, held, equal_nan=array.dtype.kind in "fc") for array, held in self.arrays])
+        return all([array.shape == held.shape and np.array_equal(bits(array), bits(held)) for array, held in self.arrays])
+
+
+def bits(array: np.ndarray) -> np.ndarray:
+    """What an array holds, bit by bit: NaN is equal to itself there, and -0.0 is not 0.0."""
+    return np.ascontiguousarray(array).view(f"u{min(array.itemsize, 8)}")
 
 
 class Jitted:

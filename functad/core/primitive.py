@@ -81,12 +81,14 @@ class Primitive:
         Whether evaluation can raise on some values (an index out of bounds).
     linearize
         For primitives with sub-Programs: ``linearize(in_types, params, mask) -> LinearRule`` in place of what jvp and transpose give.
+    expands
+        Whether an equation is a call of its param ``program``, which inlining may put in its place.
     jvp_call
         For primitives with sub-Programs: ``jvp_call(primals, tangents, **params) -> (results, their tangents)`` in place of ``jvp``.
     """
 
     __slots__ = (
-        "_signatures", "batch", "evaluate", "jvp", "jvp_call", "kernel", "linear", "linearize", "may_raise", "multiple_results", "name", "samples",
+        "_signatures", "batch", "evaluate", "expands", "jvp", "jvp_call", "kernel", "linear", "linearize", "may_raise", "multiple_results", "name", "samples",
         "transpose", "type_rule",
     )  # fmt: skip
 
@@ -106,6 +108,7 @@ class Primitive:
         samples: Callable[[], Iterable[Sample]] = tuple,
         linearize: Callable[..., Any] | None = None,
         jvp_call: Callable[..., Any] | None = None,
+        expands: bool = False,
     ) -> None:
         if name in REGISTRY:
             raise InternalError(f"primitive {name!r} is declared twice")
@@ -122,6 +125,7 @@ class Primitive:
         self.samples = samples
         self.linearize = linearize
         self.jvp_call = jvp_call
+        self.expands = expands
         self._signatures: dict[Any, Signature] = {}
         REGISTRY[name] = self
 

@@ -217,23 +217,28 @@ class Trace:
 
     def run(self) -> None:
         """Evaluate all equations that are not evaluated yet and whose operands have values."""
-        eqns, env, lookup = self.eqns, self.env, self.lookup
+        eqns, env = self.eqns, self.env
         token = _current.set(None)
         try:
             while self.cursor < len(eqns):
                 eqn = eqns[self.cursor]
                 self.cursor += 1
-                outputs = eqn.outputs
-                if outputs[0] in env:
+                if eqn.outputs[0] in env:
                     continue
-                values = [lookup(a) for a in eqn.inputs]
-                if any([v is ABSENT for v in values]):
-                    continue
-                result = eqn.primitive.evaluate(*values, **eqn.params)
-                if eqn.primitive.multiple_results:
-                    env.update(zip(outputs, result, strict=True))
+                values = []
+                for atom in eqn.inputs:
+                    value = atom.value if type(atom) is Literal else env.get(atom, ABSENT)  # type: ignore[arg-type]
+                    if value is ABSENT:
+                        value = self.lookup(atom)
+                        if value is ABSENT:
+                            break
+                    values.append(value)
                 else:
-                    env[outputs[0]] = result
+                    result = eqn.primitive.evaluate(*values, **eqn.params)
+                    if eqn.primitive.multiple_results:
+                        env.update(zip(eqn.outputs, result, strict=True))
+                    else:
+                        env[eqn.outputs[0]] = result
         finally:
             _current.reset(token)
 

@@ -91,7 +91,8 @@ class Tracer:
             raise TracerConversionError(
                 f"{asked} of a traced {self.type}{_at()}: only a value with one element can be converted; use np.any, np.all or an index"
             )
-        return np.asarray(self.owner.force(self.variable, asked)).reshape(())[()]
+        value = self.owner.force(self.variable, asked)
+        return value if isinstance(value, np.generic) else np.asarray(value).reshape(())[()]
 
     def __bool__(self) -> bool:
         return bool(self._scalar("the truth value"))

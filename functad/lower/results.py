@@ -1,7 +1,8 @@
 """Memory of array results: NumPy's own, except for large arrays, whose memory is recycled.
 
-Fresh memory costs a page fault for every page that is written: 10^7 doubles take 7 ms, and 3.7 in memory that was used before. Below
-32 MB the allocator recycles well by itself.
+Fresh memory costs a page fault for every page that is written: 10^7 doubles take 7 ms, and 3.7 in memory that was used before. The allocator
+recycles well by itself only where what is freed at a time is little: of two results of 256 kB freed together it gives the pages back, and
+makes them anew in 70 us each, while the pool takes 4.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 
 __all__ = ["POOLED_BYTES", "allocator", "idle_bytes"]
 
-POOLED_BYTES = 32 << 20
+POOLED_BYTES = 256 << 10
 IDLE_BYTES = 512 << 20  # what may wait for reuse
 ALIGNMENT = 64
 

@@ -1,4 +1,4 @@
-"""Inlining: replace each ``jit`` equation by the equations of its Program."""
+"""Inlining: replace each call (``jit``, a function with a custom rule) by the equations of its Program."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ __all__ = ["inline"]
 
 
 def inline(program: Program) -> Program:
-    """The Program with all calls of ``jit`` expanded, at any depth."""
-    if not any(e.primitive.name == "jit" for e in program.eqns):
+    """The Program with all calls expanded, at any depth."""
+    if not any(e.primitive.expands for e in program.eqns):
         return program
     eqns: list[Eqn] = []
     replaced: dict[Var, Atom] = {}
@@ -24,7 +24,7 @@ def _read(atom: Atom, replaced: dict[Var, Atom]) -> Atom:
 def _expand(program: Program, replaced: dict[Var, Atom], eqns: list[Eqn]) -> None:
     for e in program.eqns:
         inputs = tuple([_read(a, replaced) for a in e.inputs])
-        if e.primitive.name == "jit":
+        if e.primitive.expands:
             inner: Program = e.params["program"]
             # a Program may be called many times: each expansion gets variables of its own
             inside: dict[Var, Atom] = dict(zip(inner.inputs, inputs, strict=True))

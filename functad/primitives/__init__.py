@@ -9,6 +9,7 @@ from functad.primitives import cond as cond
 from functad.primitives import contractions as contractions
 from functad.primitives import convert as convert
 from functad.primitives import cumulative as cumulative
+from functad.primitives import custom as custom
 from functad.primitives import exponential as exponential
 from functad.primitives import generate as generate
 from functad.primitives import hyperbolic as hyperbolic

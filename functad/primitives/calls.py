@@ -101,6 +101,7 @@ jit_p = Primitive(
     type_rule=lambda *types, program, name: program.out_types,
     evaluate=lambda *args, program, name: tuple(_executor[0](program, args)),
     multiple_results=True,
+    expands=True,
     jvp_call=_jvp,
     linearize=_linearize,
     transpose=_transpose,

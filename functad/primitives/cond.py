@@ -139,7 +139,11 @@ def _transpose(cts: Sequence[Any], *operands: Any, branches: tuple[Program, ...]
 def _batch(size: int, batched: Sequence[Any], *operands: Any, branches: tuple[Program, ...]) -> tuple[Sequence[Any], Sequence[Any]]:
     if batched[0]:
         return map_over_lanes(cond_p, size, batched, operands, {"branches": branches})
-    force = union([batch_of(b, size, batched[1:])[1] for b in branches])
+    flags = [batch_of(b, size, batched[1:])[1] for b in branches]
+    force = union(flags)
+    differ = [isinstance(t, SeqType) and len(set(found)) > 1 for t, *found in zip(branches[0].out_types, *flags, strict=True)]
+    if any(differ) or "lanes" in [flag for found in flags for flag in found]:
+        return map_over_lanes(cond_p, size, batched, operands, {"branches": branches})
     made = [batch_of(b, size, batched[1:], force)[0] for b in branches]
     outs = _bind(operands[0], operands[1:], made)
     return outs, ["elements" if flag and isinstance(type_of(o), SeqType) else flag for o, flag in zip(outs, force, strict=True)]

@@ -295,6 +295,8 @@ def loop_batch(size: int, batched: Sequence[Any], *operands: Any, **params: Any)
     moved = [steps_first(x) if flag is True else x for x, flag in zip(xs, xf, strict=True)]
     flags = grow(kf, lambda k: batch_of(body, size, (*cf, *k, *xf))[1][:n])
     made, out_flags = batch_of(body, size, (*cf, *flags, *xf), (*flags, *[False] * ys))
+    if leaves_lanes(out_flags, carry, flags, kf):
+        return map_over_lanes(REGISTRY["loop"], size, batched, operands, params)
     spread = [mapped_value(x, size) if want and not have else x for x, want, have in zip(carry, flags, kf, strict=True)]
     state, written = bind_loop(made, consts, spread, moved, length=params["length"], steps=steps, reverse=params["reverse"])
     results = [
@@ -303,6 +305,12 @@ def loop_batch(size: int, batched: Sequence[Any], *operands: Any, **params: Any)
     ]
     marks = ["elements" if flag and isinstance(type_of(y), SeqType) else flag for y, flag in zip(written, out_flags[n:], strict=True)]
     return [*state, *results], [*flags, *marks]
+
+
+def leaves_lanes(out_flags: Sequence[Any], carry: Sequence[Any], flags: Sequence[Any], given: Sequence[Any]) -> bool:
+    """Whether a loop has to run lane by lane: its steps leave sequences of lanes, or a carried sequence becomes mapped on the way."""
+    becomes = [want and not have and isinstance(type_of(x), SeqType) for x, want, have in zip(carry, flags, given, strict=True)]
+    return "lanes" in out_flags or any(becomes)
 
 
 def steps_first(x: Any) -> Any:

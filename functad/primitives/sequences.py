@@ -9,7 +9,7 @@ import numpy as np
 
 from functad.core.primitive import Linear, Primitive, type_of
 from functad.core.seq import Seq
-from functad.ir.types import array_type
+from functad.ir.types import SeqType, array_type
 from functad.primitives.arithmetic import add
 from functad.primitives.control_native import SEQ_LENGTH
 from functad.primitives.generate import iota
@@ -32,8 +32,17 @@ def map_sequences(f: Callable[..., Any], *seqs: Any) -> Any:
 def lanes_of(seq: Any, size: int) -> Any:
     """A sequence of mapped elements as a sequence of lanes."""
     index = array_type((), np.int64)
-    body = trace_program(lambda s, lane: [map_sequences(lambda x: gather(x, lane), s)], (type_of(seq), index))
+    body = trace_program(lambda s, lane: [_lane(s, lane)], (type_of(seq), index))
     _, (result,) = bind_loop(body, [seq], (), [iota((size,), index.dtype, 0)], length=size)
+    return result
+
+
+def _lane(x: Any, lane: Any) -> Any:
+    """One lane of a mapped array, or of a sequence of mapped elements."""
+    if not isinstance(type_of(x), SeqType):
+        return gather(x, lane)
+    body = trace_program(lambda lane, element: [_lane(element, lane)], (type_of(lane), element_type(type_of(x))))
+    _, (result,) = bind_loop(body, [lane], (), [x], length=None, steps=[seq_length_p.bind(x)])
     return result
 
 

@@ -21,7 +21,7 @@ from functad.ir.program import Eqn, Program, Var
 from functad.ir.types import ArrayType, array_type, seq_type
 from functad.primitives.control_native import WHILE
 from functad.primitives.lanes import map_over_lanes
-from functad.primitives.loop_rules import LoopRule, cut, grow, present
+from functad.primitives.loop_rules import LoopRule, cut, grow, leaves_lanes, present
 from functad.transforms.programs import batch_of, derived, expand, jvp_of, mapped_value, select, trace_program
 
 __all__ = ["bind_while", "while_p"]
@@ -131,6 +131,8 @@ def _batch(size: int, batched: Sequence[Any], *operands: Any, **params: Any) -> 
     if test_flags[0] or "lanes" in batched:
         return map_over_lanes(while_p, size, batched, operands, params)
     made, out_flags = batch_of(body, size, (*const_flags, *flags), (*flags, *[False] * (len(body.outputs) - n)))
+    if leaves_lanes(out_flags, carry, flags, start):
+        return map_over_lanes(while_p, size, batched, operands, params)
     spread = [mapped_value(x, size) if want and not have else x for x, want, have in zip(carry, flags, start, strict=True)]
     state, steps, written = bind_while(tested, made, for_cond, for_body, spread)
     return [*state, steps, *written], [*flags, False, *["elements" if f else False for f in out_flags[n:]]]

@@ -115,6 +115,14 @@ def test_closed_over_arrays_are_not_stale() -> None:
     assert fd.jit(fd.grad(f))(np.ones(3)).tolist() == [2.0, 2.0, 2.0]
 
 
+def test_closed_over_arrays_are_compared_bit_by_bit() -> None:
+    held = np.array([0.0, np.nan])
+    f = fd.jit(lambda x: np.copysign(x, held))
+    assert f(2.0).tolist() == [2.0, 2.0]
+    held[:] = [-0.0, np.nan]
+    assert f(2.0).tolist() == [-2.0, 2.0]
+
+
 def test_static_arguments() -> None:
     traced = []
 
