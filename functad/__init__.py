@@ -18,6 +18,7 @@ from functad.api.jit import jit
 from functad.api.linear import jvp, linear_transpose, linearize, vjp
 from functad.api.programs import eval_shape, make_ir, stop_gradient
 from functad.api.vectorize import vmap
+from functad.lax.checkpoint import checkpoint
 from functad.numpy.updates import at
 from functad.tree import tree_map
 from functad.version import VERSION
@@ -25,6 +26,6 @@ from functad.version import VERSION
 __version__ = VERSION
 
 __all__ = [
-    "at", "custom_jvp", "custom_vjp", "eval_shape", "grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linear_transpose", "linearize", "make_ir",
+    "at", "checkpoint", "custom_jvp", "custom_vjp", "eval_shape", "grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linear_transpose", "linearize", "make_ir",
     "stop_gradient", "tree_map", "value_and_grad", "vhp", "vjp", "vmap",
 ]  # fmt: skip

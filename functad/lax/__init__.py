@@ -1,6 +1,7 @@
 """Structured control flow that compiles to native loops and branches, and differentiates both ways."""
 
+from functad.lax.checkpoint import checkpoint
 from functad.lax.conditionals import cond, select, switch
 from functad.lax.loops import associative_scan, fori_loop, map, scan, while_loop
 
-__all__ = ["associative_scan", "cond", "fori_loop", "map", "scan", "select", "switch", "while_loop"]
+__all__ = ["associative_scan", "checkpoint", "cond", "fori_loop", "map", "scan", "select", "switch", "while_loop"]

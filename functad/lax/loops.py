@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,6 +14,7 @@ from functad.core.capture import Leaf, as_leaf
 from functad.core.tracer import Tracer
 from functad.errors import DtypeError, ShapeError, StructureError
 from functad.lax.bodies import Body, abstract, check_carry, leaves_and_tree, promoted, trace_body, wrap
+from functad.lax.checkpoint import checkpoint as rematerialised
 from functad.numpy import concatenate
 from functad.primitives.convert import convert
 from functad.primitives.loop_body import bind_loop
@@ -23,7 +25,13 @@ __all__ = ["associative_scan", "fori_loop", "map", "scan", "while_loop"]
 
 
 def scan(
-    f: Callable[[Any, Any], tuple[Any, Any]], init: Any, xs: Any = None, length: int | None = None, reverse: bool = False, unroll: int = 1
+    f: Callable[[Any, Any], tuple[Any, Any]],
+    init: Any,
+    xs: Any = None,
+    length: int | None = None,
+    reverse: bool = False,
+    unroll: int = 1,
+    checkpoint: str | int | None = None,
 ) -> tuple[Any, Any]:
     """Run ``carry, y = f(carry, x)`` over the first axis of ``xs``, and return the last carry and all ``y`` along a new first axis.
 
@@ -42,6 +50,9 @@ def scan(
         Whether to run from the last element to the first.
     unroll
         Steps that one turn of the native loop makes; the result does not depend on it.
+    checkpoint
+        How reverse mode saves memory: ``"sqrt"`` or a number of segments. Only the carry at the start of each segment is saved, and the residuals of
+        one segment at a time; every step is computed twice. With n steps and ``"sqrt"``, about 2 sqrt(n) of them are in memory at once.
 
     Examples
     --------
@@ -51,6 +62,8 @@ def scan(
     """
     items, x_tree = leaves_and_tree(xs, "xs of scan")
     n = scan_length(items, length)
+    if checkpoint is not None:
+        return segmented(f, init, [leaf.value for leaf in items], x_tree, n, reverse, segment_count(checkpoint, n))
     if operator.index(unroll) < 1:
         raise StructureError(f"scan: unroll={unroll}; it must be at least 1")
     elements = [abstract(leaf.type.with_shape(leaf.type.shape[1:])) for leaf in items]
@@ -64,6 +77,40 @@ def scan(
     carry, body, tree = trace_carry("scan", init, elements, step, lambda t: t.child(0))
     state, ys = bind_loop(body.program, body.consts, [c.value for c in carry], [x.value for x in items], length=n, reverse=reverse)
     return wrap(state, tree), wrap(ys, body.tree.child(1))
+
+
+def segment_count(checkpoint: str | int, n: int) -> int:
+    """The number of segments that ``checkpoint`` asks for."""
+    if checkpoint == "sqrt":
+        return max(1, math.isqrt(n))
+    if isinstance(checkpoint, str) or operator.index(checkpoint) < 1:
+        raise StructureError(f"scan: checkpoint={checkpoint!r}; expected 'sqrt' or a positive number of segments")
+    return max(1, min(operator.index(checkpoint), n))
+
+
+def segmented(
+    f: Callable[[Any, Any], tuple[Any, Any]], init: Any, xs: Sequence[Any], x_tree: TreeDef, n: int, reverse: bool, segments: int
+) -> tuple[Any, Any]:
+    """A scan over checkpointed scans of equal length, and one over the steps that are left at the end."""
+    steps = n // segments
+    whole = segments * steps
+    inner = rematerialised(lambda c, x: scan(f, c, x, length=steps, reverse=reverse))
+
+    def outer(carry: Any) -> tuple[Any, Any]:
+        chunks = x_tree.unflatten([np.reshape(x[:whole], (segments, steps, *x.shape[1:])) for x in xs])
+        carry, ys = scan(inner, carry, chunks, length=segments, reverse=reverse)
+        return carry, tree_map(lambda y: np.reshape(y, (whole, *y.shape[2:])), ys)
+
+    def rest(carry: Any) -> tuple[Any, Any]:
+        return scan(f, carry, x_tree.unflatten([x[whole:] for x in xs]), length=n - whole, reverse=reverse)
+
+    if whole == n:
+        return outer(init)
+    first, second = (rest, outer) if reverse else (outer, rest)
+    carry, ys_first = first(init)
+    carry, ys_second = second(carry)
+    parts = (ys_second, ys_first) if reverse else (ys_first, ys_second)
+    return carry, tree_map(lambda a, b: concatenate([a, b]), *parts)
 
 
 def scan_length(items: Sequence[Leaf], length: int | None) -> int:

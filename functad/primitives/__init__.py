@@ -18,6 +18,7 @@ from functad.primitives import joining as joining
 from functad.primitives import loop as loop
 from functad.primitives import powers as powers
 from functad.primitives import reductions as reductions
+from functad.primitives import remat as remat
 from functad.primitives import rounding as rounding
 from functad.primitives import scatter as scatter
 from functad.primitives import selection as selection
