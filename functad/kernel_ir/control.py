@@ -113,8 +113,8 @@ class Loop(Control):
 class While(Control):
     """``body`` while ``test`` holds.
 
-    The test takes ``test_consts`` and the carry and gives one boolean; the body takes ``consts`` and the carry and gives the next carry and an element
-    for each of the sequences ``written``. ``steps`` (rank 0, int64) counts.
+    The test takes ``test_consts`` and the carry and gives one boolean; the body takes ``consts`` and the carry and gives the next carry and an
+    element for each of the sequences ``written``. ``steps`` (rank 0, int64) counts.
     """
 
     test: KernelProgram

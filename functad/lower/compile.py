@@ -196,11 +196,9 @@ def run(compiled: Compiled, args: Sequence[Any]) -> list[Any]:
 def _run_with_sequences(compiled: Compiled, args: Sequence[Any]) -> list[Any]:
     """Call native code that takes or gives sequences."""
     cells = Cells(compiled.code.free_sequence)
-    inputs: list[Any] = [
-        x if isinstance(t, SeqType) else np.require(x, t.dtype, ["C", "A"]) for x, t in zip(args, compiled.in_types, strict=True)
-    ]
+    inputs: list[Any] = [x if isinstance(t, SeqType) else np.require(x, t.dtype, ["C", "A"]) for x, t in zip(args, compiled.in_types, strict=True)]
     addresses = [cells.given(x, t) if isinstance(t, SeqType) else x.ctypes.data for x, t in zip(inputs, compiled.in_types, strict=True)]
-    outputs = [cells.made() if isinstance(t, SeqType) else np.empty(t.shape, t.dtype) for t in compiled.out_types]
+    outputs: list[Any] = [cells.made() if isinstance(t, SeqType) else np.empty(t.shape, t.dtype) for t in compiled.out_types]
     results = [ctypes.addressof(x) if isinstance(x, ctypes.Structure) else x.ctypes.data for x in outputs]
     driver = compiled.driver
     function = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)(driver.address)

@@ -84,4 +84,4 @@ def _sequence(cell: Cell, type: SeqType) -> Seq:
     values = np.empty((n, *type.element.shape), type.dtype)
     if values.nbytes:
         ctypes.memmove(values.ctypes.data, cell.elements, values.nbytes)
-    return Seq(type, values)
+    return Seq(type, values)  # type: ignore[arg-type]

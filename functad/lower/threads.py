@@ -160,8 +160,8 @@ def _load_omppool() -> ModuleType | None:
 def _patience() -> Iterator[None]:
     """While GNU's OpenMP runtime is loaded, which reads it then: how often a thread that waits for others looks before it sleeps.
 
-    The default, 300 000 times, is six milliseconds in which it keeps a core from the thread that it waits for, or from BLAS's threads: with one
-    core of two taken by another process a step of a neural network takes 12 ms, not 1.4. A thousand looks outlast the gaps in a row of loops.
+    By default it looks 300 000 times: seven milliseconds in which it keeps a core from what it waits for, where another process or BLAS's
+    threads want one too. A tenth of that still outlasts the gaps between loops; much less, and threads that sleep are woken on one core.
     """
     if {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
         yield

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from functad.core.primitive import REGISTRY
 from functad.ir.dce import dce
 from functad.ir.program import Atom, Eqn, Program, Var, sub_programs
@@ -50,7 +52,7 @@ def _sum(eqn: Eqn) -> list[Eqn]:
     x, y, total = Var(type.element), Var(type.element), Var(type.element)
     add = REGISTRY["seq_add" if isinstance(type.element, SeqType) else "add"]
     body = expand_sums(Program((x, y), [Eqn(add, (x, y), {}, (total,), eqn.loc)], (total,)))
-    steps = Var(array_type((), "int64"))
+    steps = Var(array_type((), np.int64))
     params = {"body": body, "length": None, "reverse": False, "consts": 0, "carry": 0}
     length = Eqn(REGISTRY["seq_length"], eqn.inputs[:1], {}, (steps,), eqn.loc)
     return [length, Eqn(REGISTRY["loop"], (steps, *eqn.inputs), params, eqn.outputs, eqn.loc)]

@@ -16,7 +16,7 @@ from functad.ir.types import ArrayType, SeqType, array_type
 from functad.primitives.control_native import COND
 from functad.primitives.lanes import map_over_lanes
 from functad.primitives.loop_body import bind_loop
-from functad.primitives.loop_rules import present
+from functad.primitives.loop_rules import present, sequence_zeros
 from functad.transforms.programs import batch_of, derived, expand, jvp_of, linearized, select, trace_program
 from functad.transforms.transpose import linear_variables
 
@@ -49,16 +49,30 @@ def _evaluate(index: Any, *operands: Any, branches: tuple[Program, ...]) -> tupl
 def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, branches: tuple[Program, ...]) -> tuple[Sequence[Any], Sequence[Any]]:
     mask = present(tangents[1:])
     force = union([jvp_of(b, mask)[1] for b in branches])
-    made = [jvp_of(b, mask, force)[0] for b in branches]
+    made = [derived(b, ("jvp of branch", mask, force), lambda b=b: _branch_jvp(b, mask, force)) for b in branches]  # type: ignore[misc]
     outs = _bind(primals[0], [*primals[1:], *select(tangents[1:], mask)], made)
     n = len(branches[0].outputs)
     return outs[:n], expand(outs[n:], force)
+
+
+def _branch_jvp(branch: Program, mask: Mask, force: Mask) -> Program:
+    """``jvp_of`` with zeros for sequences, too, which are as long as the sequences that they are tangents of."""
+    n = len(branch.outputs)
+    both, found = jvp_of(branch, mask, tuple([f and not isinstance(t, SeqType) for f, t in zip(force, branch.out_types, strict=True)]))
+
+    def f(*args: Any) -> list[Any]:
+        outs = run_program(both, args)
+        dots = expand(outs[n:], found)
+        return [*outs[:n], *[sequence_zeros(y) if d is None else d for y, d, wanted in zip(outs, dots, force, strict=False) if wanted]]
+
+    return trace_program(f, both.in_types)
 
 
 class CondRule:
     """The linear rule of a choice: forward, tangent and backward choose again by the same index.
 
     The residuals of all branches share slots, one a type; the chosen branch fills what it needs, and the rest is zeros (or empty sequences).
+    Active sequences are residuals too: where one branch has a derivative for a sequence and another has none, that needs zeros of its length.
     """
 
     active = True
@@ -66,6 +80,7 @@ class CondRule:
     def __init__(self, branches: tuple[Program, ...], mask: Mask) -> None:
         self.branches = branches
         self.skip = int(mask[0])
+        self.mask = mask[1:]
         self.splits = [linearized(b, mask[1:]) for b in branches]
         self.slots: list[ArrayType] = []
         self.places = [self._allocate(s.residual_types) for s in self.splits]
@@ -93,7 +108,7 @@ class CondRule:
     def primal(self, eqn: Eqn | None, ins: Sequence[Any], known: Mapping[Var, Any]) -> tuple[Sequence[Any], Sequence[Any]]:
         outs = _bind(ins[0], ins[1:], self.forwards)
         n = len(self.branches[0].outputs)
-        return outs[:n], [ins[0], *outs[n:]]
+        return outs[:n], [ins[0], *sequences(select(ins[1:], self.mask)), *sequences(outs[:n]), *outs[n:]]
 
     def forward(self, residuals: Sequence[Any], tangents: Sequence[Any]) -> Sequence[Any]:
         return self._apply("tangent", residuals, tangents[self.skip :])
@@ -106,16 +121,37 @@ class CondRule:
         force = union([getattr(s, kind)(given)[1] for s in self.splits])
         if not any(force):
             return [None] * len(force)
-        made = [
-            derived(linear, ("slots", tuple(p), tuple(self.slots)), lambda linear=linear, p=p: self._on_slots(linear, p))  # type: ignore[misc]
-            for linear, p in zip([getattr(s, kind)(given, force)[0] for s in self.splits], self.places, strict=True)
-        ]
-        return expand(_bind(residuals[0], [*residuals[1:], *select(values, given)], made), force)
+        references = {"cotangent": select(self.branches[0].in_types, self.mask), "tangent": self.branches[0].out_types}
+        flags = [isinstance(t, SeqType) for t in references[kind]]
+        arrays = tuple([f and not s for f, s in zip(force, flags, strict=True)])
+        cut = len(residuals) - len(self.slots)
+        active = sum([isinstance(t, SeqType) for t in references["cotangent"]])
+        own = residuals[1 : 1 + active] if kind == "cotangent" else residuals[1 + active : cut]
+        made = []
+        for s, places in zip(self.splits, self.places, strict=True):
+            linear, found = getattr(s, kind)(given, arrays)
+            key = "slots", tuple(places), tuple(self.slots), force
+            made.append(derived(linear, key, lambda linear=linear, p=places, m=found: self._on_slots(linear, p, m, force, references[kind])))  # type: ignore[misc]
+        return expand(_bind(residuals[0], [*own, *residuals[cut:], *select(values, given)], made), force)
 
-    def _on_slots(self, linear: Program, places: Sequence[int]) -> Program:
-        n = len(self.slots)
-        types = (*self.slots, *linear.in_types[len(places) :])
-        return trace_program(lambda *args: run_program(linear, (*[args[i] for i in places], *args[n:])), types)
+    def _on_slots(self, linear: Program, places: Sequence[int], found: Mask, force: Mask, targets: Sequence[ArrayType]) -> Program:
+        """A linear Program that takes sequences of the lengths of its results, all slots, and the given tangents or cotangents."""
+        flags = [isinstance(t, SeqType) for t in targets]
+        references = select(targets, flags)
+        start, n = len(references), len(references) + len(self.slots)
+
+        def f(*args: Any) -> list[Any]:
+            results = expand(run_program(linear, (*[args[start + i] for i in places], *args[n:])), found)
+            waiting = iter(args[:start])
+            likes = [next(waiting) if flag else None for flag in flags]
+            return [sequence_zeros(like) if r is None else r for r, like, wanted in zip(results, likes, force, strict=True) if wanted]
+
+        return trace_program(f, (*references, *self.slots, *linear.in_types[len(places) :]))
+
+
+def sequences(values: Sequence[Any]) -> list[Any]:
+    """Those values that are sequences."""
+    return [v for v in values if isinstance(type_of(v), SeqType)]
 
 
 def blank(type: ArrayType) -> Any:

@@ -261,7 +261,7 @@ def sequence_zeros(seq: Any) -> Any:
     """A sequence of zeros as long as another."""
     from functad.primitives.sequences import map_sequences
 
-    return map_sequences(lambda x: zeros(type_of(x)), seq)
+    return map_sequences(lambda x: sequence_zeros(x) if isinstance(type_of(x), SeqType) else zeros(type_of(x)), seq)
 
 
 def loop_linearize(types: Sequence[ArrayType], params: Mapping[str, Any], mask: Mask) -> LoopRule:

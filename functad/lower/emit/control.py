@@ -14,7 +14,7 @@ from functad.kernel_ir.control import Branch, Carry, Control, Loop, SequenceBuff
 from functad.kernel_ir.nodes import Buffer
 from functad.kernel_ir.sizes import Poly, product
 from functad.lower.emit import sequences
-from functad.lower.emit.code import memory_type
+from functad.lower.emit.code import Code, memory_type
 from functad.lower.emit.workspace import OUT_OF_MEMORY, stack
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Writer:
 
     def __init__(self, driver: Driver, bodies: Sequence[Body]) -> None:
         self.driver = driver
-        self.code = driver.code
+        self.code: Code = driver.code
         self.bodies = bodies
 
     def write(self, statement: Control) -> None:

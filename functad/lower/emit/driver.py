@@ -51,7 +51,7 @@ class Driver:
         self.program = program
         self.target = target
         self.threads = threads
-        self.code = Code(set() if around is None else around.code.declarations)
+        self.code: Code = Code(set() if around is None else around.code.declarations)
         self.functions: list[str] = [] if around is None else around.functions
         self.pointers: dict[Buffer, str] = {}
         self.registers: dict[Buffer, str] = {}

@@ -37,13 +37,16 @@ def buffer(shape: Sequence[Extent], dtype: np.dtype, role: str = "temp", base: B
     return Buffer(shape, dtype, role, base)
 
 
+Codes = dict[tuple[str, str, tuple[Poly, ...], Path], tuple[int, Any]]
+
+
 class Checks:
     """The error codes of a program and of those inside it, from 1, in the order of their first use."""
 
-    def __init__(self, eqns: Sequence[Eqn] = (), path: Path = (), codes: dict[tuple[str, str, tuple[Poly, ...], Path], tuple[int, Any]] | None = None) -> None:
+    def __init__(self, eqns: Sequence[Eqn] = (), path: Path = (), codes: Codes | None = None) -> None:
         self._eqns = eqns
         self._path = path
-        self._codes = {} if codes is None else codes  # with their locations
+        self._codes: Codes = {} if codes is None else codes  # with their locations
 
     def inside(self, origin: int, number: int, program: Program) -> Checks:
         """The same codes, as seen from sub-Program ``number`` of equation ``origin``."""
