@@ -269,11 +269,17 @@ class Trace:
             blame = blame.parent
         where = user_location()
         advice = {
-            "jit": "a function under jit is traced once for all values of its arguments; "
-            "use np.where(condition, x, y), mark the argument with static_argnums, or leave jit out (grad alone runs Python control flow)",
-            "vmap": "under vmap it has a different value for each element of the mapped axis; use np.where(condition, x, y)",
-        }.get(blame.kind, f"it has no value while {blame.kind} traces; use np.where(condition, x, y)")
+            "jit": f"a function under jit is traced once for all values of its arguments; {_LAX}, np.where(condition, x, y) for elements, "
+            "mark the argument with static_argnums, or leave jit out (grad alone runs Python control flow)",
+            "vmap": f"under vmap it has a different value for each element of the mapped axis; {_LAX}, or np.where(condition, x, y)",
+        }.get(blame.kind, f"it has no value while {blame.kind} traces; {_LAX}, or np.where(condition, x, y)")
         return f"{reason} of a traced {var.type} has no value{f' at {where}' if where else ''}: {advice}"
+
+
+_LAX = (
+    "instead of if use fd.lax.cond(condition, lambda: x, lambda: y), instead of while fd.lax.while_loop(condition_function, body_function, value), "
+    "instead of for fd.lax.fori_loop or fd.lax.scan"
+)
 
 
 def type_name(value: object) -> str:

@@ -84,7 +84,7 @@ class _Run:
     def shape(self, buffer: Buffer) -> tuple[int, ...]:
         return tuple(self.size(n) for n in buffer.shape)
 
-    def array(self, buffer: Buffer) -> np.ndarray:
+    def array(self, buffer: Buffer) -> Any:
         if buffer not in self.memory:
             if buffer.base is not None:
                 self.memory[buffer] = self.array(buffer.base).reshape(self.shape(buffer))

@@ -23,8 +23,9 @@ from functad.lower.emit.workspace import stack
 
 __all__ = ["Blocks", "Division", "blocks_of"]
 
-GRAIN = 2**18
-"""About the instructions of the smallest block that is worth another thread: some twenty microseconds."""
+GRAIN = 2**22
+"""About the instructions of the smallest block that is worth another thread: some 300 microseconds, so that a core that is busy elsewhere, and late
+for the region, costs little by comparison."""
 
 MEMORY = 8
 """What the memory accesses of a point count as, in instructions."""

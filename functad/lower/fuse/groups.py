@@ -54,8 +54,10 @@ class Grouping:
         self.home: dict[Var, int] = {}
         self.checked: dict[Var, int] = {}
         self._open: dict[tuple[Space, int], list[int]] = {}
-        self._own: dict[Var, int] = {}  # the first position for evaluation at the own point
-        self._any: dict[Var, int] = {}  # the same at any index
+        # The first positions for evaluation at the own point, and at any index. All variables have them: a view that nothing
+        # evaluates, because it is read from memory, is complete when what it looks at is.
+        self._own: dict[Var, int] = dict.fromkeys(graph.program.inputs, 0)
+        self._any: dict[Var, int] = dict.fromkeys(graph.program.inputs, 0)
         for node in graph.nodes:
             self._place(node)
         for output, atom in copies:
@@ -66,10 +68,10 @@ class Grouping:
         """The first positions at which what a node reads can be read, at its own point and at any index."""
         own = free = 0
         for k in node.profile.memory:
-            own = max(own, self._any.get(node.inputs[k], 0))  # type: ignore[arg-type]
+            own = max(own, self._any[node.inputs[k]])  # type: ignore[index]
         for access in node.accesses:
-            anywhere = self._any.get(access.var, 0)
-            own = max(own, self._own.get(access.var, 0) if access.same else anywhere)
+            anywhere = self._any[access.var]
+            own = max(own, self._own[access.var] if access.same else anywhere)
             free = max(free, anywhere)
         return own, max(own, free)
 
@@ -86,8 +88,6 @@ class Grouping:
                 self.home[v] = position
                 self._own[v] = self._any[v] = position + 1
             return
-        if not storage.live(node):
-            return
         v = node.outputs[0]
         own, free = self._earliest(node)
         if v in storage.stored or v in storage.effects:
@@ -99,7 +99,7 @@ class Grouping:
         self._own[v], self._any[v] = own, free
 
     def _place_copy(self, output: int, atom: Atom) -> None:
-        own = 0 if isinstance(atom, Literal) else self._own.get(atom, 0)
+        own = 0 if isinstance(atom, Literal) else self._own[atom]
         node = None if isinstance(atom, Literal) else self.graph.node_of.get(atom)
         chunk = 0 if node is None else self.storage.chunk[node.position]
         self._join(Root(atom, "copy", node, output), self.graph.spaces.layout(atom.type.shape).space, chunk, own)

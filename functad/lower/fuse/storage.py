@@ -20,8 +20,9 @@ __all__ = ["CHEAP", "Storage"]
 CHEAP = 10
 """Up to this cost (in additions an element) a value is computed again rather than stored."""
 
-CHUNK = 1000
-"""Equations of one iteration space that may share a kernel: LLVM's code generator is not linear in the length of a function."""
+CHUNK = 8000
+"""Equations of one iteration space that may share a kernel: LLVM's code generator is not linear in the length of a function, but what the
+reverse pass reads of another kernel has to be stored and loaded, which takes code, too."""
 
 DEPTH = 24
 """How deeply rules may read through one another (a chain of pointwise operations is no depth)."""
@@ -62,7 +63,7 @@ class Storage:
         if node is not None and node.inline:
             self.stored.add(source)
 
-    def live(self, node: Node) -> bool:
+    def _live(self, node: Node) -> bool:
         """Whether anything needs an inline node."""
         v = node.outputs[0]
         return v in self._contexts or v in self.stored or v in self.effects
@@ -112,7 +113,7 @@ class Storage:
         context: Any = node.space
         expanded = False
         if node.inline:
-            if not self.live(node):
+            if not self._live(node):
                 return
             v = node.outputs[0]
             if v in self.effects:
