@@ -26,6 +26,26 @@ from functad.version import VERSION
 __version__ = VERSION
 
 __all__ = [
-    "at", "checkpoint", "custom_jvp", "custom_vjp", "eval_shape", "grad", "hessian", "hvp", "jacfwd", "jacobian", "jacrev", "jit", "jvp", "linear_transpose", "linearize", "make_ir",
-    "stop_gradient", "tree_map", "value_and_grad", "vhp", "vjp", "vmap",
-]  # fmt: skip
+    "at",
+    "checkpoint",
+    "custom_jvp",
+    "custom_vjp",
+    "eval_shape",
+    "grad",
+    "hessian",
+    "hvp",
+    "jacfwd",
+    "jacobian",
+    "jacrev",
+    "jit",
+    "jvp",
+    "linear_transpose",
+    "linearize",
+    "make_ir",
+    "stop_gradient",
+    "tree_map",
+    "value_and_grad",
+    "vhp",
+    "vjp",
+    "vmap",
+]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -59,18 +60,22 @@ class OpenRules:
 _open_rules: ContextVar[dict[Any, OpenRules]] = ContextVar("functad_open_rules", default={})  # noqa: B039  never written to
 
 
-class Custom:
+class Custom(ABC):
     """What both kinds have in common."""
 
     kind = ""
 
     def __init__(self, fun: Callable[..., Any], nondiff_argnums: Sequence[int] = ()) -> None:
-        functools.update_wrapper(self, fun)
+        functools.update_wrapper(self, fun)  # type: ignore[arg-type]
         self._fun = fun
         self._nondiff = frozenset(nondiff_argnums)
 
+    @abstractmethod
+    def __call__(self, *args: Any) -> Any:
+        """Call the function."""
+
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        return self if instance is None else functools.partial(self, instance)
+        return self if instance is None else functools.partial(self.__call__, instance)
 
     def _call(self, args: tuple[Any, ...]) -> tuple[Call, list[Any]]:
         """Trace the function itself; returns the arguments that are not differentiated, too."""

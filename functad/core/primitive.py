@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from functad.core.seq import Seq
 from functad.core.trace import current_trace, escaped
 from functad.core.tracer import Tracer
@@ -88,8 +86,8 @@ class Primitive:
     """
 
     __slots__ = (
-        "_signatures", "batch", "evaluate", "expands", "jvp", "jvp_call", "kernel", "linear", "linearize", "may_raise", "multiple_results", "name", "samples",
-        "transpose", "type_rule",
+        "_signatures", "batch", "evaluate", "expands", "jvp", "jvp_call", "kernel", "linear", "linearize", "may_raise",
+        "multiple_results", "name", "samples", "transpose", "type_rule",
     )  # fmt: skip
 
     def __init__(

@@ -131,7 +131,7 @@ class _Run:
             self.failed.update({code} - {0})
 
     def product(self, p: Product) -> None:
-        def operand(buffer: Buffer, rows: Poly, columns: Poly, transposed: bool) -> np.ndarray:
+        def operand(buffer: Buffer, rows: Poly, columns: Poly, transposed: bool) -> Any:
             array = self.array(buffer).reshape(-1)
             array = array.view(f"c{2 * buffer.dtype.itemsize}") if p.complex else array
             shape = (columns, rows) if transposed else (rows, columns)

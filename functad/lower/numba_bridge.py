@@ -40,7 +40,7 @@ def njit_function(compiled: Compiled) -> Any:
     exec(compile(text, name, "exec"), scope)
     signature = tuple([numba_type(t) for t in compiled.in_types])
     function = numba.njit([signature])(scope["call"])
-    function.functad = compiled  # the code lives as long as the function
+    function.functad = compiled  # type: ignore[attr-defined]  # the code lives as long as the function
     return function
 
 

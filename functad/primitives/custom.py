@@ -1,7 +1,7 @@
 """Equations with derivative rules of the user's own: ``custom_jvp``, ``custom_vjp``.
 
-What the function and its rules close over are explicit operands, ``consts`` of them, in front of the arguments; ``program`` and the rules' Programs take
-all of them. A rule says nothing about how the result moves with what was closed over, so a constant must not be differentiated.
+What the function and its rules close over are explicit operands, ``consts`` of them, in front of the arguments; ``program`` and the rules'
+Programs take all of them. A rule says nothing about how the result moves with what was closed over, so a constant must not be differentiated.
 """
 
 from __future__ import annotations
@@ -159,7 +159,7 @@ custom_jvp_p = Primitive(
 def no_forward_mode(name: str) -> StructureError:
     """The error for forward mode through a function that has only a reverse rule."""
     return StructureError(
-        f"custom_vjp function {name} has a rule for reverse mode only, but forward mode (jvp, jacfwd, linearize, or hessian around it) was asked for; "
+        f"custom_vjp function {name} has a rule for reverse mode only, but forward mode (jvp, jacfwd, linearize, hessian around it) was asked for; "
         "define it with fd.custom_jvp, which serves both modes, or use reverse mode (grad, jacrev)"
     )
 
