@@ -10,7 +10,7 @@ from functad.ir.types import Symbol, array_type
 from functad.kernel_ir.nodes import Check, Load, Product, Reduce, Store
 from functad.kernel_ir.sizes import poly
 from functad.lower.abstract import abstract
-from functad.lower.fuse import fuse
+from functad.lower.fuse import fuse, storage
 from tests.lower.fusing import Maker, agrees, buffers, evaluate, kernel_count, kernels, lowered, temporaries
 
 N = poly(Symbol(0))
@@ -479,7 +479,8 @@ def test_constants_that_have_to_be_in_memory():
 
 
 @pytest.mark.parametrize("shape", [(), (50,)])
-def test_long_chains_are_cut(shape):
+def test_long_chains_are_cut(shape, monkeypatch):
+    monkeypatch.setattr(storage, "CHUNK", 1000)
     m = Maker()
     x = m.real(*shape)
     y = z = x
