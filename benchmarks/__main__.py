@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 
-from benchmarks import calls, compilation, elementwise, logistic, mlp, pairs, rosenbrock, scalars, unjitted
+from benchmarks import calls, compilation, elementwise, logistic, loop_memory, loops, mlp, nested, pairs, rosenbrock, scalars, unjitted
 from benchmarks.harness import Result, environment, table
 
 SUBJECTS = {
@@ -18,6 +18,9 @@ SUBJECTS = {
     "unjitted": unjitted.run,
     "pairs": pairs.run,
     "logistic": logistic.run,
+    "loops": loops.run,
+    "nested": nested.run,
+    "loop_memory": loop_memory.run,
 }
 
 

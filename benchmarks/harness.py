@@ -89,13 +89,17 @@ def compare(
     note: str = "",
     facts: Mapping[str, bool] | None = None,
 ) -> Iterator[Result]:
-    """Check that all compute the same, time them in turns for about so many seconds, and give a result for each peer."""
+    """Check that all compute the same, time them in turns for about so many seconds, and give a result for each peer.
+
+    ``targets`` says for some peers how many times as fast functad is to be; ``facts`` are claims beside those.
+    """
     expected = ours.value()
     for peer in peers:
         check_equal(case, peer.name, peer.value(), expected, tolerance)
     times = best_times([ours, *peers], seconds)
     for peer, peer_seconds in zip(peers, times[1:], strict=True):
-        yield Result(case, times[0], peer.name, peer_seconds, (targets or {}).get(peer.name), note, facts or {})
+        target = (targets or {}).get(peer.name)
+        yield Result(case, times[0], peer.name, peer_seconds, target, note, (facts or {}) if target else {})
 
 
 def check_equal(case: str, name: str, found: Any, expected: Any, tolerance: float) -> None:
@@ -134,10 +138,8 @@ def calls_in_batch(timer: timeit.Timer) -> int:
 
 def show(seconds: float) -> str:
     """A time with three digits and a unit."""
-    for unit, size in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)):
-        if seconds >= size:
-            return f"{seconds / size:.3g} {unit}"
-    return f"{seconds / 1e-9:.3g} ns"
+    unit, size = next(((u, s) for u, s in (("s", 1.0), ("ms", 1e-3), ("us", 1e-6)) if seconds >= s), ("ns", 1e-9))
+    return f"{float(f'{seconds / size:.3g}'):g} {unit}"
 
 
 HEADER = ("case", "functad", "peer", "its time", "times as fast", "target", "", "")
@@ -152,7 +154,7 @@ def table(results: Iterator[Result]) -> Iterator[str]:
         yield line((r.case, show(r.seconds), r.peer, show(r.peer_seconds), f"{r.ratio:.3g}", target, r.verdict, r.note))
 
 
-WIDTHS = (44, 8, 15, 8, 13, 6, 12, 20)
+WIDTHS = (44, 8, 15, 8, 13, 6, 12, 24)
 
 
 def line(cells: Sequence[str]) -> str:

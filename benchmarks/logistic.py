@@ -39,7 +39,7 @@ def run(seconds: float) -> Iterator[Result]:
     ours = fd.jit(fd.value_and_grad(loss_in(np)))
     theirs = jax.jit(jax.value_and_grad(loss_in(jnp)))
     text = ours.lower(*arguments).kernel_ir
-    note = f"{text.count('kernel ')} kernels, {text.count('product ')} products, {text.count(' = temp ')} temporaries"
+    note = f"{text.count('kernel ')} kernels, {text.count('product ')} products, {text.count(' = temp ')} temps"
     peers = [
         Contender("JAX", "f(*arguments)", {"f": theirs, "arguments": jax.device_put(arguments)}, "[1].block_until_ready()"),
         Contender("NumPy, by hand", "f(*arguments)", {"f": by_hand, "arguments": arguments}),

@@ -44,7 +44,7 @@ def run(seconds: float) -> Iterator[Result]:
         ours = fd.jit(fd.value_and_grad(loss_in(np, nn.log_softmax)))
         theirs = jax.jit(jax.value_and_grad(loss_in(jnp, jax.nn.log_softmax)))
         text = ours.lower(*arguments).kernel_ir
-        note = f"{text.count('kernel ')} kernels, {text.count('product ')} products, {text.count(' = temp ')} temporaries"
+        note = f"{text.count('kernel ')} kernels, {text.count('product ')} products, {text.count(' = temp ')} temps"
         contender = Contender("functad", "f(*arguments)", {"f": ours, "arguments": arguments})
         peer = Contender("JAX", "f(*arguments)", {"f": theirs, "arguments": jax.device_put(arguments)}, "[0].block_until_ready()")
         yield from compare(f"MLP 784-128-64-10, batch 128, {dtype}", contender, [peer], seconds, {"JAX": 0.8}, tolerance=tolerance, note=note)

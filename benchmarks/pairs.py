@@ -36,7 +36,7 @@ def run(seconds: float) -> Iterator[Result]:
     ours = fd.jit(fd.grad(energy_in(np)))
     theirs = jax.jit(jax.grad(energy_in(jnp)))
     text = ours.lower(q, m).kernel_ir
-    note = f"{text.count('kernel ')} kernels, {text.count(' = temp ')} temporaries"
+    note = f"{text.count('kernel ')} kernels, {text.count(' = temp ')} temps"
     contender = Contender("functad", "f(q, m)", {"f": ours, "q": q, "m": m})
     peer = Contender("JAX", "f(q, m)", {"f": theirs, "q": jnp.asarray(q), "m": jnp.asarray(m)}, ".block_until_ready()")
     yield from compare(f"all pairs of {BODIES} bodies, gradient", contender, [peer], seconds, note=note)

@@ -56,5 +56,5 @@ def run(seconds: float) -> Iterator[Result]:
     for case, function_in, x, operations in cases:
         ours = Contender("functad", "f(x)", {"f": fd.grad(function_in(np)), "x": x})
         theirs = Contender("autograd", "f(x)", {"f": autograd.grad(function_in(anp)), "x": x})
-        for result in compare(case, ours, [theirs], seconds, {"autograd": 1.0}, note=f"of {operations}"):
+        for result in compare(case, ours, [theirs], seconds, {"autograd": 1.0}, note=f"of {operations} operations"):
             yield replace(result, seconds=result.seconds / operations, peer_seconds=result.peer_seconds / operations)

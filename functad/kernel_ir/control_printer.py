@@ -1,8 +1,8 @@
 """The text of statements with statements inside: a line that says what is bound to what, and the programs, indented.
 
-    loop n0 [reverse] (consts; first -> last ...; elements) -> (written):
-    while (consts of the test; consts; first -> last ...) -> (steps; written): test, body
-    branch index (operands) -> (results): branches
+loop n0 [reverse] (consts; first -> last ...; elements) -> (written):
+while (consts of the test; consts; first -> last ...) -> (steps; written): test, body
+branch index (operands) -> (results): branches
 """
 
 from __future__ import annotations

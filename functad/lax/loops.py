@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import functools
-import math
 import operator
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from functad.core.capture import Leaf, as_leaf
 from functad.core.tracer import Tracer
 from functad.errors import DtypeError, ShapeError, StructureError
 from functad.lax.bodies import Body, abstract, check_carry, leaves_and_tree, promoted, trace_body, wrap
-from functad.lax.checkpoint import checkpoint as rematerialised
+from functad.lax.segments import run_blocks, run_segments, scan_blocks, segment_lengths
 from functad.numpy import concatenate
 from functad.primitives.convert import convert
 from functad.primitives.loop_body import bind_loop
@@ -31,7 +30,7 @@ def scan(
     length: int | None = None,
     reverse: bool = False,
     unroll: int = 1,
-    checkpoint: str | int | None = None,
+    checkpoint: Literal["sqrt", "binomial"] | int | None = None,
 ) -> tuple[Any, Any]:
     """Run ``carry, y = f(carry, x)`` over the first axis of ``xs``, and return the last carry and all ``y`` along a new first axis.
 
@@ -51,8 +50,11 @@ def scan(
     unroll
         Steps that one turn of the native loop makes; the result does not depend on it.
     checkpoint
-        How reverse mode saves memory: ``"sqrt"`` or a number of segments. Only the carry at the start of each segment is saved, and the residuals of
+        How reverse mode saves memory. ``"sqrt"`` or a number of segments: only the carry at the start of each segment is saved, and the residuals of
         one segment at a time; every step is computed twice. With n steps and ``"sqrt"``, about 2 sqrt(n) of them are in memory at once.
+        ``"binomial"``: segments within segments, 16 to each. At most 31 (1 + log16 n) carries and the residuals of 31 steps are in memory at once, and
+        each step is computed at most 1 + log16 n times: for a million steps 89 carries, and 5 times (that memory and repetitions can both be logarithmic:
+        Griewank and Walther, "Algorithm 799: revolve", ACM TOMS 26 (2000)).
 
     Examples
     --------
@@ -62,8 +64,7 @@ def scan(
     """
     items, x_tree = leaves_and_tree(xs, "xs of scan")
     n = scan_length(items, length)
-    if checkpoint is not None:
-        return segmented(f, init, [leaf.value for leaf in items], x_tree, n, reverse, segment_count(checkpoint, n))
+    blocks = None if checkpoint is None else scan_blocks(checkpoint, n)
     if operator.index(unroll) < 1:
         raise StructureError(f"scan: unroll={unroll}; it must be at least 1")
     elements = [abstract(leaf.type.with_shape(leaf.type.shape[1:])) for leaf in items]
@@ -75,42 +76,12 @@ def scan(
         return result
 
     carry, body, tree = trace_carry("scan", init, elements, step, lambda t: t.child(0))
-    state, ys = bind_loop(body.program, body.consts, [c.value for c in carry], [x.value for x in items], length=n, reverse=reverse)
+    start, elements_of = [c.value for c in carry], [x.value for x in items]
+    if blocks is None:
+        state, ys = bind_loop(body.program, body.consts, start, elements_of, length=n, reverse=reverse)
+    else:
+        state, ys = run_blocks(body.program, body.consts, start, elements_of, blocks, reverse)
     return wrap(state, tree), wrap(ys, body.tree.child(1))
-
-
-def segment_count(checkpoint: str | int, n: int) -> int:
-    """The number of segments that ``checkpoint`` asks for."""
-    if checkpoint == "sqrt":
-        return max(1, math.isqrt(n))
-    if isinstance(checkpoint, str) or operator.index(checkpoint) < 1:
-        raise StructureError(f"scan: checkpoint={checkpoint!r}; expected 'sqrt' or a positive number of segments")
-    return max(1, min(operator.index(checkpoint), n))
-
-
-def segmented(
-    f: Callable[[Any, Any], tuple[Any, Any]], init: Any, xs: Sequence[Any], x_tree: TreeDef, n: int, reverse: bool, segments: int
-) -> tuple[Any, Any]:
-    """A scan over checkpointed scans of equal length, and one over the steps that are left at the end."""
-    steps = n // segments
-    whole = segments * steps
-    inner = rematerialised(lambda c, x: scan(f, c, x, length=steps, reverse=reverse))
-
-    def outer(carry: Any) -> tuple[Any, Any]:
-        chunks = x_tree.unflatten([np.reshape(x[:whole], (segments, steps, *x.shape[1:])) for x in xs])
-        carry, ys = scan(inner, carry, chunks, length=segments, reverse=reverse)
-        return carry, tree_map(lambda y: np.reshape(y, (whole, *y.shape[2:])), ys)
-
-    def rest(carry: Any) -> tuple[Any, Any]:
-        return scan(f, carry, x_tree.unflatten([x[whole:] for x in xs]), length=n - whole, reverse=reverse)
-
-    if whole == n:
-        return outer(init)
-    first, second = (rest, outer) if reverse else (outer, rest)
-    carry, ys_first = first(init)
-    carry, ys_second = second(carry)
-    parts = (ys_second, ys_first) if reverse else (ys_first, ys_second)
-    return carry, tree_map(lambda a, b: concatenate([a, b]), *parts)
 
 
 def scan_length(items: Sequence[Leaf], length: int | None) -> int:
@@ -146,7 +117,9 @@ def trace_carry(
         carry = larger
 
 
-def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], init_val: Any) -> Any:
+def while_loop(
+    cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], init_val: Any, checkpoint: Literal["sqrt"] | int | None = None
+) -> Any:
     """``val = init_val``, then ``val = body_fun(val)`` while ``cond_fun(val)``.
 
     It is differentiated in reverse mode too, with no bound on the number of steps.
@@ -157,6 +130,11 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
         Returns a scalar boolean.
     body_fun
         Returns a container of the structure and types of its argument.
+    checkpoint
+        How reverse mode saves memory, at the price of computing every step twice: only ``val`` at the start of each segment of steps is saved, and the
+        residuals of one segment at a time. An integer is the number of steps in a segment. With ``"sqrt"`` segments grow by one step each time: the first
+        k take k (k + 1) / 2 steps, so after n steps, however many they turn out to be, there are about sqrt(2 n) segments and the longest is as long.
+        (Checkpointing without knowing n: Wang, Moin and Iaccarino, SIAM J. Sci. Comput. 31 (2009); Stumm and Walther, SIAM J. Sci. Comput. 32 (2010).)
 
     Examples
     --------
@@ -170,7 +148,11 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
     types = test.program.out_types
     if len(types) != 1 or types[0].shape != () or types[0].dtype.kind != "b":
         raise DtypeError(f"while_loop: the condition must return a scalar boolean, got {', '.join([str(t) for t in types])}")
-    state, _, _ = bind_while(test.program, body.program, test.consts, body.consts, [c.value for c in carry])
+    start = [c.value for c in carry]
+    if checkpoint is None:
+        state, _, _ = bind_while(test.program, body.program, test.consts, body.consts, start)
+    else:
+        state = run_segments(test.program, body.program, test.consts, body.consts, start, *segment_lengths(checkpoint))
     return wrap(state, tree)
 
 

@@ -12,6 +12,7 @@ from functad.ir.program import Program
 from functad.passes.control import expand_sums, inside, trim
 from functad.passes.cse import cse
 from functad.passes.fold import fold
+from functad.passes.hoist import hoist
 from functad.passes.inline import inline
 from functad.passes.simplify import simplify
 
@@ -29,6 +30,7 @@ PIPELINE: tuple[Callable[[Program], Program], ...] = (
     dce,  # before rewriting what nobody needs
     trim,
     bodies,
+    hoist,
     fold,  # literals first: the rules look for them
     simplify,
     cse,

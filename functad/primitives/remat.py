@@ -1,20 +1,23 @@
-"""Rematerialisation: ``checkpoint`` calls save their operands alone, and compute again what their reverse pass needs."""
+"""Rematerialisation: ``checkpoint`` calls save their operands and what a policy accepts, and compute again what else their reverse pass needs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from functad.core.evaluator import run_program
-from functad.core.primitive import Primitive, Sample, type_of
-from functad.ir.program import Eqn, Program, Var
+from functad.core.primitive import REGISTRY, Primitive, Sample, bind_all, type_of
+from functad.core.trace import inherited_location
+from functad.ir.dce import dce
+from functad.ir.program import Atom, Eqn, Program, Var
 from functad.ir.types import ArrayType, SeqType, array_type
 from functad.primitives.elementwise import elementwise
-from functad.transforms.programs import batch_of, expand, jvp_of, linearized, select, trace_program
+from functad.transforms.programs import batch_of, derived, expand, jvp_of, linearized, select, trace_program
+from functad.transforms.replay import Reader
 
-__all__ = ["barrier", "checkpoint_p"]
+__all__ = ["Policy", "barrier", "checkpoint_p"]
 
 # the identity, which common-subexpression elimination takes for something else: without it, it would find that what is computed
 # again has been computed before, and keep that
@@ -25,33 +28,85 @@ barrier = elementwise(
 )  # fmt: skip
 
 
-def _call(program: Program, args: Sequence[Any]) -> tuple[Any, ...]:
-    return tuple(checkpoint_p.bind(*args, program=program))
+Policy = Callable[[str, Sequence[ArrayType], Mapping[str, Any]], bool]
+"""Whether to save the results of an equation, given its primitive's name, its operands' types and its params."""
 
 
-def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, program: Program) -> tuple[Sequence[Any], Sequence[Any]]:
+def _call(program: Program, args: Sequence[Any], policy: Policy | None) -> tuple[Any, ...]:
+    return tuple(checkpoint_p.bind(*args, program=program, policy=policy))
+
+
+def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, program: Program, policy: Policy | None) -> tuple[Sequence[Any], Sequence[Any]]:
     mask = tuple([t is not None for t in tangents])
     made, out_mask = jvp_of(program, mask)
-    outs = _call(made, (*primals, *select(tangents, mask)))
+    outs = _call(made, (*primals, *select(tangents, mask)), policy)
     n = len(program.outputs)
     return outs[:n], expand(outs[n:], out_mask)
 
 
+def _without_jit(program: Program) -> Program:
+    """The Program with ``jit`` calls expanded: a policy is asked about what they do, not about the calls."""
+    jit_p = REGISTRY["jit"]
+
+    def run(program: Program, args: Sequence[Any]) -> list[Any]:
+        read = Reader(program, args)
+        with inherited_location() as at:
+            around = at.loc
+            for eqn in program.eqns:
+                at.loc = eqn.loc or around
+                ins = [read(a) for a in eqn.inputs]
+                outs = run(eqn.params["program"], ins) if eqn.primitive is jit_p else bind_all(eqn.primitive, ins, eqn.params)
+                read.write(eqn.outputs, outs)
+        return [read(a) for a in program.outputs]
+
+    made = derived(program, "without jit", lambda: trace_program(lambda *args: run(program, args), program.in_types))
+    return made  # type: ignore[no-any-return]
+
+
+def _split_saved(forward: Program, outputs: int, policy: Policy | None) -> tuple[list[Atom], Program]:
+    """What a policy saves of a Program (outputs, then residuals), and the Program from what was saved to the residuals.
+
+    Walking back from the residuals, an operand and the result of an equation that the policy accepts are saved; every other equation met is run again.
+    """
+    needed: set[Atom] = {a for a in forward.outputs[outputs:] if type(a) is Var}
+    saved: list[Var] = []
+    again: list[Eqn] = []
+    for eqn in reversed(forward.eqns):
+        if needed.isdisjoint(eqn.outputs):
+            continue
+        if policy is not None and policy(eqn.primitive.name, [a.type for a in eqn.inputs], eqn.params):
+            saved.extend([v for v in eqn.outputs if v in needed])
+        else:
+            again.append(eqn)
+            needed.update([a for a in eqn.inputs if type(a) is Var])
+    inputs = [v for v in forward.inputs if v in needed] + saved[::-1]
+    return list(inputs), Program(inputs, again[::-1], forward.outputs[outputs:])
+
+
 class CheckpointRule:
-    """The linear rule of a checkpointed call: its residuals are its operands."""
+    """The linear rule of a checkpointed call: its residuals are those operands, and those results the policy accepts, that its derivative needs."""
 
     active = True
 
-    def __init__(self, program: Program, mask: tuple[bool, ...]) -> None:
-        self.program = program
+    def __init__(self, params: Mapping[str, Any], mask: tuple[bool, ...]) -> None:
+        program, self.policy = params["program"], params["policy"]
+        if self.policy is not None:
+            program = _without_jit(program)
         self.split = linearized(program, mask)
+        forward, self.outputs = self.split.forward, len(program.outputs)
+        saved, self.again = _split_saved(forward, self.outputs, self.policy)
+        self.operands = [i for i, v in enumerate(forward.inputs) if v in saved]
+        results = saved[len(self.operands) :]
+        # of the equations that compute residuals, the first run needs those that give what is saved; where nothing is, none
+        whole = Program(forward.inputs, forward.eqns, (*forward.outputs[: self.outputs], *results), program.name)
+        self.program = dce(whole) if results else program
 
     def primal(self, eqn: Eqn, ins: Sequence[Any], known: Mapping[Var, Any]) -> tuple[Sequence[Any], Sequence[Any]]:
-        return _call(self.program, ins), list(ins)
+        found = _call(self.program, ins, self.policy)
+        return found[: self.outputs], [*[ins[i] for i in self.operands], *found[self.outputs :]]
 
     def _again(self, residuals: Sequence[Any]) -> Sequence[Any]:
-        operands = [x if isinstance(type_of(x), SeqType) else barrier(x) for x in residuals]
-        return run_program(self.split.forward, operands)[len(self.program.outputs) :]
+        return run_program(self.again, [x if isinstance(type_of(x), SeqType) else barrier(x) for x in residuals])
 
     def forward(self, residuals: Sequence[Any], tangents: Sequence[Any]) -> Sequence[Any]:
         mask = tuple([t is not None for t in tangents])
@@ -64,9 +119,11 @@ class CheckpointRule:
         return expand(run_program(program, (*self._again(residuals), *select(cotangents, mask))), in_mask)
 
 
-def _batch(size: int, batched: Sequence[Any], *operands: Any, program: Program) -> tuple[tuple[Any, ...], Sequence[Any]]:
+def _batch(
+    size: int, batched: Sequence[Any], *operands: Any, program: Program, policy: Policy | None
+) -> tuple[tuple[Any, ...], Sequence[Any]]:
     made, flags = batch_of(program, size, batched)
-    return _call(made, operands), flags
+    return _call(made, operands, policy), flags
 
 
 def _samples() -> list[Sample]:
@@ -74,17 +131,17 @@ def _samples() -> list[Sample]:
     from functad.primitives.trigonometric import sin
 
     x: ArrayType = array_type((3,), np.float64)
-    return [Sample((x, x), {"program": trace_program(lambda a, b: [sin(mul(sin(a), b))], (x, x))})]
+    return [Sample((x, x), {"program": trace_program(lambda a, b: [sin(mul(sin(a), b))], (x, x)), "policy": None})]
 
 
 checkpoint_p = Primitive(
     "checkpoint",
-    type_rule=lambda *types, program: program.out_types,
-    evaluate=lambda *args, program: tuple(run_program(program, args)),
+    type_rule=lambda *types, program, policy: program.out_types,
+    evaluate=lambda *args, program, policy: tuple(run_program(program, args)),
     multiple_results=True,
     expands=True,
     jvp_call=_jvp,
-    linearize=lambda types, params, mask: CheckpointRule(params["program"], mask),
+    linearize=lambda types, params, mask: CheckpointRule(params, mask),
     batch=_batch,
     samples=_samples,
 )

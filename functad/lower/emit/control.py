@@ -199,7 +199,9 @@ class Writer:
             self._end(state)
 
     def _steps(self, loop: Loop) -> str:
-        return self.code.size(loop.steps) if isinstance(loop.steps, Poly) else self._read("i64", self.address(loop.steps))
+        if isinstance(loop.steps, Poly):
+            return self.code.size(loop.steps)
+        return self.code.scalar.intrinsic("smax", "i64", self._read("i64", self.address(loop.steps)), "0")
 
     def _require_elements(self, loop: Loop, buffer: Buffer, n: str) -> None:
         """A sequence has as many elements as there are steps, by construction; that it has is what keeps memory safe."""
