@@ -37,12 +37,16 @@ class Traced:
     leaves: list[Leaf]  # types and kinds of the dynamic arguments; no values
     out_tree: TreeDef
     captures: list[Tracer]
-    arrays: list[tuple[np.ndarray, np.ndarray]]  # closed-over writeable arrays, and what they held
+    arrays: list[tuple[Callable[[], np.ndarray | None], np.ndarray]]  # references to closed-over writeable arrays, and what they held
     entry: Callable[..., Any] | None = None  # takes the arguments of a positional call as they are; None: take them apart in Python
+
+    def watched(self) -> list[tuple[np.ndarray, np.ndarray]]:
+        """The closed-over arrays that can be written to: those that still exist."""
+        return [(array, held) for reference, held in self.arrays if (array := reference()) is not None]
 
     def valid(self) -> bool:
         """Whether the closed-over arrays still hold what they held."""
-        return all([array.shape == held.shape and np.array_equal(bits(array), bits(held)) for array, held in self.arrays])
+        return all([array.shape == held.shape and np.array_equal(bits(array), bits(held)) for array, held in self.watched()])
 
 
 def bits(array: np.ndarray) -> np.ndarray:
@@ -93,7 +97,7 @@ class Jitted:
         from functad.lower.execute import native_call
 
         compiled = compiled_of(traced.program)
-        if traced.entry is None and not kwargs and not traced.arrays:
+        if traced.entry is None and not kwargs and not traced.watched():
             dynamic, static = self.split_static(args, kwargs)
             fixed = {i: value.value for i, value in static[0]}
             signature = entry_signature(dynamic[0], fixed, leaves, traced.out_tree, traced.program.out_types)

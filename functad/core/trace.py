@@ -7,7 +7,8 @@ variables of another.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -104,7 +105,7 @@ class Trace:
         self.env: dict[Var, Any] = {}
         self.sources: dict[Var, Tracer] = {}  # inputs whose value is that of a tracer of the parent
         self.captures: dict[Var, tuple[Var, Tracer]] = {}  # parent's variable -> own input, parent's tracer
-        self.arrays: list[tuple[np.ndarray, np.ndarray]] = []  # closed-over writeable arrays and their snapshots
+        self.arrays: list[tuple[Callable[[], np.ndarray | None], np.ndarray]] = []  # closed-over writeable arrays and their snapshots
         self.cursor = 0  # equations before it have been evaluated, or cannot be
         self.open = True
 
@@ -158,10 +159,14 @@ class Trace:
         )
 
     def note_array(self, array: np.ndarray, snapshot: np.ndarray) -> None:
-        """Remember, in every open trace, that a writeable array was closed over."""
+        """Remember, in every open trace, that a writeable array was closed over.
+
+        One that owns its memory is remembered weakly: if it was made inside the function, it is gone afterwards and cannot be written to.
+        """
+        reference = weakref.ref(array) if array.base is None else lambda: array
         trace: Trace | None = self
         while trace is not None:
-            trace.arrays.append((array, snapshot))
+            trace.arrays.append((reference, snapshot))
             trace = trace.parent
 
     # -- equations ---------------------------------------------------------------------------------------------------------------

@@ -46,14 +46,17 @@ BOOL = np.dtype(np.bool_)
 INT64 = np.dtype(np.int64)
 
 
-def check_program(program: KernelProgram, codes: int | None = None) -> None:
-    """Raises ``InternalError`` where a program is ill-formed; ``codes`` is the number of error codes, those of the program if not given."""
+def check_program(program: KernelProgram, codes: int | None = None, held: Iterable[Buffer] = ()) -> None:
+    """Raises ``InternalError`` where a program is ill-formed.
+
+    ``codes`` is the number of error codes, those of the program if not given; the outputs ``held`` hold something from the start.
+    """
     codes = len(program.checks) if codes is None else codes
     for buffer in program.inputs + program.outputs:
         _require(buffer.role != "temp", "a buffer in the calling order has role temp")
     _require(all(b.role == "input" for b in program.inputs), "an input does not have role input")
     _require(all(b.role == "output" for b in program.outputs), "an output does not have role output")
-    written = {b.root for b in program.inputs}
+    written = {b.root for b in (*program.inputs, *held)}
     for statement in program.body:
         reads, writes = accesses(statement)
         for buffer in (*reads, *writes):
@@ -67,7 +70,7 @@ def check_program(program: KernelProgram, codes: int | None = None) -> None:
         elif isinstance(statement, Product):
             _check_product(statement)
         elif isinstance(statement, Control):
-            check_control(statement, lambda inner: check_program(inner, codes))
+            check_control(statement, lambda inner, held: check_program(inner, codes, held))
         written.update(b.root for b in writes)
     for buffer in program.outputs:
         _require(buffer.root in written or any(n == 0 for n in buffer.shape), f"output {_describe(buffer)} is never written")

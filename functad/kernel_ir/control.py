@@ -37,11 +37,15 @@ class SequenceBuffer(Buffer):
 
 @dataclass(eq=False, slots=True)
 class Carry:
-    """What a loop carries: the buffer with the first value, that for the last, and a ``spare`` of the same kind, which steps write in turn."""
+    """What a loop carries: the buffer with the first value, that for the last, and a ``spare`` of the same kind, which steps write in turn.
+
+    Where it is updated ``in_place``, the body's output holds the carry from the start of a step, and its input is not read.
+    """
 
     first: Buffer
     last: Buffer
     spare: Buffer
+    in_place: bool = False
 
 
 class Control(Statement):

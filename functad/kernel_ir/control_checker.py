@@ -11,10 +11,14 @@ from functad.kernel_ir.nodes import Buffer, KernelProgram
 __all__ = ["check_control"]
 
 
-def check_control(statement: Control, check: Callable[[KernelProgram], None]) -> None:
-    """Raises ``InternalError`` where a statement does not fit the programs inside it, which ``check`` checks."""
+def check_control(statement: Control, check: Callable[[KernelProgram, Sequence[Buffer]], None]) -> None:
+    """Raises ``InternalError`` where a statement does not fit the programs inside it; ``check`` checks these, given the outputs that hold
+    something from the start."""
     for program in statement.programs:
-        check(program)
+        held: list[Buffer] = []
+        if isinstance(statement, Loop | While) and program is statement.body:
+            held = [out for c, out in zip(statement.carry, program.outputs, strict=False) if c.in_place]
+        check(program, held)
     match statement:
         case Loop():
             carry = [c.last for c in statement.carry]

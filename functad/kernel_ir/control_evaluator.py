@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from functad.kernel_ir.control import Branch, Carry, Control, Loop, SequenceBuffer, SequenceCopy, SequenceLength, While
@@ -25,7 +25,7 @@ class Machine(NamedTuple):
 
     size: Callable[[Poly], int]
     memory: Callable[[Buffer], Any]
-    run: Callable[[KernelProgram, Sequence[Any]], list[Any]]
+    run: Callable[[KernelProgram, Sequence[Any], Mapping[int, Any]], list[Any]]  # with what some outputs hold before
 
 
 def run_control(m: Machine, statement: Control) -> None:
@@ -37,7 +37,7 @@ def run_control(m: Machine, statement: Control) -> None:
             _while(m, statement)
         case Branch():
             chosen = min(max(int(m.memory(statement.index)), 0), len(statement.branches) - 1)
-            results = m.run(statement.branches[chosen], [m.memory(b) for b in statement.operands])
+            results = m.run(statement.branches[chosen], [m.memory(b) for b in statement.operands], {})
             for buffer, value in zip(statement.results, results, strict=True):
                 _assign(m, buffer, value)
         case SequenceLength():
@@ -62,7 +62,7 @@ def _loop(m: Machine, loop: Loop) -> None:
         if isinstance(b, SequenceBuffer):
             m.memory(b)[:] = [None] * n
     for i in range(n - 1, -1, -1) if loop.reverse else range(n):
-        outs = m.run(loop.body, [*consts, *state, *[x[i] if isinstance(x, list) else x[i, ...] for x in elements]])
+        outs = m.run(loop.body, [*consts, *state, *[x[i] if isinstance(x, list) else x[i, ...] for x in elements]], _held(loop.carry, state))
         state = outs[: len(state)]
         for b, value in zip(loop.written, outs[len(state) :], strict=True):
             m.memory(b)[i] = value
@@ -76,8 +76,8 @@ def _while(m: Machine, loop: While) -> None:
     steps = 0
     for b in loop.written:
         m.memory(b).clear()
-    while m.run(loop.test, [*tested, *state])[0]:
-        outs = m.run(loop.body, [*consts, *state])
+    while m.run(loop.test, [*tested, *state], {})[0]:
+        outs = m.run(loop.body, [*consts, *state], _held(loop.carry, state))
         state = outs[: len(state)]
         for b, value in zip(loop.written, outs[len(state) :], strict=True):
             m.memory(b).append(value)
@@ -88,6 +88,11 @@ def _while(m: Machine, loop: While) -> None:
 
 def _first(m: Machine, carry: Sequence[Carry]) -> list[Any]:
     return [m.memory(c.first).copy() for c in carry]
+
+
+def _held(carry: Sequence[Carry], state: Sequence[Any]) -> dict[int, Any]:
+    """What the outputs for parts that are updated in place hold."""
+    return {k: value.copy() for k, (c, value) in enumerate(zip(carry, state, strict=True)) if c.in_place}
 
 
 def _last(m: Machine, carry: Sequence[Carry], state: Sequence[Any]) -> None:

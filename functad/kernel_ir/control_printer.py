@@ -1,4 +1,4 @@
-"""The text of statements with statements inside: a line that says what is bound to what, and the programs, indented.
+"""The text of statements with statements inside: a line that says what is bound to what, and the programs, indented; ``=>`` is an update in place.
 
 loop n0 [reverse] (consts; first -> last ...; elements) -> (written):
 while (consts of the test; consts; first -> last ...) -> (steps; written): test, body
@@ -22,7 +22,7 @@ def format_control(statement: Control, name: Callable[[Buffer], str], text: Call
         return ", ".join(map(name, buffers))
 
     def carried(carry: Sequence[Carry]) -> str:
-        return ", ".join(f"{name(c.first)} -> {name(c.last)}" for c in carry)
+        return ", ".join(f"{name(c.first)} {'=' if c.in_place else '-'}> {name(c.last)}" for c in carry)
 
     match statement:
         case Loop() as s:

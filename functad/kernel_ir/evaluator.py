@@ -6,7 +6,7 @@ access is checked; memory that nobody wrote holds NaN (or a pattern).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -110,11 +110,12 @@ class _Run:
             else:
                 self.statement(statement)
 
-    def inside(self, program: KernelProgram, inputs: Sequence[Any]) -> list[Any]:
-        """The outputs of a program inside this one."""
+    def inside(self, program: KernelProgram, inputs: Sequence[Any], held: Mapping[int, Any]) -> list[Any]:
+        """The outputs of a program inside this one; ``held`` is what some of them hold before."""
         run = _Run(program, self.symbols)
         for buffer, value in zip(program.inputs, inputs, strict=True):
             run.memory[buffer] = value
+        run.memory.update((program.outputs[k], value) for k, value in held.items())
         outputs = [run.array(buffer) for buffer in program.outputs]
         run.statements()
         if run.failed:

@@ -9,6 +9,7 @@ import numpy as np
 from functad.ir.program import Program
 from functad.ir.types import ArrayType
 from functad.kernel_ir.control import Branch, Carry, Loop, SequenceLength, While
+from functad.kernel_ir.in_place import in_place
 from functad.kernel_ir.nodes import Buffer
 from functad.kernel_ir.rules import Statements
 from functad.kernel_ir.sizes import poly
@@ -23,8 +24,8 @@ def _inputs(ctx: Any, in_types: Types) -> list[Buffer]:
     return [ctx.input(k) for k in range(len(in_types))]
 
 
-def _carry(ctx: Any, first: list[Buffer]) -> tuple[Carry, ...]:
-    return tuple([Carry(b, ctx.output(k), ctx.spare(k)) for k, b in enumerate(first)])
+def _carry(ctx: Any, first: list[Buffer], flags: tuple[bool, ...]) -> tuple[Carry, ...]:
+    return tuple([Carry(b, ctx.output(k), ctx.spare(k), flag) for k, (b, flag) in enumerate(zip(first, flags, strict=True))])
 
 
 def _loop(ctx: Any, in_types: Types, out_types: Types, *, body: Program, length: Any, reverse: bool, consts: int, carry: int) -> None:
@@ -32,8 +33,8 @@ def _loop(ctx: Any, in_types: Types, out_types: Types, *, body: Program, length:
     written = [ctx.output(k) for k in range(carry, len(out_types))]
     code = ctx.check("InternalError", "a sequence is shorter than the loop over it")
     n = steps[0] if length is None else poly(length)
-    made = ctx.program(0, body)
-    ctx.append(Loop(made, n, tuple(fixed), _carry(ctx, first), tuple(elements), tuple(written), reverse, code))
+    made, flags = in_place(ctx.program(0, body), consts, carry)
+    ctx.append(Loop(made, n, tuple(fixed), _carry(ctx, first, flags), tuple(elements), tuple(written), reverse, code))
 
 
 def _while(ctx: Any, in_types: Types, out_types: Types, *, cond: Program, body: Program, cond_consts: int, body_consts: int) -> None:
@@ -41,10 +42,11 @@ def _while(ctx: Any, in_types: Types, out_types: Types, *, cond: Program, body: 
     first = inputs[cond_consts + body_consts :]
     n = len(first)
     written = [ctx.output(k) for k in range(n + 1, len(out_types))]
-    test, made = ctx.program(1, cond), ctx.program(0, body)
+    test = ctx.program(1, cond)
+    made, flags = in_place(ctx.program(0, body), body_consts, n)
     flag = ctx.temp((), np.dtype(np.bool_))
     tested, consts = tuple(inputs[:cond_consts]), tuple(inputs[cond_consts : cond_consts + body_consts])
-    ctx.append(While(test, made, tested, consts, _carry(ctx, first), ctx.output(n), tuple(written), flag))
+    ctx.append(While(test, made, tested, consts, _carry(ctx, first, flags), ctx.output(n), tuple(written), flag))
 
 
 def _cond(ctx: Any, in_types: Types, out_types: Types, *, branches: tuple[Program, ...]) -> None:

@@ -7,6 +7,10 @@ import pytest
 
 import functad as fd
 from functad import config
+from functad.kernel_ir.control import Loop, While
+from functad.lower.abstract import abstract
+from functad.lower.fuse import fuse
+from functad.passes.pipeline import optimize
 
 lax = fd.lax
 RNG = np.random.default_rng(5)
@@ -167,3 +171,59 @@ def test_mapped_loops_over_matrices():
     same(fd.vmap(f), c, n)
     same(fd.vmap(fd.grad(lambda c, n: np.sum(f(c, n) ** 2))), c, n)
     same(fd.grad(lambda c: np.sum(fd.vmap(f)(c, n) ** 2)), c)
+
+
+# -- updates in place -----------------------------------------------------------------------------------------------------------------
+
+
+def carries(f, *args):
+    found = abstract(optimize(fd.make_ir(f)(*args)))
+    (loop,) = [s for s in fuse(found.program, len(found.symbols)).program.body if isinstance(s, Loop | While)]
+    return [c.in_place for c in loop.carry]
+
+
+@pytest.mark.parametrize("n", [3, 40])
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.int64])
+def test_update_in_place(n, dtype):
+    """A recurrence over an array reads other elements than it writes, and those that earlier steps wrote."""
+
+    def f(x):
+        return lax.fori_loop(1, n, lambda i, v: fd.at(v)[i].add(v[i - 1] * 2 - v[n - i]), x)
+
+    x = (RNG.normal(size=n) * 3).astype(dtype)
+    kept = x.copy()
+    same(f, x)
+    assert np.array_equal(x, kept) and carries(f, x) == [False, True]
+
+    def g(x, m):
+        return lax.while_loop(lambda s: s[0] < m, lambda s: (s[0] + 1, fd.at(s[1])[s[0]].set(s[1][s[0] - 1] * 2)), (0, x))[1]
+
+    assert carries(g, x, n) == [False, True]
+    for m in (0, 1, n):
+        same(g, x, m)
+
+
+def test_no_update_in_place_where_the_old_value_is_read():
+    def swapped(x, y):
+        return lax.fori_loop(0, 20, lambda i, s: (fd.at(s[1])[i].set(1.0), s[0]), (x, y))
+
+    def kept(x):
+        return lax.scan(lambda v, i: (fd.at(v)[i].set(1.0 + v[i]), v), x, np.arange(20))
+
+    def later(x):
+        return lax.fori_loop(0, 20, lambda i, v: fd.at(fd.at(v)[i].set(2.0))[0].add(np.sum(v)), x)
+
+    x, y = RNG.normal(size=20), RNG.normal(size=20)
+    assert not any(carries(swapped, x, y)) and not any(carries(kept, x))
+    same(swapped, x, y)
+    same(kept, x)
+    same(later, x)
+
+
+def test_updates_of_rows_and_complex_arrays():
+    def f(x):
+        return lax.fori_loop(1, 6, lambda i, v: fd.at(v)[i].set(v[i - 1] * 0.5 + v[i]), x)
+
+    same(f, RNG.normal(size=(6, 30)))
+    same(f, RNG.normal(size=(6, 30)) + 1j * RNG.normal(size=(6, 30)))
+    same(fd.grad(lambda x: np.sum(f(x) ** 2)), RNG.normal(size=(6, 30)))

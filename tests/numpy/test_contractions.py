@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 import pytest
-from against_numpy import array, check, tracing
+from tests.numpy.against_numpy import array, check, tracing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 

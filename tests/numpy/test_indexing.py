@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from against_numpy import array, assert_same, check, tracing
+from tests.numpy.against_numpy import array, assert_same, check, tracing
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from index_strategies import SHAPES, advanced_indices, basic_indices
+from tests.numpy.index_strategies import SHAPES, advanced_indices, basic_indices
 
 import functad as fd
 import functad.numpy as fnp

@@ -9,7 +9,7 @@ import re
 
 import numpy as np
 import pytest
-from against_numpy import array, check, tracing
+from tests.numpy.against_numpy import array, check, tracing
 
 from functad.core.tracer import ARRAY, PYTHON, SCALAR
 from functad.errors import ImmutableError, TracerConversionError, UnsupportedError

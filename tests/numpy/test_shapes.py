@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from against_numpy import array, check, tracing
+from tests.numpy.against_numpy import array, check, tracing
 
 from functad.errors import ArgumentError, AxisError, ShapeError, UnsupportedError
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from against_numpy import array
+from tests.numpy.against_numpy import array
 
 import functad as fd
 import functad.numpy as fnp

@@ -7,7 +7,7 @@ from typing import Any
 import mpmath
 import numpy as np
 import pytest
-from strict_derivatives import FORWARD, MODES, REVERSE, derivative, partial
+from tests.primitives.strict_derivatives import FORWARD, MODES, REVERSE, derivative, partial
 
 from functad.primitives.arithmetic import div, mul, reciprocal, square
 from functad.primitives.complex import conj, imag, make_complex, real

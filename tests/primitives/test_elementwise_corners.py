@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from strict_derivatives import FORWARD, MODES, REVERSE, derivative, partial
+from tests.primitives.strict_derivatives import FORWARD, MODES, REVERSE, derivative, partial
 
 from functad.primitives.arithmetic import add, div, mul, reciprocal, square
 from functad.primitives.comparison import eq, gt

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from strict_derivatives import FORWARD, REVERSE, partial
-from test_elementwise_values import BINARY, UNARY
+from tests.primitives.strict_derivatives import FORWARD, REVERSE, partial
+from tests.primitives.test_elementwise_values import BINARY, UNARY
 
 from functad.core.evaluator import run_program
 from functad.core.primitive import type_of

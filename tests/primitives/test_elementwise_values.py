@@ -7,7 +7,7 @@ from typing import Any
 import mpmath
 import numpy as np
 import pytest
-from strict_derivatives import MODES, derivative
+from tests.primitives.strict_derivatives import MODES, derivative
 
 from functad.primitives.arithmetic import div, mul, neg, reciprocal, square, sub
 from functad.primitives.exponential import exp, exp2, expm1, log, log1p, log2, log10, logaddexp, sigmoid, softplus

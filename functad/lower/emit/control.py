@@ -40,12 +40,12 @@ class Body:
 
 @dataclass(slots=True)
 class State:
-    """A part of a carry: variables that hold the address to read from, that to write to, and the one after that; or two places."""
+    """A part of a carry: variables that hold the address to read from, that to write to, and the one after that; or two places (one, in place)."""
 
     carry: Carry
     current: str
     next: str
-    other: str  # empty for a small part: then current and next are the places themselves
+    other: str  # empty for a small part, or one that is updated in place: then current and next are the places themselves
 
 
 class Writer:
@@ -106,6 +106,11 @@ class Writer:
             value = self.code.emit(f"load {type}, ptr {self.code.offset(type, source, str(k))}")
             self.code.line(f"store {type} {value}, ptr {self.code.offset(type, target, str(k))}")
 
+    def _copy_large(self, buffer: Buffer, target: str, source: str) -> None:
+        self.code.declarations.add("declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)")
+        bytes = self.code.size(product(buffer.shape) * buffer.dtype.itemsize)
+        self.code.line(f"call void @llvm.memcpy.p0.p0.i64(ptr {target}, ptr {source}, i64 {bytes}, i1 false)")
+
     def _place(self, buffer: Buffer) -> str:
         return stack(self.code, (product(buffer.shape).constant or 0) * buffer.dtype.itemsize)
 
@@ -124,9 +129,13 @@ class Writer:
     def _begin(self, carry: Carry, odd: str | None) -> State:
         """The state before the first step. ``odd``: whether the number of steps is odd, so that the last one writes to where the result belongs."""
         if is_small(carry.last):
-            current, following = self._place(carry.last), self._place(carry.last)
+            current = self._place(carry.last)
+            following = current if carry.in_place else self._place(carry.last)
             self._copy_small(carry.last, current, self.address(carry.first))
             return State(carry, current, following, "")
+        if carry.in_place:
+            self._copy_large(carry.last, self.address(carry.last), self.address(carry.first))
+            return State(carry, self.address(carry.last), self.address(carry.last), "")
         last, spare = self.address(carry.last), self.address(carry.spare)
         following, other = last, spare
         if odd is not None:
@@ -142,7 +151,8 @@ class Writer:
 
     def _advance(self, state: State) -> None:
         if not state.other:
-            self._copy_small(state.carry.last, state.current, state.next)
+            if state.current != state.next:
+                self._copy_small(state.carry.last, state.current, state.next)
             return
         written, other = self._read("ptr", state.next), self._read("ptr", state.other)
         for variable, value in ((state.current, written), (state.next, other), (state.other, written)):
@@ -152,7 +162,8 @@ class Writer:
         buffer = state.carry.last
         last = self.address(buffer)
         if not state.other:
-            self._copy_small(buffer, last, state.current)
+            if state.current != last:
+                self._copy_small(buffer, last, state.current)
             return
         code, current = self.code, self._current(state)
         copy, done = code.scalar.label(), code.scalar.label()
@@ -161,9 +172,7 @@ class Writer:
         if isinstance(buffer, SequenceBuffer):
             self._require(sequences.copy(code, buffer, last, current))
         else:
-            code.declarations.add("declare void @llvm.memcpy.p0.p0.i64(ptr, ptr, i64, i1)")
-            bytes = code.size(product(buffer.shape) * buffer.dtype.itemsize)
-            code.line(f"call void @llvm.memcpy.p0.p0.i64(ptr {last}, ptr {current}, i64 {bytes}, i1 false)")
+            self._copy_large(buffer, last, current)
         code.start(done)
 
     # ---- loops
