@@ -190,23 +190,23 @@ def lstm(params: tuple, x: np.ndarray, y: np.ndarray) -> tuple:  # type: ignore[
 def best_forward(x: np.ndarray, rate: float, small: float) -> np.ndarray:
     """Gradient of ``payoff(x, best(x))``, with a tangent of y for each x along the inner loop."""
     n = len(x)
-    y, g, y_dot, g_dot = np.zeros(n), np.empty(n), np.zeros((n, n)), np.empty((n, n))
+    sine, cosine = np.sin(x), np.cos(x)
+    y, g, y_dot = np.zeros(n), np.empty(n), np.zeros((n, n))
     while True:
         size = 0.0
         for i in range(n):
-            g[i] = -math.sin(x[i]) + 2 * y[i] + 0.4 * y[i] ** 3
+            g[i] = 2 * y[i] + 0.4 * y[i] ** 3 - sine[i]
             size += g[i] * g[i]
         if size <= small:
             break
         for i in range(n):
             for d in range(n):
-                g_dot[d, i] = (2 + 1.2 * y[i] ** 2) * y_dot[d, i] - (math.cos(x[i]) if i == d else 0.0)
-                y_dot[d, i] -= rate * g_dot[d, i]
+                y_dot[d, i] -= rate * ((2 + 1.2 * y[i] ** 2) * y_dot[d, i] - (cosine[i] if i == d else 0.0))
         for i in range(n):
             y[i] -= rate * g[i]
     result = np.empty(n)
     for d in range(n):
-        result[d] = 2 * (x[d] - 1) + math.cos(x[d]) * y[d]
+        result[d] = 2 * (x[d] - 1) + cosine[d] * y[d]
         for i in range(n):
             result[d] -= g[i] * y_dot[d, i]
     return result
@@ -216,12 +216,13 @@ def best_forward(x: np.ndarray, rate: float, small: float) -> np.ndarray:
 def best_reverse(x: np.ndarray, rate: float, small: float) -> np.ndarray:
     """The same gradient backwards through the inner loop, whose iterates are kept in storage that grows."""
     n = len(x)
+    sine, cosine = np.sin(x), np.cos(x)
     y, g = np.zeros(n), np.empty(n)
     kept, count = np.empty((16, n)), 0
     while True:
         size = 0.0
         for i in range(n):
-            g[i] = -math.sin(x[i]) + 2 * y[i] + 0.4 * y[i] ** 3
+            g[i] = 2 * y[i] + 0.4 * y[i] ** 3 - sine[i]
             size += g[i] * g[i]
         if size <= small:
             break
@@ -235,10 +236,10 @@ def best_reverse(x: np.ndarray, rate: float, small: float) -> np.ndarray:
             y[i] -= rate * g[i]
     result, y_bar = np.empty(n), -g
     for i in range(n):
-        result[i] = 2 * (x[i] - 1) + math.cos(x[i]) * y[i]
+        result[i] = 2 * (x[i] - 1) + cosine[i] * y[i]
     for k in range(count - 1, -1, -1):
         for i in range(n):
-            result[i] += rate * math.cos(x[i]) * y_bar[i]
+            result[i] += rate * cosine[i] * y_bar[i]
             y_bar[i] *= 1 - rate * (2 + 1.2 * kept[k, i] ** 2)
     return result
 

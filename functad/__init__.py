@@ -18,6 +18,7 @@ from functad.api.jit import jit
 from functad.api.linear import jvp, linear_transpose, linearize, vjp
 from functad.api.programs import eval_shape, make_ir, stop_gradient
 from functad.api.vectorize import vmap
+from functad.lax.callback import pure_callback
 from functad.lax.checkpoint import checkpoint
 from functad.numpy.updates import at
 from functad.tree import tree_map
@@ -42,6 +43,7 @@ __all__ = [
     "linear_transpose",
     "linearize",
     "make_ir",
+    "pure_callback",
     "stop_gradient",
     "tree_map",
     "value_and_grad",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -14,7 +15,7 @@ from functad.core.tracer import PYTHON, Tracer
 from functad.core.zeros import zeros
 from functad.errors import DtypeError, ShapeError, StructureError
 from functad.ir.types import ArrayType, array_type
-from functad.tree import TreeDef, flatten_with_paths
+from functad.tree import TreeDef, flatten, leaf_paths
 
 __all__ = ["Differentiated", "check_like", "fresh", "fresh_all", "leaves_of", "name_of", "normal_argnums", "with_aux"]
 
@@ -42,8 +43,13 @@ def normal_argnums(argnums: int | Sequence[int], count: int, transform: str) -> 
 
 def leaves_of(tree: Any, what: str) -> tuple[list[Leaf], TreeDef]:
     """The leaves of an argument, checked, and its structure."""
-    found, structure = flatten_with_paths(tree)
-    return [as_leaf(x, lambda path=path: f"{what}{path}") for path, x in found], structure  # type: ignore[misc]
+    found, structure = flatten(tree)
+    return [as_leaf(x, functools.partial(leaf_name, what, structure, i)) for i, x in enumerate(found)], structure
+
+
+def leaf_name(what: str, structure: TreeDef, number: int) -> str:
+    """How messages name a leaf."""
+    return what + leaf_paths(structure)[number]
 
 
 def with_aux(f: Callable[..., Any], result: Any, transform: str) -> WithAux:

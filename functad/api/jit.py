@@ -9,10 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, overload
 
-import numpy as np
-
 from functad import config
 from functad.api.arguments import fresh_all, leaves_of, name_of, normal_argnums
+from functad.api.closures import Held, held_arrays, unchanged
 from functad.api.signatures import entry_signature
 from functad.api.stages import Lowered
 from functad.core.capture import Leaf, capture
@@ -37,21 +36,12 @@ class Traced:
     leaves: list[Leaf]  # types and kinds of the dynamic arguments; no values
     out_tree: TreeDef
     captures: list[Tracer]
-    arrays: list[tuple[Callable[[], np.ndarray | None], np.ndarray]]  # references to closed-over writeable arrays, and what they held
+    arrays: tuple[Held, ...]  # closed-over arrays that can be written to
     entry: Callable[..., Any] | None = None  # takes the arguments of a positional call as they are; None: take them apart in Python
-
-    def watched(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """The closed-over arrays that can be written to: those that still exist."""
-        return [(array, held) for reference, held in self.arrays if (array := reference()) is not None]
 
     def valid(self) -> bool:
         """Whether the closed-over arrays still hold what they held."""
-        return all([array.shape == held.shape and np.array_equal(bits(array), bits(held)) for array, held in self.watched()])
-
-
-def bits(array: np.ndarray) -> np.ndarray:
-    """What an array holds, bit by bit: NaN is equal to itself there, and -0.0 is not 0.0."""
-    return np.ascontiguousarray(array).view(f"u{min(array.itemsize, 8)}")
+        return unchanged(self.arrays)
 
 
 class Jitted:
@@ -97,15 +87,25 @@ class Jitted:
         from functad.lower.execute import native_call
 
         compiled = compiled_of(traced.program)
-        if traced.entry is None and not kwargs and not traced.watched():
+        if traced.entry is None and not kwargs:
             dynamic, static = self.split_static(args, kwargs)
             fixed = {i: value.value for i, value in static[0]}
             signature = entry_signature(dynamic[0], fixed, leaves, traced.out_tree, traced.program.out_types)
             if signature is not None:
-                traced.entry = entry_for(compiled, signature, self._slow, name_of(self._f))
+                traced.entry = self._guarded(traced.arrays, entry_for(compiled, signature, self._slow, name_of(self._f)))
         if traced.entry is not None:
             type(self).__call__ = staticmethod(traced.entry)  # type: ignore[method-assign]
         return native_call(traced.program)
+
+    def _guarded(self, arrays: tuple[Held, ...], entry: Callable[..., Any]) -> Callable[..., Any]:
+        """The entry behind a look at the closed-over arrays, where there are any."""
+        if not arrays:
+            return entry
+
+        def call(*args: Any, **kwargs: Any) -> Any:
+            return entry(*args, **kwargs) if unchanged(arrays) else self._dispatch(args, kwargs)
+
+        return call
 
     def _slow(self, *args: Any, **kwargs: Any) -> Any:
         """What the entry calls with arguments that are not those it was made for."""
@@ -151,7 +151,7 @@ class Jitted:
         name = name_of(self._f)
         program.name = "" if name == "<lambda>" else name
         kept = [Leaf(None, leaf.type, leaf.kind) for leaf in leaves]
-        return Traced(program, structure, kept, captured.out_tree, captured.captures, captured.trace.arrays)
+        return Traced(program, structure, kept, captured.out_tree, captured.captures, held_arrays(captured.trace.arrays))
 
     # -- static arguments ---------------------------------------------------------------------------------------------------------
 

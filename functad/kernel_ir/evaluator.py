@@ -6,8 +6,9 @@ access is checked; memory that nobody wrote holds NaN (or a pattern).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -43,8 +44,8 @@ __all__ = ["HELPERS", "evaluate_program"]
 
 Helper = Callable[[Sequence[np.ndarray], Sequence[int]], int]
 
-HELPERS: dict[str, Helper] = {}
-"""What a ``Call`` of a symbol does, in Python: ``helper(arrays, sizes) -> error code`` (0 if none)."""
+HELPERS: MutableMapping[str, Helper] = WeakValueDictionary()
+"""What a ``Call`` of a symbol does, in Python: ``helper(arrays, sizes) -> error code`` (0 if none). Whoever needs a helper keeps it alive."""
 
 
 def evaluate_program(program: KernelProgram, inputs: Sequence[Any], symbols: Sequence[int] = ()) -> tuple[list[np.ndarray], int]:

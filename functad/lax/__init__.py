@@ -1,8 +1,9 @@
 """Structured control flow that compiles to native loops and branches, and differentiates both ways."""
 
 from functad.lax import checkpoint_policies as checkpoint_policies
+from functad.lax.callback import pure_callback
 from functad.lax.checkpoint import checkpoint
 from functad.lax.conditionals import cond, select, switch
 from functad.lax.loops import associative_scan, fori_loop, map, scan, while_loop
 
-__all__ = ["associative_scan", "checkpoint", "checkpoint_policies", "cond", "fori_loop", "map", "scan", "select", "switch", "while_loop"]
+__all__ = ["associative_scan", "checkpoint", "checkpoint_policies", "cond", "fori_loop", "map", "pure_callback", "scan", "select", "switch", "while_loop"]

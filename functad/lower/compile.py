@@ -28,6 +28,7 @@ from functad.lower.abstract import Abstract, abstract
 from functad.lower.blas import blas_symbols
 from functad.lower.blocks import block_symbol
 from functad.lower.cache import Cache
+from functad.lower.callbacks import native_callbacks
 from functad.lower.emit import OUT_OF_MEMORY, SIZE_OVERFLOW, emit_module, release_name
 from functad.lower.entry import make_entry
 from functad.lower.fuse import Fused, Path, fuse
@@ -38,6 +39,7 @@ from functad.lower.signature import Driver, Signature
 from functad.lower.target import Target, assembly, emit_object
 from functad.lower.threads import parallel_symbols
 from functad.passes.pipeline import optimize
+from functad.primitives.callback import CALLBACK_FAILED, take_exception
 
 __all__ = ["Code", "Compiled", "compile_count", "compile_program", "compiled_of", "entry_for", "run", "run_kernels"]
 
@@ -72,7 +74,11 @@ class Code:
         self.passes = module.passes
         _dump("llvm", lambda: self.llvm)
         _dump("asm", self.assembly)
-        self.library = link(emit_object(self.llvm, target, passes=module.passes), _addresses(module.externals), [DRIVER, *module.releases])
+        callbacks = native_callbacks(module.externals)
+        symbols = _addresses(module.externals - callbacks.keys())
+        symbols |= {name: ctypes.cast(f, ctypes.c_void_p).value for name, f in callbacks.items()}
+        code = emit_object(self.llvm, target, passes=module.passes)
+        self.library = link(code, symbols, [DRIVER, *module.releases], keep=callbacks.values())
         self.address = self.library.address(DRIVER)
         with _count_lock:
             _count += 1
@@ -120,6 +126,8 @@ class Compiled:
             raise MemoryError(f"no memory for the temporary arrays of {self.name}")
         if code == SIZE_OVERFLOW:
             raise ShapeError(f"{self.name} multiplies matrices with more rows or columns than BLAS can count (2**31 - 1)")
+        if code == CALLBACK_FAILED:
+            raise take_exception()
         raise failure(self.code.kernels, code, self.symbols, self._locations[code - 1])
 
 
@@ -222,6 +230,8 @@ def run_kernels(program: Program, args: Sequence[Any]) -> list[Any]:
         found = program.derived["kernels"] = abstracted, checked_fuse(abstracted), optimized
     abstracted, fused, optimized = found
     outputs, code = evaluate_program(fused.program, [*args, *abstracted.constants], abstracted.symbols)
+    if code == CALLBACK_FAILED:
+        raise take_exception()
     if code:
         raise failure(fused.program, code, abstracted.symbols, location(optimized, fused.origins[code - 1]))
     return [_unpaired(x, t) for x, t in zip(outputs, program.out_types, strict=True)]

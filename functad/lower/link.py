@@ -22,19 +22,20 @@ _SHARING = 32
 class Library:
     """Linked code; its addresses are valid while it is alive, so whatever holds an address holds the library."""
 
-    __slots__ = ("__weakref__", "_addresses", "_tracker")
+    __slots__ = ("__weakref__", "_addresses", "_keep", "_tracker")
 
-    def __init__(self, tracker: llvm.orcjit.ResourceTracker, addresses: Mapping[str, int]) -> None:
+    def __init__(self, tracker: llvm.orcjit.ResourceTracker, addresses: Mapping[str, int], keep: Iterable[object]) -> None:
         self._tracker = tracker  # frees the code when it dies; keeps the LLJIT alive
         self._addresses = addresses
+        self._keep = tuple(keep)  # what the code refers to
 
     def address(self, name: str) -> int:
         """The address of an exported symbol."""
         return self._addresses[name]
 
 
-def link(code: bytes, symbols: Mapping[str, int], exports: Iterable[str]) -> Library:
-    """Load object code; what it leaves undefined comes from ``symbols`` (addresses by name), then from the C library."""
+def link(code: bytes, symbols: Mapping[str, int], exports: Iterable[str], keep: Iterable[object] = ()) -> Library:
+    """Load object code; what it leaves undefined comes from ``symbols`` (addresses by name), then from the C library. It keeps ``keep`` alive."""
     exports = tuple(exports)
     builder = llvm.JITLibraryBuilder().add_object_img(code).add_current_process()
     for name, address in symbols.items():
@@ -47,7 +48,7 @@ def link(code: bytes, symbols: Mapping[str, int], exports: Iterable[str]) -> Lib
         tracker = builder.link(jit, f"functad.{number}")
     except RuntimeError as error:
         raise InternalError(f"functad's native code does not link: {str(error).strip()}") from None
-    return Library(tracker, {name: tracker[name] for name in exports})
+    return Library(tracker, {name: tracker[name] for name in exports}, keep)
 
 
 def _sharing() -> Iterator[tuple[llvm.orcjit.LLJIT, int]]:

@@ -57,7 +57,10 @@ def test_scatter_in_order() -> None:
 
 
 def test_checks_and_helpers() -> None:
-    HELPERS["test_negate"] = lambda arrays, sizes: int(np.negative(arrays[0], out=arrays[1]) is None) or (2 if sizes[0] > 5 else 0)
+    def negate(arrays, sizes):
+        return int(np.negative(arrays[0], out=arrays[1]) is None) or (2 if sizes[0] > 5 else 0)
+
+    HELPERS["test_negate"] = negate
     out = Buffer((N, M), F64, "output")
     b = Builder()
     b.check(b.lt(b.load(X, (i, j)), 6.0), 1)

@@ -47,8 +47,19 @@ def uses_blas(p: Product) -> bool:
         return False
     if p.m != 1 and p.n != 1:
         return True
+    if p.m == p.n:
+        return False
+    rows = _matrix(p)[0].constant
+    if rows is not None and rows <= SMALL:  # long rows, but few: loops over them start sooner than BLAS, and are no slower once they run
+        return False
     work = product((p.m, p.n, p.k)).constant
-    return (p.m != 1 or p.n != 1) and (work is None or work > MATRIX_VECTOR)
+    return work is None or work > MATRIX_VECTOR
+
+
+def _matrix(p: Product) -> tuple[Poly, Poly, bool]:
+    """Rows and columns in memory of the matrix in its product with a vector, and whether the rows are those of what is multiplied."""
+    length, by_row = (p.m, not p.transpose_lhs) if p.n == 1 else (p.n, p.transpose_rhs)
+    return (length, p.k, True) if by_row else (p.k, length, False)
 
 
 # ---- as an ordinary kernel
@@ -158,19 +169,18 @@ def _gemm(code: Code, p: Product) -> Callable[[str, str, str], None]:
 def _gemv(code: Code, p: Product) -> Callable[[str, str, str], None]:
     """A matrix times a vector; it is added to zeros, for BLAS does nothing at all where the vector is empty."""
     a = _Arguments(code, p)
-    by_row = p.n == 1
-    length, transposed = (p.m, p.transpose_lhs) if by_row else (p.n, not p.transpose_rhs)
-    # the matrix in memory has rows of `stride` elements: (length, k), or (k, length) if transposed
-    stride, other = (length, p.k) if transposed else (p.k, length)
-    rows, columns, leading, step = a.count(stride), a.count(other), a.count(stride, 1), a.count(poly(1))
-    one, flag = a.scalar(1.0), a.letter_of(not transposed)
+    rows, columns, by_row = _matrix(p)
+    length = rows if by_row else columns
+    # in BLAS's column-major order, rows are columns
+    m, n, leading, step = a.count(columns), a.count(rows), a.count(columns, 1), a.count(poly(1))
+    one, flag = a.scalar(1.0), a.letter_of(by_row)
     code.declarations.add("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
     bytes = code.size(length * (p.out.dtype.itemsize * (2 if p.complex else 1)))
 
     def call(out: str, lhs: str, rhs: str) -> None:
         code.line(f"call void @llvm.memset.p0.i64(ptr {out}, i8 0, i64 {bytes}, i1 false)")
-        matrix, vector = (lhs, rhs) if by_row else (rhs, lhs)
-        a.call("gemv", (flag, rows, columns, one, matrix, leading, vector, step, one, out, step))
+        matrix, vector = (lhs, rhs) if p.n == 1 else (rhs, lhs)
+        a.call("gemv", (flag, m, n, one, matrix, leading, vector, step, one, out, step))
 
     return call
 

@@ -1,0 +1,70 @@
+"""``pure_callback``: Python functions inside traced code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Literal
+
+import numpy as np
+
+from functad.core.capture import as_leaf
+from functad.errors import StructureError
+from functad.ir.types import ArrayType
+from functad.lax.bodies import leaves_and_tree, wrap
+from functad.primitives.callback import VMAP_METHODS, Callback, pure_callback_p
+from functad.tree import flatten_with_paths
+
+__all__ = ["pure_callback"]
+
+
+def pure_callback(
+    f: Callable[..., Any], result_types: Any, *args: Any, vmap_method: Literal["sequential", "expand_dims", "broadcast_all"] = "sequential"
+) -> Any:
+    """``f(*args)`` where ``f`` is any Python function of NumPy arrays, run when the values are there; under ``jit``, native code calls back into Python.
+
+    ``f`` must be pure: it runs as often as it takes, which may be never. What it raises is raised by the call. It has no derivative, unless
+    `custom_jvp` around the call gives it one.
+
+    Parameters
+    ----------
+    f
+        Takes containers of NumPy arrays (copies that it may keep), and scalars where their rank is 0.
+    result_types
+        What ``f`` returns: a container of anything with ``shape`` and ``dtype``, such as an array or what `eval_shape` returns.
+    args
+        Containers of arrays.
+    vmap_method
+        What `vmap` does: ``"sequential"`` calls ``f`` once for each element of the mapped axis. With the others ``f`` is called once, with arrays that have the
+        mapped axis in front (``"expand_dims"``: one of length 1 where an argument is not mapped; ``"broadcast_all"``: repeated), and returns such arrays.
+
+    Examples
+    --------
+    >>> import functad as fd, numpy as np
+    >>> @fd.jit
+    ... def f(x):
+    ...     return 2.0 * fd.pure_callback(np.sort, x, x)
+    >>> f(np.array([3.0, 1.0, 2.0]))
+    array([2., 4., 6.])
+    """
+    if vmap_method not in VMAP_METHODS:
+        raise StructureError(f"pure_callback: vmap_method={vmap_method!r}; expected one of {', '.join(map(repr, VMAP_METHODS))}")
+    leaves, arg_tree = leaves_and_tree(args, "arguments of pure_callback: ")
+    found, result_tree = flatten_with_paths(result_types)
+    types = [_stated_type(x, path) for path, x in found]
+    outs = pure_callback_p.bind(
+        *[leaf.value for leaf in leaves], callback=Callback(f, arg_tree, result_tree), vmap_method=vmap_method,
+        shapes=tuple([shape for shape, _ in types]), dtypes=tuple([dtype for _, dtype in types]),
+    )  # fmt: skip
+    return wrap(outs, result_tree)
+
+
+def _stated_type(x: Any, path: str) -> tuple[tuple[int, ...], np.dtype]:
+    """The shape and dtype of a result."""
+    if isinstance(x, ArrayType) or (hasattr(x, "shape") and hasattr(x, "dtype")):
+        return tuple(map(int, x.shape)), np.dtype(x.dtype)
+    if isinstance(x, bool | int | float | complex):
+        leaf = as_leaf(x, lambda: "result_types of pure_callback")
+        return leaf.type.shape, leaf.type.dtype
+    raise StructureError(
+        f"pure_callback: result_types{path} is {type(x).__name__}; expected a container of anything with shape and dtype, such as an array of zeros"
+    )
