@@ -6,4 +6,16 @@ from functad.lax.checkpoint import checkpoint
 from functad.lax.conditionals import cond, select, switch
 from functad.lax.loops import associative_scan, fori_loop, map, scan, while_loop
 
-__all__ = ["associative_scan", "checkpoint", "checkpoint_policies", "cond", "fori_loop", "map", "pure_callback", "scan", "select", "switch", "while_loop"]
+__all__ = [
+    "associative_scan",
+    "checkpoint",
+    "checkpoint_policies",
+    "cond",
+    "fori_loop",
+    "map",
+    "pure_callback",
+    "scan",
+    "select",
+    "switch",
+    "while_loop",
+]

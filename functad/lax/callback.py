@@ -20,7 +20,7 @@ __all__ = ["pure_callback"]
 def pure_callback(
     f: Callable[..., Any], result_types: Any, *args: Any, vmap_method: Literal["sequential", "expand_dims", "broadcast_all"] = "sequential"
 ) -> Any:
-    """``f(*args)`` where ``f`` is any Python function of NumPy arrays, run when the values are there; under ``jit``, native code calls back into Python.
+    """``f(*args)`` for any Python function ``f`` of NumPy arrays, run when the values are there; under ``jit``, native code calls back into Python.
 
     ``f`` must be pure: it runs as often as it takes, which may be never. What it raises is raised by the call. It has no derivative, unless
     `custom_jvp` around the call gives it one.
@@ -34,8 +34,9 @@ def pure_callback(
     args
         Containers of arrays.
     vmap_method
-        What `vmap` does: ``"sequential"`` calls ``f`` once for each element of the mapped axis. With the others ``f`` is called once, with arrays that have the
-        mapped axis in front (``"expand_dims"``: one of length 1 where an argument is not mapped; ``"broadcast_all"``: repeated), and returns such arrays.
+        What `vmap` does: ``"sequential"`` calls ``f`` once for each element of the mapped axis. With the others ``f`` is called once, with arrays
+        that have the mapped axis in front (``"expand_dims"``: one of length 1 where an argument is not mapped; ``"broadcast_all"``: repeated),
+        and returns such arrays.
 
     Examples
     --------

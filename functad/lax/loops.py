@@ -50,11 +50,11 @@ def scan(
     unroll
         Steps that one turn of the native loop makes; the result does not depend on it.
     checkpoint
-        How reverse mode saves memory. ``"sqrt"`` or a number of segments: only the carry at the start of each segment is saved, and the residuals of
-        one segment at a time; every step is computed twice. With n steps and ``"sqrt"``, about 2 sqrt(n) of them are in memory at once.
-        ``"binomial"``: segments within segments, 16 to each. At most 31 (1 + log16 n) carries and the residuals of 31 steps are in memory at once, and
-        each step is computed at most 1 + log16 n times: for a million steps 89 carries, and 5 times (that memory and repetitions can both be logarithmic:
-        Griewank and Walther, "Algorithm 799: revolve", ACM TOMS 26 (2000)).
+        How reverse mode saves memory. ``"sqrt"`` or a number of segments: only the carry at the start of each segment is saved, and the residuals
+        of one segment at a time; every step is computed twice. With n steps and ``"sqrt"``, about 2 sqrt(n) of them are in memory at once.
+        ``"binomial"``: segments within segments, 16 to each. At most 31 (1 + log16 n) carries and the residuals of 31 steps are in memory at
+        once, and each step is computed at most 1 + log16 n times: for a million steps 89 carries, and 5 times (that memory and repetitions can
+        both be logarithmic: Griewank and Walther, "Algorithm 799: revolve", ACM TOMS 26 (2000)).
 
     Examples
     --------
@@ -117,9 +117,7 @@ def trace_carry(
         carry = larger
 
 
-def while_loop(
-    cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], init_val: Any, checkpoint: Literal["sqrt"] | int | None = None
-) -> Any:
+def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], init_val: Any, checkpoint: Literal["sqrt"] | int | None = None) -> Any:
     """``val = init_val``, then ``val = body_fun(val)`` while ``cond_fun(val)``.
 
     It is differentiated in reverse mode too, with no bound on the number of steps.
@@ -131,10 +129,11 @@ def while_loop(
     body_fun
         Returns a container of the structure and types of its argument.
     checkpoint
-        How reverse mode saves memory, at the price of computing every step twice: only ``val`` at the start of each segment of steps is saved, and the
-        residuals of one segment at a time. An integer is the number of steps in a segment. With ``"sqrt"`` segments grow by one step each time: the first
-        k take k (k + 1) / 2 steps, so after n steps, however many they turn out to be, there are about sqrt(2 n) segments and the longest is as long.
-        (Checkpointing without knowing n: Wang, Moin and Iaccarino, SIAM J. Sci. Comput. 31 (2009); Stumm and Walther, SIAM J. Sci. Comput. 32 (2010).)
+        How reverse mode saves memory, at the price of computing every step twice: only ``val`` at the start of each segment of steps is saved,
+        and the residuals of one segment at a time. An integer is the number of steps in a segment. With ``"sqrt"`` segments grow by one step each
+        time: the first k take k (k + 1) / 2 steps, so after n steps, however many they turn out to be, there are about sqrt(2 n) segments and the
+        longest is as long. (Checkpointing without knowing n: Wang, Moin and Iaccarino, SIAM J. Sci. Comput. 31 (2009); Stumm and Walther, SIAM J.
+        Sci. Comput. 32 (2010).)
 
     Examples
     --------
@@ -178,9 +177,7 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_
     carry, body, tree = trace_carry("fori_loop", (first, init_val), (), step, lambda t: t)
     static = not isinstance(first, Tracer) and not isinstance(last, Tracer)
     steps = max(int(last) - int(first), 0) if static else np.maximum(last - first, 0)
-    state, _ = bind_loop(
-        body.program, body.consts, [c.value for c in carry], (), length=steps if static else None, steps=[] if static else [steps]
-    )
+    state, _ = bind_loop(body.program, body.consts, [c.value for c in carry], (), length=steps if static else None, steps=[] if static else [steps])
     return wrap(state, tree)[1]
 
 

@@ -23,14 +23,14 @@ from functad.transforms.programs import trace_program
 __all__ = ["run_blocks", "run_segments", "scan_blocks", "segment_lengths"]
 
 RADIX = 16
-"""Segments of a segment in a "binomial" scan: r segments at each of log n / log r levels keep r log n / log r carries, and compute each step once a level.
+"""Segments of a segment in a "binomial" scan: r at each of log n / log r levels keep r log n / log r carries, and each step is computed once a level.
 
-Two would keep the fewest carries, but a million steps would need 20 levels, each a copy of the loop around it in native code, and 20 runs of each step;
-16 needs 5 of both, for twice the carries.
+Two would keep the fewest carries, but a million steps would need 20 levels, each a copy of the loop around it in native code, and 20 runs of each
+step; 16 needs 5 of both, for twice the carries.
 """
 
 Block = tuple[int, tuple[int, ...]]
-"""A number of segments, and how many segments of the level below make one of each level, lowest first; () where the segments are the steps themselves."""
+"""A number of segments, and how many segments of the level below make one of each level, lowest first; () where they are the steps themselves."""
 
 
 # -- scan -------------------------------------------------------------------------------------------------------------------------------

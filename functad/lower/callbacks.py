@@ -12,7 +12,7 @@ import numpy as np
 from functad.kernel_ir.evaluator import HELPERS
 from functad.primitives.callback import Site
 
-__all__ = ["native_callbacks"]
+__all__ = ["function_address", "native_callbacks"]
 
 # ctypes takes the GIL for each call of such a function, whether or not the thread has it already
 _Helper = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.POINTER(ctypes.c_void_p), ctypes.POINTER(ctypes.c_int64))
@@ -37,10 +37,16 @@ def native_callback(site: Site) -> Any:
     return _Helper(call)
 
 
+def function_address(function: Any) -> int:
+    """Where a C function is."""
+    return ctypes.cast(function, ctypes.c_void_p).value or 0
+
+
 def _array(address: int | None, shape: tuple[int, ...], dtype: np.dtype) -> Any:
     """The memory of an array; it is the caller's, and gone when the call is over."""
     count = math.prod(shape)
     if not count:
         return np.empty(shape, dtype)
     assert address is not None
-    return np.frombuffer((ctypes.c_char * (count * dtype.itemsize)).from_address(address), dtype).reshape(shape)
+    memory = memoryview((ctypes.c_char * (count * dtype.itemsize)).from_address(address))
+    return np.frombuffer(memory, dtype).reshape(shape)

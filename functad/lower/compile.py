@@ -28,7 +28,7 @@ from functad.lower.abstract import Abstract, abstract
 from functad.lower.blas import blas_symbols
 from functad.lower.blocks import block_symbol
 from functad.lower.cache import Cache
-from functad.lower.callbacks import native_callbacks
+from functad.lower.callbacks import function_address, native_callbacks
 from functad.lower.emit import OUT_OF_MEMORY, SIZE_OVERFLOW, emit_module, release_name
 from functad.lower.entry import make_entry
 from functad.lower.fuse import Fused, Path, fuse
@@ -76,7 +76,7 @@ class Code:
         _dump("asm", self.assembly)
         callbacks = native_callbacks(module.externals)
         symbols = _addresses(module.externals - callbacks.keys())
-        symbols |= {name: ctypes.cast(f, ctypes.c_void_p).value for name, f in callbacks.items()}
+        symbols |= {name: function_address(f) for name, f in callbacks.items()}
         code = emit_object(self.llvm, target, passes=module.passes)
         self.library = link(code, symbols, [DRIVER, *module.releases], keep=callbacks.values())
         self.address = self.library.address(DRIVER)

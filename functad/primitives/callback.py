@@ -1,7 +1,7 @@
 """The ``pure_callback`` equation: a call of a Python function of NumPy arrays, of which functad sees values alone.
 
-In native code it is a ``Call`` of a helper whose symbol names a `Site`: the function, and how its operands and results lie in memory. What the function
-raises waits, for the thread that runs the code, until the code has come back with `CALLBACK_FAILED`.
+In native code it is a ``Call`` of a helper whose symbol names a `Site`: the function, and how its operands and results lie in memory. What the
+function raises waits, for the thread that runs the code, until the code has come back with `CALLBACK_FAILED`.
 """
 
 from __future__ import annotations
@@ -68,7 +68,8 @@ class Callback:
         weak = type(x) in (bool, int, float, complex) and np.can_cast(value.dtype, dtype, "same_kind")
         if value.dtype != dtype and not weak:
             raise DtypeError(
-                f"pure_callback: {self.name} returned {value.dtype}, but result_types says {dtype}; convert the result with .astype, or state its dtype"
+                f"pure_callback: {self.name} returned {value.dtype}, but result_types says {dtype}; "
+                "convert the result with .astype, or state its dtype"
             )
         return np.array(value, dtype)[()]
 
@@ -160,7 +161,8 @@ def _sample_function(x: Any, n: Any) -> Any:
 
 def _samples() -> list[Sample]:
     args, result = flatten(((0, 0),))[1].children()[0], flatten((0, 0))[1]
-    params = {"callback": Callback(_sample_function, args, result), "shapes": ((3,), ()), "dtypes": (np.dtype(np.int64),) * 2, "vmap_method": "sequential"}
+    types = {"shapes": ((3,), ()), "dtypes": (np.dtype(np.int64),) * 2}
+    params = {"callback": Callback(_sample_function, args, result), **types, "vmap_method": "sequential"}
     return [Sample((np.arange(3), np.int64(2)), params)]
 
 

@@ -66,7 +66,7 @@ def _without_jit(program: Program) -> Program:
 def _split_saved(forward: Program, outputs: int, policy: Policy | None) -> tuple[list[Atom], Program]:
     """What a policy saves of a Program (outputs, then residuals), and the Program from what was saved to the residuals.
 
-    Walking back from the residuals, an operand and the result of an equation that the policy accepts are saved; every other equation met is run again.
+    Walking back from the residuals, operands and the results of equations that the policy accepts are saved; every other equation met is run again.
     """
     needed: set[Atom] = {a for a in forward.outputs[outputs:] if type(a) is Var}
     saved: list[Var] = []
@@ -119,9 +119,7 @@ class CheckpointRule:
         return expand(run_program(program, (*self._again(residuals), *select(cotangents, mask))), in_mask)
 
 
-def _batch(
-    size: int, batched: Sequence[Any], *operands: Any, program: Program, policy: Policy | None
-) -> tuple[tuple[Any, ...], Sequence[Any]]:
+def _batch(size: int, batched: Sequence[Any], *operands: Any, program: Program, policy: Policy | None) -> tuple[tuple[Any, ...], Sequence[Any]]:
     made, flags = batch_of(program, size, batched)
     return _call(made, operands, policy), flags
 

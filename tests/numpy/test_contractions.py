@@ -6,11 +6,11 @@ import itertools
 
 import numpy as np
 import pytest
-from tests.numpy.against_numpy import array, check, tracing
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from functad.errors import ArgumentError, ShapeError, UnsupportedError
+from tests.numpy.against_numpy import array, check, tracing
 
 DTYPES = ["?", "u1", "i4", "i8", "f4", "f8", "c8", "c16"]
 SHAPES = [(), (3,), (2, 3), (3, 2), (1, 3), (4, 2, 3), (4, 3, 2), (1, 3, 3), (5, 1, 3, 3), (0, 3), (3, 0)]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.numpy.against_numpy import array, assert_same, check, tracing
 
 import functad as fd
 import functad.numpy as fnp
 from functad.core.tracer import ARRAY, Tracer
 from functad.errors import ArgumentError, ShapeError, TracerConversionError, UnsupportedError
+from tests.numpy.against_numpy import array, assert_same, check, tracing
 
 CALLS = [
     ("zeros", ((2, 3),), {}), ("zeros", (3, "f4"), {}), ("zeros", ((),), {}), ("ones", ((2,), int), {}), ("ones", (2,), {"dtype": bool}),

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.numpy.against_numpy import array, assert_same, check, tracing
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.numpy.index_strategies import SHAPES, advanced_indices, basic_indices
 
 import functad as fd
 import functad.numpy as fnp
@@ -22,6 +20,8 @@ from functad.errors import (
     UnsupportedError,
 )  # fmt: skip
 from functad.numpy.updates import at
+from tests.numpy.against_numpy import array, assert_same, check, tracing
+from tests.numpy.index_strategies import SHAPES, advanced_indices, basic_indices
 
 
 def numbered(shape):

@@ -9,10 +9,10 @@ import re
 
 import numpy as np
 import pytest
-from tests.numpy.against_numpy import array, check, tracing
 
 from functad.core.tracer import ARRAY, PYTHON, SCALAR
 from functad.errors import ImmutableError, TracerConversionError, UnsupportedError
+from tests.numpy.against_numpy import array, check, tracing
 
 ARITHMETIC = [operator.add, operator.sub, operator.mul, operator.truediv, operator.floordiv, operator.mod, operator.pow]
 COMPARISONS = [operator.eq, operator.ne, operator.lt, operator.le, operator.gt, operator.ge]

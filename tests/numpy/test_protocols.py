@@ -6,12 +6,12 @@ import copy
 
 import numpy as np
 import pytest
-from tests.numpy.against_numpy import array, check, tracing
 
 import functad as fd
 import functad.numpy as fnp
 from functad.core.tracer import PYTHON, SCALAR
 from functad.errors import DtypeError, ImmutableError, TracerConversionError, UnsupportedError
+from tests.numpy.against_numpy import array, check, tracing
 
 
 def test_methods_of_ufuncs():

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.numpy.against_numpy import array, check, tracing
 
 from functad.errors import ArgumentError, AxisError, DtypeError, ShapeError, UnsupportedError
+from tests.numpy.against_numpy import array, check, tracing
 
 DTYPES = ["?", "i1", "u1", "i4", "i8", "u8", "f4", "f8", "c8", "c16"]
 AXES = [None, 0, 1, -1, (0, 2), (-1, 0), (), (0, 1, 2)]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.numpy.against_numpy import array, check, tracing
 
 from functad.errors import ArgumentError, AxisError, ShapeError, UnsupportedError
+from tests.numpy.against_numpy import array, check, tracing
 
 
 @pytest.mark.parametrize("dtype", ["f8", "c8", "i4", "?"])

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tests.numpy.against_numpy import array
 
 import functad as fd
 import functad.numpy as fnp
 from functad import nn
 from functad.scipy import special
 from functad.testing import check_grads
+from tests.numpy.against_numpy import array
 
 INDEX = np.array([[2, 0], [1, 2]])
 MASK = np.array([[True, False, True, True], [False, False, True, False], [True, True, False, True]])

@@ -6,11 +6,11 @@ import itertools
 
 import numpy as np
 import pytest
-from tests.numpy.against_numpy import array, check, tracing
 
 import functad.numpy as fnp
 from functad.core.tracer import PYTHON
 from functad.errors import ArgumentError, DtypeError, ShapeError, StructureError
+from tests.numpy.against_numpy import array, check, tracing
 
 DTYPES = ["?", "i1", "u1", "i4", "i8", "u8", "f4", "f8", "c8", "c16"]
 

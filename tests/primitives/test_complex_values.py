@@ -7,7 +7,6 @@ from typing import Any
 import mpmath
 import numpy as np
 import pytest
-from tests.primitives.strict_derivatives import FORWARD, MODES, REVERSE, derivative, partial
 
 from functad.primitives.arithmetic import div, mul, reciprocal, square
 from functad.primitives.complex import conj, imag, make_complex, real
@@ -17,6 +16,7 @@ from functad.primitives.hyperbolic import arccosh, arcsinh, arctanh, cosh, sinh,
 from functad.primitives.powers import integer_power, power, sqrt
 from functad.primitives.rounding import absolute, sign
 from functad.primitives.trigonometric import arccos, arcsin, arctan, cos, sin, tan
+from tests.primitives.strict_derivatives import FORWARD, MODES, REVERSE, derivative, partial
 
 mp = mpmath.mp.clone()
 mp.prec = 400

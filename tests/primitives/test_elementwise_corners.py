@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.primitives.strict_derivatives import FORWARD, MODES, REVERSE, derivative, partial
 
 from functad.primitives.arithmetic import add, div, mul, reciprocal, square
 from functad.primitives.comparison import eq, gt
@@ -22,6 +21,7 @@ from functad.primitives.rounding import absolute, ceil, copysign, floor, floor_d
 from functad.primitives.selection import clip, maximum, minimum, select
 from functad.primitives.special import erf
 from functad.primitives.trigonometric import arccos, arcsin, arctan, arctan2
+from tests.primitives.strict_derivatives import FORWARD, MODES, REVERSE, derivative, partial
 
 
 def assert_derivatives(f: Any, point: tuple[float, ...], expected: dict[tuple[int, ...], float]) -> None:

@@ -7,8 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tests.primitives.strict_derivatives import FORWARD, REVERSE, partial
-from tests.primitives.test_elementwise_values import BINARY, UNARY
 
 from functad.core.evaluator import run_program
 from functad.core.primitive import type_of
@@ -17,6 +15,8 @@ from functad.primitives.rounding import fmod, remainder
 from functad.primitives.selection import clip, maximum, minimum
 from functad.primitives.special import lgamma
 from functad.transforms.programs import trace_program
+from tests.primitives.strict_derivatives import FORWARD, REVERSE, partial
+from tests.primitives.test_elementwise_values import BINARY, UNARY
 
 SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, -1.5, 3.0, 1e-310, 1e-200, 1e200, -1e200, 700.0, -700.0, 1e4, -1e4, np.inf, -np.inf, np.nan]
 

@@ -7,7 +7,6 @@ from typing import Any
 import mpmath
 import numpy as np
 import pytest
-from tests.primitives.strict_derivatives import MODES, derivative
 
 from functad.primitives.arithmetic import div, mul, neg, reciprocal, square, sub
 from functad.primitives.exponential import exp, exp2, expm1, log, log1p, log2, log10, logaddexp, sigmoid, softplus
@@ -16,6 +15,7 @@ from functad.primitives.powers import cbrt, hypot, integer_power, power, sqrt
 from functad.primitives.rounding import absolute, copysign
 from functad.primitives.special import digamma, erf, erfc, lgamma, polygamma
 from functad.primitives.trigonometric import arccos, arcsin, arctan, arctan2, cos, sin, tan
+from tests.primitives.strict_derivatives import MODES, derivative
 
 mp = mpmath.mp.clone()
 mp.prec = 1000

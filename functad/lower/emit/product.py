@@ -50,7 +50,7 @@ def uses_blas(p: Product) -> bool:
     if p.m == p.n:
         return False
     rows = _matrix(p)[0].constant
-    if rows is not None and rows <= SMALL:  # long rows, but few: loops over them start sooner than BLAS, and are no slower once they run
+    if rows is not None and rows <= SMALL:  # few rows, maybe long: loops start sooner than BLAS, and take about as long
         return False
     work = product((p.m, p.n, p.k)).constant
     return work is None or work > MATRIX_VECTOR
