@@ -187,7 +187,7 @@ def run(seconds: float) -> Iterator[Result]:
         gradient = fd.jit(fd.grad(problem.function(OURS), wanted))
         peers = [jax.jit(jax.grad(problem.function(jax_library(n)), wanted)) for n in UNROLLED]
         arguments = jax.device_put(problem.arguments)
-        compiling = seconds_of(lambda: gradient(*problem.arguments)), seconds_of(lambda: jax.block_until_ready(peers[0](*arguments)))
+        compiling = seconds_of_call(gradient, problem.arguments), seconds_of_call(peers[0], arguments)
         contenders = [
             fastest([Contender("JAX", "wait(f(*arguments))", {"f": f, "arguments": arguments, "wait": jax.block_until_ready}) for f in peers]),
             Contender("Numba, by hand", "f(*arguments)", {"f": problem.by_hand, "arguments": problem.arguments}),
@@ -204,10 +204,10 @@ def warm_up() -> None:
     jax.jit(jnp.sin)(1.0).block_until_ready()
 
 
-def seconds_of(call: Callable[[], Any]) -> float:
+def seconds_of_call(f: Callable[..., Any], arguments: Sequence[Any]) -> float:
     """The time of one call."""
     start = time.perf_counter()
-    call()
+    jax.block_until_ready(f(*arguments))
     return time.perf_counter() - start
 
 

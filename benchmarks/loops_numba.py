@@ -1,4 +1,4 @@
-"""The gradients of ``loops`` and ``nested`` as one would write and differentiate them by hand: forward loops that keep what the reverse loops need."""
+"""The gradients of ``loops`` and ``nested`` by hand: forward loops that keep what the reverse loops need."""
 
 from __future__ import annotations
 
@@ -36,6 +36,28 @@ def times(columns: np.ndarray, x: np.ndarray, out: np.ndarray) -> None:
 
 
 @numba.njit
+def product(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """``x @ y`` of long, narrow matrices: threads of BLAS would take longer to meet than this takes."""
+    out = np.zeros((x.shape[0], y.shape[1]))
+    for t in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            for i in range(y.shape[1]):
+                out[t, i] += x[t, j] * y[j, i]
+    return out
+
+
+@numba.njit
+def outer_sum(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """``x.T @ y`` of long, narrow matrices."""
+    out = np.zeros((x.shape[1], y.shape[1]))
+    for t in range(x.shape[0]):
+        for j in range(x.shape[1]):
+            for i in range(y.shape[1]):
+                out[j, i] += x[t, j] * y[t, i]
+    return out
+
+
+@numba.njit
 def rk4(a: np.ndarray, y: np.ndarray, steps: int, h: float) -> tuple[np.ndarray, np.ndarray]:
     """Gradients of the final |y|^2 in ``a`` and the first ``y``: the cotangents of all slopes are kept for one product with all stages."""
     n = len(y)
@@ -67,7 +89,7 @@ def rk4(a: np.ndarray, y: np.ndarray, steps: int, h: float) -> tuple[np.ndarray,
             for i in range(n):
                 total[i] += stage[i]
         y[:] = total
-    return slopes.reshape(-1, n).T @ stages.reshape(-1, n), y
+    return outer_sum(slopes.reshape(-1, n), stages.reshape(-1, n)), y
 
 
 @numba.njit
@@ -115,12 +137,10 @@ def sigmoid(x: float) -> float:
 
 
 @numba.njit
-def lstm_layer(
-    x: np.ndarray, w: np.ndarray, u: np.ndarray, b: np.ndarray, gates: np.ndarray, cells: np.ndarray, states: np.ndarray
-) -> None:
+def lstm_layer(x: np.ndarray, w: np.ndarray, u: np.ndarray, b: np.ndarray, gates: np.ndarray, cells: np.ndarray, states: np.ndarray) -> None:
     """A layer over all steps; ``cells`` and ``states`` begin with those before the first."""
     n = u.shape[0]
-    gates[:] = x @ w + b
+    gates[:] = product(x, w) + b
     for t in range(len(x)):
         for j in range(n):
             for i in range(4 * n):
@@ -165,7 +185,7 @@ def lstm(params: tuple, x: np.ndarray, y: np.ndarray) -> tuple:  # type: ignore[
     states1, states2 = np.zeros((steps + 1, n)), np.zeros((steps + 1, n))
     lstm_layer(x, w1, u1, b1, gates1, cells1, states1)
     lstm_layer(states1[1:], w2, u2, b2, gates2, cells2, states2)
-    in_scores = states2[1:] @ v + k
+    in_scores = product(states2[1:], v) + k
     for t in range(steps):
         largest = in_scores[t].max()
         total = 0.0
@@ -174,12 +194,12 @@ def lstm(params: tuple, x: np.ndarray, y: np.ndarray) -> tuple:  # type: ignore[
             total += in_scores[t, i]
         for i in range(len(k)):
             in_scores[t, i] = (in_scores[t, i] / total - y[t, i]) / steps
-    in_gates2 = lstm_layer_reverse(u2, gates2, cells2, in_scores @ v.T)
-    in_gates1 = lstm_layer_reverse(u1, gates1, cells1, in_gates2 @ w2.T)
+    in_gates2 = lstm_layer_reverse(u2, gates2, cells2, product(in_scores, v.T.copy()))
+    in_gates1 = lstm_layer_reverse(u1, gates1, cells1, product(in_gates2, w2.T.copy()))
     return (
-        (x.T @ in_gates1, states1[:-1].T @ in_gates1, in_gates1.sum(0)),
-        (states1[1:].T @ in_gates2, states2[:-1].T @ in_gates2, in_gates2.sum(0)),
-        (states2[1:].T @ in_scores, in_scores.sum(0)),
+        (outer_sum(x, in_gates1), outer_sum(states1[:-1], in_gates1), in_gates1.sum(0)),
+        (outer_sum(states1[1:], in_gates2), outer_sum(states2[:-1], in_gates2), in_gates2.sum(0)),
+        (outer_sum(states2[1:], in_scores), in_scores.sum(0)),
     )
 
 

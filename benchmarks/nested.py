@@ -86,4 +86,6 @@ def run(seconds: float) -> Iterator[Result]:
                 Contender("Numba, by hand", "f(x, *rest)", {"f": loops_numba.nested, "x": x, "rest": (outer == "reverse", RATE, SMALL)}),
             ]
             targets = {"JAX": 10.0 if outer == "reverse" else 2.0, "Numba, by hand": 1 / 1.5}
-            yield from compare(f"descent in descent, {outer} over {inner}", Contender("functad", "f(x)", {"f": ours, "x": x}), peers, seconds, targets)
+            yield from compare(
+                f"descent in descent, {outer} over {inner}", Contender("functad", "f(x)", {"f": ours, "x": x}), peers, seconds, targets
+            )

@@ -87,7 +87,7 @@ class Primitive:
 
     __slots__ = (
         "_signatures", "batch", "evaluate", "expands", "jvp", "jvp_call", "kernel", "linear", "linearize", "may_raise",
-        "multiple_results", "name", "samples", "transpose", "type_rule",
+        "multiple_results", "name", "piecewise_constant", "samples", "transpose", "type_rule",
     )  # fmt: skip
 
     def __init__(
@@ -124,6 +124,7 @@ class Primitive:
         self.linearize = linearize
         self.jvp_call = jvp_call
         self.expands = expands
+        self.piecewise_constant = jvp is None and jvp_call is None and linearize is None
         self._signatures: dict[Any, Signature] = {}
         REGISTRY[name] = self
 

@@ -160,13 +160,13 @@ def _load_omppool() -> ModuleType | None:
 def _patience() -> Iterator[None]:
     """While GNU's OpenMP runtime is loaded, which reads it then: how often a thread that waits for others looks before it sleeps.
 
-    By default it looks 300 000 times: seven milliseconds in which it keeps a core from what it waits for, where another process or BLAS's
-    threads want one too. A tenth of that still outlasts the gaps between loops; much less, and threads that sleep are woken on one core.
+    By default it looks 300 000 times: seven milliseconds in which it keeps a core from what it waits for, where both are on one core, or
+    another process or BLAS's threads want it too. After a thousand it sleeps, and at worst a loop takes the time that one thread would take.
     """
     if {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
         yield
         return
-    os.environ["GOMP_SPINCOUNT"] = "30000"
+    os.environ["GOMP_SPINCOUNT"] = "1000"
     try:
         yield
     finally:

@@ -6,11 +6,13 @@ cases, operands of one type, or one that is a Python number, go straight to a pr
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from functad.core.trace import ABSENT
 from functad.core.tracer import ARRAY, PYTHON, Tracer
 from functad.errors import ImmutableError
 from functad.numpy import contractions, logic, ufuncs
@@ -68,8 +70,29 @@ _UPDATES = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "**": "
 
 
 def comparison_methods(name: str, f: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
-    """The method of a comparison."""
-    return {f"__{name}__": _infix(name, f)[0]}
+    """The method of a comparison.
+
+    Scalars whose values are known are compared at once: the result has no derivative, and is asked for as soon as it is there (``while x < y``).
+    """
+    traced, compare = _infix(name, f)[0], getattr(operator, name)
+
+    def method(x: Tracer, y: Any) -> Any:
+        if not x.variable.type.ndim and x.owner.open:
+            a = x.owner.value(x.variable)
+            b = y if type(y) in PYTHON_NUMBERS else ABSENT
+            if type(y) is Tracer and not y.variable.type.ndim and y.owner.open:
+                b = y.owner.value(y.variable)
+            if a is not ABSENT and b is not ABSENT:
+                result = compare(_number(x, a), b if type(y) is not Tracer else _number(y, b))
+                return result if type(result) is bool or isinstance(result, np.generic) else np.asarray(result)[()]
+        return traced(x, y)
+
+    return {f"__{name}__": method}
+
+
+def _number(x: Tracer, value: Any) -> Any:
+    """The value of a scalar tracer as what it stands for: a Python number is weak in promotion."""
+    return value if x.kind else value.item()
 
 
 def _infix(name: str, f: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:

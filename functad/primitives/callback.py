@@ -10,6 +10,7 @@ import itertools
 import math
 import threading
 from collections.abc import Callable, Sequence
+from types import MethodType
 from typing import Any
 
 import numpy as np
@@ -38,18 +39,20 @@ Form = tuple[tuple[np.dtype, int], ...]
 
 
 class Callback:
-    """A function of containers of arrays as one of leaves; equal where function and structures are."""
+    """A function of containers of arrays as one of leaves; equal where structures are and the function is the same object, or method of one."""
 
     def __init__(self, f: Callable[..., Any], args: TreeDef, result: TreeDef) -> None:
         self.f, self.args, self.result = f, args, result
         self.name: str = getattr(f, "__name__", type(f).__name__)
         self._sites: dict[Form, Site] = {}
+        # a callable object need not be hashable, and what it is equal to may change; methods are made anew each time that they are looked up
+        self._identity = f if isinstance(f, MethodType) else id(f), args, result
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Callback) and (self.f, self.args, self.result) == (other.f, other.args, other.result)
+        return isinstance(other, Callback) and self._identity == other._identity
 
     def __hash__(self) -> int:
-        return hash((self.f, self.args, self.result))
+        return hash(self._identity)
 
     def __repr__(self) -> str:
         return self.name

@@ -252,7 +252,7 @@ def linearize_program(
             inputs_of, outputs_of = eqn.inputs, eqn.outputs
             ins = [a.value if type(a) is Literal else values[a] for a in inputs_of]  # type: ignore[index]
             mask = tuple([a in moving for a in inputs_of])
-            if True not in mask:
+            if True not in mask or eqn.primitive.piecewise_constant:
                 values.update(zip(outputs_of, primal(eqn, ins, known), strict=True))
                 continue
             rule = linear_rule(eqn, mask)
