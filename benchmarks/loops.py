@@ -5,6 +5,7 @@ Each problem is one function for both libraries. JAX gets several ways to unroll
 
 from __future__ import annotations
 
+import gc
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -205,7 +206,8 @@ def warm_up() -> None:
 
 
 def seconds_of_call(f: Callable[..., Any], arguments: Sequence[Any]) -> float:
-    """The time of one call."""
+    """The time of one call, in which garbage of what ran before is not collected."""
+    gc.collect()
     start = time.perf_counter()
     jax.block_until_ready(f(*arguments))
     return time.perf_counter() - start
