@@ -48,7 +48,7 @@ def scan(
     reverse
         Whether to run from the last element to the first.
     unroll
-        Steps that one turn of the native loop makes; the result does not depend on it.
+        Accepted as in JAX; functad's native loops need no unrolling, and neither result nor code depends on it.
     checkpoint
         How reverse mode saves memory. ``"sqrt"`` or a number of segments: only the carry at the start of each segment is saved, and the residuals
         of one segment at a time; every step is computed twice. With n steps and ``"sqrt"``, about 2 sqrt(n) of them are in memory at once.
