@@ -57,6 +57,7 @@ class Builder:
         self._constants: dict[Value, Any] = {}
         self._loads: dict[Buffer, list[Any]] = {}
         self._negated: dict[Value, Value] = {}
+        self._selected: dict[Value, tuple[Value, Value, Value]] = {}
 
     if TYPE_CHECKING:  # the methods named after operations are added from the table, below
 
@@ -398,7 +399,15 @@ def _fold_select(b: Builder, p: Value, x: Value, y: Value) -> Value | None:
         return x if constant else y
     if x.dtype == BOOL and _is(b, x, 1) and _is(b, y, 0):
         return p
-    return None
+    # a choice within the branch that the same predicate takes: masked reads of masked reads
+    inner_x, inner_y = b._selected.get(x), b._selected.get(y)
+    if inner_x is not None and inner_x[0] is p:
+        return b.select(p, inner_x[1], y)  # type: ignore[no-any-return]
+    if inner_y is not None and inner_y[0] is p:
+        return b.select(p, x, inner_y[2])  # type: ignore[no-any-return]
+    out = b._emit("select", (p, x, y), x.dtype)
+    b._selected[out] = (p, x, y)
+    return out
 
 
 def _fold_and(b: Builder, x: Value, y: Value) -> Value | None:
