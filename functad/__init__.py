@@ -11,6 +11,7 @@ from functad import lax as lax
 from functad import nn as nn
 from functad import numpy as numpy
 from functad import primitives as primitives
+from functad import testing as testing
 from functad.api.custom import custom_jvp, custom_vjp
 from functad.api.gradients import grad, value_and_grad
 from functad.api.jacobians import hessian, hvp, jacfwd, jacobian, jacrev, vhp
