@@ -262,14 +262,27 @@ class Trace:
 
         This is the one place where Python asks for the value of a traced variable.
         """
-        value = self.value(var)
+        value = self.ask(var)
         if value is ABSENT:
             raise TracerConversionError(self.why_unknown(var, reason))
         return value
 
+    def ask(self, var: Var) -> Any:
+        """The value of a variable where Python may see it: not inside of a function that is traced for other values too (ABSENT then)."""
+        return ABSENT if self.hidden_by() is not None else self.value(var)
+
+    def hidden_by(self) -> Trace | None:
+        """The trace, between the current one and this, that serves other values too: what it saw of a value would be stale in the next call."""
+        trace = _current.get()
+        while trace is not None and trace is not self:
+            if not trace.concrete:
+                return trace
+            trace = trace.parent
+        return None
+
     def why_unknown(self, var: Var, reason: str) -> str:
         """The message for a value that Python asked for and that is not known while tracing."""
-        blame: Trace = self
+        blame: Trace = self.hidden_by() or self
         while blame.concrete and blame.kind != "vmap" and blame.parent is not None:
             blame = blame.parent
         where = user_location()

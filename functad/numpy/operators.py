@@ -78,10 +78,10 @@ def comparison_methods(name: str, f: Callable[..., Any]) -> dict[str, Callable[.
 
     def method(x: Tracer, y: Any) -> Any:
         if not x.variable.type.ndim and x.owner.open:
-            a = x.owner.value(x.variable)
+            a = x.owner.ask(x.variable)
             b = y if type(y) in PYTHON_NUMBERS or isinstance(y, np.generic) else ABSENT
             if type(y) is Tracer and not y.variable.type.ndim and y.owner.open:
-                b = y.owner.value(y.variable)
+                b = y.owner.ask(y.variable)
             if a is not ABSENT and b is not ABSENT:
                 result = compare(_number(x, a), b if type(y) is not Tracer else _number(y, b))
                 return result if type(result) is bool or isinstance(result, np.generic) else np.asarray(result)[()]

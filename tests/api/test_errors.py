@@ -180,6 +180,20 @@ def test_truth_value_under_jit() -> None:
         fd.grad(lambda x: x.sum() if x > 0 else 0.0)(X)
 
 
+def test_values_of_an_enclosing_trace_are_not_baked_into_compiled_code() -> None:
+    held = []
+    f = fd.jit(lambda y: np.where(held[-1] > 0, y, -y))  # a comparison is traced, and its operand captured
+
+    def outer(x):
+        held.append(x)
+        return f(x) * 1.0
+
+    assert fd.grad(outer)(2.0) == 1.0 and fd.grad(outer)(-2.0) == -1.0
+    g = fd.jit(lambda y: y if held[-1] > 0 else -y)
+    with raises(TracerConversionError, "truth value", "under jit", "fd.lax.cond"):
+        fd.grad(lambda x: (held.append(x), g(x))[1])(2.0)
+
+
 def test_asarray_of_a_tracer() -> None:
     with raises(TracerConversionError, "np.asarray()", "functad.numpy.asarray", "x.at[index].set"):
         fd.grad(lambda x: np.asarray(x).sum())(X)
