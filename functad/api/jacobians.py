@@ -17,6 +17,7 @@ from functad.core.trace import current_trace
 from functad.core.tracer import ARRAY, SCALAR
 from functad.core.zeros import zeros
 from functad.errors import DtypeError
+from functad.ir.program import Program, sub_programs
 from functad.ir.types import ArrayType
 from functad.primitives.comparison import eq
 from functad.primitives.convert import convert
@@ -30,6 +31,8 @@ __all__ = ["hessian", "hvp", "jacfwd", "jacobian", "jacrev", "vhp"]
 
 def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0, holomorphic: bool = False) -> Callable[..., Any]:
     """A function that returns the Jacobian of ``f``, by forward mode if there are no more inputs than outputs, else by reverse mode.
+
+    What calls a `custom_vjp` function is always differentiated in reverse mode.
 
     The result is a container of the structure of the value of ``f``; each leaf of it holds, in the structure of the argument, arrays of shape
     ``value.shape + argument.shape``. A tuple of those if ``argnums`` is a sequence.
@@ -108,7 +111,7 @@ def _jacobian(f: Callable[..., Any], argnums: int | Sequence[int], holomorphic: 
         linear = LinearMap(linear.entries, captured.program.inputs[len(captured.captures) :], linear.outputs)
         in_types, out_types = [leaf.type for leaf in inputs.leaves], captured.program.out_types
         n_in, n_out = sum(t.size for t in in_types), sum(t.size for t in out_types)
-        forward = transform == "jacfwd" or (transform == "jacobian" and n_in <= n_out)
+        forward = transform == "jacfwd" or (transform == "jacobian" and n_in <= n_out and not reverse_only(captured.program))
         blocks = forward_blocks(linear, in_types, out_types) if forward else reverse_blocks(linear, in_types, out_types)
         flat = iter(fresh_all([b for row in blocks for b in row]))
         rows = []
@@ -118,6 +121,11 @@ def _jacobian(f: Callable[..., Any], argnums: int | Sequence[int], holomorphic: 
         return captured.out_tree.unflatten(rows)
 
     return wrapped
+
+
+def reverse_only(program: Program) -> bool:
+    """Whether something in a Program has no forward mode."""
+    return any(eqn.primitive.reverse_only or any(reverse_only(p) for p in sub_programs(eqn)) for eqn in program.eqns)
 
 
 def forward_blocks(linear: LinearMap, in_types: Sequence[ArrayType], out_types: Sequence[ArrayType]) -> list[list[Any]]:

@@ -245,6 +245,7 @@ custom_vjp_p = Primitive(
     expands=True,
     jvp_call=_custom_vjp_jvp,
     linearize=lambda types, params, mask: CustomVjpRule(params, mask),
+    reverse_only=True,
     batch=_batch_vjp,
     samples=_vjp_samples,
 )

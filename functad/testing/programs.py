@@ -26,7 +26,6 @@ from functad.ir.builder import ProgramBuilder
 from functad.ir.program import Literal, Program, Var, literal
 from functad.ir.types import ArrayType, array_type
 from functad.testing.numerics import assert_close, random_like
-from functad.testing.rules import REVERSE_ONLY
 
 try:
     from hypothesis import strategies as st
@@ -148,7 +147,7 @@ class Growth:
         exact = all(isinstance(o, Literal) or o.exact for o in operands)
         if (self.smooth or not exact) and jumps(primitive, types, out_types):
             return
-        if self.smooth and primitive.name in REVERSE_ONLY:
+        if self.smooth and primitive.reverse_only:
             return
         try:
             with by_the_evaluator():

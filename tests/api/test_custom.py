@@ -78,6 +78,13 @@ def test_forward_mode_of_custom_vjp_says_what_is_missing() -> None:
             transform()
 
 
+def test_jacobian_of_custom_vjp_takes_reverse_mode() -> None:
+    cubes = fd.custom_vjp(lambda x: x**3)
+    cubes.defvjp(lambda x: (x**3, x), lambda x, ct: (ct * 3 * x**2,))
+    for f in (cubes, fd.jit(cubes), lambda x: fd.lax.map(cubes, x), fd.vmap(cubes)):
+        close(fd.jacobian(f)(X), np.diag(3 * X**2))
+
+
 def test_closed_over_values() -> None:
     def outer(a, x):
         held = fd.stop_gradient(a)
