@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from functad.core.advice import advice, quoted
 from functad.core.location import user_location
 from functad.core.seq import Seq
 from functad.core.tracer import ARRAY, SCALAR, Tracer
@@ -286,18 +287,13 @@ class Trace:
         while blame.concrete and blame.kind != "vmap" and blame.parent is not None:
             blame = blame.parent
         where = user_location()
-        advice = {
-            "jit": f"a function under jit is traced once for all values of its arguments; {_LAX}, np.where(condition, x, y) for elements, "
+        instead = advice(where)
+        explained = {
+            "jit": f"a function under jit is traced once for all values of its arguments; {instead}, use np.where(condition, x, y) for elements, "
             "mark the argument with static_argnums, or leave jit out (grad alone runs Python control flow)",
-            "vmap": f"under vmap it has a different value for each element of the mapped axis; {_LAX}, or np.where(condition, x, y)",
-        }.get(blame.kind, f"it has no value while {blame.kind} traces; {_LAX}, or np.where(condition, x, y)")
-        return f"{reason} of a traced {var.type} has no value{f' at {where}' if where else ''}: {advice}"
-
-
-_LAX = (
-    "instead of if use fd.lax.cond(condition, lambda: x, lambda: y), instead of while fd.lax.while_loop(condition_function, body_function, value), "
-    "instead of for fd.lax.fori_loop or fd.lax.scan"
-)
+            "vmap": f"under vmap it has a different value for each element of the mapped axis; {instead}, or use np.where(condition, x, y)",
+        }.get(blame.kind, f"it has no value while {blame.kind} traces; {instead}, or use np.where(condition, x, y)")
+        return f"{reason} of a traced {var.type} has no value{f' at {quoted(where)}' if where else ''}: {explained}"
 
 
 def type_name(value: object) -> str:
