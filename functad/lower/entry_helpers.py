@@ -182,84 +182,68 @@ no:
   ret i1 false
 }"""
 
-# Copies the items of a list, and holds them.
-_HOLD = """define void @functad_hold(ptr %source, i64 %count, ptr %items, i64 %first, ptr %held) {
-entry:
+
+def _for_each(signature: str, body: str, before: str = "", after: str = "") -> str:
+    """A function that runs its body for each k below %count."""
+    return f"""define void {signature} {{
+entry:{before}
   br label %next
 next:
   %k = phi i64 [ 0, %entry ], [ %k.next, %body ]
   %more = icmp slt i64 %k, %count
   br i1 %more, label %body, label %done
-body:
+body:{body}
+  %k.next = add i64 %k, 1
+  br label %next
+done:{after}
+  ret void
+}}"""
+
+
+# Copies the items of a list, and holds them.
+_HOLD = _for_each(
+    "@functad_hold(ptr %source, i64 %count, ptr %items, i64 %first, ptr %held)",
+    """
   %from = getelementptr ptr, ptr %source, i64 %k
   %object = load ptr, ptr %from
   call void @Py_IncRef(ptr %object)
   %item = add i64 %first, %k
   %to = getelementptr ptr, ptr %items, i64 %item
-  store ptr %object, ptr %to
-  %k.next = add i64 %k, 1
-  br label %next
-done:
+  store ptr %object, ptr %to""",
+    after="""
   %count.held = add i64 %first, %count
-  store i64 %count.held, ptr %held
-  ret void
-}"""
+  store i64 %count.held, ptr %held""",
+)
 
-_COPY = """define void @functad_copy(ptr %source, i64 %count, ptr %target) {
-entry:
-  br label %next
-next:
-  %k = phi i64 [ 0, %entry ], [ %k.next, %body ]
-  %more = icmp slt i64 %k, %count
-  br i1 %more, label %body, label %done
-body:
+_COPY = _for_each(
+    "@functad_copy(ptr %source, i64 %count, ptr %target)",
+    """
   %from = getelementptr ptr, ptr %source, i64 %k
   %pointer = load ptr, ptr %from
   %to = getelementptr ptr, ptr %target, i64 %k
-  store ptr %pointer, ptr %to
-  %k.next = add i64 %k, 1
-  br label %next
-done:
-  ret void
-}"""
+  store ptr %pointer, ptr %to""",
+)
 
 # Moves objects, with the references to them, into a new tuple or list.
-_MOVE = """define void @functad_move(ptr %source, i64 %count, ptr %target) {
-entry:
-  br label %next
-next:
-  %k = phi i64 [ 0, %entry ], [ %k.next, %body ]
-  %more = icmp slt i64 %k, %count
-  br i1 %more, label %body, label %done
-body:
+_MOVE = _for_each(
+    "@functad_move(ptr %source, i64 %count, ptr %target)",
+    """
   %from = getelementptr ptr, ptr %source, i64 %k
   %object = load ptr, ptr %from
   store ptr null, ptr %from
   %to = getelementptr ptr, ptr %target, i64 %k
-  store ptr %object, ptr %to
-  %k.next = add i64 %k, 1
-  br label %next
-done:
-  ret void
-}"""
+  store ptr %object, ptr %to""",
+)
 
-_RELEASE = """define void @functad_release(ptr %objects, ptr %filled) {
-entry:
-  %count = load i64, ptr %filled
-  br label %next
-next:
-  %k = phi i64 [ 0, %entry ], [ %k.next, %body ]
-  %more = icmp slt i64 %k, %count
-  br i1 %more, label %body, label %done
-body:
+_RELEASE = _for_each(
+    "@functad_release(ptr %objects, ptr %filled)",
+    """
   %at = getelementptr ptr, ptr %objects, i64 %k
   %object = load ptr, ptr %at
-  call void @Py_DecRef(ptr %object) ; which takes null
-  %k.next = add i64 %k, 1
-  br label %next
-done:
-  ret void
-}"""
+  call void @Py_DecRef(ptr %object) ; which takes null""",
+    before="""
+  %count = load i64, ptr %filled""",
+)
 
 HELPERS_TEXT = "\n\n".join([
     _ARRAY_TYPE,
