@@ -57,8 +57,16 @@ def test_native_code_that_does_not_is_noticed():
     assert result.returncode in (-signal.SIGSEGV, -signal.SIGBUS)
 
 
-@pytest.mark.skipif(os.environ.get("FUNCTAD_VALGRIND") != "1", reason="takes two minutes; set FUNCTAD_VALGRIND=1")
+memcheck = pytest.mark.skipif(os.environ.get("FUNCTAD_VALGRIND") != "1", reason="takes minutes; set FUNCTAD_VALGRIND=1")
+
+
+@memcheck
 def test_valgrind_finds_what_there_is():
     assert valgrind.errors_of(SMOKE) == []
     found = valgrind.errors_of(SMOKE, "heap")
     assert any("Invalid read of size 8" in error for error in found) and any("Invalid write of size 8" in error for error in found)
+
+
+@memcheck
+def test_valgrind_finds_nothing_in_loops_and_branches():
+    assert valgrind.errors_of(SMOKE.with_name("control_smoke.py")) == []
