@@ -13,9 +13,11 @@ import pytest
 from functad.ir.types import Symbol
 from functad.kernel_ir.nodes import Buffer, KernelProgram, Product
 from functad.kernel_ir.sizes import Extent, poly
-from functad.lower.emit.matvec import OWN_BYTES
+from functad.lower.emit.matvec import OWN_BYTES, matvec_module
 from functad.lower.emit.product import method
-from functad.lower.target import Target
+from functad.lower.link import link
+from functad.lower.shared import shared_symbol
+from functad.lower.target import Target, emit_object
 from tests.lower.native import Native
 
 LENGTH, INNER, BATCH = (Symbol(k) for k in range(3))
@@ -163,9 +165,12 @@ def test_large_matrices_are_left_to_blas(dtype: np.dtype, vector_first: bool, by
     """On both sides of the limit, with one long axis, the other, and two of about one length."""
     calls = []
     gemv = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 11)(lambda *arguments: calls.append(arguments))
-    symbol = f"functad_{ {'f8': 'd', 'f4': 's', 'c16': 'z', 'c8': 'c'}[dtype.str[1:]] }gemv"
     p = matvec(dtype, vector_first, by_row)
-    native, counting = Native(p), Native(p, **{symbol: ctypes.cast(gemv, ctypes.c_void_p).value or 0})
+    native = Native(p)
+    (name,) = native.module.externals
+    code = emit_object(matvec_module(name, Target.host()), Target.host())
+    library = link(code, {f"functad_{name[-1]}gemv": ctypes.cast(gemv, ctypes.c_void_p).value or 0}, [name])
+    counting = Native(p, **{name: library.address(name)})
     elements = OWN_BYTES // dtype.itemsize
     side = int(elements**0.5)
     for length, inner, ours in [
@@ -211,10 +216,9 @@ def test_which_way(sizes: tuple[Extent, Extent, Extent], expected: str) -> None:
     assert method(product("i8")) == method(product("?")) == "loops"
 
 
-def test_one_function_a_module() -> None:
-    one = matvec(np.dtype("f8"), False, True)
-    (product,) = one.body
-    assert isinstance(product, Product)
-    again = dataclasses.replace(product, out=Buffer(product.out.shape, product.out.dtype, "output"))
-    text = Native(KernelProgram(one.inputs, (*one.outputs, again.out), (product, again), 3)).module.text
-    assert text.count("define internal void @functad_matvec") == 1 and text.count("call void @functad_matvec") == 2
+def test_modules_share_the_function() -> None:
+    one, other = (Native(matvec(np.dtype("f8"), vector_first, True)) for vector_first in (False, True))
+    assert one.module.externals == other.module.externals == {"functad_matvec_rows_d"}
+    address = shared_symbol("functad_matvec_rows_d", Target.host())
+    assert shared_symbol("functad_matvec_rows_d", Target.host()) == address
+    assert shared_symbol("functad_matvec_rows_d", dataclasses.replace(Target.host(), vector_bits=64)) != address

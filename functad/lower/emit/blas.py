@@ -13,9 +13,23 @@ from functad.ir.types import dtype_name
 from functad.kernel_ir.nodes import Product
 from functad.lower.emit.code import Code, memory_type
 
-__all__ = ["Gemm", "gemv", "too_large"]
+__all__ = ["KINDS", "Gemm", "gemv", "letter", "too_large"]
 
 LARGEST_COUNT = 2**31 - 1
+
+
+KINDS: dict[str, tuple[np.dtype, bool]] = {
+    "s": (np.dtype(np.float32), False),
+    "d": (np.dtype(np.float64), False),
+    "c": (np.dtype(np.float32), True),
+    "z": (np.dtype(np.float64), True),
+}
+"""The letters with which names of routines begin: the dtype of the reals, and whether elements are pairs of them."""
+
+
+def letter(dtype: np.dtype, complex: bool) -> str:
+    """The letter of a kind of matrix."""
+    return next(name for name, kind in KINDS.items() if kind == (dtype, complex))
 
 
 class _Arguments:
@@ -23,7 +37,7 @@ class _Arguments:
 
     def __init__(self, code: Code, dtype: np.dtype, complex: bool) -> None:
         self.code = code
-        self.letter = {(4, False): "s", (8, False): "d", (4, True): "c", (8, True): "z"}[dtype.itemsize, complex]
+        self.letter = letter(dtype, complex)
         self.type = memory_type(dtype)
         self.dtype = dtype_name(dtype)
 

@@ -1,6 +1,6 @@
-"""Products of a matrix and a vector of any size: a function for each kind of matrix, written once a module however many products there are.
+"""Products of a matrix and a vector of any size, by functions that all modules share: compiled when first needed (``lower/shared.py``).
 
-Small matrices are multiplied here, large ones by BLAS; which is known at run time only. 20 x 20 takes 22 to 30 ns, where BLAS takes 75 to 100.
+Small matrices are multiplied there, large ones by BLAS; which is known at run time only. 20 x 20 doubles take 22 to 30 ns, where BLAS takes 65 to 80.
 
 Complex matrices are matrices of reals, twice as wide. With z for an element of the matrix and w for one of the vector,
 
@@ -14,22 +14,21 @@ then swapped within pairs.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 
 import numpy as np
 
 from functad.ir.types import dtype_name
 from functad.kernel_ir.nodes import Product
-from functad.lower.emit.blas import gemv, too_large
+from functad.lower.emit.blas import KINDS, gemv, letter, too_large
 from functad.lower.emit.code import Carried, Code, memory_type
 from functad.lower.emit.memory import lane_mask, load_one, load_run, shuffle, splat, store_run
 from functad.lower.target import Target
 
-__all__ = ["Matvec"]
+__all__ = ["Matvec", "matvec_module"]
 
 OWN_BYTES = 2**18
-"""Matrices of more bytes are left to BLAS: they take it as long as us if they are in the second cache, and it has threads for those that are not."""
+"""Matrices of more bytes are left to BLAS, which takes as long for those that are in the second cache, and has threads for those that are not."""
 
 VECTOR_BITS = 256
 """The widest vectors in use: of longer ones, rows of 20 leave more lanes empty, and adding up the lanes takes longer."""
@@ -44,13 +43,13 @@ PANELS = (4, 2), (1, 4)
 class Matvec:
     """Products of one kind of matrix with a vector."""
 
-    def __init__(self, code: Code, target: Target, p: Product) -> None:
+    def __init__(self, code: Code, p: Product) -> None:
         self.code, self.vector_first = code, p.n != 1
         by_row = p.transpose_rhs if self.vector_first else not p.transpose_lhs
         length = p.n if self.vector_first else p.m
         self.rows, self.columns = (code.size(n) for n in ((length, p.k) if by_row else (p.k, length)))
-        self.function, needed = _function(target, p.out.dtype, p.complex, by_row)
-        code.declarations.update(needed)
+        self.function = f"@functad_matvec_{'rows' if by_row else 'columns'}_{letter(p.out.dtype, p.complex)}"
+        code.declarations.add(f"declare void {self.function}(ptr, ptr, ptr, i64, i64)")
 
     def write(self, out: str, lhs: str, rhs: str) -> None:
         """One product, of the matrix and the vector at these addresses."""
@@ -58,14 +57,15 @@ class Matvec:
         self.code.line(f"call void {self.function}(ptr {out}, ptr {matrix}, ptr {vector}, i64 {self.rows}, i64 {self.columns})")
 
 
-@functools.lru_cache(maxsize=64)
-def _function(target: Target, dtype: np.dtype, complex: bool, by_row: bool) -> tuple[str, frozenset[str]]:
-    """The name of the function, and its text with all that it needs."""
+def matvec_module(name: str, target: Target) -> str:
+    """The module of a function that products call: by rows of a matrix or by its columns, and a letter of ``KINDS``: ``functad_matvec_rows_d``."""
     code = Code(set())
+    order, kind = name.split("_")[2:]
+    by_row, (dtype, complex) = order == "rows", KINDS[kind]
     itemsize = dtype.itemsize * (2 if complex else 1)
     bytes = code.mul(code.mul("%rows", "%columns"), str(itemsize))
     large = code.emit(f"icmp sgt i64 {bytes}, {OWN_BYTES}")
-    counted = code.scalar.ixor("bool", too_large(code, ["%rows", "%columns"]), "true")
+    countable = code.scalar.ixor("bool", too_large(code, ["%rows", "%columns"]), "true")
 
     def by_blas() -> list[str]:
         code.declarations.add("declare void @llvm.memset.p0.i64(ptr, i8, i64, i1)")
@@ -78,11 +78,9 @@ def _function(target: Target, dtype: np.dtype, complex: bool, by_row: bool) -> t
         (_ByRows if by_row else _ByColumns)(code, target, dtype, complex).write()
         return []
 
-    code.either(code.scalar.iand("bool", large, counted), by_blas, by_us, ())
-    name = f"@functad_matvec_{'rows' if by_row else 'columns'}_{'complex_' if complex else ''}{dtype_name(dtype)}"
-    header = f"internal void {name}(ptr noalias %out, ptr noalias %matrix, ptr noalias %vector, i64 %rows, i64 %columns) nounwind"
-    text = code.function(header, "void")
-    return name, frozenset([*code.declarations, text])
+    code.either(code.scalar.iand("bool", large, countable), by_blas, by_us, ())
+    text = code.function(f"void @{name}(ptr noalias %out, ptr noalias %matrix, ptr noalias %vector, i64 %rows, i64 %columns) nounwind", "void")
+    return "\n".join([*sorted(code.declarations), text])
 
 
 class _Writer:
@@ -224,6 +222,7 @@ class _ByColumns(_Writer):
                 self.add_product(sums[k * self.pair + part], run, factor)
 
     def total(self, sums: list[str]) -> str:
+        """The sum of a power of two of sums, pairwise."""
         while len(sums) > 1:
             sums = [self.lanes.fadd(self.name, x, y) for x, y in zip(sums[::2], sums[1::2], strict=True)]
         return sums[0]

@@ -25,7 +25,7 @@ def method(p: Product) -> Literal["loops", "vectors", "matvec", "blas"]:
 
     - ``loops``: as an ordinary kernel. What is no product of floats, is empty, or is one of two vectors.
     - ``vectors``: as vector code, sizes known. Small products.
-    - ``matvec``: a matrix and a vector, by a function of ours that leaves large matrices to BLAS.
+    - ``matvec``: a matrix and a vector, by functions of ours (``matvec.py``), which leave large matrices to BLAS.
     - ``blas``: all others.
     """
     sizes = p.m.constant, p.n.constant, p.k.constant
@@ -44,7 +44,7 @@ def emit_product(code: Code, target: Target, p: Product, out: str, lhs: str, rhs
         case "vectors":
             _each(code, p, SmallProduct(code, target, p).write, addresses)
         case "matvec":
-            _each(code, p, Matvec(code, target, p).write, addresses)
+            _each(code, p, Matvec(code, p).write, addresses)
         case _:
             large = too_large(code, [code.size(n) for n in (p.m, p.n, p.k)])
             some = code.emit(f"icmp sgt i64 {code.size(p.m * p.n)}, 0")
