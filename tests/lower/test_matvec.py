@@ -16,7 +16,6 @@ from functad.kernel_ir.sizes import Extent, poly
 from functad.lower.emit.matvec import OWN_BYTES, matvec_module
 from functad.lower.emit.product import method
 from functad.lower.link import link
-from functad.lower.shared import shared_symbol
 from functad.lower.target import Target, emit_object
 from tests.lower.native import Native
 
@@ -214,11 +213,3 @@ def test_which_way(sizes: tuple[Extent, Extent, Extent], expected: str) -> None:
 
     assert method(product("f8")) == method(product("f4")) == expected
     assert method(product("i8")) == method(product("?")) == "loops"
-
-
-def test_modules_share_the_function() -> None:
-    one, other = (Native(matvec(np.dtype("f8"), vector_first, True)) for vector_first in (False, True))
-    assert one.module.externals == other.module.externals == {"functad_matvec_rows_d"}
-    address = shared_symbol("functad_matvec_rows_d", Target.host())
-    assert shared_symbol("functad_matvec_rows_d", Target.host()) == address
-    assert shared_symbol("functad_matvec_rows_d", dataclasses.replace(Target.host(), vector_bits=64)) != address
