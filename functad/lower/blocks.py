@@ -1,4 +1,4 @@
-"""Running a kernel in blocks on several threads: native code that all modules share, compiled when first needed.
+"""Running a kernel in blocks on several threads: native code that all modules share (``shared.py``).
 
     %error = call i32 @functad_blocks(ptr @kernel, ptr %data, i64 %length, i64 %work, i64 %grain, i64 %unit, ptr %partials, i64 %stride, ptr %count)
 
@@ -14,8 +14,6 @@ accumulates ``n`` partial results of each block, in order. How blocks are divide
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
 
 from functad.ir.types import dtype_name
@@ -23,11 +21,9 @@ from functad.lower.emit.code import Code, memory_type
 from functad.lower.emit.memory import load_one, store_one
 from functad.lower.emit.operations import accumulate
 from functad.lower.emit.parallel import MOST
-from functad.lower.link import Library, link
-from functad.lower.target import Target, emit_object
-from functad.lower.threads import RUNTIME_TEXT, parallel_symbols
+from functad.lower.threads import RUNTIME_TEXT
 
-__all__ = ["block_symbol"]
+__all__ = ["block_module"]
 
 _TEXT = f"""
 %functad.blocks = type {{ ptr, ptr, i64, i64, ptr, i64, ptr }} ; kernel, data, length, rows, partials, stride, errors
@@ -128,19 +124,13 @@ define internal i64 @ceiling(i64 %x, i64 %y) {{
 """
 
 
-@functools.cache
-def block_symbol(name: str) -> int:
-    """The address of ``functad_blocks`` or of one of the functions that accumulate partial results, to be imported into linked code."""
-    return _library(name).address(name)
-
-
-@functools.cache
-def _library(name: str) -> Library:
+def block_module(name: str) -> str:
+    """The module of ``functad_blocks``, or of one of the functions that accumulate partial results."""
     if name == "functad_blocks":
-        return link(emit_object(RUNTIME_TEXT + _TEXT, Target.host()), parallel_symbols(), [name])
+        return RUNTIME_TEXT + _TEXT
     op, dtype = name.removeprefix("functad_blocks_").split("_")
     kind = "?" if dtype == "bool" else f"{dtype[0]}{int(dtype[1:]) // 8}"
-    return link(emit_object(_accumulation(name, op, np.dtype(kind)), Target.host()), {}, [name])
+    return _accumulation(name, op, np.dtype(kind))
 
 
 def _accumulation(name: str, op: str, dtype: np.dtype) -> str:

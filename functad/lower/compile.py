@@ -26,7 +26,6 @@ from functad.kernel_ir.nodes import KernelProgram
 from functad.kernel_ir.printer import format_program
 from functad.lower.abstract import Abstract, abstract
 from functad.lower.blas import blas_symbols
-from functad.lower.blocks import block_symbol
 from functad.lower.cache import Cache
 from functad.lower.callbacks import function_address, native_callbacks
 from functad.lower.emit import OUT_OF_MEMORY, SIZE_OVERFLOW, emit_module, release_name
@@ -35,6 +34,7 @@ from functad.lower.fuse import Fused, Path, fuse
 from functad.lower.link import link
 from functad.lower.math.libm import libm_address
 from functad.lower.sequences import Cells, has_sequences
+from functad.lower.shared import is_shared, shared_symbol
 from functad.lower.signature import Driver, Signature
 from functad.lower.target import Target, assembly, emit_object
 from functad.lower.threads import parallel_symbols
@@ -75,7 +75,7 @@ class Code:
         _dump("llvm", lambda: self.llvm)
         _dump("asm", self.assembly)
         callbacks = native_callbacks(module.externals)
-        symbols = _addresses(module.externals - callbacks.keys())
+        symbols = _addresses(module.externals - callbacks.keys(), target)
         symbols |= {name: function_address(f) for name, f in callbacks.items()}
         code = emit_object(self.llvm, target, passes=module.passes)
         self.library = link(code, symbols, [DRIVER, *module.releases], keep=callbacks.values())
@@ -258,15 +258,15 @@ def _pointers(arrays: Sequence[np.ndarray]) -> Any:
     return (ctypes.c_void_p * max(1, len(arrays)))(*[x.ctypes.data for x in arrays])
 
 
-def _addresses(externals: frozenset[str]) -> dict[str, int]:
+def _addresses(externals: frozenset[str], target: Target) -> dict[str, int]:
     """Where the functions that a module calls are."""
     own = parallel_symbols()
     found = {}
     for name in externals - C_LIBRARY:
         if name in own:
             found[name] = own[name]
-        elif name.startswith("functad_blocks"):
-            found[name] = block_symbol(name)
+        elif is_shared(name):
+            found[name] = shared_symbol(name, target)
         elif name.startswith("functad_"):
             found[name] = blas_symbols()[name]
         else:

@@ -12,10 +12,10 @@ from functad.kernel_ir.checker import check_program
 from functad.kernel_ir.evaluator import evaluate_program
 from functad.kernel_ir.nodes import Buffer, KernelProgram
 from functad.lower.blas import blas_symbols
-from functad.lower.blocks import block_symbol
 from functad.lower.emit import emit_module
 from functad.lower.link import link
 from functad.lower.math.libm import libm_address
+from functad.lower.shared import is_shared, shared_symbol
 from functad.lower.target import Target, emit_object
 from tests.tools.guard import guarded
 
@@ -32,7 +32,7 @@ class Native:
         self.module = emit_module(program, target, threads=threads)
         known = {**blas_symbols(), **symbols}
         find = {
-            n: known.get(n) or (block_symbol(n) if n.startswith("functad_blocks") else libm_address(n)) for n in self.module.externals - C_LIBRARY
+            n: known.get(n) or (shared_symbol(n, target) if is_shared(n) else libm_address(n)) for n in self.module.externals - C_LIBRARY
         }
         self.library = link(emit_object(self.module.text, target), find, ["driver"])
         self.entry = ctypes.CFUNCTYPE(ctypes.c_int32, *[ctypes.c_void_p] * 3)(self.library.address("driver"))

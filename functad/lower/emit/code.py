@@ -237,5 +237,5 @@ class Code:
         return [self.emit(f"phi {type} [ {a}, %{after_left} ], [ {b}, %{after_right} ]") for type, a, b in zip(types, ours, theirs, strict=True)]
 
     def function(self, header: str, result: str) -> str:
-        """The whole function's text."""
+        """The whole function's text; ``result`` has its type before it."""
         return "\n".join([f"define {header} {{", "entry:", *self.prologue, *self.lines, f"  ret {result}", "}"])

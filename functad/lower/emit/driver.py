@@ -24,7 +24,7 @@ from functad.lower.emit.nest import shape_nest
 from functad.lower.emit.operations import is_long
 from functad.lower.emit.parallel import Blocks, Division, blocks_of
 from functad.lower.emit.plan import Plan, mentioned, plan_memory, written
-from functad.lower.emit.product import blas_product, is_small, product_kernel, small_product, uses_blas
+from functad.lower.emit.product import emit_product, method, product_kernel
 from functad.lower.emit.straight import CHUNK, cut, size
 from functad.lower.emit.workspace import make_room, release, room_in, room_needed, stack
 from functad.lower.target import Target
@@ -124,8 +124,8 @@ class Driver:
     # ---- the steps
 
     def _pieces(self, statement: Statement) -> list[Statement]:
-        """A statement as what is written: products that are neither small nor for BLAS are kernels, and long kernels are cut."""
-        if isinstance(statement, Product) and not is_small(statement) and not uses_blas(statement):
+        """A statement as what is written: some products are kernels, and long kernels are cut."""
+        if isinstance(statement, Product) and method(statement) == "loops":
             statement = product_kernel(statement)
         return list(cut(statement)) if isinstance(statement, Kernel) else [statement]
 
@@ -308,13 +308,9 @@ class Driver:
     # ---- other statements
 
     def _product(self, p: Product) -> None:
-        pointers = [self.pointers[b.root] for b in (p.out, p.lhs, p.rhs)]
-        if is_small(p):
-            small_product(self.code, self.target, p, *pointers)
-            return
-        huge = blas_product(self.code, p, *pointers)
-        if huge != "false":
-            self._note(self.code.emit(f"select i1 {huge}, i32 {SIZE_OVERFLOW}, i32 0"))
+        large = emit_product(self.code, self.target, p, *[self.pointers[b.root] for b in (p.out, p.lhs, p.rhs)])
+        if large != "false":
+            self._note(self.code.emit(f"select i1 {large}, i32 {SIZE_OVERFLOW}, i32 0"))
 
     def _call(self, call: Call) -> None:
         """A helper gets an array of data pointers and one of sizes, both on the stack."""

@@ -16,7 +16,7 @@ from functad.lower.emit.code import Code, memory_type
 
 __all__ = [
     "Span", "combined_mask", "interleaved", "lane_mask", "load_apart", "load_one", "load_run", "part_of_run", "repeated_lanes", "reversed_lanes",
-    "splat", "store_apart", "store_one", "store_run",
+    "shuffle", "splat", "store_apart", "store_one", "store_run",
 ]  # fmt: skip
 
 
@@ -66,7 +66,8 @@ def splat(code: Code, type: str, width: int, scalar: str) -> str:
     return code.emit(f"shufflevector <{width} x {type}> {one}, <{width} x {type}> poison, <{width} x i32> zeroinitializer")
 
 
-def _shuffle(code: Code, type: str, width: int, value: str, order: Sequence[int], other: str = "poison") -> str:
+def shuffle(code: Code, type: str, width: int, value: str, order: Sequence[int], other: str = "poison") -> str:
+    """Lanes of a vector, or of two, those of ``other`` numbered after its own."""
     indices = ", ".join(f"i32 {k}" for k in order)
     ty = f"<{width} x {type}>"
     return code.emit(f"shufflevector {ty} {value}, {ty} {other}, <{len(order)} x i32> <{indices}>")
@@ -74,17 +75,17 @@ def _shuffle(code: Code, type: str, width: int, value: str, order: Sequence[int]
 
 def reversed_lanes(code: Code, type: str, width: int, value: str) -> str:
     """The lanes in reverse order."""
-    return _shuffle(code, type, width, value, range(width - 1, -1, -1))
+    return shuffle(code, type, width, value, range(width - 1, -1, -1))
 
 
 def repeated_lanes(code: Code, type: str, width: int, value: str, times: int) -> str:
     """Each lane several times in a row."""
-    return _shuffle(code, type, width, value, [lane // times for lane in range(width * times)])
+    return shuffle(code, type, width, value, [lane // times for lane in range(width * times)])
 
 
 def part_of_run(code: Code, type: str, width: int, run: str, group: int, part: int) -> str:
     """Element ``part`` of each group of ``group`` adjacent elements."""
-    return _shuffle(code, type, width * group, run, range(part, width * group, group))
+    return shuffle(code, type, width * group, run, range(part, width * group, group))
 
 
 def interleaved(code: Code, type: str, width: int, parts: Sequence[str]) -> str:
@@ -92,15 +93,15 @@ def interleaved(code: Code, type: str, width: int, parts: Sequence[str]) -> str:
     group = len(parts)
     padded = [*parts, "poison"] if group == 3 else list(parts)
     joined = [
-        _shuffle(code, type, width, padded[k], range(2 * width), padded[k + 1])
+        shuffle(code, type, width, padded[k], range(2 * width), padded[k + 1])
         if padded[k + 1] != "poison"
-        else (_shuffle(code, type, width, padded[k], [*range(width), *[0] * width]))
+        else (shuffle(code, type, width, padded[k], [*range(width), *[0] * width]))
         for k in range(0, len(padded), 2)
     ]
     if group == 2:
-        return _shuffle(code, type, 2 * width, joined[0], [part * width + lane for lane in range(width) for part in range(2)])
+        return shuffle(code, type, 2 * width, joined[0], [part * width + lane for lane in range(width) for part in range(2)])
     order = [part * width + lane for lane in range(width) for part in range(group)]
-    return _shuffle(code, type, 2 * width, joined[0], order, joined[1])
+    return shuffle(code, type, 2 * width, joined[0], order, joined[1])
 
 
 # ---- conversion between registers and memory
