@@ -53,7 +53,7 @@ def _sum(eqn: Eqn) -> list[Eqn]:
     add = REGISTRY["seq_add" if isinstance(type.element, SeqType) else "add"]
     body = expand_sums(Program((x, y), [Eqn(add, (x, y), {}, (total,), eqn.loc)], (total,)))
     steps = Var(array_type((), np.int64))
-    params = {"body": body, "length": None, "reverse": False, "consts": 0, "carry": 0}
+    params = {"body": body, "length": None, "reverse": False, "unroll": 1, "consts": 0, "carry": 0}
     length = Eqn(REGISTRY["seq_length"], eqn.inputs[:1], {}, (steps,), eqn.loc)
     return [length, Eqn(REGISTRY["loop"], (steps, *eqn.inputs), params, eqn.outputs, eqn.loc)]
 

@@ -15,6 +15,7 @@ from functad.passes.fold import fold
 from functad.passes.hoist import hoist
 from functad.passes.inline import inline
 from functad.passes.simplify import simplify
+from functad.passes.unroll import unroll
 
 __all__ = ["PIPELINE", "optimize"]
 
@@ -26,6 +27,7 @@ def bodies(program: Program) -> Program:
 
 PIPELINE: tuple[Callable[[Program], Program], ...] = (
     inline,  # one function per Program
+    unroll,
     expand_sums,  # before the pipeline runs inside of loops
     dce,  # before rewriting what nobody needs
     trim,

@@ -76,7 +76,7 @@ def loop_jvp(primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> 
     first = [instantiate(t, type_of(v)) for t, v in zip(select(carry_dots, km), select(carry, km), strict=True)]
     state, written = bind_loop(
         made, [*consts, *select(const_dots, cm)], [*carry, *first], [*xs, *select(x_dots, xm)],
-        length=params["length"], steps=steps, reverse=params["reverse"],
+        length=params["length"], steps=steps, reverse=params["reverse"], unroll=params["unroll"],
     )  # fmt: skip
     k, kt = state[:n], state[n:]
     return [*k, *written[:ys]], [*expand(kt, km), *expand(written[ys:], out_mask[n:])]
@@ -96,7 +96,7 @@ class LoopRule:
 
     def __init__(self, types: Sequence[ArrayType], params: Mapping[str, Any], mask: Mask) -> None:
         self.body: Program = params["body"]
-        self.length, self.reverse = params["length"], params["reverse"]
+        self.length, self.reverse, self.unroll = params["length"], params["reverse"], params["unroll"]
         self.layout = Layout.of(params)
         self.mask = mask
         _, cm, start, xm = self.layout.split(mask)
@@ -142,7 +142,7 @@ class LoopRule:
 
     def primal(self, eqn: Eqn, ins: Sequence[Any], known: Mapping[Var, Any]) -> tuple[Sequence[Any], Sequence[Any]]:
         steps, consts, carry, xs = self.layout.split(ins)
-        state, written = bind_loop(self.stacking, consts, carry, xs, length=self.length, steps=steps, reverse=self.reverse)
+        state, written = bind_loop(self.stacking, consts, carry, xs, length=self.length, steps=steps, reverse=self.reverse, unroll=self.unroll)
         ys = len(self.body.outputs) - len(state)
         return [*state, *written[:ys]], self.residuals(steps, consts, xs, written[ys:])
 
@@ -173,7 +173,7 @@ class LoopRule:
         first = [instantiate(t, ty) for t, ty, m in zip(carry_dots, types, km, strict=True) if m]
         state, written = bind_loop(
             body, [*invariant, *select(const_dots, given[0])], first, [*read, *stacked, *select(x_dots, given[2])],
-            length=self.length, steps=steps, reverse=self.reverse,
+            length=self.length, steps=steps, reverse=self.reverse, unroll=self.unroll,
         )  # fmt: skip
         return [*expand(expand(state, km), self.km), *expand(written, out_mask)]
 
@@ -212,7 +212,7 @@ class LoopRule:
         starts = [sequence_zeros(next(waiting)) if isinstance(t, SeqType) else zeros(t) for t in const_types]
         state, written = bind_loop(
             body, invariant, [*first, *select(starts, const_mask)], [*read, *stacked, *[c for c in y_cts if c is not None]],
-            length=self.length, steps=steps, reverse=not self.reverse,
+            length=self.length, steps=steps, reverse=not self.reverse, unroll=self.unroll,
         )  # fmt: skip
         consts = expand(expand(state[len(first) :], const_mask), self.cm)
         carry = expand(expand(state[: len(first)], km), self.km)
@@ -298,7 +298,7 @@ def loop_batch(size: int, batched: Sequence[Any], *operands: Any, **params: Any)
     if leaves_lanes(out_flags, carry, flags, kf):
         return map_over_lanes(REGISTRY["loop"], size, batched, operands, params)
     spread = [mapped_value(x, size) if want and not have else x for x, want, have in zip(carry, flags, kf, strict=True)]
-    state, written = bind_loop(made, consts, spread, moved, length=params["length"], steps=steps, reverse=params["reverse"])
+    state, written = bind_loop(made, consts, spread, moved, length=params["length"], steps=steps, reverse=params["reverse"], unroll=params["unroll"])
     results = [
         steps_first(y) if flag is True and not isinstance(type_of(y), SeqType) else y
         for y, flag in zip(written, out_flags[n:], strict=True)

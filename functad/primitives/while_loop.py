@@ -99,7 +99,7 @@ class WhileRule:
     def __init__(self, params: Mapping[str, Any], mask: Mask) -> None:
         self.params = params
         self.conditions = sum(mask[: params["cond_consts"]])  # active operands that only the condition reads
-        loop = {"body": params["body"], "length": None, "reverse": False, "consts": params["body_consts"]}
+        loop = {"body": params["body"], "length": None, "reverse": False, "unroll": 1, "consts": params["body_consts"]}
         rest = mask[params["cond_consts"] :]
         carry = len(rest) - params["body_consts"]
         self.loop = LoopRule((), {**loop, "carry": carry}, (False, *rest))
