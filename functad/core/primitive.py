@@ -21,9 +21,13 @@ REGISTRY: dict[str, Primitive] = {}
 
 @dataclass(frozen=True)
 class Linear:
-    """Stands, in a transpose rule, for an operand that the result is linear in; its value does not exist."""
+    """Stands, in a transpose rule, for an operand that the result is linear in; its value does not exist.
+
+    ``like()`` is, for a sequence, one of its length.
+    """
 
     type: ArrayType
+    like: Callable[[], Any] | None = None
 
 
 @dataclass(frozen=True)

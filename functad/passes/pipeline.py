@@ -9,7 +9,7 @@ from functad import config
 from functad.ir.checker import check_program
 from functad.ir.dce import dce
 from functad.ir.program import Program
-from functad.passes.control import expand_sums, inside, trim
+from functad.passes.control import expand_sequences, inside, trim
 from functad.passes.cse import cse
 from functad.passes.fold import fold
 from functad.passes.hoist import hoist
@@ -28,7 +28,7 @@ def bodies(program: Program) -> Program:
 PIPELINE: tuple[Callable[[Program], Program], ...] = (
     inline,  # one function per Program
     unroll,
-    expand_sums,  # before the pipeline runs inside of loops
+    expand_sequences,  # before the pipeline runs inside of loops
     dce,  # before rewriting what nobody needs
     trim,
     bodies,
