@@ -32,7 +32,7 @@ class Linear:
 
 @dataclass(frozen=True)
 class Sample:
-    """One call of a primitive for the registry-driven tests: operand types (or arrays) and params.
+    """One call of a primitive for the registry-driven tests: operand types (or arrays; sequences by their types) and params.
 
     ``low`` and ``high`` bound the random operands, so that they stay where the operation is defined and smooth.
     """

@@ -315,10 +315,10 @@ def loop_batch(size: int, batched: Sequence[Any], *operands: Any, **params: Any)
     spread = [mapped_value(x, size) if want and not have else x for x, want, have in zip(carry, flags, kf, strict=True)]
     state, written = bind_loop(made, consts, spread, moved, length=params["length"], steps=steps, reverse=params["reverse"], unroll=params["unroll"])
     results = [
-        steps_first(y) if flag is True and not isinstance(type_of(y), SeqType) else y
+        steps_first(y) if flag and not isinstance(type_of(y), SeqType) else y
         for y, flag in zip(written, out_flags[n:], strict=True)
     ]
-    marks = ["elements" if flag and isinstance(type_of(y), SeqType) else flag for y, flag in zip(written, out_flags[n:], strict=True)]
+    marks = ["elements" if flag and isinstance(type_of(y), SeqType) else bool(flag) for y, flag in zip(written, out_flags[n:], strict=True)]
     return [*state, *results], [*flags, *marks]
 
 

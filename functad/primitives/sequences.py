@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from functad.core.primitive import Linear, Primitive, type_of
+from functad.core.primitive import Linear, Primitive, Sample, type_of
 from functad.core.seq import Seq
 from functad.core.zeros import add as add_or_none
 from functad.ir.program import Eqn, Var
-from functad.ir.types import SeqType, array_type
+from functad.ir.types import SeqType, array_type, seq_type
 from functad.primitives.arithmetic import add
 from functad.primitives.control_native import SEQ_LENGTH
 from functad.primitives.generate import iota
@@ -30,6 +30,11 @@ def map_sequences(f: Callable[..., Any], *seqs: Any) -> Any:
     body = trace_program(lambda *xs: [f(*xs)], [element_type(type_of(s)) for s in seqs])
     _, (result,) = bind_loop(body, (), (), seqs, length=None, steps=[seq_length_p.bind(seqs[0])])
     return result
+
+
+def _samples(count: int) -> list[Sample]:
+    elements = array_type((), np.float64), array_type((2,), np.float64), array_type((17,), np.float32), array_type((), np.complex128)
+    return [Sample((seq_type(t),) * count, {}) for t in elements]
 
 
 def lanes_of(seq: Any, size: int) -> Any:
@@ -62,6 +67,7 @@ seq_length_p = Primitive(
     evaluate=lambda seq: np.int64(len(seq)),
     batch=_length_batch,
     kernel=SEQ_LENGTH,
+    samples=lambda: _samples(1),
 )
 
 
@@ -79,6 +85,7 @@ seq_zeros_p: Primitive = Primitive(
     type_rule=lambda seq: seq,
     evaluate=zero_sequence,
     batch=lambda size, batched, seq: (seq_zeros_p.bind(seq), batched[0]),
+    samples=lambda: _samples(1),
 )
 
 
@@ -129,4 +136,5 @@ seq_add_p: Primitive = Primitive(
     linear="jointly",
     transpose=lambda ct, x, y: (ct if isinstance(x, Linear) else None, ct if isinstance(y, Linear) else None),
     batch=_add_batch,
+    samples=lambda: _samples(2),
 )
