@@ -17,10 +17,11 @@ from functad.api.gradients import grad, value_and_grad
 from functad.api.jacobians import hessian, hvp, jacfwd, jacobian, jacrev, vhp
 from functad.api.jit import jit
 from functad.api.linear import jvp, linear_transpose, linearize, vjp
-from functad.api.programs import eval_shape, make_ir, stop_gradient
+from functad.api.programs import eval_shape, make_ir
 from functad.api.vectorize import vmap
 from functad.lax.callback import pure_callback
 from functad.lax.checkpoint import checkpoint
+from functad.lax.stops import stop_gradient
 from functad.numpy.updates import at
 from functad.tree import tree_map
 from functad.version import VERSION

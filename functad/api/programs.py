@@ -1,21 +1,20 @@
-"""Looking at Programs: ``make_ir`` and ``eval_shape``; ``stop_gradient``."""
+"""Looking at Programs: ``make_ir`` and ``eval_shape``."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
 
-from functad.api.arguments import fresh_all, leaves_of, name_of
+from functad.api.arguments import leaves_of, name_of
 from functad.api.jit import Jitted
 from functad.core.capture import Leaf
 from functad.errors import StructureError
 from functad.ir.program import Program
 from functad.ir.types import ArrayType, array_type
 from functad.passes.pipeline import optimize
-from functad.primitives.stops import stop_gradient as stop_p
-from functad.tree import flatten, unflatten
+from functad.tree import flatten
 
-__all__ = ["eval_shape", "make_ir", "stop_gradient"]
+__all__ = ["eval_shape", "make_ir"]
 
 
 def make_ir(f: Callable[..., Any], optimized: bool = False) -> Callable[..., Program]:
@@ -70,17 +69,3 @@ def abstract_leaf(x: Any) -> Leaf:
         type = array_type(tuple(x.shape), x.dtype)
         return Leaf(None, type, 2 if type.ndim else 1)
     return leaves_of(x, "arguments")[0][0]
-
-
-def stop_gradient(x: Any) -> Any:
-    """The value of ``x`` (a container of arrays) with a derivative of zero, in forward and reverse mode.
-
-    Examples
-    --------
-    >>> import functad as fd
-    >>> fd.grad(lambda x: x * fd.stop_gradient(x))(3.0)
-    np.float64(3.0)
-    """
-    leaves, structure = leaves_of(x, "argument of stop_gradient")
-    return unflatten(structure, fresh_all([stop_p(leaf.value) for leaf in leaves], [leaf.value for leaf in leaves]))
-

@@ -21,14 +21,18 @@ REGISTRY: dict[str, Primitive] = {}
 
 @dataclass(frozen=True)
 class Linear:
-    """Stands, in a transpose rule, for an operand that the result is linear in; its value does not exist."""
+    """Stands, in a transpose rule, for an operand that the result is linear in; its value does not exist.
+
+    ``like()`` is, for a sequence, one of its length.
+    """
 
     type: ArrayType
+    like: Callable[[], Any] | None = None
 
 
 @dataclass(frozen=True)
 class Sample:
-    """One call of a primitive for the registry-driven tests: operand types (or arrays) and params.
+    """One call of a primitive for the registry-driven tests: operand types (or arrays; sequences by their types) and params.
 
     ``low`` and ``high`` bound the random operands, so that they stay where the operation is defined and smooth.
     """

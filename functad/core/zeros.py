@@ -5,15 +5,24 @@ from __future__ import annotations
 from typing import Any
 
 from functad.core.primitive import REGISTRY, type_of
+from functad.errors import InternalError
 from functad.ir.types import ArrayType, SeqType
 
-__all__ = ["add", "instantiate", "zeros"]
+__all__ = ["add", "instantiate", "zeros", "zeros_like"]
 
 
 def zeros(type: ArrayType) -> Any:
     """Zeros of a type, as an equation (or a NumPy array where nothing is traced)."""
+    if isinstance(type, SeqType):
+        raise InternalError(f"zeros of a {type} need its length: zeros_like takes it from another")
     zero = type.dtype.type(0)
     return REGISTRY["broadcast"].bind(zero, shape=type.shape, axes=()) if type.ndim else zero
+
+
+def zeros_like(x: Any) -> Any:
+    """Zeros of the type of a value, and of its length if it is a sequence."""
+    type = type_of(x)
+    return REGISTRY["seq_zeros"].bind(x) if isinstance(type, SeqType) else zeros(type)
 
 
 def instantiate(value: Any, type: ArrayType) -> Any:

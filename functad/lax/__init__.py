@@ -3,8 +3,9 @@
 from functad.lax import checkpoint_policies as checkpoint_policies
 from functad.lax.callback import pure_callback
 from functad.lax.checkpoint import checkpoint
-from functad.lax.conditionals import cond, select, switch
+from functad.lax.conditionals import cond, select, select_n, switch
 from functad.lax.loops import associative_scan, fori_loop, map, scan, while_loop
+from functad.lax.stops import stop_gradient
 
 __all__ = [
     "associative_scan",
@@ -16,6 +17,8 @@ __all__ = [
     "pure_callback",
     "scan",
     "select",
+    "select_n",
+    "stop_gradient",
     "switch",
     "while_loop",
 ]

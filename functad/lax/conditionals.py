@@ -1,4 +1,4 @@
-"""``cond``, ``switch`` and ``select``."""
+"""``cond``, ``switch``, ``select`` and ``select_n``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from functad.core.capture import as_leaf
 from functad.core.tracer import Tracer
-from functad.errors import DtypeError, StructureError
+from functad.errors import DtypeError, ShapeError, StructureError
 from functad.lax.bodies import Body, abstract, leaves_and_tree, trace_body, wrap
 from functad.primitives.cond import cond_p
 from functad.primitives.convert import convert
@@ -17,7 +17,7 @@ from functad.primitives.selection import select as strict_select
 from functad.transforms.programs import trace_program
 from functad.tree import leaf_paths, unflatten
 
-__all__ = ["cond", "select", "switch"]
+__all__ = ["cond", "select", "select_n", "switch"]
 
 
 def cond(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any], *operands: Any) -> Any:
@@ -71,8 +71,42 @@ def select(pred: Any, on_true: Any, on_false: Any) -> Any:
     >>> fd.lax.select(np.array([True, False]), np.array([1.0, 2.0]), np.array([3.0, 4.0]))
     array([1., 4.])
     """
-    values = [as_leaf(x, lambda: "an operand of select").value for x in (pred, on_true, on_false)]
-    return strict_select(*values)
+    return _choose_elements("select", pred, [on_false, on_true])
+
+
+def select_n(which: Any, *cases: Any) -> Any:
+    """Elements of ``cases[which]``: arrays of one shape and dtype; ``which`` is of that shape too, or a scalar.
+
+    It holds integers, which are clamped to the cases there are, or booleans to choose from two.
+
+    Examples
+    --------
+    >>> import functad as fd, numpy as np
+    >>> fd.lax.select_n(np.array([2, 0]), np.array([1.0, 2.0]), np.array([3.0, 4.0]), np.array([5.0, 6.0]))
+    array([5., 2.])
+    """
+    return _choose_elements("select_n", which, cases)
+
+
+def _choose_elements(what: str, which: Any, cases: Sequence[Any]) -> Any:
+    index, *leaves = [as_leaf(x, lambda: f"an operand of {what}") for x in (which, *cases)]
+    types = [leaf.type for leaf in leaves]
+    if not leaves:
+        raise StructureError(f"{what} needs at least one case")
+    if any(t is not types[0] for t in types):
+        raise ShapeError(f"{what} takes cases of one shape and dtype, got {', '.join(map(str, types))}; np.where broadcasts and promotes")
+    if index.type.shape not in ((), types[0].shape):
+        raise ShapeError(f"{what} chooses from {types[0]} by a scalar or an array of that shape, got {index.type}; np.where broadcasts")
+    if index.type.dtype.kind == "b":
+        if len(leaves) > 2:
+            raise DtypeError(f"{what} of {len(leaves)} cases takes integers to choose by, got {index.type}")
+        return strict_select(index.value, leaves[-1].value, leaves[0].value)
+    if index.type.dtype.kind not in "iu" or what == "select":
+        raise DtypeError(f"{what} takes {'booleans' if what == 'select' else 'integers'} to choose by, got {index.type}")
+    chosen = leaves[-1].value
+    for k in range(len(leaves) - 2, -1, -1):
+        chosen = strict_select(index.value <= k, leaves[k].value, chosen)
+    return chosen
 
 
 def _choose(what: str, index: Any, functions: Sequence[Callable[..., Any]], operands: Sequence[Any]) -> Any:
@@ -81,7 +115,7 @@ def _choose(what: str, index: Any, functions: Sequence[Callable[..., Any]], oper
         trace_body(lambda xs, f=f: f(*unflatten(structure, xs)), [abstract(x.type, x.kind) for x in leaves], what)  # type: ignore[misc]
         for f in functions
     ]
-    check_branches(what, bodies)
+    check_branches(what, bodies, ("false_fun", "true_fun") if what == "cond" else [f"branch {k}" for k in range(len(bodies))])
     # each branch closes over values of its own: all take them all
     consts = [c for b in bodies for c in b.consts]
     starts = np.cumsum([0, *[len(b.consts) for b in bodies]])
@@ -97,14 +131,14 @@ def _with_consts(body: Body, start: int, types: Sequence[Any]) -> Any:
     return trace_program(lambda *args: run_program(body.program, (*args[start : start + own], *args[n:])), (*types, *body.program.in_types[own:]))
 
 
-def check_branches(what: str, bodies: Sequence[Body]) -> None:
+def check_branches(what: str, bodies: Sequence[Body], names: Sequence[str]) -> None:
     """Refuse branches whose results differ in structure or types."""
     first = bodies[0]
-    for number, other in enumerate(bodies[1:], 1):
+    for name, other in zip(names[1:], bodies[1:], strict=True):
         if other.tree != first.tree:
-            raise StructureError(f"{what}: branch 0 returns the structure {first.tree}, branch {number} {other.tree}; they must be the same")
+            raise StructureError(f"{what}: {names[0]} returns the structure {first.tree}, {name} {other.tree}; they must be the same")
         for a, b, path in zip(first.program.out_types, other.program.out_types, leaf_paths(first.tree), strict=True):
             if a is not b:
                 raise StructureError(
-                    f"{what}: the result{path} is {a} in branch 0 and {b} in branch {number}; convert one with .astype or np.broadcast_to"
+                    f"{what}: the result{path} is {a} in {names[0]} and {b} in {name}; convert one with .astype or np.broadcast_to"
                 )

@@ -10,14 +10,17 @@ from typing import Any, Literal
 import numpy as np
 
 from functad.core.capture import Leaf, as_leaf
+from functad.core.evaluator import run_program
 from functad.core.tracer import Tracer
-from functad.errors import DtypeError, ShapeError, StructureError
+from functad.errors import AxisError, DtypeError, ShapeError, StructureError
+from functad.ir.program import Program
 from functad.lax.bodies import Body, abstract, check_carry, leaves_and_tree, promoted, trace_body, wrap
 from functad.lax.segments import run_blocks, run_segments, scan_blocks, segment_lengths
 from functad.numpy import concatenate
 from functad.primitives.convert import convert
 from functad.primitives.loop_body import bind_loop
 from functad.primitives.while_loop import bind_while
+from functad.transforms.programs import batch_of
 from functad.tree import TreeDef, flatten, tree_map, unflatten
 
 __all__ = ["associative_scan", "fori_loop", "map", "scan", "while_loop"]
@@ -29,7 +32,7 @@ def scan(
     xs: Any = None,
     length: int | None = None,
     reverse: bool = False,
-    unroll: int = 1,
+    unroll: int | bool = 1,
     checkpoint: Literal["sqrt", "binomial"] | int | None = None,
 ) -> tuple[Any, Any]:
     """Run ``carry, y = f(carry, x)`` over the first axis of ``xs``, and return the last carry and all ``y`` along a new first axis.
@@ -48,7 +51,10 @@ def scan(
     reverse
         Whether to run from the last element to the first.
     unroll
-        Accepted as in JAX; functad's native loops need no unrolling, and neither result nor code depends on it.
+        How many steps native code makes in a turn; True: all of them, so that no loop is left. It pays where a step is a few elementwise
+        operations on arrays, which then go through memory once a turn (Horner's rule for 1000 points at once: three times as fast with 4), and
+        where there are a few steps on scalars. The loop by itself costs next to nothing, and compilation takes longer. The steps are the
+        same operations in the same order; only how native code rounds ``a * b + c``, once or twice, and groups long sums may depend on it.
     checkpoint
         How reverse mode saves memory. ``"sqrt"`` or a number of segments: only the carry at the start of each segment is saved, and the residuals
         of one segment at a time; every step is computed twice. With n steps and ``"sqrt"``, about 2 sqrt(n) of them are in memory at once.
@@ -65,22 +71,21 @@ def scan(
     items, x_tree = leaves_and_tree(xs, "xs of scan")
     n = scan_length(items, length)
     blocks = None if checkpoint is None else scan_blocks(checkpoint, n)
-    if operator.index(unroll) < 1:
-        raise StructureError(f"scan: unroll={unroll}; it must be at least 1")
+    k = steps_in_turn("scan", unroll, n)
     elements = [abstract(leaf.type.with_shape(leaf.type.shape[1:])) for leaf in items]
 
     def step(carry_tree: TreeDef, count: int, values: Sequence[Any]) -> Any:
         result = f(unflatten(carry_tree, values[:count]), unflatten(x_tree, values[count:]))
-        if not (isinstance(result, tuple) and len(result) == 2):
+        if not (isinstance(result, tuple | list) and len(result) == 2):
             raise StructureError(f"scan: the body must return a pair (carry, y), got {type(result).__name__}; return (carry, None) for no y")
         return result
 
     carry, body, tree = trace_carry("scan", init, elements, step, lambda t: t.child(0))
     start, elements_of = [c.value for c in carry], [x.value for x in items]
     if blocks is None:
-        state, ys = bind_loop(body.program, body.consts, start, elements_of, length=n, reverse=reverse)
+        state, ys = bind_loop(body.program, body.consts, start, elements_of, length=n, reverse=reverse, unroll=k)
     else:
-        state, ys = run_blocks(body.program, body.consts, start, elements_of, blocks, reverse)
+        state, ys = run_blocks(body.program, body.consts, start, elements_of, blocks, reverse, k)
     return wrap(state, tree), wrap(ys, body.tree.child(1))
 
 
@@ -92,12 +97,39 @@ def scan_length(items: Sequence[Leaf], length: int | None) -> int:
             raise ShapeError(f"scan runs over the first axis of xs, but one of its leaves is {leaf.type}; close over it instead")
         sizes.add(leaf.type.shape[0])
     if length is not None:
-        sizes.add(operator.index(length))
+        sizes.add(_length(length))
     if not sizes:
         raise StructureError("scan: without xs the number of steps must be given: length=n")
     if len(sizes) > 1:
         raise ShapeError(f"scan: the first axes of xs (and length) must agree, got {sorted(sizes)}")
     return int(sizes.pop())
+
+
+def _length(length: Any) -> int:
+    try:
+        n = operator.index(length)
+    except TypeError:
+        n = -1
+    if n < 0:
+        raise StructureError(f"scan: length={length!r}; expected the number of steps, an integer that is not negative")
+    return n
+
+
+def steps_in_turn(what: str, unroll: Any, n: int) -> int:
+    """The number of steps that are to be made in a turn of a loop of n."""
+    if isinstance(unroll, bool | np.bool_):
+        return max(n, 1) if unroll else 1
+    return _positive(what, "unroll", unroll, "steps in a turn, or True for all of them")
+
+
+def _positive(what: str, name: str, value: Any, counted: str) -> int:
+    try:
+        k = operator.index(value)
+    except TypeError:
+        k = 0
+    if k < 1:
+        raise StructureError(f"{what}: {name}={value!r}; expected a positive integer, the number of {counted}")
+    return k
 
 
 def trace_carry(
@@ -145,8 +177,9 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
     leaves = [abstract(c.type) for c in carry]
     test = trace_body(lambda xs: cond_fun(unflatten(tree, xs)), leaves, "while_loop")
     types = test.program.out_types
-    if len(types) != 1 or types[0].shape != () or types[0].dtype.kind != "b":
-        raise DtypeError(f"while_loop: the condition must return a scalar boolean, got {', '.join([str(t) for t in types])}")
+    if test.tree.num_nodes != 1 or types[0].shape != () or types[0].dtype.kind != "b":
+        found = types[0] if test.tree.num_nodes == 1 else test.tree
+        raise DtypeError(f"while_loop: the condition must return a scalar boolean, got {found}")
     start = [c.value for c in carry]
     if checkpoint is None:
         state, _, _ = bind_while(test.program, body.program, test.consts, body.consts, start)
@@ -155,8 +188,13 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
     return wrap(state, tree)
 
 
-def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_val: Any) -> Any:
+def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_val: Any, *, unroll: int | bool | None = None) -> Any:
     """``val = body_fun(i, val)`` for i from ``lower`` to ``upper - 1``; the bounds may be traced integers.
+
+    Parameters
+    ----------
+    unroll
+        How many steps native code makes in a turn, as for `scan`; only where the bounds are not traced.
 
     Examples
     --------
@@ -176,13 +214,25 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_
 
     carry, body, tree = trace_carry("fori_loop", (first, init_val), (), step, lambda t: t)
     static = not isinstance(first, Tracer) and not isinstance(last, Tracer)
-    steps = max(int(last) - int(first), 0) if static else np.maximum(last - first, 0)
-    state, _ = bind_loop(body.program, body.consts, [c.value for c in carry], (), length=steps if static else None, steps=[] if static else [steps])
+    values = [c.value for c in carry]
+    if static:
+        n = max(int(last) - int(first), 0)
+        state, _ = bind_loop(body.program, body.consts, values, (), length=n, unroll=steps_in_turn("fori_loop", 1 if unroll is None else unroll, n))
+    elif unroll in (None, False, 1):
+        state, _ = bind_loop(body.program, body.consts, values, (), length=None, steps=[np.maximum(last - first, 0)])
+    else:
+        raise StructureError(f"fori_loop: unroll={unroll!r} needs bounds that are known when it is traced, but they are traced values; leave it out")
     return wrap(state, tree)[1]
 
 
-def map(f: Callable[[Any], Any], xs: Any) -> Any:
+def map(f: Callable[[Any], Any], xs: Any, *, batch_size: int | None = None) -> Any:
     """``f`` of each element along the first axis of ``xs``, one after the other (`vmap` does all at once).
+
+    Parameters
+    ----------
+    batch_size
+        So many elements at a time go through a ``vmap`` of ``f``, and what remains at the end in one more: as fast as that where ``f`` is a few
+        operations, in the memory of one batch.
 
     Examples
     --------
@@ -190,7 +240,28 @@ def map(f: Callable[[Any], Any], xs: Any) -> Any:
     >>> fd.lax.map(np.sin, np.zeros(3))
     array([0., 0., 0.])
     """
-    return scan(lambda _, x: (None, f(x)), None, xs)[1]
+    if batch_size is None:
+        return scan(lambda _, x: (None, f(x)), None, xs)[1]
+    size = _positive("map", "batch_size", batch_size, "elements at a time")
+    items, tree = leaves_and_tree(xs, "xs of map")
+    n = scan_length(items, None)
+    body = trace_body(lambda xs: f(unflatten(tree, xs)), [abstract(x.type.with_shape(x.type.shape[1:])) for x in items], "map")
+    parts, whole = [], n - n % size
+    if whole or not n:
+        batches = [np.reshape(x.value[:whole], (whole // size, size, *x.type.shape[1:])) for x in items]
+        _, ys = bind_loop(*_mapped(body, size), (), batches, length=whole // size)
+        parts.append([np.reshape(y, (whole, *y.shape[2:])) for y in ys])
+    if n % size:
+        program, consts = _mapped(body, n % size)
+        parts.append(list(run_program(program, [*consts, *[x.value[whole:] for x in items]])))
+    return wrap([concatenate(ys) if len(ys) > 1 else ys[0] for ys in zip(*parts, strict=True)], body.tree)
+
+
+def _mapped(body: Body, size: int) -> tuple[Program, Sequence[Any]]:
+    """The Program of so many elements at a time, all of whose results have the mapped axis; what it closes over."""
+    flags = (*[False] * len(body.consts), *[True] * (len(body.program.inputs) - len(body.consts)))
+    program, _ = batch_of(body.program, size, flags, (True,) * len(body.program.outputs))
+    return program, body.consts
 
 
 def associative_scan(fn: Callable[[Any, Any], Any], elems: Any, reverse: bool = False, axis: int = 0) -> Any:
@@ -205,6 +276,14 @@ def associative_scan(fn: Callable[[Any, Any], Any], elems: Any, reverse: bool = 
     >>> fd.lax.associative_scan(np.multiply, np.array([1.0, 2.0, 3.0, 4.0]))
     array([ 1.,  2.,  6., 24.])
     """
+    items, _ = leaves_and_tree(elems, "elems of associative_scan")
+    for leaf in items:
+        if not -leaf.type.ndim <= axis < leaf.type.ndim:
+            raise AxisError(f"associative_scan runs along axis {axis}, but one of the leaves of elems is {leaf.type}")
+    if len(sizes := sorted({leaf.type.shape[axis] for leaf in items})) > 1:
+        raise ShapeError(f"associative_scan: the leaves of elems must have one length along axis {axis}, got {sizes}")
+    if not items:
+        return elems
     moved = tree_map(lambda x: np.moveaxis(x, axis, 0), elems)
     if reverse:
         moved = tree_map(lambda x: np.flip(x, 0), moved)
@@ -215,12 +294,14 @@ def associative_scan(fn: Callable[[Any, Any], Any], elems: Any, reverse: bool = 
 
 
 def _prefixes(fn: Callable[[Any, Any], Any], elems: Any) -> Any:
-    leaves, _ = flatten(elems)
+    leaves, structure = flatten(elems)
     n = leaves[0].shape[0]
     if n < 2:
         return elems
     # pairs e0 e1, e2 e3, ...: their prefixes are every second one; the others are one element more
     pairs = fn(tree_map(lambda x: x[: n - 1 : 2], elems), tree_map(lambda x: x[1::2], elems))
+    if flatten(pairs)[1] != structure:
+        raise StructureError(f"associative_scan: fn takes two containers of structure {structure} and returns one of structure {flatten(pairs)[1]}")
     odd = _prefixes(fn, pairs)
     until = n // 2 if n % 2 else n // 2 - 1
     rest = fn(tree_map(lambda x: x[:until], odd), tree_map(lambda x: x[2::2], elems))

@@ -62,10 +62,10 @@ def binomial_blocks(n: int) -> list[Block]:
 
 
 def run_blocks(
-    body: Program, consts: Sequence[Any], carry: Sequence[Any], xs: Sequence[Any], blocks: Sequence[Block], reverse: bool
+    body: Program, consts: Sequence[Any], carry: Sequence[Any], xs: Sequence[Any], blocks: Sequence[Block], reverse: bool, unroll: int = 1
 ) -> tuple[list[Any], list[Any]]:
     """The last carry, and what was written step by step, of a loop that runs in blocks of checkpointed segments."""
-    segment = Segments(body, len(consts), len(carry), reverse)
+    segment = Segments(body, len(consts), len(carry), reverse, unroll)
     state, start = list(carry), 0
     spans = []
     for count, radices in blocks:
@@ -85,8 +85,8 @@ def run_blocks(
 class Segments:
     """The nested segments of one loop's body; the Program of a segment is made once, however many blocks are made of it."""
 
-    def __init__(self, body: Program, consts: int, carry: int, reverse: bool) -> None:
-        self.body, self.consts, self.carry, self.reverse = body, consts, carry, reverse
+    def __init__(self, body: Program, consts: int, carry: int, reverse: bool, unroll: int) -> None:
+        self.body, self.consts, self.carry, self.reverse, self.unroll = body, consts, carry, reverse, unroll
         self.made: dict[tuple[int, ...], Program] = {(): body}
 
     def loop(
@@ -96,7 +96,8 @@ class Segments:
         size = math.prod(radices)
         if radices:
             xs = [np.reshape(x, (count, size, *x.shape[1:])) for x in xs]
-        state, ys = bind_loop(self.program(radices), consts, carry, xs, length=count, reverse=self.reverse)
+        unroll = 1 if radices else self.unroll
+        state, ys = bind_loop(self.program(radices), consts, carry, xs, length=count, reverse=self.reverse, unroll=unroll)
         return state, [np.reshape(y, (count * size, *y.shape[2:])) for y in ys] if radices else ys
 
     def program(self, radices: tuple[int, ...]) -> Program:

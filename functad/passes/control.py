@@ -9,11 +9,11 @@ import numpy as np
 
 from functad.core.primitive import REGISTRY
 from functad.ir.dce import dce
-from functad.ir.program import Atom, Eqn, Program, Var, sub_programs
+from functad.ir.program import Atom, Eqn, Literal, Program, Var, sub_programs
 from functad.ir.types import SeqType, array_type
 from functad.primitives.loop_body import Layout
 
-__all__ = ["expand_sums", "inside", "trim"]
+__all__ = ["expand_sequences", "inside", "trim"]
 
 
 def inside(program: Program, f: Callable[[Program], Program]) -> Program:
@@ -33,27 +33,38 @@ def _mapped(eqn: Eqn, f: Callable[[Program], Program]) -> Eqn:
     return Eqn(eqn.primitive, eqn.inputs, {k: value(v) for k, v in eqn.params.items()}, eqn.outputs, eqn.loc)
 
 
-# -- sums of sequences --------------------------------------------------------------------------------------------------------------
+# -- arithmetic of sequences --------------------------------------------------------------------------------------------------------
 
 
-def expand_sums(program: Program) -> Program:
-    """Sums of sequences as loops over both."""
-    if not any(e.primitive.name == "seq_add" for e in program.eqns):
+def expand_sequences(program: Program) -> Program:
+    """Sums and zeros of sequences as loops over them."""
+    if not any(e.primitive.name in _ELEMENTS for e in program.eqns):
         return program
     eqns: list[Eqn] = []
     for e in program.eqns:
-        eqns += _sum(e) if e.primitive.name == "seq_add" else [e]
+        eqns += _by_elements(e) if e.primitive.name in _ELEMENTS else [e]
     return Program(program.inputs, eqns, program.outputs, program.name)
 
 
-def _sum(eqn: Eqn) -> list[Eqn]:
-    type = eqn.outputs[0].type
+def _sum(x: Var, y: Var, out: Var) -> Eqn:
+    return Eqn(REGISTRY["add"], (x, y), {}, (out,), None)
+
+
+def _zeros(x: Var, out: Var) -> Eqn:
+    return Eqn(REGISTRY["broadcast"], (Literal(out.type.dtype.type(0)),), {"shape": out.type.shape, "axes": ()}, (out,), None)
+
+
+_ELEMENTS: dict[str, Callable[..., Eqn]] = {"seq_add": _sum, "seq_zeros": _zeros}
+
+
+def _by_elements(eqn: Eqn) -> list[Eqn]:
+    type, name = eqn.outputs[0].type, eqn.primitive.name
     assert isinstance(type, SeqType)
-    x, y, total = Var(type.element), Var(type.element), Var(type.element)
-    add = REGISTRY["seq_add" if isinstance(type.element, SeqType) else "add"]
-    body = expand_sums(Program((x, y), [Eqn(add, (x, y), {}, (total,), eqn.loc)], (total,)))
+    xs, out = [Var(type.element) for _ in eqn.inputs], Var(type.element)
+    inner = Eqn(eqn.primitive, tuple(xs), {}, (out,), eqn.loc) if isinstance(type.element, SeqType) else _ELEMENTS[name](*xs, out)
+    body = expand_sequences(Program(xs, [inner], (out,)))
     steps = Var(array_type((), np.int64))
-    params = {"body": body, "length": None, "reverse": False, "consts": 0, "carry": 0}
+    params = {"body": body, "length": None, "reverse": False, "unroll": 1, "consts": 0, "carry": 0}
     length = Eqn(REGISTRY["seq_length"], eqn.inputs[:1], {}, (steps,), eqn.loc)
     return [length, Eqn(REGISTRY["loop"], (steps, *eqn.inputs), params, eqn.outputs, eqn.loc)]
 

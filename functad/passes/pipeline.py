@@ -9,12 +9,13 @@ from functad import config
 from functad.ir.checker import check_program
 from functad.ir.dce import dce
 from functad.ir.program import Program
-from functad.passes.control import expand_sums, inside, trim
+from functad.passes.control import expand_sequences, inside, trim
 from functad.passes.cse import cse
 from functad.passes.fold import fold
 from functad.passes.hoist import hoist
 from functad.passes.inline import inline
 from functad.passes.simplify import simplify
+from functad.passes.unroll import unroll
 
 __all__ = ["PIPELINE", "optimize"]
 
@@ -26,7 +27,8 @@ def bodies(program: Program) -> Program:
 
 PIPELINE: tuple[Callable[[Program], Program], ...] = (
     inline,  # one function per Program
-    expand_sums,  # before the pipeline runs inside of loops
+    unroll,
+    expand_sequences,  # before the pipeline runs inside of loops
     dce,  # before rewriting what nobody needs
     trim,
     bodies,

@@ -13,7 +13,7 @@ import numpy as np
 from functad.core.evaluator import run_program
 from functad.core.primitive import Linear, Primitive, Sample
 from functad.ir.program import Eqn, Program, Var
-from functad.ir.types import ArrayType, array_type
+from functad.ir.types import ArrayType, SeqType, array_type
 from functad.transforms.programs import batch_of, expand, jvp_of, linearized, select, trace_program, transpose_of
 
 __all__ = ["jit_p", "set_executor"]
@@ -78,7 +78,7 @@ def _transpose(cts: Sequence[Any], *operands: Any, program: Program, name: str) 
     linear = tuple([type(x) is Linear for x in operands])
     given = _present(cts)
     made, present = transpose_of(program, linear, given)
-    known = [x for x in operands if type(x) is not Linear]
+    known = [x.like() if type(x) is Linear and x.like else x for x in operands if type(x) is not Linear or isinstance(x.type, SeqType)]
     found = expand(_call(made, (*known, *select(cts, given)), f"transpose({name})"), present)
     return expand(found, linear)
 

@@ -9,14 +9,14 @@ import numpy as np
 
 from functad.core.evaluator import run_program
 from functad.core.primitive import Linear, Primitive, Sample, type_of
-from functad.core.zeros import zeros
+from functad.core.zeros import zeros, zeros_like
 from functad.errors import StructureError
 from functad.ir.program import Eqn, Program, Var
 from functad.ir.types import ArrayType, SeqType, array_type
 from functad.primitives.control_native import COND
 from functad.primitives.lanes import map_over_lanes
 from functad.primitives.loop_body import bind_loop
-from functad.primitives.loop_rules import present, sequence_zeros
+from functad.primitives.loop_rules import at_zero, present, sequences
 from functad.transforms.programs import batch_of, derived, expand, jvp_of, linearized, select, trace_program
 from functad.transforms.transpose import linear_variables
 
@@ -49,23 +49,10 @@ def _evaluate(index: Any, *operands: Any, branches: tuple[Program, ...]) -> tupl
 def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, branches: tuple[Program, ...]) -> tuple[Sequence[Any], Sequence[Any]]:
     mask = present(tangents[1:])
     force = union([jvp_of(b, mask)[1] for b in branches])
-    made = [derived(b, ("jvp of branch", mask, force), lambda b=b: _branch_jvp(b, mask, force)) for b in branches]  # type: ignore[misc]
+    made = [jvp_of(b, mask, force)[0] for b in branches]
     outs = _bind(primals[0], [*primals[1:], *select(tangents[1:], mask)], made)
     n = len(branches[0].outputs)
     return outs[:n], expand(outs[n:], force)
-
-
-def _branch_jvp(branch: Program, mask: Mask, force: Mask) -> Program:
-    """``jvp_of`` with zeros for sequences, too, which are as long as the sequences that they are tangents of."""
-    n = len(branch.outputs)
-    both, found = jvp_of(branch, mask, tuple([f and not isinstance(t, SeqType) for f, t in zip(force, branch.out_types, strict=True)]))
-
-    def f(*args: Any) -> list[Any]:
-        outs = run_program(both, args)
-        dots = expand(outs[n:], found)
-        return [*outs[:n], *[sequence_zeros(y) if d is None else d for y, d, wanted in zip(outs, dots, force, strict=False) if wanted]]
-
-    return trace_program(f, both.in_types)
 
 
 class CondRule:
@@ -144,14 +131,9 @@ class CondRule:
             results = expand(run_program(linear, (*[args[start + i] for i in places], *args[n:])), found)
             waiting = iter(args[:start])
             likes = [next(waiting) if flag else None for flag in flags]
-            return [sequence_zeros(like) if r is None else r for r, like, wanted in zip(results, likes, force, strict=True) if wanted]
+            return [zeros_like(like) if r is None else r for r, like, wanted in zip(results, likes, force, strict=True) if wanted]
 
         return trace_program(f, (*references, *self.slots, *linear.in_types[len(places) :]))
-
-
-def sequences(values: Sequence[Any]) -> list[Any]:
-    """Those values that are sequences."""
-    return [v for v in values if isinstance(type_of(v), SeqType)]
 
 
 def blank(type: ArrayType) -> Any:
@@ -168,7 +150,7 @@ def _transpose(cts: Sequence[Any], *operands: Any, branches: tuple[Program, ...]
     for b in branches:
         linear_variables(b, mask[1:])  # raises where a branch is not linear
     rule = CondRule(branches, mask)
-    _, residuals = rule.primal(None, [zeros(x.type) if type(x) is Linear else x for x in operands], {})
+    _, residuals = rule.primal(None, [at_zero(x) if type(x) is Linear else x for x in operands], {})
     return expand(rule.backward(residuals, cts), mask)
 
 

@@ -28,7 +28,10 @@ def _carry(ctx: Any, first: list[Buffer], flags: tuple[bool, ...]) -> tuple[Carr
     return tuple([Carry(b, ctx.output(k), ctx.spare(k), flag) for k, (b, flag) in enumerate(zip(first, flags, strict=True))])
 
 
-def _loop(ctx: Any, in_types: Types, out_types: Types, *, body: Program, length: Any, reverse: bool, consts: int, carry: int) -> None:
+def _loop(
+    ctx: Any, in_types: Types, out_types: Types, *, body: Program, length: Any, reverse: bool, unroll: int, consts: int, carry: int
+) -> None:
+    # what could be unrolled is so by now
     steps, fixed, first, elements = Layout(length is None, consts, carry).split(_inputs(ctx, in_types))
     written = [ctx.output(k) for k in range(carry, len(out_types))]
     code = ctx.check("InternalError", "a sequence is shorter than the loop over it")
@@ -59,7 +62,7 @@ def _seq_length(ctx: Any, in_types: Types, out_types: Types) -> None:
     ctx.append(SequenceLength(ctx.input(0), ctx.output()))
 
 
-LOOP = Statements(_loop, static=("consts", "carry"))
+LOOP = Statements(_loop, static=("unroll", "consts", "carry"))
 WHILE = Statements(_while, static=("cond_consts", "body_consts"))
 COND = Statements(_cond)
 SEQ_LENGTH = Statements(_seq_length)

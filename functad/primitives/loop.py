@@ -3,6 +3,7 @@
 Operands are, in this order: the number of steps (only where ``length`` is None), constants, the carry, and what is read step by step (arrays along
 axis 0, or sequences). Results are the last carry and what is written step by step: arrays with the steps along axis 0, or sequences where the
 number of steps or the elements are not static. The body maps (constants, carry, elements) to (carry, elements).
+``unroll`` is the number of steps that native code makes in a turn (``passes/unroll.py``).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from functad.transforms.programs import trace_program
 __all__ = ["loop_p"]
 
 
-def _type_rule(*types: ArrayType, body: Program, length: int | None, reverse: bool, consts: int, carry: int) -> tuple[ArrayType, ...]:
+def _type_rule(*types: ArrayType, body: Program, length: int | None, reverse: bool, unroll: int, consts: int, carry: int) -> tuple[ArrayType, ...]:
     _, const_types, carry_types, xs_types = Layout(length is None, consts, carry).split(types)
     expected = (*const_types, *carry_types, *[element_type(t) for t in xs_types])
     if body.in_types != expected or body.out_types[:carry] != tuple(carry_types):
@@ -35,7 +36,7 @@ def _type_rule(*types: ArrayType, body: Program, length: int | None, reverse: bo
     return (*carry_types, *[stacked_type(t, length) for t in body.out_types[carry:]])
 
 
-def _evaluate(*operands: Any, body: Program, length: int | None, reverse: bool, consts: int, carry: int) -> tuple[Any, ...]:
+def _evaluate(*operands: Any, body: Program, length: int | None, reverse: bool, unroll: int, consts: int, carry: int) -> tuple[Any, ...]:
     steps, const_values, state, xs = Layout(length is None, consts, carry).split(operands)
     n = int(steps[0]) if length is None else length
     types = body.out_types[carry:]
@@ -64,11 +65,13 @@ def _samples() -> list[Sample]:
 
     scalar, vector = array_type((), np.float64), array_type((2,), np.float64)
     body = trace_program(lambda a, c, x: [add(mul(a, sin(c)), x), mul(c, x)], (scalar, vector, vector))
-    shared = {"body": body, "consts": 1, "carry": 1}
+    shared = {"body": body, "consts": 1, "carry": 1, "unroll": 1}
     xs = array_type((3, 2), np.float64)
     return [
         Sample((scalar, vector, xs), {**shared, "length": 3, "reverse": False}),
         Sample((scalar, vector, xs), {**shared, "length": 3, "reverse": True}),
+        Sample((scalar, vector, array_type((5, 2), np.float64)), {**shared, "length": 5, "reverse": True, "unroll": 2}),
+        Sample((scalar, vector, xs), {**shared, "length": 3, "reverse": False, "unroll": 3}),
         Sample((scalar, vector, array_type((0, 2), np.float64)), {**shared, "length": 0, "reverse": False}),
         Sample((scalar, vector, array_type((1, 2), np.float64)), {**shared, "length": 1, "reverse": False}),
     ]

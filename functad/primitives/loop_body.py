@@ -47,10 +47,12 @@ def bind_loop(
     length: int | None,
     steps: Sequence[Any] = (),
     reverse: bool = False,
+    unroll: int = 1,
 ) -> tuple[list[Any], list[Any]]:
     """Run a body: the last carry, and what was written step by step."""
     loop = REGISTRY["loop"]
-    outs = loop.bind(*steps, *consts, *carry, *xs, body=body, length=length, reverse=reverse, consts=len(consts), carry=len(carry))
+    counts = {"consts": len(consts), "carry": len(carry)}
+    outs = loop.bind(*steps, *consts, *carry, *xs, body=body, length=length, reverse=reverse, unroll=unroll, **counts)
     return list(outs[: len(carry)]), list(outs[len(carry) :])
 
 

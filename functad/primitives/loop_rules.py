@@ -11,7 +11,7 @@ from typing import Any
 
 from functad.core.evaluator import run_program
 from functad.core.primitive import REGISTRY, Linear, type_of
-from functad.core.zeros import add, instantiate, zeros
+from functad.core.zeros import add, zeros, zeros_like
 from functad.ir.dce import dce
 from functad.ir.program import Eqn, Literal, Program, Var
 from functad.ir.types import ArrayType, SeqType
@@ -73,10 +73,10 @@ def loop_jvp(primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> 
     elements = body.in_types[len(consts) + n :]
     types = [type_of(v) for v in (*consts, *select(const_dots, cm), *carry, *select(carry, km))] + [*elements, *select(elements, xm)]
     made = derived(both, "loop step", lambda: trace_program(step, types))
-    first = [instantiate(t, type_of(v)) for t, v in zip(select(carry_dots, km), select(carry, km), strict=True)]
+    first = [zeros_like(v) if t is None else t for t, v in zip(select(carry_dots, km), select(carry, km), strict=True)]
     state, written = bind_loop(
         made, [*consts, *select(const_dots, cm)], [*carry, *first], [*xs, *select(x_dots, xm)],
-        length=params["length"], steps=steps, reverse=params["reverse"],
+        length=params["length"], steps=steps, reverse=params["reverse"], unroll=params["unroll"],
     )  # fmt: skip
     k, kt = state[:n], state[n:]
     return [*k, *written[:ys]], [*expand(kt, km), *expand(written[ys:], out_mask[n:])]
@@ -96,7 +96,7 @@ class LoopRule:
 
     def __init__(self, types: Sequence[ArrayType], params: Mapping[str, Any], mask: Mask) -> None:
         self.body: Program = params["body"]
-        self.length, self.reverse = params["length"], params["reverse"]
+        self.length, self.reverse, self.unroll = params["length"], params["reverse"], params["unroll"]
         self.layout = Layout.of(params)
         self.mask = mask
         _, cm, start, xm = self.layout.split(mask)
@@ -142,19 +142,26 @@ class LoopRule:
 
     def primal(self, eqn: Eqn, ins: Sequence[Any], known: Mapping[Var, Any]) -> tuple[Sequence[Any], Sequence[Any]]:
         steps, consts, carry, xs = self.layout.split(ins)
-        state, written = bind_loop(self.stacking, consts, carry, xs, length=self.length, steps=steps, reverse=self.reverse)
+        state, written = bind_loop(self.stacking, consts, carry, xs, length=self.length, steps=steps, reverse=self.reverse, unroll=self.unroll)
         ys = len(self.body.outputs) - len(state)
-        return [*state, *written[:ys]], self.residuals(steps, consts, xs, written[ys:])
+        return [*state, *written[:ys]], self.residuals(steps, consts, carry, state, xs, written[ys:])
 
-    def residuals(self, steps: Sequence[Any], consts: Sequence[Any], xs: Sequence[Any], stacked: Sequence[Any]) -> list[Any]:
-        """All that the linear loops need."""
-        references = [c for c, m in zip(consts, self.cm, strict=True) if m and isinstance(type_of(c), SeqType)]
+    def residuals(
+        self, steps: Sequence[Any], consts: Sequence[Any], first: Sequence[Any], last: Sequence[Any], xs: Sequence[Any], stacked: Sequence[Any]
+    ) -> list[Any]:
+        """All that the linear loops need; active sequences are references, for zeros as long as they are."""
+        references = sequences([*select(consts, self.cm), *select(first, self.km), *select(last, self.km)])
         return [*steps, *references, *run_program(self.invariants, consts), *[xs[i] for i in self.reads], *stacked]
 
-    def _cut_residuals(self, residuals: Sequence[Any]) -> tuple[list[Any], list[Any], list[Any], list[Any], list[Any]]:
-        references = len([t for t in select(self.body.in_types[: len(self.cm)], self.cm) if isinstance(t, SeqType)])
-        steps, refs, invariant, read, stacked = cut(residuals, int(self.layout.dynamic), references, *self.counts[:2])
-        return steps, refs, invariant, read, stacked
+    def _cut_residuals(self, residuals: Sequence[Any]) -> tuple[list[Any], list[list[Any]], list[Any], list[Any], list[Any]]:
+        """The number of steps; references for constants, for the first and for the last carry; and the other residuals by kind."""
+        consts, carry, _ = [sum([isinstance(t, SeqType) for t in part]) for part in self._active_types()]
+        steps, of_consts, first, last, invariant, read, stacked = cut(residuals, int(self.layout.dynamic), consts, carry, carry, *self.counts[:2])
+        return steps, [of_consts, first, last], invariant, read, stacked
+
+    def _active_types(self) -> list[list[ArrayType]]:
+        """The types of the active constants, of the moving carry, and of the active elements."""
+        return cut(self.split.in_types, sum(self.cm), sum(self.km))
 
     def _step_types(self) -> tuple[list[ArrayType], list[ArrayType], list[ArrayType]]:
         """The types of invariant residuals, of elements read, and of elements of what was stacked."""
@@ -163,17 +170,16 @@ class LoopRule:
         return list(self.invariants.out_types), read, list(self.stacking.out_types[len(self.body.outputs) :])
 
     def forward(self, residuals: Sequence[Any], tangents: Sequence[Any]) -> Sequence[Any]:
-        steps, _, invariant, read, stacked = self._cut_residuals(residuals)
+        steps, references, invariant, read, stacked = self._cut_residuals(residuals)
         const_dots, carry_dots, x_dots = self._by_role(tangents)
         given = present(const_dots), present(carry_dots), present(x_dots)
         if given not in self._made:
             self._made[given] = self._tangent_body(*given)
         body, km, out_mask = self._made[given]
-        types = select(self.body.out_types[: self.layout.carry], self.km)
-        first = [instantiate(t, ty) for t, ty, m in zip(carry_dots, types, km, strict=True) if m]
+        first = starting(carry_dots, self._active_types()[1], km, references[1])
         state, written = bind_loop(
             body, [*invariant, *select(const_dots, given[0])], first, [*read, *stacked, *select(x_dots, given[2])],
-            length=self.length, steps=steps, reverse=self.reverse,
+            length=self.length, steps=steps, reverse=self.reverse, unroll=self.unroll,
         )  # fmt: skip
         return [*expand(expand(state, km), self.km), *expand(written, out_mask)]
 
@@ -188,7 +194,7 @@ class LoopRule:
         force = (*expand_flags(km, self.km), *[False] * ys)
         linear, mask = self.split.tangent((*cg, *km, *xg), force)
         invariant, read, stacked = self._step_types()
-        ct, kt, xt = cut(self.split.in_types, sum(self.cm), sum(self.km))
+        ct, kt, xt = self._active_types()
 
         def step(*args: Any) -> Sequence[Any]:
             i, c, k, r, s, x = cut(args, len(invariant), sum(cg), sum(km), len(read), len(stacked))
@@ -205,14 +211,13 @@ class LoopRule:
         if given not in self._made:
             self._made[given] = self._cotangent_body(*given[1:])  # type: ignore[misc]
         body, km, in_mask = self._made[given]
-        const_types, carry_types, _ = cut(self.split.in_types, sum(self.cm), sum(self.km))
+        const_types, carry_types, _ = self._active_types()
         const_mask, _, x_mask = cut(in_mask, len(const_types), len(carry_types))
-        first = [instantiate(c, t) for c, t, m in zip(carry_cts, carry_types, km, strict=True) if m]
-        waiting = iter(references)
-        starts = [sequence_zeros(next(waiting)) if isinstance(t, SeqType) else zeros(t) for t in const_types]
+        first = starting(carry_cts, carry_types, km, references[2])
+        sums = starting([None] * len(const_types), const_types, const_mask, references[0])
         state, written = bind_loop(
-            body, invariant, [*first, *select(starts, const_mask)], [*read, *stacked, *[c for c in y_cts if c is not None]],
-            length=self.length, steps=steps, reverse=not self.reverse,
+            body, invariant, [*first, *sums], [*read, *stacked, *[c for c in y_cts if c is not None]],
+            length=self.length, steps=steps, reverse=not self.reverse, unroll=self.unroll,
         )  # fmt: skip
         consts = expand(expand(state[len(first) :], const_mask), self.cm)
         carry = expand(expand(state[: len(first)], km), self.km)
@@ -230,7 +235,7 @@ class LoopRule:
         linear, mask = self.split.cotangent(given(km), force)
         # the carry's cotangents flow from step to step; what a step adds to parts outside km stays outside: it is zero
         invariant, read, stacked = self._step_types()
-        const_types, carry_types, _ = cut(self.split.in_types, consts, carry)
+        const_types, carry_types, _ = self._active_types()
         y_types = self.body.out_types[self.layout.carry :]
 
         def step(*args: Any) -> list[Any]:
@@ -241,6 +246,18 @@ class LoopRule:
 
         types = (*invariant, *select(carry_types, km), *select(const_types, mask[:consts]), *read, *stacked, *select(y_types, yg))
         return trace_program(step, types), km, mask
+
+
+def starting(values: Sequence[Any], types: Sequence[ArrayType], mask: Sequence[bool], references: Sequence[Any]) -> list[Any]:
+    """What a carry starts from where the mask says that there is one: values, or zeros; ``references`` are as long as those of sequences."""
+    likes = expand(references, [isinstance(t, SeqType) for t in types])
+    full = zip(values, types, likes, mask, strict=True)
+    return [v if v is not None else zeros(t) if like is None else zeros_like(like) for v, t, like, m in full if m]
+
+
+def sequences(values: Sequence[Any]) -> list[Any]:
+    """Those values that are sequences."""
+    return [v for v in values if isinstance(type_of(v), SeqType)]
 
 
 def dependent_on(program: Program, sources: Sequence[Var]) -> set[Var]:
@@ -257,13 +274,6 @@ def expand_flags(flags: Sequence[bool], mask: Sequence[bool]) -> Mask:
     return tuple([bool(f) for f in expand(flags, mask)])
 
 
-def sequence_zeros(seq: Any) -> Any:
-    """A sequence of zeros as long as another."""
-    from functad.primitives.sequences import map_sequences
-
-    return map_sequences(lambda x: sequence_zeros(x) if isinstance(type_of(x), SeqType) else zeros(type_of(x)), seq)
-
-
 def loop_linearize(types: Sequence[ArrayType], params: Mapping[str, Any], mask: Mask) -> LoopRule:
     """The linear rule of a loop."""
     return LoopRule(types, params, mask)
@@ -275,9 +285,14 @@ def loop_transpose(cts: Sequence[Any], *operands: Any, **params: Any) -> list[An
     types = [x.type if type(x) is Linear else type_of(x) for x in operands]
     rule = LoopRule(types, params, mask)
     linear_variables(rule.body, (*rule.cm, *rule.km, *rule.xm))  # raises where the body is not linear
-    point = [zeros(x.type) if type(x) is Linear else x for x in operands]
+    point = [at_zero(x) if type(x) is Linear else x for x in operands]
     _, residuals = rule.primal(None, point, {})  # type: ignore[arg-type]
     return expand(rule.backward(residuals, cts), mask)
+
+
+def at_zero(x: Linear) -> Any:
+    """Zeros for a linear operand."""
+    return zeros_like(x.like()) if isinstance(x.type, SeqType) and x.like is not None else zeros(x.type)
 
 
 # -- batching ---------------------------------------------------------------------------------------------------------------------------
@@ -298,12 +313,12 @@ def loop_batch(size: int, batched: Sequence[Any], *operands: Any, **params: Any)
     if leaves_lanes(out_flags, carry, flags, kf):
         return map_over_lanes(REGISTRY["loop"], size, batched, operands, params)
     spread = [mapped_value(x, size) if want and not have else x for x, want, have in zip(carry, flags, kf, strict=True)]
-    state, written = bind_loop(made, consts, spread, moved, length=params["length"], steps=steps, reverse=params["reverse"])
+    state, written = bind_loop(made, consts, spread, moved, length=params["length"], steps=steps, reverse=params["reverse"], unroll=params["unroll"])
     results = [
-        steps_first(y) if flag is True and not isinstance(type_of(y), SeqType) else y
+        steps_first(y) if flag and not isinstance(type_of(y), SeqType) else y
         for y, flag in zip(written, out_flags[n:], strict=True)
     ]
-    marks = ["elements" if flag and isinstance(type_of(y), SeqType) else flag for y, flag in zip(written, out_flags[n:], strict=True)]
+    marks = ["elements" if flag and isinstance(type_of(y), SeqType) else bool(flag) for y, flag in zip(written, out_flags[n:], strict=True)]
     return [*state, *results], [*flags, *marks]
 
 

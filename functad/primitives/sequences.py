@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from functad.core.primitive import Linear, Primitive, type_of
+from functad.core.primitive import Linear, Primitive, Sample, type_of
 from functad.core.seq import Seq
-from functad.ir.types import SeqType, array_type
+from functad.core.zeros import add as add_or_none
+from functad.ir.program import Eqn, Var
+from functad.ir.types import SeqType, array_type, seq_type
 from functad.primitives.arithmetic import add
 from functad.primitives.control_native import SEQ_LENGTH
 from functad.primitives.generate import iota
@@ -19,7 +22,7 @@ from functad.primitives.loop_body import bind_loop, element_type
 from functad.primitives.shapes import broadcast
 from functad.transforms.programs import trace_program
 
-__all__ = ["lanes_of", "map_sequences", "seq_add_p", "seq_length_p"]
+__all__ = ["lanes_of", "map_sequences", "seq_add_p", "seq_length_p", "seq_zeros_p"]
 
 
 def map_sequences(f: Callable[..., Any], *seqs: Any) -> Any:
@@ -27,6 +30,11 @@ def map_sequences(f: Callable[..., Any], *seqs: Any) -> Any:
     body = trace_program(lambda *xs: [f(*xs)], [element_type(type_of(s)) for s in seqs])
     _, (result,) = bind_loop(body, (), (), seqs, length=None, steps=[seq_length_p.bind(seqs[0])])
     return result
+
+
+def _samples(count: int) -> list[Sample]:
+    elements = array_type((), np.float64), array_type((2,), np.float64), array_type((17,), np.float32), array_type((), np.complex128)
+    return [Sample((seq_type(t),) * count, {}) for t in elements]
 
 
 def lanes_of(seq: Any, size: int) -> Any:
@@ -59,6 +67,25 @@ seq_length_p = Primitive(
     evaluate=lambda seq: np.int64(len(seq)),
     batch=_length_batch,
     kernel=SEQ_LENGTH,
+    samples=lambda: _samples(1),
+)
+
+
+def _zero_elements(x: Any) -> Any:
+    return zero_sequence(x) if isinstance(x, Seq) else np.zeros_like(x)[()]
+
+
+def zero_sequence(x: Seq) -> Seq:
+    """A sequence of zeros as long as another."""
+    return Seq(x.type, [_zero_elements(a) for a in x.elements])
+
+
+seq_zeros_p: Primitive = Primitive(
+    "seq_zeros",
+    type_rule=lambda seq: seq,
+    evaluate=zero_sequence,
+    batch=lambda size, batched, seq: (seq_zeros_p.bind(seq), batched[0]),
+    samples=lambda: _samples(1),
 )
 
 
@@ -82,12 +109,32 @@ def _add_batch(size: int, batched: Sequence[Any], x: Any, y: Any) -> tuple[Any, 
     return map_sequences(lambda a, b: add(aligned(a, batched[0]), aligned(b, batched[1])), x, y), "elements"
 
 
+class SumRule:
+    """The linear rule of a sum: it is there without one of its terms, which would need zeros of its length."""
+
+    active = True
+
+    def __init__(self, mask: Sequence[bool]) -> None:
+        self.count = sum(mask)
+
+    def primal(self, eqn: Eqn, ins: Sequence[Any], known: Mapping[Var, Any]) -> tuple[Sequence[Any], Sequence[Any]]:
+        return [seq_add_p.bind(*ins)], []
+
+    def forward(self, residuals: Sequence[Any], tangents: Sequence[Any]) -> Sequence[Any]:
+        return [functools.reduce(add_or_none, tangents)]
+
+    def backward(self, residuals: Sequence[Any], cotangents: Sequence[Any]) -> Sequence[Any]:
+        return list(cotangents) * self.count
+
+
 seq_add_p: Primitive = Primitive(
     "seq_add",
     type_rule=lambda x, y: x,
     evaluate=add_sequences,
-    jvp=lambda ts, xs, out: ts[0] if ts[1] is None else ts[1] if ts[0] is None else seq_add_p.bind(*ts),
+    jvp_call=lambda xs, ts: ([seq_add_p.bind(*xs)], [add_or_none(*ts)]),
+    linearize=lambda types, params, mask: SumRule(mask),
     linear="jointly",
     transpose=lambda ct, x, y: (ct if isinstance(x, Linear) else None, ct if isinstance(y, Linear) else None),
     batch=_add_batch,
+    samples=lambda: _samples(2),
 )

@@ -15,7 +15,7 @@ import numpy as np
 from functad.core.evaluator import run_program
 from functad.core.primitive import Primitive, Sample, type_of
 from functad.core.seq import Seq
-from functad.core.zeros import instantiate
+from functad.core.zeros import zeros_like
 from functad.errors import StructureError
 from functad.ir.program import Eqn, Program, Var
 from functad.ir.types import ArrayType, array_type, seq_type
@@ -85,7 +85,7 @@ def _jvp(primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tupl
     const_types = [type_of(v) for v in (*for_body, *select(const_dots, cm))]
     made = derived(both, "while step", lambda: trace_program(step, [*const_types, *carry_types]))
     tested = derived(cond, ("while test", km), lambda: trace_program(test, [*[type_of(c) for c in for_cond], *carry_types]))
-    first = [instantiate(t, type_of(v)) for t, v in zip(select(carry_dots, km), select(carry, km), strict=True)]
+    first = [zeros_like(v) if t is None else t for t, v in zip(select(carry_dots, km), select(carry, km), strict=True)]
     state, steps, written = bind_while(tested, made, for_cond, [*for_body, *select(const_dots, cm)], [*carry, *first])
     dots = [*expand(state[n:], km), None, *expand(written[ys:], out_mask[n:])]
     return [*state[:n], steps, *written[:ys]], dots
@@ -99,7 +99,7 @@ class WhileRule:
     def __init__(self, params: Mapping[str, Any], mask: Mask) -> None:
         self.params = params
         self.conditions = sum(mask[: params["cond_consts"]])  # active operands that only the condition reads
-        loop = {"body": params["body"], "length": None, "reverse": False, "consts": params["body_consts"]}
+        loop = {"body": params["body"], "length": None, "reverse": False, "unroll": 1, "consts": params["body_consts"]}
         rest = mask[params["cond_consts"] :]
         carry = len(rest) - params["body_consts"]
         self.loop = LoopRule((), {**loop, "carry": carry}, (False, *rest))
@@ -109,7 +109,7 @@ class WhileRule:
         for_cond, for_body, carry = cut(ins, self.params["cond_consts"], self.params["body_consts"])
         state, steps, written = bind_while(self.params["cond"], self.loop.stacking, for_cond, for_body, carry)
         ys = len(self.params["body"].outputs) - len(carry)
-        return [*state, steps, *written[:ys]], self.loop.residuals([steps], for_body, (), written[ys:])
+        return [*state, steps, *written[:ys]], self.loop.residuals([steps], for_body, carry, state, (), written[ys:])
 
     def forward(self, residuals: Sequence[Any], tangents: Sequence[Any]) -> Sequence[Any]:
         outs = self.loop.forward(residuals, tangents[self.conditions :])

@@ -21,10 +21,11 @@ import numpy as np
 
 from functad import config
 from functad.core.primitive import REGISTRY, Primitive, Sample
+from functad.core.seq import Seq
 from functad.errors import FunctadError, MissingExtraError
 from functad.ir.builder import ProgramBuilder
 from functad.ir.program import Literal, Program, Var, literal
-from functad.ir.types import ArrayType, array_type
+from functad.ir.types import ArrayType, SeqType, array_type
 from functad.testing.numerics import assert_close, random_like
 
 try:
@@ -209,7 +210,7 @@ def samples(elementwise: bool) -> dict[str, tuple[tuple[Primitive, Sample], ...]
     """The samples, by primitive, of those without params or of the others; what sequences alone are given to has none."""
     found: dict[str, tuple[tuple[Primitive, Sample], ...]] = {}
     for name, primitive in sorted(REGISTRY.items()):
-        its = tuple([(primitive, s) for s in primitive.samples()])
+        its = tuple([(primitive, s) for s in primitive.samples() if not any(isinstance(o, SeqType) for o in s.operands)])
         plain = name == "convert" or not any(s.params for _, s in its)
         if plain == elementwise and its:
             found[name] = its
@@ -348,6 +349,8 @@ def disturbed(program: Program, args: Sequence[Any], rng: np.random.Generator) -
 
 def noisy(value: Any, rng: np.random.Generator) -> Any:
     """A value with a relative error of some ulps in each element."""
+    if isinstance(value, Seq):
+        return Seq(value.type, [noisy(x, rng) for x in value.elements])
     if not inexact(value):
         return value
     noise = random_like(array_type(value.shape, value.dtype), rng)

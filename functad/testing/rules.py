@@ -15,14 +15,17 @@ import numpy as np
 
 from functad import config
 from functad.core.evaluator import run_program
-from functad.core.primitive import Primitive, Sample
+from functad.core.primitive import REGISTRY, Primitive, Sample
 from functad.core.zeros import instantiate
 from functad.errors import FunctadError, LinearityError
 from functad.ir.builder import ProgramBuilder
 from functad.ir.checker import check_program
-from functad.ir.program import Program, sub_programs
-from functad.ir.types import ArrayType, array_type
+from functad.ir.program import Program, Var, sub_programs
+from functad.ir.types import ArrayType, SeqType, array_type
+from functad.primitives.arithmetic import add
 from functad.primitives.calls import jit_p
+from functad.primitives.indexing import gather
+from functad.primitives.loop_body import element_type
 from functad.testing.numerics import assert_close, assert_paired, directional_derivative, is_double, random_like
 from functad.transforms.jvp import jvp_program
 from functad.transforms.linearize import linearize_program
@@ -30,7 +33,7 @@ from functad.transforms.programs import trace_program
 from functad.transforms.transpose import transpose_program
 from functad.transforms.vmap import batch_program
 
-__all__ = ["CHECKS", "Case", "check_rule"]
+__all__ = ["CHECKS", "Case", "applied", "check_rule"]
 
 ZERO_BY_DEFINITION = frozenset({"stop_gradient"})
 """Primitives without a derivative that are not piecewise constant."""
@@ -74,8 +77,12 @@ def check_rule(primitive: Primitive, sample: Sample, checks: Sequence[str] | Non
             raise
 
 
+STEPS = 3
+"""The length of sequences."""
+
+
 class Case:
-    """A primitive with random operands, as a one-equation Program."""
+    """A primitive with random operands, as a one-equation Program; sequences go in and come out as arrays, by way of loops."""
 
     def __init__(self, primitive: Primitive, sample: Sample, rng: np.random.Generator) -> None:
         self.primitive = primitive
@@ -83,7 +90,8 @@ class Case:
         self.rng = rng
         self.values = [self.operand(o) for o in sample.operands]
         self.types = types_of(self.values)
-        self.program = one_equation(primitive, self.types, sample.params)
+        self.sequences = tuple([isinstance(o, SeqType) for o in sample.operands])
+        self.program = one_equation(primitive, self.types, sample.params, self.sequences)
         self.double = all(is_double(t.dtype) for t in (*self.types, *self.program.out_types))
 
     def __str__(self) -> str:
@@ -92,6 +100,8 @@ class Case:
 
     def operand(self, operand: Any, number: int = 0) -> Any:
         """A value for an operand of the sample, read-only; ``number`` varies those that the sample gives as arrays."""
+        if isinstance(operand, SeqType):
+            operand = array_type((STEPS, *operand.shape), operand.dtype)
         if isinstance(operand, ArrayType):
             value = np.array(random_like(operand, self.rng, self.sample.low, self.sample.high))
         else:
@@ -123,11 +133,30 @@ def types_of(values: Sequence[Any]) -> tuple[ArrayType, ...]:
     return tuple([array_type(v.shape, v.dtype) for v in values])
 
 
-def one_equation(primitive: Primitive, types: Sequence[ArrayType], params: dict[str, Any]) -> Program:
+def one_equation(primitive: Primitive, types: Sequence[ArrayType], params: dict[str, Any], sequences: Sequence[bool]) -> Program:
     """The Program that applies a primitive to its inputs."""
     builder = ProgramBuilder()
-    inputs = [builder.input(t) for t in types]
-    return builder.build(*builder.equation(primitive, inputs, params))
+    return builder.build(*applied(builder, primitive, [builder.input(t) for t in types], params, sequences))
+
+
+def applied(builder: ProgramBuilder, primitive: Primitive, inputs: Sequence[Var], params: dict[str, Any], sequences: Sequence[bool]) -> list[Var]:
+    """The results of a primitive of these inputs, of which some are to be sequences, as arrays."""
+    operands = [sequence_of(builder, x) if flag else x for x, flag in zip(inputs, sequences, strict=True)]
+    return [array_of(builder, y) if isinstance(y.type, SeqType) else y for y in builder.equation(primitive, operands, params)]
+
+
+def sequence_of(builder: ProgramBuilder, x: Var) -> Var:
+    """An array as a sequence of its rows."""
+    index = array_type((), np.int64)
+    body = trace_program(lambda x, i: [add(i, np.int64(1)), gather(x, i)], [x.type, index])
+    params = {"body": body, "length": None, "reverse": False, "unroll": 1, "consts": 1, "carry": 1}
+    return builder.equation(REGISTRY["loop"], [np.int64(STEPS), x, np.int64(0)], params)[1]
+
+
+def array_of(builder: ProgramBuilder, x: Var) -> Var:
+    """A sequence as an array."""
+    body = trace_program(lambda row: [row], [element_type(x.type)])
+    return builder.emit(REGISTRY["loop"], x, body=body, length=STEPS, reverse=False, unroll=1, consts=0, carry=0)
 
 
 # -- the transforms, each as a checked Program, on None where there is no tangent ---------------------------------------------------------
@@ -398,7 +427,7 @@ def widened(value: Any) -> Any:
 def in_double(case: Case) -> Program | None:
     """The equation on operands in double precision; None if its params admit single precision only."""
     try:
-        return one_equation(case.primitive, types_of([widened(v) for v in case.values]), case.sample.params)
+        return one_equation(case.primitive, types_of([widened(v) for v in case.values]), case.sample.params, case.sequences)
     except FunctadError:
         return None
 

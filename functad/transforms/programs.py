@@ -9,7 +9,7 @@ from functad.core.capture import Leaf, capture
 from functad.core.primitive import REGISTRY, type_of
 from functad.core.trace import using
 from functad.core.tracer import ARRAY, SCALAR
-from functad.core.zeros import instantiate
+from functad.core.zeros import instantiate, zeros_like
 from functad.ir.program import Program
 from functad.ir.types import ArrayType, SeqType, seq_type
 from functad.transforms.jvp import jvp_program
@@ -38,15 +38,21 @@ def derived(program: Program, key: Any, make: Callable[[], Any]) -> Any:
 
 
 class Present:
-    """Collects which results of a traced function are there, and drops the others; ``force`` names those that must be (as zeros)."""
+    """Collects which results of a traced function are there, and drops the others; ``force`` names those that must be (as zeros).
+
+    Zeros of sequences need ``likes``: values that are as long.
+    """
 
     def __init__(self, force: Sequence[bool]) -> None:
         self.force = force
         self.mask: Mask = ()
 
-    def __call__(self, values: Sequence[Any], types: Sequence[ArrayType]) -> list[Any]:
+    def __call__(self, values: Sequence[Any], types: Sequence[ArrayType], likes: Sequence[Any] = ()) -> list[Any]:
         forced = self.force or [False] * len(values)
-        full = [instantiate(v, t) if f else v for v, t, f in zip(values, types, forced, strict=True)]
+        if likes:
+            full = [zeros_like(like) if f and v is None else v for v, like, f in zip(values, likes, forced, strict=True)]
+        else:
+            full = [instantiate(v, t) if f else v for v, t, f in zip(values, types, forced, strict=True)]
         self.mask = tuple([v is not None for v in full])
         return [v for v in full if v is not None]
 
@@ -71,7 +77,7 @@ def jvp_of(program: Program, mask: Mask, force: Mask = ()) -> tuple[Program, Mas
 
         def f(*args: Any) -> list[Any]:
             outs, dots = jvp_program(program, args[:n], expand(args[n:], mask))
-            return [*outs, *present(dots, program.out_types)]
+            return [*outs, *present(dots, program.out_types, outs)]
 
         return trace_program(f, (*program.in_types, *select(program.in_types, mask))), present.mask
 
@@ -136,14 +142,18 @@ def linearized(program: Program, mask: Mask) -> Linearized:
 
 
 def transpose_of(program: Program, linear: Mask, given: Mask) -> tuple[Program, Mask]:
-    """(the other inputs, cotangents of the given outputs) -> cotangents of the linear inputs, and which of them there are."""
+    """(the other inputs, cotangents of the given outputs) -> cotangents of the linear inputs, and which of them there are.
+
+    Linear inputs that are sequences are among the other inputs, too: any of their lengths.
+    """
 
     def make() -> tuple[Program, Mask]:
         present = Present(())
-        known = [t for t, flag in zip(program.in_types, linear, strict=True) if not flag]
+        taken = [not flag or isinstance(t, SeqType) for t, flag in zip(program.in_types, linear, strict=True)]
+        known = select(program.in_types, taken)
 
         def f(*args: Any) -> list[Any]:
-            values = expand(args[: len(known)], [not flag for flag in linear])
+            values = expand(args[: len(known)], taken)
             return present(transpose_program(program, linear, values, expand(args[len(known) :], given)), select(program.in_types, linear))
 
         return trace_program(f, (*known, *select(program.out_types, given))), present.mask

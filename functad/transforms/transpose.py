@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
-from functad.core.primitive import Linear
+from functad.core.primitive import Linear, bind_all
 from functad.core.trace import inherited_location
-from functad.core.zeros import add
+from functad.core.zeros import add, zeros
 from functad.errors import LinearityError
 from functad.ir.program import Eqn, Program, Var
+from functad.ir.types import SeqType
 from functad.transforms.replay import Reader
 
 __all__ = ["linear_variables", "transpose_program"]
@@ -45,7 +47,7 @@ def transpose_program(
 ) -> list[Any]:
     """The cotangents (None where zero) of the linear inputs of a Program, given those of its outputs.
 
-    ``args`` holds the values of the other inputs; entries for linear inputs are ignored.
+    ``args`` holds the values of the other inputs; entries for linear inputs are ignored, but for those of sequences: they say how long these are.
     """
     dependent = linear_variables(program, linear)
     read = Reader(program, args)
@@ -59,6 +61,7 @@ def transpose_program(
             at.loc = eqn.loc
             out = eqn.primitive.bind(*[read(a) for a in eqn.inputs], **eqn.params)
             read.write(eqn.outputs, out if eqn.primitive.multiple_results else (out,))
+        at_zero = AtZero(program, dependent, read)
         for atom, value in zip(program.outputs, cotangents, strict=True):
             if type(atom) is Var and atom in dependent and value is not None:
                 ct[atom] = add(ct.get(atom), value)
@@ -67,9 +70,33 @@ def transpose_program(
             if all(o is None for o in outs):
                 continue
             at.loc = eqn.loc
-            operands = [Linear(a.type) if type(a) is Var and a in dependent else read(a) for a in eqn.inputs]
+            operands = [Linear(a.type, partial(at_zero, a)) if type(a) is Var and a in dependent else read(a) for a in eqn.inputs]
             results = eqn.primitive.transpose(outs if eqn.primitive.multiple_results else outs[0], *operands, **eqn.params)  # type: ignore[misc]
             for a, value in zip(eqn.inputs, results, strict=True):
                 if value is not None and type(a) is Var and a in dependent:
                     ct[a] = add(ct.get(a), value)
     return [ct.get(v) for v, flag in zip(program.inputs, linear, strict=True) if flag]
+
+
+class AtZero:
+    """The linear variables of a Program where its linear inputs are zero.
+
+    A transpose rule may need zeros of a sequence's length, which the linear loop that writes it knows and its type does not.
+    """
+
+    def __init__(self, program: Program, dependent: set[Var], read: Reader) -> None:
+        self.program = program
+        self.dependent = dependent
+        self.read = read
+
+    def __call__(self, variable: Var) -> Any:
+        needed, eqns = {variable}, []
+        for eqn in reversed(self.program.eqns):
+            if not needed.isdisjoint(eqn.outputs):
+                eqns.append(eqn)
+                needed.update([a for a in eqn.inputs if type(a) is Var and a in self.dependent])
+        found = {v: self.read(v) if isinstance(v.type, SeqType) else zeros(v.type) for v in self.program.inputs if v in needed}
+        for eqn in reversed(eqns):
+            ins = [found[a] if type(a) is Var and a in self.dependent else self.read(a) for a in eqn.inputs]
+            found.update(zip(eqn.outputs, bind_all(eqn.primitive, ins, eqn.params), strict=True))
+        return found[variable]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import functad as fd
-from functad.errors import DtypeError, ShapeError, StructureError
+from functad.errors import AxisError, DtypeError, ShapeError, StructureError
 
 lax = fd.lax
 
@@ -57,7 +57,7 @@ def test_predicate_that_is_no_scalar():
 
 
 def test_branches_that_differ_in_type():
-    with pytest.raises(StructureError, match=r"cond: the result is .* in branch 0 and .* in branch 1; convert one with .astype"):
+    with pytest.raises(StructureError, match=r"cond: the result is .* in false_fun and .* in true_fun; convert one with .astype"):
         lax.cond(True, lambda x: np.zeros(2) + x, lambda x: x, 1.0)
 
 
@@ -74,3 +74,44 @@ def test_switch_without_branches():
 def test_python_decisions_in_a_body():
     with pytest.raises(fd.errors.TracerConversionError, match="while scan traces"):
         lax.scan(lambda c, v: (c + 1 if v > 0 else c, None), 1.0, np.ones(2))
+
+
+@pytest.mark.parametrize("length", [-1, 2.5, "3"])
+def test_length_that_is_no_number_of_steps(length):
+    with pytest.raises(StructureError, match="scan: length=.*; expected the number of steps, an integer that is not negative"):
+        lax.scan(lambda c, v: (c, None), 1.0, length=length)
+
+
+def test_condition_in_a_container():
+    with pytest.raises(DtypeError, match="must return a scalar boolean, got PyTreeSpec"):
+        lax.while_loop(lambda c: (c < 3,), lambda c: c + 1, 0)
+
+
+@pytest.mark.parametrize("batch_size", [0, -1, 1.5])
+def test_batch_size_that_is_no_positive_integer(batch_size):
+    with pytest.raises(StructureError, match="map: batch_size=.*; expected a positive integer, the number of elements at a time"):
+        lax.map(np.sin, np.zeros(3), batch_size=batch_size)
+
+
+def test_associative_scan_of_what_has_no_such_axis():
+    with pytest.raises(AxisError, match=r"associative_scan runs along axis 1, but one of the leaves of elems is f64\[3\]"):
+        lax.associative_scan(np.add, (np.zeros((3, 2)), np.zeros(3)), axis=1)
+    with pytest.raises(ShapeError, match=r"must have one length along axis 0, got \[3, 4\]"):
+        lax.associative_scan(lambda a, b: a, (np.zeros((3, 2)), np.zeros(4)))
+    with pytest.raises(StructureError, match="associative_scan: fn takes two containers of structure .* and returns one of structure"):
+        lax.associative_scan(lambda a, b: (a, b), np.zeros(3))
+
+
+def test_select_of_other_shapes_and_dtypes():
+    with pytest.raises(ShapeError, match=r"select takes cases of one shape and dtype, got f64\[2\], f64\[3\]; np.where"):
+        lax.select(True, np.zeros(3), np.zeros(2))
+    with pytest.raises(ShapeError, match=r"select chooses from f64\[2,2\] by a scalar or an array of that shape, got bool\[2\]"):
+        lax.select(np.array([True, False]), np.zeros((2, 2)), np.zeros((2, 2)))
+    with pytest.raises(DtypeError, match=r"select takes booleans to choose by, got i64\[2\]"):
+        lax.select(np.array([1, 0]), np.zeros(2), np.zeros(2))
+    with pytest.raises(DtypeError, match=r"select_n of 3 cases takes integers to choose by, got bool\[\]"):
+        lax.select_n(True, 1.0, 2.0, 3.0)
+    with pytest.raises(DtypeError, match=r"select_n takes integers to choose by, got f64\[\]"):
+        lax.select_n(1.0, 1.0, 2.0, 3.0)
+    with pytest.raises(StructureError, match="select_n needs at least one case"):
+        lax.select_n(0)

@@ -17,9 +17,9 @@ from functad.ir.types import ArrayType, array_type
 from functad.kernel_ir.rules import KernelRule, Pointwise
 from functad.primitives.calls import jit_p
 from functad.testing.programs import Example, assert_same
-from functad.testing.rules import CHECKS, Case, check_rule
+from functad.testing.rules import CHECKS, Case, applied, check_rule
 
-PRIMITIVES = sorted(name for name in REGISTRY if not name.startswith("seq_"))  # those on sequences are tested by the loops that make them
+PRIMITIVES = sorted(REGISTRY)
 
 
 @pytest.mark.parametrize("check", [c for c in CHECKS if c != "native"])
@@ -38,7 +38,7 @@ def test_native_code(name):
     outputs: list[Any] = []
     for seed, sample in enumerate(samples):
         case = Case(primitive, sample, np.random.default_rng(seed))
-        outputs += builder.equation(primitive, [builder.input(t) for t in case.types], sample.params)
+        outputs += applied(builder, primitive, [builder.input(t) for t in case.types], sample.params, case.sequences)
         args += case.values
     program = builder.build(*outputs)
     with np.errstate(all="ignore"):
