@@ -7,9 +7,9 @@ one value are one.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from functad.ir.program import Atom, Eqn, Literal, Program, Var, sub_programs
+from functad.ir.program import Atom, Eqn, Program, Var, sub_programs
 from functad.kernel_ir.rules import Contraction, KernelRule, Pointwise, Pull, Statements
 from functad.primitives.loop_body import Layout
 
@@ -20,12 +20,18 @@ CONTROL = ("loop", "while", "cond")
 SPREADING = ("broadcast", "iota")
 """What makes many elements of few."""
 
+AT_MOST = 8
+"""So many equations are put into a body in place of an operand."""
+
+Made = dict[Atom, tuple[Eqn, ...]]
+"""The variables that bodies may as well make, each with the equations for it."""
+
 
 def sink(program: Program) -> Program:
     """The Program with loops and branches that make their constants themselves."""
     if not any(e.primitive.name in CONTROL for e in program.eqns):
         return program
-    made: dict[Var, Eqn] = {}  # the equations that may as well be inside
+    made: Made = {}
     eqns: list[Eqn] = []
     for e in program.eqns:
         match e.primitive.name:
@@ -36,7 +42,8 @@ def sink(program: Program) -> Program:
             case "cond":
                 e = _sunk_cond(e, made)
             case _ if _is_cheap(e, made):
-                made[e.outputs[0]] = e
+                before = [inner for a in e.inputs for inner in made.get(a, ())]
+                made[e.outputs[0]] = tuple(dict.fromkeys([*before, e]))
         eqns.append(e)
     return Program(program.inputs, eqns, program.outputs, program.name)
 
@@ -46,8 +53,10 @@ def _rule(eqn: Eqn) -> object:
     return rule if rule is None or isinstance(rule, KernelRule) else rule(tuple([a.type for a in eqn.inputs]), eqn.params)
 
 
-def _is_cheap(eqn: Eqn, made: Mapping[Var, Eqn]) -> bool:
+def _is_cheap(eqn: Eqn, made: Made) -> bool:
     """Whether making a result again costs no more than reading it: spread scalars and indices, and arithmetic on indices."""
+    if sum([len(made.get(a, ())) for a in eqn.inputs]) >= AT_MOST:
+        return False
     if eqn.primitive.name in SPREADING:
         return all([not a.type.ndim or a in made for a in eqn.inputs])
     closed = all([a in made if type(a) is Var else not a.type.ndim for a in eqn.inputs])
@@ -55,7 +64,7 @@ def _is_cheap(eqn: Eqn, made: Mapping[Var, Eqn]) -> bool:
     return closed and whole and not eqn.primitive.may_raise and isinstance(_rule(eqn), Pointwise)
 
 
-def _sunk_loop(eqn: Eqn, made: Mapping[Var, Eqn]) -> Eqn:
+def _sunk_loop(eqn: Eqn, made: Made) -> Eqn:
     steps, consts, carry, xs = Layout.of(eqn.params).split(eqn.inputs)
     found = _sunk([eqn.params["body"]], consts, made)
     if found is None:
@@ -65,7 +74,7 @@ def _sunk_loop(eqn: Eqn, made: Mapping[Var, Eqn]) -> Eqn:
     return Eqn(eqn.primitive, (*steps, *kept, *carry, *xs), params, eqn.outputs, eqn.loc)
 
 
-def _sunk_while(eqn: Eqn, made: Mapping[Var, Eqn]) -> Eqn:
+def _sunk_while(eqn: Eqn, made: Made) -> Eqn:
     t, m = eqn.params["cond_consts"], eqn.params["body_consts"]
     tested, consts, carry = eqn.inputs[:t], eqn.inputs[t : t + m], eqn.inputs[t + m :]
     (cond,), for_cond = _sunk([eqn.params["cond"]], tested, made) or ([eqn.params["cond"]], tested)
@@ -76,7 +85,7 @@ def _sunk_while(eqn: Eqn, made: Mapping[Var, Eqn]) -> Eqn:
     return Eqn(eqn.primitive, (*for_cond, *for_body, *carry), params, eqn.outputs, eqn.loc)
 
 
-def _sunk_cond(eqn: Eqn, made: Mapping[Var, Eqn]) -> Eqn:
+def _sunk_cond(eqn: Eqn, made: Made) -> Eqn:
     index, *operands = eqn.inputs
     found = _sunk(eqn.params["branches"], operands, made)
     if found is None:
@@ -85,49 +94,37 @@ def _sunk_cond(eqn: Eqn, made: Mapping[Var, Eqn]) -> Eqn:
     return Eqn(eqn.primitive, (index, *kept), {"branches": tuple(branches)}, eqn.outputs, eqn.loc)
 
 
-def _sunk(bodies: Sequence[Program], operands: Sequence[Atom], made: Mapping[Var, Eqn]) -> tuple[list[Program], Sequence[Atom]] | None:
+def _sunk(bodies: Sequence[Program], operands: Sequence[Atom], made: Made) -> tuple[list[Program], Sequence[Atom]] | None:
     """Bodies whose first inputs are these operands, and those of the operands that they still need; None if that is all of them."""
     moves = [_moves(a, made) and all([_fuses(b, b.inputs[k]) for b in bodies]) for k, a in enumerate(operands)]
     if not any(moves) and len(set(operands)) == len(operands):
         return None
+    inside = list(dict.fromkeys(e for a, moved in zip(operands, moves, strict=True) if moved for e in made.get(a, ())))
+    own = {v for e in inside for v in e.outputs}
     kept = dict.fromkeys(a for a, moved in zip(operands, moves, strict=True) if not moved)
-    inside: list[Eqn] = []  # in order, in terms of the variables outside
-    seen: set[Atom] = set()
-    for a, moved in zip(operands, moves, strict=True):
-        if moved:
-            _gather(a, made, kept, inside, seen)
-    return [_with(b, operands, list(kept), inside) for b in bodies], list(kept)
+    kept.update(dict.fromkeys(a for e in inside for a in e.inputs if type(a) is Var and a not in own))
+    return [_with(b, operands, moves, list(kept), inside) for b in bodies], list(kept)
 
 
-def _moves(atom: Atom, made: Mapping[Var, Eqn]) -> bool:
+def _moves(atom: Atom, made: Made) -> bool:
     return atom in made if type(atom) is Var else not atom.type.ndim
 
 
-def _gather(atom: Atom, made: Mapping[Var, Eqn], kept: dict[Atom, None], inside: list[Eqn], seen: set[Atom]) -> None:
-    """Add what makes an atom to ``inside``, and what that takes from outside to ``kept``."""
-    if type(atom) is Literal or atom in seen:
-        return
-    seen.add(atom)
-    eqn = made.get(atom)  # type: ignore[arg-type]
-    if eqn is None:
-        kept.setdefault(atom)
-        return
-    for a in eqn.inputs:
-        _gather(a, made, kept, inside, seen)
-    inside.append(eqn)
-
-
-def _with(body: Program, operands: Sequence[Atom], kept: Sequence[Atom], inside: Sequence[Eqn]) -> Program:
+def _with(body: Program, operands: Sequence[Atom], moves: Sequence[bool], kept: Sequence[Atom], inside: Sequence[Eqn]) -> Program:
     """A body that takes what is kept, and begins with what it makes itself."""
-    named: dict[Atom, Atom] = {a: Var(a.type) for a in kept}
+    taken = {a: Var(a.type) for a in kept}
+    own: dict[Atom, Atom] = {}
     eqns: list[Eqn] = []
     for e in inside:
-        named[e.outputs[0]] = out = Var(e.outputs[0].type)
-        eqns.append(Eqn(e.primitive, tuple([named.get(a, a) for a in e.inputs]), e.params, (out,), e.loc))
-    inputs: list[Var] = [named[a] for a in kept]  # type: ignore[misc]
-    named.update({v: named.get(a, a) for v, a in zip(body.inputs, operands, strict=False)})
-    eqns += [Eqn(e.primitive, tuple([named.get(a, a) for a in e.inputs]), e.params, e.outputs, e.loc) for e in body.eqns]
-    return Program((*inputs, *body.inputs[len(operands) :]), eqns, [named.get(a, a) for a in body.outputs], body.name)
+        inputs = tuple([own.get(a, taken.get(a, a)) for a in e.inputs])
+        own[e.outputs[0]] = out = Var(e.outputs[0].type)
+        eqns.append(Eqn(e.primitive, inputs, e.params, (out,), e.loc))
+    replaced: dict[Atom, Atom] = {
+        v: own.get(a, a) if moved else taken[a] for v, a, moved in zip(body.inputs, operands, moves, strict=False)
+    }  # fmt: skip
+    eqns += [Eqn(e.primitive, tuple([replaced.get(a, a) for a in e.inputs]), e.params, e.outputs, e.loc) for e in body.eqns]
+    outputs = [replaced.get(a, a) for a in body.outputs]
+    return Program((*taken.values(), *body.inputs[len(operands) :]), eqns, outputs, body.name)
 
 
 def _fuses(body: Program, var: Var) -> bool:

@@ -2,8 +2,8 @@
 
 What the derivative of ``0.1 * y**4 + y * y`` does to a tangent t is, rule by rule, ``0.1 * (r * t) + 2 * t`` with r = 12 y^2; in a loop the next step
 waits for all of that. With numbers moved past what is linear to where coefficients are, and the coefficients of one value added, it is
-``(0.1 * r + 2) * t``: the coefficient does not depend on t, so nothing waits for it. Two residuals are never multiplied by one another: their
-product could overflow where those with a tangent of zero do not.
+``(0.1 * r + 2) * t``: the coefficient does not depend on t, so nothing waits for it. Two residuals are never multiplied by one another, nor by a
+number that is huge or tiny: their product could overflow, and 0 times that is no longer 0.
 """
 
 from __future__ import annotations
@@ -21,6 +21,10 @@ from functad.ir.types import SeqType
 from functad.kernel_ir.rules import Pointwise
 
 __all__ = ["collect_multiples"]
+
+
+MODERATE = 2.0**20
+"""Numbers that move are between this and its reciprocal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,8 @@ class _Collector:
             self.numbers[eqn.outputs[0]] = values[0]  # type: ignore[assignment]
         elif isinstance(eqn.primitive.kernel, Pointwise):
             with np.errstate(all="ignore"):
-                self.numbers[eqn.outputs[0]] = Literal(np.asarray(eqn.primitive.evaluate(*[v.value for v in values], **eqn.params))[()])  # type: ignore[union-attr]
+                value = eqn.primitive.evaluate(*[v.value for v in values], **eqn.params)  # type: ignore[union-attr]
+            self.numbers[eqn.outputs[0]] = Literal(np.asarray(value)[()])
 
     # ---- equations
 
@@ -127,7 +132,10 @@ class _Collector:
         if isinstance(r, Literal) and not r.type.ndim:
             with np.errstate(all="ignore"):
                 number = m.number * r.value
-            return {base: Multiple(number, m.residual)} if np.isfinite(number) else {self._total(terms): Multiple(r.value)}
+            if _is_moderate(number):
+                return {base: Multiple(number, m.residual)}
+            whole = self._total(terms)
+            return {whole: Multiple(r.value)} if _is_moderate(r.value) else _itself(self._emit("mul", whole, r))
         if m.residual is not None:
             base = self._emit("mul", base, m.residual)
         return {base: Multiple(m.number, r)}
@@ -183,6 +191,10 @@ class _Collector:
             found = self.emitted[key] = Var(type_)
             self.eqns.append(Eqn(primitive, operands, params, (found,), self.loc))
         return found
+
+
+def _is_moderate(number: Any) -> bool:
+    return bool(1 / MODERATE <= abs(number) <= MODERATE)
 
 
 def _itself(v: Var) -> Sum:

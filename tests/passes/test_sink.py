@@ -161,3 +161,37 @@ def test_descent_in_descent(outer, equations):
     (tape,) = [v for v in loop.inputs if v.type.__class__.__name__ == "SeqType"]
     assert str(tape.type) == "seq<f64[2]>"
     np.testing.assert_allclose(fd.jit(f)(x), f(x), rtol=1e-12)
+
+
+def test_a_constant_that_is_an_array_for_one_reader_and_elements_for_another():
+    """The spread scalar stays an operand for the product; the mask that is made of it is made inside."""
+
+    def f(n, y):
+        rows = np.broadcast_to(n, (20, 20))
+        mask = fnp.arange(20) < 7
+
+        def step(c, _):
+            return (rows @ c) * mask + np.where(mask, c, rows[0]), None
+
+        return lax.scan(step, y, None, length=3)[0]
+
+    y = np.linspace(0.0, 1.0, 20)
+    (array,) = constants(only(ir(f, 0.01, y), "loop"))
+    assert array.type.shape == (20, 20)
+    expected = y
+    for _ in range(3):
+        keep = np.arange(20) < 7
+        expected = np.full((20, 20), 0.01) @ expected * keep + np.where(keep, expected, 0.01)
+    np.testing.assert_allclose(fd.jit(f)(0.01, y), expected, rtol=1e-13)
+
+
+def test_long_chains_on_indices_stay_outside():
+    def f(y):
+        index = fnp.arange(30)
+        for k in range(20):
+            index = (index * 3 + k) % 31
+        return lax.scan(lambda c, _: (c * index, None), y, None, length=2)[0]
+
+    loop = only(ir(f, np.ones(30)), "loop")
+    assert len(constants(loop)) == 1 and len(loop.params["body"].eqns) < 5
+    same_result(lambda y: np.sum(f(y)), np.ones(30))

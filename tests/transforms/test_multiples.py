@@ -63,6 +63,12 @@ def test_residuals_are_not_multiplied():
     assert run_program(after, (np.full(2, 1e200), np.zeros(2)))[0].tolist() == [0.0, 0.0]
 
 
+def test_nor_are_huge_numbers():
+    """A mask's -1e30, in single precision."""
+    _, after = made(lambda r, t: r * (t * F32(-1e30)), np.ones(2, F32), np.ones(2, F32))
+    assert run_program(after, (np.full(2, F32(1e10)), np.zeros(2, F32)))[0].tolist() == [0.0, 0.0]
+
+
 def test_nor_numbers_that_overflow():
     _, after = made(lambda r, t: (t * 1e200) * 1e200 * 1e-300, 1.0, 1.0)
     np.testing.assert_allclose(run_program(after, (np.float64(1), np.float64(1e-300)))[0], 1e-200)
