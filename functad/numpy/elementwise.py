@@ -26,8 +26,8 @@ class Direct:
 
     __slots__ = ("bind", "kinds")
 
-    def __init__(self, op: Op, kinds: str) -> None:
-        self.bind = op.primitive.bind
+    def __init__(self, bind: Apply, kinds: str) -> None:
+        self.bind = bind
         self.kinds = frozenset(kinds)
 
 
@@ -54,9 +54,9 @@ def unary(ufunc: np.ufunc, op: Op, kinds: str = "fc", other: Apply | None = None
     return declare(ufunc, f)
 
 
-def binary(ufunc: np.ufunc, op: Op, kinds: str = "fc", other: Apply | None = None) -> Apply:
+def binary(ufunc: np.ufunc, op: Op | Apply, kinds: str = "fc", other: Apply | None = None) -> Apply:
     """Declare a ufunc of two operands: a primitive where the common dtype's kind is in ``kinds``, elsewhere what ``other`` makes of them."""
-    bind, direct = op.primitive.bind, frozenset(kinds)
+    bind, direct = op.primitive.bind if isinstance(op, Op) else op, frozenset(kinds)
     rest = other or bind
 
     def f(x: Any, y: Any) -> Any:
@@ -66,7 +66,7 @@ def binary(ufunc: np.ufunc, op: Op, kinds: str = "fc", other: Apply | None = Non
         return bind(x, y) if x.dtype.kind in direct else fresh(rest(x, y), x, y)
 
     public = declare(ufunc, f)
-    public.direct = Direct(op, kinds)  # type: ignore[attr-defined]
+    public.direct = Direct(bind, kinds)  # type: ignore[attr-defined]
     return public
 
 

@@ -58,7 +58,7 @@ def _compare(ufunc: np.ufunc, op: Op, mirrored: Op) -> Any:
         return bind(*prepared(ufunc, (x, y)))
 
     public = declare(ufunc, f)
-    public.direct = Direct(op, "fciub")  # type: ignore[attr-defined]
+    public.direct = Direct(op.primitive.bind, "fciub")  # type: ignore[attr-defined]
     return public
 
 

@@ -37,9 +37,18 @@ def same(x: Any) -> Any:
 
 # -- arithmetic; on bools a sum is "or", a product "and", as in NumPy --------------------------------------------------------------------
 
+
+_mul, _square = arithmetic.mul.primitive.bind, arithmetic.square.primitive.bind
+
+
+def _times(x: Any, y: Any) -> Any:
+    """The product; that of a value and itself is its square, whose derivative is one product where the rule for two factors gives a sum of two."""
+    return _square(x) if x is y else _mul(x, y)
+
+
 add = binary(np.add, arithmetic.add, "fciu", other=bit_or)
 subtract = binary(np.subtract, arithmetic.sub, "fciu")
-multiply = binary(np.multiply, arithmetic.mul, "fciu", other=bit_and)
+multiply = binary(np.multiply, _times, "fciu", other=bit_and)
 divide = true_divide = binary(np.true_divide, arithmetic.div, "fc")
 floor_divide = binary(np.floor_divide, rounding.floor_divide, "fiu")
 remainder = mod = binary(np.remainder, rounding.remainder, "fiu")

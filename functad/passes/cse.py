@@ -11,6 +11,10 @@ from functad.ir.program import Atom, Eqn, Literal, Program, Var
 __all__ = ["cse"]
 
 
+COMMUTATIVE = frozenset({"add", "mul", "eq", "ne", "bit_and", "bit_or", "bit_xor"})
+"""What gives the same for two operands in either order; not so ``maximum``, of zeros of different sign."""
+
+
 def atom_key(atom: Atom) -> Any:
     """What two atoms share exactly if they are the same value."""
     if type(atom) is Var:
@@ -31,7 +35,10 @@ def cse(program: Program) -> Program:
             inputs = tuple([replaced.get(a, a) if type(a) is Var else a for a in e.inputs])
             if any(a is not b for a, b in zip(inputs, e.inputs, strict=True)):
                 e = Eqn(e.primitive, inputs, e.params, e.outputs, e.loc)
-        key = (e.primitive.name, *[atom_key(a) for a in e.inputs], *(e.params.items() if e.params else ()))
+        operands: Any = [atom_key(a) for a in e.inputs]
+        if e.primitive.name in COMMUTATIVE:
+            operands = [frozenset(operands)]
+        key = (e.primitive.name, *operands, *(e.params.items() if e.params else ()))
         found = seen.get(key)
         if found is None:
             seen[key] = e.outputs

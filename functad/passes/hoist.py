@@ -1,7 +1,7 @@
 """Loop-invariant code: what every step of a loop would compute again moves out of it.
 
 Only what can neither raise nor run forever moves, for the loop may have no steps; and only what pays in memory: not broadcasts, views and the like,
-which fuse into what reads them, nor arrays that are larger than all that they are computed from.
+which fuse into what reads them, nor large arrays that are larger than all that they are computed from, nor what is made of literals alone.
 """
 
 from __future__ import annotations
@@ -15,6 +15,9 @@ from functad.kernel_ir.rules import Alias, KernelRule, Pull
 from functad.primitives.loop_body import Layout
 
 __all__ = ["hoist"]
+
+SMALL = 16
+"""Arrays of at most so many elements cost nothing to read."""
 
 
 def hoist(program: Program) -> Program:
@@ -59,7 +62,7 @@ def _hoisted(body: Program, consts: Sequence[Atom], before: list[Eqn]) -> tuple[
     moved: set[Atom] = set()
     for e in body.eqns:
         if all([a in memory or isinstance(a, Literal) for a in e.inputs]) and not may_raise(e) and not sub_programs(e):
-            stems = max([memory.get(a, 1) for a in e.inputs], default=0)
+            stems = max([memory.get(a, a.type.size) for a in e.inputs], default=0)
             pays = _pays(e, stems)
             memory.update((v, v.type.size if pays else stems) for v in e.outputs)
             moved.update(e.outputs if pays else ())
@@ -90,4 +93,4 @@ def _pays(eqn: Eqn, size: int) -> bool:
     rule = eqn.primitive.kernel
     if rule is not None and not isinstance(rule, KernelRule):
         rule = rule(tuple([a.type for a in eqn.inputs]), eqn.params)
-    return not isinstance(rule, Pull | Alias) and all([v.type.size <= size for v in eqn.outputs])
+    return size > 0 and not isinstance(rule, Pull | Alias) and all([v.type.size <= max(size, SMALL) for v in eqn.outputs])

@@ -15,6 +15,8 @@ from functad.passes.fold import fold
 from functad.passes.hoist import hoist
 from functad.passes.inline import inline
 from functad.passes.simplify import simplify
+from functad.passes.sink import sink
+from functad.passes.steady import steady
 from functad.passes.unroll import unroll
 
 __all__ = ["PIPELINE", "optimize"]
@@ -31,12 +33,17 @@ PIPELINE: tuple[Callable[[Program], Program], ...] = (
     expand_sequences,  # before the pipeline runs inside of loops
     dce,  # before rewriting what nobody needs
     trim,
+    steady,
+    fold,  # literals first, for loops and branches
+    cse,  # and one operand for one value
+    sink,
     bodies,
     hoist,
-    fold,  # literals first: the rules look for them
+    fold,  # literals again: the rules look for them
     simplify,
     cse,
     simplify,  # merging operands makes new matches
+    trim,  # operands that the rules have made superfluous
     dce,
 )
 

@@ -144,7 +144,7 @@ def _fits(m: Match, *operands: Atom) -> bool:
 
 def square_as_product(m: Match) -> Atom | None:
     """``x ** 1 -> x``, ``x ** 2 -> square(x)``."""
-    n = m.params["exponent"]
+    n = m.params["exponent"] if m.params["coefficient"] == 1 else 0
     return m.ins[0] if n == 1 else m.emit("square", m.ins[0]) if n == 2 else None
 
 

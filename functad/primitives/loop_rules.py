@@ -18,7 +18,7 @@ from functad.ir.types import ArrayType, SeqType
 from functad.primitives.lanes import map_over_lanes
 from functad.primitives.loop_body import Layout, bind_loop
 from functad.primitives.shapes import transpose
-from functad.transforms.programs import batch_of, derived, expand, jvp_of, linearized, mapped_value, select, trace_program
+from functad.transforms.programs import Linearized, batch_of, derived, expand, jvp_of, linearized, mapped_value, select, trace_program
 from functad.transforms.transpose import linear_variables
 
 __all__ = ["LoopRule", "loop_batch", "loop_jvp", "loop_linearize", "loop_transpose"]
@@ -88,8 +88,8 @@ def loop_jvp(primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> 
 class LoopRule:
     """The linear rule of a loop.
 
-    The forward loop also writes the residuals of its steps, but not those that are the same in every step (they are computed once, outside) or that
-    it read step by step itself (they are there already).
+    The forward loop also writes the residuals of its steps, but not those that are the same in every step (they are computed once, outside), that
+    it read step by step itself (they are there already), or that cost less to compute again (``transforms.residuals``).
     """
 
     active = True
@@ -105,14 +105,17 @@ class LoopRule:
         inexact = [t.inexact for t in self.body.out_types[:n]]
 
         def step(k: Mask) -> list[bool]:
-            depends = linearized(self.body, (*self.cm, *k, *self.xm)).depends
+            depends = self._linearized(k).depends
             return [d and i for d, i in zip(depends[:n], inexact, strict=True)]
 
         self.start = tuple(start)
         self.km = grow(self.start, step)
-        self.split = linearized(self.body, (*self.cm, *self.km, *self.xm))
+        self.split = self._linearized(self.km)
         self._sort_residuals()
         self._made: dict[Any, Any] = {}
+
+    def _linearized(self, carry: Mask) -> Linearized:
+        return linearized(self.body, (*self.cm, *carry, *self.xm), self.layout.consts, len(self.xm))
 
     def _sort_residuals(self) -> None:
         """Sort the residuals of one step by where the reverse pass finds them."""

@@ -42,56 +42,60 @@ hypot = elementwise(
 )  # fmt: skip
 
 
-# -- x ** n with a fixed whole n: repeated squaring --------------------------------------------------------------------------------------
+# -- c x ** n with fixed whole n and c: repeated squaring --------------------------------------------------------------------------------
 
 
-def integer_power(x: Any, n: int) -> Any:
-    """``x ** n`` for a fixed integer n, negative only for floating and complex x; by products, so its relative error is about n eps / 2."""
+def integer_power(x: Any, n: int, coefficient: int = 1) -> Any:
+    """``coefficient * x ** n`` for a fixed integer n, negative only for floating and complex x; by products, with a relative error of n eps / 2."""
     if n == 1:
-        return x
-    if n == 2:
+        return x if coefficient == 1 else mul(x, coefficient)
+    if n == 2 and coefficient == 1:
         return square(x)
-    return _integer_power(x, exponent=n)
+    return _integer_power(x, exponent=n, coefficient=coefficient)
 
 
-def by_squaring(times: Callable[[Any, Any], Any], x: Any, n: int) -> Any:
-    """The product of n >= 1 factors x, by about log2(n) calls of ``times``."""
+def by_squaring(times: Callable[[Any, Any], Any], x: Any, n: int, coefficient: int = 1) -> Any:
+    """The product of n >= 1 factors x and a coefficient, by about log2(n) calls of ``times``."""
     product = None
     while n:
         if n & 1:
-            product = x if product is None else times(product, x)
+            # the coefficient meets the first factor: not the last product, which all others are waited for
+            factor = x if product is not None or coefficient == 1 else times(x, coefficient)
+            product = factor if product is None else times(product, factor)
         n >>= 1
         if n:
             x = times(x, x)
     return product
 
 
-def _integer_power_evaluate(x: Any, *, exponent: int) -> Any:
+def _integer_power_evaluate(x: Any, *, exponent: int, coefficient: int) -> Any:
     if exponent == 0:
-        return np.ones_like(x)[()]
-    product = by_squaring(np.multiply, x, abs(exponent))
-    return product if exponent > 0 else np.divide(1, product)
+        return np.full_like(x, coefficient)[()]
+    if exponent < 0:
+        return np.divide(coefficient, by_squaring(np.multiply, x, -exponent))
+    return by_squaring(np.multiply, x, exponent, coefficient)
 
 
-def _integer_power_kernel(b: Any, x: Any, *, exponent: int) -> Any:
+def _integer_power_kernel(b: Any, x: Any, *, exponent: int, coefficient: int) -> Any:
     if exponent == 0:
-        return b.const(1, x.dtype)
-    product = by_squaring(b.mul, x, abs(exponent))
-    return product if exponent > 0 else b.div(1, product)
+        return b.const(coefficient, x.dtype)
+    if exponent < 0:
+        return b.div(coefficient, by_squaring(b.mul, x, -exponent))
+    return by_squaring(b.mul, x, exponent, coefficient)
 
 
-def _integer_power_dtype(dtype: np.dtype, *, exponent: int) -> np.dtype:
+def _integer_power_dtype(dtype: np.dtype, *, exponent: int, coefficient: int) -> np.dtype:
     if exponent < 0 and dtype.kind not in "fc":
         raise ArgumentError(f"integers of dtype {dtype} have no power {exponent}; use x.astype(float) ** {exponent}")
     return dtype
 
 
-# d(x^n) = n x^(n-1) dx: never 0 * inf, since n = 0 has none
+# d(c x^n) = c n x^(n-1) dx: never 0 * inf, since n = 0 has none. The factor n joins the coefficient, so that a derivative of any order is one product
 _integer_power = elementwise(
     "integer_power", _integer_power_evaluate, kinds="fciu", low=0.5, result=_integer_power_dtype,
-    jvp=lambda t, z, x, *, exponent: mul(t, mul(integer_power(x, exponent - 1), exponent)) if exponent else None,
-    kernel=Pointwise(_integer_power_kernel, static=("exponent",)),
-    params=({"exponent": 5}, {"exponent": 0}),
+    jvp=lambda t, z, x, *, exponent, coefficient: mul(t, integer_power(x, exponent - 1, coefficient * exponent)) if exponent else None,
+    kernel=Pointwise(_integer_power_kernel, static=("exponent", "coefficient")),
+    params=({"exponent": 5, "coefficient": 1}, {"exponent": 3, "coefficient": 4}, {"exponent": 0, "coefficient": 2}),
 )  # fmt: skip
 
 

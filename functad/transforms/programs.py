@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from functad.core.capture import Leaf, capture
+from functad.core.evaluator import run_program
 from functad.core.primitive import REGISTRY, type_of
 from functad.core.trace import using
 from functad.core.tracer import ARRAY, SCALAR
@@ -14,6 +15,8 @@ from functad.ir.program import Program
 from functad.ir.types import ArrayType, SeqType, seq_type
 from functad.transforms.jvp import jvp_program
 from functad.transforms.linearize import LinearMap, linearize_program
+from functad.transforms.multiples import collect_multiples
+from functad.transforms.residuals import without_cheap_residuals
 from functad.transforms.transpose import transpose_program
 from functad.transforms.vmap import batch_program
 
@@ -87,10 +90,11 @@ def jvp_of(program: Program, mask: Mask, force: Mask = ()) -> tuple[Program, Mas
 class Linearized:
     """A Program split for its derivative in the flagged inputs.
 
-    ``forward`` maps the inputs to the outputs and the residuals; `tangent` and `cotangent` give the linear Programs, residuals first.
+    ``forward`` maps the inputs to the outputs and the residuals; `tangent` and `cotangent` give the linear Programs, residuals first. Of a loop's
+    body, the first ``consts`` inputs are constant, and the last ``elements`` are read step by step.
     """
 
-    def __init__(self, program: Program, mask: Mask) -> None:
+    def __init__(self, program: Program, mask: Mask, consts: int = 0, elements: int = 0) -> None:
         self.in_types = select(program.in_types, mask)
         self.out_types = program.out_types
         linear: list[LinearMap] = []
@@ -100,7 +104,8 @@ class Linearized:
             linear.append(made)
             return [*outs, *made.residuals]
 
-        self.forward = trace_program(f, program.in_types)
+        whole = trace_program(f, program.in_types)
+        self.forward, self.remade = without_cheap_residuals(whole, len(self.out_types), consts, elements)
         self.linear = linear[0]
         self.residual_types = self.forward.out_types[len(self.out_types) :]
         self.depends = tuple([v is not None for v in self.linear.outputs])  # outputs that move with the flagged inputs
@@ -129,16 +134,17 @@ class Linearized:
             n = len(self.residual_types)
 
             def f(*args: Any) -> list[Any]:
-                return present(apply(self.linear.with_residuals(args[:n]), expand(args[n:], given)), targets)
+                residuals = run_program(self.remade, args[:n])
+                return present(apply(self.linear.with_residuals(residuals), expand(args[n:], given)), targets)
 
             program = trace_program(f, (*self.residual_types, *select(sources, given)))
-            self._made[key] = program, present.mask
+            self._made[key] = collect_multiples(program, n), present.mask
         return self._made[key]
 
 
-def linearized(program: Program, mask: Mask) -> Linearized:
+def linearized(program: Program, mask: Mask, consts: int = 0, elements: int = 0) -> Linearized:
     """A Program split for its derivative in the flagged inputs."""
-    return derived(program, ("linearize", mask), lambda: Linearized(program, mask))  # type: ignore[no-any-return]
+    return derived(program, ("linearize", mask, consts, elements), lambda: Linearized(program, mask, consts, elements))  # type: ignore[no-any-return]
 
 
 def transpose_of(program: Program, linear: Mask, given: Mask) -> tuple[Program, Mask]:

@@ -168,6 +168,41 @@ def test_memory_of_nested_sequences_is_freed():
     assert peak() - before < 4096  # kilobytes; 20 000 leaked tapes of 128 bytes and more are well above
 
 
+def tapes_of_lengths(x, lengths):
+    """In each step of an outer loop, the gradient of an inner one of so many steps: a tape that is written again and again."""
+
+    def power(v, n):
+        return lax.while_loop(lambda s: s[1] < n, lambda s: (np.sin(s[0]) * x, s[1] + 1), (v, 0))[0]
+
+    return lax.scan(lambda total, n: (total + grad(power)(x, n), None), 0.0, lengths)[0]
+
+
+@pytest.mark.parametrize("lengths", [[3, 0, 40, 1, 17], [20_000, 2, 0, 9_000], [0, 0]])
+def test_a_tape_is_written_again_in_the_next_step(lengths):
+    """Short tapes stay in memory from step to step, long ones (more than 64 kB) are freed."""
+    lengths = np.array(lengths)
+
+    def by_hand(x):
+        total = 0.0
+        for n in lengths:
+            v, d = x, 1.0
+            for _ in range(n):
+                v, d = np.sin(v) * x, d * np.cos(v) * x
+            total += d
+        return total
+
+    np.testing.assert_allclose(jit(tapes_of_lengths)(0.9, lengths), by_hand(0.9), rtol=1e-9)
+
+
+def test_memory_of_a_tape_outlives_the_step():
+    """A step of the outer loop frees a tape only where it is long: a call in a block of its own, after the comparison."""
+    text = compiled_of(fd.make_ir(tapes_of_lengths)(0.9, np.array([3, 4]))).llvm
+    lines = text.splitlines()
+    frees = [k for k, line in enumerate(lines) if "call void @sequence_free.1(" in line]
+    assert len(frees) == 2  # that, and the one at the end
+    assert sum("icmp ugt" in line for k in frees for line in lines[k - 4 : k]) == 1
+
+
 def test_untaken_branch_cannot_leak_nan():
     f = jit(grad(lambda x: lax.cond(x > 0, np.log, lambda x: x * 2, x)))
     assert f(-1.0) == 2.0

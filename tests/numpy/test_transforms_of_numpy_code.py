@@ -151,3 +151,41 @@ def test_loops_in_the_style_of_numpy():
 
     np.testing.assert_allclose(fd.grad(horner)(np.array([1.0, 2.0, 3.0]), 2.0), [4, 2, 1])
     np.testing.assert_allclose(fd.grad(lambda w: sum(v**2 for v in w))(WEIGHTS), 2 * WEIGHTS)
+
+
+def operations(f, *args):
+    return [e.primitive.name for e in fd.make_ir(f)(*args).eqns]
+
+
+@pytest.mark.parametrize("x", [1.5, np.array([1.5, -2.0]), np.array([1 + 2j]), np.array([3, 4])])
+def test_a_product_with_itself_is_a_square(x):
+    assert operations(lambda x: x * x, x) == operations(lambda x: np.multiply(x, x), x) == ["square"]
+    np.testing.assert_array_equal(fd.jit(lambda x: x * x)(x), x * x)
+
+
+def test_its_derivative_is_one_product():
+    f = lambda x: fd.jvp(lambda v: v * v, (x,), (0.5,))[1]
+    assert operations(f, 3.0).count("mul") == 2 and "add" not in operations(f, 3.0)
+    assert f(3.0) == 3.0
+
+
+def test_booleans_have_no_square():
+    b = np.array([True, False])
+    np.testing.assert_array_equal(fd.jit(lambda b: b * b)(b), b * b)
+    assert fd.jit(lambda b: b * b)(b).dtype == bool
+
+
+def test_a_derivative_of_a_power_is_one_power_at_any_order():
+    def derivative(order):
+        f = lambda x: x**6
+        for _ in range(order):
+            f = fd.grad(f)
+        return f
+
+    for order, (coefficient, exponent) in {1: (6, 5), 2: (30, 4), 3: (120, 3), 4: (360, 2)}.items():
+        powers = [e.params for e in fd.make_ir(derivative(order))(1.5).eqns if e.primitive.name == "integer_power"]
+        assert {"coefficient": coefficient, "exponent": exponent} in [dict(p) for p in powers]
+        for x in (1.5, -0.7, 0.0):
+            np.testing.assert_allclose(fd.jit(derivative(order))(x), coefficient * x**exponent, rtol=1e-15)
+    assert derivative(6)(1.5) == 720.0 and derivative(7)(1.5) == 0.0
+    np.testing.assert_allclose(fd.grad(fd.grad(lambda x: x**-3))(2.0), 12 * 2.0**-5, rtol=1e-15)

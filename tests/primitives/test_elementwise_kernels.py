@@ -75,21 +75,23 @@ def test_pairs_of_special_values(name):
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.complex128, np.int64, np.uint8])
 @pytest.mark.parametrize("exponent", [0, 3, 7, 12])
-def test_integer_power(dtype, exponent):
+@pytest.mark.parametrize("coefficient", [1, 6])
+def test_integer_power(dtype, exponent, coefficient):
     x = np.array([0, 1, 2, 3, 5]).astype(dtype)
-    expected, found, _, _ = run_kernel("integer_power", [x], exponent=exponent)
+    expected, found, _, _ = run_kernel("integer_power", [x], exponent=exponent, coefficient=coefficient)
     np.testing.assert_array_equal(found, expected)
-    whole = [v**exponent for v in (0, 1, 2, 3, 5)]
+    whole = [coefficient * v**exponent for v in (0, 1, 2, 3, 5)]
     np.testing.assert_array_equal(expected, np.array([v % 256 for v in whole] if dtype is np.uint8 else whole, dtype))
 
 
 @pytest.mark.parametrize("exponent", [-1, -2, -5])
 def test_negative_integer_power(exponent):
     x = np.array([0.0, -0.0, 2.0, -4.0, 1e200, np.inf, -np.inf, np.nan])
-    expected, found, _, _ = run_kernel("integer_power", [x], exponent=exponent)
-    np.testing.assert_array_equal(found, expected)
-    with np.errstate(divide="ignore"):
-        np.testing.assert_array_equal(expected, np.power(x, float(exponent)))
+    for coefficient in (1, -4):
+        expected, found, _, _ = run_kernel("integer_power", [x], exponent=exponent, coefficient=coefficient)
+        np.testing.assert_array_equal(found, expected)
+        with np.errstate(divide="ignore"):
+            np.testing.assert_array_equal(expected, coefficient * np.power(x, float(exponent)))
 
 
 @pytest.mark.parametrize("order", [1, 2, 3, 4, 7])

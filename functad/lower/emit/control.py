@@ -31,10 +31,11 @@ SMALL = 8
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A function of the addresses of inputs, outputs and a workspace (None if it needs none); ``fails`` says whether it can give an error."""
+    """A function of the addresses of inputs, outputs, a workspace (None if it needs none) and cells; ``fails``: whether it can give an error."""
 
     name: str
     workspace: Buffer | None
+    cells: tuple[SequenceBuffer, ...]
     fails: bool
 
 
@@ -82,7 +83,8 @@ class Writer:
     def _call(self, body: Body, addresses: Sequence[str]) -> None:
         """Run a body; the driver ends where it fails."""
         workspace = "null" if body.workspace is None else self.address(body.workspace)
-        arguments = ", ".join([f"ptr {a}" for a in (*addresses, workspace, "%sizes")])
+        cells = self.driver.cell_place(self.driver.first_cell[body.name]) if body.cells else "null"
+        arguments = ", ".join([f"ptr {a}" for a in (*addresses, workspace, cells, "%sizes")])
         error = self.code.emit(f"call i32 {body.name}({arguments})")
         if body.fails:
             self.driver.stop_if(self.code.emit(f"icmp ne i32 {error}, 0"), error)

@@ -6,6 +6,7 @@ be too long, into functions of ``CHUNK`` instructions, between which scalars are
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -66,6 +67,12 @@ class Driver:
         self.steps = self._steps()
         self.code.outlined = self._outlined()
         self.inner = {id(s): [BodyDriver(p, self).write() for p in s.programs] for s in self.body if isinstance(s, Control)}
+        self.cells = [b for b in dict.fromkeys(b for s in self.body for b in mentioned(s)) if isinstance(b, SequenceBuffer) and b.role == "sequence"]
+        self.own = len(self.cells)
+        self.first_cell: dict[str, int] = {}  # of those that a body needs
+        for body in itertools.chain.from_iterable(self.inner.values()):
+            self.first_cell[body.name] = len(self.cells)
+            self.cells += body.cells
 
     def emit(self, name: str) -> str:
         """The text of the driver."""
@@ -73,7 +80,12 @@ class Driver:
         self._arguments()
         room, allocated = make_room(self.code, plan)
         self.pointers.update(room)
+        self.cell_memory = stack(self.code, sequences.CELL * len(self.cells)) if self.cells else "null"
+        for number in range(len(self.cells)):
+            sequences.empty(self.code, self.cell_place(number))
         error = self._run()
+        for number, cell in enumerate(self.cells):
+            sequences.free(self.code, cell, self.cell_place(number))
         release(self.code, allocated)
         return self.code.function(f"i32 @{name}(ptr noalias %inputs, ptr noalias %outputs, ptr noalias %sizes) nounwind", f"i32 {error}")
 
@@ -93,7 +105,7 @@ class Driver:
         """All steps; the smallest error."""
         if self.inner and not self._chunked:  # apart, they can become registers
             self.pointers.update({b: stack(self.code, 8) for b in self.scalar_slots})
-        cells = self._cells()
+        self.pointers.update({cell: self.cell_place(number) for number, cell in enumerate(self.cells[: self.own])})
         self._table()
         for step in self.steps:
             match step:
@@ -108,18 +120,11 @@ class Driver:
                     self._forget(written(step))
                 case list():
                     self._chunk(step)
-        error = self._end()
-        for cell in cells:
-            sequences.free(self.code, cell, self.pointers[cell])
-        return error
+        return self._end()
 
-    def _cells(self) -> list[SequenceBuffer]:
-        """The temporary sequences, as yet empty."""
-        found = [b for b in dict.fromkeys(b for s in self.body for b in mentioned(s)) if isinstance(b, SequenceBuffer) and b.role == "sequence"]
-        for cell in found:
-            self.pointers[cell] = stack(self.code, sequences.CELL)
-            sequences.empty(self.code, self.pointers[cell])
-        return found
+    def cell_place(self, number: int) -> str:
+        """The address of a cell: the function that all others are called from owns them, so that memory outlives the step of a loop."""
+        return self.code.offset("i8", self.cell_memory, str(sequences.CELL * number))
 
     # ---- the steps
 
@@ -369,14 +374,17 @@ class BodyDriver(Driver):
         needed = room_needed(plan)
         self._arguments()
         self.pointers.update(make_room(self.code, plan)[0] if needed is None else room_in(self.code, plan, "%workspace"))
+        self.cell_memory = "%cells"
         error = self._run()
+        for number, cell in enumerate(self.cells[: self.own]):
+            sequences.trim(self.code, cell, self.cell_place(number))
         name = self._name("body")
         kinds = [f"ptr noalias %in{k}" for k in range(len(self.program.inputs))] + [f"ptr noalias %out{k}" for k in range(len(self.program.outputs))]
         small = not self._chunked and sum(size(s.body) if isinstance(s, Kernel) else 10 for s in self.body) <= INLINED
         attributes = "alwaysinline nounwind" if small else "nounwind"
-        header = f"internal i32 {name}({', '.join([*kinds, 'ptr noalias %workspace', 'ptr noalias %sizes'])}) {attributes}"
+        header = f"internal i32 {name}({', '.join([*kinds, 'ptr noalias %workspace', 'ptr noalias %cells', 'ptr noalias %sizes'])}) {attributes}"
         self.functions.append(self.code.function(header, f"i32 {error}"))
-        return Body(name, None if needed is None else Buffer((needed,), np.dtype(np.uint8)), error != "0")
+        return Body(name, None if needed is None else Buffer((needed,), np.dtype(np.uint8)), tuple(self.cells), error != "0")
 
     def _arguments(self) -> None:
         """Pointers to inputs and outputs, and the values of scalar inputs."""

@@ -10,13 +10,16 @@ from functad.kernel_ir.control import CELL_WORDS, SequenceBuffer
 from functad.kernel_ir.sizes import product
 from functad.lower.emit.code import Code
 
-__all__ = ["CELL", "clear", "copy", "element_bytes", "empty", "free", "length_place", "release_function", "release_name", "reserve", "resize"]
+__all__ = ["CELL", "clear", "copy", "element_bytes", "empty", "free", "length_place", "release_function", "release_name", "reserve", "resize", "trim"]
 
 CELL = 8 * CELL_WORDS
 """The size of a cell in bytes."""
 
 LEAST = 16
 """There is room for so many elements as soon as there is for one."""
+
+KEPT = 64 * 1024
+"""A cell keeps at most so many bytes from one step of a loop to the next."""
 
 _RESERVE = f"""define internal i1 @sequence_reserve(ptr %cell, i64 %count, i64 %size) noinline cold nounwind {{
 entry:
@@ -79,7 +82,24 @@ def free(code: Code, sequence: SequenceBuffer, cell: str) -> None:
 
 def clear(code: Code, sequence: SequenceBuffer, cell: str) -> None:
     """No elements; the memory for them stays."""
-    code.line(f"call void @{_clear(code, sequence.depth)}(ptr {cell})")
+    if sequence.depth > 1:
+        code.line(f"call void @{_clear(code, sequence.depth)}(ptr {cell})")
+    else:
+        code.line(f"store i64 0, ptr {length_place(code, cell)}")
+
+
+def trim(code: Code, sequence: SequenceBuffer, cell: str) -> None:
+    """Free what a cell owns if it is much: keeping little saves time, where the next step of a loop writes it again."""
+    if sequence.depth > 1:
+        free(code, sequence, cell)
+        return
+    much, done = code.scalar.label(), code.scalar.label()
+    capacity = code.emit(f"load i64, ptr {code.offset('i64', cell, '2')}")
+    bytes = code.mul(capacity, element_bytes(code, sequence))
+    code.line(f"br i1 {code.emit(f'icmp ugt i64 {bytes}, {KEPT}')}, label %{much}, label %{done}")
+    code.scalar.start(much)
+    free(code, sequence, cell)
+    code.start(done)
 
 
 def resize(code: Code, sequence: SequenceBuffer, cell: str, count: str) -> str:

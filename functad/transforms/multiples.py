@@ -1,0 +1,202 @@
+"""Linear Programs with fewer products in a row: each value as a sum of multiples of others.
+
+What the derivative of ``0.1 * y**4 + y * y`` does to a tangent t is, rule by rule, ``0.1 * (r * t) + 2 * t`` with r = 12 y^2; in a loop the next step
+waits for all of that. With numbers moved past what is linear to where coefficients are, and the coefficients of one value added, it is
+``(0.1 * r + 2) * t``: the coefficient does not depend on t, so nothing waits for it. Two residuals are never multiplied by one another, nor by a
+number that is huge or tiny: their product could overflow, and 0 times that is no longer 0.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from functad.core.primitive import REGISTRY
+from functad.ir.dce import dce
+from functad.ir.program import Atom, Eqn, Literal, Location, Program, Var, sub_programs
+from functad.ir.types import SeqType
+from functad.kernel_ir.rules import Pointwise
+
+__all__ = ["collect_multiples"]
+
+
+MODERATE = 2.0**20
+"""Numbers that move are between this and its reciprocal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Multiple:
+    """A number times, if there is one, a residual (of the shape of what it multiplies, or rank 0)."""
+
+    number: Any
+    residual: Atom | None = None
+
+
+Sum = dict[Var, Multiple]
+"""The sum of multiples of these variables, all of one type."""
+
+
+def collect_multiples(program: Program, known: int) -> Program:
+    """A Program that is linear in its inputs from number ``known`` on, rewritten unless that makes it longer."""
+    made = dce(_Collector(program, known).run())
+    return made if _work(made) <= _work(program) else program
+
+
+def _work(program: Program) -> int:
+    """How many elements the equations compute."""
+    return sum([v.type.size for e in program.eqns for v in e.outputs if not isinstance(v.type, SeqType)])
+
+
+class _Collector:
+    """One walk over a Program. ``sums`` holds the linear variables; what is emitted computes residuals and, in the end, the sums that are needed."""
+
+    def __init__(self, program: Program, known: int) -> None:
+        self.program = program
+        self.eqns: list[Eqn] = []
+        self.sums: dict[Var, Sum] = {v: _itself(v) for v in program.inputs[known:]}
+        self.uses = Counter([a for e in program.eqns for a in e.inputs] + list(program.outputs))
+        self.emitted: dict[Any, Var] = {}
+        self.loc: Location | None = None
+        self.numbers: dict[Atom, Literal] = {}  # what has one value in all its elements, made of literals
+
+    def run(self) -> Program:
+        for e in self.program.eqns:
+            self.loc = e.loc
+            if any([a in self.sums for a in e.inputs]):
+                self._linear(e)
+            else:
+                self.eqns.append(e)
+                self._note_number(e)
+        return Program(self.program.inputs, self.eqns, [self._value(a) for a in self.program.outputs], self.program.name)
+
+    def _note_number(self, eqn: Eqn) -> None:
+        values = [a if isinstance(a, Literal) and not a.type.ndim else self.numbers.get(a) for a in eqn.inputs]
+        if not values or eqn.primitive.may_raise or any([v is None for v in values]):
+            return
+        if eqn.primitive.name == "broadcast":
+            self.numbers[eqn.outputs[0]] = values[0]  # type: ignore[assignment]
+        elif isinstance(eqn.primitive.kernel, Pointwise):
+            with np.errstate(all="ignore"):
+                value = eqn.primitive.evaluate(*[v.value for v in values], **eqn.params)  # type: ignore[union-attr]
+            self.numbers[eqn.outputs[0]] = Literal(np.asarray(value)[()])
+
+    # ---- equations
+
+    def _linear(self, eqn: Eqn) -> None:
+        found = self._sum_of(eqn)
+        if found is None:
+            self.eqns.append(Eqn(eqn.primitive, tuple([self._value(a) for a in eqn.inputs]), eqn.params, eqn.outputs, eqn.loc))
+            self.sums.update([(v, _itself(v)) for v in eqn.outputs])
+            return
+        (out,) = eqn.outputs
+        if self.uses[out] > 1 and any([len(found) > 1 or m.residual is not None for m in found.values()]):
+            found = _itself(self._total(found))
+        self.sums[out] = found
+
+    def _sum_of(self, eqn: Eqn) -> Sum | None:
+        """The result as a sum of multiples; None for what is taken as it is."""
+        if eqn.primitive.multiple_results or sub_programs(eqn) or any([a.type.dtype.kind != "f" for a in (*eqn.inputs, *eqn.outputs)]):
+            return None
+        match eqn.primitive.name, eqn.inputs:
+            case "neg", (x,):
+                return self._negated(x)
+            case "add", (x, y) if x.type is y.type and x in self.sums and y in self.sums:
+                return self._added(self.sums[x], self.sums[y])  # type: ignore[index]
+            case "sub", (x, y) if x.type is y.type and x in self.sums and y in self.sums:
+                return self._added(self.sums[x], self._negated(y))  # type: ignore[index]
+            case "mul", (x, y):
+                t, r = (x, y) if x in self.sums else (y, x)
+                if t.type is eqn.outputs[0].type and r not in self.sums:
+                    return self._times(t, self.numbers.get(r, r))
+            case _, (x,) if eqn.primitive.linear == "jointly" and x.type.dtype is eqn.outputs[0].type.dtype:
+                return self._past(eqn)
+        return None
+
+    def _past(self, eqn: Eqn) -> Sum:
+        """A linear operation on a multiple is a multiple of the operation."""
+        terms = self.sums[eqn.inputs[0]]  # type: ignore[index]
+        if len(terms) == 1:
+            ((base, multiple),) = terms.items()
+            x = base if multiple.residual is None else self._emit("mul", base, multiple.residual)
+            return {self._emit(eqn.primitive.name, x, **eqn.params): Multiple(multiple.number)}
+        return _itself(self._emit(eqn.primitive.name, self._total(terms), **eqn.params))
+
+    def _times(self, x: Atom, r: Atom) -> Sum:
+        terms = self.sums[x]  # type: ignore[index]
+        if len(terms) > 1:
+            terms = _itself(self._total(terms))
+        ((base, m),) = terms.items()
+        if isinstance(r, Literal) and not r.type.ndim:
+            with np.errstate(all="ignore"):
+                number = m.number * r.value
+            if _is_moderate(number):
+                return {base: Multiple(number, m.residual)}
+            whole = self._total(terms)
+            return {whole: Multiple(r.value)} if _is_moderate(r.value) else _itself(self._emit("mul", whole, r))
+        if m.residual is not None:
+            base = self._emit("mul", base, m.residual)
+        return {base: Multiple(m.number, r)}
+
+    def _negated(self, x: Atom) -> Sum:
+        return {base: Multiple(-m.number, m.residual) for base, m in self.sums[x].items()}  # type: ignore[index]
+
+    def _added(self, x: Sum, y: Sum) -> Sum:
+        total = dict(x)
+        for base, m in y.items():
+            total[base] = self._plus(total[base], m) if base in total else m
+        return total
+
+    def _plus(self, x: Multiple, y: Multiple) -> Multiple:
+        if x.residual is None and y.residual is None:
+            return Multiple(x.number + y.number)
+        return Multiple(type(x.number)(1), self._emit("add", self._coefficient(x), self._coefficient(y)))
+
+    # ---- values
+
+    def _coefficient(self, m: Multiple) -> Atom:
+        number = Literal(m.number)
+        return number if m.residual is None else m.residual if m.number == 1 else self._emit("mul", m.residual, number)
+
+    def _value(self, atom: Atom) -> Atom:
+        terms = self.sums.get(atom)  # type: ignore[arg-type]
+        return atom if terms is None else self._total(terms)
+
+    def _total(self, terms: Sum) -> Var:
+        total: Var | None = None
+        ordered = list(terms.items())
+        if len(ordered) > 1 and ordered[0][1].residual is None and ordered[0][1].number == -1:
+            ordered[:2] = ordered[1::-1]  # b - a, not -a + b
+        for base, m in ordered:
+            subtracted = total is not None and m.number == -1
+            if subtracted:
+                m = Multiple(-m.number, m.residual)
+            if m.residual is None and abs(m.number) == 1:
+                term = base if m.number == 1 else self._emit("neg", base)
+            else:
+                term = self._emit("mul", base, self._coefficient(m))
+            total = term if total is None else self._emit("sub" if subtracted else "add", total, term)
+        assert total is not None
+        return total
+
+    def _emit(self, name: str, *operands: Atom, **params: Any) -> Var:
+        """The result of an equation, made once."""
+        key = (name, *[(a.type, a.value.tobytes()) if isinstance(a, Literal) and not a.type.ndim else a for a in operands], *params.items())
+        found = self.emitted.get(key)
+        if found is None:
+            primitive = REGISTRY[name]
+            (type_,) = primitive.out_types(tuple([a.type for a in operands]), params)
+            found = self.emitted[key] = Var(type_)
+            self.eqns.append(Eqn(primitive, operands, params, (found,), self.loc))
+        return found
+
+
+def _is_moderate(number: Any) -> bool:
+    return bool(1 / MODERATE <= abs(number) <= MODERATE)
+
+
+def _itself(v: Var) -> Sum:
+    one: Any = v.type.dtype.type(1) if not isinstance(v.type, SeqType) else 1
+    return {v: Multiple(one)}

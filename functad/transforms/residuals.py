@@ -1,0 +1,120 @@
+"""Residuals that need not be kept: what costs less to compute again, from those that are kept, than to store and to load.
+
+A product, a comparison, a mask of residuals is computed again by whoever needs it; a sine is kept. Where the Program is a loop's body, what
+is the same in every step and what the step reads are there anyway, so all that is cheaply made of them alone is not kept either. And where one
+value gives several residuals, it is kept in their place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Set
+from dataclasses import dataclass
+
+from functad.ir.dce import dce
+from functad.ir.program import Eqn, Program, Var
+from functad.ir.types import SeqType
+
+__all__ = ["without_cheap_residuals"]
+
+ARITHMETIC = ("neg", "add", "sub", "mul", "square", "integer_power", "convert", "select")
+MASKS = ("eq", "ne", "lt", "le", "gt", "ge", "bit_and", "bit_or", "bit_xor", "bit_not")
+CHEAP = frozenset((*ARITHMETIC, *MASKS, "broadcast", "iota", "reshape"))
+"""Primitives that take a few cycles an element at most."""
+
+AT_MOST = 4
+"""So many equations may stand for one residual."""
+
+
+def without_cheap_residuals(forward: Program, outputs: int, consts: int = 0, elements: int = 0) -> tuple[Program, Program]:
+    """A Program (inputs) -> (outputs, residuals) with fewer residuals, and the Program from these to all of them.
+
+    The first ``consts`` inputs and the last ``elements`` cost nothing to keep: those of a loop's body that are constant, or read step by step.
+    """
+    choice = _Choice(forward, outputs, consts, elements)
+    choice.drop()
+    if choice.exchange():
+        choice.drop()
+    remade = Program(choice.kept, [e for e in forward.eqns if not choice.again.isdisjoint(e.outputs)], forward.outputs[outputs:])
+    return dce(Program(forward.inputs, forward.eqns, (*forward.outputs[:outputs], *remade.inputs), forward.name)), dce(remade)
+
+
+@dataclass
+class _Recipe:
+    """How to make a variable: the equations' results, and what these start from: what is free, and what would have to be kept."""
+
+    again: set[Var]
+    free: list[Var]
+    missing: set[Var]
+
+
+class _Choice:
+    """The residuals that are kept, and what is computed ``again``."""
+
+    def __init__(self, forward: Program, outputs: int, consts: int, elements: int) -> None:
+        self.kept = dict.fromkeys([a for a in forward.outputs[outputs:] if type(a) is Var])
+        self.again: set[Var] = set()
+        self.made_by: dict[Var, Eqn] = {v: e for e in forward.eqns for v in e.outputs}
+        self.position = {v: k for k, e in enumerate(forward.eqns) for v in e.outputs}
+        self.closed: set[Var] = set()  # made of literals alone
+        fixed = set(forward.inputs[:consts])
+        for e in forward.eqns:
+            sources = {a for a in e.inputs if type(a) is Var}
+            if sources <= self.closed:
+                self.closed.update(e.outputs)
+            elif sources <= fixed | self.closed:
+                fixed.update(e.outputs)
+        self.free = fixed.union(forward.inputs[len(forward.inputs) - elements :])
+
+    def drop(self) -> None:
+        """Drop what can be made of the others; the last ones first, since they are made of those before."""
+        for v in sorted(self.kept, key=lambda v: -self.position.get(v, -1)):
+            found = self._recipe(v)
+            if found is not None and not found.missing:
+                self._replace(v, found)
+
+    def exchange(self) -> bool:
+        """Keep a value in place of several residuals that are made of it, where it is smaller; whether that happened."""
+        made_of: dict[Var, list[tuple[Var, _Recipe]]] = {}
+        for v in self.kept:
+            found = self._recipe(v)
+            if found is not None and len(found.missing) == 1:
+                (source,) = found.missing
+                made_of.setdefault(source, []).append((v, found))
+        better = {x: uses for x, uses in made_of.items() if _bytes(x) < sum([_bytes(v) for v, _ in uses])}
+        for x, uses in better.items():
+            self.kept[x] = None
+            for v, found in uses:
+                self._replace(v, found)
+        return bool(better)
+
+    def _replace(self, var: Var, recipe: _Recipe) -> None:
+        del self.kept[var]
+        self.kept.update(dict.fromkeys(recipe.free))
+        self.again |= recipe.again
+
+    def _recipe(self, var: Var) -> _Recipe | None:
+        """How to make a residual of the others; None if that is too much."""
+        if var in self.free:
+            return None  # it costs nothing where it is
+        others: Set[Var] = self.kept.keys() - {var}
+        recipe = _Recipe(set(), [], set())
+        waiting = [var]
+        while waiting:
+            v = waiting.pop()
+            e = self.made_by.get(v)
+            if v in recipe.again or v in others:
+                continue
+            if v in self.free:
+                recipe.free.append(v)
+            elif e is None or e.primitive.name not in CHEAP:
+                recipe.missing.add(v)
+            elif len(recipe.again - self.closed) == AT_MOST:
+                return None
+            else:
+                recipe.again.add(v)
+                waiting += [a for a in e.inputs if type(a) is Var]
+        return recipe if var in recipe.again else None
+
+
+def _bytes(v: Var) -> float:
+    return float("inf") if isinstance(v.type, SeqType) else v.type.size * v.type.dtype.itemsize

@@ -1,0 +1,94 @@
+"""What loops keep for their reverse pass: not what costs less to compute again."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import functad as fd
+from functad.ir.program import Program
+from functad.transforms.programs import linearized
+from functad.transforms.residuals import without_cheap_residuals
+
+lax = fd.lax
+
+
+def forward_loop(f, *args):
+    """The loop that writes residuals, in the gradient of a function."""
+    program = fd.make_ir(fd.grad(f))(*args)
+    return next(e for e in program.eqns if e.primitive.name in ("loop", "while"))
+
+
+def kept(f, *args) -> list[str]:
+    """The types of what each step writes for the reverse pass."""
+    loop = forward_loop(f, *args)
+    carry = loop.params["carry"] if "carry" in loop.params else len(loop.inputs) - loop.params["cond_consts"] - loop.params["body_consts"]
+    return [str(t) for t in loop.params["body"].out_types[carry:]]
+
+
+def after(step, length=4):
+    return lambda x: np.sum(lax.scan(lambda c, _: (step(c), None), x, None, length=length)[0])
+
+
+STEPS = {
+    "a polynomial": (lambda c: c - 0.1 * c**3 + 0.2 * c * c, ["f64[3]"]),
+    "a sine of a product": (lambda c: np.sin(c * c), ["f64[3]", "f64[3]"]),
+    "an exponential": (lambda c: 0.1 * np.exp(c) + c * c, ["f64[3]", "f64[3]"]),
+    "a choice": (lambda c: np.where(c > 0, c * c, -c), ["f64[3]"]),
+    "a spread sum": (lambda c: c * np.sum(c), ["f64[3]", "f64[]"]),
+    "linear": (lambda c: c * 3.0 + 1.0, []),
+}
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_what_a_step_keeps(name):
+    step, expected = STEPS[name]
+    f, x = after(step), np.array([0.3, -0.2, 0.7])
+    assert sorted(kept(f, x)) == sorted(expected)
+    by_hand = x.copy()
+
+    def unrolled(x):
+        for _ in range(4):
+            x = step(x)
+        return np.sum(x)
+
+    for made in (fd.grad(f), fd.jit(fd.grad(f)), fd.grad(fd.jit(f))):
+        np.testing.assert_allclose(made(by_hand), fd.grad(unrolled)(x), rtol=1e-13)
+    np.testing.assert_allclose(fd.jit(fd.hessian(f))(x), fd.jacfwd(fd.grad(unrolled))(x), rtol=1e-11, atol=1e-13)
+
+
+def test_elements_read_and_constants_are_there_anyway():
+    def f(a, xs):
+        return np.sum(lax.scan(lambda c, x: (c * (x * x) * (a + x), None), a, xs)[0])
+
+    a, xs = 0.3, np.linspace(0.5, 1.5, 5)
+    assert kept(f, a, xs) == ["f64[]"]  # the carry: what multiplies it is made of x and a
+    for made in (fd.grad(f, (0, 1)), fd.jit(fd.grad(f, (0, 1)))):
+        found = made(a, xs)
+        np.testing.assert_allclose(found[0], np.prod(xs**2 * (a + xs)) * (1 + a * np.sum(1 / (a + xs))), rtol=1e-12)
+
+
+def test_while_loops_do_so_too():
+    def f(x):
+        return lax.while_loop(lambda s: np.sum(s * s) > 1e-6, lambda s: s - 0.2 * (s + 0.1 * s**3), x)[0]
+
+    assert kept(f, np.ones(2)) == ["f64[2]"]
+
+
+def test_what_is_costly_is_kept():
+    """Equations in a chain longer than a few, and functions that are no products."""
+
+    def chain(c):
+        for k in range(6):
+            c = (c + k) * (c - k)
+        return np.cos(c)
+
+    program = fd.make_ir(chain)(0.3)
+    forward, remade = without_cheap_residuals(linearized(program, (True,)).forward, 1)
+    assert all(e.primitive.name not in ("sin", "cos") for e in remade.eqns)
+    assert isinstance(forward, Program) and len(remade.inputs) > 1
+
+
+def test_a_residual_of_literals_is_no_residual():
+    split = linearized(fd.make_ir(lambda x: np.sum(x * 0.5) * 3.0)(np.ones(4)), (True,))
+    assert split.residual_types == ()
