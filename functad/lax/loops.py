@@ -13,7 +13,7 @@ from functad.core.capture import Leaf, as_leaf
 from functad.core.tracer import Tracer
 from functad.errors import DtypeError, ShapeError, StructureError
 from functad.lax.bodies import Body, abstract, check_carry, leaves_and_tree, promoted, trace_body, wrap
-from functad.lax.segments import run_blocks, run_segments, scan_blocks, segment_lengths
+from functad.lax.segments import run_blocks, run_checkpointed, scan_blocks
 from functad.numpy import concatenate
 from functad.primitives.convert import convert
 from functad.primitives.loop_body import bind_loop
@@ -117,7 +117,9 @@ def trace_carry(
         carry = larger
 
 
-def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], init_val: Any, checkpoint: Literal["sqrt"] | int | None = None) -> Any:
+def while_loop(
+    cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], init_val: Any, checkpoint: Literal["sqrt", "binomial"] | int | None = None
+) -> Any:
     """``val = init_val``, then ``val = body_fun(val)`` while ``cond_fun(val)``.
 
     It is differentiated in reverse mode too, with no bound on the number of steps.
@@ -151,7 +153,7 @@ def while_loop(cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], i
     if checkpoint is None:
         state, _, _ = bind_while(test.program, body.program, test.consts, body.consts, start)
     else:
-        state = run_segments(test.program, body.program, test.consts, body.consts, start, *segment_lengths(checkpoint))
+        state = run_checkpointed(test.program, body.program, test.consts, body.consts, start, checkpoint)
     return wrap(state, tree)
 
 

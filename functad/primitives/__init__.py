@@ -4,6 +4,7 @@ from functad.primitives import arithmetic as arithmetic
 from functad.primitives import bitwise as bitwise
 from functad.primitives import callback as callback
 from functad.primitives import calls as calls
+from functad.primitives import checkpointed_while as checkpointed_while
 from functad.primitives import comparison as comparison
 from functad.primitives import complex as complex
 from functad.primitives import cond as cond

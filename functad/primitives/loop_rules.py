@@ -197,7 +197,8 @@ class LoopRule:
         types = (*invariant, *select(ct, cg), *select(kt, km), *read, *stacked, *select(xt, xg))
         return trace_program(step, types), km, mask[n:]
 
-    def backward(self, residuals: Sequence[Any], cotangents: Sequence[Any]) -> Sequence[Any]:
+    def backward(self, residuals: Sequence[Any], cotangents: Sequence[Any], sums: Sequence[Any] = ()) -> Sequence[Any]:
+        """The cotangents of the active operands; those of constants are added to ``sums`` where these are given."""
         steps, references, invariant, read, stacked = self._cut_residuals(residuals)
         n = self.layout.carry
         carry_cts, y_cts = select(cotangents[:n], self.km), cotangents[n:]
@@ -208,8 +209,7 @@ class LoopRule:
         const_types, carry_types, _ = cut(self.split.in_types, sum(self.cm), sum(self.km))
         const_mask, _, x_mask = cut(in_mask, len(const_types), len(carry_types))
         first = [instantiate(c, t) for c, t, m in zip(carry_cts, carry_types, km, strict=True) if m]
-        waiting = iter(references)
-        starts = [sequence_zeros(next(waiting)) if isinstance(t, SeqType) else zeros(t) for t in const_types]
+        starts = sums or self.no_sums(references)
         state, written = bind_loop(
             body, invariant, [*first, *select(starts, const_mask)], [*read, *stacked, *[c for c in y_cts if c is not None]],
             length=self.length, steps=steps, reverse=not self.reverse,
@@ -218,6 +218,12 @@ class LoopRule:
         carry = expand(expand(state[: len(first)], km), self.km)
         xs = expand(expand(written, x_mask), self.xm)
         return select([*[None] * self.layout.dynamic, *consts, *carry, *xs], self.mask)
+
+    def no_sums(self, references: Sequence[Any]) -> list[Any]:
+        """Zeros for the cotangents of the active constants; ``references`` starts with those of them that are sequences."""
+        waiting = iter(references)
+        types = select(self.body.in_types[: len(self.cm)], self.cm)
+        return [sequence_zeros(next(waiting)) if isinstance(t, SeqType) else zeros(t) for t in types]
 
     def _cotangent_body(self, kg: Mask, yg: Mask) -> tuple[Program, Mask, Mask]:
         consts, carry = sum(self.cm), sum(self.km)
