@@ -2,13 +2,14 @@
 
 from functad.lax import checkpoint_policies as checkpoint_policies
 from functad.lax.callback import pure_callback
-from functad.lax.checkpoint import checkpoint
+from functad.lax.checkpoint import checkpoint, checkpoint_name
 from functad.lax.conditionals import cond, select, switch
 from functad.lax.loops import associative_scan, fori_loop, map, scan, while_loop
 
 __all__ = [
     "associative_scan",
     "checkpoint",
+    "checkpoint_name",
     "checkpoint_policies",
     "cond",
     "fori_loop",

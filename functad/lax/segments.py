@@ -135,9 +135,9 @@ def run_checkpointed(
     """The last carry of a while loop that saves memory in reverse mode."""
     if checkpoint == "sqrt":
         return run_segments(cond, body, cond_consts, body_consts, carry)
-    if checkpoint != "binomial" and (isinstance(checkpoint, str) or operator.index(checkpoint) < 1):
+    slots = SLOTS if checkpoint == "binomial" else 0 if isinstance(checkpoint, str) else operator.index(checkpoint)
+    if slots < 1:
         raise StructureError(f"while_loop: checkpoint={checkpoint!r}; expected 'sqrt', 'binomial' or a positive number of carries to hold")
-    slots = SLOTS if checkpoint == "binomial" else operator.index(checkpoint)
     return bind_checkpointed_while(cond, body, cond_consts, body_consts, carry, slots)[0]
 
 

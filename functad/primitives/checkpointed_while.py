@@ -32,6 +32,7 @@ from functad.primitives.indexing import gather_p
 from functad.primitives.lanes import map_over_lanes
 from functad.primitives.loop_body import bind_loop
 from functad.primitives.loop_rules import LoopRule, cut, grow, present
+from functad.primitives.remat import checkpoint_p
 from functad.primitives.rounding import floor_divide
 from functad.primitives.scatter import scatter_set_p
 from functad.primitives.selection import maximum, minimum
@@ -118,15 +119,24 @@ class CheckpointedRule:
     # -- the sweep forward --
 
     def primal(self, eqn: Eqn, ins: Sequence[Any], known: Mapping[Var, Any]) -> tuple[Sequence[Any], Sequence[Any]]:
-        for_cond, for_body, carry = cut(ins, *self.counts)
-        rows = [zeros(t) for t in self._row_types(self.kept)]
-        stride = np.int64(BLOCK) if self.kept > 1 else NEVER
-        test, body = self._strides
-        (count, stride, steps, *rest), _, _ = bind_while(
-            test, body, for_cond, [*for_cond, *for_body], [np.int64(0), stride, np.int64(0), *carry, *rows]
-        )
+        _, for_body, carry = cut(ins, *self.counts)
+        # a checkpointed call: neither do policies of calls around it save what is in it, step by step, nor derivatives of derivatives keep it
+        count, stride, steps, *rest = checkpoint_p.bind(*ins, program=self._sweep, policy=None)
         carry, rows = cut(rest, len(carry))
         return [*carry, steps], [count, stride, *select(for_body, self.consts), *rows, *self.block.residuals([steps], for_body, (), [])]
+
+    @cached_property
+    def _sweep(self) -> Program:
+        """(operands) -> (the number of rows in use, the steps between two of them, the steps taken, the last carry, the rows)."""
+        test, body = self._strides
+        stride = np.int64(BLOCK) if self.kept > 1 else NEVER
+
+        def sweep(*args: Any) -> Sequence[Any]:
+            for_cond, for_body, carry = cut(args, *self.counts)
+            rows = [zeros(t) for t in self._row_types(self.kept)]
+            return bind_while(test, body, for_cond, [*for_cond, *for_body], [np.int64(0), stride, np.int64(0), *carry, *rows])[0]
+
+        return trace_program(sweep, [*self.cond.in_types[: self.counts[0]], *self.body.in_types])
 
     def _row_types(self, n: int) -> list[ArrayType]:
         return [t.with_shape((n, *t.shape)) for t in self.state_types]
@@ -259,9 +269,9 @@ def put(rows: Any, index: Any, x: Any) -> Any:
 def split(blocks: Any, slots: Any) -> Any:
     """How many of a number of blocks (two or more) to advance before the next carry is kept, with c ``slots``, two or more, for them all.
 
-    With b(c, t) = binomial(c + t, t), c carries allow b(c, t) blocks where each is repeated at most t times, since b(c, t) = b(c, t - 1) + b(c - 1, t):
-    the first b(c, t - 1) of them still have all c slots, and one repetition less, once the others are done with. Among all such divisions, those
-    with b(c, t - 2) or more in the first part and b(c - 1, t - 1) or more in the second have the fewest repetitions in sum (Griewank and Walther).
+    With b(c, t) = binomial(c + t, t), c carries allow b(c, t) blocks where each is repeated at most t times: b(c, t) = b(c, t - 1) + b(c - 1, t),
+    and the first b(c, t - 1) of them still have all c slots, and one repetition less, once the others are done with. Among all such divisions,
+    those with b(c, t - 2) or more in the first part and b(c - 1, t - 1) or more in the second have the fewest repetitions in sum.
     """
 
     def test(blocks: Any, slots: Any, t: Any, b2: Any, b1: Any, b0: Any) -> Sequence[Any]:
