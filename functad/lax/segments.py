@@ -126,7 +126,7 @@ def checkpointed(program: Program) -> Program:
 
 
 SLOTS = 100
-"""The carries that a "binomial" while loop holds: for a million steps each is repeated twice, and for 136 million at most four times."""
+"""The carries that a "binomial" while loop holds; a million steps are then computed four times each, 136 million six times at most."""
 
 
 def run_checkpointed(
