@@ -51,7 +51,7 @@ def dots_with_no_batch_dims_saveable(primitive: str, in_types: Sequence[ArrayTyp
 class Names:
     """Decides by name: the verdict on the names listed, on other names, and on all else. Equal ones are the same policy to a cache."""
 
-    names: frozenset[str]
+    names: tuple[str, ...]
     listed: bool
     others: bool
     unnamed: bool
@@ -62,11 +62,11 @@ class Names:
         return self.listed if params["name"] in self.names else self.others
 
 
-def _names(policy: str, names: Sequence[str]) -> frozenset[str]:
+def _names(policy: str, names: Sequence[str]) -> tuple[str, ...]:
     for name in names:
         if not isinstance(name, str):
             raise StructureError(f"{policy} takes names as strings, one by one, got {name!r}; expected such as {policy}('a', 'b')")
-    return frozenset(names)
+    return tuple(sorted(set(names)))
 
 
 def save_only_these_names(*names: str) -> Policy:

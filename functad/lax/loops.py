@@ -148,8 +148,9 @@ def while_loop(
     unknown end: Heuveline and Walther, Euro-Par 2006; Wang, Moin and Iaccarino, SIAM J. Sci. Comput. 31 (2009); Stumm and Walther, SIAM J. Sci.
     Comput. 32 (2010). Those schedules need a repetition less for some n, and store a carry at nearly every step.)
 
-    Of a carry only those parts are held that the recomputation of other steps needs: neither sums nor results that are only written to. Forward mode
-    over reverse mode (`hessian`), and reverse mode over forward mode, need no more; reverse mode over reverse mode holds the residuals of all steps.
+    Of a carry only those parts are held that the recomputation of other steps needs: neither sums nor results that are only written to. Higher
+    derivatives, forward over reverse or reverse over reverse, hold no more; but with `vmap` between two reverse modes (`jacrev` of `jacrev`),
+    residuals of all steps are held.
 
     Examples
     --------

@@ -21,6 +21,7 @@ from functad.primitives import loop as loop
 from functad.primitives import powers as powers
 from functad.primitives import reductions as reductions
 from functad.primitives import remat as remat
+from functad.primitives import reversible as reversible
 from functad.primitives import rounding as rounding
 from functad.primitives import scatter as scatter
 from functad.primitives import selection as selection

@@ -32,7 +32,7 @@ from functad.primitives.indexing import gather_p
 from functad.primitives.lanes import map_over_lanes
 from functad.primitives.loop_body import bind_loop
 from functad.primitives.loop_rules import LoopRule, cut, grow, present
-from functad.primitives.remat import checkpoint_p
+from functad.primitives.reversible import FirstResults, PullbackOf, reversible_p
 from functad.primitives.rounding import floor_divide
 from functad.primitives.scatter import scatter_set_p
 from functad.primitives.selection import maximum, minimum
@@ -76,20 +76,29 @@ def as_program(cond: Program, body: Program, cond_consts: int, body_consts: int)
     return made  # type: ignore[no-any-return]
 
 
+def as_call(program: Program, slots: int) -> Program:
+    """The Program that is one ``checkpointed_while`` equation."""
+    params = {"program": program, "slots": slots}
+    made = derived(program, ("call", slots), lambda: trace_program(lambda *args: checkpointed_while_p.bind(*args, **params), program.in_types))
+    return made  # type: ignore[no-any-return]
+
+
 # -- the linear rule --------------------------------------------------------------------------------------------------------------------
 
 
 class CheckpointedRule:
-    """Residuals are the carries kept by the sweep forward, as far as recomputing the steps needs them, and how far it went."""
+    """Residuals are the operands, the carries kept by the sweep forward, as far as recomputing the steps needs them, and how far it went."""
 
     active = True
 
     def __init__(self, program: Program, slots: int, mask: Mask) -> None:
+        self.call = as_call(program, slots)
         (loop_eqn,) = program.eqns
         p = loop_eqn.params
         self.cond, self.body, self.slots, self.kept = p["cond"], p["body"], slots, kept_slots(slots)
         self.counts = p["cond_consts"], p["body_consts"]
         self.conditions, self.cm, self.start = [tuple(m) for m in cut(mask, *self.counts)]
+        self.moving = (*[False] * self.counts[0], *self.cm, *self.start)
         n = len(self.start)
         loop = {"body": self.body, "length": None, "reverse": False, "consts": len(self.cm), "carry": n}
         self.km = LoopRule((), loop, (False, *self.cm, *self.start)).km
@@ -119,22 +128,24 @@ class CheckpointedRule:
     # -- the sweep forward --
 
     def primal(self, eqn: Eqn, ins: Sequence[Any], known: Mapping[Var, Any]) -> tuple[Sequence[Any], Sequence[Any]]:
-        _, for_body, carry = cut(ins, *self.counts)
-        # a checkpointed call: neither do policies of calls around it save what is in it, step by step, nor derivatives of derivatives keep it
-        count, stride, steps, *rest = checkpoint_p.bind(*ins, program=self._sweep, policy=None)
-        carry, rows = cut(rest, len(carry))
-        return [*carry, steps], [count, stride, *select(for_body, self.consts), *rows, *self.block.residuals([steps], for_body, (), [])]
+        n = len(eqn.outputs)
+        outs = reversible_p.bind(*ins, program=self._sweep, reverse=FirstResults(self.call))
+        fixed = self.block.residuals([outs[n - 1]], cut(ins, *self.counts)[1], (), [])[1:]
+        return outs[:n], [*ins, *outs[n - 1 :], *fixed]
 
     @cached_property
     def _sweep(self) -> Program:
-        """(operands) -> (the number of rows in use, the steps between two of them, the steps taken, the last carry, the rows)."""
+        """(operands) -> (the last carry, the steps taken, the rows in use, the steps between two of them, the rows)."""
         test, body = self._strides
         stride = np.int64(BLOCK) if self.kept > 1 else NEVER
 
         def sweep(*args: Any) -> Sequence[Any]:
             for_cond, for_body, carry = cut(args, *self.counts)
             rows = [zeros(t) for t in self._row_types(self.kept)]
-            return bind_while(test, body, for_cond, [*for_cond, *for_body], [np.int64(0), stride, np.int64(0), *carry, *rows])[0]
+            first = [np.int64(0), stride, np.int64(0), *carry, *rows]
+            (count, distance, steps, *rest), _, _ = bind_while(test, body, for_cond, [*for_cond, *for_body], first)
+            carry, rows = cut(rest, len(carry))
+            return [*carry, steps, count, distance, *rows]
 
         return trace_program(sweep, [*self.cond.in_types[: self.counts[0]], *self.body.in_types])
 
@@ -175,9 +186,10 @@ class CheckpointedRule:
         state = [INDEX, INDEX, INDEX, *carry, *self._row_types(kept)]
         return trace_program(goes_on, [*for_cond, *state]), trace_program(stride_on, [*for_cond, *for_body, *state])
 
-    def _cut_residuals(self, residuals: Sequence[Any]) -> tuple[Any, Any, list[Any], list[Any], Any, list[Any]]:
-        (count, stride), consts, rows, (steps,), fixed = cut(residuals, 2, sum(self.consts), sum(self.needed), 1)
-        return count, stride, consts, rows, steps, fixed
+    def _cut_residuals(self, residuals: Sequence[Any]) -> tuple[list[Any], tuple[Any, Any, Any], list[Any], list[Any]]:
+        """The constants, the steps with rows in use and their distance, the rows, and what is the same in every step."""
+        _, for_body, _, (steps, count, stride), rows, fixed = cut(residuals, *self.counts, len(self.start), 3, sum(self.needed))
+        return select(for_body, self.consts), (steps, count, stride), rows, fixed
 
     def _fixed_types(self) -> list[ArrayType]:
         """The types of the residuals that are the same in every step."""
@@ -191,7 +203,7 @@ class CheckpointedRule:
     # -- tangents: once more from the start --
 
     def forward(self, residuals: Sequence[Any], tangents: Sequence[Any]) -> Sequence[Any]:
-        _, _, consts, rows, steps, fixed = self._cut_residuals(residuals)
+        consts, (steps, _, _), rows, fixed = self._cut_residuals(residuals)
         const_dots, carry_dots = cut(expand(tangents[sum(self.conditions) :], (*self.cm, *self.start)), len(self.cm))
         given = present(select(const_dots, self.cm))
         const_dots = [t for t in const_dots if t is not None]
@@ -215,16 +227,26 @@ class CheckpointedRule:
     # -- the way back --
 
     def backward(self, residuals: Sequence[Any], cotangents: Sequence[Any]) -> Sequence[Any]:
-        count, stride, consts, rows, steps, fixed = self._cut_residuals(residuals)
         cts = [instantiate(c, t) for c, t in zip(select(cotangents[:-1], self.km), self.carry_types, strict=True)]
-        sums = self.block.no_sums(fixed)
-        more = (0, self.slots + 1 - self.kept, 0)
-        rows = [pad(r, type_of(r).dtype.type(0), [more] + [(0, 0, 0)] * (type_of(r).ndim - 1)) for r in rows]
-        starts = mul(iota((self.slots + 1,), np.int64, 0), stride)
+        made = derived(self.call, ("way back", self.moving), lambda: self._way_back([type_of(x) for x in (*residuals, *cts)]))
+        return [*[None] * sum(self.conditions), *reversible_p.bind(*residuals, *cts, **made)]
+
+    def _way_back(self, types: Sequence[ArrayType]) -> dict[str, Any]:
+        """A call (residuals, cotangents of the moving carry) -> cotangents of the moving operands."""
         test, body = self._actions
-        found, _, _ = bind_while(test, body, (), [*consts, *fixed], [steps, sub(count, 1), starts, *rows, *cts, *sums])
-        _, cts, sums = cut(found, 3 + len(rows), len(cts))
-        return [*[None] * sum(self.conditions), *sums, *select(expand(cts, self.km), self.start)]
+
+        def back(*args: Any) -> Sequence[Any]:
+            residuals, cts = cut(args, len(types) - len(self.carry_types))
+            consts, (steps, count, stride), rows, fixed = self._cut_residuals(residuals)
+            more = (0, self.slots + 1 - self.kept, 0)
+            rows = [pad(r, type_of(r).dtype.type(0), [more] + [(0, 0, 0)] * (type_of(r).ndim - 1)) for r in rows]
+            starts = mul(iota((self.slots + 1,), np.int64, 0), stride)
+            carry = [steps, sub(count, 1), starts, *rows, *cts, *self.block.no_sums(fixed)]
+            found, _, _ = bind_while(test, body, (), [*consts, *fixed], carry)
+            _, cts, sums = cut(found, 3 + len(rows), len(cts))
+            return [*sums, *select(expand(cts, self.km), self.start)]
+
+        return {"program": trace_program(back, types), "reverse": PullbackOf(self.call, self.moving, (*self.km, False))}
 
     @cached_property
     def _actions(self) -> tuple[Program, Program]:

@@ -11,7 +11,7 @@ import pytest
 
 import functad as fd
 from functad.core.seq import Seq
-from functad.errors import StructureError
+from functad.errors import LinearityError, StructureError
 from functad.primitives.checkpointed_while import BLOCK, kept_slots
 from functad.primitives.checkpointed_while import split as split_of
 
@@ -146,6 +146,33 @@ def test_other_dtypes(dtype) -> None:
         np.testing.assert_allclose(got, expected, rtol=1e-5 if dtype is np.float32 else 1e-12)
 
 
+def test_a_pullback_is_linear() -> None:
+    x = np.array([0.1, 0.7])
+    back = fd.vjp(lambda x: counted(3)(x, 40), x)[1]
+    for wrap in (lambda f: f, fd.jit):
+        (got,) = wrap(fd.linear_transpose(lambda c: back(c)[0], x))(x)
+        np.testing.assert_allclose(got, fd.jvp(lambda x: counted(None)(x, 40), (x,), (x,))[1], rtol=1e-11)
+    with pytest.raises(LinearityError):
+        fd.linear_transpose(lambda x: counted(3)(x, 40), x)(x)
+
+
+def test_second_derivatives_of_mapped_loops() -> None:
+    f = make(5)
+    points = np.array([0.4, 0.1, 2.5])
+
+    def penalty(f):
+        return lambda a: np.sum(fd.vmap(fd.grad(f))(a) ** 2) + np.sum(fd.vmap(f)(a))
+
+    expected = [fd.grad(lambda a: fd.grad(plain)(a) ** 2 + plain(a))(a) for a in points]
+    np.testing.assert_allclose(fd.grad(penalty(f))(points), expected, rtol=1e-10)
+    np.testing.assert_allclose(fd.jit(fd.grad(penalty(f)))(points), expected, rtol=1e-10)
+    xs = np.array([0.3, 0.9])
+    for outer, inner in ((fd.jacrev, fd.jacrev), (fd.jacrev, fd.jacfwd), (fd.jacfwd, fd.jacrev)):
+        jacobians = [outer(inner(lambda x, c=c: counted(c)(x, 40))) for c in (5, None)]
+        np.testing.assert_allclose(jacobians[0](xs), jacobians[1](xs), rtol=1e-10, atol=1e-300)
+        np.testing.assert_allclose(fd.jit(jacobians[0])(xs), jacobians[1](xs), rtol=1e-10, atol=1e-300)
+
+
 def test_empty_state() -> None:
     def f(x):
         return np.sum(fd.lax.while_loop(lambda v: v[0] < 40, lambda v: (v[0] + 1, np.sin(v[1])), (0, x), checkpoint=2)[1])
@@ -211,9 +238,28 @@ def test_only_what_steps_are_recomputed_from_is_held() -> None:
         return np.sum(x) + total + np.sum(path**2)
 
     shapes = sorted([np.shape(r) for r in residuals_of(f, np.ones(3)) if np.ndim(r)])
-    assert shapes == [(4,), (4, 3), (1000,)]  # rows of i and x; the path's derivative at the end needs the path itself
+    # rows of i and x; the first carry; and the derivative of the square needs the path itself
+    assert shapes == sorted([(4,), (4, 3), (3,), (1000,), (1000,)])
     gradient = fd.grad(f)(np.ones(3))
     np.testing.assert_allclose(fd.jit(fd.grad(f))(np.ones(3)), gradient, rtol=1e-12)
+
+
+def test_second_derivatives_hold_no_more() -> None:
+    def gradient(checkpoint, n):
+        return fd.grad(lambda x: np.sum(counted(checkpoint)(x, n) ** 2))
+
+    x = np.linspace(0.1, 0.9, 3)
+    for transform in (lambda f: f, lambda f: fd.grad(lambda x: np.sum(f(x)))):  # second and third derivatives
+        sizes = set()
+        for n in (100, 3000):
+            residuals = residuals_of(transform(gradient(5, n)), x)
+            assert not any(isinstance(r, Seq) for r in residuals)
+            sizes.add(tuple([np.shape(r) for r in residuals]))
+        assert len(sizes) == 1
+    for product in (fd.vhp, fd.hvp):
+        for wrap in (lambda f: f, fd.jit):
+            got, expected = [wrap(lambda x, c=c: product(lambda x: np.sum(counted(c)(x, 300) ** 2), (x,), (x,)))(x) for c in (5, None)]
+            np.testing.assert_allclose(got, expected, rtol=1e-9, atol=1e-300)
 
 
 def test_a_linear_body_needs_no_carries() -> None:
