@@ -85,9 +85,9 @@ class CheckpointRule:
             program = _without_jit(program)
         self.split = linearized(program, mask)
         forward, self.outputs = self.split.forward, len(program.outputs)
-        policy = self.policy or (lambda primitive, in_types, params: False)
         residuals = [k >= self.outputs for k in range(len(forward.outputs))]
-        made = divide(forward, residuals, policy, saveable(forward, policy).difference(forward.inputs))
+        save = frozenset() if self.policy is None else saveable(forward, self.policy) - set(forward.inputs)
+        made = divide(forward, residuals, self.policy, save)
         self.again = made.again
         self.operands = [i for i, read in enumerate(made.reads) if read]
         # of the equations that compute residuals, the first run needs those that give what is saved; where nothing is, none

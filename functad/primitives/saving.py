@@ -6,7 +6,7 @@ is a loop over what was saved; the branches of a choice share slots for what the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from typing import Any, NamedTuple
 
 from functad.core.evaluator import run_program
@@ -17,7 +17,7 @@ from functad.ir.types import ArrayType, seq_type
 from functad.primitives.cond import blank, shared_slots
 from functad.primitives.loop_body import Layout, stacked_type
 from functad.primitives.loop_rules import dependent_on, grow
-from functad.transforms.programs import select, trace_program
+from functad.transforms.programs import derived, select, trace_program
 
 __all__ = ["CONTROL", "Division", "Policy", "divide", "first_run", "saveable"]
 
@@ -44,8 +44,8 @@ class Division(NamedTuple):
     """What is saved: variables of the Program, or of an equation that stands for one of it in the first run."""
 
 
-def divide(program: Program, wanted: Mask, policy: Policy, save: set[Var]) -> Division:
-    """The wanted outputs from the inputs and from what of ``save`` they need; all else is computed again."""
+def divide(program: Program, wanted: Mask, policy: Policy | None, save: Set[Var] = frozenset()) -> Division:
+    """The wanted outputs from the inputs and from what of ``save`` they need; all else is computed again. Without a policy, all of it is."""
     needed: set[Atom] = {a for a in select(program.outputs, wanted) if type(a) is Var}
     saved: dict[Var, None] = {}
     first, again = [], []
@@ -98,8 +98,12 @@ def _keeping(program: Program, outputs: Mask) -> Program:
 # -- what is accepted -------------------------------------------------------------------------------------------------------------------
 
 
-def saveable(program: Program, policy: Policy) -> set[Var]:
+def saveable(program: Program, policy: Policy) -> Set[Var]:
     """The variables that the policy accepts; a loop's or a choice's results are those of the equations in it that give them."""
+    return derived(program, ("saveable", policy), lambda: _saveable(program, policy))  # type: ignore[no-any-return]
+
+
+def _saveable(program: Program, policy: Policy) -> Set[Var]:
     found: set[Var] = set()
     for eqn in program.eqns:
         name = eqn.primitive.name
@@ -118,7 +122,7 @@ def saveable(program: Program, policy: Policy) -> set[Var]:
     return found
 
 
-def _saveable_in_loop(body: Program, consts: int, carry: int, policy: Policy) -> set[Var]:
+def _saveable_in_loop(body: Program, consts: int, carry: int, policy: Policy) -> Set[Var]:
     """Neither what every step would save again, nor what it reads step by step: that is there already."""
     return (saveable(body, policy) & dependent_on(body, body.inputs[consts:])) - set(body.inputs[consts + carry :])
 
@@ -155,9 +159,9 @@ def _again(eqn: Eqn, wanted: Mask) -> Eqn:
     return Eqn(eqn.primitive, eqn.inputs, eqn.params, outputs, eqn.loc)
 
 
-def _divided(eqn: Eqn, wanted: Mask, policy: Policy) -> Parts:
+def _divided(eqn: Eqn, wanted: Mask, policy: Policy | None) -> Parts:
     rule = _DIVIDE.get(eqn.primitive.name)
-    return None if rule is None else rule(eqn, wanted, policy)
+    return None if rule is None or policy is None else rule(eqn, wanted, policy)
 
 
 def _divide_body(body: Program, consts: int, carry: Mask, written: Mask, policy: Policy) -> tuple[Division, Mask]:
