@@ -70,7 +70,7 @@ def run(seconds: float) -> Iterator[Result]:
     for loop, checkpoint in (("scan", "sqrt"), ("while", "sqrt"), ("while", "binomial")):
         (time_with, with_them), (time_without, without) = [in_new_process(loop, kind) for kind in (checkpoint, "none")]
         yield Result(
-            f"{STEPS:,} steps of {STATE} floats, {loop}, {checkpoint}",
+            f"gradient: {STEPS:,} x {STATE}, {loop}, {checkpoint}",
             time_with,
             "all steps kept",
             time_without,
