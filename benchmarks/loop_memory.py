@@ -22,18 +22,33 @@ LIMIT = 64
 """Megabytes above those of a short loop."""
 
 
-def measure(checkpoint: str | None) -> tuple[float, float]:
+def by_scan(y: Any, steps: int, checkpoint: str | None) -> Any:
+    """A number of steps known when the loop is traced."""
+    return np.sum(fd.lax.scan(lambda y, _: (step(y), None), y, length=steps, checkpoint=checkpoint)[0])
+
+
+def by_while(y: Any, steps: Any, checkpoint: str | None) -> Any:
+    """A number of steps that only the loop finds out."""
+    return np.sum(fd.lax.while_loop(lambda v: v[0] < steps, lambda v: (v[0] + 1, step(v[1])), (0, y), checkpoint=checkpoint)[1])
+
+
+def step(y: Any) -> Any:
+    """One step."""
+    return y + 1e-3 * np.sin(y)
+
+
+LOOPS = {"scan": by_scan, "while": by_while}
+
+
+def measure(loop: str, checkpoint: str | None) -> tuple[float, float]:
     """Seconds, and the growth of this process's peak in MB from a short loop to the long one; both run the same code."""
-
-    def final(y: Any, steps: int) -> Any:
-        return np.sum(fd.lax.scan(lambda y, _: (y + 1e-3 * np.sin(y), None), y, length=steps, checkpoint=checkpoint)[0])
-
+    static = (1, 2) if loop == "scan" else 2
+    gradient = fd.jit(fd.grad(LOOPS[loop]), static_argnums=static)
     y = np.linspace(-1.0, 1.0, STATE)
-    gradient = fd.jit(fd.grad(final), static_argnums=1)
-    gradient(y, STEPS // 100)
+    gradient(y, STEPS // 100, checkpoint)
     before = peak()
     start = time.perf_counter()
-    gradient(y, STEPS)
+    gradient(y, STEPS, checkpoint)
     return time.perf_counter() - start, peak() - before
 
 
@@ -50,26 +65,28 @@ def peak() -> float:
 
 
 def run(seconds: float) -> Iterator[Result]:
-    """One line: with checkpoints, beside without them."""
+    """A line for each kind of loop: with checkpoints, beside without them."""
     del seconds
-    (time_with, with_them), (time_without, without) = [in_new_process(kind) for kind in ("sqrt", "none")]
-    yield Result(
-        f"gradient of {STEPS:,} steps of {STATE} floats",
-        time_with,
-        "all steps kept",
-        time_without,
-        None,
-        f"{with_them:.0f} MB, else {without:.0f} MB",
-        {f"within {LIMIT} MB": with_them <= LIMIT},
-    )
+    for loop, checkpoint in (("scan", "sqrt"), ("while", "sqrt"), ("while", "binomial")):
+        (time_with, with_them), (time_without, without) = [in_new_process(loop, kind) for kind in (checkpoint, "none")]
+        yield Result(
+            f"gradient: {STEPS:,} x {STATE}, {loop}, {checkpoint}",
+            time_with,
+            "all steps kept",
+            time_without,
+            None,
+            f"{with_them:.1f} MB, else {without:.0f} MB",
+            {f"within {LIMIT} MB": with_them <= LIMIT},
+        )
 
 
-def in_new_process(kind: str) -> tuple[float, float]:
+def in_new_process(loop: str, checkpoint: str) -> tuple[float, float]:
     """`measure` where nothing else has used memory."""
-    done = subprocess.run([sys.executable, "-m", "benchmarks.loop_memory", kind], check=True, capture_output=True, text=True)
+    command = [sys.executable, "-m", "benchmarks.loop_memory", loop, checkpoint]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
     seconds, megabytes = map(float, done.stdout.split())
     return seconds, megabytes
 
 
 if __name__ == "__main__":
-    print(*measure(None if sys.argv[1] == "none" else sys.argv[1]))
+    print(*measure(sys.argv[1], None if sys.argv[2] == "none" else sys.argv[2]))

@@ -20,7 +20,7 @@ from functad.api.linear import jvp, linear_transpose, linearize, vjp
 from functad.api.programs import eval_shape, make_ir
 from functad.api.vectorize import vmap
 from functad.lax.callback import pure_callback
-from functad.lax.checkpoint import checkpoint
+from functad.lax.checkpoint import checkpoint, checkpoint_name
 from functad.lax.stops import stop_gradient
 from functad.numpy.updates import at
 from functad.tree import tree_map
@@ -31,6 +31,7 @@ __version__ = VERSION
 __all__ = [
     "at",
     "checkpoint",
+    "checkpoint_name",
     "custom_jvp",
     "custom_vjp",
     "eval_shape",

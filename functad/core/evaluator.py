@@ -76,7 +76,7 @@ def python_function(program: Program) -> Callable[..., tuple[Any, ...]]:
         operands = [read(a) for a in eqn.inputs] + [f"{k}={constant(v)}" for k, v in eqn.params.items()]
         for v in eqn.outputs:
             names[v] = f"x{len(names)}"
-        results = ", ".join([names[v] for v in eqn.outputs]) + ("," if eqn.primitive.multiple_results else "")
+        results = f"({''.join([names[v] + ', ' for v in eqn.outputs])})" if eqn.primitive.multiple_results else names[eqn.outputs[0]]
         lines.append(f"    {results} = {constant(eqn.primitive.evaluate)}({', '.join(operands)})")
     lines.append(f"    return ({''.join([read(a) + ', ' for a in program.outputs])})")
     exec("\n".join(lines), scope)

@@ -8,10 +8,11 @@ from typing import Any
 
 from functad.errors import StructureError
 from functad.lax.bodies import abstract, leaves_and_tree, trace_body, wrap
-from functad.primitives.remat import Policy, checkpoint_p
+from functad.primitives.remat import checkpoint_p, name_p
+from functad.primitives.saving import Policy
 from functad.tree import unflatten
 
-__all__ = ["checkpoint"]
+__all__ = ["checkpoint", "checkpoint_name"]
 
 
 def checkpoint(f: Callable[..., Any], policy: Policy | None = None) -> Callable[..., Any]:
@@ -26,7 +27,9 @@ def checkpoint(f: Callable[..., Any], policy: Policy | None = None) -> Callable[
         The function.
     policy
         What to save beside the arguments: ``policy(primitive, in_types, params)`` says, of each equation, whether its results are saved and not
-        computed again. ``fd.lax.checkpoint_policies`` has ``nothing_saveable`` (what None stands for), ``dots_saveable`` and ``everything_saveable``.
+        computed again. It is asked about what is inside loops, branches and jitted functions, too; what it accepts in the body of a loop is saved
+        at each step. ``fd.lax.checkpoint_policies`` has ``nothing_saveable`` (what None stands for), ``dots_saveable``, policies by name
+        (`checkpoint_name`) and others.
 
     Examples
     --------
@@ -37,6 +40,16 @@ def checkpoint(f: Callable[..., Any], policy: Policy | None = None) -> Callable[
     >>> fd.grad(lambda w: np.sum(layer(w, np.ones(2))))(np.zeros((2, 2)))
     array([[1., 1.],
            [1., 1.]])
+
+    A value with a name, in the body of a loop: the sine is computed once a step, the rest again.
+
+    >>> def step(c, x):
+    ...     return fd.checkpoint_name(np.sin(c), "sine") * x, None
+    >>> f = fd.checkpoint(
+    ...     lambda a: fd.lax.scan(step, a, np.ones(9))[0], policy=fd.lax.checkpoint_policies.save_only_these_names("sine")
+    ... )
+    >>> fd.grad(f)(0.0)
+    np.float64(1.0)
     """
     if policy is not None and not callable(policy):
         raise StructureError(
@@ -57,3 +70,27 @@ def checkpoint(f: Callable[..., Any], policy: Policy | None = None) -> Callable[
         return wrap(outs, body.tree)
 
     return wrapped
+
+
+def checkpoint_name(x: Any, name: str) -> Any:
+    """``x`` itself, with a name that policies of `checkpoint` can go by (``fd.lax.checkpoint_policies.save_only_these_names``).
+
+    Parameters
+    ----------
+    x
+        A container of arrays or numbers.
+    name
+        The name.
+
+    Examples
+    --------
+    >>> import functad as fd, numpy as np
+    >>> f = lambda x: np.sum(fd.checkpoint_name(np.sin(x), "sine") ** 2)
+    >>> g = fd.checkpoint(f, policy=fd.lax.checkpoint_policies.save_only_these_names("sine"))
+    >>> fd.grad(g)(np.zeros(2))
+    array([0., 0.])
+    """
+    if not isinstance(name, str):
+        raise StructureError(f"checkpoint_name: name={name!r}; expected a string")
+    leaves, tree = leaves_and_tree(x, "the value that checkpoint_name names: ")
+    return wrap([name_p(leaf.value, name=name) for leaf in leaves], tree)

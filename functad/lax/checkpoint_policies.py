@@ -1,18 +1,30 @@
 """Policies of ``fd.checkpoint``: which results are saved for reverse mode; all others are computed again.
 
 A policy is a function of an equation (the name of its primitive, the types of its operands, its params), as ``fd.make_ir`` prints them; it returns
-whether to save the equation's results. Calls of jitted functions are seen through. A loop or a branch is one equation: its results are saved as a
-whole or computed again as a whole.
+whether to save the equation's results. It is asked about the equations in the bodies of loops, in branches, and in jitted functions, but not about
+these as such: what it accepts in a loop's body is saved at each step. `checkpoint_name` gives a value a name that a policy can go by.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from functad.errors import StructureError
 from functad.ir.types import ArrayType
+from functad.primitives.saving import Policy
 
-__all__ = ["dots_saveable", "everything_saveable", "nothing_saveable"]
+__all__ = [
+    "dots_saveable",
+    "dots_with_no_batch_dims_saveable",
+    "everything_saveable",
+    "nothing_saveable",
+    "save_any_names_but_these",
+    "save_anything_except_these_names",
+    "save_from_both_policies",
+    "save_only_these_names",
+]
 
 
 def nothing_saveable(primitive: str, in_types: Sequence[ArrayType], params: Mapping[str, Any]) -> bool:
@@ -28,3 +40,61 @@ def everything_saveable(primitive: str, in_types: Sequence[ArrayType], params: M
 def dots_saveable(primitive: str, in_types: Sequence[ArrayType], params: Mapping[str, Any]) -> bool:
     """Save the results of matrix products, which cost much and are small for what they cost; compute the rest again."""
     return primitive == "dot_general"
+
+
+def dots_with_no_batch_dims_saveable(primitive: str, in_types: Sequence[ArrayType], params: Mapping[str, Any]) -> bool:
+    """Save the results of matrix products without batch axes (those with weights), but not of batches of products (such as attention's scores)."""
+    return primitive == "dot_general" and params["batch"] == ((), ())
+
+
+@dataclass(frozen=True)
+class Names:
+    """Decides by name: the verdict on the names listed, on other names, and on all else. Equal ones are the same policy to a cache."""
+
+    names: tuple[str, ...]
+    listed: bool
+    others: bool
+    unnamed: bool
+
+    def __call__(self, primitive: str, in_types: Sequence[ArrayType], params: Mapping[str, Any]) -> bool:
+        if primitive != "name":
+            return self.unnamed
+        return self.listed if params["name"] in self.names else self.others
+
+
+def _names(policy: str, names: Sequence[str]) -> tuple[str, ...]:
+    for name in names:
+        if not isinstance(name, str):
+            raise StructureError(f"{policy} takes names as strings, one by one, got {name!r}; expected such as {policy}('a', 'b')")
+    return tuple(sorted(set(names)))
+
+
+def save_only_these_names(*names: str) -> Policy:
+    """Save the values with these names (see `checkpoint_name`), and nothing else."""
+    return Names(_names("save_only_these_names", names), listed=True, others=False, unnamed=False)
+
+
+def save_any_names_but_these(*names: str) -> Policy:
+    """Save the values with a name, except these names."""
+    return Names(_names("save_any_names_but_these", names), listed=False, others=True, unnamed=False)
+
+
+def save_anything_except_these_names(*names: str) -> Policy:
+    """Save everything, named or not, except the values with these names."""
+    return Names(_names("save_anything_except_these_names", names), listed=False, others=True, unnamed=True)
+
+
+@dataclass(frozen=True)
+class Either:
+    """Accepts what one of two policies accepts."""
+
+    one: Policy
+    other: Policy
+
+    def __call__(self, primitive: str, in_types: Sequence[ArrayType], params: Mapping[str, Any]) -> bool:
+        return self.one(primitive, in_types, params) or self.other(primitive, in_types, params)
+
+
+def save_from_both_policies(policy_1: Policy, policy_2: Policy) -> Policy:
+    """Save what either of two policies saves."""
+    return Either(policy_1, policy_2)

@@ -14,13 +14,14 @@ from functad.errors import StructureError
 from functad.ir.program import Program
 from functad.ir.types import array_type
 from functad.numpy import concatenate
+from functad.primitives.checkpointed_while import bind_checkpointed_while
 from functad.primitives.loop_body import bind_loop
 from functad.primitives.loop_rules import cut
 from functad.primitives.remat import checkpoint_p
 from functad.primitives.while_loop import bind_while
 from functad.transforms.programs import trace_program
 
-__all__ = ["run_blocks", "run_segments", "scan_blocks", "segment_lengths"]
+__all__ = ["run_blocks", "run_checkpointed", "scan_blocks"]
 
 RADIX = 16
 """Segments of a segment in a "binomial" scan: r at each of log n / log r levels keep r log n / log r carries, and each step is computed once a level.
@@ -125,19 +126,24 @@ def checkpointed(program: Program) -> Program:
 # -- while ------------------------------------------------------------------------------------------------------------------------------
 
 
-def segment_lengths(checkpoint: str | int) -> tuple[int, int]:
-    """The steps of the first segment of a while loop, and how many more each further one has."""
-    if checkpoint == "sqrt":
-        return 1, 1
-    if isinstance(checkpoint, str) or operator.index(checkpoint) < 1:
-        raise StructureError(f"while_loop: checkpoint={checkpoint!r}; expected 'sqrt' or a positive number of steps in a segment")
-    return operator.index(checkpoint), 0
+SLOTS = 100
+"""The carries that a "binomial" while loop holds; a million steps are then computed four times each, 136 million six times at most."""
 
 
-def run_segments(
-    cond: Program, body: Program, cond_consts: Sequence[Any], body_consts: Sequence[Any], carry: Sequence[Any], first: int, growth: int
+def run_checkpointed(
+    cond: Program, body: Program, cond_consts: Sequence[Any], body_consts: Sequence[Any], carry: Sequence[Any], checkpoint: str | int
 ) -> list[Any]:
-    """The last carry of a while loop that runs in checkpointed segments.
+    """The last carry of a while loop that saves memory in reverse mode."""
+    if checkpoint == "sqrt":
+        return run_segments(cond, body, cond_consts, body_consts, carry)
+    slots = SLOTS if checkpoint == "binomial" else 0 if isinstance(checkpoint, str) else operator.index(checkpoint)
+    if slots < 1:
+        raise StructureError(f"while_loop: checkpoint={checkpoint!r}; expected 'sqrt', 'binomial' or a positive number of carries to hold")
+    return bind_checkpointed_while(cond, body, cond_consts, body_consts, carry, slots)[0]
+
+
+def run_segments(cond: Program, body: Program, cond_consts: Sequence[Any], body_consts: Sequence[Any], carry: Sequence[Any]) -> list[Any]:
+    """The last carry of a while loop that runs in checkpointed segments of one step, two steps, three steps, ...
 
     The outer loop carries the length of the next segment; the loop of a segment also stops after that many steps.
     """
@@ -168,9 +174,9 @@ def run_segments(
 
     def outer_step(*args: Any) -> list[Any]:
         consts, (limit,), state = cut(args, len(for_cond) + len(for_body), 1)
-        return [limit + growth, *checkpoint_p.bind(*consts, limit, *state, program=made, policy=None)]
+        return [limit + 1, *checkpoint_p.bind(*consts, limit, *state, program=made, policy=None)]
 
     outer_cond = trace_program(outer_test, [*for_cond, counter, *state_types])
     outer_body = trace_program(outer_step, [*for_cond, *for_body, counter, *state_types])
-    state, _, _ = bind_while(outer_cond, outer_body, cond_consts, [*cond_consts, *body_consts], [np.int64(first), *carry])
+    state, _, _ = bind_while(outer_cond, outer_body, cond_consts, [*cond_consts, *body_consts], [np.int64(1), *carry])
     return state[1:]

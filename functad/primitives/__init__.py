@@ -4,6 +4,7 @@ from functad.primitives import arithmetic as arithmetic
 from functad.primitives import bitwise as bitwise
 from functad.primitives import callback as callback
 from functad.primitives import calls as calls
+from functad.primitives import checkpointed_while as checkpointed_while
 from functad.primitives import comparison as comparison
 from functad.primitives import complex as complex
 from functad.primitives import cond as cond
@@ -20,6 +21,7 @@ from functad.primitives import loop as loop
 from functad.primitives import powers as powers
 from functad.primitives import reductions as reductions
 from functad.primitives import remat as remat
+from functad.primitives import reversible as reversible
 from functad.primitives import rounding as rounding
 from functad.primitives import scatter as scatter
 from functad.primitives import selection as selection

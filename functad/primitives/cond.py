@@ -20,7 +20,7 @@ from functad.primitives.loop_rules import at_zero, present, sequences
 from functad.transforms.programs import batch_of, derived, expand, jvp_of, linearized, select, trace_program
 from functad.transforms.transpose import linear_variables
 
-__all__ = ["cond_p"]
+__all__ = ["blank", "cond_p", "shared_slots"]
 
 Mask = tuple[bool, ...]
 
@@ -55,6 +55,21 @@ def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, branches: tuple[Pro
     return outs[:n], expand(outs[n:], force)
 
 
+def shared_slots(types: Sequence[Sequence[ArrayType]]) -> tuple[list[ArrayType], list[list[int]]]:
+    """The types of slots that hold what any one of several branches leaves, and for each branch the slots that it uses."""
+    slots: list[ArrayType] = []
+    places = []
+    for own in types:
+        taken: list[int] = []
+        for t in own:
+            free = [i for i, slot in enumerate(slots) if slot is t and i not in taken]
+            if not free:
+                slots.append(t)
+            taken.append(free[0] if free else len(slots) - 1)
+        places.append(taken)
+    return slots, places
+
+
 class CondRule:
     """The linear rule of a choice: forward, tangent and backward choose again by the same index.
 
@@ -69,18 +84,8 @@ class CondRule:
         self.skip = int(mask[0])
         self.mask = mask[1:]
         self.splits = [linearized(b, mask[1:]) for b in branches]
-        self.slots: list[ArrayType] = []
-        self.places = [self._allocate(s.residual_types) for s in self.splits]
+        self.slots, self.places = shared_slots([s.residual_types for s in self.splits])
         self.forwards = [self._fill(s.forward, p) for s, p in zip(self.splits, self.places, strict=True)]
-
-    def _allocate(self, types: Sequence[ArrayType]) -> list[int]:
-        taken: list[int] = []
-        for t in types:
-            free = [i for i, slot in enumerate(self.slots) if slot is t and i not in taken]
-            if not free:
-                self.slots.append(t)
-            taken.append(free[0] if free else len(self.slots) - 1)
-        return taken
 
     def _fill(self, forward: Program, places: Sequence[int]) -> Program:
         n = len(self.branches[0].outputs)

@@ -206,7 +206,8 @@ class LoopRule:
         types = (*invariant, *select(ct, cg), *select(kt, km), *read, *stacked, *select(xt, xg))
         return trace_program(step, types), km, mask[n:]
 
-    def backward(self, residuals: Sequence[Any], cotangents: Sequence[Any]) -> Sequence[Any]:
+    def backward(self, residuals: Sequence[Any], cotangents: Sequence[Any], sums: Sequence[Any] = ()) -> Sequence[Any]:
+        """The cotangents of the active operands; those of constants are added to ``sums`` where these are given."""
         steps, references, invariant, read, stacked = self._cut_residuals(residuals)
         n = self.layout.carry
         carry_cts, y_cts = select(cotangents[:n], self.km), cotangents[n:]
@@ -217,15 +218,20 @@ class LoopRule:
         const_types, carry_types, _ = self._active_types()
         const_mask, _, x_mask = cut(in_mask, len(const_types), len(carry_types))
         first = starting(carry_cts, carry_types, km, references[2])
-        sums = starting([None] * len(const_types), const_types, const_mask, references[0])
+        starts = select(sums or self.no_sums(references[0]), const_mask)
         state, written = bind_loop(
-            body, invariant, [*first, *sums], [*read, *stacked, *[c for c in y_cts if c is not None]],
+            body, invariant, [*first, *starts], [*read, *stacked, *[c for c in y_cts if c is not None]],
             length=self.length, steps=steps, reverse=not self.reverse, unroll=self.unroll,
         )  # fmt: skip
         consts = expand(expand(state[len(first) :], const_mask), self.cm)
         carry = expand(expand(state[: len(first)], km), self.km)
         xs = expand(expand(written, x_mask), self.xm)
         return select([*[None] * self.layout.dynamic, *consts, *carry, *xs], self.mask)
+
+    def no_sums(self, references: Sequence[Any]) -> list[Any]:
+        """Zeros for the cotangents of the active constants; ``references`` starts with those of them that are sequences."""
+        types = self._active_types()[0]
+        return starting([None] * len(types), types, [True] * len(types), references[: sum([isinstance(t, SeqType) for t in types])])
 
     def _cotangent_body(self, kg: Mask, yg: Mask) -> tuple[Program, Mask, Mask]:
         consts, carry = sum(self.cm), sum(self.km)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,14 +10,14 @@ import numpy as np
 from functad.core.evaluator import run_program
 from functad.core.primitive import REGISTRY, Primitive, Sample, bind_all, type_of
 from functad.core.trace import inherited_location
-from functad.ir.dce import dce
-from functad.ir.program import Atom, Eqn, Program, Var
+from functad.ir.program import Eqn, Program, Var
 from functad.ir.types import ArrayType, SeqType, array_type
 from functad.primitives.elementwise import elementwise
+from functad.primitives.saving import CONTROL, Policy, divide, first_run, saveable
 from functad.transforms.programs import batch_of, derived, expand, jvp_of, linearized, select, trace_program
 from functad.transforms.replay import Reader
 
-__all__ = ["Policy", "barrier", "checkpoint_p"]
+__all__ = ["Policy", "barrier", "checkpoint_p", "name_p"]
 
 # the identity, which common-subexpression elimination takes for something else: without it, it would find that what is computed
 # again has been computed before, and keep that
@@ -28,8 +28,12 @@ barrier = elementwise(
 )  # fmt: skip
 
 
-Policy = Callable[[str, Sequence[ArrayType], Mapping[str, Any]], bool]
-"""Whether to save the results of an equation, given its primitive's name, its operands' types and its params."""
+name_p = elementwise(
+    "name", lambda x, name: x, kinds="fciub", kernel=lambda b, x, name: x,
+    jvp=lambda t, y, x, name: t,
+    linear="jointly", transpose=lambda ct, x, name: (ct,),
+    params=({"name": "sample"},),
+)  # fmt: skip
 
 
 def _call(program: Program, args: Sequence[Any], policy: Policy | None) -> tuple[Any, ...]:
@@ -45,8 +49,11 @@ def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, program: Program, p
 
 
 def _without_jit(program: Program) -> Program:
-    """The Program with ``jit`` calls expanded: a policy is asked about what they do, not about the calls."""
+    """The Program with ``jit`` calls expanded, in bodies and branches too: a policy is asked about what they do, not about the calls."""
     jit_p = REGISTRY["jit"]
+
+    def bare(value: Any) -> Any:
+        return _without_jit(value) if type(value) is Program else tuple(map(bare, value)) if type(value) is tuple else value
 
     def run(program: Program, args: Sequence[Any]) -> list[Any]:
         read = Reader(program, args)
@@ -55,32 +62,16 @@ def _without_jit(program: Program) -> Program:
             for eqn in program.eqns:
                 at.loc = eqn.loc or around
                 ins = [read(a) for a in eqn.inputs]
-                outs = run(eqn.params["program"], ins) if eqn.primitive is jit_p else bind_all(eqn.primitive, ins, eqn.params)
-                read.write(eqn.outputs, outs)
+                if eqn.primitive is jit_p:
+                    read.write(eqn.outputs, run(eqn.params["program"], ins))
+                else:
+                    inside = eqn.primitive.name in CONTROL
+                    params = {k: bare(v) for k, v in eqn.params.items()} if inside else eqn.params
+                    read.write(eqn.outputs, bind_all(eqn.primitive, ins, params))
         return [read(a) for a in program.outputs]
 
     made = derived(program, "without jit", lambda: trace_program(lambda *args: run(program, args), program.in_types))
     return made  # type: ignore[no-any-return]
-
-
-def _split_saved(forward: Program, outputs: int, policy: Policy | None) -> tuple[list[Atom], Program]:
-    """What a policy saves of a Program (outputs, then residuals), and the Program from what was saved to the residuals.
-
-    Walking back from the residuals, operands and the results of equations that the policy accepts are saved; every other equation met is run again.
-    """
-    needed: set[Atom] = {a for a in forward.outputs[outputs:] if type(a) is Var}
-    saved: list[Var] = []
-    again: list[Eqn] = []
-    for eqn in reversed(forward.eqns):
-        if needed.isdisjoint(eqn.outputs):
-            continue
-        if policy is not None and policy(eqn.primitive.name, [a.type for a in eqn.inputs], eqn.params):
-            saved.extend([v for v in eqn.outputs if v in needed])
-        else:
-            again.append(eqn)
-            needed.update([a for a in eqn.inputs if type(a) is Var])
-    inputs = [v for v in forward.inputs if v in needed] + saved[::-1]
-    return list(inputs), Program(inputs, again[::-1], forward.outputs[outputs:])
 
 
 class CheckpointRule:
@@ -94,12 +85,14 @@ class CheckpointRule:
             program = _without_jit(program)
         self.split = linearized(program, mask)
         forward, self.outputs = self.split.forward, len(program.outputs)
-        saved, self.again = _split_saved(forward, self.outputs, self.policy)
-        self.operands = [i for i, v in enumerate(forward.inputs) if v in saved]
-        results = saved[len(self.operands) :]
+        residuals = [k >= self.outputs for k in range(len(forward.outputs))]
+        save = frozenset() if self.policy is None else saveable(forward, self.policy) - set(forward.inputs)
+        made = divide(forward, residuals, self.policy, save)
+        self.again = made.again
+        self.operands = [i for i, read in enumerate(made.reads) if read]
         # of the equations that compute residuals, the first run needs those that give what is saved; where nothing is, none
-        whole = Program(forward.inputs, forward.eqns, (*forward.outputs[: self.outputs], *results), program.name)
-        self.program = dce(whole) if results else program
+        outputs = (*forward.outputs[: self.outputs], *made.first.outputs[len(forward.outputs) :])
+        self.program = first_run(Program(forward.inputs, made.first.eqns, outputs, program.name)) if made.saved else program
 
     def primal(self, eqn: Eqn, ins: Sequence[Any], known: Mapping[Var, Any]) -> tuple[Sequence[Any], Sequence[Any]]:
         found = _call(self.program, ins, self.policy)
