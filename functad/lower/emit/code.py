@@ -161,6 +161,12 @@ class Code:
             return str(min(int(x), int(y)))
         return self.scalar.intrinsic("smin", "i64", x, y)
 
+    def maximum(self, x: str, y: str) -> str:
+        """The greater of two i64."""
+        if x[0] != "%" and y[0] != "%":
+            return str(max(int(x), int(y)))
+        return self.scalar.intrinsic("smax", "i64", x, y)
+
     # ---- memory
 
     def offset(self, type: str, pointer: str, index: str) -> str:
@@ -189,21 +195,30 @@ class Code:
     @contextmanager
     def loop(self, low: str, high: str, step: int, carried: Sequence[Carried]) -> Iterator[str]:
         """A loop that runs at least once: yields its index; what is ``carried`` goes through phi nodes."""
+        counter = Carried("i64", low)
+        with self.repeat([counter, *carried]) as again:
+            index = counter.name
+            yield index
+            counter.name = self.add(index, str(step))
+            again(self.emit(f"icmp slt i64 {counter.name}, {high}"))
+
+    @contextmanager
+    def repeat(self, carried: Sequence[Carried]) -> Iterator[Callable[[str], None]]:
+        """A loop that runs at least once; what it yields takes the condition under which it runs again, at its end."""
         before, head = self.block, self.scalar.label()
         self.start(head)
-        index = self.name()
         place = len(self.lines)
         entering = []
         for c in carried:
             entering.append((self.name(), c.name))
             c.name = entering[-1][0]
-        yield index
-        following = self.add(index, str(step))
-        again = self.emit(f"icmp slt i64 {following}, {high}")
-        phis = [f"  {index} = phi i64 [ {low}, %{before} ], [ {following}, %{self.block} ]"]
-        for c, (phi, initial) in zip(carried, entering, strict=True):
-            phis.append(f"  {phi} = phi {c.type} [ {initial}, %{before} ], [ {c.name}, %{self.block} ]")
-        self.lines[place:place] = phis
+        conditions: list[str] = []
+        yield conditions.append
+        (again,) = conditions
+        self.lines[place:place] = [
+            f"  {phi} = phi {c.type} [ {initial}, %{before} ], [ {c.name}, %{self.block} ]"
+            for c, (phi, initial) in zip(carried, entering, strict=True)
+        ]
         done = self.scalar.label()
         self.line(f"br i1 {again}, label %{head}, label %{done}")
         self.scalar.start(done)
