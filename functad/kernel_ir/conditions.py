@@ -5,30 +5,53 @@ Over the integers ``x < y`` is ``y - x - 1 >= 0``, and ``not (d >= 0)`` is ``-d 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from enum import IntEnum
 
 import numpy as np
 
 from functad.kernel_ir.nodes import Affine, AxisIndex, Compute, Const, Instr, SizeValue, Value
 from functad.kernel_ir.sizes import Poly
 
-__all__ = ["Box", "Condition", "complement", "conditions", "conjuncts"]
+__all__ = ["Box", "Condition", "Room", "bookkeeping", "complement", "conditions", "conjuncts"]
 
 Condition = Affine
 """An affine expression of loop axes and sizes that is to be at least 0."""
 
 INT64 = np.dtype(np.int64)
 
-LARGE = 16
+LARGE = 64
 """Sizes that are symbols are taken to be at least this when it is asked what can be worth it, never when it is asked what is true."""
 
 FEW = 8
-"""Fewer points than this along an axis are not worth a version of their own."""
+"""Fewer points than this along an axis are few."""
 
+
+class Room(IntEnum):
+    """How many points there are, if sizes that are symbols are large: few, or that depends on the sizes, or many."""
+
+    FEW = 0
+    UNKNOWN = 1
+    MANY = 2
 
 
 def conditions(body: Iterable[Instr]) -> dict[Value, Condition]:
     """The comparisons of a body that are affine in its axes."""
+    return _read(body)[1]
+
+
+def bookkeeping(body: Sequence[Instr]) -> set[Value]:
+    """What a body computes to know where it is: affine expressions, comparisons of them, and conjunctions of these."""
+    numbers, known = _read(body)
+    found = {*numbers, *known}
+    for instr in body:
+        if isinstance(instr, Compute) and instr.op == "bit_and" and found.issuperset(instr.args):
+            found.add(instr.out)
+    return found
+
+
+def _read(body: Iterable[Instr]) -> tuple[dict[Value, Affine], dict[Value, Condition]]:
+    """The numbers and the comparisons of a body that are affine."""
     numbers: dict[Value, Affine] = {}
     found: dict[Value, Condition] = {}
     for instr in body:
@@ -47,7 +70,7 @@ def conditions(body: Iterable[Instr]) -> dict[Value, Condition]:
                     found[out] = _COMPARISON[op](*operands)
             case _:
                 pass
-    return found
+    return numbers, found
 
 
 def _difference(x: Affine, y: Affine) -> Affine:
@@ -89,32 +112,35 @@ class Box:
 
     def __init__(self, some: Iterable[Condition] = ()) -> None:
         self._offsets: dict[frozenset[tuple[int | Value, Poly]], list[Poly]] = {}
+        self.add(*some)
+
+    @staticmethod
+    def of(axes: Sequence[Poly]) -> Box:
+        """All points of a loop nest."""
+        return Box(c for k, n in enumerate(axes) for c in (Affine.axis(k), Affine.axis(k) * -1 + (n - 1)))
+
+    def add(self, *some: Condition) -> None:
+        """Let more conditions hold."""
         for condition in some:
-            self.add(condition)
-
-    def copy(self) -> Box:
-        """A box of its own."""
-        box = Box()
-        box._offsets = {terms: list(offsets) for terms, offsets in self._offsets.items()}
-        return box
-
-    def add(self, condition: Condition) -> None:
-        """Let one more condition hold."""
-        offsets = self._offsets.setdefault(frozenset(condition.terms), [])
-        if not self.implies(condition):
-            offsets[:] = [o for o in offsets if not _never_negative(o - condition.offset)] + [condition.offset]
+            if not self.implies(condition):
+                offsets = self._offsets.setdefault(frozenset(condition.terms), [])
+                offsets[:] = [o for o in offsets if not _never_negative(o - condition.offset)] + [condition.offset]
 
     def implies(self, condition: Condition) -> bool:
         """Whether one of the conditions is at least as strict, whatever the sizes are (none is negative)."""
+        if not condition.terms:
+            return _never_negative(condition.offset)
         return any(_never_negative(condition.offset - o) for o in self._offsets.get(frozenset(condition.terms), ()))
 
-    def excludes(self, condition: Condition) -> bool:
-        """Whether this and one of the conditions leave nothing, or a few points along an axis, if sizes that are symbols are large.
+    def facts(self, known: Mapping[Value, Condition]) -> dict[Value, bool]:
+        """The comparisons that are the same at all points."""
+        return {v: truth for v, c in known.items() for truth, fact in ((True, c), (False, complement(c))) if self.implies(fact)}
 
-        ``i - a >= 0`` and ``b - i >= 0`` leave ``b - a + 1`` points.
-        """
+    def room(self, condition: Condition) -> Room:
+        """How many points this and each of the conditions leave along an axis: ``i - a >= 0`` and ``b - i >= 0`` leave ``b - a + 1``."""
         opposite = frozenset((condition * -1).terms)
-        return bool(opposite) and any(_is_small(condition.offset + o + 1) for o in self._offsets.get(opposite, ()))
+        offsets = self._offsets.get(opposite, ()) if opposite else ()
+        return min((_room(condition.offset + o + 1) for o in offsets), default=Room.MANY)
 
     def beyond(self, other: Box) -> tuple[Condition, ...]:
         """The conditions that another box does not imply."""
@@ -126,6 +152,9 @@ def _never_negative(size: Poly) -> bool:
     return all(coefficient >= 0 for _, coefficient in size.terms)
 
 
-def _is_small(size: Poly) -> bool:
-    at_most = sum(coefficient * (LARGE if monomial else 1) for monomial, coefficient in size.terms)
-    return all(coefficient <= 0 for monomial, coefficient in size.terms if monomial) and at_most < FEW
+def _room(points: Poly) -> Room:
+    typical = points.evaluate([LARGE] * (1 + max((n for monomial, _ in points.terms for n in monomial), default=-1)))
+    signs = {coefficient > 0 for monomial, coefficient in points.terms if monomial}
+    if typical >= FEW:
+        return Room.UNKNOWN if False in signs else Room.MANY
+    return Room.UNKNOWN if True in signs else Room.FEW

@@ -292,6 +292,32 @@ def test_large_loops_in_blocks() -> None:
     agree(p, [numbers((10**6 + 3,))], [10**6 + 3, 0, 0], native=native, rtol=0)
 
 
+def test_far_beside_an_array() -> None:
+    """Where no lane is wanted, the address that is read is one that is always there: a masked access to memory that does not exist is slow."""
+    x, out = Buffer((M,), F64, "input"), Buffer((N,), F64, "output")
+    where = axis(0) + poly(K) * -1
+    p = program((N,), [x], [out], lambda b: b.store(out, (axis(0),), padded(b, x, (where,))))
+    native = Native(p)
+    assert re.search(r"select i1 %v\d+, ptr %v\d+, ptr @functad_nothing", native.module.text)
+    for low in (0, 20, 10**7):
+        agree(p, [numbers((5,))], [100, 5, low], native=native, rtol=0)
+
+
+def test_few_points_are_left_out() -> None:
+    """The gradient of one element: a version for where it is not."""
+    x, out = Buffer((), F64, "input"), Buffer((N,), F64, "output")
+
+    def build(b: Builder) -> None:
+        i = b.axis(axis(0))
+        here = b.bit_and(b.ge(i, 3), b.lt(i, 4))
+        b.store(out, (axis(0),), b.load(x, (), here))
+
+    p = program((N,), [x], [out], build)
+    native = Native(p)
+    for size in SIZES:
+        agree(p, [numbers(())], [size, 0, 0], native=native, rtol=0)
+
+
 # ---- structure
 
 

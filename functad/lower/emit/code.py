@@ -15,11 +15,15 @@ from functad.ir.types import dtype_name
 from functad.kernel_ir.sizes import Poly
 from functad.lower.lanes import Lanes
 
-__all__ = ["Carried", "Code", "memory_type"]
+__all__ = ["NOTHING", "Carried", "Code", "memory_type"]
 
 BOOL = np.dtype(np.bool_)
 
 _MEMORY = {"f64": "double", "f32": "float", "bool": "i8"}
+
+
+NOTHING = 64
+"""Bytes that there are to read where nothing is to be read: a vector's."""
 
 
 def memory_type(dtype: np.dtype) -> str:
@@ -181,8 +185,8 @@ class Code:
         return self._scratch
 
     def nothing(self) -> str:
-        """The address of 16 zero bytes: where a load goes whose mask is false."""
-        self.declarations.add("@functad_nothing = internal constant [16 x i8] zeroinitializer, align 16")
+        """The address of ``NOTHING`` zero bytes: where a load goes whose mask is false."""
+        self.declarations.add(f"@functad_nothing = internal constant [{NOTHING} x i8] zeroinitializer, align {NOTHING}")
         return "@functad_nothing"
 
     # ---- control flow

@@ -11,6 +11,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from functad.kernel_ir.assume import assume
+from functad.kernel_ir.conditions import Box, conditions
 from functad.kernel_ir.nodes import (
     Affine,
     AxisIndex,
@@ -84,11 +86,14 @@ def shape_nest(kernel: Kernel) -> Nest:
     """The loop nest that computes a kernel fastest."""
     if not kernel.axes:
         return Nest(kernel, None, defaultdict(lambda: -1))
+    indexed = any(isinstance(i, AxisIndex) for i in kernel.body)
     kernel = _drop_unit_axes(kernel)
     ordered = any(isinstance(i, Scan | Scatter) for i in kernel.body)
     if not ordered:
         kernel = _unroll_tiny(kernel)
         kernel = _reorder(kernel)
+    if indexed:
+        kernel = _settle(kernel)
     kernel = _collapse(_linearise(kernel), ordered)
     depth = _depths(kernel)
     return Nest(kernel, _vector_axis(kernel, depth), depth)
@@ -172,6 +177,15 @@ def _unroll_last(kernel: Kernel, length: int) -> Kernel:
 
 def _is_pure(instr: Instr) -> bool:
     return not isinstance(instr, Store | Reduce | Scatter | Scan | Check)
+
+
+# ---- comparisons that hold everywhere
+
+
+def _settle(kernel: Kernel) -> Kernel:
+    """Masks and choices that are the same at every point of the loops go."""
+    found = Box.of(kernel.axes).facts(conditions(kernel.body))
+    return replace(kernel, body=tuple([instr for instr, _ in assume(kernel.body, found)])) if found else kernel
 
 
 # ---- the innermost axis

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from functad.kernel_ir.assume import assume
-from functad.kernel_ir.conditions import Box, Condition, complement, conditions, conjuncts
-from functad.kernel_ir.nodes import Affine, Compute, Instr, Load, Reduce, Scatter, Store
+from functad.kernel_ir.conditions import Box, Condition, Room, complement, conditions, conjuncts
+from functad.kernel_ir.nodes import Compute, Instr, Load, Reduce, Scatter, Store
 from functad.lower.emit.body import Body
 from functad.lower.emit.nest import Nest
 from functad.lower.emit.operations import cost
@@ -43,12 +43,11 @@ def find_regions(nest: Nest, body: Body) -> list[Region]:
     known = {v: c for v, c in conditions(nest.kernel.body).items() if _along(c, axis) in (0, 1, -1)}
     parts = conjuncts(nest.kernel.body, known)
     masks = list(dict.fromkeys(parts[mask] for mask in masked if mask in parts))
-    everywhere = Box(c for k, n in enumerate(nest.axes) for c in (Affine.axis(k), complement(Affine.axis(k) + n * -1)))
+    everywhere = Box.of(nest.axes)
     effort = _effort(body.levels[-1])
     found: list[Region] = []
-    for box in _compatible(masks, everywhere):
-        facts = {v: truth for v, c in known.items() for truth, fact in ((True, c), (False, complement(c))) if box.implies(fact)}
-        version = body.innermost(assume(nest.kernel.body, facts))
+    for box in _boxes(masks, everywhere):
+        version = body.innermost(assume(nest.kernel.body, box.facts(known)))
         if _effort(version.levels[-1]) <= WORTH * effort:
             found.append(Region(box.beyond(everywhere), version))
     return found
@@ -59,26 +58,42 @@ def _along(condition: Condition, axis: int) -> int | None:
     return next((scale.constant for atom, scale in condition.terms if atom == axis), 0)
 
 
-def _compatible(masks: Sequence[tuple[Condition, ...]], everywhere: Box) -> Iterable[Box]:
-    """Boxes of masks that hold together, as many as can be had by adding one after the other; each mask is in one, unless it holds almost nowhere."""
-    left = [mask for mask in masks if _fits(mask, everywhere)]
+Mask = tuple[Condition, ...]
+
+
+def _boxes(masks: Sequence[Mask], everywhere: Box) -> Iterable[Box]:
+    """Boxes in which each mask either holds or, if it does not go together with those that do, does not.
+
+    Each mask holds in one, as long as there are few, unless it holds almost nowhere; if all are of that kind, there is a box in which none holds.
+    """
+    large = [mask for mask in masks if _is_large(mask, everywhere)] or [()]
+    left = large
     for _ in range(MOST):
         if not left:
             return
-        box, taken = everywhere.copy(), set()
-        for mask in (left[0], *masks):
-            if _fits(mask, box):
+        box, taken = Box(left[0]), {left[0]}
+        for mask in large:
+            if all(box.room(c) == Room.MANY for c in mask):
                 taken.add(mask)
-                for condition in mask:
-                    box.add(condition)
+                box.add(*mask)
+        for mask in masks:
+            if mask not in taken:
+                _exclude(mask, box, everywhere)
         left = [mask for mask in left if mask not in taken]
         yield box
 
 
-def _fits(mask: tuple[Condition, ...], box: Box) -> bool:
-    """Whether a mask holds somewhere in a box."""
+def _is_large(mask: Mask, everywhere: Box) -> bool:
+    """Whether a mask may hold at more than a few points."""
     own = Box(mask)
-    return not any(box.excludes(c) or own.excludes(c) for c in mask)
+    return all(min(own.room(c), everywhere.room(c)) > Room.FEW for c in mask)
+
+
+def _exclude(mask: Mask, box: Box, everywhere: Box) -> None:
+    """Shrink a box so that a mask holds nowhere in it, if that leaves most of it: reading far beside an array takes long even where it is masked."""
+    outside = [complement(c) for c in mask]
+    if not any(map(box.implies, outside)):
+        box.add(*[c for c in outside if box.room(c) == Room.MANY and everywhere.room(c) > Room.FEW][:1])
 
 
 def _effort(body: Iterable[Instr]) -> int:

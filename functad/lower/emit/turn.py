@@ -15,7 +15,7 @@ import numpy as np
 from functad.ir.types import dtype_name
 from functad.kernel_ir.nodes import AxisIndex, Buffer, Check, Compute, Const, Instr, Load, Reduce, Scan, Scatter, SizeValue, Store, Value
 from functad.lower.emit.access import Place
-from functad.lower.emit.code import Code, memory_type
+from functad.lower.emit.code import NOTHING, Code, memory_type
 from functad.lower.emit.memory import (
     Span,
     combined_mask,
@@ -172,8 +172,11 @@ class Turn:
         live = combined_mask(code, span.width, chosen, span.mask)
         if place.contiguous:
             assert live is not None
-            run = self._locate(place)
-            value = self._parts(place, load_run(code, dtype, run.pointer, span.width * run.group, self._spread_mask(run, live)))
+            run, wide = self._locate(place), span.width * place.group
+            pointer = run.pointer
+            if chosen is not None and wide * dtype.itemsize <= NOTHING:  # far from its array even a masked access takes long
+                pointer = code.emit(f"select i1 {self.lanes.any(live)}, ptr {pointer}, ptr {code.nothing()}")
+            value = self._parts(place, load_run(code, dtype, pointer, wide, self._spread_mask(run, live)))
         else:
             masked = mask is not None
             value = load_apart(code, dtype, self.nest.addresses.each(place, self.level, span, masked), live if masked else None)
