@@ -77,6 +77,7 @@ class Code:
         self._sizes: dict[Poly, str] = {}
         self._symbols: dict[int, str] = {}
         self._scratch: str | None = None
+        self._true: str | None = None
 
     def name(self) -> str:
         """A fresh SSA name."""
@@ -188,6 +189,14 @@ class Code:
         """The address of ``NOTHING`` zero bytes: where a load goes whose mask is false."""
         self.declarations.add(f"@functad_nothing = internal constant [{NOTHING} x i8] zeroinitializer, align {NOTHING}")
         return "@functad_nothing"
+
+    def true(self) -> str:
+        """A condition that holds, which LLVM cannot know."""
+        if self._true is None:
+            byte, self._true = self.name(), self.name()
+            self.prologue.append(f"  {byte} = load volatile i8, ptr {self.nothing()}")
+            self.prologue.append(f"  {self._true} = icmp eq i8 {byte}, 0")
+        return self._true
 
     # ---- control flow
 
