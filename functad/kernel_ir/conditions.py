@@ -5,7 +5,7 @@ Over the integers ``x < y`` is ``y - x - 1 >= 0``, and ``not (d >= 0)`` is ``-d 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
 
 import numpy as np
@@ -25,6 +25,13 @@ LARGE = 64
 
 FEW = 8
 """Fewer points than this along an axis are few."""
+
+
+MODERATE = 2**20
+"""Larger numbers are left alone: an index times one may not be what it is in mathematics, but wrap around."""
+
+MANY_PARTS = 64
+"""Of conjunctions of more conditions than this, not all are known."""
 
 
 class Room(IntEnum):
@@ -56,7 +63,7 @@ def _read(body: Iterable[Instr]) -> tuple[dict[Value, Affine], dict[Value, Condi
     found: dict[Value, Condition] = {}
     for instr in body:
         match instr:
-            case Const(out, value) if out.dtype == INT64:
+            case Const(out, value) if out.dtype == INT64 and abs(value) <= MODERATE:
                 numbers[out] = Affine(int(value))
             case SizeValue(out, size):
                 numbers[out] = Affine(size)
@@ -78,7 +85,16 @@ def _difference(x: Affine, y: Affine) -> Affine:
 
 
 def _scaled(x: Affine, y: Affine) -> Affine | None:
-    return x * y.offset if not y.terms else y * x.offset if not x.terms else None
+    for affine, other in ((x, y), (y, x)):
+        factor = None if other.terms else other.offset.constant
+        if factor is not None and all(abs(number * factor) <= MODERATE for number in _numbers(affine)):
+            return affine * factor
+    return None
+
+
+def _numbers(affine: Affine) -> Iterator[int]:
+    for size in (affine.offset, *(scale for _, scale in affine.terms)):
+        yield from (coefficient for _, coefficient in size.terms)
 
 
 _ARITHMETIC: dict[str, Callable[..., Affine | None]] = {"add": lambda x, y: x + y, "sub": _difference, "neg": lambda x: x * -1, "mul": _scaled}
@@ -102,7 +118,7 @@ def conjuncts(body: Iterable[Instr], known: Mapping[Value, Condition]) -> dict[V
     for instr in body:
         if isinstance(instr, Compute) and instr.op == "bit_and" and instr.out.dtype.kind == "b":
             parts = dict.fromkeys(c for a in instr.args for c in found.get(a, ()))
-            if parts:
+            if 0 < len(parts) <= MANY_PARTS:
                 found[instr.out] = tuple(parts)
     return found
 

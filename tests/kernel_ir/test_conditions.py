@@ -46,6 +46,23 @@ def test_what_depends_on_data_is_no_condition() -> None:
     assert conditions(b.body) == {}
 
 
+def test_numbers_that_may_wrap_around_are_left_alone() -> None:
+    """2**62 * 2 is negative."""
+    b = Builder()
+    b.ge(b.mul(b.axis(ROW), 2**62), 0)
+    b.ge(b.mul(b.mul(b.axis(ROW), 2**15), 2**15), 0)
+    b.ge(b.mul(b.axis(ROW), b.size(N)), 0)
+    assert conditions(b.body) == {}
+
+
+def test_of_long_conjunctions_only_some_parts_are_known() -> None:
+    b = Builder()
+    mask = b.const(True, BOOL)
+    for k in range(100):
+        mask = b.bit_and(mask, b.ge(b.axis(ROW), k + 1))
+    assert all(len(parts) <= 64 for parts in conjuncts(b.body, conditions(b.body)).values())
+
+
 def test_conjunctions_keep_what_is_affine() -> None:
     b = Builder()
     data = b.load(Buffer((N,), BOOL, "input"), (ROW,))

@@ -35,7 +35,7 @@ class Region:
 
 
 def find_regions(nest: Nest, body: Body) -> list[Region]:
-    """Regions that are worth a version of their own; no point is in two of them."""
+    """Regions that are worth a version of their own."""
     masked = [i.mask for i in body.levels[-1] if isinstance(i, Load | Store) and i.mask is not None]
     if not masked:
         return []
