@@ -39,6 +39,8 @@ class Body:
         self.scans = [i for i in nest.kernel.body if isinstance(i, Scan)]
         self.whole_stores = self._find_whole_stores()
         self.weight = self._weight()
+        masked = [i for i in nest.kernel.body if isinstance(i, Load) and i.mask is not None]
+        self.far = {self.places[id(i)] for i in masked if not self._near(i)}
 
     def innermost(self, pairs: Iterable[tuple[Instr, Instr]]) -> Body:
         """A version of this body whose innermost loop has some other instructions, given with those that they stand for."""
@@ -93,6 +95,18 @@ class Body:
         computing = sum(cost(i.op, i.args[-1].dtype) for i in body if isinstance(i, Compute))
         places = [self.places[id(i)] for i in body if id(i) in self.places]
         return computing + sum(2 * self.width for place in places if self.width > 1 and place.varies and not place.contiguous)
+
+    def _near(self, instr: Load) -> bool:
+        """Whether no point's element lies more than some elements, or rows, beside the array: less than grows with the array itself."""
+        place, size = linear(instr.buffer, instr.index), product(instr.buffer.shape)
+        first, last = place.offset, place.offset - size
+        for atom, scale in place.terms:
+            if not isinstance(atom, int):
+                return False
+            span = scale * (self.nest.axes[atom] - 1)
+            forwards = all(coefficient > 0 for _, coefficient in scale.terms)
+            first, last = (first, last + span) if forwards else (first + span, last)
+        return all(p.constant is not None or p.degree < size.degree for p in (first, last))
 
     def splats(self) -> set[Value]:
         """The values from outside of the vector loop that are used inside of it, constants apart."""

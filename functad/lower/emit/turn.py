@@ -174,7 +174,7 @@ class Turn:
             assert live is not None
             run, wide = self._locate(place), span.width * place.group
             pointer = run.pointer
-            if chosen is not None and wide * dtype.itemsize <= NOTHING:  # far from its array even a masked access takes long
+            if chosen is not None and place in self.body.far and wide * dtype.itemsize <= NOTHING:  # even a masked access takes long there
                 pointer = code.emit(f"select i1 {self.lanes.any(live)}, ptr {pointer}, ptr {code.nothing()}")
             value = self._parts(place, load_run(code, dtype, pointer, wide, self._spread_mask(run, live)))
         else:
