@@ -160,7 +160,7 @@ def problems() -> Iterator[Problem]:
     yield Problem(f"RK4, 20 dimensions, {RK4_STEPS} steps", rk4, (a, y), lambda a, y: loops_numba.rk4(a, y, RK4_STEPS, RK4_H), 2.5)
     yield Problem("LSTM, 2 layers of 14, 1024 characters", lstm, lstm_arguments(rng), loops_numba.lstm, 3.0)
     u = rng.normal(size=(128, 128))
-    yield Problem(f"heat, 128 x 128, {HEAT_STEPS} steps", heat, (u,), lambda u: loops_numba.heat(u, HEAT_STEPS, HEAT_RATE), 1.5)
+    yield Problem(f"heat, 128 x 128, {HEAT_STEPS} steps", heat, (u,), lambda u: loops_numba.heat(u, HEAT_STEPS, HEAT_RATE), 2.0)
     yield Problem("Horner, 50 terms at 1000 points", horner, (rng.normal(size=50), rng.uniform(-1, 1, size=1000)), loops_numba.horner, 1.4)
 
 

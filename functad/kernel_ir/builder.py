@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from functad.ir.types import dtype_name
-from functad.kernel_ir.complex import COMPLEX, Complex
+from functad.kernel_ir.complex import Complex
+from functad.kernel_ir.complex_functions import COMPLEX
+from functad.kernel_ir.folding import FOLD
 from functad.kernel_ir.nodes import (
     Affine,
     AxisIndex,
@@ -56,8 +58,8 @@ class Builder:
         self._known: dict[Any, Value] = {}
         self._constants: dict[Value, Any] = {}
         self._loads: dict[Buffer, list[Any]] = {}
-        self._negated: dict[Value, Value] = {}
-        self._selected: dict[Value, tuple[Value, Value, Value]] = {}
+        self.negated: dict[Value, Value] = {}
+        self.selected: dict[Value, tuple[Value, Value, Value]] = {}
 
     if TYPE_CHECKING:  # the methods named after operations are added from the table, below
 
@@ -129,7 +131,7 @@ class Builder:
         folded = self._fold(name, values)
         if folded is not None:
             return folded
-        return self._emit(name, values, BOOL if op.result == "bool" else dtype)
+        return self.emit(name, values, BOOL if op.result == "bool" else dtype)
 
     def cast(self, x: Operand, dtype: np.dtype | type) -> Any:
         """``x`` in another dtype, as NumPy's ``astype``; a complex value loses its imaginary part, a real one gains 0."""
@@ -149,7 +151,7 @@ class Builder:
             return self.ne(x, 0)
         if x in self._constants:
             return self.const(evaluate("cast", (self._constants[x],), dtype), dtype)
-        return self._emit("cast", (x,), dtype)
+        return self.emit("cast", (x,), dtype)
 
     def _complex(self, name: str, args: tuple[Operand, ...]) -> Any:
         if name not in COMPLEX:
@@ -177,7 +179,8 @@ class Builder:
                 raise TypeError(f"{op.name} takes operands of one dtype, not {' and '.join(dtype_name(v.dtype) for v in values)}")
         return values
 
-    def _emit(self, name: str, values: tuple[Value, ...], dtype: np.dtype) -> Value:
+    def emit(self, name: str, values: tuple[Value, ...], dtype: np.dtype) -> Value:
+        """The operation without folding; computed once."""
         key = (name, dtype, *values)
         out = self._known.get(key)
         if out is None:
@@ -192,7 +195,7 @@ class Builder:
         if last in constants and all(v in constants for v in values):
             dtype = BOOL if OPS[name].result == "bool" else last.dtype
             return self.const(evaluate(name, tuple(constants[v] for v in values), dtype), dtype)  # type: ignore[no-any-return]
-        rule = _FOLD.get(name)
+        rule = FOLD.get(name)
         return None if rule is None else rule(self, *values)
 
     def constant(self, x: Any) -> Any:
@@ -323,119 +326,6 @@ def _parts(b: Builder, arg: Operand, args: tuple[Operand, ...]) -> Value | Compl
         return Complex(b.const(arg.real, dtype), b.const(arg.imag, dtype))
     return b.const(arg, dtype)  # type: ignore[no-any-return]
 
-
-# ---- folding: what needs no new operation
-
-
-def _is(b: Builder, x: Value, number: float) -> bool:
-    constant = b.constant(x)
-    return constant is not None and bool(constant == number)
-
-
-def _is_negative_zero(b: Builder, x: Value) -> bool:
-    constant = b.constant(x)
-    return constant is not None and bool(constant == 0) and (x.dtype.kind != "f" or bool(np.signbit(constant)))
-
-
-def _fold_add(b: Builder, x: Value, y: Value) -> Value | None:
-    if _is_negative_zero(b, y):  # x + -0 is x for every x; x + 0 is not, where x is -0
-        return x
-    return y if _is_negative_zero(b, x) else None
-
-
-def _fold_sub(b: Builder, x: Value, y: Value) -> Value | None:
-    constant = b.constant(y)
-    if constant is not None and constant == 0 and not np.signbit(constant):
-        return x
-    return b.neg(y) if _is_negative_zero(b, x) and x.dtype.kind == "f" else None  # type: ignore[no-any-return]
-
-
-def _fold_mul(b: Builder, x: Value, y: Value) -> Value | None:
-    for p, q in ((x, y), (y, x)):
-        if _is(b, q, 1):
-            return p
-        if q.dtype.kind != "u" and _is(b, q, -1):
-            return b.neg(p)  # type: ignore[no-any-return]
-    return None
-
-
-def _fold_div(b: Builder, x: Value, y: Value) -> Value | None:
-    if _is(b, y, 1):
-        return x
-    constant = b.constant(y)
-    if constant is not None and np.isfinite(constant) and constant != 0 and np.isfinite(1 / constant) and np.frexp(constant)[0] in (0.5, -0.5):
-        return b.mul(x, 1 / constant)  # type: ignore[no-any-return]  # the reciprocal of a power of two is exact
-    return None
-
-
-def _fold_neg(b: Builder, x: Value) -> Value | None:
-    if x not in b._negated:
-        out = b._emit("neg", (x,), x.dtype)
-        b._negated[out] = x
-        return out
-    return b._negated[x]
-
-
-def _fold_power(b: Builder, x: Value, y: Value) -> Value | None:
-    """Small integer powers as products: within an ulp and a half, where NumPy's own ``x**2`` is one too."""
-    exponent = b.constant(y)
-    if exponent is None or exponent not in (-2, -1, 0, 1, 2, 3, 4) or (exponent < 0 and x.dtype.kind != "f"):
-        return None
-    if exponent == 0:
-        return b.const(1, x.dtype)  # type: ignore[no-any-return]
-    if exponent == 1:
-        return x
-    square = b.mul(x, x)
-    if exponent < 0:
-        return b.div(1, x if exponent == -1 else square)  # type: ignore[no-any-return]
-    return square if exponent == 2 else b.mul(square, x if exponent == 3 else square)  # type: ignore[no-any-return]
-
-
-def _fold_select(b: Builder, p: Value, x: Value, y: Value) -> Value | None:
-    if x is y:
-        return x
-    constant = b.constant(p)
-    if constant is not None:
-        return x if constant else y
-    if x.dtype == BOOL and _is(b, x, 1) and _is(b, y, 0):
-        return p
-    # a choice within the branch that the same predicate takes: masked reads of masked reads
-    inner_x, inner_y = b._selected.get(x), b._selected.get(y)
-    if inner_x is not None and inner_x[0] is p:
-        return b.select(p, inner_x[1], y)  # type: ignore[no-any-return]
-    if inner_y is not None and inner_y[0] is p:
-        return b.select(p, x, inner_y[2])  # type: ignore[no-any-return]
-    out = b._emit("select", (p, x, y), x.dtype)
-    b._selected[out] = (p, x, y)
-    return out
-
-
-def _fold_and(b: Builder, x: Value, y: Value) -> Value | None:
-    if x is y:
-        return x
-    for p, q in ((x, y), (y, x)):
-        if _is(b, q, 0):
-            return q
-        if x.dtype == BOOL and _is(b, q, 1):
-            return p
-    return None
-
-
-def _fold_or(b: Builder, x: Value, y: Value) -> Value | None:
-    if x is y:
-        return x
-    for p, q in ((x, y), (y, x)):
-        if _is(b, q, 0):
-            return p
-        if x.dtype == BOOL and _is(b, q, 1):
-            return q
-    return None
-
-
-_FOLD: dict[str, Callable[..., Value | None]] = {
-    "add": _fold_add, "sub": _fold_sub, "neg": _fold_neg, "mul": _fold_mul, "div": _fold_div, "power": _fold_power, "select": _fold_select,
-    "bit_and": _fold_and, "bit_or": _fold_or,
-}  # fmt: skip
 
 _INTEGER: dict[str, Callable[[Builder, Value], Value]] = {
     **{name: lambda b, x: x for name in ("floor", "ceil", "trunc", "rint")},

@@ -45,12 +45,13 @@ class Pull(KernelRule):
     ``index`` is a tuple of ``Affine`` (one an axis of the result); ``reads[k](index_k, mask=None, fill=0)`` gives the element of operand k at an
     index of it, or ``fill`` where the boolean Value ``mask`` is false (its index may then lie outside). Broadcasting, slices, transposition, flip,
     pad, iota, gather and where are of this kind; nothing is stored, so they fuse into whatever reads them. ``random_access`` says that operand 0 is
-    read at data-dependent indices: it must then be in memory.
+    read at data-dependent indices: it must then be in memory. ``in_memory`` is the better way to compute the result where it has to be stored whole.
     """
 
     fn: Callable[..., Any]
     random_access: bool = False
     static: tuple[str, ...] = ()
+    in_memory: Statements | None = None
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,11 @@ class Poly:
             return self.terms[0][1]
         return None
 
+    @property
+    def degree(self) -> int:
+        """How many sizes are multiplied, at most."""
+        return max((len(monomial) for monomial, _ in self.terms), default=0)
+
     def evaluate(self, symbols: Sequence[int]) -> int:
         """The value at given values of the symbols."""
         total = 0

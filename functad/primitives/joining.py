@@ -53,23 +53,27 @@ def _concatenate_transpose(ct: Any, *xs: Any, axis: int) -> list[Any]:
 _CHOSEN = 9
 """Up to so many elements along the axis are chosen from, as many as fusion writes out."""
 
+_PARTS = 3
+"""So many parts of any length are chosen from, too: loops have versions for so many (``lower.emit.regions``)."""
+
 
 def _concatenate_kernel(in_types: Sequence[ArrayType], params: Mapping[str, Any]) -> KernelRule:
-    """Few elements along the axis are chosen from; otherwise each part is written by a loop of its own."""
+    """Few elements, or a few parts, are chosen from where they are read; in memory, each part is written by a loop of its own."""
     lengths = [x.shape[params["axis"]] for x in in_types]
-    if all(isinstance(n, int) for n in lengths) and sum(lengths) <= _CHOSEN:
-        return Pull(_concatenate_pull, static=("axis",))
-    return Statements(_concatenate_statements, static=("axis",))
+    if all(isinstance(n, int) for n in lengths):
+        return _CHOICE if sum(lengths) <= _CHOSEN else _WRITTEN
+    return _CHOICE_OR_WRITTEN if len(in_types) <= _PARTS else _WRITTEN
 
 
 def _concatenate_pull(b: Any, index: Any, reads: Any, types: Sequence[ArrayType], out: Any, *, axis: int) -> Any:
     """The element of the part that the index lies in; where the index is a constant the comparisons are, too."""
-    position, end, value = b.axis(index[axis]), sum(x.shape[axis] for x in types), None
+    position, end, value = b.axis(index[axis]), sum((x.shape[axis] for x in types), poly(0)), None
     for read, x in reversed(list(zip(reads, types, strict=True))):
         start = end - x.shape[axis]
-        inside = b.bit_and(b.ge(position, start), b.lt(position, end))
+        before = b.lt(position, b.size(end))
+        inside = b.bit_and(b.ge(position, b.size(start)), before)
         part = read((*index[:axis], index[axis] + (-start), *index[axis + 1 :]), mask=inside)
-        value = part if value is None else b.select(b.lt(position, end), part, value)
+        value = part if value is None else b.select(before, part, value)
         end = start
     return value
 
@@ -84,6 +88,10 @@ def _concatenate_statements(ctx: Any, in_types: Sequence[ArrayType], out_types: 
         ctx.kernel(x.shape, part, "concatenate")
         offset = offset + x.shape[axis]
 
+
+_CHOICE = Pull(_concatenate_pull, static=("axis",))
+_WRITTEN = Statements(_concatenate_statements, static=("axis",))
+_CHOICE_OR_WRITTEN = Pull(_concatenate_pull, static=("axis",), in_memory=_WRITTEN)
 
 concatenate_p = Primitive(
     "concatenate",

@@ -174,7 +174,7 @@ def _pad_pull(b: Any, index: Any, reads: Any, types: Any, out: Any, *, widths: W
             step = b.size(poly(interior) + 1)
             inside = b.bit_and(inside, b.eq(b.remainder(b.axis(at), step), 0))
             at = Affine.value(b.floor_divide(b.axis(at), step))
-        if high != 0:
+        if high != 0 or (low != 0 and isinstance(n, int)):  # a few elements: it helps loops to know that they are
             inside = b.bit_and(inside, b.lt(b.axis(at), b.size(n)))
         where.append(at)
     return b.select(inside, reads[0](tuple(where), mask=inside), reads[1](()))

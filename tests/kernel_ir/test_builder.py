@@ -216,3 +216,12 @@ kernel modulus [i0 < n0]:
   %2 f64 = hypot %0, %1
   store out0[i0] = %2"""
     )
+
+
+def test_choices_between_conditions_are_conjunctions_and_disjunctions() -> None:
+    b = Builder()
+    p, q = operand(b, BOOL), b.load(Buffer((N,), BOOL, "input"), AT)
+    assert b.select(p, p, False) is p and b.select(p, True, p) is p
+    assert b.select(p, q, False) is b.bit_and(p, q)
+    assert b.select(p, True, q) is b.bit_or(p, q)
+    assert computed(b) == ["bit_and", "bit_or"]

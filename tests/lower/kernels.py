@@ -119,7 +119,10 @@ class RandomKernel:
     def masked_load(self, dtype: np.dtype) -> Value:
         """As padding does it: shifted, and masked where it would be out of bounds."""
         axis = int(self.rng.integers(len(self.extents)))
-        shift = int(self.rng.integers(-2, 3))
+        shift = poly(int(self.rng.integers(-2, 3)))
+        if self.chance(0.3):
+            self.symbols.append(int(self.rng.choice([0, 1, 2, 8, 9, 30])))
+            shift = poly(Symbol(len(self.symbols) - 1)) * int(self.rng.choice([-1, 1]))
         n = self.extents[axis]
         position = self.b.axis(Affine.axis(axis) + shift)
         mask = self.b.bit_and(self.b.ge(position, 0), self.b.lt(position, self.b.size(n)))

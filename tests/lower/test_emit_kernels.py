@@ -102,6 +102,21 @@ def test_mixed_dtypes_in_one_kernel() -> None:
         agree(program, [data((size,), F32), data((size,), I64), rng.random(size) < 0.5], [size, 0, 0], native=native, rtol=0)
 
 
+@pytest.mark.parametrize("to", ["i4", "i2", "i1", "u1", "f4", "?"])
+@pytest.mark.parametrize("wide", ["i8", "u4", "f8"])
+@pytest.mark.parametrize("flipped", [False, True])
+def test_narrowing_writes_no_further(to: str, wide: str, flipped: bool) -> None:
+    """LLVM stores too much where a single narrowed element is left, unless it is kept from knowing that."""
+    for size in (1, 3, 5, 9, 17):
+        x, out = source(size, dtype=np.dtype(wide)), result(size, dtype=np.dtype(to))
+        at = (Affine(size - 1, ((0, -1),)) if flipped else axis(0),)
+
+        def build(b: Builder, x: Buffer = x, out: Buffer = out, at: Any = at) -> None:
+            b.store(out, at, b.cast(b.load(x, (axis(0),)), out.dtype))
+
+        agree(one_kernel((size,), (x,), (out,), build), [data((size,), I64).astype(wide)], [0, 0, 0], rtol=0)
+
+
 # ---- accesses
 
 ACCESSES: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {

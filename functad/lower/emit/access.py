@@ -151,6 +151,8 @@ class Addresses:
         total = ""
         for value, scale in place.lanes:
             term = self.values[value]
+            if term[0] != "%":  # known in this version of the body
+                term = splat(code, "i64", span.width, term)
             if scale != 1:
                 term = lanes.imul("i64", term, splat(code, "i64", span.width, code.size(scale)))
             total = lanes.iadd("i64", total, term) if total else term

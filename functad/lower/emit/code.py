@@ -15,11 +15,15 @@ from functad.ir.types import dtype_name
 from functad.kernel_ir.sizes import Poly
 from functad.lower.lanes import Lanes
 
-__all__ = ["Carried", "Code", "memory_type"]
+__all__ = ["NOTHING", "Carried", "Code", "memory_type"]
 
 BOOL = np.dtype(np.bool_)
 
 _MEMORY = {"f64": "double", "f32": "float", "bool": "i8"}
+
+
+NOTHING = 64
+"""Bytes that there are to read where nothing is to be read: a vector's."""
 
 
 def memory_type(dtype: np.dtype) -> str:
@@ -73,6 +77,7 @@ class Code:
         self._sizes: dict[Poly, str] = {}
         self._symbols: dict[int, str] = {}
         self._scratch: str | None = None
+        self._true: str | None = None
 
     def name(self) -> str:
         """A fresh SSA name."""
@@ -161,6 +166,12 @@ class Code:
             return str(min(int(x), int(y)))
         return self.scalar.intrinsic("smin", "i64", x, y)
 
+    def maximum(self, x: str, y: str) -> str:
+        """The greater of two i64."""
+        if x[0] != "%" and y[0] != "%":
+            return str(max(int(x), int(y)))
+        return self.scalar.intrinsic("smax", "i64", x, y)
+
     # ---- memory
 
     def offset(self, type: str, pointer: str, index: str) -> str:
@@ -175,9 +186,17 @@ class Code:
         return self._scratch
 
     def nothing(self) -> str:
-        """The address of 16 zero bytes: where a load goes whose mask is false."""
-        self.declarations.add("@functad_nothing = internal constant [16 x i8] zeroinitializer, align 16")
+        """The address of ``NOTHING`` zero bytes: where a load goes whose mask is false."""
+        self.declarations.add(f"@functad_nothing = internal constant [{NOTHING} x i8] zeroinitializer, align {NOTHING}")
         return "@functad_nothing"
+
+    def true(self) -> str:
+        """A condition that holds, which LLVM cannot know."""
+        if self._true is None:
+            byte, self._true = self.name(), self.name()
+            self.prologue.append(f"  {byte} = load volatile i8, ptr {self.nothing()}")
+            self.prologue.append(f"  {self._true} = icmp eq i8 {byte}, 0")
+        return self._true
 
     # ---- control flow
 
@@ -189,21 +208,30 @@ class Code:
     @contextmanager
     def loop(self, low: str, high: str, step: int, carried: Sequence[Carried]) -> Iterator[str]:
         """A loop that runs at least once: yields its index; what is ``carried`` goes through phi nodes."""
+        counter = Carried("i64", low)
+        with self.repeat([counter, *carried]) as again:
+            index = counter.name
+            yield index
+            counter.name = self.add(index, str(step))
+            again(self.emit(f"icmp slt i64 {counter.name}, {high}"))
+
+    @contextmanager
+    def repeat(self, carried: Sequence[Carried]) -> Iterator[Callable[[str], None]]:
+        """A loop that runs at least once; what it yields takes the condition under which it runs again, at its end."""
         before, head = self.block, self.scalar.label()
         self.start(head)
-        index = self.name()
         place = len(self.lines)
         entering = []
         for c in carried:
             entering.append((self.name(), c.name))
             c.name = entering[-1][0]
-        yield index
-        following = self.add(index, str(step))
-        again = self.emit(f"icmp slt i64 {following}, {high}")
-        phis = [f"  {index} = phi i64 [ {low}, %{before} ], [ {following}, %{self.block} ]"]
-        for c, (phi, initial) in zip(carried, entering, strict=True):
-            phis.append(f"  {phi} = phi {c.type} [ {initial}, %{before} ], [ {c.name}, %{self.block} ]")
-        self.lines[place:place] = phis
+        conditions: list[str] = []
+        yield conditions.append
+        (again,) = conditions
+        self.lines[place:place] = [
+            f"  {phi} = phi {c.type} [ {initial}, %{before} ], [ {c.name}, %{self.block} ]"
+            for c, (phi, initial) in zip(carried, entering, strict=True)
+        ]
         done = self.scalar.label()
         self.line(f"br i1 {again}, label %{head}, label %{done}")
         self.scalar.start(done)

@@ -158,6 +158,10 @@ def store_run(code: Code, dtype: np.dtype, pointer: str, width: int, value: str,
     if mask is None:
         code.line(f"store {ty} {raw}, ptr {pointer}, align {size}")
         return
+    if dtype.kind != "f" and size < 8:
+        # LLVM's code generator for x86 turns the store of a narrowed vector, under a mask that it knows to have one lane, into the store of that
+        # lane before it was narrowed: 8 bytes where 4 are meant. So it must not know.
+        mask = code.lanes(width).iand("bool", mask, splat(code, "i1", width, code.true()))
     symbol = f"@llvm.masked.store.v{width}{_suffix(type)}.p0"
     code.declarations.add(f"declare void {symbol}({ty}, ptr, i32, <{width} x i1>)")
     code.line(f"call void {symbol}({ty} {raw}, ptr {pointer}, i32 {size}, <{width} x i1> {mask})")

@@ -8,9 +8,11 @@ merged. A kernel with a scan or a scatter keeps its order.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
+from functad.kernel_ir.assume import assume
+from functad.kernel_ir.conditions import Box, conditions
 from functad.kernel_ir.nodes import (
     Affine,
     AxisIndex,
@@ -29,9 +31,10 @@ from functad.kernel_ir.nodes import (
     Value,
 )
 from functad.kernel_ir.ops import ACCUMULATE
+from functad.kernel_ir.rewrite import operands, with_operands
 from functad.kernel_ir.sizes import Poly, poly, product
 
-__all__ = ["Linear", "Nest", "linear", "operands", "shape_nest"]
+__all__ = ["Linear", "Nest", "linear", "shape_nest"]
 
 Access = Load | Store | Reduce | Scatter
 
@@ -83,31 +86,17 @@ def shape_nest(kernel: Kernel) -> Nest:
     """The loop nest that computes a kernel fastest."""
     if not kernel.axes:
         return Nest(kernel, None, defaultdict(lambda: -1))
+    indexed = any(isinstance(i, AxisIndex) for i in kernel.body)
     kernel = _drop_unit_axes(kernel)
     ordered = any(isinstance(i, Scan | Scatter) for i in kernel.body)
     if not ordered:
         kernel = _unroll_tiny(kernel)
         kernel = _reorder(kernel)
+    if indexed:
+        kernel = _settle(kernel)
     kernel = _collapse(_linearise(kernel), ordered)
     depth = _depths(kernel)
     return Nest(kernel, _vector_axis(kernel, depth), depth)
-
-
-def operands(instr: Instr) -> Iterable[Value]:
-    """The values that an instruction uses, those of its index included."""
-    if isinstance(instr, Compute):
-        yield from instr.args
-    elif isinstance(instr, Check):
-        yield instr.ok
-    elif isinstance(instr, Store | Reduce | Scatter | Scan):
-        yield instr.value
-    if isinstance(instr, Load | Store | Reduce | Scatter):
-        for affine in instr.index:
-            for atom, _ in affine.terms:
-                if isinstance(atom, Value):
-                    yield atom
-    if isinstance(instr, Load | Store) and instr.mask is not None:
-        yield instr.mask
 
 
 # ---- axes of length 1
@@ -126,12 +115,11 @@ def _drop_unit_axes(kernel: Kernel) -> Kernel:
 
 def _renumber(body: Iterable[Instr], axes: Mapping[int, Affine], values: dict[Value, Value] | None = None) -> tuple[Instr, ...]:
     """The body with other loop axes (or constants) in place of its own; with ``values``, under fresh values, which are added to it."""
-    value: Callable[[Value], Value] = (lambda v: v) if values is None else (lambda v: values.get(v, v))
 
     def affine(index: Affine) -> Affine:
         total = Affine(index.offset)
         for atom, scale in index.terms:
-            total = total + (axes[atom] if isinstance(atom, int) else Affine.value(value(atom))) * scale
+            total = total + (axes[atom] if isinstance(atom, int) else Affine.value(atom)) * scale
         return total
 
     result: list[Instr] = []
@@ -143,25 +131,11 @@ def _renumber(body: Iterable[Instr], axes: Mapping[int, Affine], values: dict[Va
             (term,) = axes[instr.axis].terms or ((None, poly(1)),)
             instr = Const(instr.out, axes[instr.axis].offset.constant) if term[0] is None else AxisIndex(instr.out, term[0])  # type: ignore[arg-type]
         if values is not None:
-            instr = _with_values(instr, value)
+            instr = with_operands(instr, lambda v: values.get(v, v))
             if out is not None:
                 values[out] = instr.out = Value(out.dtype)  # type: ignore[attr-defined]
         result.append(instr)
     return tuple(result)
-
-
-def _with_values(instr: Instr, value: Callable[[Value], Value]) -> Instr:
-    if isinstance(instr, Compute):
-        return replace(instr, args=tuple(map(value, instr.args)))
-    if isinstance(instr, Check):
-        return replace(instr, ok=value(instr.ok))
-    if isinstance(instr, Load):
-        return replace(instr, mask=None if instr.mask is None else value(instr.mask))
-    if isinstance(instr, Store):
-        return replace(instr, value=value(instr.value), mask=None if instr.mask is None else value(instr.mask))
-    if isinstance(instr, Reduce | Scatter | Scan):
-        return replace(instr, value=value(instr.value))
-    return replace(instr)  # type: ignore[type-var]
 
 
 # ---- unrolling a tiny innermost axis
@@ -203,6 +177,15 @@ def _unroll_last(kernel: Kernel, length: int) -> Kernel:
 
 def _is_pure(instr: Instr) -> bool:
     return not isinstance(instr, Store | Reduce | Scatter | Scan | Check)
+
+
+# ---- comparisons that hold everywhere
+
+
+def _settle(kernel: Kernel) -> Kernel:
+    """Masks and choices that are the same at every point of the loops go."""
+    found = Box.of(kernel.axes).facts(conditions(kernel.body))
+    return replace(kernel, body=tuple([instr for instr, _ in assume(kernel.body, found)])) if found else kernel
 
 
 # ---- the innermost axis

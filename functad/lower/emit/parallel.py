@@ -55,9 +55,9 @@ class Blocks:
 def blocks_of(nest: LoopNest) -> Blocks | None:
     """The division of a nest, if it can have enough work and its points can be told apart."""
     total = product(nest.axes).constant
-    if any(isinstance(i, Scatter) for i in nest.body) or (total is not None and total * (nest.weight + MEMORY) < 2 * GRAIN):
+    if any(isinstance(i, Scatter) for i in nest.instructions) or (total is not None and total * (nest.weight + MEMORY) < 2 * GRAIN):
         return None
-    scanned = {len(nest.axes) - 1} if any(isinstance(i, Scan) for i in nest.body) else set()
+    scanned = {len(nest.axes) - 1} if any(isinstance(i, Scan) for i in nest.instructions) else set()
     for axis in range(len(nest.axes)):
         if axis not in scanned and axis not in nest.written_out:
             found = _along(nest, axis)
@@ -68,7 +68,7 @@ def blocks_of(nest: LoopNest) -> Blocks | None:
 
 def _along(nest: LoopNest, axis: int) -> Blocks | None:
     """The division along an axis, if what does not depend on it is a few small reductions."""
-    common = [i for i in nest.body if isinstance(i, Store | Reduce) and linear(i.buffer, i.index).scale(axis) == 0]
+    common = [i for i in nest.instructions if isinstance(i, Store | Reduce) and linear(i.buffer, i.index).scale(axis) == 0]
     ops: dict[Buffer, str] = {}
     partial: dict[Buffer, int] = {}
     stride = 0

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 from functad.kernel_ir.nodes import Buffer, Compute, Const, Instr, Kernel, Load, SizeValue, Store, Value
-from functad.lower.emit.nest import operands
+from functad.kernel_ir.rewrite import operands
 from functad.lower.emit.operations import cost
 
 __all__ = ["CHUNK", "cut", "size"]

@@ -15,7 +15,7 @@ import numpy as np
 from functad.ir.types import dtype_name
 from functad.kernel_ir.nodes import AxisIndex, Buffer, Check, Compute, Const, Instr, Load, Reduce, Scan, Scatter, SizeValue, Store, Value
 from functad.lower.emit.access import Place
-from functad.lower.emit.code import Code, memory_type
+from functad.lower.emit.code import NOTHING, Code, memory_type
 from functad.lower.emit.memory import (
     Span,
     combined_mask,
@@ -55,6 +55,7 @@ class Turn:
 
     def __init__(self, nest: LoopNest, level: int, span: Span) -> None:
         self.nest = nest
+        self.body = nest.body
         self.code: Code = nest.code
         self.level = level
         self.span = span
@@ -73,7 +74,7 @@ class Turn:
 
     def operand(self, value: Value) -> str:
         """A value in all lanes."""
-        constant = self.nest.constants.get(value)
+        constant = self.body.constants.get(value)
         if constant is not None:
             return self.lanes.const(dtype_name(value.dtype), constant)  # type: ignore[arg-type]
         name = self.nest.values[value]
@@ -99,7 +100,7 @@ class Turn:
             case Compute():
                 self._define(instr.out, self._compute(instr))
             case Store():
-                self.write(self.nest.places[id(instr)], self.operand(instr.value), instr.mask)
+                self.write(self.body.places[id(instr)], self.operand(instr.value), instr.mask)
             case Reduce():
                 self._reduce(instr)
             case Scatter():
@@ -133,7 +134,7 @@ class Turn:
         if self.level < 0:
             self.nest.failures.append((instr.code, failed))
         else:
-            self.nest.totals[id(instr)].include(self.code, failed, self.span.mask)
+            self.body.totals[id(instr)].include(self.code, failed, self.span.mask)
 
     # ---- reading
 
@@ -141,7 +142,7 @@ class Turn:
         if instr.buffer.root in self.nest.registers:
             name = self.nest.registers[instr.buffer.root]
             return name if instr.mask is None else self._filled(instr, name)
-        place = self.nest.places[id(instr)]
+        place = self.body.places[id(instr)]
         if place in self.stored:
             return self.stored[place]
         if place in self.runs and instr.mask is None:
@@ -171,8 +172,11 @@ class Turn:
         live = combined_mask(code, span.width, chosen, span.mask)
         if place.contiguous:
             assert live is not None
-            run = self._locate(place)
-            value = self._parts(place, load_run(code, dtype, run.pointer, span.width * run.group, self._spread_mask(run, live)))
+            run, wide = self._locate(place), span.width * place.group
+            pointer = run.pointer
+            if chosen is not None and place in self.body.far and wide * dtype.itemsize <= NOTHING:  # even a masked access takes long there
+                pointer = code.emit(f"select i1 {self.lanes.any(live)}, ptr {pointer}, ptr {code.nothing()}")
+            value = self._parts(place, load_run(code, dtype, pointer, wide, self._spread_mask(run, live)))
         else:
             masked = mask is not None
             value = load_apart(code, dtype, self.nest.addresses.each(place, self.level, span, masked), live if masked else None)
@@ -196,9 +200,9 @@ class Turn:
         for instr in instructions:
             if isinstance(instr, Store):
                 written.add(instr.buffer.root)
-            in_memory = isinstance(instr, Reduce) and id(instr) not in self.nest.totals and not self.nest.stored_whole(instr)
-            if in_memory or (isinstance(instr, Load) and instr.mask is None and id(instr) in self.nest.places):
-                place = self.nest.places[id(instr)]
+            in_memory = isinstance(instr, Reduce) and id(instr) not in self.body.totals and not self.body.stored_whole(instr)
+            if in_memory or (isinstance(instr, Load) and instr.mask is None and id(instr) in self.body.places):
+                place = self.body.places[id(instr)]
                 if place.contiguous and place.root not in written:
                     places[place] = None
         if not places:
@@ -319,7 +323,7 @@ class Turn:
 
     def _reduce(self, instr: Reduce) -> None:
         value = self.operand(instr.value)
-        accumulator = self.nest.totals.get(id(instr))
+        accumulator = self.body.totals.get(id(instr))
         if accumulator is not None:
             accumulator.include(self.code, value, self.span.mask)
         else:
@@ -327,8 +331,8 @@ class Turn:
 
     def write_reduced(self, instr: Reduce, value: str) -> None:
         """Store a total, or accumulate it into memory where loops outside still add to it."""
-        place = self.nest.places[id(instr)]
-        if not self.nest.stored_whole(instr):
+        place = self.body.places[id(instr)]
+        if not self.body.stored_whole(instr):
             before = self.runs[place] if place in self.runs else self.read(place, None, "")
             value = accumulate(self.lanes, instr.op, place.dtype, before, value)
         self.write(place, value)
@@ -336,7 +340,7 @@ class Turn:
     def _scatter(self, instr: Scatter) -> None:
         """In order: what one point writes, the next may read."""
         self.finish()
-        place, value = self.nest.places[id(instr)], self.operand(instr.value)
+        place, value = self.body.places[id(instr)], self.operand(instr.value)
         if instr.op != "set":
             value = accumulate(self.lanes, instr.op, place.dtype, self.read(place, None, ""), value)
         self.write(place, value)

@@ -42,8 +42,12 @@ class Build:
     def __init__(self, program: Program, checks: Checks, symbols: int) -> None:
         self.symbols = symbols
         self.graph = Graph(program)
+        storage = Storage(self.graph)
+        if written := storage.written():
+            self.graph = Graph(program, written)
+            storage = Storage(self.graph)
         self.places = Places(self.graph)
-        self.grouping = Grouping(self.graph, Storage(self.graph), self.places.copies)
+        self.grouping = Grouping(self.graph, storage, self.places.copies)
         self.checks = checks
         self.statements: list[Statement] = []
         for position, group in enumerate(self.grouping.groups):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from functad.core.primitive import Primitive
@@ -52,10 +52,14 @@ class Node:
 
 
 class Graph:
-    """A Program as nodes; ``node_of`` gives the node that computes a variable (none for inputs)."""
+    """A Program as nodes; ``node_of`` gives the node that computes a variable (none for inputs).
 
-    def __init__(self, program: Program) -> None:
+    The results of the equations ``in_memory`` are known to be stored, which some rules do in a way of their own.
+    """
+
+    def __init__(self, program: Program, in_memory: Collection[int] = ()) -> None:
         self.program = program
+        self.in_memory = in_memory
         self.nodes: list[Node] = []
         self.node_of: dict[Var, Node] = {}
         for number, eqn in enumerate(program.eqns):
@@ -136,6 +140,8 @@ class Graph:
                 form = Pull(lambda b, index, reads, in_types, out_type, **params: reads[0](()))
         elif isinstance(rule, Reduction):
             form = reduction_form(rule, in_types[0], eqn.params["axes"])
+        elif isinstance(rule, Pull) and rule.in_memory is not None and number in self.in_memory:
+            form = rule.in_memory
         elif isinstance(rule, Pointwise | Pull | Statements):
             form = rule
         else:

@@ -13,6 +13,7 @@ from functad.errors import InternalError
 from functad.ir.program import Program
 from functad.ir.types import ArrayType, Size
 from functad.kernel_ir.complex import Complex
+from functad.kernel_ir.conditions import bookkeeping
 from functad.kernel_ir.nodes import Affine, Buffer, Compute, Index, KernelProgram, Statement, Value
 from functad.kernel_ir.rules import Pointwise, Pull, Statements
 from functad.kernel_ir.sizes import Extent, poly
@@ -111,7 +112,10 @@ def _anything(dtype: np.dtype) -> Element:
 
 
 def _cost(b: Body) -> int:
-    return sum([COST.get(i.op, 1) for i in b.body if type(i) is Compute])
+    """Masks count for nothing: in most of a loop they are known to hold."""
+    computed = [i for i in b.body if type(i) is Compute]
+    free = bookkeeping(b.body) if computed else set()
+    return sum([COST.get(i.op, 1) for i in computed if i.out not in free])
 
 
 class Recorder:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from functad.ir.program import Var
-from functad.kernel_ir.rules import Pointwise
+from functad.kernel_ir.rules import Pointwise, Pull
 from functad.lower.fuse.forms import View
 from functad.lower.fuse.graph import Graph, Node
 from functad.lower.fuse.spaces import Space
@@ -62,6 +62,10 @@ class Storage:
         node = self.graph.node_of.get(source)
         if node is not None and node.inline:
             self.stored.add(source)
+
+    def written(self) -> set[int]:
+        """The equations whose results are stored, and have a way of their own to be."""
+        return {n.origin for n in self.graph.nodes if isinstance(n.form, Pull) and n.form.in_memory is not None and n.outputs[0] in self.stored}
 
     def _live(self, node: Node) -> bool:
         """Whether anything needs an inline node."""
