@@ -11,7 +11,7 @@ from typing import Any
 
 from functad.core.evaluator import run_program
 from functad.core.primitive import REGISTRY, Linear, type_of
-from functad.core.zeros import add, instantiate, zeros
+from functad.core.zeros import instantiate, zeros
 from functad.ir.dce import dce
 from functad.ir.program import Eqn, Literal, Program, Var
 from functad.ir.types import ArrayType, SeqType
@@ -227,17 +227,17 @@ class LoopRule:
 
         km = grow(kg, lambda k: self.split.cotangent(given(k))[1][consts : consts + carry])
         force = (*[False] * consts, *km, *[False] * sum(self.xm))
-        linear, mask = self.split.cotangent(given(km), force)
+        mask = self.split.cotangent(given(km), force)[1]
         # the carry's cotangents flow from step to step; what a step adds to parts outside km stays outside: it is zero
         invariant, read, stacked = self._step_types()
         const_types, carry_types, _ = cut(self.split.in_types, consts, carry)
         y_types = self.body.out_types[self.layout.carry :]
+        linear, _ = self.split.cotangent(given(km), force, mask[:consts])
 
         def step(*args: Any) -> list[Any]:
             i, k, sums, r, s, y = cut(args, len(invariant), sum(km), sum(mask[:consts]), len(read), len(stacked))
-            found = run_program(linear, (*self._residual(i, r, s), *k, *y))
-            c, k, x = cut(found, sum(mask[:consts]), sum(mask[consts : consts + carry]))
-            return [*k, *[add(a, b) for a, b in zip(sums, c, strict=True)], *x]
+            c, k, x = cut(run_program(linear, (*self._residual(i, r, s), *k, *y, *sums)), len(sums), sum(km))
+            return [*k, *c, *x]
 
         types = (*invariant, *select(carry_types, km), *select(const_types, mask[:consts]), *read, *stacked, *select(y_types, yg))
         return trace_program(step, types), km, mask
