@@ -1,6 +1,7 @@
 """Updates at an index without writing in place: ``x.at[index].set(v)`` is a copy of x with ``x[index] = v``.
 
-What slices take is updated through ``pad`` and ``select``, which fuse with what is around them; what index arrays look up, by ``scatter``.
+What slices take is updated through ``pad`` and ``select``, which fuse with what is around them, or where it is little added to by itself; what index
+arrays look up, by ``scatter``.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from functad.core.primitive import type_of
 from functad.core.tracer import Tracer
 from functad.errors import DtypeError, ShapeError
 from functad.numpy import ufuncs
@@ -21,7 +23,7 @@ from functad.numpy.promotion import PYTHON_NUMBERS, result_dtype, strength
 from functad.primitives import arithmetic, selection
 from functad.primitives.scatter import SCATTERS
 from functad.primitives.shapes import broadcast, flip, inverse_permutation, reshape, transpose
-from functad.primitives.slicing import pad, slice_
+from functad.primitives.slicing import is_part, pad, slice_, slice_add_p
 
 __all__ = ["At", "Update", "at"]
 
@@ -193,6 +195,9 @@ def _slices_updated(x: Any, index: Index, op: str, v: Any) -> Any:
         return SCATTERS[op].bind(x, reshape(v, shape[lead:]), *[np.int64(s.start) for s in spans[:lead]], batch=0)
     if op in _COMBINE:
         v = _COMBINE[op](slice_(x, [s.start for s in spans], [s.stop for s in spans], [s.step for s in spans]), v)
+    if op == "add" and is_part(type_of(v).size, type_of(x).size):
+        starts, stops, steps = [tuple([s[k] for s in spans]) for k in range(3)]
+        return slice_add_p.bind(x, v, starts=starts, stops=stops, steps=steps)
     widths = [s.margins(n) for s, n in zip(spans, shape, strict=True)]
     if op == "add":
         zero = x.dtype.type(complex(-0.0, -0.0) if x.dtype.kind == "c" else -0.0)  # x + -0.0 is x, also where x is -0.0

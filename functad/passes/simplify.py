@@ -15,6 +15,8 @@ import numpy as np
 from functad.core.primitive import REGISTRY
 from functad.ir.program import Atom, Eqn, Literal, Program, Var
 from functad.ir.types import ArrayType
+from functad.kernel_ir.rules import KernelRule, Pointwise, Pull
+from functad.primitives.slicing import slice_padding
 
 __all__ = ["RULES", "Match", "simplify"]
 
@@ -159,6 +161,33 @@ def same_branches(m: Match) -> Atom | None:
     return m.keep(1) if m.ins[1] is m.ins[2] else None
 
 
+def spread_update(m: Match) -> Atom | None:
+    """``slice_add(x, y) -> x + pad(y, -0.0)``, where x is computed in a loop that can do so on the way: then no array need be in memory.
+
+    Every x + -0.0 is x. One or two masks cost less than going over memory again; more do not.
+    """
+    a, pads = m.ins[0], 0
+    e = m.definitions.get(a) if type(a) is Var else None
+    if e is None or not _fuses(e):
+        return None
+    while e is not None and pads < 2 and e.primitive.name in ("add", "pad"):
+        makers = [m.definitions.get(v) if type(v) is Var else None for v in e.inputs]
+        pads += e.primitive.name == "pad" or any(d is not None and d.primitive.name == "pad" for d in makers)
+        e = makers[0] if e.primitive.name == "add" else None
+    if pads == 2:
+        return None
+    zero = -0.0 if m.out.dtype.kind == "f" else complex(-0.0, -0.0) if m.out.dtype.kind == "c" else 0
+    return m.emit("add", a, m.emit("pad", m.ins[1], m.literal(zero), widths=slice_padding(m.out.shape, **m.params)))
+
+
+def _fuses(eqn: Eqn) -> bool:
+    """Whether an equation's result is computed where it is read."""
+    rule = eqn.primitive.kernel
+    if rule is not None and not isinstance(rule, KernelRule):
+        rule = rule(tuple([a.type for a in eqn.inputs]), eqn.params)
+    return isinstance(rule, Pointwise | Pull)
+
+
 RULES: dict[str, tuple[Rule, ...]] = {
     "neg": (unary_pair("neg", "neg"),),
     "conj": (unary_pair("conj", "conj"),),
@@ -179,6 +208,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "transpose": (compose_transposes,),
     "convert": (same_shape,),
     "stop_gradient": (same_shape,),
+    "slice_add": (spread_update,),
     **dict.fromkeys(("eq", "ne", "lt", "le", "gt", "ge"), (spread_literal,)),
     **dict.fromkeys(("power", "maximum", "minimum", "arctan2", "hypot", "logaddexp", "clip", "copysign"), (spread_literal,)),
 }

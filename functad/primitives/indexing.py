@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from functad.core.cotangents import Sum
 from functad.core.primitive import Primitive, Sample, type_of
-from functad.core.zeros import zeros
 from functad.errors import DtypeError, IndexOutOfBoundsError, ShapeError
 from functad.ir.types import ArrayType, array_type
 from functad.kernel_ir.nodes import Affine
@@ -118,9 +118,9 @@ def _gather_jvp(ts: Sequence[Any], xs: Sequence[Any], y: Any, *, batch: int) -> 
 
 
 def _gather_transpose(ct: Any, x: Any, *indices: Any, batch: int) -> tuple[Any, ...]:
-    from functad.primitives.scatter import scatter_add_p
+    from functad.primitives.scatter import ScatterUpdate
 
-    return (scatter_add_p.bind(zeros(x.type), ct, *indices, batch=batch), *[None] * len(indices))
+    return (Sum([ScatterUpdate(x.type, (ct, *indices), {"batch": batch})]), *[None] * len(indices))
 
 
 def _gather_batch(size: int, batched: Sequence[bool], x: Any, *indices: Any, batch: int) -> tuple[Any, bool]:

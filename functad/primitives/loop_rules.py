@@ -18,6 +18,7 @@ from functad.ir.types import ArrayType, SeqType
 from functad.primitives.lanes import map_over_lanes
 from functad.primitives.loop_body import Layout, bind_loop
 from functad.primitives.shapes import transpose
+from functad.primitives.step_sums import last_part, sum_over_steps
 from functad.transforms.programs import Linearized, batch_of, derived, expand, jvp_of, linearized, mapped_value, select, trace_program
 from functad.transforms.transpose import linear_variables
 
@@ -213,48 +214,99 @@ class LoopRule:
         carry_cts, y_cts = select(cotangents[:n], self.km), cotangents[n:]
         given = "backward", present(carry_cts), present(y_cts)
         if given not in self._made:
-            self._made[given] = self._cotangent_body(*given[1:])  # type: ignore[misc]
-        body, km, in_mask = self._made[given]
-        const_types, carry_types, _ = self._active_types()
-        const_mask, _, x_mask = cut(in_mask, len(const_types), len(carry_types))
-        first = starting(carry_cts, carry_types, km, references[2])
-        starts = select(sums or self.no_sums(references[0]), const_mask)
+            self._made[given] = CotangentBody(self, *given[1:])  # type: ignore[misc]
+        made: CotangentBody = self._made[given]
+        first = starting(carry_cts, self._active_types()[1], made.km, references[2])
+        starts = select(sums or self.no_sums(references[0]), made.sums)
+        elements = [*read, *stacked, *[c for c in y_cts if c is not None]]
         state, written = bind_loop(
-            body, invariant, [*first, *starts], [*read, *stacked, *[c for c in y_cts if c is not None]],
-            length=self.length, steps=steps, reverse=not self.reverse, unroll=self.unroll,
-        )  # fmt: skip
-        consts = expand(expand(state[len(first) :], const_mask), self.cm)
-        carry = expand(expand(state[: len(first)], km), self.km)
-        xs = expand(expand(written, x_mask), self.xm)
-        return select([*[None] * self.layout.dynamic, *consts, *carry, *xs], self.mask)
+            made.body, invariant, [*first, *starts], elements, length=self.length, steps=steps, reverse=not self.reverse, unroll=self.unroll
+        )
+        x_cts, left = cut(written, len(written) - made.left)
+        consts = expand(state[len(first) :], made.sums)
+        for i, (program, sources) in made.later.items():
+            values = {"invariant": invariant, "elements": elements, "left": left}
+            (total,) = run_program(program, [values[kind][k] for kind, k in sources])
+            consts[i] = add(sums[i], total) if sums else total
+        carry = expand(expand(state[: len(first)], made.km), self.km)
+        xs = expand(expand(x_cts, made.x_mask), self.xm)
+        return select([*[None] * self.layout.dynamic, *expand(consts, self.cm), *carry, *xs], self.mask)
 
     def no_sums(self, references: Sequence[Any]) -> list[Any]:
         """Zeros for the cotangents of the active constants; ``references`` starts with those of them that are sequences."""
         types = self._active_types()[0]
         return starting([None] * len(types), types, [True] * len(types), references[: sum([isinstance(t, SeqType) for t in types])])
 
-    def _cotangent_body(self, kg: Mask, yg: Mask) -> tuple[Program, Mask, Mask]:
-        consts, carry = sum(self.cm), sum(self.km)
+
+class CotangentBody:
+    """One step of the reverse pass of a loop, given cotangents of parts of the moving carry and of what is written step by step.
+
+    The body takes what is invariant; carries the cotangents ``km`` of the moving carry and the ``sums`` of those of constants; reads residuals and
+    cotangents; and writes the cotangents ``x_mask`` of what was read, and the last ``left`` values of which sums over the steps are taken ``later``:
+    for each such constant a Program, and where its operands are.
+    """
+
+    def __init__(self, rule: LoopRule, kg: Mask, yg: Mask) -> None:
+        split, consts, carry = rule.split, sum(rule.cm), sum(rule.km)
 
         def given(k: Mask) -> Mask:
-            return (*expand_flags(k, self.km), *yg)
+            return (*expand_flags(k, rule.km), *yg)
 
-        km = grow(kg, lambda k: self.split.cotangent(given(k))[1][consts : consts + carry])
-        force = (*[False] * consts, *km, *[False] * sum(self.xm))
-        linear, mask = self.split.cotangent(given(km), force)
+        self.km = grow(kg, lambda k: split.cotangent(given(k))[1][consts : consts + carry])
+        force = (*[False] * consts, *self.km, *[False] * sum(rule.xm))
+        linear, mask = split.cotangent(given(self.km), force)
         # the carry's cotangents flow from step to step; what a step adds to parts outside km stays outside: it is zero
-        invariant, read, stacked = self._step_types()
-        const_types, carry_types, _ = self._active_types()
-        y_types = self.body.out_types[self.layout.carry :]
+        invariant, read, stacked = rule._step_types()
+        const_types, carry_types, _ = rule._active_types()
+        y_types = select(rule.body.out_types[rule.layout.carry :], yg)
+        self.residuals = len(read) + len(stacked)
+        const_mask, self.x_mask = mask[:consts], mask[consts + carry :]
 
-        def step(*args: Any) -> list[Any]:
-            i, k, sums, r, s, y = cut(args, len(invariant), sum(km), sum(mask[:consts]), len(read), len(stacked))
-            found = run_program(linear, (*self._residual(i, r, s), *k, *y))
-            c, k, x = cut(found, sum(mask[:consts]), sum(mask[consts : consts + carry]))
-            return [*k, *[add(a, b) for a, b in zip(sums, c, strict=True)], *x]
+        def traced(linear: Program, sums: Mask) -> Program:
+            """The step as a Program: (invariant, carry, sums, elements) -> (carry, cotangents of constants, of what was read)."""
 
-        types = (*invariant, *select(carry_types, km), *select(const_types, mask[:consts]), *read, *stacked, *select(y_types, yg))
-        return trace_program(step, types), km, mask
+            def step(*args: Any) -> list[Any]:
+                i, k, c, r, s, y = cut(args, len(invariant), sum(self.km), sum(sums), len(read), len(stacked))
+                found = run_program(linear, (*rule._residual(i, r, s), *k, *y, *c))
+                c, k, x = cut(found, sum(const_mask), sum(self.km))
+                return [*k, *c, *x]
+
+            types = (*invariant, *select(carry_types, self.km), *select(const_types, sums), *read, *stacked, *y_types)
+            return dce(trace_program(step, types))
+
+        def ends(step: Program, sums: Mask) -> dict[int, Program]:
+            """The parts of a step that are left for later, by the number of the constant."""
+            moving = step.inputs[len(invariant) : len(invariant) + sum(self.km) + sum(sums)]
+            found = {}
+            for place, i in enumerate([i for i in range(consts) if const_mask[i]]):
+                part = None if sums[i] else last_part(step, sum(self.km) + place, set(step.inputs) - set(moving))
+                if part is not None:
+                    found[i] = part
+            return found
+
+        none = (False,) * consts
+        parts = ends(traced(linear, none), none) if rule.length is not None and any(const_mask) else {}
+        self.sums = tuple([m and i not in parts for i, m in enumerate(const_mask)])
+        step = traced(split.cotangent(given(self.km), force, self.sums)[0], self.sums)
+        first, last = len(invariant), len(invariant) + sum(self.km) + sum(self.sums)
+        self._leave(step, ends(step, self.sums) if parts else {}, rule.length, step.inputs[:first], step.inputs[last:])
+
+    def _leave(self, step: Program, parts: Mapping[int, Program], length: Any, invariant: Sequence[Var], elements: Sequence[Var]) -> None:
+        """Make the body of a step and the sums ``later`` of what it leaves out."""
+        places = {v: ("invariant", k) for k, v in enumerate(invariant)} | {v: ("elements", k) for k, v in enumerate(elements)}
+        cotangents = dependent_on(step, [v for v in step.inputs if v not in places] + list(elements[self.residuals :]))
+        left: dict[Var, int] = {}
+        self.later: dict[int, tuple[Program, list[tuple[str, int]]]] = {}
+        for i, part in parts.items():
+            sources = [places[v] if v in places else ("left", left.setdefault(v, len(left))) for v in part.inputs]
+            linear = tuple([v in cotangents for v in part.inputs])
+            program, taken = sum_over_steps(part, linear, tuple([kind != "invariant" for kind, _ in sources]), length)
+            self.later[i] = program, [sources[k] for k in taken]
+        self.left = len(left)
+        k, consts, x = cut(step.outputs, sum(self.km), len(self.later) + sum(self.sums))
+        given = [i for i, _ in enumerate(self.sums) if i in self.later or self.sums[i]]
+        kept = [c for i, c in zip(given, consts, strict=True) if i not in self.later]
+        self.body = dce(Program(step.inputs, step.eqns, (*k, *kept, *x, *left)))
 
 
 def starting(values: Sequence[Any], types: Sequence[ArrayType], mask: Sequence[bool], references: Sequence[Any]) -> list[Any]:

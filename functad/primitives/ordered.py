@@ -6,16 +6,17 @@ So any accumulation can be written as load, operation, ``set``; products of comp
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from functad.kernel_ir.builder import Complex
+from functad.kernel_ir.nodes import Affine
 from functad.kernel_ir.ops import ACCUMULATE, identity
 from functad.kernel_ir.sizes import Extent
 
-__all__ = ["accumulate", "combine", "start"]
+__all__ = ["accumulate", "combine", "copy", "over", "start"]
 
 
 def combine(b: Any, op: str, x: Any, y: Any) -> Any:
@@ -39,3 +40,19 @@ def start(ctx: Any, buffer: Any, shape: Sequence[Extent], op: str, dtype: np.dty
     else:
         neutral = identity(op, dtype)
     ctx.kernel(shape, lambda b, index: b.store(buffer, index, b.const(neutral, dtype)), "start")
+
+
+def over(ctx: Any, shape: Sequence[Any], fn: Callable[[Any, Any], None], name: str) -> None:
+    """A kernel over a shape without loops for axes of length 1: what updates one element is straight-line code."""
+    loops = [axis for axis, n in enumerate(shape) if n != 1]
+    at = {axis: number for number, axis in enumerate(loops)}
+
+    def body(b: Any, index: Any) -> None:
+        fn(b, tuple([index[at[axis]] if axis in at else Affine(0) for axis in range(len(shape))]))
+
+    ctx.kernel([shape[axis] for axis in loops], body, name)
+
+
+def copy(ctx: Any, shape: Sequence[Any]) -> None:
+    """The first result starts as the first operand. Where nothing else reads that, they share memory: see ``kernel_ir.in_place``."""
+    over(ctx, shape, lambda b, index: b.store(ctx.output(), index, ctx.read(0)(index)), "copy")

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from functad.core.cotangents import Update
 from functad.core.primitive import Linear, Primitive, Sample, type_of
 from functad.core.zeros import add, instantiate, zeros
 from functad.errors import DtypeError, ShapeError
@@ -24,11 +25,11 @@ from functad.primitives.comparison import eq, isnan
 from functad.primitives.convert import convert
 from functad.primitives.generate import iota
 from functad.primitives.indexing import batch_grid, check_indices, clamped, gather_p, indexed_type
-from functad.primitives.ordered import accumulate, start
+from functad.primitives.ordered import accumulate, copy, over, start
 from functad.primitives.selection import select
 from functad.primitives.shapes import broadcast, lead_axes, reshape
 
-__all__ = ["scatter", "scatter_add_p", "scatter_set_p"]
+__all__ = ["ScatterUpdate", "scatter", "scatter_add_p", "scatter_set_p"]
 
 Shape = tuple[int, ...]
 
@@ -59,6 +60,12 @@ def _places(x: Any, indices: Sequence[Any], batch: int) -> Any:
     return np.ravel(place)
 
 
+def _elements(x: Any, indices: Sequence[Any], batch: int) -> Any:
+    """The element of ``x.reshape(-1)`` that each element of the updates goes to, in row-major order, which is that in which NumPy visits one axis."""
+    width = prod(np.shape(x)[batch + len(indices) :])
+    return (_places(x, indices, batch)[:, None] * width + np.arange(width)).ravel()
+
+
 def _type(operand: Any) -> ArrayType:
     """The type of an operand of a transpose rule."""
     return operand.type if type(operand) is Linear else type_of(operand)
@@ -76,23 +83,21 @@ def _scatter(op: str, ufunc: np.ufunc | None, accumulation: str, **rules: Any) -
 
     def evaluate(x: Any, updates: Any, *indices: Any, batch: int) -> Any:
         out = np.array(x, order="C")
-        width = prod(out.shape[batch + len(indices) :])
-        flat = (_places(x, indices, batch)[:, None] * width + np.arange(width)).ravel()  # one axis: NumPy visits it in order
         if ufunc is None:
-            out.reshape(-1)[flat] = np.ravel(updates)
+            out.reshape(-1)[_elements(x, indices, batch)] = np.ravel(updates)
         else:
             with np.errstate(invalid="ignore"):  # NumPy's maximum.at complains of NaN, maximum does not
-                ufunc.at(out.reshape(-1), flat, np.ravel(updates))
+                ufunc.at(out.reshape(-1), _elements(x, indices, batch), np.ravel(updates))
         return out
 
     def statements(ctx: Any, in_types: Sequence[ArrayType], out_types: Any, *, batch: int) -> None:
-        _copy(ctx, in_types[0])
+        copy(ctx, in_types[0].shape)
 
         def body(b: Any, index: Any) -> None:
             accumulate(b, ctx.output(), _target(b, ctx, in_types, 2, index, batch), accumulation, ctx.read(1)(index))
 
         if not _no_target(in_types, 2, batch):
-            ctx.kernel(in_types[1].shape, body, name)
+            over(ctx, in_types[1].shape, body, name)
 
     primitive = Primitive(
         name,
@@ -104,10 +109,6 @@ def _scatter(op: str, ufunc: np.ufunc | None, accumulation: str, **rules: Any) -
         **rules,
     )
     return primitive
-
-
-def _copy(ctx: Any, x: ArrayType) -> None:
-    ctx.kernel(x.shape, lambda b, index: b.store(ctx.output(), index, ctx.read(0)(index)), "copy")
 
 
 def _target(b: Any, ctx: Any, in_types: Sequence[ArrayType], first: int, index: Any, batch: int) -> Any:
@@ -146,6 +147,22 @@ def _scatter_samples(op: str) -> list[Sample]:
 # -- add, set: linear in x and the updates together ---------------------------------------------------------------------------------------
 
 
+class ScatterUpdate(Update):
+    """What elements at indices add to a cotangent: the operands are the elements and the indices, the params those of ``scatter_add``."""
+
+    __slots__ = ()
+
+    def alone(self) -> Any:
+        return self.onto(zeros(self.type))
+
+    def onto(self, x: Any) -> Any:
+        return scatter_add_p.bind(x, *self.operands, **self.params)
+
+    def into(self, out: np.ndarray) -> None:
+        updates, *indices = self.operands
+        np.add.at(out.reshape(-1), _elements(out, indices, **self.params), np.ravel(updates))
+
+
 def _add_jvp(ts: Sequence[Any], operands: Sequence[Any], y: Any, *, batch: int) -> Any:
     tx, tu = ts[:2]
     return tx if tu is None else scatter_add_p.bind(instantiate(tx, type_of(y)), tu, *operands[2:], batch=batch)
@@ -167,14 +184,14 @@ def _set_jvp(ts: Sequence[Any], operands: Sequence[Any], y: Any, *, batch: int) 
 def _set_transpose(ct: Any, x: Any, updates: Any, *indices: Any, batch: int) -> tuple[Any, ...]:
     """The cotangent of an element goes to the update that won it, and to x where there was none."""
     ct_x = ct_u = None
-    if type(x) is Linear:
-        ct_x = scatter_set_p.bind(ct, zeros(_type(updates)), *indices, batch=batch)
     if type(updates) is Linear:
         ct_u = gather_p.bind(ct, *indices, batch=batch)
         shape = type_of(indices[0]).shape
         if prod(shape[batch:]) > 1:
             last = _is_last(_type(x), indices, batch)
             ct_u = select(broadcast(last, type_of(ct_u).shape, range(len(shape))), ct_u, 0)
+    if type(x) is Linear:
+        ct_x = scatter_set_p.bind(ct, zeros(_type(updates)), *indices, batch=batch)
     return (ct_x, ct_u, *[None] * len(indices))
 
 
@@ -287,7 +304,7 @@ def _recurrence_batch(size: int, batched: Sequence[bool], *xs: Any, reverse: boo
 
 def _recurrence_statements(ctx: Any, in_types: Sequence[ArrayType], out_types: Any, *, reverse: bool, batch: int) -> None:
     x, a, *_ = in_types
-    _copy(ctx, x)
+    copy(ctx, x.shape)
 
     def body(b: Any, loop: Any) -> None:
         index = tuple(i * -1 + (poly(n) - 1) for i, n in zip(loop, a.shape, strict=True)) if reverse else loop
@@ -299,7 +316,7 @@ def _recurrence_statements(ctx: Any, in_types: Sequence[ArrayType], out_types: A
     if _no_target(in_types, 3, batch):
         start(ctx, ctx.output(1), a.shape, "sum", a.dtype)
     else:
-        ctx.kernel(a.shape, body, "scatter_recurrence")
+        over(ctx, a.shape, body, "scatter_recurrence")
 
 
 def _recurrence_samples() -> list[Sample]:

@@ -1,7 +1,8 @@
-"""Slices with static bounds, and padding: each is the transpose of the other.
+"""Slices with static bounds, and padding: each is the transpose of the other; and addition to a slice.
 
 ``slice`` takes every step-th element of each axis, forwards (backwards is ``flip`` of that). ``pad`` puts ``low`` copies of a value before
 each axis, ``high`` after it and ``interior`` between any two of its elements, so it undoes a slice with step ``interior + 1``.
+``slice_add`` adds to a slice of an array, which may be done in place, where adding a padded array touches every element.
 """
 
 from __future__ import annotations
@@ -11,19 +12,21 @@ from typing import Any
 
 import numpy as np
 
+from functad.core.cotangents import Sum, Update
 from functad.core.primitive import Linear, Primitive, Sample, type_of
 from functad.core.zeros import instantiate
 from functad.errors import DtypeError, ShapeError
 from functad.ir.types import ArrayType, array_type, scalar_type
 from functad.kernel_ir.nodes import Affine
-from functad.kernel_ir.rules import Pull
+from functad.kernel_ir.rules import Pull, Statements
 from functad.kernel_ir.sizes import poly
 from functad.primitives.elementwise import PYTHON_NUMBERS
+from functad.primitives.ordered import copy, over
 from functad.primitives.reductions import sum_all
 from functad.primitives.selection import select
-from functad.primitives.shapes import broadcast
+from functad.primitives.shapes import broadcast, lead_axes
 
-__all__ = ["pad", "slice_"]
+__all__ = ["is_part", "pad", "slice_", "slice_add_p", "slice_padding"]
 
 Ints = tuple[int, ...]
 Widths = tuple[tuple[int, int, int], ...]
@@ -65,11 +68,18 @@ def _slice_type(x: ArrayType, *, starts: Ints, stops: Ints, steps: Ints) -> Arra
 
 
 def _slice_transpose(ct: Any, x: Linear, *, starts: Ints, stops: Ints, steps: Ints) -> tuple[Any]:
-    def widths(n: int, count: int, start: int, step: int) -> tuple[int, int, int]:
+    update = SliceUpdate(x.type, (ct,), {"starts": starts, "stops": stops, "steps": steps})
+    return (Sum([update]) if is_part(type_of(ct).size, x.type.size) else update.alone(),)
+
+
+def slice_padding(shape: Ints, starts: Ints, stops: Ints, steps: Ints) -> Widths:
+    """How ``pad`` gives a slice the shape of the array that it was taken from."""
+
+    def around(n: int, start: int, stop: int, step: int) -> tuple[int, int, int]:
+        count = _count(start, stop, step)
         return (start, n - start - (count - 1) * step - 1, step - 1) if count else (n, 0, 0)
 
-    shapes = zip(x.type.shape, type_of(ct).shape, starts, steps, strict=True)
-    return (pad(ct, 0, [widths(*axis) for axis in shapes]),)
+    return tuple([around(*axis) for axis in zip(shape, starts, stops, steps, strict=True)])
 
 
 def _slice_pull(b: Any, index: Any, reads: Any, types: Any, out: Any, *, starts: Ints, stops: Ints, steps: Ints) -> Any:
@@ -79,7 +89,7 @@ def _slice_pull(b: Any, index: Any, reads: Any, types: Any, out: Any, *, starts:
 slice_p: Primitive = Primitive(
     "slice",
     type_rule=_slice_type,
-    evaluate=lambda x, *, starts, stops, steps: x[tuple([slice(a, z, s) for a, z, s in zip(starts, stops, steps, strict=True)])],
+    evaluate=lambda x, *, starts, stops, steps: x[_index(starts, stops, steps)],
     jvp=lambda ts, xs, y, **params: slice_p.bind(ts[0], **params),
     linear="jointly",
     transpose=_slice_transpose,
@@ -94,6 +104,98 @@ slice_p: Primitive = Primitive(
         Sample((array_type((0,), np.bool_),), {"starts": (0,), "stops": (0,), "steps": (1,)}),
         Sample((array_type((), np.float64),), {"starts": (), "stops": (), "steps": ()}),
     ],
+)
+
+
+# -- slice_add ------------------------------------------------------------------------------------------------------------------------
+
+
+def is_part(part: int, whole: int) -> bool:
+    """Whether so few elements of an array are better added to by themselves than all, under a mask, in the loop that computes them."""
+    return part * 16 < whole
+
+
+class SliceUpdate(Update):
+    """What a slice adds to a cotangent: the operand is the slice, the params are those of ``slice``."""
+
+    __slots__ = ()
+
+    def alone(self) -> Any:
+        return pad(self.operands[0], 0, slice_padding(self.type.shape, **self.params))
+
+    def onto(self, x: Any) -> Any:
+        return slice_add_p.bind(x, *self.operands, **self.params)
+
+    def into(self, out: np.ndarray) -> None:
+        out[_index(**self.params)] += self.operands[0]
+
+
+def _index(starts: Ints, stops: Ints, steps: Ints) -> tuple[slice, ...]:
+    return tuple([slice(a, z, s) for a, z, s in zip(starts, stops, steps, strict=True)])
+
+
+def _slice_add_type(x: ArrayType, y: ArrayType, *, starts: Ints, stops: Ints, steps: Ints) -> ArrayType:
+    part = _slice_type(x, starts=starts, stops=stops, steps=steps)
+    if y is not part:
+        error = DtypeError if y.dtype != x.dtype else ShapeError
+        raise error(f"slice_add to a slice of {x} of type {part} takes that type, got {y}; broadcast or convert it")
+    return x
+
+
+def _slice_add_evaluate(x: Any, y: Any, *, starts: Ints, stops: Ints, steps: Ints) -> Any:
+    out = np.array(x, order="C")
+    out[_index(starts, stops, steps)] += y
+    return out
+
+
+def _slice_add_jvp(ts: Sequence[Any], xs: Sequence[Any], out: Any, *, starts: Ints, stops: Ints, steps: Ints) -> Any:
+    (tx, ty), params = ts, {"starts": starts, "stops": stops, "steps": steps}
+    return tx if ty is None else slice_add_p.bind(instantiate(tx, type_of(out)), ty, **params)
+
+
+def _slice_add_transpose(ct: Any, x: Any, y: Any, *, starts: Ints, stops: Ints, steps: Ints) -> tuple[Any, Any]:
+    return ct if type(x) is Linear else None, slice_(ct, starts, stops, steps) if type(y) is Linear else None
+
+
+def _slice_add_batch(size: int, batched: Sequence[bool], x: Any, y: Any, *, starts: Ints, stops: Ints, steps: Ints) -> tuple[Any, bool]:
+    return slice_add_p.bind(*lead_axes(size, batched, (x, y)), starts=(0, *starts), stops=(size, *stops), steps=(1, *steps)), True
+
+
+def _slice_add_statements(ctx: Any, in_types: Sequence[ArrayType], out_types: Any, *, starts: Ints, stops: Ints, steps: Ints) -> None:
+    def part(b: Any, index: Any) -> None:
+        place = tuple(i * step + start for i, start, step in zip(index, starts, steps, strict=True))
+        b.store(ctx.output(), place, b.add(b.load(ctx.output(), place), ctx.read(1)(index)))
+
+    copy(ctx, in_types[0].shape)
+    over(ctx, in_types[1].shape, part, "slice_add")
+
+
+def _slice_add_samples() -> list[Sample]:
+    def sample(dtype: type, shape: Ints, starts: Ints, stops: Ints, steps: Ints | None = None) -> Sample:
+        params = {"starts": starts, "stops": stops, "steps": steps or (1,) * len(shape)}
+        return Sample((array_type(shape, dtype), _slice_type(array_type(shape, dtype), **params)), params)
+
+    return [
+        sample(np.float64, (5,), (1,), (4,)),
+        sample(np.float64, (40,), (7,), (8,)),
+        sample(np.float32, (5, 4), (0, 1), (5, 4), (2, 1)),
+        sample(np.float64, (40, 3), (19, 0), (40, 3), (20, 2)),
+        sample(np.complex128, (4, 30), (3, 0), (4, 30)),
+        sample(np.int64, (4, 3), (0, 0), (0, 3)),
+        sample(np.float64, (0,), (0,), (0,)),
+    ]
+
+
+slice_add_p: Primitive = Primitive(
+    "slice_add",
+    type_rule=_slice_add_type,
+    evaluate=_slice_add_evaluate,
+    jvp=_slice_add_jvp,
+    linear="jointly",
+    transpose=_slice_add_transpose,
+    batch=_slice_add_batch,
+    kernel=Statements(_slice_add_statements),
+    samples=_slice_add_samples,
 )
 
 

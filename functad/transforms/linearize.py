@@ -12,11 +12,12 @@ from collections.abc import Mapping, Sequence
 from itertools import repeat
 from typing import Any, Protocol
 
+from functad.core.cotangents import Sum, accumulate, settled
 from functad.core.evaluator import run_program
 from functad.core.primitive import bind_all, type_of
 from functad.core.trace import Trace, current_trace, inherited_location, using
 from functad.core.tracer import ARRAY, SCALAR, Tracer
-from functad.core.zeros import add, instantiate
+from functad.core.zeros import instantiate
 from functad.ir.dce import kept_equations
 from functad.ir.program import Atom, Eqn, Literal, Location, Program, Var
 from functad.ir.types import ArrayType
@@ -40,7 +41,7 @@ class LinearRule(Protocol):
         """The tangents of the results (None where zero) from those of the active operands (None where zero)."""
 
     def backward(self, residuals: Sequence[Any], cotangents: Sequence[Any]) -> Sequence[Any]:
-        """The cotangents of the active operands (None where zero) from those of the results (None where zero)."""
+        """The cotangents of the active operands (None where zero, and maybe ``Sum``s) from those of the results (None where zero)."""
 
 
 class DerivedRule:
@@ -54,7 +55,7 @@ class DerivedRule:
         self._tangent = tangent
         self._in_types = in_types
         self._out_types = out_types
-        self._backward: tuple[Program, list[bool]] | None = None
+        self._backward: tuple[Program, list[Any]] | None = None
         # most rules need operands or results as they are: then residuals are selected, not computed
         self._selected = None if residuals.eqns else [residuals.inputs.index(v) for v in residuals.outputs]  # type: ignore[arg-type]
 
@@ -90,16 +91,18 @@ class DerivedRule:
     def backward(self, residuals: Sequence[Any], cotangents: Sequence[Any]) -> Sequence[Any]:
         if self._backward is None:
             self._backward = self._transpose()
-        program, present = self._backward
+        program, forms = self._backward
         if any([c is None for c in cotangents]):
             cotangents = [instantiate(c, ty) for c, ty in zip(cotangents, self._out_types, strict=True)]
         found = run_program(program, (*residuals, *cotangents))
-        if len(found) == len(present):
+        if not forms:
             return found
         rest = iter(found)
-        return [next(rest) if p else None for p in present]
+        return [f.with_values(rest) if type(f) is Sum else next(rest) if f else None for f in forms]
 
-    def _transpose(self) -> tuple[Program, list[bool]]:
+    def _transpose(self) -> tuple[Program, list[Any]]:
+        """The transposed Program, and what its results are: True for a cotangent, None for one that is zero, or the form of a ``Sum``; empty
+        where each is a cotangent."""
         n = len(self._tangent.inputs) - len(self._in_types)
         with using(None):
             trace = Trace("transpose", concrete=False, locate=False)
@@ -107,9 +110,10 @@ class DerivedRule:
         cotangents = [fresh_input(trace, t) for t in self._out_types]
         linear = [False] * n + [True] * len(self._in_types)
         with using(trace):
-            cts = transpose_program(self._tangent, linear, residuals + [None] * len(self._in_types), cotangents)
-        program, _ = trace.finish([c for c in cts if c is not None])
-        return program, [c is not None for c in cts]
+            cts = transpose_program(self._tangent, linear, residuals + [None] * len(self._in_types), cotangents, settle=False)
+        program, _ = trace.finish([x for c in cts if c is not None for x in (c.values() if type(c) is Sum else [c])])
+        forms = [c if c is None or type(c) is Sum else True for c in cts]
+        return program, [] if all(f is True for f in forms) else forms
 
 
 def fresh_input(trace: Trace, type: ArrayType) -> Tracer:
@@ -214,22 +218,22 @@ class LinearMap:
                         tangent[v] = t
         return [None if v is None else tangent.get(v) for v in self.outputs]
 
-    def backward(self, cotangents: Sequence[Any]) -> list[Any]:
-        """The cotangents of the inputs (None where zero)."""
-        ct: dict[Var, Any] = {}
+    def backward(self, cotangents: Sequence[Any], sums: Sequence[Any] = ()) -> list[Any]:
+        """The cotangents of the inputs (None where zero); to the first of them ``sums`` (or None) are added."""
+        ct: dict[Var, Any] = {v: s for v, s in zip(self.inputs, sums, strict=False) if s is not None}
         for v, c in zip(self.outputs, cotangents, strict=True):
             if v is not None and c is not None:
-                ct[v] = add(ct.get(v), c)
+                ct[v] = accumulate(ct.get(v), c)
         with inherited_location() as at:
             for rule, residuals, ins, outs, loc in reversed(self.entries):
-                cts = [ct.pop(v, None) for v in outs]
+                cts = [settled(ct.pop(v, None)) for v in outs]
                 if all([c is None for c in cts]):
                     continue
                 at.loc = loc
                 for v, c in zip(ins, rule.backward(residuals, cts), strict=True):
                     if c is not None:
-                        ct[v] = add(ct[v], c) if v in ct else c
-        return [ct.get(v) for v in self.inputs]
+                        ct[v] = accumulate(ct[v], c) if v in ct else c
+            return [settled(ct.get(v)) for v in self.inputs]
 
 
 def linearize_program(

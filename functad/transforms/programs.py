@@ -113,31 +113,40 @@ class Linearized:
 
     def tangent(self, given: Mask, force: Mask = ()) -> tuple[Program, Mask]:
         """(residuals, tangents of the given inputs) -> tangents of the outputs, and which of them there are."""
-        return self._linear("tangent", given, force, self.in_types, self.out_types, LinearMap.forward)
 
-    def cotangent(self, given: Mask, force: Mask = ()) -> tuple[Program, Mask]:
-        """(residuals, cotangents of the given outputs) -> cotangents of the inputs, and which of them there are."""
-        return self._linear("cotangent", given, force, self.out_types, self.in_types, LinearMap.backward)
+        def apply(linear: LinearMap, values: Sequence[Any]) -> list[Any]:
+            return linear.forward(expand(values, given))
+
+        return self._linear(("tangent", given, force), select(self.in_types, given), apply, self.out_types, force)
+
+    def cotangent(self, given: Mask, force: Mask = (), sums: Mask = ()) -> tuple[Program, Mask]:
+        """(residuals, cotangents of the given outputs, sums) -> cotangents of the inputs, and which of them there are; to those flagged in
+        ``sums``, which are the first ones, the sums are added."""
+        count = sum(given)
+
+        def apply(linear: LinearMap, values: Sequence[Any]) -> list[Any]:
+            return linear.backward(expand(values[:count], given), expand(values[count:], sums))
+
+        types = [*select(self.out_types, given), *select(self.in_types[: len(sums)], sums)]
+        return self._linear(("cotangent", given, force, sums), types, apply, self.in_types, force)
 
     def _linear(
         self,
-        kind: str,
-        given: Mask,
-        force: Mask,
+        key: Any,
         sources: Sequence[ArrayType],
-        targets: Sequence[ArrayType],
         apply: Callable[[LinearMap, Sequence[Any]], list[Any]],
+        targets: Sequence[ArrayType],
+        force: Mask,
     ) -> tuple[Program, Mask]:
-        key = (kind, given, force)
         if key not in self._made:
             present = Present(force)
             n = len(self.residual_types)
 
             def f(*args: Any) -> list[Any]:
                 residuals = run_program(self.remade, args[:n])
-                return present(apply(self.linear.with_residuals(residuals), expand(args[n:], given)), targets)
+                return present(apply(self.linear.with_residuals(residuals), args[n:]), targets)
 
-            program = trace_program(f, (*self.residual_types, *select(sources, given)))
+            program = trace_program(f, (*self.residual_types, *sources))
             self._made[key] = collect_multiples(program, n), present.mask
         return self._made[key]
 

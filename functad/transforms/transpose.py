@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
+from functad.core.cotangents import accumulate, settled
 from functad.core.primitive import Linear, bind_all
 from functad.core.trace import inherited_location
-from functad.core.zeros import add, zeros
+from functad.core.zeros import zeros
 from functad.errors import LinearityError
 from functad.ir.program import Eqn, Program, Var
 from functad.ir.types import SeqType
@@ -43,11 +44,12 @@ def is_linear(eqn: Eqn, positions: Sequence[int]) -> bool:
 
 
 def transpose_program(
-    program: Program, linear: Sequence[bool], args: Sequence[Any], cotangents: Sequence[Any]
+    program: Program, linear: Sequence[bool], args: Sequence[Any], cotangents: Sequence[Any], settle: bool = True
 ) -> list[Any]:
     """The cotangents (None where zero) of the linear inputs of a Program, given those of its outputs.
 
     ``args`` holds the values of the other inputs; entries for linear inputs are ignored, but for those of sequences: they say how long these are.
+    Unless they are to ``settle``, cotangents may be ``Sum``s.
     """
     dependent = linear_variables(program, linear)
     read = Reader(program, args)
@@ -64,9 +66,9 @@ def transpose_program(
         at_zero = AtZero(program, dependent, read)
         for atom, value in zip(program.outputs, cotangents, strict=True):
             if type(atom) is Var and atom in dependent and value is not None:
-                ct[atom] = add(ct.get(atom), value)
+                ct[atom] = accumulate(ct.get(atom), value)
         for eqn in reversed(backward):
-            outs = [ct.pop(v, None) for v in eqn.outputs]
+            outs = [settled(ct.pop(v, None)) for v in eqn.outputs]
             if all(o is None for o in outs):
                 continue
             at.loc = eqn.loc
@@ -74,8 +76,9 @@ def transpose_program(
             results = eqn.primitive.transpose(outs if eqn.primitive.multiple_results else outs[0], *operands, **eqn.params)  # type: ignore[misc]
             for a, value in zip(eqn.inputs, results, strict=True):
                 if value is not None and type(a) is Var and a in dependent:
-                    ct[a] = add(ct.get(a), value)
-    return [ct.get(v) for v, flag in zip(program.inputs, linear, strict=True) if flag]
+                    ct[a] = accumulate(ct.get(a), value)
+        found = [ct.get(v) for v, flag in zip(program.inputs, linear, strict=True) if flag]
+        return [settled(c) for c in found] if settle else found
 
 
 class AtZero:

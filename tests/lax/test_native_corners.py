@@ -214,8 +214,17 @@ def test_no_update_in_place_where_the_old_value_is_read():
         return lax.fori_loop(0, 20, lambda i, v: fd.at(fd.at(v)[i].set(2.0))[0].add(np.sum(v)), x)
 
     x, y = RNG.normal(size=20), RNG.normal(size=20)
-    assert not any(carries(swapped, x, y)) and not any(carries(kept, x))
+    def both(x):
+        def step(i, v):
+            w = fd.at(v)[i].set(2.0)
+            return fd.at(w)[0].add(np.sum(v * w[i - 1]))
+
+        return lax.fori_loop(0, 20, step, x)
+
+    assert not any(carries(swapped, x, y)) and not any(carries(both, x)[1:])
     same(swapped, x, y)
+    same(both, x)
+    assert carries(kept, x) == [True] and carries(later, x)[1]  # what reads the old value can do so first
     same(kept, x)
     same(later, x)
 

@@ -136,7 +136,8 @@ class Writer:
             self._copy_small(carry.last, current, self.address(carry.first))
             return State(carry, current, following, "")
         if carry.in_place:
-            self._copy_large(carry.last, self.address(carry.last), self.address(carry.first))
+            if carry.first is not carry.last:
+                self._copy_large(carry.last, self.address(carry.last), self.address(carry.first))
             return State(carry, self.address(carry.last), self.address(carry.last), "")
         last, spare = self.address(carry.last), self.address(carry.spare)
         following, other = last, spare

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from functad.ir.program import Program, Var
 from functad.kernel_ir.control import SequenceCopy
-from functad.kernel_ir.copies import merge_copies
+from functad.kernel_ir.in_place import without_copies
 from functad.kernel_ir.nodes import Index, KernelProgram, Product, Statement
 from functad.kernel_ir.rules import Statements
 from functad.lower.fuse.body import Body, Checks, Element, Path
@@ -57,7 +57,7 @@ class Build:
                 self._alone(position, group.node)
         for number, atom in self.places.sequence_copies:
             self.statements.append(SequenceCopy(self.places[atom], self.places.outputs[number]))  # type: ignore[arg-type]
-        self.program = KernelProgram(self.places.inputs, self.places.outputs, merge_copies(self.statements), symbols)
+        self.program = KernelProgram(self.places.inputs, self.places.outputs, without_copies(self.statements), symbols)
 
     def inside(self, origin: int, number: int, program: Program) -> KernelProgram:
         """The kernel program of a sub-Program of an equation."""
