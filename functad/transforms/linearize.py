@@ -92,7 +92,7 @@ class DerivedRule:
         if self._backward is None:
             self._backward = self._transpose()
         program, forms = self._backward
-        if any([c is None for c in cotangents]):
+        if len(cotangents) > 1 and any([c is None for c in cotangents]):
             cotangents = [instantiate(c, ty) for c, ty in zip(cotangents, self._out_types, strict=True)]
         found = run_program(program, (*residuals, *cotangents))
         if not forms:
@@ -226,9 +226,15 @@ class LinearMap:
                 ct[v] = accumulate(ct.get(v), c)
         with inherited_location() as at:
             for rule, residuals, ins, outs, loc in reversed(self.entries):
-                cts = [settled(ct.pop(v, None)) for v in outs]
-                if all([c is None for c in cts]):
-                    continue
+                if len(outs) == 1:  # nearly always
+                    c = ct.pop(outs[0], None)
+                    if c is None:
+                        continue
+                    cts = [c if type(c) is not Sum else c.total()]
+                else:
+                    cts = [settled(ct.pop(v, None)) for v in outs]
+                    if all([c is None for c in cts]):
+                        continue
                 at.loc = loc
                 for v, c in zip(ins, rule.backward(residuals, cts), strict=True):
                     if c is not None:
