@@ -87,12 +87,14 @@ class Primitive:
         Whether an equation is a call of its param ``program``, which inlining may put in its place.
     jvp_call
         For primitives with sub-Programs: ``jvp_call(primals, tangents, **params) -> (results, their tangents)`` in place of ``jvp``.
+    cheap
+        Whether a result takes a few cycles an element: it is computed again where it is needed rather than kept.
     reverse_only
         Whether it can be differentiated in reverse mode, but not in forward mode.
     """
 
     __slots__ = (
-        "_signatures", "batch", "evaluate", "expands", "jvp", "jvp_call", "kernel", "linear", "linearize", "may_raise",
+        "_signatures", "batch", "cheap", "evaluate", "expands", "jvp", "jvp_call", "kernel", "linear", "linearize", "may_raise",
         "multiple_results", "name", "piecewise_constant", "reverse_only", "samples", "transpose", "type_rule",
     )  # fmt: skip
 
@@ -113,6 +115,7 @@ class Primitive:
         linearize: Callable[..., Any] | None = None,
         jvp_call: Callable[..., Any] | None = None,
         expands: bool = False,
+        cheap: bool = False,
         reverse_only: bool = False,
     ) -> None:
         if name in REGISTRY:
@@ -131,6 +134,7 @@ class Primitive:
         self.linearize = linearize
         self.jvp_call = jvp_call
         self.expands = expands
+        self.cheap = cheap
         self.reverse_only = reverse_only
         self.piecewise_constant = jvp is None and jvp_call is None and linearize is None
         self._signatures: dict[Any, Signature] = {}

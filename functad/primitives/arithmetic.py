@@ -36,25 +36,25 @@ def _div_transpose(ct: Any, x: Any, y: Any) -> tuple[Any, Any]:
 
 
 neg: Op = elementwise(
-    "neg", np.negative, kinds="fciu",
+    "neg", np.negative, kinds="fciu", cheap=True,
     jvp=lambda t, y, x: neg(t),
     linear="jointly", transpose=lambda ct, x: (neg(ct),),
 )  # fmt: skip
 
 add = elementwise(
-    "add", np.add, kinds="fciu", operands=2,
+    "add", np.add, kinds="fciu", operands=2, cheap=True,
     jvp=(lambda t, z, x, y: t, lambda t, z, x, y: t),
     linear="jointly", transpose=_sum_transpose,
 )  # fmt: skip
 
 sub = elementwise(
-    "sub", np.subtract, kinds="fciu", operands=2,
+    "sub", np.subtract, kinds="fciu", operands=2, cheap=True,
     jvp=(lambda t, z, x, y: t, lambda t, z, x, y: neg(t)),
     linear="jointly", transpose=_sub_transpose,
 )  # fmt: skip
 
 mul: Op = elementwise(
-    "mul", np.multiply, kinds="fciu", operands=2,
+    "mul", np.multiply, kinds="fciu", operands=2, cheap=True,
     jvp=(lambda t, z, x, y: mul(t, y), lambda t, z, x, y: mul(x, t)),
     linear="each", transpose=_mul_transpose,
 )  # fmt: skip
@@ -67,7 +67,7 @@ div: Op = elementwise(
 )  # fmt: skip
 
 square = elementwise(
-    "square", np.square, kinds="fciu",
+    "square", np.square, kinds="fciu", cheap=True,
     jvp=lambda t, y, x: mul(t, mul(x, 2)),
 )  # fmt: skip
 

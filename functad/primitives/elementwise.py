@@ -76,6 +76,7 @@ def elementwise(
     smooth: bool = True,
     params: Sequence[Mapping[str, Any]] = ({},),
     may_raise: bool = False,
+    cheap: bool = False,
     doc: str | None = None,
 ) -> Op:
     """Declare an elementwise primitive.
@@ -123,6 +124,7 @@ def elementwise(
         batch=lambda size, batched, *xs, **params: (primitive.bind(*align_batched(size, batched, xs), **params), True),
         kernel=op if isinstance(op, KernelRule) else Pointwise(op if callable(op) else (lambda b, *xs: getattr(b, op)(*xs))),
         may_raise=may_raise,
+        cheap=cheap,
         samples=lambda: elementwise_samples(operands, kinds, low, high, smooth, params),
     )
     return Op(primitive, doc or f"{name} of each element.")

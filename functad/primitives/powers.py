@@ -92,7 +92,7 @@ def _integer_power_dtype(dtype: np.dtype, *, exponent: int, coefficient: int) ->
 
 # d(c x^n) = c n x^(n-1) dx: never 0 * inf, since n = 0 has none. The factor n joins the coefficient, so that a derivative of any order is one product
 _integer_power = elementwise(
-    "integer_power", _integer_power_evaluate, kinds="fciu", low=0.5, result=_integer_power_dtype,
+    "integer_power", _integer_power_evaluate, kinds="fciu", low=0.5, cheap=True, result=_integer_power_dtype,
     jvp=lambda t, z, x, *, exponent, coefficient: mul(t, integer_power(x, exponent - 1, coefficient * exponent)) if exponent else None,
     kernel=Pointwise(_integer_power_kernel, static=("exponent", "coefficient")),
     params=({"exponent": 5, "coefficient": 1}, {"exponent": 3, "coefficient": 4}, {"exponent": 0, "coefficient": 2}),

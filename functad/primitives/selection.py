@@ -77,6 +77,7 @@ select_p = Primitive(
     transpose=_select_transpose,
     batch=lambda size, batched, *xs: (select(*align_batched(size, batched, xs)), True),
     kernel=Pointwise(lambda b, pred, x, y: b.select(pred, x, y)),
+    cheap=True,
     samples=_select_samples,
 )
 

@@ -16,11 +16,6 @@ from functad.ir.types import SeqType
 
 __all__ = ["without_cheap_residuals"]
 
-ARITHMETIC = ("neg", "add", "sub", "mul", "square", "integer_power", "convert", "select")
-MASKS = ("eq", "ne", "lt", "le", "gt", "ge", "bit_and", "bit_or", "bit_xor", "bit_not")
-CHEAP = frozenset((*ARITHMETIC, *MASKS, "broadcast", "iota", "reshape"))
-"""Primitives that take a few cycles an element at most."""
-
 AT_MOST = 4
 """So many equations may stand for one residual."""
 
@@ -106,7 +101,7 @@ class _Choice:
                 continue
             if v in self.free:
                 recipe.free.append(v)
-            elif e is None or e.primitive.name not in CHEAP:
+            elif e is None or not e.primitive.cheap:
                 recipe.missing.add(v)
             elif len(recipe.again - self.closed) == AT_MOST:
                 return None
