@@ -65,17 +65,16 @@ def selecting(going: Any, step: Callable[[Any], Any], state: Any) -> Any:
     return jax.tree.map(lambda new, old: jnp.where(going, new, old), step(state), state)
 
 
-def bounded_while(one: Callable[..., Any], unroll: int) -> While:
-    """A loop that JAX can differentiate in reverse: of a fixed number of steps, of which those after the end do nothing."""
+def bounded_while(one: Callable[..., Any]) -> While:
+    """A loop that JAX can differentiate in reverse: of a fixed number of steps, of which those after the end do nothing.
+
+    (Unrolled it takes longer.)
+    """
 
     def while_loop(going: Callable[[Any], Any], step: Callable[[Any], Any], state: Any) -> Any:
-        return jax.lax.scan(lambda s, _: (one(going(s), step, s), None), state, length=BOUND, unroll=unroll)[0]
+        return jax.lax.scan(lambda s, _: (one(going(s), step, s), None), state, length=BOUND)[0]
 
     return while_loop
-
-
-BOUNDED = [(branching, 1), (selecting, 1), (selecting, 4)]
-"""Ways to write it of which each is the fastest somewhere; with branches unrolled it takes ten times as long."""
 
 
 def saddle(xp: Any, outer: Derivative, inner: Derivative, outer_loop: While, inner_loop: While) -> Callable[[Any], Any]:
@@ -97,8 +96,8 @@ def run(seconds: float) -> Iterator[Result]:
     """Against JAX at its best, and the same loops by hand."""
     for outer, inner in itertools.product(MODES, repeat=2):
         function = fd.jit(saddle(np, MODES[outer][0], MODES[inner][0], fd.lax.while_loop, fd.lax.while_loop))
-        loops = BOUNDED if outer == "reverse" else [None]
-        jax_best = fastest([c for loop in loops for c in jax_contenders(jax_saddle, outer, inner, loop)])
+        steps = (branching, selecting) if outer == "reverse" else (None,)
+        jax_best = fastest([c for step in steps for c in jax_contenders(jax_saddle, outer, inner, step)])
         rest = (outer == "reverse", RATE, SMALL)
         by_hand = Contender("Numba, by hand", "f(x, *rest)", {"f": loops_numba.nested, "x": START, "rest": rest})
         targets = {jax_best.name: 10.0 if outer == "reverse" else 2.0, by_hand.name: 1 / 1.5}
@@ -106,8 +105,8 @@ def run(seconds: float) -> Iterator[Result]:
         yield from compare(f"descent in descent, {outer} over {inner}", ours, [jax_best, by_hand], seconds, targets)
 
 
-def jax_saddle(outer: str, inner: str, bounded: tuple[Callable[..., Any], int] | None) -> Contender:
-    """The saddle point by JAX, with an inner loop that ends by itself, or one of those that are bounded."""
-    inner_loop = jax.lax.while_loop if bounded is None else bounded_while(*bounded)
+def jax_saddle(outer: str, inner: str, step: Callable[..., Any] | None) -> Contender:
+    """The saddle point by JAX, with an inner loop that ends by itself, or a bounded one of such steps."""
+    inner_loop = jax.lax.while_loop if step is None else bounded_while(step)
     function = jax.jit(saddle(jnp, MODES[outer][1], MODES[inner][1], jax.lax.while_loop, inner_loop))
     return Contender("JAX", "f(x)", {"f": function, "x": jnp.asarray(START)}, ".block_until_ready()")
