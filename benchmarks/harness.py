@@ -1,7 +1,8 @@
-"""Timing side by side: several ways to compute the same thing, checked against one another and then timed in turns, in one process.
+"""Timing side by side: several ways to compute the same thing, checked against one another and then timed in turns.
 
 What is timed is a statement, as with `timeit`, so that a call of a tenth of a microsecond is not hidden by a wrapper around it. Contenders take
-turns, a batch each, and the best batch counts: other work on the machine only adds. Results of JAX are waited for.
+turns, a batch each, and the best batch counts: other work on the machine only adds. Results of JAX are waited for. (``one_thread`` has contenders
+that take their turns in another process.)
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import jax
 import numpy as np
 import optree
 
-__all__ = ["Contender", "Result", "best_times", "compare", "environment", "show", "table"]
+__all__ = ["Contender", "Result", "Timed", "best_times", "compare", "environment", "fastest", "show", "table"]
 
 jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_enable_x64", True)
@@ -30,6 +31,31 @@ BATCH = 0.01
 
 FEWEST, MOST = 5, 200
 """Batches a contender, whatever time there is."""
+
+
+class Clock(Protocol):
+    """What times calls: `timeit.Timer`, or something far away."""
+
+    def timeit(self, count: int, /) -> float:
+        """Seconds of so many calls."""
+        ...
+
+
+class Timed(Protocol):
+    """What can be compared."""
+
+    @property
+    def name(self) -> str:
+        """What the table calls it."""
+        ...
+
+    def value(self) -> Any:
+        """What it computes."""
+        ...
+
+    def timer(self) -> Clock:
+        """What times it."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -80,8 +106,8 @@ class Result:
 
 def compare(
     case: str,
-    ours: Contender,
-    peers: Sequence[Contender],
+    ours: Timed,
+    peers: Sequence[Timed],
     seconds: float,
     targets: Mapping[str, float] | None = None,
     *,
@@ -111,7 +137,7 @@ def check_equal(case: str, name: str, found: Any, expected: Any, tolerance: floa
         np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance * scale, err_msg=f"{case}: functad and {name} differ")
 
 
-def best_times(contenders: Sequence[Contender], seconds: float) -> list[float]:
+def best_times(contenders: Sequence[Timed], seconds: float) -> list[float]:
     """Seconds a call of each, the best of batches that alternate."""
     timers = [c.timer() for c in contenders]
     counts = [calls_in_batch(timer) for timer in timers]
@@ -125,12 +151,18 @@ def best_times(contenders: Sequence[Contender], seconds: float) -> list[float]:
     return best
 
 
-def calls_in_batch(timer: timeit.Timer) -> int:
+def calls_in_batch(timer: Clock) -> int:
     """How many calls take about the time of a batch; warms up on the way."""
     count = 1
     while (elapsed := timer.timeit(count)) < BATCH / 4:
         count *= 4
     return max(1, round(count * BATCH / elapsed))
+
+
+def fastest(contenders: Sequence[Timed]) -> Timed:
+    """The one whose best call takes least, in about a second."""
+    times = best_times(contenders, 1.0)
+    return contenders[times.index(min(times))]
 
 
 # -- the table ------------------------------------------------------------------------------------------------------------------------------
