@@ -21,7 +21,7 @@ def assert_close(found, expected, what, nest, atol=1e-11):
     np.testing.assert_allclose(found, expected, rtol=RTOL, atol=atol, err_msg=f"{what} of {nest}")
 
 
-@settings(max_examples=25)
+@settings(max_examples=20)
 @given(nests())
 def test_values(nest):
     expected = nest.plain(*POINT)
@@ -31,7 +31,7 @@ def test_values(nest):
             assert_close(fd.jit(nest.traced)(*POINT), expected, backend, nest)
 
 
-@settings(max_examples=25)
+@settings(max_examples=8)
 @given(nests())
 def test_gradients(nest):
     expected = fd.grad(nest.plain, (0, 1))(*POINT)
@@ -47,7 +47,7 @@ def test_gradients(nest):
     assert_close(fd.jit(lambda p, q: fd.jvp(nest.traced, (p, q), (1.0, 2.0))[1])(*POINT), tangent, "jit(jvp)", nest)
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(nests())
 def test_finite_differences(nest):
     """Where the points around it are on the same smooth piece."""
@@ -56,13 +56,14 @@ def test_finite_differences(nest):
         ahead, behind = np.add(POINT, step), np.subtract(POINT, step)
         if not nest.decisions(*ahead) == nest.decisions(*behind) == nest.decisions(*POINT):
             continue
-        difference = (nest.plain(*ahead) - nest.plain(*behind)) / (2 * eps)
+        values = [nest.plain(*p) for p in (behind, POINT, ahead)]
+        difference = (values[2] - values[0]) / (2 * eps)
         found = fd.grad(nest.traced, i)(*POINT)
-        scale = 1.0 + abs(fd.grad(fd.grad(nest.traced, i), i)(*POINT))
+        scale = 1.0 + abs(np.diff(values, 2)[0]) / eps**2
         np.testing.assert_allclose(found, difference, rtol=1e-6, atol=1e-6 * scale, err_msg=str(nest))
 
 
-@settings(max_examples=12)
+@settings(max_examples=6)
 @given(nests())
 def test_vmap(nest):
     """The elements of the mapped axis take branches and numbers of steps of their own."""
