@@ -11,20 +11,16 @@ import numpy as np
 from functad.api.arguments import Differentiated, fresh_all, name_of, normal_argnums
 from functad.api.gradients import grad
 from functad.api.linear import jvp, vjp
+from functad.api.unit_vectors import on_unit_vectors
 from functad.core.capture import Captured, Leaf, capture
 from functad.core.primitive import type_of
-from functad.core.trace import current_trace
 from functad.core.tracer import ARRAY, SCALAR
 from functad.core.zeros import zeros
 from functad.errors import DtypeError
 from functad.ir.program import Program, sub_programs
 from functad.ir.types import ArrayType
-from functad.primitives.comparison import eq
-from functad.primitives.convert import convert
-from functad.primitives.generate import iota
 from functad.primitives.shapes import reshape, transpose
 from functad.transforms.linearize import LinearMap, linearize_program
-from functad.transforms.vmap import batch_program
 
 __all__ = ["hessian", "hvp", "jacfwd", "jacobian", "jacrev", "vhp"]
 
@@ -167,20 +163,8 @@ def map_unit_vectors(f: Callable[[Any], list[Any]], type: ArrayType) -> list[Any
         return [r for r in results if r is not None]
 
     captured = capture(call, [Leaf(None, type, ARRAY if type.ndim else SCALAR)], "jacobian", concrete=True, valued=[False])
-    n = len(captured.captures)
-    outs, flags = batch_program(captured.program, size, [*captured.captures, unit_vectors(type)], [False] * n + [True])
-    assert all(flags)
-    found = iter(outs)
+    found = iter(on_unit_vectors(captured.program, captured.captures))
     return [next(found) if p else None for p in present]
-
-
-def unit_vectors(type: ArrayType) -> Any:
-    """Those of a type, stacked on axis 0; in a trace by comparing indices, so that compiled code reads no matrix of zeros."""
-    size = type.size
-    if current_trace() is None:
-        return np.eye(size, dtype=type.dtype).reshape(size, *type.shape)
-    number, element = (iota((size, size), np.int64, axis) for axis in (0, 1))
-    return reshape(convert(eq(number, element), type.dtype), (size, *type.shape))
 
 
 def ones(type: ArrayType) -> Any:
