@@ -25,7 +25,7 @@ from functad.primitives.convert import convert
 from functad.primitives.generate import iota
 from functad.primitives.selection import select
 from functad.primitives.shapes import broadcast, reshape
-from functad.transforms.replay import Reader
+from functad.transforms.replay import replay
 from functad.transforms.vmap import batch_program
 
 __all__ = ["on_unit_vectors"]
@@ -78,16 +78,15 @@ def _kind(eqn: Eqn, given: Sequence[str | None]) -> str | None:
 def _of_coefficients(program: Program, args: Sequence[Any], kinds: dict[Var, str]) -> list[Any]:
     """The results, from the coefficients of all that is linear; of rank 0 where all elements have the same one."""
     type = program.inputs[-1].type
-    read = Reader(program, [*args, type.dtype.type(1)])
-    for eqn in program.eqns:
-        ins = [read(a) for a in eqn.inputs]
-        moved = eqn.outputs[0] in kinds and eqn.primitive.name in ("sum", "reshape")
-        if moved:
-            shape = (type.size,) if eqn.primitive.name == "sum" else eqn.params["shape"]
-            read.write(eqn.outputs, [reshape(ins[0], shape) if type_of(ins[0]).ndim else ins[0]])
-        else:
-            read.write(eqn.outputs, bind_all(eqn.primitive, ins, eqn.params))
-    return [_stacked(read(a), kinds[a], a.type, type.size) for a in program.outputs]  # type: ignore[index]
+
+    def results(eqn: Eqn, ins: list[Any]) -> Sequence[Any]:
+        if eqn.outputs[0] not in kinds or eqn.primitive.name not in ("sum", "reshape"):
+            return bind_all(eqn.primitive, ins, eqn.params)
+        shape = (type.size,) if eqn.primitive.name == "sum" else eqn.params["shape"]
+        return [reshape(ins[0], shape) if type_of(ins[0]).ndim else ins[0]]
+
+    found = replay(program, [*args, type.dtype.type(1)], results)
+    return [_stacked(x, kinds[a], a.type, type.size) for x, a in zip(found, program.outputs, strict=True)]  # type: ignore[index]
 
 
 def _stacked(coefficients: Any, kind: str, type: ArrayType, size: int) -> Any:

@@ -131,12 +131,16 @@ def _for(node: ast.For, bounds: Sequence[ast.expr]) -> str | None:
     )
 
 
+_LEAVES = (ast.Return, ast.Raise, ast.Break, ast.Continue, ast.FunctionDef)
+
+
 def _assigned(body: Iterable[ast.stmt]) -> list[str]:
-    """The names that statements assign to, in order; none where they also leave on other ways."""
+    """The names that statements assign to, in order; none where they also leave on other ways, or change more than names."""
     nodes = [n for s in body for n in ast.walk(s)]
-    if any(isinstance(n, ast.Return | ast.Raise | ast.Break | ast.Continue) for n in nodes):
+    if any(isinstance(n, _LEAVES) or (isinstance(n, ast.Attribute | ast.Subscript) and not isinstance(n.ctx, ast.Load)) for n in nodes):
         return []
-    return list(dict.fromkeys([n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)]))
+    inner = {n for c in nodes if isinstance(c, ast.comprehension) for n in ast.walk(c.target)}
+    return list(dict.fromkeys([n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store) and n not in inner]))
 
 
 def _next(body: Sequence[ast.stmt]) -> ast.expr | None:

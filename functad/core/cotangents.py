@@ -7,6 +7,7 @@ each take n steps, not n additions of whole arrays, and in a loop's body an upda
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -19,7 +20,7 @@ from functad.ir.types import ArrayType
 __all__ = ["Sum", "Update", "accumulate", "settled"]
 
 
-class Update:
+class Update(ABC):
     """An array of a type that is zero but where its operands say."""
 
     __slots__ = ("operands", "params", "type")
@@ -29,17 +30,17 @@ class Update:
         self.operands = tuple(operands)
         self.params = params
 
+    @abstractmethod
     def alone(self) -> Any:
         """The array."""
-        raise TypeError(type(self).__name__)
 
+    @abstractmethod
     def onto(self, x: Any) -> Any:
         """The sum of x and the array."""
-        raise TypeError(type(self).__name__)
 
+    @abstractmethod
     def into(self, out: np.ndarray) -> None:
         """Add the array, whose operands are NumPy's, to ``out`` itself."""
-        raise TypeError(type(self).__name__)
 
 
 class Sum:

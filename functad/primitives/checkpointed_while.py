@@ -19,7 +19,6 @@ import numpy as np
 
 from functad.core.evaluator import run_program
 from functad.core.primitive import Primitive, Sample, bind_all, type_of
-from functad.core.trace import inherited_location
 from functad.core.zeros import instantiate, zeros
 from functad.ir.dce import dce
 from functad.ir.program import Eqn, Program, Var
@@ -40,7 +39,7 @@ from functad.primitives.selection import select as choose
 from functad.primitives.slicing import pad
 from functad.primitives.while_loop import bind_while, while_p
 from functad.transforms.programs import batch_of, derived, expand, jvp_of, select, trace_program
-from functad.transforms.replay import Reader
+from functad.transforms.replay import replay
 
 __all__ = ["BLOCK", "bind_checkpointed_while", "checkpointed_while_p", "kept_slots"]
 
@@ -315,19 +314,15 @@ def split(blocks: Any, slots: Any) -> Any:
 
 def _rebind(program: Program, args: Sequence[Any], slots: int) -> list[Any]:
     """Run a Program with its ``while`` equations checkpointed."""
-    read = Reader(program, args)
-    with inherited_location() as at:
-        around = at.loc
-        for eqn in program.eqns:
-            at.loc = eqn.loc or around
-            ins = [read(a) for a in eqn.inputs]
-            if eqn.primitive is while_p:
-                for_cond, for_body, carry = cut(ins, eqn.params["cond_consts"], eqn.params["body_consts"])
-                state, steps = bind_checkpointed_while(eqn.params["cond"], eqn.params["body"], for_cond, for_body, carry, slots)
-                read.write(eqn.outputs, [*state, steps])
-            else:
-                read.write(eqn.outputs, bind_all(eqn.primitive, ins, eqn.params))
-    return [read(a) for a in program.outputs]
+
+    def results(eqn: Eqn, ins: list[Any]) -> Sequence[Any]:
+        if eqn.primitive is not while_p:
+            return bind_all(eqn.primitive, ins, eqn.params)
+        for_cond, for_body, carry = cut(ins, eqn.params["cond_consts"], eqn.params["body_consts"])
+        state, steps = bind_checkpointed_while(eqn.params["cond"], eqn.params["body"], for_cond, for_body, carry, slots)
+        return [*state, steps]
+
+    return replay(program, args, results)
 
 
 def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, program: Program, slots: int) -> tuple[Sequence[Any], Sequence[Any]]:

@@ -9,13 +9,12 @@ import numpy as np
 
 from functad.core.evaluator import run_program
 from functad.core.primitive import REGISTRY, Primitive, Sample, bind_all, type_of
-from functad.core.trace import inherited_location
 from functad.ir.program import Eqn, Program, Var
 from functad.ir.types import ArrayType, SeqType, array_type
 from functad.primitives.elementwise import elementwise
 from functad.primitives.saving import CONTROL, Policy, divide, first_run, saveable
 from functad.transforms.programs import batch_of, derived, expand, jvp_of, linearized, select, trace_program
-from functad.transforms.replay import Reader
+from functad.transforms.replay import replay
 
 __all__ = ["Policy", "barrier", "checkpoint_p", "name_p"]
 
@@ -55,22 +54,13 @@ def _without_jit(program: Program) -> Program:
     def bare(value: Any) -> Any:
         return _without_jit(value) if type(value) is Program else tuple(map(bare, value)) if type(value) is tuple else value
 
-    def run(program: Program, args: Sequence[Any]) -> list[Any]:
-        read = Reader(program, args)
-        with inherited_location() as at:
-            around = at.loc
-            for eqn in program.eqns:
-                at.loc = eqn.loc or around
-                ins = [read(a) for a in eqn.inputs]
-                if eqn.primitive is jit_p:
-                    read.write(eqn.outputs, run(eqn.params["program"], ins))
-                else:
-                    inside = eqn.primitive.name in CONTROL
-                    params = {k: bare(v) for k, v in eqn.params.items()} if inside else eqn.params
-                    read.write(eqn.outputs, bind_all(eqn.primitive, ins, params))
-        return [read(a) for a in program.outputs]
+    def results(eqn: Eqn, ins: list[Any]) -> Sequence[Any]:
+        if eqn.primitive is jit_p:
+            return replay(eqn.params["program"], ins, results)
+        inside = eqn.primitive.name in CONTROL
+        return bind_all(eqn.primitive, ins, {k: bare(v) for k, v in eqn.params.items()} if inside else eqn.params)
 
-    made = derived(program, "without jit", lambda: trace_program(lambda *args: run(program, args), program.in_types))
+    made = derived(program, "without jit", lambda: trace_program(lambda *args: replay(program, args, results), program.in_types))
     return made  # type: ignore[no-any-return]
 
 

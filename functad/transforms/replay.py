@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from functad.core.trace import current_trace
+from functad.core.trace import current_trace, inherited_location
 from functad.ir.program import Atom, Eqn, Literal, Program, Var
 
-__all__ = ["Reader", "primal"]
+__all__ = ["Reader", "primal", "replay"]
 
 
 class Reader:
@@ -25,6 +25,17 @@ class Reader:
     def write(self, variables: Sequence[Var], values: Sequence[Any]) -> None:
         """Define variables."""
         self.values.update(zip(variables, values, strict=True))
+
+
+def replay(program: Program, args: Sequence[Any], results: Callable[[Eqn, list[Any]], Sequence[Any]]) -> list[Any]:
+    """The outputs of a Program, with what a function of each equation and its operands gives as results; locations are kept."""
+    read = Reader(program, args)
+    with inherited_location() as at:
+        around = at.loc
+        for eqn in program.eqns:
+            at.loc = eqn.loc or around
+            read.write(eqn.outputs, results(eqn, [read(a) for a in eqn.inputs]))
+    return [read(a) for a in program.outputs]
 
 
 def primal(eqn: Eqn, ins: Sequence[Any], known: Mapping[Var, Any]) -> tuple[Any, ...]:

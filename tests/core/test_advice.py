@@ -88,6 +88,20 @@ def breaking(x):
     return x
 
 
+def filling(x):
+    y = [x]
+    while x < 10.0:
+        x = x + 1.0
+        y[0] = x
+    return y[0]
+
+
+def comprehending(x):
+    while x < 10.0:
+        x = x + sum([k * x for k in (1, 2)])
+    return x
+
+
 def asserted(x):
     assert x > 0
     return x
@@ -107,6 +121,8 @@ FORMS = {
     largest: "write np.maximum(x * 2, 3.0)",
     element: "write fd.numpy.asarray([1.0, 2.0, 3.0])[fd.numpy.asarray(x).astype(int)]",
     breaking: "instead of if use fd.lax.cond(condition, lambda: x, lambda: y), instead of while",
+    filling: "instead of if use fd.lax.cond(condition, lambda: x, lambda: y), instead of while",
+    comprehending: "write x = fd.lax.while_loop(lambda x: x < 10.0, lambda x: x + sum([k * x for k in (1, 2)]), x)",
     asserted: "instead of if use fd.lax.cond(condition, lambda: x, lambda: y), instead of while",
 }
 
@@ -118,7 +134,7 @@ def test_the_message_shows_the_line_and_its_other_form(f):
     assert re.search(rf"at {re.escape(__file__)}:\d+, `.+`: a function under jit", str(error.value))
 
 
-@pytest.mark.parametrize("f", [conditional, statement, returns, loop, counting, largest, element], ids=lambda f: f.__name__)
+@pytest.mark.parametrize("f", [conditional, statement, returns, loop, comprehending, counting, largest, element], ids=lambda f: f.__name__)
 @pytest.mark.parametrize("x", [2.0, 0.5])
 def test_the_other_form_does_the_same(f, x):
     names = {"fd": fd, "np": np, "x": x, "y": x, "n": int(x)}
