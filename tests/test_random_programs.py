@@ -12,10 +12,10 @@ from functad.core.evaluator import run_program
 from functad.ir.checker import check_program
 from functad.passes.pipeline import PIPELINE, optimize
 from functad.primitives.calls import jit_p
+from functad.testing.drivers import apply, backward, forward, forward_linear
 from functad.testing.numerics import assert_paired, is_double, random_like
 from functad.testing.programs import Example, assert_same, by_the_evaluator, examples
 from functad.testing.reduction import check_example
-from functad.testing.rules import apply, backward, forward, forward_linear
 from functad.transforms.programs import trace_program
 from functad.transforms.vmap import batch_program
 

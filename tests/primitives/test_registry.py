@@ -16,8 +16,9 @@ from functad.ir.program import sub_programs
 from functad.ir.types import ArrayType, array_type
 from functad.kernel_ir.rules import KernelRule, Pointwise
 from functad.primitives.calls import jit_p
+from functad.testing.drivers import applied
 from functad.testing.programs import Example, assert_same
-from functad.testing.rules import CHECKS, Case, applied, check_rule
+from functad.testing.rules import CHECKS, Case, check_rule
 
 PRIMITIVES = sorted(REGISTRY)
 
