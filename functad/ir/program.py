@@ -25,7 +25,7 @@ from functad.ir.types import ArrayType, array_type
 if TYPE_CHECKING:
     from functad.core.primitive import Primitive, Signature
 
-__all__ = ["Atom", "Eqn", "Literal", "Location", "Program", "Var", "literal", "sub_programs"]
+__all__ = ["Atom", "Eqn", "Literal", "Location", "Program", "Var", "literal", "programs_in", "sub_programs"]
 
 
 class Var:
@@ -125,7 +125,7 @@ class Program:
     ``str(program)`` is stable text; its grammar is in ``functad.ir.printer``.
     """
 
-    __slots__ = ("derived", "eqns", "inputs", "name", "outputs", "plan")
+    __slots__ = ("derived", "doubtful", "eqns", "inputs", "name", "outputs", "plan")
 
     def __init__(
         self,
@@ -139,6 +139,7 @@ class Program:
         self.outputs = tuple(outputs)
         self.name = name
         self.plan: Any = None  # the evaluator's: how often it ran, then a Python function
+        self.doubtful: frozenset[Var] = frozenset()  # inputs that may be infinite or NaN, as far as derivatives care; see transforms.strong
         self.derived: dict[Any, Any] = {}  # what transforms and the backend made of this Program, by what they made
 
     @property
@@ -172,10 +173,15 @@ def literal(value: Any) -> Literal:
 
 def sub_programs(eqn: Eqn) -> list[Program]:
     """The Programs among the params of an equation, those in tuples included."""
+    return programs_in(eqn.params)
+
+
+def programs_in(params: Mapping[str, Any]) -> list[Program]:
+    """The Programs among params, those in tuples included; in the order of the names."""
     found: list[Program] = []
-    if not eqn.params:
+    if not params:
         return found
-    stack = [v for _, v in sorted(eqn.params.items(), reverse=True)]
+    stack = [v for _, v in sorted(params.items(), reverse=True)]
     while stack:
         value = stack.pop()
         if type(value) is Program:

@@ -15,8 +15,9 @@ from functad.core.primitive import Linear, Primitive, Sample
 from functad.ir.program import Eqn, Program, Var
 from functad.ir.types import ArrayType, SeqType, array_type
 from functad.transforms.programs import batch_of, expand, jvp_of, linearized, select, trace_program, transpose_of
+from functad.transforms.strong import doubtful_results, with_doubts
 
-__all__ = ["jit_p", "set_executor"]
+__all__ = ["call_doubting", "jit_p", "set_executor"]
 
 Executor = Callable[[Program, Sequence[Any]], Sequence[Any]]
 _executor: list[Executor] = [run_program]
@@ -70,6 +71,12 @@ class CallRule:
         return expand(_call(program, (*residuals, *select(cotangents, mask)), f"backward({self.name})"), in_mask)
 
 
+def call_doubting(params: Mapping[str, Any], doubts: Sequence[bool]) -> tuple[Mapping[str, Any], Sequence[bool]]:
+    """The params of a call with a Program that knows which of its inputs may be infinite or NaN, and which results may be so."""
+    program = params["program"]
+    return {**params, "program": with_doubts(program, doubts)}, doubtful_results(program, doubts)
+
+
 def _linearize(types: Sequence[ArrayType], params: Mapping[str, Any], mask: tuple[bool, ...]) -> CallRule:
     return CallRule(params["program"], mask, params["name"])
 
@@ -104,6 +111,7 @@ jit_p = Primitive(
     expands=True,
     jvp_call=_jvp,
     linearize=_linearize,
+    doubting=call_doubting,
     transpose=_transpose,
     linear="jointly",
     batch=_batch,

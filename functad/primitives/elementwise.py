@@ -16,13 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from functad.core.primitive import Linear, Primitive, Sample, type_of
+from functad.core.primitive import Linear, Primitive, Sample, Singular, type_of
 from functad.core.zeros import add
 from functad.errors import DtypeError, ShapeError
 from functad.ir.types import ArrayType, array_type
 from functad.kernel_ir.rules import KernelRule, Pointwise
 
-__all__ = ["Op", "elementwise", "unbroadcast"]
+__all__ = ["Op", "elementwise", "of_complex", "unbroadcast"]
 
 TangentRule = Callable[..., Any]
 ResultDtype = Callable[..., np.dtype]
@@ -77,6 +77,7 @@ def elementwise(
     params: Sequence[Mapping[str, Any]] = ({},),
     may_raise: bool = False,
     cheap: bool = False,
+    singular: Singular | Callable[..., Singular] = False,
     doc: str | None = None,
 ) -> Op:
     """Declare an elementwise primitive.
@@ -97,6 +98,8 @@ def elementwise(
         Bounds of the samples, and whether finite differences may be compared there.
     params
         The params of the samples.
+    singular
+        Whether its value, or a factor of its derivative, may be infinite or NaN where the operands are finite; see ``Primitive``.
     """
     rules = [jvp] if callable(jvp) else list(jvp or ())
 
@@ -125,9 +128,15 @@ def elementwise(
         kernel=op if isinstance(op, KernelRule) else Pointwise(op if callable(op) else (lambda b, *xs: getattr(b, op)(*xs))),
         may_raise=may_raise,
         cheap=cheap,
+        singular=singular,
         samples=lambda: elementwise_samples(operands, kinds, low, high, smooth, params),
     )
     return Op(primitive, doc or f"{name} of each element.")
+
+
+def of_complex(types: Sequence[ArrayType], params: Mapping[str, Any]) -> bool:
+    """Whether an operation is one of complex numbers: some functions have their only poles off the real line."""
+    return types[0].dtype.kind == "c"
 
 
 def broadcast_type(name: str, types: Sequence[ArrayType]) -> ArrayType:

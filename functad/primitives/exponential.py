@@ -20,21 +20,21 @@ LN2, LN10 = math.log(2), math.log(10)
 
 # -- exponentials: the derivative is the result, up to a constant ------------------------------------------------------------------------
 
-exp = elementwise("exp", np.exp, kinds="fc", jvp=lambda t, y, x: mul(t, y))
+exp = elementwise("exp", np.exp, kinds="fc", singular=True, jvp=lambda t, y, x: mul(t, y))
 
-exp2 = elementwise("exp2", np.exp2, kinds="fc", jvp=lambda t, y, x: mul(t, mul(y, LN2)))
+exp2 = elementwise("exp2", np.exp2, kinds="fc", singular=True, jvp=lambda t, y, x: mul(t, mul(y, LN2)))
 
-expm1 = elementwise("expm1", np.expm1, kinds="fc", jvp=lambda t, y, x: mul(t, add(y, 1)))
+expm1 = elementwise("expm1", np.expm1, kinds="fc", singular=True, jvp=lambda t, y, x: mul(t, add(y, 1)))
 
 # -- logarithms --------------------------------------------------------------------------------------------------------------------------
 
-log = elementwise("log", np.log, kinds="fc", low=0.5, jvp=lambda t, y, x: div(t, x))
+log = elementwise("log", np.log, kinds="fc", low=0.5, singular=True, jvp=lambda t, y, x: div(t, x))
 
-log2 = elementwise("log2", np.log2, kinds="fc", low=0.5, jvp=lambda t, y, x: div(t, mul(x, LN2)))
+log2 = elementwise("log2", np.log2, kinds="fc", low=0.5, singular=True, jvp=lambda t, y, x: div(t, mul(x, LN2)))
 
-log10 = elementwise("log10", np.log10, kinds="fc", low=0.5, jvp=lambda t, y, x: div(t, mul(x, LN10)))
+log10 = elementwise("log10", np.log10, kinds="fc", low=0.5, singular=True, jvp=lambda t, y, x: div(t, mul(x, LN10)))
 
-log1p = elementwise("log1p", np.log1p, kinds="fc", low=-0.5, jvp=lambda t, y, x: div(t, add(x, 1)))
+log1p = elementwise("log1p", np.log1p, kinds="fc", low=-0.5, singular=True, jvp=lambda t, y, x: div(t, add(x, 1)))
 
 # -- saturating: all derivatives stay finite, and vanish at +-inf ------------------------------------------------------------------------
 

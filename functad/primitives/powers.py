@@ -22,10 +22,10 @@ __all__ = ["by_squaring", "cbrt", "hypot", "integer_power", "power", "sqrt"]
 # -- roots: infinite derivatives at 0 ----------------------------------------------------------------------------------------------------
 
 # y = sqrt x, dy = dx / 2y
-sqrt = elementwise("sqrt", np.sqrt, kinds="fc", low=0.5, jvp=lambda t, y, x: div(t, mul(y, 2)))
+sqrt = elementwise("sqrt", np.sqrt, kinds="fc", low=0.5, singular=True, jvp=lambda t, y, x: div(t, mul(y, 2)))
 
 # y = cbrt x, dy = dx / 3y^2
-cbrt = elementwise("cbrt", np.cbrt, kinds="f", low=0.5, jvp=lambda t, y, x: div(t, mul(square(y), 3)))
+cbrt = elementwise("cbrt", np.cbrt, kinds="f", low=0.5, singular=True, jvp=lambda t, y, x: div(t, mul(square(y), 3)))
 
 
 def _quotient(x: Any, r: Any) -> Any:
@@ -96,6 +96,7 @@ _integer_power = elementwise(
     jvp=lambda t, z, x, *, exponent, coefficient: mul(t, integer_power(x, exponent - 1, coefficient * exponent)) if exponent else None,
     kernel=Pointwise(_integer_power_kernel, static=("exponent", "coefficient")),
     params=({"exponent": 5, "coefficient": 1}, {"exponent": 3, "coefficient": 4}, {"exponent": 0, "coefficient": 2}),
+    singular=lambda types, params: params["exponent"] < 0,
 )  # fmt: skip
 
 
@@ -120,7 +121,7 @@ def _power_dy(t: Any, z: Any, x: Any, y: Any) -> Any:
     return mul(t, mul(z, log(select(eq(x, 0), 1, x))))
 
 
-_power = elementwise("power", np.power, kinds="fcu", operands=2, low=0.5, jvp=(_power_dx, _power_dy))
+_power = elementwise("power", np.power, kinds="fcu", operands=2, low=0.5, singular=True, jvp=(_power_dx, _power_dy))
 
 
 def _signed_power_evaluate(x: Any, y: Any) -> Any:

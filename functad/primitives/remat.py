@@ -11,6 +11,7 @@ from functad.core.evaluator import run_program
 from functad.core.primitive import REGISTRY, Primitive, Sample, bind_all, type_of
 from functad.ir.program import Eqn, Program, Var
 from functad.ir.types import ArrayType, SeqType, array_type
+from functad.primitives.calls import call_doubting
 from functad.primitives.elementwise import elementwise
 from functad.primitives.saving import CONTROL, Policy, divide, first_run, saveable
 from functad.transforms.programs import batch_of, derived, expand, jvp_of, linearized, select, trace_program
@@ -123,6 +124,7 @@ checkpoint_p = Primitive(
     expands=True,
     jvp_call=_jvp,
     linearize=lambda types, params, mask: CheckpointRule(params, mask),
+    doubting=call_doubting,
     batch=_batch,
     samples=_samples,
 )

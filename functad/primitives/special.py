@@ -33,13 +33,13 @@ erfc = elementwise(
 # -- gamma function ----------------------------------------------------------------------------------------------------------------------
 
 lgamma = elementwise(
-    "lgamma", OPS["lgamma"].function, kinds="f", low=0.5,
+    "lgamma", OPS["lgamma"].function, kinds="f", low=0.5, singular=True,
     jvp=lambda t, y, x: mul(t, digamma(x)),
     doc="log |gamma(x)|.",
 )  # fmt: skip
 
 digamma: Op = elementwise(
-    "digamma", OPS["digamma"].function, kinds="f", low=0.5,
+    "digamma", OPS["digamma"].function, kinds="f", low=0.5, singular=True,
     jvp=lambda t, y, x: mul(t, polygamma(x, 1)),
     doc="The derivative of log gamma(x).",
 )  # fmt: skip
@@ -115,7 +115,7 @@ def _polygamma_kernel(b: Any, x: Any, *, order: int) -> Any:
 
 
 _polygamma = elementwise(
-    "polygamma", _polygamma_evaluate, kinds="f", low=0.5, high=3,
+    "polygamma", _polygamma_evaluate, kinds="f", low=0.5, high=3, singular=True,
     jvp=lambda t, y, x, *, order: mul(t, polygamma(x, order + 1)),
     kernel=Pointwise(_polygamma_kernel, static=("order",)),
     params=({"order": 1}, {"order": 2}),

@@ -8,7 +8,7 @@ import numpy as np
 
 from functad.core.primitive import type_of
 from functad.primitives.arithmetic import add, div, mul, neg, square, sub
-from functad.primitives.elementwise import Op, elementwise
+from functad.primitives.elementwise import Op, elementwise, of_complex
 from functad.primitives.powers import hypot, sqrt
 
 __all__ = ["arccos", "arcsin", "arctan", "arctan2", "cos", "sin", "tan"]
@@ -32,12 +32,12 @@ def _root(x: Any) -> Any:
 
 
 # d arcsin x = dx / sqrt(1 - x^2)
-arcsin = elementwise("arcsin", np.arcsin, kinds="fc", low=-0.9, high=0.9, jvp=lambda t, y, x: div(t, _root(x)))
+arcsin = elementwise("arcsin", np.arcsin, kinds="fc", low=-0.9, high=0.9, singular=True, jvp=lambda t, y, x: div(t, _root(x)))
 
-arccos = elementwise("arccos", np.arccos, kinds="fc", low=-0.9, high=0.9, jvp=lambda t, y, x: neg(div(t, _root(x))))
+arccos = elementwise("arccos", np.arccos, kinds="fc", low=-0.9, high=0.9, singular=True, jvp=lambda t, y, x: neg(div(t, _root(x))))
 
 # d arctan x = dx / (1 + x^2)
-arctan = elementwise("arctan", np.arctan, kinds="fc", jvp=lambda t, y, x: div(t, add(square(x), 1)))
+arctan = elementwise("arctan", np.arctan, kinds="fc", singular=of_complex, jvp=lambda t, y, x: div(t, add(square(x), 1)))
 
 
 def _over_square(x: Any, r: Any) -> Any:
@@ -46,7 +46,7 @@ def _over_square(x: Any, r: Any) -> Any:
 
 # with r^2 = x^2 + y^2: d arctan2(y, x) = (x dy - y dx) / r^2
 arctan2 = elementwise(
-    "arctan2", np.arctan2, kinds="f", operands=2, low=0.5,
+    "arctan2", np.arctan2, kinds="f", operands=2, low=0.5, singular=True,
     jvp=(lambda t, z, y, x: mul(t, _over_square(x, hypot(x, y))), lambda t, z, y, x: neg(mul(t, _over_square(y, hypot(x, y))))),
     doc="The angle of the point (x, y), given as ``arctan2(y, x)``.",
 )  # fmt: skip

@@ -21,7 +21,7 @@ from functad.ir.program import Eqn, Program, Var
 from functad.ir.types import ArrayType, array_type, seq_type
 from functad.primitives.control_native import WHILE
 from functad.primitives.lanes import map_over_lanes
-from functad.primitives.loop_rules import LoopRule, cut, grow, leaves_lanes, present
+from functad.primitives.loop_rules import LoopRule, cut, doubting_body, grow, leaves_lanes, present
 from functad.transforms.programs import batch_of, derived, expand, jvp_of, mapped_value, select, trace_program
 
 __all__ = ["bind_while", "while_p"]
@@ -138,6 +138,12 @@ def _batch(size: int, batched: Sequence[Any], *operands: Any, **params: Any) -> 
     return [*state, steps, *written], [*flags, False, *["elements" if f else False for f in out_flags[n:]]]
 
 
+def _doubting(params: Mapping[str, Any], doubts: Sequence[bool]) -> tuple[Mapping[str, Any], Sequence[bool]]:
+    _, consts, carry = cut(doubts, params["cond_consts"], params["body_consts"])
+    body, results = doubting_body(params["body"], consts, carry, ())
+    return {**params, "body": body}, (*results[: len(carry)], False, *results[len(carry) :])
+
+
 def _samples() -> list[Sample]:
     from functad.primitives.arithmetic import add, mul
     from functad.primitives.comparison import lt
@@ -158,6 +164,7 @@ while_p = Primitive(
     multiple_results=True,
     jvp_call=_jvp,
     linearize=lambda types, params, mask: WhileRule(params, mask),
+    doubting=_doubting,
     batch=_batch,
     kernel=WHILE,
     samples=_samples,
