@@ -11,7 +11,7 @@ from functad.ir.program import Atom, Eqn, Literal, Program, Var
 __all__ = ["cse"]
 
 
-COMMUTATIVE = frozenset({"add", "mul", "strong_product", "eq", "ne", "bit_and", "bit_or", "bit_xor"})
+COMMUTATIVE = frozenset({"add", "mul", "eq", "ne", "bit_and", "bit_or", "bit_xor"})
 """What gives the same for two operands in either order; not so ``maximum``, of zeros of different sign."""
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from functad.core.primitive import Linear
 from functad.primitives.elementwise import Op, elementwise, unbroadcast
 
-__all__ = ["add", "div", "mul", "neg", "reciprocal", "square", "strong_div", "strong_mul", "strong_product", "sub", "tangent_mul"]
+__all__ = ["add", "div", "mul", "neg", "product_kernel", "reciprocal", "square", "strong_div", "strong_mul", "strong_product", "sub", "tangent_mul"]
 
 
 def is_linear(operand: Any) -> bool:
@@ -125,6 +125,9 @@ def _strong_kernel(name: str, either: bool = False) -> Callable[..., Any]:
     return kernel
 
 
+product_kernel = _strong_kernel("mul", either=True)
+"""The kernel of ``strong_product``, for recurrences in which zero wins."""
+
 strong_mul: Op = elementwise(
     "strong_mul", _strong(operator.mul), kinds="fc", operands=2, cheap=True, kernel=_strong_kernel("mul"),
     jvp=(lambda t, z, x, y: strong_mul(t, y), lambda t, z, x, y: strong_product(t, x)),
@@ -133,7 +136,7 @@ strong_mul: Op = elementwise(
 )  # fmt: skip
 
 strong_product: Op = elementwise(
-    "strong_product", _strong(operator.mul, either=True), kinds="fc", operands=2, cheap=True, kernel=_strong_kernel("mul", either=True),
+    "strong_product", _strong(operator.mul, either=True), kinds="fc", operands=2, cheap=True, kernel=product_kernel,
     jvp=(lambda t, z, x, y: strong_product(t, y), lambda t, z, x, y: strong_product(t, x)),
     linear=(0,), transpose=lambda ct, x, y: (unbroadcast(strong_product(ct, y), x), None),
     doc="x * y, and 0 where x or y is 0, whatever the other is.",

@@ -37,7 +37,7 @@ def jvp_program(
             at.loc = eqn.loc
             ins = [read(a) for a in eqn.inputs]
             dots = [None if type(a) is Literal else tangent.get(a) for a in eqn.inputs]  # type: ignore[arg-type]
-            doubts = doubts_about(eqn, doubtful) if doubtful else ()
+            doubts = doubts_about(eqn, doubtful) if doubtful or eqn.signature.singular else ()
             outs, out_dots = jvp_equation(eqn, ins, dots, known, doubts)
             if doubts or eqn.signature.singular:
                 note_doubtful(eqn, doubts, doubtful)

@@ -154,9 +154,7 @@ def derive_rule(eqn: Eqn, types: Sequence[ArrayType], mask: Mask, doubts: Doubts
         results = [instantiate(r, t) for r, t in zip(results, out_types, strict=True)]
     program, _ = trace.finish(results)
     residuals, tangent = split_program(program, known)
-    if eqn.signature.singular:
-        tangent = strengthened(residuals, tangent, None)
-    elif doubts:
+    if doubts:
         tangent = strengthened(residuals, tangent, (*doubts, *[True] * len(outs)))
     return DerivedRule(True, residuals, tangent, active_types, out_types)
 
@@ -270,7 +268,7 @@ def linearize_program(
             ins = [a.value if type(a) is Literal else values[a] for a in inputs_of]  # type: ignore[index]
             mask = tuple([a in moving for a in inputs_of])
             signature = eqn.signature
-            doubts = doubts_about(eqn, doubtful) if doubtful else ()
+            doubts = doubts_about(eqn, doubtful) if doubtful or signature.singular else ()
             outs: Sequence[Any]
             if True not in mask or eqn.primitive.piecewise_constant:
                 rule, outs = None, primal(eqn, ins, known)

@@ -15,7 +15,7 @@ Products in which zero wins take a cycle more; where nothing is 0 they are equal
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
 import numpy as np
@@ -25,15 +25,17 @@ from functad.ir.program import Atom, Eqn, Literal, Program
 
 __all__ = ["Doubts", "doubtful_results", "doubting", "doubts_about", "note_doubtful", "strengthened", "with_doubts"]
 
-STRONG = {"mul": ("strong_mul", "tangent_mul"), "tangent_mul": ("strong_mul", "tangent_mul"), "div": ("strong_div", "strong_div")}
+STRONG = {"mul": ("strong_mul", "tangent_mul"), "tangent_mul": ("strong_mul", "tangent_mul"), "div": ("strong_div", "div")}
 """What a product, a quotient become, as the operation on what moves and a factor: by a factor that may be infinite or NaN, and by another."""
 
 Doubts = tuple[bool, ...]
-"""Which operands of an equation are doubtful; empty where none is."""
+"""Which operands of an equation may make factors of its derivative infinite or NaN; empty where none does."""
 
 
 def doubts_about(eqn: Eqn, doubtful: set[Atom]) -> Doubts:
-    """Which operands of an equation are doubtful."""
+    """The operands that are doubtful; all of those of a singular primitive."""
+    if eqn.primitive.doubting is None and _is_singular(eqn):
+        return (True,) * len(eqn.inputs)
     return () if doubtful.isdisjoint(eqn.inputs) else tuple([a in doubtful for a in eqn.inputs])
 
 
@@ -42,7 +44,7 @@ def note_doubtful(eqn: Eqn, doubts: Doubts, doubtful: set[Atom]) -> None:
     if eqn.primitive.doubting is not None:
         _, flags = _inside(eqn, doubts)
         doubtful.update([v for v, flag in zip(eqn.outputs, flags, strict=True) if flag])
-    elif doubts or _is_singular(eqn):
+    elif doubts:
         for v in eqn.outputs:
             if v.type.inexact:
                 doubtful.add(v)
@@ -92,7 +94,8 @@ def doubtful_results(program: Program, doubts: Sequence[bool]) -> Doubts:
     if found is None:
         doubtful: set[Atom] = {v for v, flag in zip(program.inputs, doubts, strict=True) if flag and v.type.inexact}
         for eqn in program.eqns:
-            note_doubtful(eqn, doubts_about(eqn, doubtful), doubtful)
+            if doubtful or eqn.signature.singular:
+                note_doubtful(eqn, doubts_about(eqn, doubtful), doubtful)
         found = program.derived[key] = tuple([a in doubtful for a in program.outputs])
     return found  # type: ignore[no-any-return]
 
@@ -100,30 +103,32 @@ def doubtful_results(program: Program, doubts: Sequence[bool]) -> Doubts:
 # -- rules -------------------------------------------------------------------------------------------------------------------------------
 
 
-def strengthened(residuals: Program, tangent: Program, doubts: Sequence[bool] | None) -> Program:
+def strengthened(residuals: Program, tangent: Program, doubts: Sequence[bool]) -> Program:
     """The linear Program of a rule with strong zeros.
 
-    ``residuals`` computes what ``tangent`` takes beside tangents. Of its inputs, ``doubts`` says which may be infinite or NaN, and so may what is
-    computed from them; where it is None, all that it computes may be.
+    ``residuals`` computes what ``tangent`` takes beside tangents. Of its inputs, ``doubts`` says which may be infinite or NaN; so may be what is
+    computed from them.
     """
-    if doubts is None:
-        doubtful: set[Atom] = set(residuals.outputs)
-    else:
-        doubtful = {v for v, flag in zip(residuals.inputs, doubts, strict=True) if flag}
-        for e in residuals.eqns:
-            if not doubtful.isdisjoint(e.inputs):
-                doubtful.update([v for v in e.outputs if v.type.inexact])
-    moving: set[Atom] = set(tangent.inputs[len(residuals.outputs) :])
+    doubtful = {v for v, flag in zip(residuals.inputs, doubts, strict=True) if flag}
+    for e in residuals.eqns:
+        if not doubtful.isdisjoint(e.inputs):
+            doubtful.update([v for v in e.outputs if v.type.inexact])
+    moving = set(tangent.inputs[len(residuals.outputs) :])
     eqns: list[Eqn] = []
     for e in tangent.eqns:
         if not moving.isdisjoint(e.inputs):
             moving.update(e.outputs)
-        eqns.append(_strong(e, moving, doubtful) if e.primitive.name in STRONG else e)
+        eqns.append(_strong(e, moving, doubtful))
     return Program(tangent.inputs, eqns, tangent.outputs, tangent.name)
 
 
-def _strong(eqn: Eqn, moving: set[Atom], doubtful: set[Atom]) -> Eqn:
-    """A product or quotient of what moves and a factor."""
+def _strong(eqn: Eqn, moving: Set[Atom], doubtful: Set[Atom]) -> Eqn:
+    """A product or quotient of what moves and a factor, or a linear primitive that has a strong form of its own."""
+    if "strong" in eqn.params:
+        strong = eqn.params["strong"] or not doubtful.isdisjoint(eqn.inputs)
+        return Eqn(eqn.primitive, eqn.inputs, {**eqn.params, "strong": strong}, eqn.outputs, eqn.loc)
+    if eqn.primitive.name not in STRONG:
+        return eqn
     t, f = eqn.inputs if eqn.inputs[0] in moving else eqn.inputs[::-1]
     if isinstance(f, Literal) or f in moving:
         return eqn

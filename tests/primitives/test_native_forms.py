@@ -21,7 +21,7 @@ from functad.primitives.generate import iota
 from functad.primitives.indexing import gather, gather_p
 from functad.primitives.joining import concatenate
 from functad.primitives.reductions import sum_all
-from functad.primitives.scatter import SCATTERS, recurrence_p, scatter
+from functad.primitives.scatter import SCATTERS, scatter, scatter_recurrence
 from functad.primitives.shapes import flip
 from functad.primitives.slicing import pad, slice_
 from tests.lower.native import Native, agree
@@ -56,7 +56,7 @@ def test_unchecked_hostile_indices_stay_inside(length):
     for f, args in [
         (lambda x, i: gather_p.bind(x, i, batch=0), (x, HOSTILE)),
         *[(lambda x, u, i, p=p: p.bind(x, u, i, batch=0), (x, u, HOSTILE)) for p in SCATTERS.values()],
-        *[(lambda x, u, i, k=k: recurrence_p.bind(x, u, u, i, reverse=True, batch=0)[k], (x, u, HOSTILE)) for k in (0, 1)],
+        *[(lambda x, u, i, k=k: scatter_recurrence(x, u, u, i, reverse=True, batch=0)[k], (x, u, HOSTILE)) for k in (0, 1)],
     ]:
         program, found, _ = lowered(f, *args)
         run(program, found, args)
@@ -129,7 +129,7 @@ def test_points_that_scatter_run_in_order():
     u, index = np.arange(1.0, 7.0).reshape(2, 3), np.array([[1, 0, 1], [1, 0, 1]])
 
     def f(x, a):
-        return recurrence_p.bind(x, a, a, index, reverse=True, batch=0)[1]
+        return scatter_recurrence(x, a, a, index, reverse=True, batch=0)[1]
 
     x = np.array([0.5, 2.0])
     expected = f(x, u)
