@@ -98,7 +98,7 @@ class Primitive:
     singular
         Whether a result, or what its derivative multiplies a tangent by, may be infinite or NaN where the operands are finite (a root at 0, a
         quotient, an exponential that overflows): an exactly zero tangent then stays zero. Or the positions of the operands that make it so where
-        they are 0 (divisors: a constant other than 0 does not), or a function of (in_types, params) that says. A primitive with sub-Programs is
+        they are 0 (divisors: a fixed number other than 0 does not), or a function of (in_types, params) that says. A primitive with sub-Programs is
         singular where anything in them is.
     doubting
         For primitives with sub-Programs: ``doubting(params, doubts) -> (params, doubts)``. From which operands may be infinite or NaN, the params

@@ -340,6 +340,12 @@ def _batch(size: int, batched: Sequence[Any], *operands: Any, program: Program, 
     return _rebind(made, operands, slots), flags
 
 
+def _doubting(params: Mapping[str, Any], doubts: Sequence[bool]) -> tuple[Mapping[str, Any], Sequence[bool]]:
+    (loop,) = params["program"].eqns
+    inside, results = while_p.doubting(loop.params, doubts)  # type: ignore[misc]
+    return {**params, "program": as_program(**inside)}, results
+
+
 def _samples() -> list[Sample]:
     return [Sample(s.operands, {"program": as_program(**s.params), "slots": n}) for s in while_p.samples() for n in (1, 4)]
 
@@ -352,6 +358,7 @@ checkpointed_while_p: Primitive = Primitive(
     expands=True,
     jvp_call=_jvp,
     linearize=lambda types, params, mask: CheckpointedRule(params["program"], params["slots"], mask),
+    doubting=_doubting,
     batch=_batch,
     samples=_samples,
 )

@@ -4,8 +4,8 @@ Operands have one dtype and one shape, or rank 0: a rank-0 operand broadcasts, a
 tangents ``t_k`` of operands ``x_k`` the tangent of ``y = f(x_0, x_1, ...)`` is the sum over k of ``jvp[k](t_k, y, x_0, x_1, ...)``, each
 term linear in ``t_k``.
 
-Rules are differentiated again for higher orders, so they are written in primitives whose own derivatives are right at the same points: a
-``select`` away from a singularity guards the operand too, so that no branch not taken makes a NaN.
+Rules are differentiated again for higher orders, so they are written in primitives whose own derivatives are right at the same points. A rule whose
+factors may be infinite is that of a ``singular`` primitive: a zero tangent stays zero there (``transforms/strong.py``).
 """
 
 from __future__ import annotations

@@ -18,9 +18,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
 
-import numpy as np
-
-from functad.core.primitive import REGISTRY
+from functad.core.primitive import REGISTRY, Singular
 from functad.ir.program import Atom, Eqn, Literal, Program
 
 __all__ = ["Doubts", "doubtful_results", "doubting", "doubts_about", "note_doubtful", "strengthened", "with_doubts"]
@@ -34,9 +32,10 @@ Doubts = tuple[bool, ...]
 
 def doubts_about(eqn: Eqn, doubtful: set[Atom]) -> Doubts:
     """The operands that are doubtful; all of those of a singular primitive."""
-    if eqn.primitive.doubting is None and _is_singular(eqn):
-        return (True,) * len(eqn.inputs)
-    return () if doubtful.isdisjoint(eqn.inputs) else tuple([a in doubtful for a in eqn.inputs])
+    inputs, singular = eqn.inputs, eqn.signature.singular
+    if singular and eqn.primitive.doubting is None and (singular is True or _may_divide_by_zero(eqn, singular)):
+        return (True,) * len(inputs)
+    return () if doubtful.isdisjoint(inputs) else tuple([a in doubtful for a in inputs])
 
 
 def note_doubtful(eqn: Eqn, doubts: Doubts, doubtful: set[Atom]) -> None:
@@ -50,14 +49,10 @@ def note_doubtful(eqn: Eqn, doubts: Doubts, doubtful: set[Atom]) -> None:
                 doubtful.add(v)
 
 
-def _is_singular(eqn: Eqn) -> bool:
-    """Whether an equation may give what is infinite or NaN from what is finite: not a division by a constant other than 0."""
-    singular = eqn.signature.singular
-    return singular if isinstance(singular, bool) else not all([_is_constant_divisor(eqn.inputs[i]) for i in singular])
-
-
-def _is_constant_divisor(atom: Atom) -> bool:
-    return isinstance(atom, Literal) and bool(np.all(atom.value))
+def _may_divide_by_zero(eqn: Eqn, divisors: Singular) -> bool:
+    """Whether one of these operands may be 0: what is no fixed number may be."""
+    atoms = [eqn.inputs[i] for i in (divisors if isinstance(divisors, tuple) else ())]
+    return any([not isinstance(a, Literal) or a.type.ndim > 0 or not a.value for a in atoms])
 
 
 # -- sub-Programs ------------------------------------------------------------------------------------------------------------------------
@@ -76,14 +71,13 @@ def _inside(eqn: Eqn, doubts: Doubts) -> tuple[Mapping[str, Any], Sequence[bool]
 
 def with_doubts(program: Program, doubts: Sequence[bool]) -> Program:
     """A Program that knows which of its inputs are doubtful; the same one each time."""
-    flags = tuple([bool(flag) and v.type.inexact for v, flag in zip(program.inputs, doubts, strict=True)])
-    if not any(flags):
+    doubtful = program.doubtful.union([v for v, flag in zip(program.inputs, doubts, strict=True) if flag and v.type.inexact])
+    if doubtful == program.doubtful:
         return program
-    found = program.derived.get(("doubting", flags))
+    found = program.derived.get(("doubting", doubtful))
     if found is None:
-        found = Program(program.inputs, program.eqns, program.outputs, program.name)
-        found.doubtful = frozenset([v for v, flag in zip(program.inputs, flags, strict=True) if flag])
-        program.derived["doubting", flags] = found
+        found = program.derived["doubting", doubtful] = Program(program.inputs, program.eqns, program.outputs, program.name)
+        found.doubtful = doubtful
     return found  # type: ignore[no-any-return]
 
 
@@ -92,7 +86,7 @@ def doubtful_results(program: Program, doubts: Sequence[bool]) -> Doubts:
     key = "doubtful results", tuple(doubts)
     found = program.derived.get(key)
     if found is None:
-        doubtful: set[Atom] = {v for v, flag in zip(program.inputs, doubts, strict=True) if flag and v.type.inexact}
+        doubtful: set[Atom] = set(with_doubts(program, doubts).doubtful)
         for eqn in program.eqns:
             if doubtful or eqn.signature.singular:
                 note_doubtful(eqn, doubts_about(eqn, doubtful), doubtful)

@@ -244,6 +244,28 @@ def test_functions_that_are_constant_at_0(name):
     assert fd.jit(fd.grad(f))(0.0) == 0 and fd.jit(fd.hessian(f))(0.0) == 0
 
 
+@pytest.mark.parametrize("checkpoint", [None, "sqrt", "binomial"])
+@pytest.mark.parametrize("kind", ["scan", "while"])
+def test_loops_that_compute_again(kind, checkpoint):
+    """What a step makes of its carry, and what it is given, may be infinite."""
+
+    def loop(step, x):
+        if kind == "scan":
+            return lax.scan(lambda c, _: (step(c), None), x, length=3, checkpoint=checkpoint)[0]
+        return lax.while_loop(lambda s: s[0] < 3, lambda s: (s[0] + 1, step(s[1])), (0, x), checkpoint=checkpoint)[1]
+
+    def of_carry(x):
+        return np.where(x == 0, 0.0, loop(lambda c: np.sqrt(c) * np.log(c) * c, x))
+
+    def of_constant(x):
+        log = np.log(x)
+        return np.where(x == 0, 0.0, loop(lambda c: c * log, x))
+
+    for f in (of_carry, of_constant):
+        gradient = fd.grad(f)
+        assert [gradient(0.0), fd.jit(gradient)(0.0), fd.jacfwd(f)(0.0), fd.grad(gradient)(0.0), fd.jacfwd(gradient)(0.0)] == [0.0] * 5
+
+
 KINKS = {"standard deviation", "standardised"}
 """At every x: the deviation of equal numbers."""
 
