@@ -21,8 +21,8 @@ from functad.primitives.joining import concatenate
 from functad.primitives.shapes import broadcast, reshape
 
 __all__ = [
-    "as_array", "as_python", "cast", "common_shape", "depends_on", "dtype_of", "fresh", "fresh_array", "operand", "promote", "shape_of", "spread",
-    "stack_list", "view",
+    "as_array", "as_python", "cast", "check_mask", "common_shape", "depends_on", "dtype_of", "fresh", "fresh_array", "operand", "promote",
+    "shape_of", "spread", "stack_list", "view",
 ]  # fmt: skip
 
 
@@ -74,6 +74,15 @@ def stack_list(xs: Sequence[Any], name: str) -> Any:
         )
     dtype = result_dtype(parts)
     return concatenate([reshape(cast(p, dtype), (1, *shapes[0])) for p in parts], 0)
+
+
+def check_mask(x: Any, argument: str, name: str) -> None:
+    """Refuse an array of numbers where NumPy takes booleans: ``~m`` of integers is true nearly everywhere."""
+    if dtype_of(x).kind != "b":
+        raise DtypeError(
+            f"np.{name}{here()}: {argument} must be boolean, got {'a number' if type(x) in PYTHON_NUMBERS else 'an array'} of dtype {dtype_of(x)}; "
+            "write x != 0"
+        )
 
 
 def depends_on(x: Any) -> None:
