@@ -93,7 +93,10 @@ class Trace:
         Whether equations know the user's line. Derivation of a rule that serves many places turns it off.
     """
 
-    __slots__ = ("arrays", "captures", "concrete", "cursor", "env", "eqns", "inputs", "kind", "loc", "locate", "open", "parent", "sources")
+    __slots__ = (
+        "arrays", "captures", "concrete", "cursor", "env", "eqns", "inputs", "kind", "loc", "locate", "open", "parent", "raised",
+        "sources",
+    )  # fmt: skip
 
     def __init__(self, kind: str, concrete: bool, locate: bool = True) -> None:
         self.kind = kind
@@ -108,6 +111,7 @@ class Trace:
         self.captures: dict[Var, tuple[Var, Tracer]] = {}  # parent's variable -> own input, parent's tracer
         self.arrays: list[tuple[Callable[[], np.ndarray | None], np.ndarray]] = []  # closed-over writeable arrays and their snapshots
         self.cursor = 0  # equations before it have been evaluated, or cannot be
+        self.raised: set[Var] = set()  # results of equations whose evaluation raised, and of those that need them
         self.open = True
 
     # -- inputs ------------------------------------------------------------------------------------------------------------------
@@ -188,10 +192,10 @@ class Trace:
             self.env.update(zip(outputs, values, strict=True))
         elif primitive.may_raise and self.concrete:
             try:
-                self.run()
-            except Exception:  # where the user catches it, nothing has happened: the equation must not raise again
-                self.cursor -= 1
+                self.value(outputs[0])
+            except BaseException:  # where the user catches it, nothing has happened: the equation must not raise again
                 self.eqns.pop()
+                self.cursor = min(self.cursor, len(self.eqns))
                 raise
         if primitive.multiple_results:
             return tuple([Tracer(v, self, ARRAY if v.type.ndim else SCALAR) for v in outputs])
@@ -202,6 +206,9 @@ class Trace:
         """Close the trace: its Program, captures first among the inputs, and the parent's tracers that they stand for."""
         atoms = [self.atom(o) for o in outputs]
         self.open = False
+        if self.raised:  # the user caught that, and goes on without the value: it must not raise again
+            dead = {e.outputs[0] for e in self.divide({a for a in atoms if type(a) is Var})[1]} & self.raised
+            self.eqns = [e for e in self.eqns if e.outputs[0] not in dead]
         captured = list(self.captures.values())
         program = Program([v for v, _ in captured] + self.inputs, self.eqns, atoms)
         return program, [t for _, t in captured]
@@ -222,41 +229,75 @@ class Trace:
         return value
 
     def run(self) -> None:
-        """Evaluate all equations that are not evaluated yet and whose operands have values."""
-        eqns, env = self.eqns, self.env
+        """Evaluate all equations that are not evaluated yet and whose operands have values.
+
+        What an evaluation raises is none of Python's business yet: nobody may ever ask for that value. It is raised by ``value``, of what needs it.
+        """
+        eqns = self.eqns
         token = _current.set(None)
         try:
             while self.cursor < len(eqns):
                 eqn = eqns[self.cursor]
+                try:
+                    self.evaluate(eqn)
+                except Exception:  # only an error of the operation: whatever else comes (Ctrl-C), the equation is still to be evaluated
+                    self.raised.update(eqn.outputs)
                 self.cursor += 1
-                if eqn.outputs[0] in env:
-                    continue
-                values = []
-                for atom in eqn.inputs:
-                    value = atom.value if type(atom) is Literal else env.get(atom, ABSENT)  # type: ignore[arg-type]
-                    if value is ABSENT:
-                        value = self.lookup(atom)
-                        if value is ABSENT:
-                            break
-                    values.append(value)
-                else:
-                    result = eqn.primitive.evaluate(*values, **eqn.params)
-                    if eqn.primitive.multiple_results:
-                        env.update(zip(eqn.outputs, result, strict=True))
-                    else:
-                        env[eqn.outputs[0]] = result
         finally:
             _current.reset(token)
 
+    def evaluate(self, eqn: Eqn) -> None:
+        """Evaluate an equation, unless it is evaluated already or an operand has no value."""
+        env = self.env
+        if eqn.outputs[0] in env:
+            return
+        values = []
+        for atom in eqn.inputs:
+            value = atom.value if type(atom) is Literal else env.get(atom, ABSENT)  # type: ignore[arg-type]
+            if value is ABSENT:
+                value = self.lookup(atom)
+                if value is ABSENT:
+                    if atom in self.raised:
+                        self.raised.update(eqn.outputs)
+                    return
+            values.append(value)
+        result = eqn.primitive.evaluate(*values, **eqn.params)
+        if eqn.primitive.multiple_results:
+            env.update(zip(eqn.outputs, result, strict=True))
+        else:
+            env[eqn.outputs[0]] = result
+
     def value(self, var: Var) -> Any:
-        """The value of a variable of this trace, computed now if need be; ABSENT if it has none."""
+        """The value of a variable of this trace, computed now if need be; ABSENT if it has none. Raises what its computation raises."""
         if not self.concrete:
             return ABSENT
         value = self.lookup(var)
         if value is ABSENT:
             self.run()
+            if var in self.raised:
+                self.run_again(var)
             value = self.env.get(var, ABSENT)
         return value
+
+    def run_again(self, var: Var) -> None:
+        """Evaluate what raised before among what a variable needs; it raises again, unless ``np.errstate`` is another now."""
+        eqns, _ = self.divide({var})
+        token = _current.set(None)
+        try:
+            for eqn in eqns:
+                self.evaluate(eqn)
+        finally:
+            _current.reset(token)
+
+    def divide(self, needed: set[Var]) -> tuple[list[Eqn], list[Eqn]]:
+        """The equations that some variables need, and the others."""
+        parts: tuple[list[Eqn], list[Eqn]] = ([], [])
+        for eqn in reversed(self.eqns):
+            other = needed.isdisjoint(eqn.outputs)
+            if not other:
+                needed.update([a for a in eqn.inputs if type(a) is Var])
+            parts[other].append(eqn)
+        return parts[0][::-1], parts[1][::-1]
 
     def force(self, var: Var, reason: str) -> Any:
         """The value of a variable, or an error that says why there is none and what to write instead.
