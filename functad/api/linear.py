@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from functad.api.arguments import Differentiated, check_like, fresh_all, leaves_of, name_of, with_aux
-from functad.core.capture import Leaf, as_leaf, capture
+from functad.core.capture import Leaf, as_leaf, capture, own
 from functad.core.primitive import type_of
-from functad.core.trace import current_trace
 from functad.core.tracer import ARRAY, SCALAR, Tracer
 from functad.core.zeros import instantiate
 from functad.errors import DtypeError, StructureError
@@ -82,10 +81,10 @@ def primals_and_tangents(
         raise StructureError(f"{transform}: the tangents' structure {tangent_structure} differs from the primals' {structure}")
     result, checked = [], []
     for leaf, t, path in zip(leaves, given, leaf_paths(structure), strict=True):
-        leaf = float_of_int(leaf)
+        leaf = own(float_of_int(leaf))
         checked.append(leaf)
         if leaf.type.inexact:
-            result.append(check_like(t, leaf.type, f"{transform}: tangents{path}"))
+            result.append(check_like(own(t), leaf.type, f"{transform}: tangents{path}"))
         elif type(t.value) is not Tracer and not np.any(t.value):
             result.append(None)
         else:
@@ -183,10 +182,10 @@ def _linearized(
     cls: type, f: Callable[..., Any], primals: Sequence[Any], transform: str, has_aux: bool, require_inexact: bool
 ) -> tuple[Any, ...]:
     leaves, structure = leaves_of(tuple(primals), "primals")
-    leaves = [float_of_int(leaf) for leaf in leaves]
     if require_inexact:
-        Differentiated(f, primals, {}, range(len(primals)), transform)
-    owned = [Leaf(own(leaf.value), leaf.type, leaf.kind) for leaf in leaves]
+        owned = Differentiated(f, primals, {}, range(len(primals)), transform).leaves
+    else:
+        owned = [own(float_of_int(leaf)) for leaf in leaves]
 
     def call(xs: Sequence[Any]) -> Any:
         result = f(*unflatten(structure, xs))
@@ -204,11 +203,6 @@ def _linearized(
     results = fresh_all(outs, [*values, *linear.residuals])
     value = tree.unflatten(results[:n])
     return (value, function) if aux_tree is None else (value, function, aux_tree.unflatten(results[n:]))
-
-
-def own(value: Any) -> Any:
-    """A private copy of an array that someone else may write to."""
-    return value.copy() if type(value) is np.ndarray and value.flags.writeable and current_trace() is None else value
 
 
 def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:

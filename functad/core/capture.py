@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from functad.core.seq import Seq
-from functad.core.trace import ABSENT, Trace, type_name, using
+from functad.core.trace import ABSENT, Trace, is_compiling, type_name, using
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.errors import DtypeError, StructureError
 from functad.ir.program import Program, Var
 from functad.ir.types import ArrayType, array_type
 from functad.tree import TreeDef, flatten_with_paths
 
-__all__ = ["Captured", "Leaf", "WithAux", "as_leaf", "capture"]
+__all__ = ["Captured", "Leaf", "WithAux", "as_leaf", "capture", "own"]
 
 _PYTHON_NUMBERS: dict[type, type] = {float: np.float64, int: np.int64, bool: np.bool_, complex: np.complex128}
 
@@ -58,6 +58,29 @@ def as_leaf(x: Any, where: Callable[[], str]) -> Leaf:
     if isinstance(x, np.ndarray):
         return as_leaf(np.asarray(x), where)
     raise StructureError(f"{where()} is a {type_name(x)}; expected an array, a number, or a container of them")
+
+
+def own(leaf: Leaf) -> Leaf:
+    """The leaf with a private, read-only copy of an array that someone else may write to, while the function runs or before a pullback is called.
+
+    What counts are the values at the call; they are read when the function has returned.
+    """
+    value = leaf.value
+    if type(value) is not np.ndarray or not changeable(value) or is_compiling():
+        return leaf
+    private = value.copy(order="K")
+    private.flags.writeable = False
+    return Leaf(private, leaf.type, leaf.kind)
+
+
+def changeable(array: np.ndarray) -> bool:
+    """Whether an array, or what it is a view of, can be written to."""
+    while not array.flags.writeable:
+        base = array.base
+        if not isinstance(base, np.ndarray):
+            return base is not None
+        array = base
+    return True
 
 
 @dataclass

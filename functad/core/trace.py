@@ -26,7 +26,7 @@ from functad.ir.types import ArrayType
 if TYPE_CHECKING:
     from functad.core.primitive import Primitive
 
-__all__ = ["ABSENT", "Trace", "current_trace", "inherited_location", "no_trace", "using"]
+__all__ = ["ABSENT", "Trace", "current_trace", "inherited_location", "is_compiling", "no_trace", "using"]
 
 ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "ABSENT"})()
 """Stands for a value that is not known while tracing."""
@@ -49,6 +49,16 @@ def using(trace: Trace | None) -> Iterator[None]:
 def no_trace() -> Any:
     """A context in which ``bind`` evaluates with NumPy."""
     return using(None)
+
+
+def is_compiling() -> bool:
+    """Whether what is traced now is part of a Program that serves other values too (it is under ``jit``, or in the body of a loop)."""
+    trace = _current.get()
+    while trace is not None:
+        if not trace.concrete:
+            return True
+        trace = trace.parent
+    return False
 
 
 class inherited_location:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from functad.core.capture import Leaf, as_leaf, capture
+from functad.core.capture import Leaf, as_leaf, capture, own
 from functad.core.trace import current_trace
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.errors import DtypeError, StructureError
@@ -31,9 +31,9 @@ class Body:
 
 
 def leaves_and_tree(tree: Any, what: str) -> tuple[list[Leaf], TreeDef]:
-    """The leaves of an argument, checked, and its structure."""
+    """The leaves of an argument, checked, with the values that they have now, and its structure."""
     found, structure = flatten_with_paths(tree)
-    return [as_leaf(x, lambda path=path: f"{what}{path}") for path, x in found], structure  # type: ignore[misc]
+    return [own(as_leaf(x, lambda path=path: f"{what}{path}")) for path, x in found], structure  # type: ignore[misc]
 
 
 def abstract(type: ArrayType, kind: int | None = None) -> Leaf:
