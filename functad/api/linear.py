@@ -244,7 +244,8 @@ def abstract_type(x: Any) -> ArrayType:
 def linear_transpose(f: Callable[..., Any], *primals: Any) -> Callable[..., tuple[Any, ...]]:
     """The transpose of a linear function, from a cotangent of its value to a tuple of cotangents of its arguments.
 
-    ``primals`` give shapes and dtypes only (arrays, or anything with ``shape`` and ``dtype``).
+    ``primals`` give shapes and dtypes only (arrays, or anything with ``shape`` and ``dtype``). Of an affine function, ``A x + b``, it is the transpose
+    of the linear part.
 
     Raises
     ------
