@@ -56,12 +56,12 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], 
     captured = capture(call, leaves, "jvp", concrete=True)
     values = [*captured.captures, *[leaf.value for leaf in leaves]]
     outs, out_dots = jvp_program(captured.program, values, [None] * len(captured.captures) + dots, captured.known)
-    tree, aux_tree = captured.out_tree, captured.aux_tree
+    tree, aux = captured.out_tree, captured.aux
     n = tree.num_leaves
     out_dots = [instantiate(t, a.type) for t, a in zip(out_dots[:n], captured.program.outputs, strict=False)]
     results = fresh_all([*outs, *out_dots], [*values, *[d for d in dots if d is not None]])
     value, tangent = tree.unflatten(results[:n]), tree.unflatten(results[len(outs) :])
-    return (value, tangent) if aux_tree is None else (value, tangent, aux_tree.unflatten(results[n : len(outs)]))
+    return (value, tangent) if aux is None else (value, tangent, aux.with_values(results[n : len(outs)]))
 
 
 def primals_and_tangents(
@@ -195,14 +195,14 @@ def _linearized(
     values = [*captured.captures, *[leaf.value for leaf in owned]]
     active = [False] * len(captured.captures) + [leaf.type.inexact for leaf in owned]
     outs, linear = linearize_program(captured.program, values, active, captured.known)
-    tree, aux_tree = captured.out_tree, captured.aux_tree
+    tree, aux = captured.out_tree, captured.aux
     n = tree.num_leaves
     linear = LinearMap(linear.entries, captured.program.inputs[len(captured.captures) :], linear.outputs[:n])
     types = tuple([leaf.type for leaf in owned])
     function = cls(linear, types, structure, captured.program.out_types[:n], tree)
     results = fresh_all(outs, [*values, *linear.residuals])
     value = tree.unflatten(results[:n])
-    return (value, function) if aux_tree is None else (value, function, aux_tree.unflatten(results[n:]))
+    return (value, function) if aux is None else (value, function, aux.with_values(results[n:]))
 
 
 def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
@@ -244,8 +244,8 @@ def abstract_type(x: Any) -> ArrayType:
 def linear_transpose(f: Callable[..., Any], *primals: Any) -> Callable[..., tuple[Any, ...]]:
     """The transpose of a linear function, from a cotangent of its value to a tuple of cotangents of its arguments.
 
-    ``primals`` give shapes and dtypes only (arrays, or anything with ``shape`` and ``dtype``). Of an affine function, ``A x + b``, it is the transpose
-    of the linear part.
+    ``primals`` give shapes and dtypes only (arrays, or anything with ``shape`` and ``dtype``). Of an affine function, ``A x + b``, it is the
+    transpose of the linear part.
 
     Raises
     ------

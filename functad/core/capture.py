@@ -14,7 +14,7 @@ from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.errors import DtypeError, StructureError
 from functad.ir.program import Program, Var
 from functad.ir.types import ArrayType, array_type
-from functad.tree import TreeDef, flatten_with_paths
+from functad.tree import TreeDef, flatten, flatten_with_paths
 
 __all__ = ["Captured", "Leaf", "WithAux", "as_leaf", "capture", "own"]
 
@@ -91,14 +91,30 @@ class WithAux:
     aux: Any
 
 
+class Aux:
+    """Auxiliary data: traced values, which become results of the Program, among anything else, which is handed through as it is."""
+
+    def __init__(self, tree: Any) -> None:
+        self._leaves, self._tree = flatten(tree)
+
+    def traced(self) -> list[Tracer]:
+        """The traced values among the leaves."""
+        return [x for x in self._leaves if type(x) is Tracer]
+
+    def with_values(self, values: Sequence[Any]) -> Any:
+        """The data with values in place of what was traced."""
+        rest = iter(values)
+        return self._tree.unflatten([next(rest) if type(x) is Tracer else x for x in self._leaves])
+
+
 @dataclass
 class Captured:
     """What a traced call did."""
 
-    program: Program  # inputs: captures, then the leaves; outputs: the leaves of the value, then those of the auxiliary data
+    program: Program  # inputs: captures, then the leaves; outputs: the leaves of the value, then what is traced of the auxiliary data
     captures: list[Tracer]  # the enclosing trace's tracers that the first inputs stand for
     out_tree: TreeDef
-    aux_tree: TreeDef | None  # where there is auxiliary data
+    aux: Aux | None
     out_kinds: list[int]
     known: dict[Var, Any]  # values that were computed on the way
     trace: Trace
@@ -119,14 +135,11 @@ def capture(
     try:
         with using(trace):
             result = f(tracers)
-            value, aux_tree = result, None
-            if type(result) is WithAux:
-                value = result.value
-                aux, aux_tree = flatten_with_paths(result.aux)
+            value, aux = (result.value, Aux(result.aux)) if type(result) is WithAux else (result, None)
             found, out_tree = flatten_with_paths(value)
-            found += aux if aux_tree is not None else []
+            found += [("", x) for x in aux.traced()] if aux is not None else []
             outputs = [as_leaf(x, lambda path=path: f"the result{path} of the function under {kind}") for path, x in found]  # type: ignore[misc]
             program, captures = trace.finish([o.value for o in outputs])
     finally:
         trace.open = False
-    return Captured(program, captures, out_tree, aux_tree, [o.kind for o in outputs], trace.env, trace)
+    return Captured(program, captures, out_tree, aux, [o.kind for o in outputs], trace.env, trace)
