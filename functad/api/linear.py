@@ -236,9 +236,9 @@ def linearize(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> An
 
 def abstract_type(x: Any) -> ArrayType:
     """The type of a value, or of anything with a shape and a dtype."""
-    if hasattr(x, "shape") and hasattr(x, "dtype"):
+    if not isinstance(x, np.ndarray) and hasattr(x, "shape") and hasattr(x, "dtype"):
         return array_type(tuple(x.shape), x.dtype)
-    return as_leaf(x, lambda: "primals").type
+    return as_leaf(x, lambda: "a primal of linear_transpose").type
 
 
 def linear_transpose(f: Callable[..., Any], *primals: Any) -> Callable[..., tuple[Any, ...]]:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from functad.core.seq import Seq
+from functad.core.subclasses import plain_array
 from functad.core.trace import ABSENT, Trace, is_compiling, type_name, using
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.errors import DtypeError, StructureError
@@ -53,10 +54,8 @@ def as_leaf(x: Any, where: Callable[[], str]) -> Leaf:
         return Leaf(value, array_type((), value.dtype), PYTHON)
     if isinstance(x, np.generic) and x.dtype.kind in "fciub":
         return Leaf(x, array_type((), x.dtype), SCALAR)
-    if isinstance(x, np.ma.MaskedArray):
-        raise StructureError(f"{where()} is a masked array; fill it (x.filled(...)) and pass the mask as an argument of its own")
     if isinstance(x, np.ndarray):
-        return as_leaf(np.asarray(x), where)
+        return as_leaf(plain_array(x, where()), where)
     raise StructureError(f"{where()} is a {type_name(x)}; expected an array, a number, or a container of them")
 
 

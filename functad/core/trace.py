@@ -18,6 +18,7 @@ import numpy as np
 from functad.core.advice import advice, quoted
 from functad.core.location import user_location
 from functad.core.seq import Seq
+from functad.core.subclasses import plain_array
 from functad.core.tracer import ARRAY, SCALAR, Tracer
 from functad.errors import EscapedTracerError, StructureError, TracerConversionError
 from functad.ir.program import Atom, Eqn, Literal, Location, Program, Var, literal
@@ -163,6 +164,8 @@ class Trace:
         if isinstance(value, np.generic):
             return Literal(value)
         if isinstance(value, np.ndarray):
+            if type(value) is not np.ndarray:
+                value = plain_array(value, f"what meets traced values{f' at {where}' if (where := user_location()) else ''}")
             found = literal(value)
             if value.flags.writeable and value.ndim:
                 self.note_array(value, found.value)

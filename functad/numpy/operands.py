@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from functad.core.subclasses import plain_array, refuse_foreign
 from functad.core.trace import current_trace, type_name
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.errors import DtypeError, ShapeError, StructureError
@@ -36,8 +37,9 @@ def operand(x: Any, name: str) -> Any:
     if (cls is list or cls is tuple) and is_traced(x):
         return stack_list(x, name)
     if cls is not np.ndarray and isinstance(x, np.ndarray):
-        x = _base_array(x, name)
+        x = plain_array(x, f"an operand of np.{name}{here()}")
     elif not isinstance(x, (np.ndarray, np.generic)):
+        refuse_foreign(x, f"an operand of np.{name}{here()}")
         try:
             x = np.asarray(x)
         except ValueError as e:
@@ -48,14 +50,6 @@ def operand(x: Any, name: str) -> Any:
         depends_on(x)
         x = x.astype(x.dtype.newbyteorder("="))
     return x
-
-
-def _base_array(x: np.ndarray, name: str) -> np.ndarray:
-    """An array of a subclass as a plain one, unless it means something else."""
-    if isinstance(x, (np.ma.MaskedArray, np.matrix)):
-        instead = "x.filled(value), and np.where with its mask" if isinstance(x, np.ma.MaskedArray) else "np.asarray(x)"
-        raise StructureError(f"np.{name}{here()} takes plain arrays, got {type_name(x)}; use {instead}")
-    return np.asarray(x)
 
 
 def as_array(x: Any, name: str) -> Any:

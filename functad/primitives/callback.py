@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from functad.core.primitive import Primitive, Sample, type_of
+from functad.core.subclasses import plain_array
 from functad.errors import DtypeError, LinearityError, ShapeError, StructureError
 from functad.ir.types import ArrayType, array_type
 from functad.kernel_ir.evaluator import HELPERS
@@ -65,7 +66,7 @@ class Callback:
         return [self._checked(x, shape, dtype) for x, shape, dtype in zip(found, shapes, dtypes, strict=True)]
 
     def _checked(self, x: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
-        value = np.asarray(x)
+        value = plain_array(x, f"pure_callback: what {self.name} returned") if isinstance(x, np.ndarray) else np.asarray(x)
         if value.shape != tuple(shape):
             raise ShapeError(f"pure_callback: {self.name} returned an array of shape {value.shape}, but result_types says {tuple(shape)}")
         weak = type(x) in (bool, int, float, complex) and np.can_cast(value.dtype, dtype, "same_kind")

@@ -9,7 +9,7 @@ import pytest
 
 import functad.numpy as fnp
 from functad.core.tracer import PYTHON
-from functad.errors import ArgumentError, DtypeError, ShapeError, StructureError
+from functad.errors import ArgumentError, DtypeError, ShapeError
 from tests.numpy.against_numpy import array, check, tracing
 
 DTYPES = ["?", "i1", "u1", "i4", "i8", "u8", "f4", "f8", "c8", "c16"]
@@ -175,13 +175,6 @@ def test_what_is_not_a_number_is_refused():
         tracing(lambda x: x + "a", array(3))
     with pytest.raises(TypeError, match="unsupported operand"):
         tracing(lambda x: None * x, array(3))
-
-
-def test_arrays_of_subclasses():
-    with pytest.raises(StructureError, match="takes plain arrays, got numpy.ma.MaskedArray; use x.filled"):
-        tracing(lambda x: x * np.ma.masked_array([1.0, 2.0], [True, False]), np.ones(2))
-    with pytest.raises(StructureError, match="takes plain arrays, got numpy.matrix; use np.asarray"):
-        tracing(lambda x: np.eye(2).view(np.matrix) * x, np.ones((2, 2)))
 
 
 def test_arrays_of_foreign_byte_order():
