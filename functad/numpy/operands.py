@@ -29,7 +29,7 @@ __all__ = [
 
 def operand(x: Any, name: str) -> Any:
     """An argument as a tracer, a plain array, a NumPy scalar, or a Python number; lists become arrays."""
-    cls = type(x)
+    given, cls = x, type(x)
     if cls is Tracer or cls in PYTHON_NUMBERS:
         return x
     if cls is bool:
@@ -45,7 +45,7 @@ def operand(x: Any, name: str) -> Any:
         except ValueError as e:
             raise StructureError(f"np.{name}{here()} expects an array or a number: {e}") from None
     if x.dtype.kind not in "fciub":
-        raise DtypeError(f"np.{name}{here()} expects numbers or booleans, got {type_name(x)} of dtype {x.dtype}")
+        raise DtypeError(f"np.{name}{here()} expects numbers or booleans, got {type_name(given)} of dtype {x.dtype}")
     if not x.dtype.isnative:
         depends_on(x)
         x = x.astype(x.dtype.newbyteorder("="))
