@@ -152,6 +152,9 @@ def test_average():
     check(lambda x: np.average(x, axis=0, weights=[1, 2, 3]), x)
     check(lambda x, w: np.average(x, weights=w), x, np.abs(x))
     check(lambda x: np.average(x, axis=1, weights=[1.0, 2, 3, 4], returned=True), x)
+    for dtype in ("i1", "u1", "?", "f4", "c8"):  # products of small integers do not overflow
+        for weights in (np.array([100, 27, 3], "i1"), np.array([1.5, 2, 3], "f4")):
+            check(lambda x, w: np.average(x, axis=0, weights=w, returned=True), (100 * x).astype(dtype), weights)
     with pytest.raises(ShapeError, match=r"weights of shape \(5,\) fit neither the array, \(3, 4\), nor axis 0 of it"):
         tracing(lambda x: np.average(x, axis=0, weights=np.ones(5)), x)
 
