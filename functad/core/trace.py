@@ -36,6 +36,10 @@ _current: ContextVar[Trace | None] = ContextVar("functad_trace", default=None)
 
 current_trace = _current.get
 
+floating_rules: ContextVar[Any] = getattr(np._core.umath, "_extobj_contextvar", ContextVar("floating_rules", default=None))  # type: ignore[attr-defined]
+"""What NumPy does about floating-point errors, as ``np.errstate`` sets it. Should NumPy keep it elsewhere, the rules are those in force when a
+value is computed."""
+
 
 @contextmanager
 def using(trace: Trace | None) -> Iterator[None]:
@@ -106,7 +110,7 @@ class Trace:
 
     __slots__ = (
         "arrays", "captures", "concrete", "cursor", "env", "eqns", "inputs", "kind", "loc", "locate", "open", "parent", "raised",
-        "sources",
+        "rules", "sources", "start_rules",
     )  # fmt: skip
 
     def __init__(self, kind: str, concrete: bool, locate: bool = True) -> None:
@@ -122,6 +126,7 @@ class Trace:
         self.captures: dict[Var, tuple[Var, Tracer]] = {}  # parent's variable -> own input, parent's tracer
         self.arrays: list[tuple[Callable[[], np.ndarray | None], np.ndarray]] = []  # closed-over writeable arrays and their snapshots
         self.cursor = 0  # equations before it have been evaluated, or cannot be
+        self.rules = self.start_rules = floating_rules.get()  # np.errstate: where the last equation was emitted, where the function was called
         self.raised: set[Var] = set()  # results of equations whose evaluation raised, and of those that need them
         self.open = True
 
@@ -194,6 +199,9 @@ class Trace:
 
         ``values`` are the results, where they have been computed before.
         """
+        if self.concrete and floating_rules.get() is not self.rules:  # what was emitted before is computed by the rules that it was emitted under
+            self.run()
+            self.rules = floating_rules.get()
         inputs = [a.variable if type(a) is Tracer and a.owner is self else self.atom(a) for a in args]
         signature = primitive.signature(tuple([a.type for a in inputs]), params)
         outputs = tuple([Var(t) for t in signature.out_types])
@@ -203,7 +211,7 @@ class Trace:
         self.eqns.append(Eqn(primitive, tuple(inputs), params, outputs, loc, signature))
         if values is not None:
             self.env.update(zip(outputs, values, strict=True))
-        elif primitive.may_raise and self.concrete:
+        elif self.concrete and (primitive.may_raise or self.rules is not self.start_rules):
             try:
                 self.value(outputs[0])
             except BaseException:  # where the user catches it, nothing has happened: the equation must not raise again
@@ -247,7 +255,7 @@ class Trace:
         What an evaluation raises is none of Python's business yet: nobody may ever ask for that value. It is raised by ``value``, of what needs it.
         """
         eqns = self.eqns
-        token = _current.set(None)
+        token, rules = _current.set(None), floating_rules.set(self.rules)
         try:
             while self.cursor < len(eqns):
                 eqn = eqns[self.cursor]
@@ -257,6 +265,7 @@ class Trace:
                     self.raised.update(eqn.outputs)
                 self.cursor += 1
         finally:
+            floating_rules.reset(rules)
             _current.reset(token)
 
     def evaluate(self, eqn: Eqn) -> None:

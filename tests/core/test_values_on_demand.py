@@ -22,18 +22,38 @@ def guarded(x, y):
     return x * 3
 
 
+def not_asked(x, y):
+    """As above, though Python never asks for the value: the division raises where it stands."""
+    with np.errstate(all="raise"):
+        try:
+            z = x / y
+        except FloatingPointError:
+            z = 3.0
+    return x * np.where(z == 3.0, 3.0, 2.0)
+
+
+def divided_before(x, y):
+    """The division is outside of ``np.errstate``: it does not raise, wherever it is asked for."""
+    z = x / y
+    with np.errstate(all="raise"):
+        w = x * 2
+        return w if z > 0 else x * 3
+
+
 def asked_again(x, y):
     """What was asked for in vain has its value where it is asked for again, and does not stand in the way of what comes after it."""
     z = x / y
-    with np.errstate(all="raise"):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
         try:
             if z > 0:
                 return x * 2
-        except FloatingPointError:
+        except RuntimeWarning:
             pass
         if x * 5 > 0:
             x = x * 7
-    with np.errstate(all="ignore"):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
         return np.where(z > 4, x, 0.0) if z > 0 else 0.0 * x
 
 
@@ -54,11 +74,27 @@ TRANSFORMS = {
 def test_an_error_that_is_caught(transform):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert transform(guarded)(1.0, 0.0) == 3.0  # the division is not run again, where it would warn
-        assert transform(guarded)(1.0, 2.0) == 2.0
-        assert transform(asked_again)(1.0, 2.0) == 2.0
-    with np.errstate(all="ignore"):
+        for f in (guarded, not_asked):
+            assert transform(f)(1.0, 0.0) == 3.0  # the division is not run again, where it would warn
+            assert transform(f)(1.0, 2.0) == 2.0
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        assert transform(divided_before)(1.0, 0.0) == divided_before(np.float64(1.0), 0.0) == 2.0
         assert transform(asked_again)(1.0, 0.0) == 7.0
+        assert transform(asked_again)(1.0, 2.0) == 2.0
+
+
+def test_silenced_warnings():
+    def f(x):
+        with np.errstate(all="ignore"):
+            y = np.log(x)
+        return np.sum(np.where(x > 0, y, 0.0))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert fd.jvp(lambda x: fd.stop_gradient(f(x)), (np.array([-1.0, np.e]),), (np.ones(2),))[0] == 1.0
+        with pytest.raises(RuntimeWarning, match="invalid value encountered in log"):
+            grad(lambda x: np.sum(np.log(x)))(-np.ones(2))
 
 
 def test_an_error_that_is_not_caught():
@@ -109,11 +145,12 @@ def test_interrupted():
 
 def test_an_index_out_of_bounds_that_is_caught():
     def f(x):
-        with np.errstate(all="raise"):
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
             i = np.argmax(x / np.array([0.0, 1.0]))  # raises where it is needed, not here
             try:
                 return x[i] * 2
-            except FloatingPointError:
+            except RuntimeWarning:
                 pass
         try:
             return x[np.argmax(x) + 2] * 2
