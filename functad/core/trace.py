@@ -213,7 +213,8 @@ class Trace:
             self.env.update(zip(outputs, values, strict=True))
         elif self.concrete and (primitive.may_raise or self.rules is not self.start_rules):
             try:
-                self.value(outputs[0])
+                for out in outputs[:1]:
+                    self.value(out)
             except BaseException:  # where the user catches it, nothing has happened: the equation must not raise again
                 self.eqns.pop()
                 self.cursor = min(self.cursor, len(self.eqns))
@@ -228,8 +229,8 @@ class Trace:
         atoms = [self.atom(o) for o in outputs]
         self.open = False
         if self.raised:  # the user caught that, and goes on without the value: it must not raise again
-            dead = {e.outputs[0] for e in self.divide({a for a in atoms if type(a) is Var})[1]} & self.raised
-            self.eqns = [e for e in self.eqns if e.outputs[0] not in dead]
+            dead = {v for e in self.divide({a for a in atoms if type(a) is Var})[1] for v in e.outputs} & self.raised
+            self.eqns = [e for e in self.eqns if dead.isdisjoint(e.outputs)]
         captured = list(self.captures.values())
         program = Program([v for v, _ in captured] + self.inputs, self.eqns, atoms)
         return program, [t for _, t in captured]
@@ -271,7 +272,7 @@ class Trace:
     def evaluate(self, eqn: Eqn) -> None:
         """Evaluate an equation, unless it is evaluated already or an operand has no value."""
         env = self.env
-        if eqn.outputs[0] in env:
+        if eqn.outputs and eqn.outputs[0] in env:
             return
         values = []
         for atom in eqn.inputs:

@@ -173,3 +173,17 @@ def test_a_jitted_index_out_of_bounds_that_is_caught():
             return 3 * x[0]
 
     assert grad(f)(np.ones(2)).tolist() == [3.0, 0.0]
+
+
+def test_calls_without_results():
+    def f(x):
+        fd.lax.cond(x > 0, lambda: None, lambda: None)
+        fd.checkpoint(lambda x: None)(x)
+        with np.errstate(all="ignore"):
+            fd.jit(lambda x: None)(x)
+            y = x * 2 if x > 0 else -x
+        return y
+
+    for transform in TRANSFORMS.values():
+        assert transform(lambda x, y: f(x))(1.0, 2.0) == 2.0
+    assert fd.jacfwd(lambda x: (f(x[0]), np.sum(x**2))[1])(np.ones(2)).tolist() == [2.0, 2.0]
