@@ -14,7 +14,7 @@ from functad.api.arguments import fresh_all, leaves_of, name_of, normal_argnums
 from functad.api.closures import Held, held_arrays, unchanged
 from functad.api.signatures import entry_signature
 from functad.api.stages import Lowered
-from functad.core.capture import Leaf, capture
+from functad.core.capture import Leaf, capture, own
 from functad.core.evaluator import run_program
 from functad.core.trace import current_trace, escaped, type_name
 from functad.core.tracer import Tracer
@@ -134,6 +134,7 @@ class Jitted:
             for traced in candidates:
                 if traced.valid():
                     return traced, leaves
+            leaves = [own(leaf) for leaf in leaves]
             traced = self.trace_now(structure, static, leaves)
             if not traced.captures:  # what closes over tracers of an enclosing function serves this call only
                 candidates.append(traced)

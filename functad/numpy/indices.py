@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from functad.core.subclasses import plain_array
 from functad.core.tracer import Tracer
 from functad.errors import IndexOutOfBoundsError, InvalidIndexError, ShapeError
 from functad.numpy.dispatch import here, is_traced
@@ -182,6 +183,8 @@ def _item(part: Any) -> Any:
     """One part of an index as None, Ellipsis, a slice, an int, or an array of integers or booleans."""
     if part is None or part is Ellipsis or isinstance(part, slice):
         return part
+    if isinstance(part, np.ndarray) and type(part) is not np.ndarray:
+        part = plain_array(part, f"an index{here()}")
     if isinstance(part, (list, tuple)):
         part = stack_list(part, "ndarray index") if is_traced(part) else np.asarray(part, dtype=None if part else np.int64)
     if not isinstance(part, (Tracer, np.ndarray, bool, np.bool_)):

@@ -22,7 +22,7 @@ from functad.primitives.step_sums import last_part, sum_over_steps
 from functad.transforms.programs import Linearized, batch_of, derived, expand, jvp_of, linearized, mapped_value, select, trace_program
 from functad.transforms.transpose import linear_variables
 
-__all__ = ["LoopRule", "loop_batch", "loop_jvp", "loop_linearize", "loop_transpose"]
+__all__ = ["LoopRule", "at_zero", "loop_batch", "loop_jvp", "loop_linearize", "loop_transpose"]
 
 Mask = tuple[bool, ...]
 

@@ -230,6 +230,8 @@ def test_where_select_clip():
     check(lambda x: np.clip(x, 0.5, 2.5), np.arange(4))
     with pytest.raises(ShapeError, match=r"np.where at .*: operands could not be broadcast together with shapes \(2,\) \(2, 3\)"):
         tracing(lambda x: np.where([True, False], x, 0), x)
+    with pytest.raises(DtypeError, match="np.select at .*: each condition must be boolean, got an array of dtype int64; write x != 0"):
+        tracing(lambda x: np.select([np.array([1, 0])], [x]), np.ones(2))
     with pytest.raises(ArgumentError, match="1 conditions and 2 choices"):
         tracing(lambda x: np.select([x > 0], [x, x]), x)
 
