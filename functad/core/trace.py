@@ -19,7 +19,7 @@ from functad.core.advice import advice, quoted
 from functad.core.location import user_location
 from functad.core.seq import Seq
 from functad.core.tracer import ARRAY, SCALAR, Tracer
-from functad.errors import EscapedTracerError, StructureError, TracerConversionError
+from functad.errors import EscapedTracerError, IndexOutOfBoundsError, StructureError, TracerConversionError
 from functad.ir.program import Atom, Eqn, Literal, Location, Program, Var, literal
 from functad.ir.types import ArrayType
 
@@ -54,30 +54,30 @@ def no_trace() -> Any:
 class inherited_location:
     """A scope in which equations are emitted from given locations: rules inherit the location of what they differentiate.
 
-    ``with inherited_location() as at:`` and then ``at.loc = eqn.loc`` before each rule.
+    ``with inherited_location() as at:`` and then ``at.loc = eqn.loc`` before each rule. Where nothing is traced, the rule is evaluated, and it is
+    an error that inherits the location.
     """
 
     __slots__ = ("loc", "trace")
 
     def __enter__(self) -> Trace | Nowhere:
-        self.trace = _current.get() or _nowhere
+        self.trace = _current.get() or Nowhere()
         self.loc = self.trace.loc
         return self.trace
 
-    def __exit__(self, *exc: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, IndexOutOfBoundsError):
+            error.at(self.trace.loc)
         self.trace.loc = self.loc
 
 
 class Nowhere:
-    """Stands for the current trace where there is none: its location is not used."""
+    """Stands for the current trace where there is none."""
 
     __slots__ = ("loc",)
 
     def __init__(self) -> None:
         self.loc: Location | None = None
-
-
-_nowhere = Nowhere()
 
 
 class Trace:
@@ -189,9 +189,11 @@ class Trace:
         elif primitive.may_raise and self.concrete:
             try:
                 self.run()
-            except Exception:  # where the user catches it, nothing has happened: the equation must not raise again
+            except Exception as error:  # where the user catches it, nothing has happened: the equation must not raise again
                 self.cursor -= 1
                 self.eqns.pop()
+                if isinstance(error, IndexOutOfBoundsError):
+                    error.at(loc or user_location())
                 raise
         if primitive.multiple_results:
             return tuple([Tracer(v, self, ARRAY if v.type.ndim else SCALAR) for v in outputs])

@@ -289,10 +289,10 @@ class Builder:
         """The accumulation of ``value`` along the innermost axis up to this point."""
         return self._once(("scan", op, value, reverse), value.dtype, lambda out: Scan(out, op, value, reverse))
 
-    def check(self, ok: Value, code: int) -> None:
-        """The call fails with error ``code`` where ``ok`` is false."""
+    def check(self, ok: Value, code: int, value: Value | None = None) -> None:
+        """The call fails with error ``code`` where ``ok`` is false; the message may name an int64 ``value``."""
         if not self._constants.get(ok, False):
-            self.body.append(Check(ok, code))
+            self.body.append(Check(ok, code, value))
 
     def _write(self, buffer: Buffer, value: Value) -> None:
         if value.dtype != buffer.dtype:

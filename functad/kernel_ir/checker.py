@@ -170,6 +170,9 @@ class _KernelChecker:
             case Check():
                 self.use(instr.ok)
                 _require(instr.ok.dtype == BOOL, "a check of a value that is no bool")
+                if instr.value is not None:
+                    self.use(instr.value)
+                    _require(instr.value.dtype == INT64, "a check that names a value that is not int64")
                 _require(instr.code >= 1 and (self.codes is None or instr.code <= self.codes), f"unknown error code {instr.code}")
         out: Value | None = getattr(instr, "out", None)
         if out is not None:

@@ -23,12 +23,13 @@ from functad.ir.types import ArrayType, SeqType
 from functad.kernel_ir.checker import check_program
 from functad.kernel_ir.evaluator import evaluate_program
 from functad.kernel_ir.nodes import KernelProgram
+from functad.kernel_ir.offender import take_offender
 from functad.kernel_ir.printer import format_program
 from functad.lower.abstract import Abstract, abstract
 from functad.lower.blas import blas_symbols
 from functad.lower.cache import Cache
-from functad.lower.callbacks import function_address, native_callbacks
-from functad.lower.emit import OUT_OF_MEMORY, SIZE_OVERFLOW, emit_module, release_name
+from functad.lower.callbacks import function_address, native_callbacks, offender_address
+from functad.lower.emit import OFFENDER, OUT_OF_MEMORY, SIZE_OVERFLOW, emit_module, release_name
 from functad.lower.entry import make_entry
 from functad.lower.fuse import Fused, Path, fuse
 from functad.lower.link import link
@@ -140,9 +141,9 @@ def location(program: Program, path: Path) -> object:
 def failure(kernels: KernelProgram, code: int, symbols: Sequence[int], location: object) -> Exception:
     """The error for a failed check of a kernel program."""
     info = kernels.checks[code - 1]
-    message = info.message.format(*[size.evaluate(symbols) for size in info.sizes])
-    error: Exception = getattr(errors, info.error)(message if location is None else f"{message}, at {location}")
-    return error
+    message = info.message.format(*[size.evaluate(symbols) for size in info.sizes], value=take_offender())
+    error: errors.FunctadError = getattr(errors, info.error)(message)
+    return error.at(location)
 
 
 NATIVE_DTYPES = frozenset("?bhilqBHILQfdFD")
@@ -260,7 +261,7 @@ def _pointers(arrays: Sequence[np.ndarray]) -> Any:
 
 def _addresses(externals: frozenset[str], target: Target) -> dict[str, int]:
     """Where the functions that a module calls are."""
-    own = parallel_symbols()
+    own = {**parallel_symbols(), OFFENDER: offender_address()}
     found = {}
     for name in externals - C_LIBRARY:
         if name in own:
