@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from functad.core.seq import Seq
-from functad.core.trace import ABSENT, Trace, type_name, using
+from functad.core.trace import ABSENT, Trace, not_native, type_name, using
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.errors import DtypeError, StructureError
 from functad.ir.program import Program, Var
@@ -42,9 +42,10 @@ def as_leaf(x: Any, where: Callable[[], str]) -> Leaf:
     if cls is np.ndarray:
         if x.dtype.kind not in "fciub":
             raise DtypeError(f"{where()} has dtype {x.dtype}; expected numbers or booleans")
-        if not x.dtype.isnative:
-            x = x.astype(x.dtype.newbyteorder("="))
-        return Leaf(x, array_type(x.shape, x.dtype), ARRAY)
+        found = array_type(x.shape, x.dtype)
+        if x.dtype is not found.dtype:  # another byte order, or a second name: long long is i64, too
+            x = x.view(found.dtype) if x.dtype.isnative else x.astype(found.dtype)
+        return Leaf(x, found, ARRAY)
     if cls in _PYTHON_NUMBERS:
         try:
             value = _PYTHON_NUMBERS[cls](x)
@@ -58,6 +59,14 @@ def as_leaf(x: Any, where: Callable[[], str]) -> Leaf:
     if isinstance(x, np.ndarray):
         return as_leaf(np.asarray(x), where)
     raise StructureError(f"{where()} is a {type_name(x)}; expected an array, a number, or a container of them")
+
+
+def result_leaf(x: Any, where: Callable[[], str], trace: Trace) -> Leaf:
+    """A result of a traced function as a Leaf."""
+    leaf = as_leaf(x, where)
+    if trace.native and not leaf.type.native:
+        raise not_native(f"{where()} is", leaf.type)
+    return leaf
 
 
 @dataclass
@@ -102,7 +111,7 @@ def capture(
                 aux, aux_tree = flatten_with_paths(result.aux)
             found, out_tree = flatten_with_paths(value)
             found += aux if aux_tree is not None else []
-            outputs = [as_leaf(x, lambda path=path: f"the result{path} of the function under {kind}") for path, x in found]  # type: ignore[misc]
+            outputs = [result_leaf(x, lambda path=path: f"the result{path} of the function under {kind}", trace) for path, x in found]  # type: ignore[misc]
             program, captures = trace.finish([o.value for o in outputs])
     finally:
         trace.open = False

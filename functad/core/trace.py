@@ -19,14 +19,14 @@ from functad.core.advice import advice, quoted
 from functad.core.location import user_location
 from functad.core.seq import Seq
 from functad.core.tracer import ARRAY, SCALAR, Tracer
-from functad.errors import EscapedTracerError, IndexOutOfBoundsError, StructureError, TracerConversionError
+from functad.errors import DtypeError, EscapedTracerError, IndexOutOfBoundsError, StructureError, TracerConversionError
 from functad.ir.program import Atom, Eqn, Literal, Location, Program, Var, literal
 from functad.ir.types import ArrayType
 
 if TYPE_CHECKING:
     from functad.core.primitive import Primitive
 
-__all__ = ["ABSENT", "Trace", "current_trace", "inherited_location", "no_trace", "using"]
+__all__ = ["ABSENT", "Trace", "current_trace", "inherited_location", "no_trace", "not_native", "using"]
 
 ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "ABSENT"})()
 """Stands for a value that is not known while tracing."""
@@ -80,6 +80,12 @@ class Nowhere:
         self.loc: Location | None = None
 
 
+def not_native(what: str, type: ArrayType) -> DtypeError:
+    """The error for a dtype that native code does not have; ``what`` takes, gives or is an array of it."""
+    convert = "complex" if type.dtype.kind == "c" else "float"
+    return DtypeError(f"{what} {type.dtype}, which native code does not have; convert with .astype({convert}), or leave jit out")
+
+
 class Trace:
     """The equations of one function call while it runs.
 
@@ -93,7 +99,7 @@ class Trace:
         Whether equations know the user's line. Derivation of a rule that serves many places turns it off.
     """
 
-    __slots__ = ("arrays", "captures", "concrete", "cursor", "env", "eqns", "inputs", "kind", "loc", "locate", "open", "parent", "sources")
+    __slots__ = ("arrays", "captures", "concrete", "cursor", "env", "eqns", "inputs", "kind", "loc", "locate", "native", "open", "parent", "sources")
 
     def __init__(self, kind: str, concrete: bool, locate: bool = True) -> None:
         self.kind = kind
@@ -101,6 +107,7 @@ class Trace:
         self.locate = locate
         self.concrete = concrete
         self.parent = _current.get()
+        self.native: bool = kind == "jit" or (self.parent is not None and self.parent.native)  # whether all of it becomes native code
         self.inputs: list[Var] = []
         self.eqns: list[Eqn] = []
         self.env: dict[Var, Any] = {}
@@ -183,6 +190,8 @@ class Trace:
         loc = self.loc
         if loc is None and self.locate:
             loc = user_location()
+        if self.native and signature.strange is not None:
+            raise not_native(f"{primitive.name}{f' at {loc}' if loc else ''} takes or gives", signature.strange)
         self.eqns.append(Eqn(primitive, tuple(inputs), params, outputs, loc, signature))
         if values is not None:
             self.env.update(zip(outputs, values, strict=True))

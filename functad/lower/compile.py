@@ -16,7 +16,8 @@ import numpy as np
 
 from functad import config, errors
 from functad.core.seq import Seq
-from functad.errors import DtypeError, InternalError, ShapeError
+from functad.core.trace import not_native
+from functad.errors import InternalError, ShapeError
 from functad.ir.key import structural_key
 from functad.ir.program import Program, sub_programs
 from functad.ir.types import ArrayType, SeqType
@@ -146,19 +147,14 @@ def failure(kernels: KernelProgram, code: int, symbols: Sequence[int], location:
     return error.at(location)
 
 
-NATIVE_DTYPES = frozenset("?bhilqBHILQfdFD")
-"""Character codes of the dtypes that loops compute in; half and extended precision are not among them."""
-
-
 def refuse_unknown_dtypes(program: Program) -> None:
-    """Name the first value of a dtype that native code does not have."""
+    """What is traced under ``jit`` has none; a rule that was traced before may."""
     for eqn in program.eqns:
         for atom in (*eqn.inputs, *eqn.outputs):
-            if atom.type.dtype.char not in NATIVE_DTYPES:
-                raise DtypeError(
-                    f"native code has no {atom.type.dtype}, which {eqn.primitive.name} takes or gives{f' at {eqn.loc}' if eqn.loc else ''}; "
-                    "convert with .astype(np.float32) or .astype(float), or leave jit out"
-                )
+            if not atom.type.native:
+                raise not_native(f"{eqn.primitive.name}{f' at {eqn.loc}' if eqn.loc else ''} takes or gives", atom.type)
+        for inner in sub_programs(eqn):
+            refuse_unknown_dtypes(inner)
 
 
 def compile_program(program: Program, target: Target | None = None) -> Compiled:
