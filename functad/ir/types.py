@@ -28,8 +28,8 @@ class Symbol:
 Size = int | Symbol
 
 
-NATIVE = frozenset(["b1", *[f"{kind}{size}" for kind in "iu" for size in (1, 2, 4, 8)], "f4", "f8", "c8", "c16"])
-"""The dtypes, by kind and size, that native code has: neither half nor extended precision."""
+NATIVE = frozenset(["b1", *[f"{kind}{size}" for kind in "iu" for size in (1, 2, 4, 8)], "f2", "f4", "f8", "c8", "c16"])
+"""The dtypes, by kind and size, that native code has: not extended precision."""
 
 
 class ArrayType:

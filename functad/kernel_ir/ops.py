@@ -87,6 +87,9 @@ def _table() -> dict[str, Op]:
 OPS = _table()
 """Every operation by name."""
 
+IN_SINGLE = frozenset("erf erfc digamma lgamma sigmoid softplus".split())
+"""Functions that are not NumPy's, which computes those of float16 in float32."""
+
 ACCUMULATE = {"sum": "add", "prod": "mul", "max": "maximum", "min": "minimum", "any": "bit_or", "all": "bit_and"}
 """The operation that ``Reduce``, ``Scan`` and ``Scatter`` apply, by the name that they use."""
 
@@ -96,7 +99,9 @@ def evaluate(op: str, args: tuple[Any, ...], dtype: np.dtype) -> Any:
     with np.errstate(all="ignore"):
         if op == "cast":
             return np.asarray(args[0]).astype(dtype)[()]
-        return np.asarray(OPS[op].function(*args))[()]
+        if dtype == np.float16 and op in IN_SINGLE:
+            args = tuple([np.asarray(x).astype(np.float32) for x in args])
+        return np.asarray(OPS[op].function(*args)).astype(dtype, copy=False)[()]
 
 
 def identity(op: str, dtype: np.dtype) -> Any:
