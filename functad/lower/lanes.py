@@ -2,8 +2,9 @@
 
 Scalar bodies and the math library are written once against it. Every method appends instructions to the current basic block and returns
 the name of its result; operands are names or the literals of ``const``. A dtype is its short name: ``f64 f32 f16 i64 i32 i16 i8 u64 u32 u16
-u8 bool``; in registers a bool is an ``i1``, and an f16 a ``float`` that a half can hold: what is computed has to be rounded (``round_half``). What a module needs besides (declarations of intrinsics and libm functions, internal helper
-functions) gathers in ``declarations``, whole top-level entries that the module printer emits in any order.
+u8 bool``; a bool is an ``i1`` in registers, and an f16 a ``float`` that a half can hold (``round_half`` makes one). What a module needs besides
+(declarations of intrinsics and libm functions, internal helper functions) gathers in ``declarations``, whole top-level entries that the module
+printer emits in any order.
 
 Arithmetic is IEEE except for ``contract``, the default flag, which lets LLVM form fused multiply-adds; compensated steps pass ``flags=""``.
 """

@@ -45,7 +45,7 @@ def _half(lanes: Lanes, op: str, args: list[str]) -> str:
     return result if op in _HALVES or OPS[op].result == "bool" else lanes.round_half(result)
 
 
-_HALVES = frozenset("neg abs sign maximum minimum floor ceil trunc rint copysign select fmod".split())
+_HALVES = frozenset(["neg", "abs", "sign", "maximum", "minimum", "floor", "ceil", "trunc", "rint", "copysign", "select", "fmod"])
 """Operations that give halves for halves."""
 
 
