@@ -40,8 +40,6 @@ KIND_NAMES = {"f": "floating", "c": "complex", "i": "integer", "u": "unsigned", 
 
 PYTHON_NUMBERS = frozenset((int, float, complex))
 
-HALF = np.dtype(np.float16)
-
 
 class Op:
     """A strict primitive as a function; Python numbers take the dtype of the first array operand."""
@@ -124,7 +122,7 @@ def elementwise(
         transpose=transpose,
         linear=linear,
         batch=lambda size, batched, *xs, **params: (primitive.bind(*align_batched(size, batched, xs), **params), True),
-        kernel=op if isinstance(op, KernelRule) else Pointwise(single_rounding(op) if callable(op) else (lambda b, *xs: getattr(b, op)(*xs))),
+        kernel=op if isinstance(op, KernelRule) else Pointwise(op if callable(op) else (lambda b, *xs: getattr(b, op)(*xs))),
         may_raise=may_raise,
         cheap=cheap,
         samples=lambda: elementwise_samples(operands, kinds, low, high, smooth, params),
@@ -133,13 +131,12 @@ def elementwise(
 
 
 def single_rounding(kernel: Callable[..., Any]) -> Callable[..., Any]:
-    """A kernel of several operations, for float16 too: in float32, and rounded once."""
+    """A kernel of several operations, for float16 too: in float32, and rounded once (what ``in_single`` is to an evaluation)."""
 
     def wide(b: Any, *xs: Any, **params: Any) -> Any:
-        if xs[0].dtype != HALF:
+        if xs[0].dtype != np.float16:
             return kernel(b, *xs, **params)
-        y = kernel(b, *[b.cast(x, np.float32) for x in xs], **params)
-        return b.cast(y, HALF) if y.dtype == np.float32 else y
+        return b.cast(kernel(b, *[b.cast(x, np.float32) for x in xs], **params), np.float16)
 
     return wide
 
