@@ -122,7 +122,7 @@ def elementwise(
         transpose=transpose,
         linear=linear,
         batch=lambda size, batched, *xs, **params: (primitive.bind(*align_batched(size, batched, xs), **params), True),
-        kernel=op if isinstance(op, KernelRule) else Pointwise(op if callable(op) else (lambda b, *xs: getattr(b, op)(*xs))),
+        kernel=op if isinstance(op, KernelRule) else Pointwise(single_rounding(op) if callable(op) else (lambda b, *xs: getattr(b, op)(*xs))),
         may_raise=may_raise,
         cheap=cheap,
         samples=lambda: elementwise_samples(operands, kinds, low, high, smooth, params),
@@ -136,7 +136,8 @@ def single_rounding(kernel: Callable[..., Any]) -> Callable[..., Any]:
     def wide(b: Any, *xs: Any, **params: Any) -> Any:
         if xs[0].dtype != np.float16:
             return kernel(b, *xs, **params)
-        return b.cast(kernel(b, *[b.cast(x, np.float32) for x in xs], **params), np.float16)
+        y = kernel(b, *[b.cast(x, np.float32) for x in xs], **params)
+        return b.cast(y, np.float16) if y.dtype == np.float32 else y
 
     return wide
 

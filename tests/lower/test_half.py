@@ -62,6 +62,7 @@ def plainly(f: Any, *args: Any) -> Any:
 UNARY = [
     np.sqrt, np.negative, np.absolute, np.sign, np.floor, np.ceil, np.trunc, np.rint, np.square, np.reciprocal, np.isnan, np.isfinite,
     np.isinf, np.signbit, lambda x: np.round(x, 1), lambda x: x**3,
+    lambda x: np.power(x, np.float16(3)), lambda x: x / np.float16(2**-24), lambda x: x / 4, lambda x: 1 - x,
 ]  # fmt: skip
 BINARY = [
     np.add, np.subtract, np.multiply, np.divide, np.maximum, np.minimum, np.fmax, np.copysign, np.fmod, np.remainder, np.floor_divide,
