@@ -131,6 +131,7 @@ def test_rounding_to_half(cpu: str, bits: int) -> None:
     with machine(cpu, bits):
         for value in (x, singles, plainly(lambda: np.nextafter(singles, np.float32(0)))):
             assert_same_bits(natively(lambda v: v.astype(HALF), value), plainly(lambda v: v.astype(HALF), value))
+        assert_same_bits(natively(lambda v: v.astype(np.float32).astype(HALF), x), plainly(lambda: x.astype(np.float32).astype(HALF)))
 
 
 REAL = [np.dtype(c) for c in "?bBhHiIlLfd"]

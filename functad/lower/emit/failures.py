@@ -8,6 +8,7 @@ on several threads counts by where its blocks begin, so that threads make no dif
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import NamedTuple
 
 from functad.lower.emit.code import Code
@@ -105,7 +106,7 @@ def note_failures(code: Code, width: int, failures: Sequence[Failure], position:
         failed = lanes.ior("bool", failed, failure.lanes)
     with code.when(lanes.any(failed), ()):
         for failure in failures:
-            with code.when(lanes.any(failure.lanes), ()):
+            with code.when(lanes.any(failure.lanes), ()) if len(failures) > 1 else nullcontext():
                 value = _first(code, width, failure.lanes, failure.values) if failure.values is not None else "0"
                 code.line(f"call void @functad_note(ptr %sizes, i32 {failure.code}, i64 {position}, i64 {value})")
 
