@@ -10,7 +10,7 @@ import numpy as np
 
 from functad.core.seq import Seq
 from functad.core.subclasses import plain_array
-from functad.core.trace import ABSENT, Trace, is_compiling, type_name, using
+from functad.core.trace import ABSENT, Trace, is_compiling, not_native, type_name, using
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.errors import DtypeError, StructureError
 from functad.ir.program import Program, Var
@@ -43,9 +43,10 @@ def as_leaf(x: Any, where: Callable[[], str]) -> Leaf:
     if cls is np.ndarray:
         if x.dtype.kind not in "fciub":
             raise DtypeError(f"{where()} has dtype {x.dtype}; expected numbers or booleans")
-        if not x.dtype.isnative:
-            x = x.astype(x.dtype.newbyteorder("="))
-        return Leaf(x, array_type(x.shape, x.dtype), ARRAY)
+        found = array_type(x.shape, x.dtype)
+        if x.dtype is not found.dtype:  # another byte order, or a second name: long long is i64, too
+            x = x.view(found.dtype) if x.dtype.isnative else x.astype(found.dtype)
+        return Leaf(x, found, ARRAY)
     if cls in _PYTHON_NUMBERS:
         try:
             value = _PYTHON_NUMBERS[cls](x)
@@ -80,6 +81,14 @@ def changeable(array: np.ndarray) -> bool:
             return base is not None
         array = base
     return True
+
+
+def result_leaf(x: Any, where: Callable[[], str], trace: Trace) -> Leaf:
+    """A result of a traced function as a Leaf."""
+    leaf = as_leaf(x, where)
+    if trace.native and not leaf.type.native:
+        raise not_native(f"{where()} is", leaf.type)
+    return leaf
 
 
 @dataclass
@@ -137,7 +146,7 @@ def capture(
             value, aux = (result.value, Aux(result.aux)) if type(result) is WithAux else (result, None)
             found, out_tree = flatten_with_paths(value)
             found += [("", x) for x in aux.traced()] if aux is not None else []
-            outputs = [as_leaf(x, lambda path=path: f"the result{path} of the function under {kind}") for path, x in found]  # type: ignore[misc]
+            outputs = [result_leaf(x, lambda path=path: f"the result{path} of the function under {kind}", trace) for path, x in found]  # type: ignore[misc]
             program, captures = trace.finish([o.value for o in outputs])
     finally:
         trace.open = False

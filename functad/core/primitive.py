@@ -47,10 +47,11 @@ class Sample:
 class Signature:
     """What follows from a primitive's operand types and params alone."""
 
-    __slots__ = ("out_types", "rules")
+    __slots__ = ("out_types", "rules", "strange")
 
-    def __init__(self, out_types: tuple[ArrayType, ...]) -> None:
+    def __init__(self, in_types: tuple[ArrayType, ...], out_types: tuple[ArrayType, ...]) -> None:
         self.out_types = out_types
+        self.strange = next((t for t in (*in_types, *out_types) if not t.native), None)  # one of a dtype that native code has not
         self.rules: dict[tuple[bool, ...], Any] = {}  # linear rules by which operands are active; see transforms.linearize
 
 
@@ -146,7 +147,7 @@ class Primitive:
         found = self._signatures.get(key)
         if found is None:
             result = self.type_rule(*in_types, **params)
-            found = self._signatures[key] = Signature(tuple(result) if self.multiple_results else (result,))
+            found = self._signatures[key] = Signature(in_types, tuple(result) if self.multiple_results else (result,))
         return found
 
     def out_types(self, in_types: tuple[ArrayType, ...], params: Mapping[str, Any]) -> tuple[ArrayType, ...]:

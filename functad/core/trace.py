@@ -20,14 +20,14 @@ from functad.core.location import user_location
 from functad.core.seq import Seq
 from functad.core.subclasses import plain_array
 from functad.core.tracer import ARRAY, SCALAR, Tracer
-from functad.errors import EscapedTracerError, StructureError, TracerConversionError
+from functad.errors import DtypeError, EscapedTracerError, IndexOutOfBoundsError, StructureError, TracerConversionError
 from functad.ir.program import Atom, Eqn, Literal, Location, Program, Var, literal
 from functad.ir.types import ArrayType
 
 if TYPE_CHECKING:
     from functad.core.primitive import Primitive
 
-__all__ = ["ABSENT", "Trace", "current_trace", "inherited_location", "is_compiling", "no_trace", "using"]
+__all__ = ["ABSENT", "Trace", "current_trace", "inherited_location", "is_compiling", "no_trace", "not_native", "using"]
 
 ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "ABSENT"})()
 """Stands for a value that is not known while tracing."""
@@ -69,22 +69,25 @@ def is_compiling() -> bool:
 class inherited_location:
     """A scope in which equations are emitted from given locations: rules inherit the location of what they differentiate.
 
-    ``with inherited_location() as at:`` and then ``at.loc = eqn.loc`` before each rule.
+    ``with inherited_location() as at:`` and then ``at.loc = eqn.loc`` before each rule. Where nothing is traced, the rule is evaluated, and it is
+    an error that inherits the location.
     """
 
     __slots__ = ("loc", "trace")
 
     def __enter__(self) -> Trace | Nowhere:
-        self.trace = _current.get() or _nowhere
+        self.trace = _current.get() or Nowhere()
         self.loc = self.trace.loc
         return self.trace
 
-    def __exit__(self, *exc: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, IndexOutOfBoundsError):
+            error.at(self.trace.loc)
         self.trace.loc = self.loc
 
 
 class Nowhere:
-    """Stands for the current trace where there is none: its location is not used."""
+    """Stands for the current trace where there is none."""
 
     __slots__ = ("loc",)
 
@@ -92,7 +95,10 @@ class Nowhere:
         self.loc: Location | None = None
 
 
-_nowhere = Nowhere()
+def not_native(what: str, type: ArrayType) -> DtypeError:
+    """The error for a dtype that native code does not have; ``what`` takes, gives or is an array of it."""
+    convert = "complex" if type.dtype.kind == "c" else "float"
+    return DtypeError(f"{what} {type.dtype}, which native code does not have; convert with .astype({convert}), or leave jit out")
 
 
 class Trace:
@@ -109,8 +115,8 @@ class Trace:
     """
 
     __slots__ = (
-        "arrays", "captures", "concrete", "cursor", "env", "eqns", "inputs", "kind", "loc", "locate", "open", "parent", "raised",
-        "rules", "sources", "start_rules",
+        "arrays", "captures", "concrete", "cursor", "env", "eqns", "inputs", "kind", "loc", "locate", "native", "open", "parent",
+        "raised", "rules", "sources", "start_rules",
     )  # fmt: skip
 
     def __init__(self, kind: str, concrete: bool, locate: bool = True) -> None:
@@ -119,6 +125,7 @@ class Trace:
         self.locate = locate
         self.concrete = concrete
         self.parent = _current.get()
+        self.native: bool = kind == "jit" or (self.parent is not None and self.parent.native)  # whether all of it becomes native code
         self.inputs: list[Var] = []
         self.eqns: list[Eqn] = []
         self.env: dict[Var, Any] = {}
@@ -208,6 +215,8 @@ class Trace:
         loc = self.loc
         if loc is None and self.locate:
             loc = user_location()
+        if self.native and signature.strange is not None:
+            raise not_native(f"{primitive.name}{f' at {loc}' if loc else ''} takes or gives", signature.strange)
         self.eqns.append(Eqn(primitive, tuple(inputs), params, outputs, loc, signature))
         if values is not None:
             self.env.update(zip(outputs, values, strict=True))
@@ -215,9 +224,11 @@ class Trace:
             try:
                 for out in outputs[:1]:
                     self.value(out)
-            except BaseException:  # where the user catches it, nothing has happened: the equation must not raise again
+            except BaseException as error:  # where the user catches it, nothing has happened: the equation must not raise again
                 self.eqns.pop()
                 self.cursor = min(self.cursor, len(self.eqns))
+                if isinstance(error, IndexOutOfBoundsError):
+                    error.at(loc or user_location())
                 raise
         if primitive.multiple_results:
             return tuple([Tracer(v, self, ARRAY if v.type.ndim else SCALAR) for v in outputs])

@@ -22,7 +22,7 @@ from functad.errors import DtypeError, ShapeError
 from functad.ir.types import ArrayType, array_type
 from functad.kernel_ir.rules import KernelRule, Pointwise
 
-__all__ = ["Op", "elementwise", "unbroadcast"]
+__all__ = ["Op", "elementwise", "single_rounding", "unbroadcast"]
 
 TangentRule = Callable[..., Any]
 ResultDtype = Callable[..., np.dtype]
@@ -122,12 +122,24 @@ def elementwise(
         transpose=transpose,
         linear=linear,
         batch=lambda size, batched, *xs, **params: (primitive.bind(*align_batched(size, batched, xs), **params), True),
-        kernel=op if isinstance(op, KernelRule) else Pointwise(op if callable(op) else (lambda b, *xs: getattr(b, op)(*xs))),
+        kernel=op if isinstance(op, KernelRule) else Pointwise(single_rounding(op) if callable(op) else (lambda b, *xs: getattr(b, op)(*xs))),
         may_raise=may_raise,
         cheap=cheap,
         samples=lambda: elementwise_samples(operands, kinds, low, high, smooth, params),
     )
     return Op(primitive, doc or f"{name} of each element.")
+
+
+def single_rounding(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    """A kernel of several operations, for float16 too: in float32, and rounded once (what ``in_single`` is to an evaluation)."""
+
+    def wide(b: Any, *xs: Any, **params: Any) -> Any:
+        if xs[0].dtype != np.float16:
+            return kernel(b, *xs, **params)
+        y = kernel(b, *[b.cast(x, np.float32) for x in xs], **params)
+        return b.cast(y, np.float16) if y.dtype == np.float32 else y
+
+    return wide
 
 
 def broadcast_type(name: str, types: Sequence[ArrayType]) -> ArrayType:

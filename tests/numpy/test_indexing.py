@@ -104,7 +104,7 @@ def test_updates(case, op, scalar):
 @pytest.mark.parametrize(
     "index, message",
     [
-        (5, r"index 5 is out of bounds for axis 0 with size 2 at .*test_indexing.py"),
+        (5, r"index 5 is out of bounds for axis 0 with size 2: valid are -2 to 1, .*, at .*test_indexing.py"),
         ((0, -4), r"index -4 is out of bounds for axis 1 with size 3"),
         ([0, 7], r"index 7 is out of bounds for axis 0 with size 2"),
         ((slice(None), np.array([[1], [-9]])), r"index -9 is out of bounds for axis 1 with size 3"),
