@@ -26,6 +26,15 @@ __all__ = [
 class FunctadError(Exception):
     """Base class of functad's errors."""
 
+    located = False
+
+    def at(self, location: object) -> FunctadError:
+        """This error, saying where in the user's code it happened, unless it does so already or nobody knows."""
+        if location is not None and not self.located:
+            self.located = True
+            self.args = (f"{self.args[0]}, at {location}",)
+        return self
+
 
 class DtypeError(FunctadError, TypeError):
     """An argument has a dtype that the operation does not take."""

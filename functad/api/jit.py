@@ -10,13 +10,14 @@ from dataclasses import dataclass
 from typing import Any, overload
 
 from functad import config
-from functad.api.arguments import fresh_all, leaves_of, name_of, normal_argnums
+from functad.api.arguments import fresh_all, leaf_name, leaves_of, name_of, normal_argnums
 from functad.api.closures import Held, held_arrays, unchanged
 from functad.api.signatures import entry_signature
 from functad.api.stages import Lowered
-from functad.core.capture import Leaf, capture
+from functad.core.capture import Leaf, capture, own
 from functad.core.evaluator import run_program
-from functad.core.trace import current_trace, escaped, type_name
+from functad.core.location import user_location
+from functad.core.trace import current_trace, escaped, not_native, type_name
 from functad.core.tracer import Tracer
 from functad.errors import StructureError
 from functad.ir.dce import dce
@@ -134,6 +135,7 @@ class Jitted:
             for traced in candidates:
                 if traced.valid():
                     return traced, leaves
+            leaves = [own(leaf) for leaf in leaves]
             traced = self.trace_now(structure, static, leaves)
             if not traced.captures:  # what closes over tracers of an enclosing function serves this call only
                 candidates.append(traced)
@@ -146,6 +148,10 @@ class Jitted:
             args, kwargs = self.join_static(unflatten(structure, xs), static)
             return self._f(*args, **kwargs)
 
+        for i, leaf in enumerate(leaves):
+            if not leaf.type.native:
+                where = leaf_name(f"arguments of {name_of(self._f)}: ", structure, i)
+                raise not_native(f"{where}, given at {user_location()}, is", leaf.type)
         captured = capture(call, leaves, "jit", concrete=False)
         program = dce(captured.program)
         name = name_of(self._f)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from functad.api.arguments import leaves_of, name_of
+import numpy as np
+
+from functad.api.arguments import name_of
 from functad.api.jit import Jitted
-from functad.core.capture import Leaf
+from functad.core.capture import Leaf, as_leaf
 from functad.errors import StructureError
 from functad.ir.program import Program
 from functad.ir.types import ArrayType, array_type
@@ -65,7 +67,7 @@ def eval_shape(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
 
 def abstract_leaf(x: Any) -> Leaf:
     """A leaf from a type, an array, or anything with a shape and a dtype."""
-    if isinstance(x, ArrayType) or (hasattr(x, "shape") and hasattr(x, "dtype")):
+    if isinstance(x, ArrayType) or (not isinstance(x, np.ndarray) and hasattr(x, "shape") and hasattr(x, "dtype")):
         type = array_type(tuple(x.shape), x.dtype)
         return Leaf(None, type, 2 if type.ndim else 1)
-    return leaves_of(x, "arguments")[0][0]
+    return as_leaf(x, lambda: "an argument of eval_shape")

@@ -50,11 +50,12 @@ class Sample:
 class Signature:
     """What follows from a primitive's operand types and params alone."""
 
-    __slots__ = ("out_types", "rules", "singular")
+    __slots__ = ("out_types", "rules", "singular", "strange")
 
-    def __init__(self, out_types: tuple[ArrayType, ...], singular: Singular) -> None:
+    def __init__(self, in_types: tuple[ArrayType, ...], out_types: tuple[ArrayType, ...], singular: Singular) -> None:
         self.out_types = out_types
         self.singular = singular
+        self.strange = next((t for t in (*in_types, *out_types) if not t.native), None)  # one of a dtype that native code has not
         self.rules: dict[Any, Any] = {}  # linear rules by which operands are active; see transforms.linearize
 
 
@@ -165,7 +166,7 @@ class Primitive:
             result = self.type_rule(*in_types, **params)
             singular = self.singular(in_types, params) if callable(self.singular) else self.singular
             singular = singular or any([e.signature.singular for p in programs_in(params) for e in p.eqns])
-            found = self._signatures[key] = Signature(tuple(result) if self.multiple_results else (result,), singular)
+            found = self._signatures[key] = Signature(in_types, tuple(result) if self.multiple_results else (result,), singular)
         return found
 
     def out_types(self, in_types: tuple[ArrayType, ...], params: Mapping[str, Any]) -> tuple[ArrayType, ...]:

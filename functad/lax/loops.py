@@ -14,7 +14,7 @@ from functad.core.evaluator import run_program
 from functad.core.tracer import Tracer
 from functad.errors import AxisError, DtypeError, ShapeError, StructureError
 from functad.ir.program import Program
-from functad.lax.bodies import Body, abstract, check_carry, leaves_and_tree, promoted, trace_body, wrap
+from functad.lax.bodies import Body, abstract, check_boolean, check_carry, leaves_and_tree, promoted, trace_body, wrap
 from functad.lax.segments import run_blocks, run_checkpointed, scan_blocks
 from functad.numpy import concatenate
 from functad.primitives.convert import convert
@@ -201,9 +201,9 @@ def while_loop(
     leaves = [abstract(c.type) for c in carry]
     test = trace_body(lambda xs: cond_fun(unflatten(tree, xs)), leaves, "while_loop")
     types = test.program.out_types
-    if test.tree.num_nodes != 1 or types[0].shape != () or types[0].dtype.kind != "b":
-        found = types[0] if test.tree.num_nodes == 1 else test.tree
-        raise DtypeError(f"while_loop: the condition must return a scalar boolean, got {found}")
+    if test.tree.num_nodes != 1 or not types:
+        raise DtypeError(f"while_loop: the condition must return a scalar boolean, got {test.tree}")
+    check_boolean("while_loop", "the condition must return", types[0])
     start = [c.value for c in carry]
     if checkpoint is None:
         state, _, _ = bind_while(test.program, body.program, test.consts, body.consts, start)

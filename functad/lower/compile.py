@@ -16,19 +16,21 @@ import numpy as np
 
 from functad import config, errors
 from functad.core.seq import Seq
-from functad.errors import DtypeError, InternalError, ShapeError
+from functad.core.trace import not_native
+from functad.errors import InternalError, ShapeError
 from functad.ir.key import structural_key
 from functad.ir.program import Program, sub_programs
 from functad.ir.types import ArrayType, SeqType
 from functad.kernel_ir.checker import check_program
 from functad.kernel_ir.evaluator import evaluate_program
 from functad.kernel_ir.nodes import KernelProgram
+from functad.kernel_ir.offender import take_offender
 from functad.kernel_ir.printer import format_program
 from functad.lower.abstract import Abstract, abstract
 from functad.lower.blas import blas_symbols
 from functad.lower.cache import Cache
-from functad.lower.callbacks import function_address, native_callbacks
-from functad.lower.emit import OUT_OF_MEMORY, SIZE_OVERFLOW, emit_module, release_name
+from functad.lower.callbacks import function_address, native_callbacks, offender_address
+from functad.lower.emit import OFFENDER, OUT_OF_MEMORY, SIZE_OVERFLOW, emit_module, release_name
 from functad.lower.entry import make_entry
 from functad.lower.fuse import Fused, Path, fuse
 from functad.lower.link import link
@@ -140,24 +142,19 @@ def location(program: Program, path: Path) -> object:
 def failure(kernels: KernelProgram, code: int, symbols: Sequence[int], location: object) -> Exception:
     """The error for a failed check of a kernel program."""
     info = kernels.checks[code - 1]
-    message = info.message.format(*[size.evaluate(symbols) for size in info.sizes])
-    error: Exception = getattr(errors, info.error)(message if location is None else f"{message}, at {location}")
-    return error
-
-
-NATIVE_DTYPES = frozenset("?bhilqBHILQfdFD")
-"""Character codes of the dtypes that loops compute in; half and extended precision are not among them."""
+    message = info.message.format(*[size.evaluate(symbols) for size in info.sizes], value=take_offender())
+    error: errors.FunctadError = getattr(errors, info.error)(message)
+    return error.at(location)
 
 
 def refuse_unknown_dtypes(program: Program) -> None:
-    """Name the first value of a dtype that native code does not have."""
+    """What is traced under ``jit`` has none; a rule that was traced before may."""
     for eqn in program.eqns:
         for atom in (*eqn.inputs, *eqn.outputs):
-            if atom.type.dtype.char not in NATIVE_DTYPES:
-                raise DtypeError(
-                    f"native code has no {atom.type.dtype}, which {eqn.primitive.name} takes or gives{f' at {eqn.loc}' if eqn.loc else ''}; "
-                    "convert with .astype(np.float32) or .astype(float), or leave jit out"
-                )
+            if not atom.type.native:
+                raise not_native(f"{eqn.primitive.name}{f' at {eqn.loc}' if eqn.loc else ''} takes or gives", atom.type)
+        for inner in sub_programs(eqn):
+            refuse_unknown_dtypes(inner)
 
 
 def compile_program(program: Program, target: Target | None = None) -> Compiled:
@@ -260,7 +257,7 @@ def _pointers(arrays: Sequence[np.ndarray]) -> Any:
 
 def _addresses(externals: frozenset[str], target: Target) -> dict[str, int]:
     """Where the functions that a module calls are."""
-    own = parallel_symbols()
+    own = {**parallel_symbols(), OFFENDER: offender_address()}
     found = {}
     for name in externals - C_LIBRARY:
         if name in own:

@@ -25,6 +25,8 @@ def njit_function(compiled: Compiled) -> Any:
     types = (*compiled.in_types, *compiled.out_types)
     if any(isinstance(t, SeqType) for t in types):
         raise UnsupportedError(f"a function that takes or returns a sequence of run-time length cannot be called from Numba: {types}")
+    if any(t.dtype == np.float16 for t in types):
+        raise UnsupportedError("a function that takes or returns float16 cannot be called from Numba, which has none; convert inside of the function")
     driver = compiled.driver
     pointer = ctypes.c_void_p
     scope: dict[str, Any] = {

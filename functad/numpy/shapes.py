@@ -34,8 +34,12 @@ def reshape(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = None
     new = fill_in(as_shape(shape, "reshape"), old, "reshape")
     if order == "F":
         y = transpose(strict.reshape(strict.transpose(x, range(len(old))[::-1]), new[::-1]))
-    elif order in ("C", "A", "K"):
+    elif order == "C" or (order in ("A", "K") and len(old) <= 1):
         y = strict.reshape(x, new)
+    elif order in ("A", "K"):
+        raise ArgumentError(
+            f"np.reshape{here()}: order={order!r} goes by how an array lies in memory, which traced values do not know; use 'C' or 'F'"
+        )
     else:
         raise ArgumentError(f"np.reshape{here()}: order must be 'C' or 'F', got {order!r}")
     return fresh_array(y, x) if copy else view(y, x)

@@ -38,7 +38,7 @@ from functad.primitives.selection import maximum, minimum
 from functad.primitives.selection import select as choose
 from functad.primitives.slicing import pad
 from functad.primitives.while_loop import bind_while, while_p
-from functad.transforms.programs import batch_of, derived, expand, jvp_of, select, trace_program
+from functad.transforms.programs import batch_of, derived, expand, jvp_of, select, trace_program, transpose_call
 from functad.transforms.replay import replay
 
 __all__ = ["BLOCK", "bind_checkpointed_while", "checkpointed_while_p", "kept_slots"]
@@ -359,6 +359,8 @@ checkpointed_while_p: Primitive = Primitive(
     jvp_call=_jvp,
     linearize=lambda types, params, mask: CheckpointedRule(params["program"], params["slots"], mask),
     doubting=_doubting,
+    transpose=lambda cts, *operands, program, slots: transpose_call(run_program, program, cts, operands),  # what is linear leaves no residuals
+    linear="jointly",
     batch=_batch,
     samples=_samples,
 )

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from functad.errors import DtypeError
 from functad.primitives.arithmetic import is_linear, neg
 from functad.primitives.elementwise import Op, elementwise, unbroadcast
 
@@ -23,6 +24,8 @@ def real_dtype(dtype: np.dtype) -> np.dtype:
 
 def complex_dtype(dtype: np.dtype) -> np.dtype:
     """The complex dtype whose parts are of a real dtype; a complex one as it is."""
+    if dtype == np.float16:
+        raise DtypeError("there are no complex numbers of half precision; convert with .astype(np.float32)")
     return dtype if dtype.kind == "c" else np.dtype(f"c{dtype.itemsize * 2}")
 
 

@@ -22,7 +22,7 @@ from functad.errors import DtypeError, ShapeError
 from functad.ir.types import ArrayType, array_type
 from functad.kernel_ir.rules import KernelRule, Pointwise
 
-__all__ = ["Op", "elementwise", "of_complex", "unbroadcast"]
+__all__ = ["Op", "elementwise", "of_complex", "single_rounding", "unbroadcast"]
 
 TangentRule = Callable[..., Any]
 ResultDtype = Callable[..., np.dtype]
@@ -125,7 +125,7 @@ def elementwise(
         transpose=transpose,
         linear=linear,
         batch=lambda size, batched, *xs, **params: (primitive.bind(*align_batched(size, batched, xs), **params), True),
-        kernel=op if isinstance(op, KernelRule) else Pointwise(op if callable(op) else (lambda b, *xs: getattr(b, op)(*xs))),
+        kernel=op if isinstance(op, KernelRule) else Pointwise(single_rounding(op) if callable(op) else (lambda b, *xs: getattr(b, op)(*xs))),
         may_raise=may_raise,
         cheap=cheap,
         singular=singular,
@@ -137,6 +137,18 @@ def elementwise(
 def of_complex(types: Sequence[ArrayType], params: Mapping[str, Any]) -> bool:
     """Whether an operation is one of complex numbers: some functions have their only poles off the real line."""
     return types[0].dtype.kind == "c"
+
+
+def single_rounding(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    """A kernel of several operations, for float16 too: in float32, and rounded once (what ``in_single`` is to an evaluation)."""
+
+    def wide(b: Any, *xs: Any, **params: Any) -> Any:
+        if xs[0].dtype != np.float16:
+            return kernel(b, *xs, **params)
+        y = kernel(b, *[b.cast(x, np.float32) for x in xs], **params)
+        return b.cast(y, np.float16) if y.dtype == np.float32 else y
+
+    return wide
 
 
 def broadcast_type(name: str, types: Sequence[ArrayType]) -> ArrayType:

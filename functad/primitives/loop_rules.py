@@ -23,7 +23,7 @@ from functad.transforms.programs import Linearized, batch_of, derived, expand, j
 from functad.transforms.strong import doubtful_results, with_doubts
 from functad.transforms.transpose import linear_variables
 
-__all__ = ["LoopRule", "loop_batch", "loop_doubting", "loop_jvp", "loop_linearize", "loop_transpose"]
+__all__ = ["LoopRule", "at_zero", "loop_batch", "loop_doubting", "loop_jvp", "loop_linearize", "loop_transpose"]
 
 Mask = tuple[bool, ...]
 

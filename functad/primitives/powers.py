@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 
 from functad.errors import ArgumentError
+from functad.kernel_ir.ops import in_single
 from functad.kernel_ir.rules import Pointwise
 from functad.primitives.arithmetic import div, mul, square, sub
 from functad.primitives.bitwise import bit_and
 from functad.primitives.comparison import eq
-from functad.primitives.elementwise import elementwise
+from functad.primitives.elementwise import elementwise, single_rounding
 from functad.primitives.exponential import log
 from functad.primitives.selection import select
 
@@ -68,6 +69,7 @@ def by_squaring(times: Callable[[Any, Any], Any], x: Any, n: int, coefficient: i
     return product
 
 
+@in_single
 def _integer_power_evaluate(x: Any, *, exponent: int, coefficient: int) -> Any:
     if exponent == 0:
         return np.full_like(x, coefficient)[()]
@@ -94,7 +96,7 @@ def _integer_power_dtype(dtype: np.dtype, *, exponent: int, coefficient: int) ->
 _integer_power = elementwise(
     "integer_power", _integer_power_evaluate, kinds="fciu", low=0.5, cheap=True, result=_integer_power_dtype,
     jvp=lambda t, z, x, *, exponent, coefficient: mul(t, integer_power(x, exponent - 1, coefficient * exponent)) if exponent else None,
-    kernel=Pointwise(_integer_power_kernel, static=("exponent", "coefficient")),
+    kernel=Pointwise(single_rounding(_integer_power_kernel), static=("exponent", "coefficient")),
     params=({"exponent": 5, "coefficient": 1}, {"exponent": 3, "coefficient": 4}, {"exponent": 0, "coefficient": 2}),
     singular=lambda types, params: params["exponent"] < 0,
 )  # fmt: skip

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from functad.kernel_ir.ops import OPS
+from functad.kernel_ir.ops import OPS, in_single
 from functad.kernel_ir.rules import Pointwise
 from functad.primitives.arithmetic import mul, neg, square
-from functad.primitives.elementwise import Op, elementwise
+from functad.primitives.elementwise import Op, elementwise, single_rounding
 from functad.primitives.exponential import exp
 from functad.primitives.powers import by_squaring
 
@@ -57,6 +57,7 @@ def _factor(order: int) -> float:
     return float(math.factorial(order) if order % 2 else -math.factorial(order))
 
 
+@in_single
 def _polygamma_evaluate(x: Any, *, order: int) -> Any:
     from scipy.special import zeta
 
@@ -117,6 +118,6 @@ def _polygamma_kernel(b: Any, x: Any, *, order: int) -> Any:
 _polygamma = elementwise(
     "polygamma", _polygamma_evaluate, kinds="f", low=0.5, high=3, singular=True,
     jvp=lambda t, y, x, *, order: mul(t, polygamma(x, order + 1)),
-    kernel=Pointwise(_polygamma_kernel, static=("order",)),
+    kernel=Pointwise(single_rounding(_polygamma_kernel), static=("order",)),
     params=({"order": 1}, {"order": 2}),
 )  # fmt: skip

@@ -203,7 +203,7 @@ class _Collector:
 
 
 def _is_moderate(number: Any) -> bool:
-    return bool(1 / MODERATE <= abs(number) <= MODERATE)
+    return 1 / MODERATE <= float(abs(number)) <= MODERATE
 
 
 def _itself(v: Var) -> Sum:

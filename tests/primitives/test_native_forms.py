@@ -12,6 +12,7 @@ import functad as fd
 from functad.errors import IndexOutOfBoundsError
 from functad.ir.key import structural_key
 from functad.kernel_ir.evaluator import evaluate_program
+from functad.kernel_ir.offender import take_offender
 from functad.lower.abstract import abstract
 from functad.lower.fuse import fuse
 from functad.primitives import cumulative, reductions
@@ -72,9 +73,11 @@ def test_a_bad_index_is_an_error_even_where_nothing_uses_it(length):
     _, code = evaluate_program(program, [x, index, *found.constants], found.symbols)
     info = program.checks[code - 1]
     assert info.error == "IndexOutOfBoundsError"
-    message = info.message.format(*[n.evaluate(found.symbols) for n in info.sizes])
-    assert message.startswith(f"an index is out of bounds for axis 0 with size {length}: np.clip")
+    message = info.message.format(*[n.evaluate(found.symbols) for n in info.sizes], value=take_offender())
+    bounds = f"valid are {-length} to {length - 1}, and np.clip" if length else "it has no elements"
+    assert message.startswith(f"index {length if length else 0} is out of bounds for axis 0 with size {length}: {bounds}")
     assert Native(program)([x, index, *found.constants], found.symbols)[1] == code
+    assert take_offender() == length
     if length:
         (out,) = run(program, found, (x, np.array([-1, length - 1])), [x[-1:]])
         np.testing.assert_array_equal(out, x[-1:])
@@ -166,5 +169,5 @@ def test_compiled_indices_are_checked():
     f = fd.jit(fd.grad(lambda x, i: sum_all(gather(x, i))))
     np.testing.assert_array_equal(f(np.zeros(3), np.array([-1, 0, -1])), [1, 0, 2])
     for bad in (3, -4, 2**62, np.iinfo(np.int64).min):
-        with pytest.raises(IndexOutOfBoundsError, match="an index is out of bounds for axis 0 with size 3"):
+        with pytest.raises(IndexOutOfBoundsError, match=f"index {bad} is out of bounds for axis 0 with size 3"):
             f(np.zeros(3), np.array([0, bad, 1]))
