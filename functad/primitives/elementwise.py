@@ -20,9 +20,10 @@ from functad.core.primitive import Linear, Primitive, Sample, type_of
 from functad.core.zeros import add
 from functad.errors import DtypeError, ShapeError
 from functad.ir.types import ArrayType, array_type
+from functad.kernel_ir.ops import NUMPY
 from functad.kernel_ir.rules import KernelRule, Pointwise
 
-__all__ = ["Op", "elementwise", "unbroadcast"]
+__all__ = ["Op", "elementwise", "formula", "unbroadcast"]
 
 TangentRule = Callable[..., Any]
 ResultDtype = Callable[..., np.dtype]
@@ -128,6 +129,11 @@ def elementwise(
         samples=lambda: elementwise_samples(operands, kinds, low, high, smooth, params),
     )
     return Op(primitive, doc or f"{name} of each element.")
+
+
+def formula(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    """The NumPy evaluation of a function that is written once, in operations of the kernel IR."""
+    return lambda *xs, **params: kernel(NUMPY, *xs, **params)[()]
 
 
 def broadcast_type(name: str, types: Sequence[ArrayType]) -> ArrayType:

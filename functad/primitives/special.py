@@ -5,20 +5,30 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from functad.kernel_ir.ops import OPS
 from functad.kernel_ir.rules import Pointwise
-from functad.primitives.arithmetic import mul, neg, square
+from functad.primitives.arithmetic import mul, neg
 from functad.primitives.elementwise import Op, elementwise
-from functad.primitives.exponential import exp
 from functad.primitives.powers import by_squaring
+from functad.primitives.selection import finite
 
-__all__ = ["digamma", "erf", "erfc", "lgamma", "polygamma"]
+__all__ = ["digamma", "erf", "erfc", "gaussian", "lgamma", "polygamma"]
 
 # -- error function ----------------------------------------------------------------------------------------------------------------------
 
 
+# y = e^(-x^2), dy = -2 x y dx
+gaussian: Op = elementwise(
+    "gaussian", lambda x: np.exp(-np.square(x)), kinds="f", kernel=lambda b, x: b.exp(b.neg(b.mul(x, x))),
+    jvp=lambda t, y, x: mul(t, mul(mul(y, finite(x)), -2)),
+    doc="exp(-x**2).",
+)  # fmt: skip
+
+
 def _bell(x: Any) -> Any:
-    return mul(exp(neg(square(x))), 2 / math.sqrt(math.pi))
+    return mul(gaussian(x), 2 / math.sqrt(math.pi))
 
 
 # d erf x = 2/sqrt(pi) e^(-x^2) dx
