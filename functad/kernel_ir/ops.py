@@ -70,6 +70,13 @@ def _unit(x: Any, y: Any) -> tuple[Any, Any]:
     return np.where(steep, other, main)[()], np.where(steep, main, other)[()]
 
 
+def _over_square(part: Any, x: Any, y: Any) -> Any:
+    """x or y over x^2 + y^2, and 0 where an operand is infinite."""
+    r = np.hypot(x, y)
+    vanishes = np.isinf(r) & ~np.isnan(x) & ~np.isnan(y)
+    return np.where(vanishes, np.copysign(0, part), _unit(x, y)[part is not x] / r)[()]
+
+
 def _special(name: str) -> Callable[..., Any]:
     def function(*args: Any) -> Any:
         import scipy.special
@@ -104,6 +111,8 @@ def _table() -> dict[str, Op]:
     add("sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arccosh arctanh", 1, "f")
     add("expm1_slope sigmoid_slope tanh_slope", 1, "f", expm1_slope=np.exp, sigmoid_slope=_sigmoid_slope, tanh_slope=_tanh_slope)
     add("unit_x unit_y", 2, "f", unit_x=lambda x, y: _unit(x, y)[0], unit_y=lambda x, y: _unit(x, y)[1])
+    add("x_over_square", 2, "f", x_over_square=lambda x, y: _over_square(x, x, y))
+    add("y_over_square", 2, "f", y_over_square=lambda x, y: _over_square(y, x, y))
     add("sigmoid softplus", 1, "f", sigmoid=_sigmoid, softplus=lambda x: np.logaddexp(x, np.zeros_like(x)))
     add("erf erfc digamma lgamma", 1, "f", erf=_special("erf"), erfc=_special("erfc"), digamma=_special("digamma"), lgamma=_lgamma)
     add("eq ne", 2, "biuf", "bool", eq=np.equal, ne=np.not_equal)

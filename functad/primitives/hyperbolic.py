@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 
+from functad.core.primitive import type_of
 from functad.kernel_ir.complex import Complex
 from functad.kernel_ir.ops import OPS
-from functad.primitives.arithmetic import mul, neg, square
+from functad.primitives.arithmetic import add, mul, neg, reciprocal, square, sub
 from functad.primitives.complex import joined
 from functad.primitives.elementwise import Op, elementwise
 from functad.primitives.selection import finite
@@ -73,12 +74,19 @@ arcsinh_slope: Op = elementwise(
 
 arccosh = elementwise("arccosh", np.arccosh, kinds="fc", low=1.2, high=3.0, jvp=lambda t, y, x: mul(t, arccosh_slope(x)))
 
-# y = (x - 1)^(-1/2) (x + 1)^(-1/2), which is not (x^2 - 1)^(-1/2) in the left half-plane: dy = -x y^3 dx.
+
+def _arccosh_curvature(t: Any, y: Any, x: Any) -> Any:
+    """-x y^3; for real x as -y (1 / (x - 1) + 1 / (x + 1)) / 2, where higher derivatives at 1 are no inf - inf."""
+    if type_of(x).dtype.kind == "c":
+        return neg(mul(t, mul(square(y), mul(finite(x), y))))
+    return mul(t, mul(mul(y, add(reciprocal(sub(x, 1)), reciprocal(add(x, 1)))), -0.5))
+
+
+# y = (x - 1)^(-1/2) (x + 1)^(-1/2), which is not (x^2 - 1)^(-1/2) in the left half-plane.
 # 1 is added as -(-1): so a zero imaginary part keeps its sign, which says on which side of a branch cut x lies
 arccosh_slope: Op = elementwise(
     "arccosh_slope", lambda x: np.reciprocal(np.sqrt(x - 1)) / np.sqrt(x - (-1)), kinds="fc", low=1.2, high=3.0,
-    kernel=lambda b, x: b.div(b.reciprocal(b.sqrt(b.sub(x, 1))), b.sqrt(b.sub(x, -1))),
-    jvp=lambda t, y, x: neg(mul(t, mul(square(y), mul(finite(x), y)))),
+    kernel=lambda b, x: b.div(b.reciprocal(b.sqrt(b.sub(x, 1))), b.sqrt(b.sub(x, -1))), jvp=_arccosh_curvature,
     doc="The derivative of arccosh, 1 / sqrt(x**2 - 1).",
 )  # fmt: skip
 

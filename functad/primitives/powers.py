@@ -17,7 +17,7 @@ from functad.primitives.elementwise import Op, elementwise
 from functad.primitives.exponential import log
 from functad.primitives.selection import select
 
-__all__ = ["by_squaring", "cbrt", "hypot", "integer_power", "power", "sqrt", "unit_x", "unit_y"]
+__all__ = ["by_squaring", "cbrt", "cbrt_slope", "hypot", "integer_power", "power", "sqrt", "unit_x", "unit_y"]
 
 
 # -- roots: infinite derivatives at 0 ----------------------------------------------------------------------------------------------------
@@ -25,9 +25,15 @@ __all__ = ["by_squaring", "cbrt", "hypot", "integer_power", "power", "sqrt", "un
 # y = sqrt x, dy = dx / 2y
 sqrt = elementwise("sqrt", np.sqrt, kinds="fc", low=0.5, jvp=lambda t, y, x: div(t, mul(y, 2)))
 
-# y = cbrt x, dy = dx / 3y^2
-cbrt = elementwise("cbrt", np.cbrt, kinds="f", low=0.5, jvp=lambda t, y, x: div(t, mul(square(y), 3)))
+cbrt = elementwise("cbrt", np.cbrt, kinds="f", low=0.5, jvp=lambda t, y, x: mul(t, cbrt_slope(x)))
 
+# y = x^(-2/3) / 3, dy = -2/3 y/x dx
+cbrt_slope: Op = elementwise(
+    "cbrt_slope", lambda x: 1 / (3 * np.square(np.cbrt(x))), kinds="f", low=0.5,
+    kernel=lambda b, x: b.div(1, b.mul(3, b.square(b.cbrt(x)))),
+    jvp=lambda t, y, x: mul(t, div(mul(y, -2 / 3), x)),
+    doc="The derivative of cbrt.",
+)  # fmt: skip
 
 # r = sqrt(x^2 + y^2), dr = (x dx + y dy) / r; at the origin, a kink, 0 as for abs; at (inf, inf) there is no limit, NaN
 hypot: Op = elementwise(

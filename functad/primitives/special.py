@@ -10,19 +10,20 @@ import numpy as np
 from functad.kernel_ir.ops import OPS
 from functad.kernel_ir.rules import Pointwise
 from functad.primitives.arithmetic import mul, neg
+from functad.primitives.comparison import eq
 from functad.primitives.elementwise import Op, elementwise
 from functad.primitives.powers import by_squaring
-from functad.primitives.selection import finite
+from functad.primitives.selection import select
 
 __all__ = ["digamma", "erf", "erfc", "gaussian", "lgamma", "polygamma"]
 
 # -- error function ----------------------------------------------------------------------------------------------------------------------
 
 
-# y = e^(-x^2), dy = -2 x y dx
+# y = e^(-x^2), dy = -2 x y dx; where y is 0, x may be too large to be squared in a higher derivative
 gaussian: Op = elementwise(
     "gaussian", lambda x: np.exp(-np.square(x)), kinds="f", kernel=lambda b, x: b.exp(b.neg(b.mul(x, x))),
-    jvp=lambda t, y, x: mul(t, mul(mul(y, finite(x)), -2)),
+    jvp=lambda t, y, x: mul(t, mul(mul(y, select(eq(y, 0), 0, x)), -2)),
     doc="exp(-x**2).",
 )  # fmt: skip
 

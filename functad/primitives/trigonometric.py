@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from functad.core.primitive import type_of
 from functad.kernel_ir.complex import Complex
 from functad.kernel_ir.ops import OPS
 from functad.primitives.arithmetic import add, div, mul, neg, square, sub
-from functad.primitives.complex import joined
+from functad.primitives.complex import imag, joined, make_complex, real
 from functad.primitives.elementwise import Op, elementwise
+from functad.primitives.hyperbolic import tanh_slope
 from functad.primitives.powers import hypot, unit_x, unit_y
 from functad.primitives.selection import finite
 
@@ -22,9 +24,15 @@ sin = elementwise("sin", np.sin, kinds="fc", jvp=lambda t, y, x: mul(t, cos(x)))
 
 cos: Op = elementwise("cos", np.cos, kinds="fc", jvp=lambda t, y, x: neg(mul(t, sin(x))))
 
-# d tan x = (1 + tan^2 x) dx
-tan = elementwise("tan", np.tan, kinds="fc", low=-1.2, high=1.2, jvp=lambda t, y, x: mul(t, add(square(y), 1)))
 
+# d tan x = (1 + tan^2 x) dx; tan z nears +-i as z goes away from the real axis, there it is 1 / cosh^2 iz
+def _tan_jvp(t: Any, y: Any, x: Any) -> Any:
+    if type_of(x).dtype.kind == "c":
+        return mul(t, tanh_slope(make_complex(neg(imag(x)), real(x))))
+    return mul(t, add(square(y), 1))
+
+
+tan = elementwise("tan", np.tan, kinds="fc", low=-1.2, high=1.2, jvp=_tan_jvp)
 
 # -- inverses: the derivative, that of which is a multiple of its own cube or square, so that nothing cancels near 0 or 1 -----------------
 
@@ -87,7 +95,7 @@ arctan2 = elementwise(
 def _difference_of_squares(x: Any, y: Any) -> Any:
     """(s^2 - c^2) / r^2, where c and s are the parts of the unit vector."""
     c, s, r = unit_x(x, y), unit_y(x, y), hypot(x, y)
-    return div(div(mul(sub(s, c), add(s, c)), r), r)
+    return div(div(sub(square(s), square(c)), r), r)
 
 
 def _double_product(x: Any, y: Any) -> Any:
@@ -98,15 +106,13 @@ def _double_product(x: Any, y: Any) -> Any:
 
 # d (c / r) = ((s^2 - c^2) dx - 2 c s dy) / r^2, and so for s / r
 x_over_square: Op = elementwise(
-    "x_over_square", lambda x, y: OPS["unit_x"].function(x, y) / np.hypot(x, y), kinds="f", operands=2, low=0.5,
-    kernel=lambda b, x, y: b.div(b.unit_x(x, y), b.hypot(x, y)),
+    "x_over_square", OPS["x_over_square"].function, kinds="f", operands=2, low=0.5,
     jvp=(lambda t, z, x, y: mul(t, _difference_of_squares(x, y)), lambda t, z, x, y: mul(t, _double_product(x, y))),
     doc="x / (x**2 + y**2), without overflow.",
 )  # fmt: skip
 
 y_over_square: Op = elementwise(
-    "y_over_square", lambda x, y: OPS["unit_y"].function(x, y) / np.hypot(x, y), kinds="f", operands=2, low=0.5,
-    kernel=lambda b, x, y: b.div(b.unit_y(x, y), b.hypot(x, y)),
+    "y_over_square", OPS["y_over_square"].function, kinds="f", operands=2, low=0.5,
     jvp=(lambda t, z, x, y: mul(t, _double_product(x, y)), lambda t, z, x, y: neg(mul(t, _difference_of_squares(x, y)))),
     doc="y / (x**2 + y**2), without overflow.",
 )  # fmt: skip

@@ -17,7 +17,7 @@ from functad.lower.math.inverse_trigonometric import arccos, arcsin, arctan, arc
 from functad.lower.math.logarithm import log, log1p, log2, log10, logaddexp, softplus
 from functad.lower.math.powers import power
 from functad.lower.math.remainder import fmod
-from functad.lower.math.roots import cbrt, hypot, unit_x, unit_y
+from functad.lower.math.roots import cbrt, hypot, unit_x, unit_y, x_over_square, y_over_square
 from functad.lower.math.trigonometric import cos, sin, tan
 from functad.lower.math.values import Value
 
@@ -40,6 +40,6 @@ MATH: dict[str, MathFunction] = {
         log, log2, log10, log1p, softplus, logaddexp,
         sin, cos, tan, arcsin, arccos, arctan, arctan2,
         sinh, cosh, tanh, tanh_slope, arcsinh, arccosh, arctanh,
-        power, cbrt, hypot, unit_x, unit_y, fmod, erf, erfc,
+        power, cbrt, hypot, unit_x, unit_y, x_over_square, y_over_square, fmod, erf, erfc,
     )
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""cbrt, hypot, and the parts of the unit vector."""
+"""cbrt, hypot, and the parts of a vector over its length and over the square of that."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 from functad.lower.math.logarithm import exponent_and_fraction
 from functad.lower.math.values import Value, copysign, fabs, fma, polynomial, sqrt, where
 
-__all__ = ["cbrt", "hypot", "unit_x", "unit_y"]
+__all__ = ["cbrt", "hypot", "unit_x", "unit_y", "x_over_square", "y_over_square"]
 
 # m^(-1/3) for m in [sqrt(1/2), sqrt 2): a first guess
 INVERSE_CBRT = {
@@ -72,6 +72,22 @@ def _unit(part: Value, a: Value, b: Value, x: Value) -> Value:
     # Infinite alone, it is 1; both are NaN.
     other = b if part is x else a
     return where(fabs(part).equals(math.inf) & (other < math.inf), copysign(1.0, part), quotient)
+
+
+def x_over_square(x: Value, y: Value) -> Value:
+    """x / (x^2 + y^2), and 0 where an operand is infinite."""
+    return _over_square(x, fabs(x), fabs(y))
+
+
+def y_over_square(x: Value, y: Value) -> Value:
+    """y / (x^2 + y^2), and 0 where an operand is infinite."""
+    return _over_square(y, fabs(x), fabs(y))
+
+
+def _over_square(part: Value, a: Value, b: Value) -> Value:
+    up, down, root = _scaled_root(a, b)
+    quotient = part * up / root / root * up * down * down
+    return where(root.equals(math.inf), copysign(0.0, part), quotient)
 
 
 def _scaled_root(a: Value, b: Value) -> tuple[Value, Value, Value]:
