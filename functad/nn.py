@@ -20,7 +20,6 @@ from functad.primitives.comparison import eq, gt, isfinite, le
 from functad.primitives.complex import real
 from functad.primitives.convert import convert
 from functad.primitives.generate import iota
-from functad.primitives.hyperbolic import tanh
 from functad.primitives.powers import integer_power
 from functad.primitives.reductions import reduce_max, reduce_sum
 from functad.primitives.selection import select
@@ -81,11 +80,11 @@ def silu(x: Any) -> Any:
 
 
 def gelu(x: Any, approximate: bool = False) -> Any:
-    """x times the normal distribution function of x; ``approximate`` by a tanh."""
+    """x times the normal distribution function of x; ``approximate`` by a tanh, in the form of a sigmoid."""
     y = floating(x, "gelu")
     if approximate:
         inner = mul(add(y, mul(integer_power(y, 3), 0.044715)), math.sqrt(2 / math.pi))
-        return mul(mul(y, add(tanh(inner), 1)), 0.5)
+        return mul(y, exponential.sigmoid(mul(inner, 2)))  # (1 + tanh u) / 2, without its cancellation
     return mul(mul(y, erfc(mul(y, -math.sqrt(0.5)))), 0.5)
 
 

@@ -132,8 +132,16 @@ def elementwise(
 
 
 def formula(kernel: Callable[..., Any]) -> Callable[..., Any]:
-    """The NumPy evaluation of a function that is written once, in operations of the kernel IR."""
-    return lambda *xs, **params: kernel(NUMPY, *xs, **params)[()]
+    """The NumPy evaluation of a function that is written once, in operations of the kernel IR.
+
+    Branches that are not taken raise no warnings.
+    """
+
+    def evaluate(*xs: Any, **params: Any) -> Any:
+        with np.errstate(all="ignore"):
+            return kernel(NUMPY, *xs, **params)[()]
+
+    return evaluate
 
 
 def broadcast_type(name: str, types: Sequence[ArrayType]) -> ArrayType:

@@ -60,7 +60,7 @@ class Reference:
     """A primitive as a function of mpmath, and points where its derivatives are compared.
 
     ``special`` gives derivatives by order where there is no ordinary one: at singular points and infinities; None: not compared.
-    ``by_order(n, x)`` gives derivatives where differences would take long. ``terms(positions, *xs)`` is the size of the terms that a
+    ``by_order(positions, *xs)`` gives derivatives where differences would take long. ``terms(positions, *xs)`` is the size of the terms that a
     derivative is the sum of: where they overflow, that cannot be had. ``slack`` allows for
     more roundings.
     """
@@ -80,9 +80,9 @@ class Reference:
     def exact(self, xs: Sequence[Any], positions: Positions) -> Any:
         """A derivative at a point."""
         if self.by_order is not None:
-            with mp.workprec(200):
+            with mp.workprec(1500):
                 try:
-                    return self.by_order(len(positions), *xs)
+                    return self.by_order(positions, *xs)
                 except (ValueError, ZeroDivisionError):  # a pole
                     return mp.nan
         if self.slope is not None and positions:
@@ -208,16 +208,16 @@ UNARY: dict[str, Reference | list[Reference]] = {
     "erf": Reference(mp.erf, bell, special=limits(ZERO, ZERO)),
     "erfc": Reference(mp.erfc, lambda x: -bell(x), special=limits(ZERO, ZERO)),
     "lgamma": Reference(
-        lambda x: mp.log(abs(mp.gamma(x))), by_order=lambda n, x: mp.polygamma(n - 1, x) if n else mp.log(abs(mp.gamma(x))), points=GAMMA, low=-1000,
+        lambda x: mp.log(abs(mp.gamma(x))), by_order=lambda at, x: mp.polygamma(len(at) - 1, x), points=GAMMA, low=-1000,
         special={0.0: None, -1.0: (nan, inf, None), inf: (inf, 0, 0)},
     ),
     "digamma": Reference(
-        mp.digamma, by_order=lambda n, x: mp.polygamma(n, x), points=GAMMA, low=-1000,
+        mp.digamma, by_order=lambda at, x: mp.polygamma(len(at), x), points=GAMMA, low=-1000,
         special={0.0: (inf, None, inf), -1.0: (inf, None, inf), inf: ZERO},
     ),
     "polygamma": [
         Reference(
-            lambda x, n=n: mp.polygamma(n, x), by_order=lambda k, x, n=n: mp.polygamma(n + k, x), points=GAMMA, low=-1000,
+            lambda x, n=n: mp.polygamma(n, x), by_order=lambda at, x, n=n: mp.polygamma(n + len(at), x), points=GAMMA, low=-1000,
             special={0.0: None, inf: ZERO}, params={"order": n},
         )
         for n in (1, 2)
@@ -251,6 +251,18 @@ def rounded_down(x: Any, y: Any) -> Any:
 
 def truncated(x: Any, y: Any) -> Any:
     return x - y * (mp.floor(x / y) if x / y > 0 else mp.ceil(x / y))
+
+
+SIZES = (1e-100, 1e-20, 1e-3, 0.3, 1.0, 3.0, 7.7, 9.99, 10.0, 50.0, 1e3, 1e8, 1e20, 1e150)
+
+
+def betaln_derivative(positions: Positions, x: Any, y: Any) -> Any:
+    order = len(positions) - 1
+    whole = mp.polygamma(order, x + y)
+    return -whole if len(set(positions)) == 2 else mp.polygamma(order, (x, y)[positions[0]]) - whole
+
+
+POSITIVE = tuple((x, y) for x in (1e-300, 1e-20, 0.3, 1.0, 1.7, 1e100) for y in (1e-280, 3e-20, 0.3 + 1e-9, 1.0 - 1e-15, 2.0, 5.0, 1e99))
 
 
 BINARY: dict[str, Reference] = {
@@ -299,6 +311,17 @@ BINARY: dict[str, Reference] = {
     ),
     "x_over_square": Reference(lambda x, y: x / (x * x + y * y), terms=radius(-1), points=AWAY, special={(inf, 1.0): {(0,): 0, (1,): 0}}),
     "y_over_square": Reference(lambda x, y: y / (x * x + y * y), terms=radius(-1), points=AWAY, special={(inf, 1.0): {(0,): 0, (1,): 0}}),
+    "betaln": Reference(
+        mp.beta, by_order=betaln_derivative, points=tuple((a, b) for a in SIZES for b in SIZES),
+        special={(-1.0, 1.0): {(0,): nan}, (3.0, inf): {(1,): 0}},
+    ),
+    "polygamma_difference": Reference(
+        mp.digamma, by_order=lambda at, x, h: mp.polygamma(len(at), x + h) - (0 if 1 in at else mp.polygamma(len(at), x)), params={"order": 0},
+        points=tuple((x, h) for x in SIZES for h in SIZES),
+    ),
+    "log_ratio": Reference(lambda x, y: mp.log(x / y), points=POSITIVE),
+    "relative_difference": Reference(lambda x, y: (y - x) / y, points=POSITIVE),
+    "relative_entropy": Reference(lambda x, y: x * mp.log(x / y) - x + y, points=POSITIVE),
     "copysign": Reference(lambda x, y: abs(x) * mp.sign(y), points=((2.0, 3.0), (-2.0, 3.0), (2.0, -1e-300), (-1e300, -3.0))),
     "remainder": Reference(rounded_down, points=tuple((x, y) for x in (5.5, -5.5, 1e10, -1e-20) for y in (2.0, -0.7))),
     "fmod": Reference(truncated, points=tuple((x, y) for x in (5.5, -5.5, 1e10, -1e-20) for y in (2.0, -0.7))),

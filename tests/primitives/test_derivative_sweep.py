@@ -69,7 +69,7 @@ def compare(
         error, unit = abs(mp.mpmathify(got) - exact), mp.ldexp(abs(exact), -53) + SMALLEST_NORMAL
         if error > roundings * unit:
             change = sum(abs(x * reference.exact(xs, (*positions, i))) for i, x in enumerate(xs))
-            assert error <= roundings * (unit + mp.ldexp(change, -54)), f"{where}: {float(error / unit):.3g} roundings"
+            assert error <= roundings * (unit + mp.ldexp(change, -54)), f"{where}: {mp.nstr(error / unit, 3)} roundings"
 
 
 def columns(points: Sequence[tuple[Any, ...]]) -> list[np.ndarray]:
