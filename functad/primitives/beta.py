@@ -43,6 +43,30 @@ def _stirling_rest(b: Any, x: Any) -> Any:
 
 
 def _betaln(b: Any, x: Any, y: Any) -> Any:
+    """For p <= 0 < q by reflection: with r = 1 - p - q,
+
+        |B(p, q)| = B(r, q) |sin pi (p + q) / sin pi p|  where r > 0, else  pi / (|q sin pi p| B(1 - p, p + q)).
+
+    At a whole p it is infinite, but for a whole q and r > 0, where the poles of two gamma functions cancel.
+    """
+    p, q = b.minimum(x, y), b.maximum(x, y)
+    left, r = b.bit_and(b.le(p, 0), b.gt(q, 0)), b.sub(b.sub(1, p), q)
+    turned = b.bit_and(left, b.gt(r, 0))
+    inverted = b.bit_and(left, b.le(r, 0))
+    value = _of_positive(b, b.select(turned, r, b.select(inverted, b.sub(1, p), p)), b.select(inverted, b.add(p, q), q))
+    sine, sine_of_sum = _sine(b, p), _sine(b, b.add(p, q))
+    quotient = b.select(b.bit_and(b.eq(sine, 0), b.eq(sine_of_sum, 0)), 1.0, b.div(sine_of_sum, sine))
+    reflected = b.add(value, b.log(b.select(turned, quotient, 1.0)))
+    inverse = b.sub(b.log(b.select(inverted, b.div(math.pi, b.mul(sine, q)), 1.0)), value)
+    return b.select(turned, reflected, b.select(inverted, inverse, value))
+
+
+def _sine(b: Any, x: Any) -> Any:
+    """|sin pi x|."""
+    return b.abs(b.sin(b.mul(b.sub(x, b.rint(x)), math.pi)))
+
+
+def _of_positive(b: Any, x: Any, y: Any) -> Any:
     p, q = b.minimum(x, y), b.maximum(x, y)
     sound = b.bit_and(b.gt(p, 0), b.lt(q, math.inf))
     general = b.sub(b.add(b.lgamma(p), b.lgamma(q)), b.lgamma(b.add(p, q)))
@@ -58,8 +82,7 @@ def _betaln(b: Any, x: Any, y: Any) -> Any:
     head = b.sub(b.add(b.add(_stirling_rest(b, w), rest), 0.5 * math.log(2 * math.pi)), b.mul(log_v, 0.5))
     two_large = b.sub(b.sub(head, b.mul(b.sub(w, 0.5), b.log1p(b.div(v, w)))), b.mul(v, more))
     value = b.select(both, two_large, b.select(sound, b.add(one_large, b.log(ratio)), general))
-    value = b.select(b.bit_and(b.gt(p, 0), b.isinf(q)), -math.inf, value)
-    return b.select(_at_pole(b, p), _between_poles(b, p, q), value)
+    return b.select(b.bit_and(b.gt(p, 0), b.isinf(q)), -math.inf, value)
 
 
 def _enlarged(b: Any, u: Any, v: Any) -> tuple[Any, Any]:
@@ -71,18 +94,6 @@ def _enlarged(b: Any, u: Any, v: Any) -> tuple[Any, Any]:
         v = b.select(small, b.add(v, 1), v)
     numerator, denominator = (functools.reduce(b.mul, column) for column in zip(*factors, strict=True))
     return v, b.div(numerator, denominator)
-
-
-def _at_pole(b: Any, x: Any) -> Any:
-    return b.bit_and(b.le(x, 0), b.eq(x, b.floor(x)))
-
-
-def _between_poles(b: Any, p: Any, q: Any) -> Any:
-    """log B for a whole p <= 0: its poles cancel where q is whole and p + q <= 0 < q, B(p, q) = +-B(1 - p - q, q); else infinite."""
-    r = b.sub(b.sub(1, p), q)
-    cancel = b.bit_and(b.bit_and(b.gt(q, 0), b.gt(r, 0)), b.eq(q, b.floor(q)))
-    r, q = b.select(cancel, r, 1.0), b.select(cancel, q, 1.0)
-    return b.select(cancel, b.sub(b.add(b.lgamma(r), b.lgamma(q)), b.lgamma(b.add(r, q))), math.inf)
 
 
 def _betaln_slope(x: Any, y: Any) -> Any:
@@ -136,7 +147,8 @@ def _difference_kernel(b: Any, x: Any, h: Any, *, order: int) -> Any:
         rising = math.prod(range(s, s + 2 * j - 1))
         tail = b.add(tail, b.mul(powers[s + 2 * j - 1], BERNOULLI[j - 1] / math.factorial(2 * j) * rising))
     integral = b.mul(powers[s - 1], 1 / (s - 1)) if order else b.log1p(b.div(h, far))
-    return b.mul(b.add(total, b.add(integral, tail)), float(math.factorial(order)) * (-1) ** order)
+    value = b.mul(b.add(total, b.add(integral, tail)), float(math.factorial(order)) * (-1) ** order)
+    return b.select(b.bit_and(b.gt(x, 0), b.ge(h, 0)), value, math.nan)
 
 
 _difference: Op = elementwise(
@@ -146,5 +158,5 @@ _difference: Op = elementwise(
         lambda t, z, x, h, *, order: mul(t, polygamma_difference(x, h, order + 1)),
         lambda t, z, x, h, *, order: mul(t, polygamma(add(x, h), order + 1)),
     ),
-    doc="polygamma(x + h) - polygamma(x).",
+    doc="polygamma(x + h) - polygamma(x) where x is positive and h not negative, else NaN.",
 )  # fmt: skip

@@ -93,6 +93,9 @@ def test_betaln_at_poles_and_infinities() -> None:
     for f in (fd.jit(sp.betaln), lambda a, b: fd.jvp(sp.betaln, (a, b), (a, b))[0]):
         with np.errstate(all="ignore"):
             np.testing.assert_allclose(f(a, b), sp.betaln(a, b), rtol=1e-13)
+    for point in [(-1e4 - 0.25, 3.5), (-7.5, 1e3 + 0.25), (-0.3, 0.2), (-2.25, 2.25 + 1e-3)]:
+        exact = mp.log(abs(mp.gammaprod([mp.mpf(point[0]), mp.mpf(point[1])], [mp.mpf(point[0]) + mp.mpf(point[1])])))
+        np.testing.assert_allclose(fd.jit(sp.betaln)(*point), float(exact), rtol=1e-14)
     np.testing.assert_allclose(fd.grad(sp.betaln)(-2.5, 1.2), sp.psi(-2.5) - sp.psi(-1.3), rtol=1e-13)
 
 
