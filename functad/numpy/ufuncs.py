@@ -19,7 +19,7 @@ from functad.numpy.operands import cast, fresh, operand, shape_of
 from functad.numpy.promotion import loop_dtype
 from functad.primitives import arithmetic, complex, exponential, hyperbolic, powers, rounding, selection, trigonometric
 from functad.primitives.bitwise import bit_and, bit_or
-from functad.primitives.comparison import eq, isnan, lt
+from functad.primitives.comparison import eq, isinf, isnan, lt, signbit
 
 __all__ = [
     "abs", "absolute", "add", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "cbrt", "ceil", "conj",
@@ -71,9 +71,11 @@ def _divmod(x: Any, y: Any) -> tuple[Any, Any]:
 
 
 def _modf(x: Any) -> tuple[Any, Any]:
+    """The fractional part has the sign of x, also where it is 0, and derivative 1 everywhere but at infinities, where it is 0."""
     (x,) = prepared(np.modf, (x,))
     whole = rounding.trunc(x)
-    return rounding.copysign(selection.select(eq(x, whole), 0, arithmetic.sub(x, whole)), x), whole
+    part = selection.select(signbit(x), arithmetic.neg(arithmetic.sub(whole, x)), arithmetic.sub(x, whole))
+    return selection.select(isinf(x), rounding.copysign(x.dtype.type(0), x), part), whole
 
 
 divmod = declare(np.divmod, _divmod)

@@ -20,9 +20,10 @@ from functad.core.primitive import Linear, Primitive, Sample, Singular, type_of
 from functad.core.zeros import add
 from functad.errors import DtypeError, ShapeError
 from functad.ir.types import ArrayType, array_type
+from functad.kernel_ir.ops import NUMPY, in_single
 from functad.kernel_ir.rules import KernelRule, Pointwise
 
-__all__ = ["Op", "elementwise", "of_complex", "single_rounding", "unbroadcast"]
+__all__ = ["Op", "elementwise", "formula", "of_complex", "single_rounding", "unbroadcast"]
 
 TangentRule = Callable[..., Any]
 ResultDtype = Callable[..., np.dtype]
@@ -149,6 +150,20 @@ def single_rounding(kernel: Callable[..., Any]) -> Callable[..., Any]:
         return b.cast(y, np.float16) if y.dtype == np.float32 else y
 
     return wide
+
+
+def formula(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    """The NumPy evaluation of a function that is written once, in operations of the kernel IR.
+
+    Branches that are not taken raise no warnings.
+    """
+
+    @in_single
+    def evaluate(*xs: Any, **params: Any) -> Any:
+        with np.errstate(all="ignore"):
+            return kernel(NUMPY, *xs, **params)[()]
+
+    return evaluate
 
 
 def broadcast_type(name: str, types: Sequence[ArrayType]) -> ArrayType:

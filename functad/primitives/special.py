@@ -5,20 +5,31 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from functad.kernel_ir.ops import OPS, in_single
 from functad.kernel_ir.rules import Pointwise
-from functad.primitives.arithmetic import mul, neg, square
+from functad.primitives.arithmetic import mul, neg
+from functad.primitives.comparison import eq
 from functad.primitives.elementwise import Op, elementwise, single_rounding
-from functad.primitives.exponential import exp
 from functad.primitives.powers import by_squaring
+from functad.primitives.selection import select
 
-__all__ = ["digamma", "erf", "erfc", "lgamma", "polygamma"]
+__all__ = ["digamma", "erf", "erfc", "gaussian", "lgamma", "polygamma"]
 
 # -- error function ----------------------------------------------------------------------------------------------------------------------
 
 
+# y = e^(-x^2), dy = -2 x y dx; where y is 0, x may be too large to be squared in a higher derivative
+gaussian: Op = elementwise(
+    "gaussian", in_single(lambda x: np.exp(-np.square(x))), kinds="f", kernel=lambda b, x: b.exp(b.neg(b.mul(x, x))),
+    jvp=lambda t, y, x: mul(t, mul(mul(y, select(eq(y, 0), 0, x)), -2)),
+    doc="exp(-x**2).",
+)  # fmt: skip
+
+
 def _bell(x: Any) -> Any:
-    return mul(exp(neg(square(x))), 2 / math.sqrt(math.pi))
+    return mul(gaussian(x), 2 / math.sqrt(math.pi))
 
 
 # d erf x = 2/sqrt(pi) e^(-x^2) dx

@@ -43,7 +43,11 @@ TRANSFORMS = {
 
 
 @pytest.mark.parametrize("transform", TRANSFORMS.values(), ids=TRANSFORMS)
-@pytest.mark.parametrize("aux", ["solved", None, THING, 3, 2.5, True, 2**70, b"x", np.sin, {1, 2}, PLAIN, np.array(["a", None], object)], ids=lambda x: type(x).__name__)
+@pytest.mark.parametrize(
+    "aux",
+    ["solved", None, THING, 3, 2.5, True, 2**70, b"x", np.sin, {1, 2}, PLAIN, np.array(["a", None], object)],
+    ids=lambda x: type(x).__name__,
+)
 def test_what_is_not_traced_is_handed_through(transform, aux):
     assert transform(lambda x: (loss(x), aux)) is aux
 
