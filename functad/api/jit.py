@@ -14,8 +14,10 @@ from functad.api.arguments import fresh_all, leaves_of, name_of, normal_argnums
 from functad.api.closures import Held, held_arrays, unchanged
 from functad.api.signatures import entry_signature
 from functad.api.stages import Lowered
+from functad.api.state import Watch
 from functad.core.capture import Leaf, capture
 from functad.core.evaluator import run_program
+from functad.core.places import State
 from functad.core.trace import current_trace, escaped, type_name
 from functad.core.tracer import Tracer
 from functad.errors import StructureError
@@ -37,11 +39,12 @@ class Traced:
     out_tree: TreeDef
     captures: list[Tracer]
     arrays: tuple[Held, ...]  # closed-over arrays that can be written to
+    state: State | None = None  # what the function read beside its arguments; None: that cannot be told, so that this serves one call only
     entry: Callable[..., Any] | None = None  # takes the arguments of a positional call as they are; None: take them apart in Python
 
     def valid(self) -> bool:
         """Whether the closed-over arrays still hold what they held."""
-        return unchanged(self.arrays)
+        return unchanged(self.arrays) and (self.state is None or self.state.unchanged())
 
 
 class Jitted:
@@ -87,12 +90,12 @@ class Jitted:
         from functad.lower.execute import native_call
 
         compiled = compiled_of(traced.program)
-        if traced.entry is None and not kwargs:
+        if traced.entry is None and traced.state is not None and not kwargs:
             dynamic, static = self.split_static(args, kwargs)
             fixed = {i: value.value for i, value in static[0]}
             signature = entry_signature(dynamic[0], fixed, leaves, traced.out_tree, traced.program.out_types)
             if signature is not None:
-                traced.entry = self._guarded(traced.arrays, entry_for(compiled, signature, self._slow, name_of(self._f)))
+                traced.entry = self._guarded(traced.arrays, entry_for(compiled, signature, self._slow, name_of(self._f), traced.state))
         if traced.entry is not None:
             type(self).__call__ = staticmethod(traced.entry)  # type: ignore[method-assign]
         return native_call(traced.program)
@@ -134,9 +137,15 @@ class Jitted:
             for traced in candidates:
                 if traced.valid():
                     return traced, leaves
+            watch = Watch(self._f, *[value.value for _, value in (*static[0], *static[1])])
             traced = self.trace_now(structure, static, leaves)
-            if not traced.captures:  # what closes over tracers of an enclosing function serves this call only
-                candidates.append(traced)
+            traced.state = watch.state()
+            if traced.state is None or traced.captures:  # what closes over tracers of an enclosing function serves this call only
+                return traced, leaves
+            for state in [v.state for versions in self._traced.values() for v in versions if watch.writes]:
+                assert state is not None
+                state.rewritten(watch.writes)
+            candidates.append(traced)
         return traced, leaves
 
     def trace_now(self, structure: TreeDef, static: Any, leaves: Sequence[Leaf]) -> Traced:

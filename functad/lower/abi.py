@@ -12,7 +12,7 @@ import importlib
 import platform
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,9 @@ import numpy as np
 from functad.lower.signature import DTYPES
 
 __all__ = [
-    "ARRAY_DATA", "ARRAY_DESCR", "ARRAY_DIMS", "ARRAY_FLAGS", "ARRAY_NDIM", "BYTES_DATA", "COMPLEX_VALUE", "C_ALIGNED", "DESCR_BYTEORDER",
-    "FLOAT_VALUE", "LIST_ITEMS", "OB_TYPE", "SCALAR_VALUE", "TUPLE_ITEMS", "VAR_SIZE", "symbols", "verified",
+    "ARRAY_DATA", "ARRAY_DESCR", "ARRAY_DIMS", "ARRAY_FLAGS", "ARRAY_NDIM", "BYTES_DATA", "CELL_CONTENT", "COMPLEX_VALUE", "C_ALIGNED",
+    "DESCR_BYTEORDER", "DICT_VERSION", "FLOAT_VALUE", "FUNCTION_CODE", "LIST_ITEMS", "OB_TYPE", "SCALAR_VALUE", "TUPLE_ITEMS", "VAR_SIZE",
+    "dicts_have_versions", "symbols", "verified",
 ]  # fmt: skip
 
 # Offsets in bytes.
@@ -39,6 +40,9 @@ ARRAY_DIMS = 32
 ARRAY_DESCR = 56
 ARRAY_FLAGS = 64  # an int
 DESCR_BYTEORDER = 26  # a char
+CELL_CONTENT = 16
+FUNCTION_CODE = 48
+DICT_VERSION = 24  # until 3.13: a number that no dict has had before, new with every change of the dict
 
 C_ALIGNED = 0x1 | 0x100  # NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ALIGNED
 
@@ -88,7 +92,27 @@ def verified() -> bool:
     if ctypes.sizeof(ctypes.c_void_p) != 8:
         return False
     # Lazily, in this order: each check makes sure of what the next ones dereference.
-    return all(check() for check in (_containers_hold, _scalars_hold, _arrays_hold, _numpy_functions_hold))
+    return all(check() for check in (_containers_hold, _scalars_hold, _arrays_hold, _numpy_functions_hold, _functions_hold))
+
+
+@functools.lru_cache(maxsize=1)
+def dicts_have_versions() -> bool:
+    """Whether the version of a dict changes when the dict does, and only then."""
+    names: dict[str, object] = {f"name{k}": object() for k in range(9)}
+    seen = [_pointer(names, DICT_VERSION)]
+    changes: tuple[Callable[[], object], ...] = (
+        lambda: names.update(name3=object()),
+        lambda: names.update(new=object()),
+        lambda: names.pop("name5"),
+        lambda: names.clear(),
+    )
+    for change in changes:
+        change()
+        seen.append(_pointer(names, DICT_VERSION))
+        names.get("name3"), names.get("none")
+        if _pointer(names, DICT_VERSION) != seen[-1]:
+            return False
+    return len(set(seen)) == len(seen)
 
 
 def _containers_hold() -> bool:
@@ -164,6 +188,22 @@ def _numpy_functions_hold() -> bool:
     scalar = allocate(symbols()["functad.scalar_alloc.float64"])(np.float64, 0)
     ctypes.c_double.from_address(id(scalar) + SCALAR_VALUE).value = 2.5
     return type(scalar) is np.float64 and bool(scalar == 2.5)
+
+
+def _functions_hold() -> bool:
+    value: object = 1
+
+    def function() -> object:
+        return value
+
+    def other() -> object:
+        return -value  # type: ignore[operator]
+
+    (cell,) = function.__closure__ or ()
+    if _pointer(cell, CELL_CONTENT) != id(value) or _pointer(function, FUNCTION_CODE) != id(function.__code__):
+        return False
+    value = function.__code__ = other.__code__
+    return _pointer(cell, CELL_CONTENT) == id(value) == _pointer(function, FUNCTION_CODE)
 
 
 def _numpy_table() -> ctypes.Array[Any]:

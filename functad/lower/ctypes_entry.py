@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from functad.core.places import State
 from functad.lower import results
 from functad.lower.signature import Container, Driver, Leaf, Signature, Spec, Static
 
@@ -25,7 +26,7 @@ class _Mismatch(Exception):
 
 
 def make_ctypes_entry(
-    signature: Signature, driver: Driver, slow_path: Function, raise_error: Callable[[int], None], release_gil: bool
+    signature: Signature, driver: Driver, slow_path: Function, raise_error: Callable[[int], None], release_gil: bool, state: State | None
 ) -> Function:
     """See ``functad.lower.entry.make_entry``."""
     prototype = ctypes.CFUNCTYPE if release_gil else ctypes.PYFUNCTYPE
@@ -36,7 +37,7 @@ def make_ctypes_entry(
 
     def entry(*args: Any, **kwargs: Any) -> Any:
         try:
-            if kwargs or len(args) != len(signature.args):
+            if kwargs or len(args) != len(signature.args) or not (state is None or state.unchanged()):
                 raise _Mismatch
             inputs = [array for spec, arg in zip(signature.args, args, strict=True) for array in _unpack(spec, arg)]
         except _Mismatch:

@@ -183,6 +183,84 @@ no:
 }"""
 
 
+# Whether the places of a `Guard`, whose words begin at %words, hold what they held. A dict is searched only where its version is another.
+_UNCHANGED = """define i1 @functad_unchanged(ptr %words) {
+entry:
+  %words.count = load i64, ptr %words
+  %dicts.at = getelementptr i64, ptr %words, i64 1
+  %dicts = load i64, ptr %dicts.at
+  %first = getelementptr i64, ptr %words, i64 2
+  br label %word
+word:
+  %w = phi i64 [ 0, %entry ], [ %w.next, %look ]
+  %place = phi ptr [ %first, %entry ], [ %place.next, %look ]
+  %w.more = icmp slt i64 %w, %words.count
+  br i1 %w.more, label %look, label %dict
+look:
+  %at = load ptr, ptr %place
+  %now = load i64, ptr %at
+  %held.at = getelementptr i64, ptr %place, i64 1
+  %held = load i64, ptr %held.at
+  %w.next = add i64 %w, 1
+  %place.next = getelementptr i64, ptr %place, i64 2
+  %w.same = icmp eq i64 %now, %held
+  br i1 %w.same, label %word, label %no
+dict:
+  %d = phi i64 [ 0, %word ], [ %d.next, %dict.done ]
+  %head = phi ptr [ %place, %word ], [ %head.next, %dict.done ]
+  %d.more = icmp slt i64 %d, %dicts
+  br i1 %d.more, label %open, label %yes
+open:
+  %names.at = getelementptr i64, ptr %head, i64 3
+  %names = load i64, ptr %names.at
+  %pairs = getelementptr i64, ptr %head, i64 4
+  %size = mul i64 %names, 2
+  %head.next = getelementptr i64, ptr %pairs, i64 %size
+  %d.next = add i64 %d, 1
+  %version.of = load ptr, ptr %head
+  %versioned = icmp ne ptr %version.of, null
+  br i1 %versioned, label %compare, label %search
+compare:
+  %version.held.at = getelementptr i64, ptr %head, i64 1
+  %version.held = load i64, ptr %version.held.at
+  %version.now = load i64, ptr %version.of
+  %version.same = icmp eq i64 %version.now, %version.held
+  br i1 %version.same, label %dict.done, label %search
+search:
+  %version.seen = phi i64 [ 0, %open ], [ %version.now, %compare ]
+  %mapping.at = getelementptr i64, ptr %head, i64 2
+  %mapping = load ptr, ptr %mapping.at
+  br label %name
+name:
+  %n = phi i64 [ 0, %search ], [ %n.next, %name.look ]
+  %pair = phi ptr [ %pairs, %search ], [ %pair.next, %name.look ]
+  %n.more = icmp slt i64 %n, %names
+  br i1 %n.more, label %name.look, label %name.done
+name.look:
+  %key = load ptr, ptr %pair
+  %value = call ptr @PyDict_GetItemWithError(ptr %mapping, ptr %key)
+  %value.held.at = getelementptr i64, ptr %pair, i64 1
+  %value.held = load ptr, ptr %value.held.at
+  %n.next = add i64 %n, 1
+  %pair.next = getelementptr i64, ptr %pair, i64 2
+  %n.same = icmp eq ptr %value, %value.held
+  br i1 %n.same, label %name, label %missed
+name.done:
+  %version.at = getelementptr i64, ptr %head, i64 1
+  store i64 %version.seen, ptr %version.at
+  br label %dict.done
+dict.done:
+  br label %dict
+yes:
+  ret i1 true
+missed:
+  call void @PyErr_Clear()
+  br label %no
+no:
+  ret i1 false
+}"""
+
+
 def _for_each(signature: str, body: str, before: str = "", after: str = "") -> str:
     """A function that runs its body for each k below %count."""
     return f"""define void {signature} {{
@@ -252,13 +330,15 @@ HELPERS_TEXT = "\n\n".join([
     "declare void @Py_IncRef(ptr)",
     "declare void @Py_DecRef(ptr)",
     "declare ptr @PyDict_GetItemWithError(ptr, ptr)",
+    "declare void @PyErr_Clear()",
     "declare ptr @PyObject_Vectorcall(ptr, ptr, i64, ptr)",
     "declare ptr @PyArray_NewFromDescr(ptr, ptr, i32, ptr, ptr, ptr, i32, ptr)",
-    _CHECK_ARRAYS, _MAKE_ARRAYS, _LOOK_UP, _HOLD, _COPY, _MOVE, _RELEASE,
+    _UNCHANGED, _CHECK_ARRAYS, _MAKE_ARRAYS, _LOOK_UP, _HOLD, _COPY, _MOVE, _RELEASE,
 ])  # fmt: skip
 
 # The same for the text of an entry.
 DECLARATIONS = f"""{_ARRAY_TYPE}
+declare i1 @functad_unchanged(ptr)
 declare i1 @functad_check_arrays(ptr, i64, ptr, ptr, ptr)
 declare i1 @functad_make_arrays(ptr, i64, ptr, ptr, ptr, ptr, ptr)
 declare i1 @functad_look_up(ptr, ptr, i64, ptr, i64, ptr)
@@ -269,6 +349,7 @@ declare void @functad_release(ptr, ptr)
 """
 
 HELPERS = (
+    "functad_unchanged",
     "functad_check_arrays",
     "functad_make_arrays",
     "functad_look_up",

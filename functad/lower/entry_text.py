@@ -114,7 +114,15 @@ class _Entry(Pieces):
             f"  %count.ok = icmp eq i64 %nargs, {len(self.signature.args)}",
             "  %keywords.ok = icmp eq ptr %kwnames, null",
             "  %call.ok = and i1 %count.ok, %keywords.ok",
-            "  br i1 %call.ok, label %start, label %mismatch",
+            "  br i1 %call.ok, label %guard, label %mismatch",
+            "guard:",
+            f"  %guard.at = getelementptr i64, ptr %block, i64 {Layout.GUARD}",
+            "  %guard.words = load ptr, ptr %guard.at",
+            "  %free = icmp eq ptr %guard.words, null",
+            "  br i1 %free, label %start, label %guarded",
+            "guarded:",
+            "  %unchanged = call i1 @functad_unchanged(ptr %guard.words)",
+            "  br i1 %unchanged, label %start, label %mismatch",
             "start:",
         ]
 

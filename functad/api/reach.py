@@ -1,0 +1,187 @@
+"""What a function reaches by name: the functions that may run when it is called, and the places that they read.
+
+A function leads to what its closure cells and the globals that it names hold: functions, partial functions, methods, classes and their
+instances, tuples, lists and dicts of those, modules by their attributes. functad's own functions (``grad(f)``) lead to what they close over.
+What belongs to NumPy, to the standard library or to an installed package other than the function's own is taken to stay as it is.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import sys
+import sysconfig
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from functad.api.reads import Path, reads_of
+from functad.core.location import is_internal
+from functad.core.places import MISSING, Cell, Code, Global, Place
+from functad.core.tracer import Tracer
+
+__all__ = ["Node", "Reach", "reach"]
+
+FEW = 100
+"""A container of more items is not searched for functions."""
+
+_END = frozenset({
+    *(int, float, complex, bool, str, bytes, type(None), range, slice, CodeType),
+    *(BuiltinFunctionType, ModuleType, np.ndarray, np.dtype, np.ufunc, Tracer),
+})  # fmt: skip
+"""Types of what leads nowhere."""
+
+_STANDARD_LIBRARY = tuple({sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")})
+_INSTALLED = re.compile(r".*[/\\](?:site|dist)-packages[/\\][^/\\]+")
+
+
+class Node:
+    """Something that leads to functions: through places that are read by name, or by its parts."""
+
+    __slots__ = ("parts", "places", "value")
+
+    def __init__(self, value: Any) -> None:
+        self.value = value
+        self.places: list[tuple[Place, Node | None]] = []
+        self.parts: list[Node] = []
+
+
+class Reach:
+    """All that some functions reach."""
+
+    def __init__(self, roots: Iterable[Any]) -> None:
+        self.nodes: dict[int, Node] = {}
+        self.places: dict[Hashable, Place] = {}
+        self.written: set[Hashable] = set()  # keys of places that the functions themselves write to
+        self._todo: list[Node] = []
+        self._home: str | None = None  # the installed package that the first function is of
+        self.roots = [self._node(r) for r in roots]
+        for node in self._todo:  # grows
+            self._visit(node)
+
+    def _node(self, value: Any) -> Node | None:
+        if type(value) in _END or isinstance(value, np.generic):
+            return None
+        found = self.nodes.get(id(value))
+        if found is None:
+            found = self.nodes[id(value)] = Node(value)
+            self._todo.append(found)
+        return found
+
+    def _visit(self, node: Node) -> None:
+        value = node.value
+        if type(value) is FunctionType:
+            self._function(node, value)
+            return
+        for part in _parts(value, self._foreign):
+            found = self._node(part)
+            if found is not None:
+                node.parts.append(found)
+
+    def _foreign(self, filename: str) -> bool:
+        """Whether code of this file is taken to stay as it is."""
+        package = _package(filename)
+        return package == "" or (package is not None and package != self._home)
+
+    def _function(self, node: Node, f: FunctionType) -> None:
+        code = f.__code__
+        if self._home is None and _package(code.co_filename) != "":
+            self._home = _package(code.co_filename) or "none"
+        own = not self._foreign(code.co_filename)
+        for name, cell in zip(code.co_freevars, f.__closure__ or (), strict=True):
+            self._place(node, id(cell), functools.partial(Cell, cell, name), own, f)
+        for default in (*(f.__defaults__ or ()), *(f.__kwdefaults__ or {}).values()):
+            found = self._node(default)
+            if found is not None:
+                node.parts.append(found)
+        if own:
+            self.places[id(f)] = Code(f)
+            self._names(node, f)
+
+    def _names(self, node: Node, f: FunctionType) -> None:
+        """Follow the names that a function's code reads."""
+        reads = reads_of(f.__code__)
+        cells = dict(zip(f.__code__.co_freevars, f.__closure__ or (), strict=True))
+        for path in reads.globals:
+            value = self._global(node, f.__globals__, path[0], f)
+            self._attributes(node, value, path, f)
+        for path in reads.attributes:
+            self._attributes(node, _content(cells[path[0]]), path, f)
+        for name in reads.written:
+            self.written.add(id(cells[name]) if name in cells else (id(f.__globals__), name))
+
+    def _attributes(self, node: Node, value: Any, path: Path, f: FunctionType) -> None:
+        """Follow attributes as long as they are those of modules."""
+        for name in path[1:]:
+            if type(value) is not ModuleType or self._foreign(_file_of(value)):
+                return
+            value = self._global(node, vars(value), name, f)
+
+    def _global(self, node: Node, names: dict[str, Any], name: str, f: FunctionType) -> Any:
+        return self._place(node, (id(names), name), functools.partial(Global, names, name), True, f)
+
+    def _place(self, node: Node, key: Hashable, make: Callable[[str], Place], own: bool, f: FunctionType) -> Any:
+        """Note that a function reads a place, and follow what that holds."""
+        place = self.places.get(key)
+        if place is None:
+            place = make(f.__qualname__)
+            if own:
+                self.places[key] = place
+        value = place.read()
+        node.places.append((place, self._node(value) if value is not MISSING else None))
+        return value
+
+
+def reach(*roots: Any) -> Reach:
+    """All that some functions, or containers of them, reach."""
+    return Reach(roots)
+
+
+@functools.lru_cache(maxsize=4096)
+def _package(filename: str) -> str | None:
+    """The installed package that a file belongs to; None for the user's own files, empty for what is never followed."""
+    if not filename or filename.startswith("<frozen") or is_internal(filename):
+        return ""
+    found = _INSTALLED.match(filename)
+    if found:
+        return found.group()
+    return "" if filename.startswith(_STANDARD_LIBRARY) else None
+
+
+def _content(cell: CellType) -> Any:
+    try:
+        return cell.cell_contents
+    except ValueError:
+        return MISSING
+
+
+def _parts(value: Any, foreign: Callable[[str], bool]) -> Iterator[Any]:
+    """What something that is no function leads to."""
+    cls = type(value)
+    if cls is MethodType:
+        yield from (value.__func__, value.__self__)
+    elif cls is functools.partial:
+        yield from (value.func, *value.args, *value.keywords.values())
+    elif cls in (tuple, list, set, frozenset, dict):
+        yield from [] if len(value) > FEW else value.values() if cls is dict else list(value)
+    elif cls in (staticmethod, classmethod):
+        yield value.__func__
+    elif cls is property:
+        yield from (value.fget, value.fset)
+    elif isinstance(value, type):
+        for base in value.__mro__:
+            if not foreign(_file_of(sys.modules.get(base.__module__))):
+                yield from list(vars(base).values())
+    else:
+        yield cls
+        containers = (tuple,) if foreign(_file_of(sys.modules.get(cls.__module__))) else (tuple, list, dict)
+        yield from [v for v in list(getattr(value, "__dict__", {}).values())[:FEW] if callable(v) or type(v) in containers]
+
+
+def _file_of(module: ModuleType | None) -> str:
+    """The file of a module; empty for what Python is made of, and a name that is no file's for what has been typed in."""
+    file: str | None = getattr(module, "__file__", None)
+    name = getattr(module, "__name__", "")
+    return file or ("" if name.partition(".")[0] in sys.stdlib_module_names else "<no file>")
