@@ -15,6 +15,7 @@ from functad.api.closures import Held, held_arrays, unchanged
 from functad.api.signatures import entry_signature
 from functad.api.stages import Lowered
 from functad.api.state import Watch
+from functad.api.substitute import Wrapper
 from functad.core.capture import Leaf, capture
 from functad.core.evaluator import run_program
 from functad.core.places import State
@@ -47,7 +48,7 @@ class Traced:
         return unchanged(self.arrays) and (self.state is None or self.state.unchanged())
 
 
-class Jitted:
+class Jitted(Wrapper):
     """A function compiled on its first call with each kind of arguments; what `jit` returns."""
 
     def __init__(self, f: Callable[..., Any], static_argnums: tuple[int, ...], static_argnames: tuple[str, ...]) -> None:
@@ -67,6 +68,10 @@ class Jitted:
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
+
+    def wrapping(self, f: Callable[..., Any]) -> Jitted:
+        """The same around another function."""
+        return Jitted(f, self._static_argnums, tuple(self._static_argnames))
 
     def __repr__(self) -> str:
         return f"<functad.jit of {name_of(self._f)}>"

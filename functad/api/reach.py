@@ -91,13 +91,14 @@ class Reach:
             self._home = _package(code.co_filename) or "none"
         own = not self._foreign(code.co_filename)
         for name, cell in zip(code.co_freevars, f.__closure__ or (), strict=True):
-            self._place(node, id(cell), functools.partial(Cell, cell, name), own, f)
+            self._place(node, Cell(cell, name, f.__qualname__), own)
         for default in (*(f.__defaults__ or ()), *(f.__kwdefaults__ or {}).values()):
             found = self._node(default)
             if found is not None:
                 node.parts.append(found)
         if own:
-            self.places[id(f)] = Code(f)
+            code_of = Code(f)
+            self.places[code_of.key] = code_of
             self._names(node, f)
 
     def _names(self, node: Node, f: FunctionType) -> None:
@@ -120,15 +121,12 @@ class Reach:
             value = self._global(node, vars(value), name, f)
 
     def _global(self, node: Node, names: dict[str, Any], name: str, f: FunctionType) -> Any:
-        return self._place(node, (id(names), name), functools.partial(Global, names, name), True, f)
+        return self._place(node, Global(names, name, f.__qualname__), True)
 
-    def _place(self, node: Node, key: Hashable, make: Callable[[str], Place], own: bool, f: FunctionType) -> Any:
+    def _place(self, node: Node, place: Place, own: bool) -> Any:
         """Note that a function reads a place, and follow what that holds."""
-        place = self.places.get(key)
-        if place is None:
-            place = make(f.__qualname__)
-            if own:
-                self.places[key] = place
+        if own:
+            place = self.places.setdefault(place.key, place)
         value = place.read()
         node.places.append((place, self._node(value) if value is not MISSING else None))
         return value

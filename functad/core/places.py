@@ -26,6 +26,11 @@ class Cell:
         self.name = name
         self.reader = reader
 
+    @property
+    def key(self) -> Hashable:
+        """What is the same for all that read this variable."""
+        return id(self.cell)
+
     def read(self) -> Any:
         """What it holds now."""
         try:
@@ -47,6 +52,11 @@ class Global:
         self.name = name
         self.reader = reader
 
+    @property
+    def key(self) -> Hashable:
+        """What is the same for all that read this name."""
+        return id(self.names), self.name
+
     def read(self) -> Any:
         """What it holds now."""
         return self.names.get(self.name, MISSING)
@@ -63,6 +73,11 @@ class Code:
     def __init__(self, function: FunctionType) -> None:
         self.function = function
         self.name = self.reader = function.__qualname__
+
+    @property
+    def key(self) -> Hashable:
+        """What stands for this function's code."""
+        return id(self.function), "code"
 
     def read(self) -> Any:
         """What it is now."""
