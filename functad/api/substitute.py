@@ -42,7 +42,8 @@ class Substitution:
     ...     return rate * x
     >>> found = reach(f)
     >>> (key,) = [key for key, place in found.places.items() if place.name == "rate"]
-    >>> Substitution(found, {key: 5.0}).of(f)(1.0), f(1.0)
+    >>> (g,) = Substitution(found, {key: 5.0}).of(f)
+    >>> g(1.0), f(1.0)
     (5.0, 2.0)
     """
 
@@ -65,8 +66,8 @@ class Substitution:
             return False
         return all([_can_be_made(node.value, self._affected) for node in self._affected.values()])
 
-    def of(self, value: Any) -> Any:
-        """The function, or what holds functions, with the other values."""
+    def of(self, *roots: Any) -> list[Any]:
+        """Functions, or what holds functions, with the other values."""
         made = _Made(self._affected, self._spaces)
         for node in self._functions:
             made.begin(node.value, {place.name for place, _ in self._changes[id(node.value)] if isinstance(place, Cell)})
@@ -74,7 +75,7 @@ class Substitution:
             for place, new in self._changes[id(node.value)]:
                 made.put(node.value, place, new(made))
             made.complete(node.value)
-        return made.of(value)
+        return [made.of(r) for r in roots]
 
     def _changed(self, node: Node) -> Iterator[tuple[Place, New]]:
         """The places of a function that hold something else, and what: a value, a function made anew, a module with names of its own."""

@@ -18,7 +18,7 @@ def other(f, name, value):
     values = {key: value for key, place in found.places.items() if place.name == name}
     assert values
     substitution = Substitution(found, values)
-    return substitution.of(f) if substitution.possible() else None
+    return substitution.of(f)[0] if substitution.possible() else None
 
 
 def module_of(text, name="users_module", **names):
