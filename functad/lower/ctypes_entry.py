@@ -39,6 +39,8 @@ def make_ctypes_entry(
             if kwargs or len(args) != len(signature.args):
                 raise _Mismatch
             inputs = [array for spec, arg in zip(signature.args, args, strict=True) for array in _unpack(spec, arg)]
+            _require(all([check.holds() for check in signature.checks]))
+            inputs += [array for hidden in signature.hidden for array in _unpack(hidden.leaf, hidden.place.get())]
         except _Mismatch:
             inputs = None
         if inputs is None:  # outside of the handler, which would show in the slow path's tracebacks

@@ -18,6 +18,7 @@ from functad.lower.ctypes_entry import make_ctypes_entry
 from functad.lower.entry_helpers import HELPERS, HELPERS_TEXT
 from functad.lower.entry_layout import Layout
 from functad.lower.entry_text import ENTRY_SYMBOL, entry_text
+from functad.lower.entry_world import unwritten_records, world_objects
 from functad.lower.link import Library, link
 from functad.lower.signature import Container, Driver, Signature, Spec, Static
 from functad.lower.target import Target, emit_object
@@ -81,6 +82,7 @@ def _make_native_entry(signature: Signature, driver: Driver, slow_path: Function
     library = _entry_code(signature.structure, len(driver.constants), Target.host())
     method = _MethodDef(name.encode(), library.address(ENTRY_SYMBOL), _METH_FASTCALL_KEYWORDS, None)
     specs = (*signature.args, signature.result)
+    records, kept = unwritten_records(signature.checks)
     self_items = (
         slow_path,
         fail,
@@ -88,7 +90,9 @@ def _make_native_entry(signature: Signature, driver: Driver, slow_path: Function
         tuple(key for spec in specs for key in _keys(spec)),
         tuple(value for spec in specs for value in _statics(spec)),
         tuple(results.allocator(leaf.shape, leaf.dtype) for leaf in signature.outputs if leaf.kind == "array"),
-        (library, method, driver),
+        world_objects(signature),
+        records,
+        (library, method, driver, kept),
     )
     entry: Function = _new_function(ctypes.addressof(method), self_items, None)
     return entry
