@@ -1,16 +1,61 @@
-"""Debug and tuning flags: each an environment variable ``FUNCTAD_*`` and, in code, ``config.flag(value)`` as a context manager."""
+"""Debug and tuning flags: each an environment variable ``FUNCTAD_*`` and, in code, ``config.flag(value)`` as a context manager.
+
+All flags together are the ``Settings`` of a context: one object for each combination of values, so that compiled code can tell by a pointer
+whether it was made for the flags in force.
+"""
 
 from __future__ import annotations
 
+import ctypes
 import os
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Generic, TypeVar
 
-__all__ = ["Flag", "backend", "cpu", "debug", "dump", "entry", "threads", "vector_bits"]
+__all__ = ["Flag", "Settings", "backend", "cpu", "current", "debug", "dump", "entry", "first", "settings", "threads", "unset", "vector_bits"]
 
 T = TypeVar("T")
+
+
+class Settings:
+    """The values of all flags; equal ones are one object, which lives as long as the process."""
+
+    __slots__ = ("values",)
+
+    def __init__(self, values: Mapping[str, Hashable]) -> None:
+        self.values = dict(values)
+
+    def __repr__(self) -> str:
+        return f"Settings({', '.join([f'{k}={v!r}' for k, v in self.values.items()])})"
+
+    def having(self, name: str, value: Hashable) -> Settings:
+        """These settings with one flag changed."""
+        changed = {**self.values, name: value}
+        with _lock:
+            return _settings.setdefault(tuple(changed.items()), Settings(changed))
+
+
+_lock = threading.Lock()
+_settings: dict[tuple[tuple[str, Hashable], ...], Settings] = {}
+first = Settings({})
+"""What the environment says."""
+
+current: ContextVar[Settings] = ContextVar("functad_settings")
+"""The settings of this context, where a flag has been set in it; those of the environment elsewhere."""
+
+
+unset = ctypes.c_void_p(id(first))
+"""Holds the address of the environment's settings until a flag is set for the first time in any context, and 0 from then on.
+
+Machine code that finds there what it was made for need not ask the context.
+"""
+
+
+def settings() -> Settings:
+    """The settings in force in this context."""
+    return current.get(first)
 
 
 class Flag(Generic[T]):
@@ -26,21 +71,28 @@ class Flag(Generic[T]):
     def __init__(self, name: str, default: str, parse: Callable[[str], T], doc: str) -> None:
         self.name = name
         self.__doc__ = doc
-        self._first = parse(os.environ.get(name, default))
-        self._value: ContextVar[T] = ContextVar(name)
+        first.values[name] = parse(os.environ.get(name, default))  # type: ignore[assignment]
+        _settings.clear()
+        _settings[tuple(first.values.items())] = first
 
     @property
     def value(self) -> T:
         """The value in force in this context."""
-        return self._value.get(self._first)
+        return current.get(first).values[self.name]  # type: ignore[return-value]
 
     @contextmanager
     def __call__(self, value: T) -> Iterator[None]:
-        token = self._value.set(value)
+        before = self.value
+        self._set(value)
         try:
             yield
         finally:
-            self._value.reset(token)
+            self._set(before)  # this flag alone: another may have been set meanwhile, and stay so
+
+    def _set(self, value: T) -> None:
+        unset.value = None  # for good: a context in which a flag is set can outlive the with statement, in a task
+        given = frozenset(value) if isinstance(value, set | list) else value
+        current.set(settings().having(self.name, given))  # type: ignore[arg-type]
 
 
 def _bool(text: str) -> bool:
@@ -51,7 +103,7 @@ def _stages(text: str) -> frozenset[str]:
     return frozenset(part for part in text.replace(",", " ").split())
 
 
-debug = Flag("FUNCTAD_DEBUG", "0", _bool, "Run the IR checker after every pass and transform.")
+debug = Flag("FUNCTAD_DEBUG", "0", _bool, "Run the IR checker after every pass and transform; compare all arrays that a function can reach.")
 dump = Flag("FUNCTAD_DUMP", "", _stages, "Stages to print to stderr: ir, passes, kernel, llvm, asm (or all).")
 backend = Flag("FUNCTAD_BACKEND", "native", str, "What runs a jitted function: native, evaluator or kernel (slow; for debugging).")
 entry = Flag("FUNCTAD_ENTRY", "native", str, "How Python calls native code: native (emitted entry) or ctypes.")

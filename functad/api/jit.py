@@ -6,24 +6,28 @@ import functools
 import inspect
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, overload
 
 from functad import config
 from functad.api.arguments import fresh_all, leaves_of, name_of, normal_argnums
-from functad.api.closures import Held, held_arrays, unchanged
+from functad.api.guards import Guards
+from functad.api.hidden import HiddenOperand
+from functad.api.outside import Outside
+from functad.api.reach import Reach
 from functad.api.signatures import entry_signature
 from functad.api.stages import Lowered
 from functad.api.state import Watch
 from functad.api.substitute import Wrapper
 from functad.core.capture import Leaf, capture
 from functad.core.evaluator import run_program
-from functad.core.places import State
 from functad.core.trace import current_trace, escaped, type_name
 from functad.core.tracer import Tracer
 from functad.errors import StructureError
+from functad.identity import identity_key
 from functad.ir.dce import dce
 from functad.ir.program import Program
+from functad.lower.unchanged import Unchanged
 from functad.primitives.calls import jit_p, set_executor
 from functad.tree import TreeDef, unflatten
 
@@ -34,18 +38,22 @@ __all__ = ["Jitted", "Traced", "jit"]
 class Traced:
     """A Program traced from one kind of call, what it is valid for, and how to call it natively."""
 
-    program: Program
+    program: Program  # inputs: captures, then the arguments' leaves, then the hidden operands
     in_tree: TreeDef
     leaves: list[Leaf]  # types and kinds of the dynamic arguments; no values
     out_tree: TreeDef
     captures: list[Tracer]
-    arrays: tuple[Held, ...]  # closed-over arrays that can be written to
-    state: State | None = None  # what the function read beside its arguments; None: that cannot be told, so that this serves one call only
-    entry: Callable[..., Any] | None = None  # takes the arguments of a positional call as they are; None: take them apart in Python
+    hidden: tuple[HiddenOperand, ...]
+    guards: Guards
+    entries: dict[config.Settings, Callable[..., Any]] = field(default_factory=dict)  # take the arguments of a positional call as they are
 
     def valid(self) -> bool:
-        """Whether the closed-over arrays still hold what they held."""
-        return unchanged(self.arrays) and (self.state is None or self.state.unchanged())
+        """Whether the world is as the Program takes it to be."""
+        return self.guards.holds() and all([h.fits() for h in self.hidden])
+
+
+MOST_VERSIONS = 8
+"""Programs for one kind of call that are kept: for worlds that come back."""
 
 
 class Jitted(Wrapper):
@@ -80,12 +88,15 @@ class Jitted(Wrapper):
 
     def _dispatch(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         traced, leaves = self.trace(args, kwargs)
-        values = [*traced.captures, *[leaf.value for leaf in leaves]]
-        if current_trace() is None and config.backend.value == "native":
+        values = [*traced.captures, *[leaf.value for leaf in leaves], *[h.value() for h in traced.hidden]]
+        around = current_trace()
+        if around is None and config.backend.value == "native":
             for v in values:
                 if type(v) is Tracer:
                     raise escaped(v)
             return traced.out_tree.unflatten(self.native(traced, args, kwargs, leaves)(*values))
+        if around is not None and around.outside is not None:
+            around.outside.inherit(traced.guards)
         outs = jit_p.bind(*values, program=traced.program, name=name_of(self._f))
         return traced.out_tree.unflatten(fresh_all(outs, values))
 
@@ -93,27 +104,20 @@ class Jitted(Wrapper):
         """The native call of the leaves; as a side effect, calls like this one go straight to native code from now on."""
         from functad.lower.compile import compiled_of, entry_for
         from functad.lower.execute import native_call
+        from functad.lower.places import InForce
 
         compiled = compiled_of(traced.program)
-        if traced.entry is None and traced.state is not None and not kwargs:
+        settings = config.settings()
+        entry = traced.entries.get(settings)
+        checks = traced.guards.checks
+        if entry is None and checks is not None and not kwargs:
             dynamic, static = self.split_static(args, kwargs)
-            fixed = {i: value.value for i, value in static[0]}
-            signature = entry_signature(dynamic[0], fixed, leaves, traced.out_tree, traced.program.out_types)
+            signature = entry_signature(dynamic[0], dict(static[0]), leaves, traced, (InForce(settings), *checks))
             if signature is not None:
-                traced.entry = self._guarded(traced.arrays, entry_for(compiled, signature, self._slow, name_of(self._f), traced.state))
-        if traced.entry is not None:
-            type(self).__call__ = staticmethod(traced.entry)  # type: ignore[method-assign]
+                entry = traced.entries[settings] = entry_for(compiled, signature, self._slow, name_of(self._f))
+        if entry is not None:
+            type(self).__call__ = staticmethod(entry)  # type: ignore[method-assign]
         return native_call(traced.program)
-
-    def _guarded(self, arrays: tuple[Held, ...], entry: Callable[..., Any]) -> Callable[..., Any]:
-        """The entry behind a look at the closed-over arrays, where there are any."""
-        if not arrays:
-            return entry
-
-        def call(*args: Any, **kwargs: Any) -> Any:
-            return entry(*args, **kwargs) if unchanged(arrays) else self._dispatch(args, kwargs)
-
-        return call
 
     def _slow(self, *args: Any, **kwargs: Any) -> Any:
         """What the entry calls with arguments that are not those it was made for."""
@@ -130,27 +134,20 @@ class Jitted(Wrapper):
         """The Program for these arguments, traced now if there is none yet, and the leaves of the dynamic arguments."""
         dynamic, static = self.split_static(args, kwargs)
         leaves, structure = leaves_of(dynamic, f"arguments of {name_of(self._f)}: ")
-        key = (structure, static, *[(leaf.type, leaf.kind) for leaf in leaves])
         try:
-            candidates = self._traced.setdefault(key, [])
+            key = (structure, *self.key_of(static), *[(leaf.type, leaf.kind) for leaf in leaves])
+            versions = self._traced.setdefault(key, [])
         except TypeError:
             raise self.unhashable(static) from None
-        for traced in candidates:
-            if traced.valid():
-                return traced, leaves
-        with self._lock:
-            for traced in candidates:
-                if traced.valid():
-                    return traced, leaves
-            watch = Watch(self._f, *[value.value for _, value in (*static[0], *static[1])])
-            traced = self.trace_now(structure, static, leaves)
-            traced.state = watch.state()
-            if traced.state is None or traced.captures:  # what closes over tracers of an enclosing function serves this call only
-                return traced, leaves
-            for state in [v.state for versions in self._traced.values() for v in versions if watch.writes]:
-                assert state is not None
-                state.rewritten(watch.writes)
-            candidates.append(traced)
+        traced = valid_one(versions)
+        if traced is None:
+            with self._lock:
+                traced = valid_one(versions)
+                if traced is None:
+                    traced = self.trace_now(structure, static, leaves)
+                    if not traced.captures and traced.valid():  # what closes over tracers of an enclosing function serves this call only
+                        versions.insert(0, traced)
+                        del versions[MOST_VERSIONS:]
         return traced, leaves
 
     def trace_now(self, structure: TreeDef, static: Any, leaves: Sequence[Leaf]) -> Traced:
@@ -160,12 +157,25 @@ class Jitted(Wrapper):
             args, kwargs = self.join_static(unflatten(structure, xs), static)
             return self._f(*args, **kwargs)
 
-        captured = capture(call, leaves, "jit", concrete=False)
-        program = dce(captured.program)
+        watch = Watch(Reach(self._f, *[value for _, value in (*static[0], *static[1])]))
+        outside = Outside(watch.reach.arrays)
+        captured = capture(call, leaves, "jit", concrete=False, outside=outside)
+        captured.trace.env.clear()  # what the function made is its own, not ours
+        outside.guards.add(watch.guard())
+        self._rewrite(watch)
+        program, hidden, guards = outside.settle(dce(captured.program))
         name = name_of(self._f)
         program.name = "" if name == "<lambda>" else name
         kept = [Leaf(None, leaf.type, leaf.kind) for leaf in leaves]
-        return Traced(program, structure, kept, captured.out_tree, captured.captures, held_arrays(captured.trace.arrays))
+        return Traced(program, structure, kept, captured.out_tree, captured.captures, hidden, guards)
+
+    def _rewrite(self, watch: Watch) -> None:
+        """What the function has written to while it was traced counts as it left it, for all versions."""
+        if watch.writes:
+            for traced in [t for versions in self._traced.values() for t in versions]:
+                for guard in traced.guards.guards:
+                    if isinstance(guard, Unchanged):
+                        guard.rewrite(watch.writes)
 
     # -- static arguments ---------------------------------------------------------------------------------------------------------
 
@@ -179,43 +189,43 @@ class Jitted(Wrapper):
                 positions.update(normal_argnums(p, len(args), "jit"))
         names = {k for k in kwargs if k in self._static_argnames}
         dynamic = tuple([a for i, a in enumerate(args) if i not in positions]), {k: v for k, v in kwargs.items() if k not in names}
-        static = tuple([(i, Static(args[i])) for i in sorted(positions)]), tuple([(k, Static(kwargs[k])) for k in sorted(names)])
+        static = tuple([(i, args[i]) for i in sorted(positions)]), tuple([(k, kwargs[k]) for k in sorted(names)])
         return dynamic, static
 
     def join_static(self, dynamic: Any, static: Any) -> tuple[list[Any], dict[str, Any]]:
         """The arguments of the Python function."""
         args, kwargs = list(dynamic[0]), dict(dynamic[1])
         for i, value in static[0]:
-            args.insert(i, value.value)
-        kwargs.update((k, value.value) for k, value in static[1])
+            args.insert(i, value)
+        kwargs.update(static[1])
         return args, kwargs
+
+    def key_of(self, static: Any) -> tuple[Any, ...]:
+        """What decides, besides the dynamic arguments, which Program serves a call: static values, and flags that act while it is made."""
+        flags = config.debug.value, config.dump.value
+        return (flags, *[(where, identity_key(value)) for where, value in (*static[0], *static[1])])
 
     def unhashable(self, static: Any) -> Exception:
         """The error that names the static argument that cannot be hashed."""
         for where, value in (*static[0], *static[1]):
             try:
-                hash(value)
+                identity_key(value)
             except TypeError:
                 return StructureError(
-                    f"static argument {where!r} of {name_of(self._f)} is a {type_name(value.value)}, which cannot be hashed; "
+                    f"static argument {where!r} of {name_of(self._f)} is a {type_name(value)}, which cannot be hashed; "
                     "static arguments select the compiled code and must be hashable: pass a tuple, or leave it out of static_argnums"
                 )
         return StructureError(f"the arguments of {name_of(self._f)} have a structure that cannot be hashed")
 
 
-class Static:
-    """A static argument: equal to another if type and value are (1, 1.0 and True are different programs)."""
-
-    __slots__ = ("value",)
-
-    def __init__(self, value: Any) -> None:
-        self.value = value
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Static) and type(self.value) is type(other.value) and bool(self.value == other.value)
-
-    def __hash__(self) -> int:
-        return hash((type(self.value), self.value))
+def valid_one(versions: list[Traced]) -> Traced | None:
+    """The version that fits the world, moved to the front: those used longest ago are dropped first."""
+    for traced in versions:
+        if traced.valid():
+            if versions[0] is not traced:
+                versions[:] = [traced, *[v for v in versions if v is not traced]]
+            return traced
+    return None
 
 
 @overload

@@ -1,4 +1,4 @@
-"""What a function reaches by name: the functions that may run when it is called, and the places that they read.
+"""What a function reaches by name: the functions that may run when it is called, the places that they read, arrays.
 
 A function leads to what its closure cells and the globals that it names hold: functions, partial functions, methods, classes and their
 instances, tuples, lists and dicts of those, modules by their attributes. functad's own functions (``grad(f)``) lead to what they close over.
@@ -11,30 +11,46 @@ import functools
 import re
 import sys
 import sysconfig
-from collections.abc import Callable, Hashable, Iterable, Iterator
-from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
-from typing import Any
+from collections.abc import Callable, Hashable, Iterator
+from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from functad.api.reads import Path, reads_of
 from functad.core.location import is_internal
-from functad.core.places import MISSING, Cell, Code, Global, Place
 from functad.core.tracer import Tracer
+from functad.lower.places import ABSENT, CellContent, DictItem, FunctionCode, Place
 
-__all__ = ["Node", "Reach", "reach"]
+__all__ = ["Node", "Reach", "Source"]
 
-FEW = 100
-"""A container of more items is not searched for functions."""
+FEW = 1000
+"""Containers and objects of more items are not searched."""
+
+MOST = 20_000
+"""So many objects are looked at."""
 
 _END = frozenset({
-    *(int, float, complex, bool, str, bytes, type(None), range, slice, CodeType),
-    *(BuiltinFunctionType, ModuleType, np.ndarray, np.dtype, np.ufunc, Tracer),
+    *(int, float, complex, bool, str, bytes, type(None), type(ABSENT), range, slice, CodeType),
+    *(BuiltinFunctionType, ModuleType, np.dtype, np.ufunc, Tracer),
 })  # fmt: skip
 """Types of what leads nowhere."""
 
 _STANDARD_LIBRARY = tuple({sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")})
 _INSTALLED = re.compile(r".*[/\\](?:site|dist)-packages[/\\][^/\\]+")
+
+
+class Source(NamedTuple):
+    """A place, and for messages what it is called and a function that reads it."""
+
+    place: Place
+    name: str
+    reader: str
+
+    def __str__(self) -> str:
+        if isinstance(self.place, DictItem):
+            return f"the global {self.place.mapping.get('__name__', '?')}.{self.name}"
+        return f"the code of {self.name}" if isinstance(self.place, FunctionCode) else f"the closed-over variable {self.name!r}"
 
 
 class Node:
@@ -49,17 +65,27 @@ class Node:
 
 
 class Reach:
-    """All that some functions reach."""
+    """All that some functions (or what holds functions) reach.
 
-    def __init__(self, roots: Iterable[Any]) -> None:
+    Examples
+    --------
+    >>> rate, weights = 2.0, [np.ones(3)]
+    >>> found = Reach(lambda x: rate * x @ weights[0])
+    >>> [source.name for source in found.sources.values()], [a.shape for a in found.arrays]
+    (['rate', 'weights', '<lambda>', 'np'], [(3,)])
+    """
+
+    def __init__(self, *roots: Any) -> None:
         self.nodes: dict[int, Node] = {}
-        self.places: dict[Hashable, Place] = {}
-        self.written: set[Hashable] = set()  # keys of places that the functions themselves write to
+        self.arrays: list[np.ndarray] = []  # each once
+        self.sources: dict[Hashable, Source] = {}  # by the identity of the place
+        self.written: set[Hashable] = set()  # identities of places that the functions themselves write to
         self._todo: list[Node] = []
         self._home: str | None = None  # the installed package that the first function is of
         self.roots = [self._node(r) for r in roots]
         for node in self._todo:  # grows
-            self._visit(node)
+            if len(self._todo) < MOST:
+                self._visit(node)
 
     def _node(self, value: Any) -> Node | None:
         if type(value) in _END or isinstance(value, np.generic):
@@ -74,6 +100,9 @@ class Reach:
         value = node.value
         if type(value) is FunctionType:
             self._function(node, value)
+            return
+        if isinstance(value, np.ndarray):
+            self.arrays.append(value)
             return
         for part in _parts(value, self._foreign):
             found = self._node(part)
@@ -91,14 +120,14 @@ class Reach:
             self._home = _package(code.co_filename) or "none"
         own = not self._foreign(code.co_filename)
         for name, cell in zip(code.co_freevars, f.__closure__ or (), strict=True):
-            self._place(node, Cell(cell, name, f.__qualname__), own)
+            self._place(node, Source(CellContent(cell), name, f.__qualname__), own)
         for default in (*(f.__defaults__ or ()), *(f.__kwdefaults__ or {}).values()):
             found = self._node(default)
             if found is not None:
                 node.parts.append(found)
         if own:
-            code_of = Code(f)
-            self.places[code_of.key] = code_of
+            code_of = FunctionCode(f)
+            self.sources[code_of.identity] = Source(code_of, f.__qualname__, f.__qualname__)
             self._names(node, f)
 
     def _names(self, node: Node, f: FunctionType) -> None:
@@ -109,7 +138,7 @@ class Reach:
             value = self._global(node, f.__globals__, path[0], f)
             self._attributes(node, value, path, f)
         for path in reads.attributes:
-            self._attributes(node, _content(cells[path[0]]), path, f)
+            self._attributes(node, CellContent(cells[path[0]]).get(), path, f)
         for name in reads.written:
             self.written.add(id(cells[name]) if name in cells else (id(f.__globals__), name))
 
@@ -121,20 +150,16 @@ class Reach:
             value = self._global(node, vars(value), name, f)
 
     def _global(self, node: Node, names: dict[str, Any], name: str, f: FunctionType) -> Any:
-        return self._place(node, Global(names, name, f.__qualname__), True)
+        return self._place(node, Source(DictItem(names, name), name, f.__qualname__), True)
 
-    def _place(self, node: Node, place: Place, own: bool) -> Any:
+    def _place(self, node: Node, source: Source, own: bool) -> Any:
         """Note that a function reads a place, and follow what that holds."""
+        place = source.place
         if own:
-            place = self.places.setdefault(place.key, place)
-        value = place.read()
-        node.places.append((place, self._node(value) if value is not MISSING else None))
+            place = self.sources.setdefault(place.identity, source).place
+        value = place.get()
+        node.places.append((place, self._node(value)))
         return value
-
-
-def reach(*roots: Any) -> Reach:
-    """All that some functions, or containers of them, reach."""
-    return Reach(roots)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -146,13 +171,6 @@ def _package(filename: str) -> str | None:
     if found:
         return found.group()
     return "" if filename.startswith(_STANDARD_LIBRARY) else None
-
-
-def _content(cell: CellType) -> Any:
-    try:
-        return cell.cell_contents
-    except ValueError:
-        return MISSING
 
 
 def _parts(value: Any, foreign: Callable[[str], bool]) -> Iterator[Any]:
@@ -174,8 +192,9 @@ def _parts(value: Any, foreign: Callable[[str], bool]) -> Iterator[Any]:
                 yield from list(vars(base).values())
     else:
         yield cls
-        containers = (tuple,) if foreign(_file_of(sys.modules.get(cls.__module__))) else (tuple, list, dict)
-        yield from [v for v in list(getattr(value, "__dict__", {}).values())[:FEW] if callable(v) or type(v) in containers]
+        own = not foreign(_file_of(sys.modules.get(cls.__module__)))
+        held = (tuple, list, dict, np.ndarray) if own else (tuple, np.ndarray)
+        yield from [v for v in list(getattr(value, "__dict__", {}).values())[:FEW] if callable(v) or isinstance(v, held)]
 
 
 def _file_of(module: ModuleType | None) -> str:

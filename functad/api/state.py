@@ -5,34 +5,45 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Any
 
-from functad.api.reach import Reach, reach
-from functad.core.places import State, same
+from functad.api.guards import Guard
+from functad.api.reach import Reach
+from functad.identity import same
+from functad.lower.places import Place
+from functad.lower.unchanged import Unchanged
 
-__all__ = ["Watch"]
+__all__ = ["Never", "Watch"]
+
+
+class Never:
+    """The guard of a Program that serves one call only."""
+
+    def holds(self) -> bool:
+        return False
 
 
 class Watch:
     """A look at all that a function reaches, before it is traced.
 
-    After that, ``state()`` is what it read. ``writes`` is what the function itself has changed meanwhile, from what to what: that counts as the
-    function leaves it, since a counter must not trace again for ever.
+    After that, ``guard`` is for what it read. ``writes`` is what the function itself has changed meanwhile, from what to what: that counts as
+    the function leaves it, since a counter must not trace again for ever.
     """
 
-    def __init__(self, *roots: Any) -> None:
-        self.reach: Reach = reach(*roots)
-        self.before = [place.read() for place in self.reach.places.values()]
+    def __init__(self, reach: Reach) -> None:
+        self.reach = reach
+        self.before = {identity: source.place.get() for identity, source in reach.sources.items()}
         self.writes: dict[Hashable, tuple[Any, Any]] = {}
 
-    def state(self) -> State | None:
-        """What the function read; None where someone else has changed it meanwhile, so that this cannot be told."""
-        held = []
-        for (key, place), before in zip(self.reach.places.items(), self.before, strict=True):
-            now = before
-            if key in self.reach.written:
-                now = place.read()
-                if now is not before:
-                    self.writes[key] = before, now
-            elif not same(before, place.read()):
-                return None
-            held.append(now)
-        return State(self.reach.places, held)
+    def guard(self) -> Guard:
+        """What must be as it was; a guard that never holds where someone else has changed something meanwhile, so that it cannot be told."""
+        held: dict[Place, Any] = {}
+        for identity, source in self.reach.sources.items():
+            before, now = self.before[identity], source.place.get()
+            held[source.place] = before
+            if now is before:
+                continue
+            if identity in self.reach.written:
+                self.writes[identity] = before, now
+                held[source.place] = now
+            elif not same(before, now):
+                return Never()
+        return Unchanged(held)

@@ -7,13 +7,12 @@ that reads the place is made anew, with cells of its own and a copy of its modul
 from __future__ import annotations
 
 import functools
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from functad.api.reach import Node, Reach
-from functad.core.places import Cell, Global, Place
+from functad.lower.places import CellContent, DictItem, Place
 
 __all__ = ["Substitution", "Wrapper"]
 
@@ -21,28 +20,27 @@ __all__ = ["Substitution", "Wrapper"]
 New = Callable[["_Made"], Any]
 
 
-class Wrapper(ABC):
+class Wrapper:
     """What wraps a function, and can be made anew around another."""
 
     _f: Callable[..., Any]
 
-    @abstractmethod
     def wrapping(self, f: Callable[..., Any]) -> Any:
         """The same around another function."""
+        raise NotImplementedError
 
 
 class Substitution:
-    """Other values for some places, by their keys.
+    """Other values for some places, by their identities.
 
     Examples
     --------
-    >>> from functad.api.reach import reach
     >>> rate = 2.0
     >>> def f(x):
     ...     return rate * x
-    >>> found = reach(f)
-    >>> (key,) = [key for key, place in found.places.items() if place.name == "rate"]
-    >>> (g,) = Substitution(found, {key: 5.0}).of(f)
+    >>> found = Reach(f)
+    >>> (identity,) = [identity for identity, source in found.sources.items() if source.name == "rate"]
+    >>> (g,) = Substitution(found, {identity: 5.0}).of(f)
     >>> g(1.0), f(1.0)
     (5.0, 2.0)
     """
@@ -53,14 +51,14 @@ class Substitution:
         self._affected = affected(reach, values)
         self._functions = [node for node in self._affected.values() if type(node.value) is FunctionType]
         self._changes = {id(node.value): list(self._changed(node)) for node in self._functions}
-        self._spaces = {id(p.names): p.names for changes in self._changes.values() for p, _ in changes if isinstance(p, Global)}
+        self._spaces = {id(p.mapping): p.mapping for changes in self._changes.values() for p, _ in changes if isinstance(p, DictItem)}
 
     def possible(self) -> bool:
         """Whether all that reads the places can be made anew: classes, their instances and foreign objects cannot.
 
         Nor can a function whose writes would go astray: to a cell that is replaced, or to a module whose names are copied.
         """
-        if any(place.key in self._written for changes in self._changes.values() for place, _ in changes):
+        if any(place.identity in self._written for changes in self._changes.values() for place, _ in changes):
             return False
         if any(isinstance(key, tuple) and key[0] in self._spaces for key in self._written):
             return False
@@ -70,7 +68,7 @@ class Substitution:
         """Functions, or what holds functions, with the other values."""
         made = _Made(self._affected, self._spaces)
         for node in self._functions:
-            made.begin(node.value, {place.name for place, _ in self._changes[id(node.value)] if isinstance(place, Cell)})
+            made.begin(node.value, {id(place.cell) for place, _ in self._changes[id(node.value)] if isinstance(place, CellContent)})
         for node in self._functions:
             for place, new in self._changes[id(node.value)]:
                 made.put(node.value, place, new(made))
@@ -81,22 +79,22 @@ class Substitution:
         """The places of a function that hold something else, and what: a value, a function made anew, a module with names of its own."""
         copied: list[int] = []
         for place, child in node.places:
-            if place.key in self._values:
-                yield place, lambda made, key=place.key: self._values[key]  # type: ignore[misc]
+            if place.identity in self._values:
+                yield place, lambda made, identity=place.identity: self._values[identity]  # type: ignore[misc]
             elif child is not None and id(child.value) in self._affected:
                 yield place, lambda made, value=child.value: made.of(value)  # type: ignore[misc]
             else:
                 continue
-            if isinstance(place, Global):
-                copied.append(id(place.names))
+            if isinstance(place, DictItem):
+                copied.append(id(place.mapping))
         for number in copied:  # grows: a module that is an attribute of another makes that one another, too
             if number != id(node.value.__globals__):
                 for place, _ in node.places:
-                    found = place.read()
+                    found = place.get()
                     if type(found) is ModuleType and id(vars(found)) == number:
                         yield place, lambda made, number=number: made.modules[number]  # type: ignore[misc]
-                        if isinstance(place, Global) and id(place.names) not in copied:
-                            copied.append(id(place.names))
+                        if isinstance(place, DictItem) and id(place.mapping) not in copied:
+                            copied.append(id(place.mapping))
 
 
 def affected(reach: Reach, keys: Mapping[Hashable, Any]) -> dict[int, Node]:
@@ -104,7 +102,7 @@ def affected(reach: Reach, keys: Mapping[Hashable, Any]) -> dict[int, Node]:
     above: dict[int, list[Node]] = {}
     waiting = []
     for node in reach.nodes.values():
-        if any(place.key in keys for place, _ in node.places):
+        if any(place.identity in keys for place, _ in node.places):
             waiting.append(node)
         for child in (*[child for _, child in node.places if child is not None], *node.parts):
             above.setdefault(id(child.value), []).append(node)
@@ -133,19 +131,19 @@ class _Made:
         self._affected = affected
         self._made: dict[int, Any] = {}
 
-    def begin(self, f: FunctionType, changed: set[str]) -> None:
+    def begin(self, f: FunctionType, changed: set[int]) -> None:
         """Make a function anew, with new cells, still empty, for what changes."""
-        cells = [CellType() if name in changed else cell for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True)]
+        cells = [CellType() if id(cell) in changed else cell for cell in f.__closure__ or ()]
         module = self.modules.get(id(f.__globals__))
         self._made[id(f)] = FunctionType(f.__code__, vars(module) if module else f.__globals__, f.__name__, f.__defaults__, tuple(cells))
 
     def put(self, f: FunctionType, place: Place, value: Any) -> None:
         """What a place holds now for a function."""
-        if isinstance(place, Global):
-            vars(self.modules[id(place.names)])[place.name] = value
-        else:
-            cells = self._made[id(f)].__closure__
-            cells[f.__code__.co_freevars.index(place.name)].cell_contents = value
+        if isinstance(place, DictItem):
+            vars(self.modules[id(place.mapping)])[place.key] = value
+        for old, new in zip(f.__closure__ or (), self._made[id(f)].__closure__ or (), strict=True):
+            if isinstance(place, CellContent) and old is place.cell:
+                new.cell_contents = value
 
     def complete(self, f: FunctionType) -> None:
         """Give a function made anew what a new function lacks."""

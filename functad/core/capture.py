@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from functad.core.seq import Seq
-from functad.core.trace import ABSENT, Trace, type_name, using
+from functad.core.trace import ABSENT, Outside, Trace, current_trace, type_name, using
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.errors import DtypeError, StructureError
 from functad.ir.program import Program, Var
 from functad.ir.types import ArrayType, array_type
 from functad.tree import TreeDef, flatten_with_paths
 
-__all__ = ["Captured", "Leaf", "WithAux", "as_leaf", "capture"]
+__all__ = ["Captured", "Leaf", "WithAux", "as_leaf", "capture", "from_outside"]
 
 _PYTHON_NUMBERS: dict[type, type] = {float: np.float64, int: np.int64, bool: np.bool_, complex: np.complex128}
 
@@ -42,6 +42,9 @@ def as_leaf(x: Any, where: Callable[[], str]) -> Leaf:
     if cls is np.ndarray:
         if x.dtype.kind not in "fciub":
             raise DtypeError(f"{where()} has dtype {x.dtype}; expected numbers or booleans")
+        x = from_outside(x)
+        if type(x) is Tracer:
+            return Leaf(x, x.variable.type, ARRAY)
         if not x.dtype.isnative:
             x = x.astype(x.dtype.newbyteorder("="))
         return Leaf(x, array_type(x.shape, x.dtype), ARRAY)
@@ -58,6 +61,12 @@ def as_leaf(x: Any, where: Callable[[], str]) -> Leaf:
     if isinstance(x, np.ndarray):
         return as_leaf(np.asarray(x), where)
     raise StructureError(f"{where()} is a {type_name(x)}; expected an array, a number, or a container of them")
+
+
+def from_outside(x: np.ndarray) -> Any:
+    """A plain array as the current trace takes it: a tracer where the Program is to read it anew at each call."""
+    trace = current_trace()
+    return x if trace is None or trace.outside is None else trace.outside.operand(x)
 
 
 @dataclass
@@ -82,13 +91,21 @@ class Captured:
 
 
 def capture(
-    f: Callable[[Sequence[Any]], Any], leaves: Sequence[Leaf], kind: str, concrete: bool, valued: Sequence[bool] | None = None
+    f: Callable[[Sequence[Any]], Any],
+    leaves: Sequence[Leaf],
+    kind: str,
+    concrete: bool,
+    valued: Sequence[bool] | None = None,
+    outside: Outside | None = None,
 ) -> Captured:
     """Run ``f`` on tracers of ``leaves``.
 
-    ``concrete`` says whether values are computed on demand; ``valued`` which leaves have a value of their own (not under a mapped axis).
+    ``concrete`` says whether values are computed on demand; ``valued`` which leaves have a value of their own (not under a mapped axis);
+    ``outside`` is for a Program that serves later calls.
     """
-    trace = Trace(kind, concrete)
+    trace = Trace(kind, concrete, outside=outside)
+    if outside is not None:
+        outside.trace = trace
     tracers = []
     for i, leaf in enumerate(leaves):
         has_value = concrete and (valued is None or valued[i])

@@ -15,7 +15,6 @@ from typing import Any, NoReturn
 import numpy as np
 
 from functad import config, errors
-from functad.core.places import State
 from functad.core.seq import Seq
 from functad.errors import DtypeError, InternalError, ShapeError
 from functad.ir.key import structural_key
@@ -176,11 +175,9 @@ def compiled_of(program: Program) -> Compiled:
     return found  # type: ignore[no-any-return]
 
 
-def entry_for(
-    compiled: Compiled, signature: Signature, slow_path: Callable[..., Any], name: str | None = None, state: State | None = None
-) -> Callable[..., Any]:
-    """What Python calls: compiled code for arguments that fit the signature while the state is what it was, ``slow_path`` for all others."""
-    return make_entry(signature, compiled.driver, slow_path, compiled.raise_error, name=name or compiled.name, state=state)
+def entry_for(compiled: Compiled, signature: Signature, slow_path: Callable[..., Any], name: str | None = None) -> Callable[..., Any]:
+    """What Python calls: compiled code for arguments that fit the signature, ``slow_path`` for all others."""
+    return make_entry(signature, compiled.driver, slow_path, compiled.raise_error, name=name or compiled.name)
 
 
 # -- running without an entry --------------------------------------------------------------------------------------------------

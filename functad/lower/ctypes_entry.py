@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 
-from functad.core.places import State
 from functad.lower import results
 from functad.lower.signature import Container, Driver, Leaf, Signature, Spec, Static
 
@@ -26,7 +25,7 @@ class _Mismatch(Exception):
 
 
 def make_ctypes_entry(
-    signature: Signature, driver: Driver, slow_path: Function, raise_error: Callable[[int], None], release_gil: bool, state: State | None
+    signature: Signature, driver: Driver, slow_path: Function, raise_error: Callable[[int], None], release_gil: bool
 ) -> Function:
     """See ``functad.lower.entry.make_entry``."""
     prototype = ctypes.CFUNCTYPE if release_gil else ctypes.PYFUNCTYPE
@@ -37,9 +36,11 @@ def make_ctypes_entry(
 
     def entry(*args: Any, **kwargs: Any) -> Any:
         try:
-            if kwargs or len(args) != len(signature.args) or not (state is None or state.unchanged()):
+            if kwargs or len(args) != len(signature.args):
                 raise _Mismatch
             inputs = [array for spec, arg in zip(signature.args, args, strict=True) for array in _unpack(spec, arg)]
+            _require(all([check.holds() for check in signature.checks]))
+            inputs += [array for hidden in signature.hidden for array in _unpack(hidden.leaf, hidden.place.get())]
         except _Mismatch:
             inputs = None
         if inputs is None:  # outside of the handler, which would show in the slow path's tracebacks

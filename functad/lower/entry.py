@@ -12,14 +12,13 @@ from typing import Any
 import numpy as np
 
 from functad import config
-from functad.core.places import State
 from functad.errors import InternalError
 from functad.lower import abi, results
 from functad.lower.ctypes_entry import make_ctypes_entry
 from functad.lower.entry_helpers import HELPERS, HELPERS_TEXT
 from functad.lower.entry_layout import Layout
 from functad.lower.entry_text import ENTRY_SYMBOL, entry_text
-from functad.lower.guard import Guard
+from functad.lower.entry_world import unwritten_records, world_objects
 from functad.lower.link import Library, link
 from functad.lower.signature import Container, Driver, Signature, Spec, Static
 from functad.lower.target import Target, emit_object
@@ -38,19 +37,12 @@ _METH_FASTCALL_KEYWORDS = 0x80 | 0x02
 
 
 def make_entry(
-    signature: Signature,
-    driver: Driver,
-    slow_path: Function,
-    raise_error: Callable[[int], None],
-    *,
-    name: str = "entry",
-    state: State | None = None,
+    signature: Signature, driver: Driver, slow_path: Function, raise_error: Callable[[int], None], *, name: str = "entry"
 ) -> Function:
     """A function that runs ``driver`` on arguments that fit ``signature``, and hands all others, as they are, to ``slow_path``.
 
-    So it does with all calls while ``state`` has changed. ``raise_error`` gets the driver's error code and has to raise. Everything given here
-    lives as long as the entry. The entry is emitted code unless the flag ``entry`` says ``ctypes`` or this interpreter's memory layout is
-    unknown; both behave alike.
+    ``raise_error`` gets the driver's error code and has to raise. Everything given here lives as long as the entry. The entry is emitted
+    code unless the flag ``entry`` says ``ctypes`` or this interpreter's memory layout is unknown; both behave alike.
 
     Examples
     --------
@@ -75,8 +67,8 @@ def make_entry(
     fail = functools.partial(_fail, raise_error)
     pointers = len(signature.inputs) + len(driver.constants) + len(signature.outputs)
     if config.entry.value == "ctypes" or not abi.verified() or pointers > MOST_POINTERS:
-        return make_ctypes_entry(signature, driver, slow_path, fail, releases_gil(signature, driver), state)
-    return _make_native_entry(signature, driver, slow_path, fail, name, state)
+        return make_ctypes_entry(signature, driver, slow_path, fail, releases_gil(signature, driver))
+    return _make_native_entry(signature, driver, slow_path, fail, name)
 
 
 def releases_gil(signature: Signature, driver: Driver) -> bool:
@@ -86,21 +78,21 @@ def releases_gil(signature: Signature, driver: Driver) -> bool:
     return sum(math.prod(leaf.shape) for leaf in (*signature.inputs, *signature.outputs)) >= RELEASE_ELEMENTS
 
 
-def _make_native_entry(
-    signature: Signature, driver: Driver, slow_path: Function, fail: Function, name: str, state: State | None
-) -> Function:
-    guard = Guard(state) if state is not None and state.places else None
+def _make_native_entry(signature: Signature, driver: Driver, slow_path: Function, fail: Function, name: str) -> Function:
     library = _entry_code(signature.structure, len(driver.constants), Target.host())
     method = _MethodDef(name.encode(), library.address(ENTRY_SYMBOL), _METH_FASTCALL_KEYWORDS, None)
     specs = (*signature.args, signature.result)
+    records, kept = unwritten_records(signature.checks)
     self_items = (
         slow_path,
         fail,
-        _block(signature, driver, guard),
+        _block(signature, driver),
         tuple(key for spec in specs for key in _keys(spec)),
         tuple(value for spec in specs for value in _statics(spec)),
         tuple(results.allocator(leaf.shape, leaf.dtype) for leaf in signature.outputs if leaf.kind == "array"),
-        (library, method, driver, guard),
+        world_objects(signature),
+        records,
+        (library, method, driver, kept, signature.checks),
     )
     entry: Function = _new_function(ctypes.addressof(method), self_items, None)
     return entry
@@ -123,10 +115,10 @@ def _helpers() -> Library:
     return link(emit_object(HELPERS_TEXT, Target.host()), abi.symbols(), HELPERS)
 
 
-def _block(signature: Signature, driver: Driver, guard: Guard | None) -> bytes:
+def _block(signature: Signature, driver: Driver) -> bytes:
     """The words that ``Layout`` describes."""
     layout = Layout(signature, len(driver.constants))
-    words = [driver.address, int(releases_gil(signature, driver)), guard.address if guard else 0]
+    words = [driver.address, int(releases_gil(signature, driver))]
     for leaf in (*signature.inputs, *signature.outputs):
         if leaf.kind == "array":
             words += leaf.shape

@@ -23,8 +23,9 @@ from collections.abc import Iterator
 from functad.lower import abi
 from functad.lower.entry_helpers import DECLARATIONS
 from functad.lower.entry_layout import Layout, SelfItem
-from functad.lower.entry_pieces import Pieces, Place, self_item
-from functad.lower.signature import Container, Leaf, Signature, Spec, Static
+from functad.lower.entry_pieces import Part, self_item
+from functad.lower.entry_world import World, held_places, is_held
+from functad.lower.signature import Container, Hidden, Leaf, Signature, Spec, Static
 
 __all__ = ["ENTRY_SYMBOL", "entry_text"]
 
@@ -33,6 +34,7 @@ ENTRY_SYMBOL = "functad_entry"
 _FUNCTIONS = (
     "declare ptr @PyComplex_FromDoubles(double, double)",
     "declare ptr @PyDict_New()",
+    "declare ptr @PyDict_GetItemWithError(ptr, ptr)",
     "declare i32 @PyDict_SetItem(ptr, ptr, ptr)",
     "declare i64 @PyDict_Size(ptr)",
     "declare void @PyErr_Clear()",
@@ -56,7 +58,7 @@ def entry_text(signature: Signature, constants: int) -> str:
     return _Entry(signature, constants).text()
 
 
-class _Entry(Pieces):
+class _Entry(World):
     """Writes the function from top to bottom."""
 
     def __init__(self, signature: Signature, constants: int) -> None:
@@ -71,13 +73,17 @@ class _Entry(Pieces):
         # Counters of what has been met so far.
         self.unpacked = 0  # inputs
         self.held = 0  # held items
-        self.borrowed = sum(_held_items(spec) for spec in signature.args)  # items; these come after the held ones
+        # items; these come after the held ones
+        self.borrowed = sum(_held_items(spec) for spec in signature.args) + held_places(signature.hidden)
         self.keys = 0
         self.statics = 0
 
     def text(self) -> str:
         """The whole module."""
         self.unpack_arguments()
+        self.check_world()
+        for hidden in self.signature.hidden:
+            self.unpack_hidden(hidden)
         self.check_arrays()
         self.make_arrays()
         self.call_driver()
@@ -111,18 +117,11 @@ class _Entry(Pieces):
             *self_item("keys", SelfItem.KEYS),
             *self_item("statics", SelfItem.STATICS),
             *self_item("allocators", SelfItem.ALLOCATORS),
+            *self_item("world", SelfItem.WORLD),
             f"  %count.ok = icmp eq i64 %nargs, {len(self.signature.args)}",
             "  %keywords.ok = icmp eq ptr %kwnames, null",
             "  %call.ok = and i1 %count.ok, %keywords.ok",
-            "  br i1 %call.ok, label %guard, label %mismatch",
-            "guard:",
-            f"  %guard.at = getelementptr i64, ptr %block, i64 {Layout.GUARD}",
-            "  %guard.words = load ptr, ptr %guard.at",
-            "  %free = icmp eq ptr %guard.words, null",
-            "  br i1 %free, label %start, label %guarded",
-            "guarded:",
-            "  %unchanged = call i1 @functad_unchanged(ptr %guard.words)",
-            "  br i1 %unchanged, label %start, label %mismatch",
+            "  br i1 %call.ok, label %start, label %mismatch",
             "start:",
         ]
 
@@ -175,6 +174,19 @@ class _Entry(Pieces):
                 self.require_type(obj, "PyTuple_Type")
                 self.require_size(obj, len(spec.children))
                 self.unpack_children(spec.children, self.address(obj, abi.TUPLE_ITEMS))
+
+    def unpack_hidden(self, hidden: Hidden) -> None:
+        """What a place holds becomes an item; an array that the place might let go of during the call is held."""
+        obj = self.fetch(hidden.place)
+        if is_held(hidden):
+            item, self.held = self.held, self.held + 1
+            self.line(f"call void @Py_IncRef(ptr {obj})")
+        else:
+            item, self.borrowed = self.borrowed, self.borrowed + 1
+        self.line(f"store ptr {obj}, ptr {self.address('%items', 8 * item)}")
+        if is_held(hidden):
+            self.line(f"store i64 {self.held}, ptr %held")
+        self.unpack(hidden.leaf, item)
 
     def unpack_dict(self, children: tuple[Spec, ...], obj: str) -> None:
         """A dict of as many keys as expected, in which each expected key is found."""
@@ -325,7 +337,7 @@ class _Entry(Pieces):
         slots = {number: slot for slot, number in enumerate(made)}
         numbers = iter(range(len(self.outputs)))
 
-        def build(spec: Spec) -> Place:
+        def build(spec: Spec) -> Part:
             match spec:
                 case Leaf():
                     return "objects", slots[next(numbers)]
@@ -340,7 +352,7 @@ class _Entry(Pieces):
 
         return self.take(build(self.signature.result))
 
-    def pack_sequence(self, kind: str, children: list[Place]) -> Place:
+    def pack_sequence(self, kind: str, children: list[Part]) -> Part:
         new = "PyList_New" if kind == "list" else "PyTuple_New"
         sequence = self.new_object(f"call ptr @{new}(i64 {len(children)})")
         place = "objects", self.objects - 1
@@ -357,7 +369,7 @@ class _Entry(Pieces):
             position += count
         return place
 
-    def pack_dict(self, first_key: int, children: list[Place]) -> Place:
+    def pack_dict(self, first_key: int, children: list[Part]) -> Part:
         mapping = self.new_object("call ptr @PyDict_New()")
         place = "objects", self.objects - 1
         for number, child in enumerate(children, first_key):
@@ -430,7 +442,7 @@ def _held_items(spec: Spec) -> int:
     return (len(spec.children) if spec.kind != "tuple" else 0) + sum(_held_items(child) for child in spec.children)
 
 
-def _runs(places: list[Place]) -> Iterator[tuple[Place, int]]:
+def _runs(places: list[Part]) -> Iterator[tuple[Part, int]]:
     """Neighbouring slots of ``objects`` as (first, number); each other place by itself."""
     start = 0
     for end in range(1, len(places) + 1):

@@ -1,7 +1,7 @@
 """What a NumPy function does with its arguments before a strict primitive sees them: convert, promote, broadcast.
 
 Plain arrays that are closed over are handed to primitives as they are, and converted by equations, so that the trace knows the very array
-that the Program depends on.
+that the Program depends on. Under ``jit`` they are tracers from here on: a later call reads what they hold then.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from functad.core.capture import from_outside
 from functad.core.trace import current_trace, type_name
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.errors import DtypeError, ShapeError, StructureError
@@ -44,8 +45,11 @@ def operand(x: Any, name: str) -> Any:
             raise StructureError(f"np.{name}{here()} expects an array or a number: {e}") from None
     if x.dtype.kind not in "fciub":
         raise DtypeError(f"np.{name}{here()} expects numbers or booleans, got {type_name(x)} of dtype {x.dtype}")
+    if isinstance(x, np.ndarray):
+        x = from_outside(x)
+        if type(x) is Tracer:
+            return x
     if not x.dtype.isnative:
-        depends_on(x)
         x = x.astype(x.dtype.newbyteorder("="))
     return x
 
@@ -79,8 +83,8 @@ def stack_list(xs: Sequence[Any], name: str) -> Any:
 def depends_on(x: Any) -> None:
     """Tell the trace that what it records depends on the contents of a plain array that is not itself an operand."""
     trace = current_trace()
-    if trace is not None and isinstance(x, np.ndarray) and x.flags.writeable and x.ndim:
-        trace.note_array(x, x.copy())
+    if trace is not None and trace.outside is not None and isinstance(x, np.ndarray):
+        trace.outside.depends_on(x)
 
 
 def shape_of(x: Any) -> tuple[int, ...]:

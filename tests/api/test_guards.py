@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import functad as fd
-from functad.core.places import same
+from functad.identity import same
 from functad.lower.compile import compile_count
 
 SOURCE = """

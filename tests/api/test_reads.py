@@ -12,7 +12,7 @@ import pytest
 
 import functad as fd
 from functad.api import jit, reach, state
-from functad.api.reach import reach as reached
+from functad.api.reach import Reach
 from functad.api.reads import reads_of
 from functad.core import trace
 
@@ -73,5 +73,5 @@ def test_foreign_code_is_not_followed() -> None:
     def f(x):
         return ast.unparse(x)
 
-    found = [place.name for place in reached(fd.vmap(fd.grad(f))).places.values()]
+    found = [source.name for source in Reach(fd.vmap(fd.grad(f))).sources.values()]
     assert found == [f.__qualname__, "ast"]

@@ -8,14 +8,14 @@ import types
 import pytest
 
 import functad as fd
-from functad.api.reach import reach
+from functad.api.reach import Reach
 from functad.api.substitute import Substitution
 
 
 def other(f, name, value):
     """The function with another value for the places of this name, and whether that is possible."""
-    found = reach(f)
-    values = {key: value for key, place in found.places.items() if place.name == name}
+    found = Reach(f)
+    values = {key: value for key, source in found.sources.items() if source.name == name}
     assert values
     substitution = Substitution(found, values)
     return substitution.of(f)[0] if substitution.possible() else None

@@ -1,0 +1,118 @@
+"""The part of an entry's text that looks at the world: objects that no call gives, and checks of what the code was made for.
+
+Numbers and objects stand in two items of the entry's ``self``: a tuple of objects (``world_objects``), in the order in which the text asks
+for them, and records of arrays that nobody may have written to, whose number and content the text does not depend on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from functad.lower import abi
+from functad.lower.entry_layout import SelfItem
+from functad.lower.entry_pieces import Pieces, self_item
+from functad.lower.places import CellContent, Check, DictItem, Fixed, InForce, Place, Same, Unwritten, span
+from functad.lower.signature import Hidden, Signature
+from functad.lower.unchanged import Unchanged
+
+__all__ = ["World", "held_places", "is_held", "unwritten_records", "world_objects"]
+
+
+def world_objects(signature: Signature) -> tuple[Any, ...]:
+    """The objects that the text refers to."""
+    found: list[Any] = []
+    for check in signature.checks:
+        match check:
+            case InForce():
+                found.append(check.settings)
+            case Same():
+                found += [*_objects(check.place), check.value]
+            case Unchanged():
+                found.append(check.words)
+    for hidden in signature.hidden:
+        found += _objects(hidden.place)
+    return tuple(found)
+
+
+def _objects(place: Place) -> Iterator[Any]:
+    match place:
+        case Fixed():
+            yield place.value
+        case CellContent():
+            yield place.cell
+        case DictItem():
+            yield place.mapping
+            yield place.key
+
+
+def unwritten_records(checks: Sequence[Check]) -> tuple[bytes, object]:
+    """The records that ``functad_unwritten`` reads, and what must live as long as they do."""
+    arrays = [check for check in checks if isinstance(check, Unwritten)]
+    words, kept = [len(arrays)], []
+    for check in arrays:
+        frame = np.array([*check.shape, *check.strides], np.int64)
+        content = np.frombuffer(check.content or b"", np.uint8)
+        low = span(check.array)[0]
+        kept.append((check, frame, content))
+        address = content.__array_interface__["data"][0]
+        words += [id(check.array), check.address, id(check.dtype), len(check.shape), frame.__array_interface__["data"][0], low, content.size, address]
+    return np.array(words, np.int64).tobytes(), kept
+
+
+def is_held(hidden: Hidden) -> bool:
+    """Whether the place could let go of an array while the call reads it; scalars are copied at once."""
+    return hidden.leaf.kind == "array" and not isinstance(hidden.place, Fixed)
+
+
+def held_places(hidden: Sequence[Hidden]) -> int:
+    """How many hidden operands have to be held."""
+    return len([h for h in hidden if is_held(h)])
+
+
+class World(Pieces):
+    """Writes the checks, and fetches objects from their places."""
+
+    signature: Signature
+    may_raise: bool
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.objects_met = 0  # of world_objects
+
+    def next_object(self) -> str:
+        """The next of ``world_objects``."""
+        self.objects_met += 1
+        return self.load("ptr", "%world", abi.TUPLE_ITEMS + 8 * (self.objects_met - 1))
+
+    def fetch(self, place: Place) -> str:
+        """The object that a place holds now; a mismatch where it holds none."""
+        match place:
+            case CellContent():
+                found = self.load("ptr", self.next_object(), abi.CELL_CONTENT)
+            case DictItem():
+                mapping, key = self.next_object(), self.next_object()
+                found = self.value(f"call ptr @PyDict_GetItemWithError(ptr {mapping}, ptr {key})")
+                self.may_raise = True
+            case _:
+                return self.next_object()
+        self.require(f"icmp ne ptr {found}, null")
+        return found
+
+    def check_world(self) -> None:
+        """Whether all checks hold."""
+        for check in self.signature.checks:
+            match check:
+                case InForce():
+                    self.require(f"call i1 @functad_in_force(ptr {self.next_object()})")
+                case Unchanged():
+                    words = self.load("ptr", self.next_object(), abi.ARRAY_DATA)
+                    self.require(f"call i1 @functad_unchanged(ptr {words})")
+                case Same():
+                    found = self.fetch(check.place)
+                    self.require(f"icmp eq ptr {found}, {self.next_object()}")
+        if any(isinstance(check, Unwritten) for check in self.signature.checks):
+            self.lines += self_item("unwritten", SelfItem.UNWRITTEN)
+            self.require(f"call i1 @functad_unwritten(ptr {self.address('%unwritten', abi.BYTES_DATA)})")
