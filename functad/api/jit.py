@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, overload
 
@@ -13,12 +13,13 @@ from functad import config
 from functad.api.arguments import fresh_all, leaves_of, name_of, normal_argnums
 from functad.api.guards import Guards
 from functad.api.hidden import HiddenOperand
+from functad.api.operands import Operand, Operands, arrays_besides
 from functad.api.outside import Outside
 from functad.api.reach import Reach
 from functad.api.signatures import entry_signature
 from functad.api.stages import Lowered
 from functad.api.state import Watch
-from functad.api.substitute import Wrapper
+from functad.api.substitute import Substitution, Wrapper
 from functad.core.capture import Leaf, capture
 from functad.core.evaluator import run_program
 from functad.core.trace import current_trace, escaped, type_name
@@ -27,6 +28,7 @@ from functad.errors import StructureError
 from functad.identity import identity_key
 from functad.ir.dce import dce
 from functad.ir.program import Program
+from functad.lower.places import ABSENT, Fixed
 from functad.lower.unchanged import Unchanged
 from functad.primitives.calls import jit_p, set_executor
 from functad.tree import TreeDef, unflatten
@@ -51,6 +53,11 @@ class Traced:
         """Whether the world is as the Program takes it to be."""
         return self.guards.holds() and all([h.fits() for h in self.hidden])
 
+    def supersedes(self, other: Traced) -> bool:
+        """Whether this reads at each call what the other holds one value of."""
+        held = [g for g in other.guards.guards if isinstance(g, Unchanged)]
+        return any([g.held_at(h.place.identity) is not ABSENT for g in held for h in self.hidden])
+
 
 MOST_VERSIONS = 8
 """Programs for one kind of call that are kept: for worlds that come back."""
@@ -65,6 +72,7 @@ class Jitted(Wrapper):
         self._static_argnums = static_argnums
         self._static_argnames = frozenset(static_argnames)
         self._traced: dict[Any, list[Traced]] = {}
+        self._operands = Operands(name_of(f))
         self._lock = threading.RLock()
 
     def __new__(cls, *args: Any) -> Jitted:
@@ -88,15 +96,17 @@ class Jitted(Wrapper):
 
     def _dispatch(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         traced, leaves = self.trace(args, kwargs)
-        values = [*traced.captures, *[leaf.value for leaf in leaves], *[h.value() for h in traced.hidden]]
         around = current_trace()
+        outside = None if around is None else around.outside
+        hidden = [h.value() if outside is None or isinstance(h.place, Fixed) else outside.hide(h.place, h.type, h.kind) for h in traced.hidden]
+        values = [*traced.captures, *[leaf.value for leaf in leaves], *hidden]
         if around is None and config.backend.value == "native":
             for v in values:
                 if type(v) is Tracer:
                     raise escaped(v)
             return traced.out_tree.unflatten(self.native(traced, args, kwargs, leaves)(*values))
-        if around is not None and around.outside is not None:
-            around.outside.inherit(traced.guards)
+        if outside is not None:
+            outside.inherit(traced.guards)
         outs = jit_p.bind(*values, program=traced.program, name=name_of(self._f))
         return traced.out_tree.unflatten(fresh_all(outs, values))
 
@@ -144,25 +154,50 @@ class Jitted(Wrapper):
             with self._lock:
                 traced = valid_one(versions)
                 if traced is None:
-                    traced = self.trace_now(structure, static, leaves)
+                    traced = self.trace_now(structure, static, leaves, versions)
                     if not traced.captures and traced.valid():  # what closes over tracers of an enclosing function serves this call only
-                        versions.insert(0, traced)
-                        del versions[MOST_VERSIONS:]
+                        versions[:] = [traced, *[v for v in versions if not traced.supersedes(v)]][:MOST_VERSIONS]
         return traced, leaves
 
-    def trace_now(self, structure: TreeDef, static: Any, leaves: Sequence[Leaf]) -> Traced:
-        """Run the Python function on tracers."""
+    def trace_now(self, structure: TreeDef, static: Any, leaves: Sequence[Leaf], versions: Sequence[Traced] = ()) -> Traced:
+        """Run the Python function on tracers; ``versions`` are Programs for other states of the world."""
+        roots = [self._f, *[value for _, value in (*static[0], *static[1])]]
+        watch = Watch(Reach(*roots))
+        operands = self._operands.choose(watch, versions)
+        try:
+            return self._capture(structure, static, leaves, watch, operands)
+        except Exception as e:
+            if not operands:
+                raise
+            error = e
+        return self._operands.one_by_one(lambda chosen: self._capture(structure, static, leaves, Watch(Reach(*roots)), chosen), operands, error)
+
+    def _capture(
+        self, structure: TreeDef, static: Any, leaves: Sequence[Leaf], watch: Watch, operands: Mapping[Hashable, Operand]
+    ) -> Traced:
+        """Run the Python function on tracers of the leaves and of operands."""
+        outside = Outside(arrays_besides(watch.reach, operands))
+        decisive: set[Hashable] = set()
 
         def call(xs: Sequence[Any]) -> Any:
-            args, kwargs = self.join_static(unflatten(structure, xs), static)
-            return self._f(*args, **kwargs)
+            f, fixed = self._f, static
+            if operands:
+                tracers = {
+                    identity: outside.hide(source.place, leaf.type, leaf.kind, asked=functools.partial(decisive.add, identity))
+                    for identity, (source, leaf) in operands.items()
+                }
+                f, *values = Substitution(watch.reach, tracers).of(f, *[value for _, value in (*static[0], *static[1])])
+                rest = iter(values)
+                fixed = tuple([tuple([(where, next(rest)) for where, _ in part]) for part in static])
+            args, kwargs = self.join_static(unflatten(structure, xs), fixed)
+            return f(*args, **kwargs)
 
-        watch = Watch(Reach(self._f, *[value for _, value in (*static[0], *static[1])]))
-        outside = Outside(watch.reach.arrays)
         captured = capture(call, leaves, "jit", concrete=False, outside=outside)
         captured.trace.env.clear()  # what the function made is its own, not ours
-        outside.guards.add(watch.guard())
+        outside.guards.add(watch.guard(operands.keys() - decisive))
         self._rewrite(watch)
+        for identity in decisive:
+            self._operands.decides(identity, operands[identity].source, "it decides a shape or a branch")
         program, hidden, guards = outside.settle(dce(captured.program))
         name = name_of(self._f)
         program.name = "" if name == "<lambda>" else name

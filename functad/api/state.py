@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Container, Hashable
 from typing import Any
 
 from functad.api.guards import Guard
@@ -33,10 +33,12 @@ class Watch:
         self.before = {identity: source.place.get() for identity, source in reach.sources.items()}
         self.writes: dict[Hashable, tuple[Any, Any]] = {}
 
-    def guard(self) -> Guard:
-        """What must be as it was; a guard that never holds where someone else has changed something meanwhile, so that it cannot be told."""
+    def guard(self, operands: Container[Hashable] = ()) -> Guard:
+        """What must be as it was, besides operands; one that never holds where someone else has changed something, so that it cannot be told."""
         held: dict[Place, Any] = {}
         for identity, source in self.reach.sources.items():
+            if identity in operands:
+                continue
             before, now = self.before[identity], source.place.get()
             held[source.place] = before
             if now is before:

@@ -9,7 +9,7 @@ import numpy as np
 
 from functad.ir.program import Location
 
-__all__ = ["is_internal", "user_location"]
+__all__ = ["is_internal", "user_location", "user_stack_level"]
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _EXAMPLES = os.path.join(_PACKAGE, "examples") + os.sep  # examples are written as a user would
@@ -37,3 +37,13 @@ def user_location() -> Location | None:
             return Location(code, frame.f_lasti)
         frame = frame.f_back  # type: ignore[assignment]
     return None
+
+
+def user_stack_level() -> int:
+    """The ``stacklevel`` with which the caller's warning is shown at the innermost user frame."""
+    level = 1
+    frame = sys._getframe(1)
+    while frame.f_back is not None and is_internal(frame.f_code.co_filename):
+        frame = frame.f_back
+        level += 1
+    return level

@@ -92,6 +92,10 @@ class Outside(Protocol):
         """A tracer of what the array holds when the Program runs; an array that nobody can write to is given back."""
         ...
 
+    def hide(self, place: Any, type: ArrayType, kind: int) -> Any:
+        """A tracer of what a place holds when the Program runs."""
+        ...
+
     def inherit(self, guards: Any) -> None:
         """Take over what the Program of a function that is called depends on."""
         ...

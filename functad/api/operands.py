@@ -1,0 +1,139 @@
+"""Numbers and arrays in closure cells and globals that keep changing: operands of the Program, read at each call, instead of one Program each.
+
+A place that holds its third value is traced with a tracer there. Where that fails, since Python needs the value (a shape, a branch, ``float``),
+each value is traced anew, as before, and a warning says so, once.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from types import FunctionType, ModuleType, TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from functad.api.reach import Reach, Source
+from functad.api.state import Watch
+from functad.api.substitute import Substitution
+from functad.core.capture import Leaf, as_leaf
+from functad.core.location import is_internal, user_stack_level
+from functad.errors import FunctadError, RetraceWarning
+from functad.identity import same
+from functad.lower.places import ABSENT, FunctionCode
+from functad.lower.unchanged import Unchanged
+
+if TYPE_CHECKING:
+    from functad.api.jit import Traced
+
+__all__ = ["Operand", "Operands", "arrays_besides"]
+
+
+class Operand(NamedTuple):
+    """A place that is read at each call, and what is in it: its type and kind, no value."""
+
+    source: Source
+    leaf: Leaf
+
+
+class Operands:
+    """Which places of a jitted function are operands, and which have turned out to decide too much for that."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._decisive: dict[Hashable, Source] = {}
+
+    def choose(self, watch: Watch, versions: Sequence[Traced]) -> dict[Hashable, Operand]:
+        """The operands of the next version: those of the others, and what has changed twice since the first of them."""
+        before = {h.place.identity for t in versions for h in t.hidden}
+        held = [g for t in versions for g in t.guards.guards if isinstance(g, Unchanged)]
+        chosen = {}
+        for identity, source in watch.reach.sources.items():
+            now = watch.before[identity]
+            if identity in self._decisive or isinstance(source.place, FunctionCode) or isinstance(now, FunctionType | ModuleType | type):
+                continue
+            if identity in before or changed_twice([h.held_at(identity) for h in held], now):
+                leaf = leaf_of(now)
+                if leaf is None:
+                    self.decides(identity, source, "it is no number and no array")
+                elif not Substitution(watch.reach, {identity: now}).possible():
+                    self.decides(identity, source, "a class or an object that holds functions leads to it, or the function writes to where it is")
+                else:
+                    chosen[identity] = Operand(source, leaf)
+        return chosen
+
+    def one_by_one(
+        self, trace: Callable[[Mapping[Hashable, Operand]], Traced], operands: Mapping[Hashable, Operand], error: Exception
+    ) -> Traced:
+        """The version with those operands that let the function be traced, where all together do not."""
+        traced = trace({})  # what the function raises by itself is the user's
+        if len(operands) == 1:
+            for identity, operand in operands.items():
+                self.decides(identity, operand.source, reason(error))
+            return traced
+        kept: dict[Hashable, Operand] = {}
+        for identity, operand in operands.items():
+            try:
+                traced = trace({**kept, identity: operand})
+                kept[identity] = operand
+            except Exception as e:
+                self.decides(identity, operand.source, reason(e))
+        return traced
+
+    def decides(self, identity: Hashable, source: Source, why: str) -> None:
+        """From now on each value of a place is traced anew."""
+        self._decisive[identity] = source
+        warnings.warn(
+            f"{source}, which {source.reader} reads, has changed again, and jit traces {self._name} anew for each of its values: {why}. "
+            f"Make it an argument of {self._name}, or one of static_argnames",
+            RetraceWarning,
+            stacklevel=user_stack_level(),
+        )
+
+
+def changed_twice(held: Sequence[Any], now: Any) -> bool:
+    """Whether there have been two values before this one."""
+    distinct: list[Any] = []
+    for value in [h for h in held if h is not ABSENT]:
+        if not any([same(value, d) for d in distinct]):
+            distinct.append(value)
+    return len(distinct) >= 2 and now is not ABSENT and not any([same(now, d) for d in distinct])
+
+
+def leaf_of(value: Any) -> Leaf | None:
+    """The type and kind of a number or array; None for anything else. A boolean has but two values."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, int | float | complex | np.generic | np.ndarray):
+        return None
+    if isinstance(value, np.ndarray) and (type(value) is not np.ndarray or not value.dtype.isnative):
+        return None
+    try:
+        leaf = as_leaf(value, lambda: "a closed-over value")
+    except FunctadError:
+        return None
+    return Leaf(None, leaf.type, leaf.kind)
+
+
+def reason(error: Exception) -> str:
+    """Why a value cannot be an operand: where in the user's code it was asked for."""
+    lines = list(user_lines(error.__traceback__))
+    return f"Python needs the value at {lines[-1]}" if lines else "Python needs the value"
+
+
+def user_lines(traceback: TracebackType | None) -> Iterator[str]:
+    """The user's lines in a traceback, the innermost last."""
+    while traceback is not None:
+        filename = traceback.tb_frame.f_code.co_filename
+        if not is_internal(filename):
+            yield f"{filename}:{traceback.tb_lineno}"
+        traceback = traceback.tb_next
+
+
+def arrays_besides(reach: Reach, operands: Mapping[Hashable, Operand]) -> list[np.ndarray]:
+    """The arrays that a function reaches otherwise than by way of operands."""
+    elsewhere = {
+        id(child.value)
+        for node in reach.nodes.values()
+        for child in (*node.parts, *[c for place, c in node.places if place.identity not in operands])
+        if child is not None
+    }
+    return [a for a in reach.arrays if id(a) in elsewhere or not operands]
