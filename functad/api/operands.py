@@ -75,13 +75,16 @@ class Operands:
         for identity, operand in operands.items():
             try:
                 traced = trace({**kept, identity: operand})
-                kept[identity] = operand
+                if identity not in self._decisive:
+                    kept[identity] = operand
             except Exception as e:
                 self.decides(identity, operand.source, reason(e))
         return traced
 
     def decides(self, identity: Hashable, source: Source, why: str) -> None:
         """From now on each value of a place is traced anew."""
+        if identity in self._decisive:
+            return
         self._decisive[identity] = source
         warnings.warn(
             f"{source}, which {source.reader} reads, has changed again, and jit traces {self._name} anew for each of its values: {why}. "

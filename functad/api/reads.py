@@ -15,10 +15,10 @@ Path = tuple[str, ...]
 
 
 class Reads(NamedTuple):
-    """The names that a code object reads from outside, those of the functions within it included, and those that it writes."""
+    """The names that a code object reads from outside, those of the functions within it included, and those that it writes; each once."""
 
-    globals: frozenset[Path]
-    attributes: frozenset[Path]  # of free variables; that the variables themselves are read goes without saying
+    globals: tuple[Path, ...]
+    attributes: tuple[Path, ...]  # of free variables; that the variables themselves are read goes without saying
     written: frozenset[str]  # globals and free variables
 
 
@@ -48,8 +48,8 @@ def reads_of(code: CodeType) -> Reads:
 
 def _scan(code: CodeType) -> Reads:
     free = frozenset(code.co_freevars)
-    globals_read: set[Path] = set()
-    attributes: set[Path] = set()
+    globals_read: dict[Path, None] = {}  # in order, so that all that follows from it is the same in each process
+    attributes: dict[Path, None] = {}
     written: set[str] = set()
     path: Path = ()
     into = globals_read
@@ -60,7 +60,7 @@ def _scan(code: CodeType) -> Reads:
             path = (*path, argument)
             continue
         if path:
-            into.add(path)
+            into[path] = None
             path = ()
         if name in _GLOBALS:
             path, into = (argument,), globals_read
@@ -71,10 +71,10 @@ def _scan(code: CodeType) -> Reads:
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             inner = reads_of(constant)
-            globals_read |= inner.globals
-            attributes |= {p for p in inner.attributes if p[0] in free}
+            globals_read |= dict.fromkeys(inner.globals)
+            attributes |= dict.fromkeys([p for p in inner.attributes if p[0] in free])
             written |= {n for n in inner.written if n in free or n not in constant.co_freevars}
-    return Reads(frozenset(globals_read), frozenset(p for p in attributes if len(p) > 1), frozenset(written))
+    return Reads(tuple(globals_read), tuple([p for p in attributes if len(p) > 1]), frozenset(written))
 
 
 def _instructions(code: CodeType) -> Iterator[tuple[str, str]]:

@@ -14,6 +14,8 @@ import functad as fd
 from functad.identity import same
 from functad.lower.compile import compile_count
 
+pytestmark = pytest.mark.filterwarnings("ignore::functad.errors.RetraceWarning")
+
 SOURCE = """
 import numpy as np
 import functad as fd
