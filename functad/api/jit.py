@@ -194,8 +194,10 @@ class Jitted(Wrapper):
 
         captured = capture(call, leaves, "jit", concrete=False, outside=outside)
         captured.trace.env.clear()  # what the function made is its own, not ours
-        outside.guards.add(watch.guard(operands.keys() - decisive))
+        guard = watch.guard((operands.keys() - decisive) | self._operands.counters.keys())
+        self._operands.note_writes(watch)
         self._rewrite(watch)
+        outside.guards.add(guard)
         for identity in decisive:
             self._operands.decides(identity, operands[identity].source, "it decides a shape or a branch")
         program, hidden, guards = outside.settle(dce(captured.program))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from types import FunctionType, ModuleType, TracebackType
+from types import CodeType, FunctionType, ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -20,7 +20,7 @@ from functad.core.capture import Leaf, as_leaf
 from functad.core.location import is_internal, user_stack_level
 from functad.errors import FunctadError, RetraceWarning
 from functad.identity import same
-from functad.lower.places import ABSENT, FunctionCode
+from functad.lower.places import ABSENT
 from functad.lower.unchanged import Unchanged
 
 if TYPE_CHECKING:
@@ -37,11 +37,20 @@ class Operand(NamedTuple):
 
 
 class Operands:
-    """Which places of a jitted function are operands, and which have turned out to decide too much for that."""
+    """Which places of a jitted function are operands, which have turned out to decide too much for that, and which are counters."""
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._decisive: dict[Hashable, Source] = {}
+        self._written: dict[Hashable, Source] = {}  # once
+        self.counters: dict[Hashable, Source] = {}
+        """Places that the function itself has changed more than once while it was traced: what they hold is not looked at."""
+
+    def note_writes(self, watch: Watch) -> None:
+        """Note what the function itself has changed while it was traced."""
+        for identity in watch.writes:
+            found = self.counters if identity in self._written else self._written
+            found[identity] = watch.reach.sources[identity]
 
     def choose(self, watch: Watch, versions: Sequence[Traced]) -> dict[Hashable, Operand]:
         """The operands of the next version: those of the others, and what has changed twice since the first of them."""
@@ -50,7 +59,7 @@ class Operands:
         chosen = {}
         for identity, source in watch.reach.sources.items():
             now = watch.before[identity]
-            if identity in self._decisive or isinstance(source.place, FunctionCode) or isinstance(now, FunctionType | ModuleType | type):
+            if identity in self._decisive or identity in self.counters or isinstance(now, FunctionType | CodeType | ModuleType | type):
                 continue
             if identity in before or changed_twice([h.held_at(identity) for h in held], now):
                 leaf = leaf_of(now)

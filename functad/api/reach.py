@@ -11,7 +11,7 @@ import functools
 import re
 import sys
 import sysconfig
-from collections.abc import Callable, Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterable
 from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple
 
@@ -72,7 +72,7 @@ class Reach:
     >>> rate, weights = 2.0, [np.ones(3)]
     >>> found = Reach(lambda x: rate * x @ weights[0])
     >>> [source.name for source in found.sources.values()], [a.shape for a in found.arrays]
-    (['rate', 'weights', '<lambda>', 'np'], [(3,)])
+    (['<lambda>', 'rate', 'weights'], [(3,)])
     """
 
     def __init__(self, *roots: Any) -> None:
@@ -88,7 +88,7 @@ class Reach:
                 self._visit(node)
 
     def _node(self, value: Any) -> Node | None:
-        if type(value) in _END or isinstance(value, np.generic):
+        if type(value) in _END or issubclass(type(value), np.generic):
             return None
         found = self.nodes.get(id(value))
         if found is None:
@@ -173,28 +173,30 @@ def _package(filename: str) -> str | None:
     return "" if filename.startswith(_STANDARD_LIBRARY) else None
 
 
-def _parts(value: Any, foreign: Callable[[str], bool]) -> Iterator[Any]:
-    """What something that is no function leads to."""
+def _parts(value: Any, foreign: Callable[[str], bool]) -> Iterable[Any]:
+    """What something that is no function leads to; found without running code of the object's own."""
     cls = type(value)
     if cls is MethodType:
-        yield from (value.__func__, value.__self__)
-    elif cls is functools.partial:
-        yield from (value.func, *value.args, *value.keywords.values())
-    elif cls in (tuple, list, set, frozenset, dict):
-        yield from [] if len(value) > FEW else value.values() if cls is dict else list(value)
-    elif cls in (staticmethod, classmethod):
-        yield value.__func__
-    elif cls is property:
-        yield from (value.fget, value.fset)
-    elif isinstance(value, type):
-        for base in value.__mro__:
-            if not foreign(_file_of(sys.modules.get(base.__module__))):
-                yield from list(vars(base).values())
-    else:
-        yield cls
-        own = not foreign(_file_of(sys.modules.get(cls.__module__)))
-        held = (tuple, list, dict, np.ndarray) if own else (tuple, np.ndarray)
-        yield from [v for v in list(getattr(value, "__dict__", {}).values())[:FEW] if callable(v) or isinstance(v, held)]
+        return value.__func__, value.__self__
+    if cls is functools.partial:
+        return value.func, *value.args, *value.keywords.values()
+    if cls in (tuple, list, set, frozenset):
+        return list(value) if len(value) <= FEW else ()
+    if cls is dict:
+        return list(value.values()) if len(value) <= FEW else ()
+    if cls in (staticmethod, classmethod):
+        return (value.__func__,)
+    if cls is property:
+        return value.fget, value.fset
+    if issubclass(cls, type):
+        own = [base for base in value.__mro__ if not foreign(_file_of(sys.modules.get(base.__module__)))]
+        return [v for base in own for v in list(vars(base).values())]
+    held = (tuple, np.ndarray) if foreign(_file_of(sys.modules.get(cls.__module__))) else (tuple, list, dict, np.ndarray)
+    try:
+        attributes = list(object.__getattribute__(value, "__dict__").values())
+    except AttributeError:
+        attributes = []
+    return cls, *[v for v in attributes[:FEW] if callable(v) or issubclass(type(v), held)]
 
 
 def _file_of(module: ModuleType | None) -> str:

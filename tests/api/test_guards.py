@@ -363,6 +363,21 @@ def test_a_counter_does_not_trace_for_ever() -> None:
     assert calls <= 11
 
 
+def test_a_counter_that_plain_calls_change_too() -> None:
+    calls = traced = 0
+
+    def f(x):
+        nonlocal calls, traced
+        calls += 1
+        traced += isinstance(x, fd.core.tracer.Tracer)
+        return x * 2.0
+
+    g = fd.jit(f)
+    for _ in range(10):
+        assert f(3.0) == g(3.0) == 6.0
+    assert traced <= 3
+
+
 def test_a_global_that_is_made_when_first_used(module) -> None:
     exec(
         "CACHE = None\nMADE = 0\n"
@@ -374,6 +389,12 @@ def test_a_global_that_is_made_when_first_used(module) -> None:
     for _ in range(4):
         assert f(2.0) == 6.0
     assert module.MADE == 1
+    module.CACHE = 5.0
+    assert f(2.0) == 10.0
+    module.CACHE = None
+    assert f(2.0) == 6.0
+    module.CACHE = 7.0
+    assert f(2.0) == 14.0
 
 
 def test_values_that_alternate_keep_their_programs(module) -> None:
