@@ -37,8 +37,9 @@ class Guards:
         """One more; places that must be unchanged are looked at together."""
         if isinstance(guard, Unchanged):
             others = [g for g in self.guards if isinstance(g, Unchanged)]
-            self.guards = [g for g in self.guards if not isinstance(g, Unchanged)]
-            guard = Unchanged({place: held for g in (*others, guard) for place, held in g.held.items()})
+            if others:
+                self.guards = [g for g in self.guards if not isinstance(g, Unchanged)]
+                guard = Unchanged({place: held for g in (*others, guard) for place, held in g.held.items()})
         self.guards.append(guard)
 
     def holds(self) -> bool:

@@ -18,8 +18,8 @@ from functad.api.outside import Outside
 from functad.api.reach import Reach
 from functad.api.signatures import entry_signature
 from functad.api.stages import Lowered
-from functad.api.state import Watch
 from functad.api.substitute import Substitution, Wrapper
+from functad.api.watch import Watch
 from functad.core.capture import Leaf, capture
 from functad.core.evaluator import run_program
 from functad.core.trace import current_trace, escaped, type_name
@@ -276,8 +276,9 @@ def jit(
 ) -> Any:
     """Compile a function to native code; also a decorator, with or without arguments.
 
-    The function is traced once for each structure, dtype, shape and kind of its arguments; it must be pure. What it closes over is part of the
-    Program: arrays are compared on each call, so writing to one traces again.
+    The function is traced once for each structure, dtype, shape and kind of its arguments; it must be pure. What it closes over may change
+    between calls: arrays are read anew, a changed number or helper function traces again. What is seen, and what is not (attributes of
+    objects, items of lists), says docs/closures.md.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ import re
 import sys
 import sysconfig
 from collections.abc import Callable, Hashable, Iterable
-from types import BuiltinFunctionType, CodeType, FunctionType, MethodType, ModuleType
+from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -79,6 +79,7 @@ class Reach:
         self.nodes: dict[int, Node] = {}
         self.arrays: list[np.ndarray] = []  # each once
         self.sources: dict[Hashable, Source] = {}  # by the identity of the place
+        self.values: dict[Hashable, Any] = {}  # what each of them held then
         self.written: set[Hashable] = set()  # identities of places that the functions themselves write to
         self._todo: list[Node] = []
         self._home: str | None = None  # the installed package that the first function is of
@@ -120,15 +121,25 @@ class Reach:
             self._home = _package(code.co_filename) or "none"
         own = not self._foreign(code.co_filename)
         for name, cell in zip(code.co_freevars, f.__closure__ or (), strict=True):
-            self._place(node, Source(CellContent(cell), name, f.__qualname__), own)
+            self._cell(node, cell, name, f if own else None)
         for default in (*(f.__defaults__ or ()), *(f.__kwdefaults__ or {}).values()):
             found = self._node(default)
             if found is not None:
                 node.parts.append(found)
         if own:
             code_of = FunctionCode(f)
-            self.sources[code_of.identity] = Source(code_of, f.__qualname__, f.__qualname__)
+            self._meet(code_of.identity, Source(code_of, f.__qualname__, f.__qualname__))
             self._names(node, f)
+
+    def _cell(self, node: Node, cell: CellType, name: str, reader: FunctionType | None) -> None:
+        """Follow a closed-over variable; that of a function of somebody else's is not expected to change."""
+        if reader is None:
+            place = CellContent(cell)
+            node.places.append((place, self._node(place.get())))
+            return
+        if id(cell) not in self.sources:
+            self._meet(id(cell), Source(CellContent(cell), name, reader.__qualname__))
+        node.places.append((self.sources[id(cell)].place, self._node(self.values[id(cell)])))
 
     def _names(self, node: Node, f: FunctionType) -> None:
         """Follow the names that a function's code reads."""
@@ -136,7 +147,8 @@ class Reach:
         cells = dict(zip(f.__code__.co_freevars, f.__closure__ or (), strict=True))
         for path in reads.globals:
             value = self._global(node, f.__globals__, path[0], f)
-            self._attributes(node, value, path, f)
+            if type(value) is ModuleType:
+                self._attributes(node, value, path, f)
         for path in reads.attributes:
             self._attributes(node, CellContent(cells[path[0]]).get(), path, f)
         for name in reads.written:
@@ -150,16 +162,16 @@ class Reach:
             value = self._global(node, vars(value), name, f)
 
     def _global(self, node: Node, names: dict[str, Any], name: str, f: FunctionType) -> Any:
-        return self._place(node, Source(DictItem(names, name), name, f.__qualname__), True)
-
-    def _place(self, node: Node, source: Source, own: bool) -> Any:
-        """Note that a function reads a place, and follow what that holds."""
-        place = source.place
-        if own:
-            place = self.sources.setdefault(place.identity, source).place
-        value = place.get()
-        node.places.append((place, self._node(value)))
+        identity = id(names), name
+        if identity not in self.sources:
+            self._meet(identity, Source(DictItem(names, name), name, f.__qualname__))
+        value = self.values[identity]
+        node.places.append((self.sources[identity].place, self._node(value)))
         return value
+
+    def _meet(self, identity: Hashable, source: Source) -> None:
+        self.sources[identity] = source
+        self.values[identity] = source.place.get()
 
 
 @functools.lru_cache(maxsize=4096)

@@ -42,7 +42,7 @@ class Place(ABC):
         """The same for all that stand for this place, as long as one of them lives."""
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class Fixed(Place):
     """This very object."""
 
@@ -60,7 +60,7 @@ class Fixed(Place):
         return "object", id(self.value)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class CellContent(Place):
     """What a closure cell holds."""
 
@@ -81,7 +81,7 @@ class CellContent(Place):
         return id(self.cell)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class DictItem(Place):
     """What a dict, such as the globals of a module, holds under a string."""
 
@@ -100,7 +100,7 @@ class DictItem(Place):
         return id(self.mapping), self.key
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(eq=False)
 class FunctionCode(Place):
     """The code of a function, which tools that reload modules replace in place."""
 

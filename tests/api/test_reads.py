@@ -11,7 +11,7 @@ from types import CodeType, FunctionType
 import pytest
 
 import functad as fd
-from functad.api import jit, reach, state
+from functad.api import jit, reach, watch
 from functad.api.reach import Reach
 from functad.api.reads import reads_of
 from functad.core import trace
@@ -33,7 +33,7 @@ def by_dis(code: CodeType) -> tuple[set[str], set[str]]:
     return read, written
 
 
-FUNCTIONS = [f for module in (jit, reach, state, trace, fd, ast, inspect, functools) for f in vars(module).values() if isinstance(f, FunctionType)]
+FUNCTIONS = [f for module in (jit, reach, watch, trace, fd, ast, inspect, functools) for f in vars(module).values() if isinstance(f, FunctionType)]
 
 
 @pytest.mark.parametrize("f", FUNCTIONS, ids=lambda f: f.__qualname__)

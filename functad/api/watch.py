@@ -30,7 +30,7 @@ class Watch:
 
     def __init__(self, reach: Reach) -> None:
         self.reach = reach
-        self.before = {identity: source.place.get() for identity, source in reach.sources.items()}
+        self.before = reach.values
         self.writes: dict[Hashable, tuple[Any, Any]] = {}
 
     def guard(self, operands: Container[Hashable] = ()) -> Guard:
