@@ -81,6 +81,8 @@ class Reach:
         self.sources: dict[Hashable, Source] = {}  # by the identity of the place
         self.values: dict[Hashable, Any] = {}  # what each of them held then
         self.written: set[Hashable] = set()  # identities of places that the functions themselves write to
+        self._mentioned: set[str] = set()  # names that code reads, as globals or as attributes
+        self._unmentioned: dict[str, list[tuple[Node, Any]]] = {}  # attributes that nothing has read so far, of what
         self._todo: list[Node] = []
         self._home: str | None = None  # the installed package that the first function is of
         self.roots = [self._node(r) for r in roots]
@@ -102,13 +104,22 @@ class Reach:
         if type(value) is FunctionType:
             self._function(node, value)
             return
-        if isinstance(value, np.ndarray):
+        if issubclass(type(value), np.ndarray):
             self.arrays.append(value)
             return
-        for part in _parts(value, self._foreign):
-            found = self._node(part)
-            if found is not None:
-                node.parts.append(found)
+        own = type(value) is not MethodType and not self._foreign(_file_of_class(value))
+        for part in _parts(value, own):
+            self._part(node, part)
+        for name, attribute in _attributes(value, self._foreign) if own else ():
+            if name in self._mentioned or name.startswith("__"):
+                self._part(node, attribute)
+            else:
+                self._unmentioned.setdefault(name, []).append((node, attribute))
+
+    def _part(self, node: Node, value: Any) -> None:
+        found = self._node(value)
+        if found is not None:
+            node.parts.append(found)
 
     def _foreign(self, filename: str) -> bool:
         """Whether code of this file is taken to stay as it is."""
@@ -123,9 +134,7 @@ class Reach:
         for name, cell in zip(code.co_freevars, f.__closure__ or (), strict=True):
             self._cell(node, cell, name, f if own else None)
         for default in (*(f.__defaults__ or ()), *(f.__kwdefaults__ or {}).values()):
-            found = self._node(default)
-            if found is not None:
-                node.parts.append(found)
+            self._part(node, default)
         if own:
             code_of = FunctionCode(f)
             self._meet(code_of.identity, Source(code_of, f.__qualname__, f.__qualname__))
@@ -151,6 +160,10 @@ class Reach:
                 self._attributes(node, value, path, f)
         for path in reads.attributes:
             self._attributes(node, CellContent(cells[path[0]]).get(), path, f)
+        for name in reads.names - self._mentioned:
+            self._mentioned.add(name)
+            for owner, attribute in self._unmentioned.pop(name, ()):
+                self._part(owner, attribute)
         for name in reads.written:
             self.written.add(id(cells[name]) if name in cells else (id(f.__globals__), name))
 
@@ -185,7 +198,7 @@ def _package(filename: str) -> str | None:
     return "" if filename.startswith(_STANDARD_LIBRARY) else None
 
 
-def _parts(value: Any, foreign: Callable[[str], bool]) -> Iterable[Any]:
+def _parts(value: Any, own: bool) -> Iterable[Any]:
     """What something that is no function leads to; found without running code of the object's own."""
     cls = type(value)
     if cls is MethodType:
@@ -200,15 +213,35 @@ def _parts(value: Any, foreign: Callable[[str], bool]) -> Iterable[Any]:
         return (value.__func__,)
     if cls is property:
         return value.fget, value.fset
-    if issubclass(cls, type):
-        own = [base for base in value.__mro__ if not foreign(_file_of(sys.modules.get(base.__module__)))]
-        return [v for base in own for v in list(vars(base).values())]
-    held = (tuple, np.ndarray) if foreign(_file_of(sys.modules.get(cls.__module__))) else (tuple, list, dict, np.ndarray)
+    if own or issubclass(cls, type):
+        return ()
+    # what wraps functions: functad's objects, cached functions
+    return [v for v in list(_dict_of(value).values())[:FEW] if callable(v) or issubclass(type(v), tuple | np.ndarray)]
+
+
+def _attributes(value: Any, foreign: Callable[[str], bool]) -> Iterable[tuple[str, Any]]:
+    """The attributes of a class of the user's, or of an instance of one."""
+    cls = type(value)
+    if not issubclass(cls, type):
+        held = [(k, v) for k, v in list(_dict_of(value).items())[:FEW] if callable(v) or issubclass(type(v), tuple | list | dict | np.ndarray)]
+        return ("__class__", cls), *held
+    own = [base for base in value.__mro__ if not foreign(_file_of(sys.modules.get(base.__module__)))]
+    return [pair for base in own for pair in list(vars(base).items())]
+
+
+def _dict_of(value: Any) -> dict[str, Any]:
+    """The dict of an object, as it is without a property of that name."""
     try:
-        attributes = list(object.__getattribute__(value, "__dict__").values())
+        found = object.__getattribute__(value, "__dict__")
     except AttributeError:
-        attributes = []
-    return cls, *[v for v in attributes[:FEW] if callable(v) or issubclass(type(v), held)]
+        return {}
+    return found if type(found) is dict else {}
+
+
+def _file_of_class(value: Any) -> str:
+    """The file of a class, or of an object's class."""
+    cls = value if issubclass(type(value), type) else type(value)
+    return _file_of(sys.modules.get(cls.__module__))
 
 
 def _file_of(module: ModuleType | None) -> str:

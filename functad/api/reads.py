@@ -20,6 +20,7 @@ class Reads(NamedTuple):
     globals: tuple[Path, ...]
     attributes: tuple[Path, ...]  # of free variables; that the variables themselves are read goes without saying
     written: frozenset[str]  # globals and free variables
+    names: frozenset[str]  # all that are read from outside or from an object
 
 
 _OPCODES = {op: name for name, op in dis.opmap.items()}
@@ -51,6 +52,7 @@ def _scan(code: CodeType) -> Reads:
     globals_read: dict[Path, None] = {}  # in order, so that all that follows from it is the same in each process
     attributes: dict[Path, None] = {}
     written: set[str] = set()
+    names = set(code.co_names)
     path: Path = ()
     into = globals_read
     for name, argument in _instructions(code):
@@ -73,8 +75,9 @@ def _scan(code: CodeType) -> Reads:
             inner = reads_of(constant)
             globals_read |= dict.fromkeys(inner.globals)
             attributes |= dict.fromkeys([p for p in inner.attributes if p[0] in free])
+            names |= inner.names
             written |= {n for n in inner.written if n in free or n not in constant.co_freevars}
-    return Reads(tuple(globals_read), tuple([p for p in attributes if len(p) > 1]), frozenset(written))
+    return Reads(tuple(globals_read), tuple([p for p in attributes if len(p) > 1]), frozenset(written), frozenset(names))
 
 
 def _instructions(code: CodeType) -> Iterator[tuple[str, str]]:

@@ -75,3 +75,39 @@ def test_foreign_code_is_not_followed() -> None:
 
     found = [source.name for source in Reach(fd.vmap(fd.grad(f))).sources.values()]
     assert found == [f.__qualname__, "ast"]
+
+
+def test_methods_are_followed_where_their_name_is_mentioned() -> None:
+    """What an object can do besides, and what it reads for that, is nobody's business."""
+    seen, unseen, hidden = 1.0, 2.0, 3.0
+
+    class Model:
+        def loss(self, x):
+            return self.forward(x) + self.constant
+
+        def forward(self, x):
+            return self.activation(x) * hidden
+
+        def train(self):
+            return unseen
+
+        @property
+        def constant(self):
+            return seen
+
+    model = Model()
+    model.activation = lambda x: seen * x
+    model.other = lambda x: unseen * x
+    for f in (model.loss, lambda x: model.loss(x), Model.loss):
+        names = {source.name for source in Reach(f).sources.values()}
+        assert "unseen" not in names
+        assert ("hidden" in names and "seen" in names) is (f is not Model.loss)
+
+
+def test_objects_that_run_code_when_they_are_looked_at() -> None:
+    class Strange:
+        def __getattribute__(self, name):
+            raise AssertionError(name)
+
+    strange = Strange()
+    assert {s.name for s in Reach(lambda x: strange).sources.values()} >= {"strange"}
