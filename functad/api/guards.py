@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Protocol
+from typing import Any, Protocol
 
 from functad.lower.places import Check
 from functad.lower.unchanged import Unchanged
@@ -30,8 +30,9 @@ class Guards:
     (True, True)
     """
 
-    def __init__(self, guards: Iterable[Guard] = ()) -> None:
+    def __init__(self, guards: Iterable[Guard] = (), later: Iterable[Any] = ()) -> None:
         self.guards = list(guards)
+        self.later = list(later)  # functions that run when the Program does, and read the world then
 
     def add(self, guard: Guard) -> None:
         """One more; places that must be unchanged are looked at together."""

@@ -15,7 +15,6 @@ from functad.api.guards import Guards
 from functad.api.hidden import HiddenOperand
 from functad.api.operands import Operand, Operands, arrays_besides
 from functad.api.outside import Outside
-from functad.api.reach import Reach
 from functad.api.signatures import entry_signature
 from functad.api.stages import Lowered
 from functad.api.substitute import Substitution, Wrapper
@@ -162,7 +161,7 @@ class Jitted(Wrapper):
     def trace_now(self, structure: TreeDef, static: Any, leaves: Sequence[Leaf], versions: Sequence[Traced] = ()) -> Traced:
         """Run the Python function on tracers; ``versions`` are Programs for other states of the world."""
         roots = [self._f, *[value for _, value in (*static[0], *static[1])]]
-        watch = Watch(Reach(*roots))
+        watch = Watch(*roots)
         operands = self._operands.choose(watch, versions)
         try:
             return self._capture(structure, static, leaves, watch, operands)
@@ -170,7 +169,7 @@ class Jitted(Wrapper):
             if not operands:
                 raise
             error = e
-        return self._operands.one_by_one(lambda chosen: self._capture(structure, static, leaves, Watch(Reach(*roots)), chosen), operands, error)
+        return self._operands.one_by_one(lambda chosen: self._capture(structure, static, leaves, Watch(*roots), chosen), operands, error)
 
     def _capture(
         self, structure: TreeDef, static: Any, leaves: Sequence[Leaf], watch: Watch, operands: Mapping[Hashable, Operand]
@@ -194,7 +193,7 @@ class Jitted(Wrapper):
 
         captured = capture(call, leaves, "jit", concrete=False, outside=outside)
         captured.trace.env.clear()  # what the function made is its own, not ours
-        guard = watch.guard((operands.keys() - decisive) | self._operands.counters.keys())
+        guard = watch.guard((operands.keys() - decisive) | self._operands.counters.keys(), outside.guards.later)
         self._operands.note_writes(watch)
         self._rewrite(watch)
         outside.guards.add(guard)

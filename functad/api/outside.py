@@ -163,8 +163,13 @@ class Outside:
             return made
         return found
 
+    def runs_later(self, f: Any) -> None:
+        """Note that a function runs when the Program does."""
+        self.guards.later.append(f)
+
     def inherit(self, guards: Guards) -> None:
         """The guards of a function that is called in this one."""
+        self.guards.later += guards.later
         known = {id(g) for g in self.guards.guards}
         compared = {id(c.array) for c in self.comparisons if c.content is not None}
         for guard in guards.guards:
@@ -191,7 +196,7 @@ class Outside:
                 operands[var] = HiddenOperand(Fixed(array), var.type, ARRAY)
         inputs = [v for v in program.inputs if v not in self.hidden]
         settled = replaced(Program([*inputs, *operands], program.eqns, program.outputs, program.name), constants)
-        return settled, tuple(operands.values()), Guards([*self.guards.guards, *self.compared(operands.values())])
+        return settled, tuple(operands.values()), Guards([*self.guards.guards, *self.compared(operands.values())], self.guards.later)
 
     def compared(self, operands: Sequence[HiddenOperand] | Any) -> list[Guard]:
         """What is compared at each call."""

@@ -65,7 +65,7 @@ class Node:
 
 
 class Reach:
-    """All that some functions (or what holds functions) reach.
+    """All that some functions (or what holds functions) reach, otherwise than by way of others (``without``).
 
     Examples
     --------
@@ -75,7 +75,8 @@ class Reach:
     (['<lambda>', 'rate', 'weights'], [(3,)])
     """
 
-    def __init__(self, *roots: Any) -> None:
+    def __init__(self, *roots: Any, without: Iterable[Any] = ()) -> None:
+        self._without = {id(part) for f in without for part in _and_function(f)}
         self.nodes: dict[int, Node] = {}
         self.arrays: list[np.ndarray] = []  # each once
         self.sources: dict[Hashable, Source] = {}  # by the identity of the place
@@ -91,7 +92,7 @@ class Reach:
                 self._visit(node)
 
     def _node(self, value: Any) -> Node | None:
-        if type(value) in _END or issubclass(type(value), np.generic):
+        if type(value) in _END or issubclass(type(value), np.generic) or id(value) in self._without:
             return None
         found = self.nodes.get(id(value))
         if found is None:
@@ -196,6 +197,15 @@ def _package(filename: str) -> str | None:
     if found:
         return found.group()
     return "" if filename.startswith(_STANDARD_LIBRARY) else None
+
+
+def _and_function(f: Any) -> Iterable[Any]:
+    """A function, and the function in a method or a partial function."""
+    yield f
+    if type(f) is MethodType:
+        yield from _and_function(f.__func__)
+    elif type(f) is functools.partial:
+        yield from _and_function(f.func)
 
 
 def _parts(value: Any, own: bool) -> Iterable[Any]:

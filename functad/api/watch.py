@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Hashable
+from collections.abc import Container, Hashable, Sequence
 from typing import Any
 
 from functad.api.guards import Guard
@@ -28,16 +28,21 @@ class Watch:
     the function leaves it, since a counter must not trace again for ever.
     """
 
-    def __init__(self, reach: Reach) -> None:
-        self.reach = reach
-        self.before = reach.values
+    def __init__(self, *roots: Any) -> None:
+        self.roots = roots
+        self.reach = Reach(*roots)
+        self.before = self.reach.values
         self.writes: dict[Hashable, tuple[Any, Any]] = {}
 
-    def guard(self, operands: Container[Hashable] = ()) -> Guard:
-        """What must be as it was, besides operands; one that never holds where someone else has changed something, so that it cannot be told."""
+    def guard(self, ignored: Container[Hashable] = (), later: Sequence[Any] = ()) -> Guard:
+        """What must be as it was; a guard that never holds where someone else has changed something meanwhile, so that it cannot be told.
+
+        Some places are ignored, and so is what only functions read that run ``later``, with the Program.
+        """
         held: dict[Place, Any] = {}
+        sources = Reach(*self.roots, without=later).sources if later else self.reach.sources
         for identity, source in self.reach.sources.items():
-            if identity in operands:
+            if identity in ignored or identity not in sources:
                 continue
             before, now = self.before[identity], source.place.get()
             held[source.place] = before

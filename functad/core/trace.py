@@ -96,6 +96,10 @@ class Outside(Protocol):
         """A tracer of what a place holds when the Program runs."""
         ...
 
+    def runs_later(self, f: Any) -> None:
+        """Note that a function runs when the Program does: what it reads beside its arguments is of no concern while it is traced."""
+        ...
+
     def inherit(self, guards: Any) -> None:
         """Take over what the Program of a function that is called depends on."""
         ...

@@ -378,6 +378,30 @@ def test_a_counter_that_plain_calls_change_too() -> None:
     assert traced <= 3
 
 
+@pytest.mark.parametrize("nested", [False, True])
+def test_what_callbacks_read_and_write_is_theirs(nested) -> None:
+    count, traced, rate = 0, 0, 2.0
+
+    def callback(x):
+        nonlocal count
+        count += 1
+        return x * count * rate
+
+    def f(x):
+        nonlocal traced
+        traced += 1
+        return fd.pure_callback(callback, 0.0, x)
+
+    g = fd.jit(f)
+    if nested:
+        inner = g
+        g = fd.jit(lambda x: 1.0 * inner(x))
+    for k in range(1, 10):
+        rate = float(k)
+        assert g(1.0) == k * k
+    assert traced == 1
+
+
 def test_a_global_that_is_made_when_first_used(module) -> None:
     exec(
         "CACHE = None\nMADE = 0\n"
