@@ -16,7 +16,7 @@ from functad.api.hidden import HiddenOperand
 from functad.api.outside import Outside
 from functad.api.signatures import entry_signature
 from functad.api.stages import Lowered
-from functad.core.capture import Leaf, capture
+from functad.core.capture import Captured, Leaf, capture
 from functad.core.evaluator import run_program
 from functad.core.trace import current_trace, escaped, type_name
 from functad.core.tracer import Tracer
@@ -25,7 +25,7 @@ from functad.identity import identity_key
 from functad.ir.dce import dce
 from functad.ir.program import Program
 from functad.primitives.calls import jit_p, set_executor
-from functad.tree import TreeDef, unflatten
+from functad.tree import TreeDef, structure_key, unflatten
 
 __all__ = ["Jitted", "Traced", "jit"]
 
@@ -120,14 +120,14 @@ class Jitted:
         traced, _ = self.trace(args, kwargs)
         if traced.captures:
             raise StructureError(f"lower: {name_of(self._f)} closes over traced values; make them arguments")
-        return Lowered(traced.program, self)
+        return Lowered(traced.program, self, tuple([h.place.get() for h in traced.hidden]))
 
     def trace(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Traced, list[Leaf]]:
         """The Program for these arguments, traced now if there is none yet, and the leaves of the dynamic arguments."""
         dynamic, static = self.split_static(args, kwargs)
         leaves, structure = leaves_of(dynamic, f"arguments of {name_of(self._f)}: ")
         try:
-            key = (structure, *self.key_of(static), *[(leaf.type, leaf.kind) for leaf in leaves])
+            key = (structure_key(structure), *self.key_of(static), *[(leaf.type, leaf.kind) for leaf in leaves])
             versions = self._traced.setdefault(key, [])
         except TypeError:
             raise self.unhashable(static) from None
@@ -144,19 +144,25 @@ class Jitted:
 
     def trace_now(self, structure: TreeDef, static: Any, leaves: Sequence[Leaf]) -> Traced:
         """Run the Python function on tracers."""
+        outside = Outside(self._f, *[value for _, value in (*static[0], *static[1])])
+        captured = self.capture(structure, static, leaves, outside)
+        captured.trace.env.clear()  # what the function made is its own, not ours
+        program, hidden, guards = outside.settle(captured.program)
+        kept = [Leaf(None, leaf.type, leaf.kind) for leaf in leaves]
+        return Traced(program, structure, kept, captured.out_tree, captured.captures, hidden, guards)
+
+    def capture(self, structure: TreeDef, static: Any, leaves: Sequence[Leaf], outside: Outside | None = None) -> Captured:
+        """What the function does; without ``outside`` with the arrays that it closes over as they are, in a Program of the leaves alone."""
 
         def call(xs: Sequence[Any]) -> Any:
             args, kwargs = self.join_static(unflatten(structure, xs), static)
             return self._f(*args, **kwargs)
 
-        outside = Outside(self._f, *[value for _, value in (*static[0], *static[1])])
         captured = capture(call, leaves, "jit", concrete=False, outside=outside)
-        captured.trace.env.clear()  # what the function made is its own, not ours
-        program, hidden, guards = outside.settle(dce(captured.program))
+        captured.program = dce(captured.program)
         name = name_of(self._f)
-        program.name = "" if name == "<lambda>" else name
-        kept = [Leaf(None, leaf.type, leaf.kind) for leaf in leaves]
-        return Traced(program, structure, kept, captured.out_tree, captured.captures, hidden, guards)
+        captured.program.name = "" if name == "<lambda>" else name
+        return captured
 
     # -- static arguments ---------------------------------------------------------------------------------------------------------
 
