@@ -32,7 +32,7 @@ def identity_key(value: Any) -> Hashable:
     >>> identity_key(float("nan")) == identity_key(float("nan"))
     True
     """
-    cls = type(value)
+    cls: Any = type(value)
     if cls in _OWN:
         return value  # type: ignore[no-any-return]
     if cls is float:

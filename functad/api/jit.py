@@ -19,7 +19,7 @@ from functad.api.signatures import entry_signature
 from functad.api.stages import Lowered
 from functad.api.substitute import Substitution, Wrapper
 from functad.api.watch import Watch
-from functad.core.capture import Leaf, capture
+from functad.core.capture import Captured, Leaf, capture
 from functad.core.evaluator import run_program
 from functad.core.trace import current_trace, escaped, type_name
 from functad.core.tracer import Tracer
@@ -30,9 +30,12 @@ from functad.ir.program import Program
 from functad.lower.places import ABSENT, Fixed
 from functad.lower.unchanged import Unchanged
 from functad.primitives.calls import jit_p, set_executor
-from functad.tree import TreeDef, unflatten
+from functad.tree import TreeDef, structure_key, unflatten
 
 __all__ = ["Jitted", "Traced", "jit"]
+
+Static = tuple[tuple[tuple[Any, Any], ...], tuple[tuple[Any, Any], ...]]
+"""Static arguments by position and by name."""
 
 
 @dataclass(eq=False)
@@ -137,14 +140,14 @@ class Jitted(Wrapper):
         traced, _ = self.trace(args, kwargs)
         if traced.captures:
             raise StructureError(f"lower: {name_of(self._f)} closes over traced values; make them arguments")
-        return Lowered(traced.program, self)
+        return Lowered(traced.program, self, tuple([h.place.get() for h in traced.hidden]))
 
     def trace(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Traced, list[Leaf]]:
         """The Program for these arguments, traced now if there is none yet, and the leaves of the dynamic arguments."""
         dynamic, static = self.split_static(args, kwargs)
         leaves, structure = leaves_of(dynamic, f"arguments of {name_of(self._f)}: ")
         try:
-            key = (structure, *self.key_of(static), *[(leaf.type, leaf.kind) for leaf in leaves])
+            key = (structure_key(structure), *self.key_of(static), *[(leaf.type, leaf.kind) for leaf in leaves])
             versions = self._traced.setdefault(key, [])
         except TypeError:
             raise self.unhashable(static) from None
@@ -158,40 +161,37 @@ class Jitted(Wrapper):
                         versions[:] = [traced, *[v for v in versions if not traced.supersedes(v)]][:MOST_VERSIONS]
         return traced, leaves
 
-    def trace_now(self, structure: TreeDef, static: Any, leaves: Sequence[Leaf], versions: Sequence[Traced] = ()) -> Traced:
+    def trace_now(self, structure: TreeDef, static: Static, leaves: Sequence[Leaf], versions: Sequence[Traced] = ()) -> Traced:
         """Run the Python function on tracers; ``versions`` are Programs for other states of the world."""
         roots = [self._f, *[value for _, value in (*static[0], *static[1])]]
         watch = Watch(*roots)
         operands = self._operands.choose(watch, versions)
         try:
-            return self._capture(structure, static, leaves, watch, operands)
+            return self._version(structure, static, leaves, watch, operands)
         except Exception as e:
             if not operands:
                 raise
             error = e
-        return self._operands.one_by_one(lambda chosen: self._capture(structure, static, leaves, Watch(*roots), chosen), operands, error)
+        return self._operands.one_by_one(lambda chosen: self._version(structure, static, leaves, Watch(*roots), chosen), operands, error)
 
-    def _capture(
-        self, structure: TreeDef, static: Any, leaves: Sequence[Leaf], watch: Watch, operands: Mapping[Hashable, Operand]
+    def _version(
+        self, structure: TreeDef, static: Static, leaves: Sequence[Leaf], watch: Watch, operands: Mapping[Hashable, Operand]
     ) -> Traced:
-        """Run the Python function on tracers of the leaves and of operands."""
+        """A Program that reads operands at each call, and holds the rest of what the function reads."""
         outside = Outside(arrays_besides(watch.reach, operands))
         decisive: set[Hashable] = set()
 
-        def call(xs: Sequence[Any]) -> Any:
-            f, fixed = self._f, static
-            if operands:
-                tracers = {
-                    identity: outside.hide(source.place, leaf.type, leaf.kind, asked=functools.partial(decisive.add, identity))
-                    for identity, (source, leaf) in operands.items()
-                }
-                f, *values = Substitution(watch.reach, tracers).of(f, *[value for _, value in (*static[0], *static[1])])
-                rest = iter(values)
-                fixed = tuple([tuple([(where, next(rest)) for where, _ in part]) for part in static])
-            args, kwargs = self.join_static(unflatten(structure, xs), fixed)
-            return f(*args, **kwargs)
+        def replaced() -> tuple[Callable[..., Any], Static]:
+            tracers = {
+                identity: outside.hide(source.place, leaf.type, leaf.kind, asked=functools.partial(decisive.add, identity))
+                for identity, (source, leaf) in operands.items()
+            }
+            f, *values = Substitution(watch.reach, tracers).of(*watch.roots)
+            rest = iter(values)
+            positions, names = [tuple([(where, next(rest)) for where, _ in part]) for part in static]
+            return f, (positions, names)
 
-        captured = capture(call, leaves, "jit", concrete=False, outside=outside)
+        captured = self.capture(structure, static, leaves, outside, replaced if operands else None)
         captured.trace.env.clear()  # what the function made is its own, not ours
         guard = watch.guard((operands.keys() - decisive) | self._operands.counters.keys(), outside.guards.later)
         self._operands.note_writes(watch)
@@ -199,11 +199,33 @@ class Jitted(Wrapper):
         outside.guards.add(guard)
         for identity in decisive:
             self._operands.decides(identity, operands[identity].source, "it decides a shape or a branch")
-        program, hidden, guards = outside.settle(dce(captured.program))
-        name = name_of(self._f)
-        program.name = "" if name == "<lambda>" else name
+        program, hidden, guards = outside.settle(captured.program)
         kept = [Leaf(None, leaf.type, leaf.kind) for leaf in leaves]
         return Traced(program, structure, kept, captured.out_tree, captured.captures, hidden, guards)
+
+    def capture(
+        self,
+        structure: TreeDef,
+        static: Static,
+        leaves: Sequence[Leaf],
+        outside: Outside | None = None,
+        replaced: Callable[[], tuple[Callable[..., Any], Static]] | None = None,
+    ) -> Captured:
+        """What the function does; without ``outside`` with the arrays that it closes over as they are, in a Program of the leaves alone.
+
+        ``replaced`` makes another function, and static arguments, that stand for them.
+        """
+
+        def call(xs: Sequence[Any]) -> Any:
+            f, fixed = (self._f, static) if replaced is None else replaced()
+            args, kwargs = self.join_static(unflatten(structure, xs), fixed)
+            return f(*args, **kwargs)
+
+        captured = capture(call, leaves, "jit", concrete=False, outside=outside)
+        captured.program = dce(captured.program)
+        name = name_of(self._f)
+        captured.program.name = "" if name == "<lambda>" else name
+        return captured
 
     def _rewrite(self, watch: Watch) -> None:
         """What the function has written to while it was traced counts as it left it, for all versions."""

@@ -40,9 +40,9 @@ class Taken:
         self.needed = False  # the Program depends on what it holds now, not only on what it will hold
         self.written = False  # it has changed while the function ran: each use is of what it held then
         self.snapshot = frozen(array) if own else None
-        self.array = None if own else array
-        self.weak = weakref.ref(array)
-        self.weak_root = weakref.ref(root_of(array))
+        root = root_of(array)
+        self.weak = weakref.ref(array) if own else lambda: array
+        self.weak_root = weakref.ref(root) if own else lambda: root
         self.memory = address(array), array.shape, array.strides, array.dtype
 
     def unchanged(self, array: np.ndarray) -> bool:
@@ -53,13 +53,12 @@ class Taken:
 
     def survivor(self) -> np.ndarray | None:
         """The array, or one that shows the same, if anybody but its Program can still reach the memory."""
-        found = self.weak() if self.array is None else self.array
-        root = self.weak_root()
+        found, root = self.weak(), self.weak_root()
         return np.asarray(Memory(root, *self.memory)) if found is None and root is not None else found
 
     def content(self) -> Any:
         """What it held when it was met."""
-        found = self.array if self.snapshot is None else self.snapshot
+        found = self.weak() if self.snapshot is None else self.snapshot
         assert found is not None
         return frozen(found)[()]
 
@@ -196,7 +195,10 @@ class Outside:
                 operands[var] = HiddenOperand(Fixed(array), var.type, ARRAY)
         inputs = [v for v in program.inputs if v not in self.hidden]
         settled = replaced(Program([*inputs, *operands], program.eqns, program.outputs, program.name), constants)
-        return settled, tuple(operands.values()), Guards([*self.guards.guards, *self.compared(operands.values())], self.guards.later)
+        guards = Guards([*self.guards.guards, *self.compared(operands.values())], self.guards.later)
+        for table in (self.taken, self.all, self.behind, self.hidden):
+            table.clear()  # tracers that have escaped must keep nothing alive
+        return settled, tuple(operands.values()), guards
 
     def compared(self, operands: Sequence[HiddenOperand] | Any) -> list[Guard]:
         """What is compared at each call."""

@@ -74,10 +74,9 @@ def _spec(tree: Any, leaves: Iterator[Spec]) -> Spec:
     if type(tree) in (tuple, list):
         return Container(type(tree).__name__, tuple([_spec(v, leaves) for v in tree]))
     if type(tree) is dict:
-        try:
-            keys = tuple(sorted(tree))
-        except TypeError:
-            raise _Unknown from None
+        if {type(k) for k in tree} not in ({str}, {int}, set()):  # an entry finds keys by ==
+            raise _Unknown
+        keys = tuple(sorted(tree))
         return Container("dict", tuple([_spec(tree[k], leaves) for k in keys]), keys)
     if tree is _LEAF or _is_leaf(tree):
         return next(leaves)

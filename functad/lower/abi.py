@@ -50,7 +50,7 @@ DICT_VERSION = 24  # until 3.13: a number that no dict has had before, new with 
 C_ALIGNED = 0x1 | 0x100  # NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ALIGNED
 
 _PYTHON_FUNCTIONS = (
-    "PyComplex_FromDoubles", "PyContextVar_Get", "PyDict_GetItemWithError", "PyDict_New", "PyDict_SetItem",
+    "PyComplex_FromDoubles", "PyContextVar_Get", "PyDict_GetItemWithError", "PyDict_New", "PyDict_Next", "PyDict_SetItem",
     "PyDict_Size", "PyErr_Clear", "PyErr_NoMemory", "PyErr_Occurred", "PyEval_RestoreThread", "PyEval_SaveThread",
     "PyFloat_FromDouble", "PyList_New", "PyLong_AsDouble", "PyLong_AsLongLongAndOverflow", "PyLong_FromLongLong",
     "PyObject_Vectorcall", "PyTuple_New", "Py_DecRef", "Py_IncRef",

@@ -22,6 +22,7 @@ from functad.lower.entry_world import unwritten_records, world_objects
 from functad.lower.link import Library, link
 from functad.lower.signature import Container, Driver, Signature, Spec, Static
 from functad.lower.target import Target, emit_object
+from functad.lower.threads import configure, parallel_symbols
 
 __all__ = ["make_entry"]
 
@@ -104,7 +105,7 @@ def _entry_code(structure: Signature, constants: int, target: Target) -> Library
     text = entry_text(structure, constants)
     # The text is loads, compares and calls: optimised code generation would take five times as long, for nothing measurable.
     code = emit_object(text, dataclasses.replace(target, opt_level=0))
-    symbols = {name: address for name, address in abi.symbols().items() if f"@{name}" in text}
+    symbols = {name: address for name, address in (abi.symbols() | parallel_symbols()).items() if f"@{name}" in text}
     helpers = _helpers()
     return link(code, symbols | {name: helpers.address(name) for name in HELPERS}, [ENTRY_SYMBOL])
 
@@ -118,7 +119,7 @@ def _helpers() -> Library:
 def _block(signature: Signature, driver: Driver) -> bytes:
     """The words that ``Layout`` describes."""
     layout = Layout(signature, len(driver.constants))
-    words = [driver.address, int(releases_gil(signature, driver))]
+    words = [driver.address, int(releases_gil(signature, driver)), configure()]
     for leaf in (*signature.inputs, *signature.outputs):
         if leaf.kind == "array":
             words += leaf.shape

@@ -260,6 +260,29 @@ no:
   ret i1 false
 }"""
 
+# Whether all keys of a dict are ints, not bools or floats that are equal to ints.
+_INT_KEYS = f"""define i1 @functad_int_keys(ptr %dict) {{
+entry:
+  %position = alloca i64
+  %key.at = alloca ptr
+  store i64 0, ptr %position
+  br label %next
+next:
+  %more = call i32 @PyDict_Next(ptr %dict, ptr %position, ptr %key.at, ptr null)
+  %done = icmp eq i32 %more, 0
+  br i1 %done, label %yes, label %look
+look:
+  %key = load ptr, ptr %key.at
+  %type.at = getelementptr i8, ptr %key, i64 {abi.OB_TYPE}
+  %type = load ptr, ptr %type.at
+  %is.int = icmp eq ptr %type, @PyLong_Type
+  br i1 %is.int, label %next, label %no
+yes:
+  ret i1 true
+no:
+  ret i1 false
+}}"""
+
 
 def _for_each(signature: str, body: str, before: str = "", after: str = "") -> str:
     """A function that runs its body for each k below %count."""
@@ -416,6 +439,8 @@ _RELEASE = _for_each(
 HELPERS_TEXT = "\n\n".join([
     _ARRAY_TYPE,
     "@PyArray_Type = external global i8",
+    "@PyLong_Type = external global i8",
+    "declare i32 @PyDict_Next(ptr, ptr, ptr, ptr)",
     "@_Py_NoneStruct = external global i8",
     "declare void @Py_IncRef(ptr)",
     "declare void @Py_DecRef(ptr)",
@@ -428,7 +453,7 @@ HELPERS_TEXT = "\n\n".join([
     "declare i32 @PyContextVar_Get(ptr, ptr, ptr)",
     "declare i32 @memcmp(ptr, ptr, i64)",
     "declare ptr @PyArray_NewFromDescr(ptr, ptr, i32, ptr, ptr, ptr, i32, ptr)",
-    _CHECK_ARRAYS, _MAKE_ARRAYS, _LOOK_UP, _IN_FORCE, _UNCHANGED, _UNWRITTEN, _HOLD, _COPY, _MOVE, _RELEASE,
+    _CHECK_ARRAYS, _MAKE_ARRAYS, _LOOK_UP, _INT_KEYS, _IN_FORCE, _UNCHANGED, _UNWRITTEN, _HOLD, _COPY, _MOVE, _RELEASE,
 ])  # fmt: skip
 
 # The same for the text of an entry.
@@ -436,6 +461,7 @@ DECLARATIONS = f"""{_ARRAY_TYPE}
 declare i1 @functad_check_arrays(ptr, i64, ptr, ptr, ptr)
 declare i1 @functad_make_arrays(ptr, i64, ptr, ptr, ptr, ptr, ptr)
 declare i1 @functad_look_up(ptr, ptr, i64, ptr, i64, ptr)
+declare i1 @functad_int_keys(ptr)
 declare i1 @functad_in_force(ptr)
 declare i1 @functad_unchanged(ptr)
 declare i1 @functad_unwritten(ptr)
@@ -449,6 +475,7 @@ HELPERS = (
     "functad_check_arrays",
     "functad_make_arrays",
     "functad_look_up",
+    "functad_int_keys",
     "functad_in_force",
     "functad_unchanged",
     "functad_unwritten",

@@ -25,16 +25,17 @@ class SelfItem(IntEnum):
 
 
 class Layout:
-    """Where things stand in the block, counted in words: driver, release_gil, dims of array arguments, dims of array results, addresses of
-    constants, sizes."""
+    """Where things stand in the block, counted in words: driver, release_gil, number of threads, dims of array arguments, dims of array
+    results, addresses of constants, sizes."""
 
     DRIVER = 0
     RELEASE_GIL = 1
+    THREADS = 2
 
     def __init__(self, signature: Signature, constants: int) -> None:
         argument_ranks = [len(leaf.shape) for leaf in signature.inputs if leaf.kind == "array"]
         result_ranks = [len(leaf.shape) for leaf in signature.outputs if leaf.kind == "array"]
-        dims = list(accumulate([*argument_ranks, *result_ranks], initial=2))
+        dims = list(accumulate([*argument_ranks, *result_ranks], initial=3))
         self.argument_dims = dims[: len(argument_ranks)]
         self.result_dims = dims[len(argument_ranks) : -1]
         self.constants = dims[-1]

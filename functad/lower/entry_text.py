@@ -26,6 +26,7 @@ from functad.lower.entry_layout import Layout, SelfItem
 from functad.lower.entry_pieces import Part, self_item
 from functad.lower.entry_world import World, held_places, is_held
 from functad.lower.signature import Container, Hidden, Leaf, Signature, Spec, Static
+from functad.lower.threads import parallel_symbols
 
 __all__ = ["ENTRY_SYMBOL", "entry_text"]
 
@@ -94,7 +95,7 @@ class _Entry(World):
         endings = [*self.mismatch(), *self.failure(), *self.error()]
         function = [*self.opening(), *self.lines, *endings, "}"]
         tables = list(self.tables())
-        variables = [f"@{name} = external global i8" for name in sorted(self.variables)]
+        variables = [f"@{name} = external global i8" for name in sorted(self.variables | parallel_symbols().keys())]
         return "\n".join([DECLARATIONS, *_FUNCTIONS, *variables, *tables, "", *function, ""])
 
     def opening(self) -> list[str]:
@@ -166,7 +167,7 @@ class _Entry(World):
                 self.read_scalar(spec, self.item(item))
                 self.unpacked += 1
             case Container(kind="dict"):
-                self.unpack_dict(spec.children, self.item(item))
+                self.unpack_dict(spec, self.item(item))
             case Container(kind="list"):
                 self.unpack_list(spec.children, self.item(item))
             case Container():
@@ -188,14 +189,17 @@ class _Entry(World):
             self.line(f"store i64 {self.held}, ptr %held")
         self.unpack(hidden.leaf, item)
 
-    def unpack_dict(self, children: tuple[Spec, ...], obj: str) -> None:
+    def unpack_dict(self, spec: Container, obj: str) -> None:
         """A dict of as many keys as expected, in which each expected key is found."""
+        children = spec.children
         self.require_type(obj, "PyDict_Type")
         size = self.value(f"call i64 @PyDict_Size(ptr {obj})")
         self.require(f"icmp eq i64 {size}, {len(children)}")
         first, self.held = self.held, self.held + len(children)
         keys = self.address("%keys", abi.TUPLE_ITEMS + 8 * self.keys)
         self.keys += len(children)
+        if spec.has_int_keys:
+            self.require(f"call i1 @functad_int_keys(ptr {obj})")
         if children:
             self.may_raise = True
             self.require(f"call i1 @functad_look_up(ptr {obj}, ptr {keys}, i64 {len(children)}, ptr %items, i64 {first}, ptr %held)")
@@ -276,6 +280,7 @@ class _Entry(World):
         driver = self.load("ptr", "%block", 8 * Layout.DRIVER)
         release = self.load("i64", "%block", 8 * Layout.RELEASE_GIL)
         sizes = self.address("%block", 8 * self.layout.sizes)
+        self.line(f"store i64 {self.load('i64', '%block', 8 * Layout.THREADS)}, ptr @functad_pool")
         call = f"call i32 {driver}(ptr %inputs, ptr %outputs, ptr {sizes})"
         self.lines += [
             f"  %keep.gil = icmp eq i64 {release}, 0",

@@ -54,11 +54,16 @@ class Leaf:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A ``tuple``, ``list`` or ``dict`` (exactly, no subclass) of children; a dict's in the order of ``keys``."""
+    """A ``tuple``, ``list`` or ``dict`` (exactly, no subclass) of children; a dict's in the order of ``keys``: strings, or ints that are no bools."""
 
     kind: str
     children: tuple[Spec, ...]
     keys: tuple[Any, ...] = ()
+
+    @property
+    def has_int_keys(self) -> bool:
+        """Whether a look-up would also find keys of other types: 1 is True and 1.0."""
+        return bool(self.keys) and all([type(k) is int for k in self.keys])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -134,7 +139,7 @@ def _structure(spec: Spec) -> Spec:
         case Leaf():
             return Leaf(spec.kind, spec.dtype, (0,) * len(spec.shape)) if spec.shape else spec
         case Container():
-            return Container(spec.kind, tuple(_structure(child) for child in spec.children))
+            return Container(spec.kind, tuple(_structure(child) for child in spec.children), (0,) if spec.has_int_keys else ())
 
 
 def _leaves(spec: Spec) -> Iterator[Leaf]:

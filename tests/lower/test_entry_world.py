@@ -1,0 +1,188 @@
+"""What entries find in places, and the checks that they make: both entries, at each call."""
+
+from __future__ import annotations
+
+import gc
+import sys
+import types
+
+import numpy as np
+import pytest
+
+from functad import config
+from functad.lower.entry import make_entry
+from functad.lower.places import ABSENT, CellContent, DictItem, Fixed, InForce, Same, Unwritten
+from functad.lower.signature import Container, Hidden, Leaf, Signature
+from tests.lower import drivers
+
+F8 = np.dtype("float64")
+VECTOR, FLOAT, INT = Leaf("array", F8, (3,)), Leaf("python_float", F8), Leaf("python_int", np.dtype("int64"))
+SLOW = object()
+
+
+@pytest.fixture(params=["native", "ctypes"], autouse=True)
+def kind(request):
+    """Every test runs with both entries."""
+    with config.entry(request.param):
+        yield request.param
+
+
+def entry_of(*args, hidden=(), checks=()):
+    """An entry that gives all its inputs, the hidden ones last, as a tuple."""
+    leaves = (*args, *[h.leaf for h in hidden])
+    signature = Signature(args, Container("tuple", leaves), tuple(hidden), tuple(checks))
+    return make_entry(signature, drivers.identity(signature), lambda *a: SLOW, print)
+
+
+def test_an_array_of_ones_own():
+    w = np.arange(3.0)
+    entry = entry_of(FLOAT, hidden=[Hidden(Fixed(w), VECTOR)])
+    for _ in range(2):
+        x, read = entry(1.5)
+        assert x == 1.5 and read.tolist() == w.tolist() and not np.shares_memory(read, w)
+        w += 1.0
+    w.shape = (3, 1)
+    assert entry(1.5) is SLOW
+    w.shape = (3,)
+    assert entry(1.5) is not SLOW and entry(1) is SLOW
+    w.dtype = np.int64
+    assert entry(1.5) is SLOW
+
+
+@pytest.mark.parametrize("size", [0, 1, 3, 40])
+def test_many_arrays_among_arguments_in_containers(size):
+    ws = [np.full(3, float(i)) for i in range(size)]
+    entry = entry_of(Container("list", (VECTOR, FLOAT)), hidden=[Hidden(Fixed(w), VECTOR) for w in ws]) if size else entry_of(VECTOR)
+    if size:
+        signature = Signature(
+            (Container("list", (VECTOR, FLOAT)),), Container("tuple", (VECTOR, FLOAT, *[VECTOR] * size)), tuple([Hidden(Fixed(w), VECTOR) for w in ws])
+        )
+        entry = make_entry(signature, drivers.identity(signature), lambda *a: SLOW, print)
+        found = entry([np.ones(3), 2.0])
+        assert found[1] == 2.0 and [f[0] for f in found[2:]] == [float(i) for i in range(size)]
+    else:
+        assert entry(np.ones(3))[0].tolist() == [1.0] * 3
+
+
+def test_a_closure_cell():
+    cell = types.CellType(2.0)
+    entry = entry_of(INT, hidden=[Hidden(CellContent(cell), FLOAT)])
+    assert entry(1) == (1, 2.0)
+    cell.cell_contents = 7.5
+    assert entry(1) == (1, 7.5)
+    cell.cell_contents = 7
+    assert entry(1) is SLOW
+    del cell.cell_contents
+    assert entry(1) is SLOW and CellContent(cell).get() is ABSENT
+
+
+def test_an_item_of_a_dict():
+    names = {"rate": 2.0, "other": None}
+    entry = entry_of(INT, hidden=[Hidden(DictItem(names, "rate"), FLOAT)])
+    assert entry(1) == (1, 2.0)
+    names["rate"] = 7.5
+    names.update({str(i): i for i in range(100)})  # its table moves
+    assert entry(1) == (1, 7.5)
+    del names["rate"]
+    assert entry(1) is SLOW
+
+
+@pytest.mark.parametrize("make", [lambda w: CellContent(types.CellType(w)), lambda w: DictItem({"w": w}, "w")])
+def test_arrays_in_places_are_held_during_the_call(make):
+    w = np.arange(3.0)
+    entry = entry_of(hidden=[Hidden(make(w), VECTOR)])
+    before = sys.getrefcount(w)
+    for _ in range(5):
+        assert entry()[0].tolist() == [0.0, 1.0, 2.0]
+    assert sys.getrefcount(w) == before
+    w.shape = (1, 3)
+    assert entry() is SLOW and sys.getrefcount(w) == before
+
+
+def test_the_same_object():
+    one, other = object(), object()
+    cell, names = types.CellType(one), {"it": one}
+    entry = entry_of(FLOAT, checks=[Same(CellContent(cell), one), Same(DictItem(names, "it"), one), Same(Fixed(one), one)])
+    assert entry(1.0) == (1.0,)
+    cell.cell_contents = other
+    assert entry(1.0) is SLOW
+    cell.cell_contents = one
+    assert entry(1.0) == (1.0,)
+    names["it"] = other
+    assert entry(1.0) is SLOW
+
+
+def test_flags_in_force():
+    entry = entry_of(FLOAT, checks=[InForce(config.settings())])
+    assert entry(1.0) == (1.0,)
+    with config.threads(3):
+        assert entry(1.0) is SLOW
+        inside = entry_of(FLOAT, checks=[InForce(config.settings())])
+        assert inside(1.0) == (1.0,)
+    assert entry(1.0) == (1.0,) and inside(1.0) is SLOW
+
+
+ARRAYS = {
+    "vector": lambda: np.arange(1.0, 4.0),
+    "no axes": lambda: np.array(2.5),
+    "empty": lambda: np.zeros((0, 3)),
+    "matrix by columns": lambda: np.arange(6.0).reshape(2, 3).T,
+    "reversed": lambda: np.arange(6.0)[::-1],
+    "strided": lambda: np.arange(12, dtype=np.int32).reshape(3, 4)[1:, ::-2],
+    "broadcast": lambda: np.broadcast_to(np.arange(3.0), (2, 3)),
+    "swapped": lambda: np.arange(3.0).astype(">f8"),
+    "text": lambda: np.array(["a", "b"]),
+}
+
+
+@pytest.mark.parametrize("name", ARRAYS)
+def test_unwritten_arrays(name):
+    w, other = ARRAYS[name](), np.ones(5)
+    entry = entry_of(FLOAT, checks=[Unwritten.since_now(other, True), Unwritten.since_now(w, True), Unwritten.since_now(other, False)])
+    assert entry(1.0) == (1.0,)
+    if w.size:
+        writeable = w.base if name == "broadcast" else w
+        kept = writeable.flat[-1]
+        writeable.flat[-1] = 77
+        assert entry(1.0) is SLOW
+        writeable.flat[-1] = kept
+        assert entry(1.0) == (1.0,)
+    other[4] = 2.0
+    assert entry(1.0) is SLOW
+
+
+def test_bits_are_compared():
+    w = np.array([0.0, np.nan])
+    entry = entry_of(FLOAT, checks=[Unwritten.since_now(w, True)])
+    assert entry(1.0) == (1.0,)
+    w[0] = -0.0
+    assert entry(1.0) is SLOW
+
+
+def test_arrays_shown_in_another_way():
+    w = np.arange(6.0).reshape(2, 3)
+    entry = entry_of(FLOAT, checks=[Unwritten.since_now(w, False)])
+    w[:] = 7.0
+    assert entry(1.0) == (1.0,)
+    w.shape = (3, 2)
+    assert entry(1.0) is SLOW
+    w.shape = (2, 3)
+    assert entry(1.0) == (1.0,)
+    w.dtype = np.int64
+    assert entry(1.0) is SLOW
+    w.dtype = F8
+    assert entry(1.0) == (1.0,)
+
+
+def test_what_is_looked_at_lives_as_long_as_the_entry():
+    entry = entry_of(FLOAT, hidden=[Hidden(Fixed(np.arange(3.0)), VECTOR)], checks=[Unwritten.since_now(np.ones(1000), True)])
+    gc.collect()
+    junk = [np.full(1000, 7.0) for _ in range(20)]
+    assert entry(1.0)[1].tolist() == [0.0, 1.0, 2.0] and len(junk) == 20
+
+
+def test_int_keys_are_no_bools():
+    spec = Container("dict", (FLOAT, FLOAT), (1, 2))
+    entry = entry_of(spec)
+    assert entry({2: 0.5, 1: 1.5}) == ({1: 1.5, 2: 0.5},)
+    assert entry({True: 1.5, 2: 0.5}) is SLOW and entry({1: 1.5, 2.0: 0.5}) is SLOW
