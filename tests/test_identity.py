@@ -65,7 +65,8 @@ DIFFERENT = [
     frozenset(), frozenset({1}), frozenset({True}), frozenset({1.0}), frozenset({(1,)}), frozenset({(1.0,)}),
     Options(1), Options(True), Options(1.0), Options((0.0,)), Options((-0.0,)), Options(NAN), MoreOptions(1), MoreOptions(True),
     functools.partial(scale, by=2), functools.partial(scale, by=2.0), functools.partial(scale, 2), scale, np.sum, np.sin,
-    int, float, np.float64, np.dtype("f8"), np.dtype("f4"), np.dtype(">f8"), range(2), range(0, 3, 2), decimal.Decimal("1"), decimal.Decimal("1.0"),
+    int, float, np.float64, np.dtype("f8"), np.dtype("f4"), np.dtype(">f8"),
+    range(2), range(0, 3, 2), decimal.Decimal("1"), decimal.Decimal("1.0"),
     Mode.EXACT, Mode, "a", b"a",
 ]  # fmt: skip
 
@@ -78,7 +79,8 @@ def test_all_differ() -> None:
 def test_equal_ones_are_equal() -> None:
     for make in (
         lambda: (1, (2.5, "a"), frozenset({1.5, 2})), lambda: Options((NAN, -0.0)), lambda: functools.partial(scale, by=(1, 2.0)), lambda: NAN,
-        lambda: Pair(np.float32(1.5), None), lambda: complex(NAN, -0.0), lambda: 10**30, lambda: np.float64(NAN), lambda: range(3), lambda: Fuzzy(1.0),
+        lambda: Pair(np.float32(1.5), None), lambda: complex(NAN, -0.0), lambda: 10**30, lambda: np.float64(NAN), lambda: range(3),
+        lambda: Fuzzy(1.0),
     ):  # fmt: skip
         assert identity_key(make()) == identity_key(make()) and hash(identity_key(make())) == hash(identity_key(make()))
     assert identity_key(Fuzzy(1.0)) == identity_key(Fuzzy(1.1))  # as the class says
@@ -94,7 +96,9 @@ def test_what_cannot_be_hashed(value) -> None:
         f(1.0, value)
 
 
-@pytest.mark.parametrize("pair", [((2,), (2.0,)), (0.0, -0.0), (Options(1), Options(True)), (1, True), (frozenset({1}), frozenset({1.0})), (Pair(1, 2), (1, 2))])
+@pytest.mark.parametrize(
+    "pair", [((2,), (2.0,)), (0.0, -0.0), (Options(1), Options(True)), (1, True), (frozenset({1}), frozenset({1.0})), (Pair(1, 2), (1, 2))]
+)
 def test_static_arguments_of_jit(pair) -> None:
     f = fd.jit(lambda x, s: repr_code(s) * x, static_argnums=1)
     for _ in range(2):
