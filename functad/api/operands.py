@@ -63,10 +63,9 @@ class Operands:
                 continue
             if identity in before or changed_twice([h.held_at(identity) for h in held], now):
                 leaf = leaf_of(now)
-                if leaf is None:
-                    self.decides(identity, source, "it is no number and no array")
-                elif not Substitution(watch.reach, {identity: now}).possible():
-                    self.decides(identity, source, "a class or an object that holds functions leads to it, or the function writes to where it is")
+                obstacle = "it is no number and no array" if leaf is None else Substitution(watch.reach, {identity: now}).obstacle()
+                if leaf is None or obstacle:
+                    self.decides(identity, source, str(obstacle))
                 else:
                     chosen[identity] = Operand(source, leaf)
         return chosen

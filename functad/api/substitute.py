@@ -12,6 +12,7 @@ from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from functad.api.reach import Node, Reach
+from functad.core.trace import type_name
 from functad.lower.places import CellContent, DictItem, Place
 
 __all__ = ["Substitution", "Wrapper"]
@@ -53,16 +54,18 @@ class Substitution:
         self._changes = {id(node.value): list(self._changed(node)) for node in self._functions}
         self._spaces = {id(p.mapping): p.mapping for changes in self._changes.values() for p, _ in changes if isinstance(p, DictItem)}
 
-    def possible(self) -> bool:
-        """Whether all that reads the places can be made anew: classes, their instances and foreign objects cannot.
+    def obstacle(self) -> str | None:
+        """Why what reads the places cannot be made anew: classes, their instances and foreign objects cannot; None if all can.
 
         Nor can a function whose writes would go astray: to a cell that is replaced, or to a module whose names are copied.
         """
-        if any(place.identity in self._written for changes in self._changes.values() for place, _ in changes):
-            return False
-        if any(isinstance(key, tuple) and key[0] in self._spaces for key in self._written):
-            return False
-        return all([_can_be_made(node.value, self._affected) for node in self._affected.values()])
+        written = any(place.identity in self._written for changes in self._changes.values() for place, _ in changes)
+        if written or any(isinstance(identity, tuple) and identity[0] in self._spaces for identity in self._written):
+            return "the function writes to it, or to another name of its module"
+        for node in self._affected.values():
+            if not _can_be_made(node.value, self._affected):
+                return f"it is read by way of {_described(node.value)}, which cannot be made anew around an operand"
+        return None
 
     def of(self, *roots: Any) -> list[Any]:
         """Functions, or what holds functions, with the other values."""
@@ -119,6 +122,12 @@ def _can_be_made(value: Any, affected: Mapping[int, Node]) -> bool:
     if type(value) is MethodType:
         return id(value.__self__) not in affected
     return isinstance(value, Wrapper) or type(value) in (FunctionType, functools.partial, tuple, list, dict)
+
+
+def _described(value: Any) -> str:
+    if type(value) is MethodType:
+        return f"the method {value.__func__.__qualname__}"
+    return f"the class {value.__qualname__}" if issubclass(type(value), type) else f"a {type_name(value)}"
 
 
 class _Made:

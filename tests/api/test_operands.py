@@ -248,7 +248,7 @@ def test_methods_are_traced_anew() -> None:
     """A class belongs to the user: its functions cannot be made anew."""
     m = module_of("RATE = 1.0\nclass Model:\n    def f(self, x):\n        return RATE * x\nmodel = Model()")
     f = fd.jit(lambda x: m.model.f(x))
-    with pytest.warns(RetraceWarning, match=r"users_module\.RATE, which Model\.f reads, .*a class or an object"):
+    with pytest.warns(RetraceWarning, match=r"users_module\.RATE, which Model\.f reads, .*by way of the class Model, which"):
         for m.RATE in (1.0, 2.0, 3.0, 4.0):
             assert f(2.0) == 2.0 * m.RATE
 

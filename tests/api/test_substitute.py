@@ -18,7 +18,7 @@ def other(f, name, value):
     values = {key: value for key, source in found.sources.items() if source.name == name}
     assert values
     substitution = Substitution(found, values)
-    return substitution.of(f)[0] if substitution.possible() else None
+    return substitution.of(f)[0] if substitution.obstacle() is None else None
 
 
 def module_of(text, name="users_module", **names):
