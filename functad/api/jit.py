@@ -226,14 +226,19 @@ def jit(
 ) -> Any:
     """Compile a function to native code; also a decorator, with or without arguments.
 
-    The function is traced once for each structure, dtype, shape and kind of its arguments; it must be pure. What it closes over is part of the
-    Program: arrays are compared on each call, so writing to one traces again.
+    The function is traced once for each structure, dtype, shape and kind of its arguments; it must be pure, but it may close over arrays that
+    change. An array that meets traced values as it is (``x * w``, also ``w[1:]``, ``w.T``) is read anew at each call, whatever its size. What Python
+    or NumPy computes from one before (``2 * w``, ``w[0]``, ``np.sum(w)``) is traced again when the array has changed: the arrays that the function
+    can reach in closure cells, globals, defaults, the object of a method, and small containers of these, are compared at each call, up to 64 KiB
+    each and 1 MiB in all. Larger arrays, and those that are reached otherwise (attributes of other objects), are not: pass them as arguments.
+    With ``FUNCTAD_DEBUG=1`` all that can be reached are compared.
 
     Parameters
     ----------
     static_argnums, static_argnames
-        Arguments that are Python values (hashable), not traced: a new value traces again. Given by position they are static by name too, and
-        the other way round, where the signature tells.
+        Arguments that are Python values (hashable), not traced: a value of another type, or that differs, traces again (1, 1.0 and True are three
+        values, and so are (0.0,) and (-0.0,) two). Given by position they are static by name too, and the other way round, where the signature
+        tells.
 
     Examples
     --------
@@ -243,6 +248,16 @@ def jit(
     ...     return np.sum(np.sin(x) * y)
     >>> f(np.zeros(3), np.ones(3))
     np.float64(0.0)
+
+    An array that is written to between calls:
+
+    >>> weights = np.ones(3)
+    >>> weighted = fd.jit(lambda x: np.sum(weights * x))
+    >>> weighted(np.ones(3))
+    np.float64(3.0)
+    >>> weights[:] = 2.0
+    >>> weighted(np.ones(3))
+    np.float64(6.0)
     """
     if f is None:
         return functools.partial(jit, static_argnums=static_argnums, static_argnames=static_argnames)

@@ -28,7 +28,7 @@ def reachable_arrays(*roots: Any) -> list[np.ndarray]:
     Examples
     --------
     >>> weights = {"hidden": np.ones(3), "out": np.zeros(2)}
-    >>> [a.shape for a in reachable_arrays(lambda x: x @ weights["hidden"])]
+    >>> [a.shape for a in reachable_arrays(lambda x, w=weights: x @ w["hidden"])]
     [(3,), (2,)]
     """
     found: dict[int, np.ndarray] = {}
