@@ -297,15 +297,18 @@ def jit(
 ) -> Any:
     """Compile a function to native code; also a decorator, with or without arguments.
 
-    The function is traced once for each structure, dtype, shape and kind of its arguments; it must be pure. What it closes over may change
-    between calls: arrays are read anew, a changed number or helper function traces again. What is seen, and what is not (attributes of
-    objects, items of lists), says docs/closures.md.
+    The function is traced once for each structure, dtype, shape and kind of its arguments; it must be pure, but what it closes over may change
+    between calls. An array that meets traced values as it is (``x * w``, also ``w[1:]``, ``w.T``) is read anew at each call, whatever its size.
+    What Python or NumPy computes from one before (``2 * w``, ``w[0]``, ``np.sum(w)``) is traced again when the array has changed, and so is what
+    depends on a number, a string or a function in a closure cell or a global. A number that keeps changing is read anew, too.
+    docs/closures.md says what is seen and what is not (attributes of objects, items of lists): pass such things as arguments.
 
     Parameters
     ----------
     static_argnums, static_argnames
-        Arguments that are Python values (hashable), not traced: a new value traces again. Given by position they are static by name too, and
-        the other way round, where the signature tells.
+        Arguments that are Python values (hashable), not traced: a value of another type, or that differs, traces again (1, 1.0 and True are three
+        values, and so are (0.0,) and (-0.0,) two). Given by position they are static by name too, and the other way round, where the signature
+        tells.
 
     Examples
     --------
@@ -315,6 +318,16 @@ def jit(
     ...     return np.sum(np.sin(x) * y)
     >>> f(np.zeros(3), np.ones(3))
     np.float64(0.0)
+
+    An array that is written to between calls:
+
+    >>> weights = np.ones(3)
+    >>> weighted = fd.jit(lambda x: np.sum(weights * x))
+    >>> weighted(np.ones(3))
+    np.float64(3.0)
+    >>> weights[:] = 2.0
+    >>> weighted(np.ones(3))
+    np.float64(6.0)
     """
     if f is None:
         return functools.partial(jit, static_argnums=static_argnums, static_argnames=static_argnames)

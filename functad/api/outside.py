@@ -78,9 +78,9 @@ class Outside:
 
     def __init__(self, arrays: Sequence[np.ndarray] = ()) -> None:
         self.guards = Guards()
-        reachable = [a for a in arrays if not is_frozen(a)]
-        self.known = {id(root_of(a)): a for a in reachable}  # not made by the function, and alive as long as this
-        self.comparisons = comparisons(reachable)
+        self.reachable = [a for a in arrays if not is_frozen(a)]
+        self.known = {id(root_of(a)) for a in self.reachable}  # not made by the function, and alive as long as this
+        self.comparisons = comparisons(self.reachable)
         self.taken: dict[Any, Taken] = {}  # the latest of each memory
         self.all: list[Taken] = []
         self.behind: dict[Var, Taken] = {}
@@ -102,7 +102,9 @@ class Outside:
 
     def view(self, array: np.ndarray) -> Tracer | None:
         """A view that native code does not take as it is: equations over the memory that it shows."""
-        found = None if is_plain(array) else view_of(array)
+        if is_plain(array):
+            return None
+        found = view_of(array, [a for a in self.reachable if root_of(a) is root_of(array)])
         if found is None:
             return None
         with using(self.trace):

@@ -6,7 +6,9 @@ broadcast view is therefore taken as the contiguous array behind it, and equatio
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -44,27 +46,35 @@ class View:
         return broadcast(x, self.shape, self.axes)
 
 
-def view_of(array: np.ndarray) -> View | None:
-    """A view as one of a C-contiguous array with at least as much memory; None where it is not made of slices and permutations.
+def view_of(array: np.ndarray, others: Sequence[np.ndarray] = ()) -> View | None:
+    """An array as a view of a C-contiguous one: of one of ``others``, of all the memory, or of a part of it; None if it is none.
 
     Examples
     --------
     >>> w = np.arange(12.0).reshape(3, 4)
-    >>> found = view_of(w[::-1, 1:3].T)
+    >>> found = view_of(w[::-1, 1:3].T, [w])
     >>> found.base is w, found.of(w).tolist()
     (True, [[9.0, 5.0, 1.0], [10.0, 6.0, 2.0]])
     """
     if not array.size or not array.dtype.isnative or not array.flags.aligned:
         return None
-    base = contiguous_base(array)
-    if base is None or base.dtype != array.dtype:
+    memory = contiguous_memory(array)
+    if memory is None:
         return None
-    steps = [s if n > 1 else 0 for n, s in zip(array.shape, array.strides, strict=True)]
-    low = address(array) + sum([(n - 1) * s for n, s in zip(array.shape, steps, strict=True) if s < 0]) - address(base)
-    if low % base.itemsize:
+    for base in (*[b for b in others if is_plain(b)], memory, *folded(array, memory)):
+        found = as_view(array, base)
+        if found is not None:
+            return found
+    return None
+
+
+def as_view(array: np.ndarray, base: np.ndarray) -> View | None:
+    """An array as slices of ``base``, permuted and broadcast; None if it is more than that."""
+    low, steps = lowest(array), strides_of(array)
+    if base.dtype != array.dtype or not address(base) <= low < address(base) + base.nbytes or (low - address(base)) % base.itemsize:
         return None
-    starts = [int(i) for i in np.unravel_index(low // base.itemsize, base.shape)] if low < base.nbytes else [0] * base.ndim
-    spans = {a: (starts[a], starts[a] + 1, 1) for a in range(base.ndim)}
+    starts = [int(i) for i in np.unravel_index((low - address(base)) // base.itemsize, base.shape)]
+    spans = [(start, start + 1, 1) for start in starts]
     axes_of: dict[int, int] = {}  # axis of the view -> axis of the base
     for axis, (n, s) in enumerate(zip(array.shape, steps, strict=True)):
         if not s:
@@ -74,23 +84,48 @@ def view_of(array: np.ndarray) -> View | None:
             return None
         a = min(fitting)  # the largest stride
         step = abs(s) // base.strides[a]
-        stop = starts[a] + (n - 1) * step + 1
-        if stop > base.shape[a]:
+        spans[a] = starts[a], starts[a] + (n - 1) * step + 1, step
+        if spans[a][1] > base.shape[a]:
             return None
         axes_of[axis] = a
-        spans[a] = starts[a], stop, step
-    begin, end, every = zip(*[spans[a] for a in range(base.ndim)], strict=True) if base.ndim else ((), (), ())
+    begin, end, every = zip(*spans, strict=True) if spans else ((), (), ())
     flipped = tuple([a for axis, a in axes_of.items() if steps[axis] < 0])
     return View(base, begin, end, every, flipped, tuple(axes_of.values()), tuple(axes_of), array.shape)
 
 
-def contiguous_base(array: np.ndarray) -> np.ndarray | None:
+def folded(array: np.ndarray, memory: np.ndarray) -> Iterator[np.ndarray]:
+    """Parts of contiguous memory under shapes whose strides are those of the array."""
+    size = array.itemsize
+    steps = sorted({abs(s) for s in strides_of(array) if s}, reverse=True)
+    if not steps or any(s % t for s, t in zip(steps, [*steps[1:], size], strict=True)):
+        return
+    units = [s // size for s in steps]
+    inner = [*[s // t for s, t in pairwise(units)], units[-1]]
+    rows = max(n for n, s in zip(array.shape, strides_of(array), strict=True) if abs(s) == steps[0])
+    length, flat = rows * units[0], memory.reshape(-1)
+    first = (lowest(array) - address(memory)) // size
+    for begin in (first, flat.size - length):  # from the first element on, or up to the end of the memory
+        if 0 <= begin <= flat.size - length:
+            yield flat[begin : begin + length].reshape(rows, *inner)
+
+
+def strides_of(array: np.ndarray) -> list[int]:
+    """The strides, 0 where nothing is stepped over."""
+    return [s if n > 1 else 0 for n, s in zip(array.shape, array.strides, strict=True)]
+
+
+def lowest(array: np.ndarray) -> int:
+    """The address of the element that lies first."""
+    backwards: list[int] = [(n - 1) * s for n, s in zip(array.shape, strides_of(array), strict=True) if s < 0]
+    return address(array) + sum(backwards)
+
+
+def contiguous_memory(array: np.ndarray) -> np.ndarray | None:
     """The array that owns the memory, or a C-contiguous permutation of it."""
     base = array
     while isinstance(base.base, np.ndarray):
         base = base.base
-    if type(base) is not np.ndarray:
-        base = np.asarray(base)
+    base = np.asarray(base)
     if is_plain(base):
         return base
     permuted = base.transpose(np.argsort([-s for s in base.strides], kind="stable"))
