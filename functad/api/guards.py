@@ -24,8 +24,8 @@ class Guards:
 
     Examples
     --------
-    >>> from functad.lower.places import Fixed, Same
-    >>> guards = Guards([Same(Fixed(1), 1)])
+    >>> from functad.lower.places import Fixed
+    >>> guards = Guards([Unchanged({Fixed(1): 1})])
     >>> guards.holds(), guards.checks is not None
     (True, True)
     """

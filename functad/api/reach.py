@@ -84,11 +84,12 @@ class Reach:
         self.written: set[Hashable] = set()  # identities of places that the functions themselves write to
         self._mentioned: set[str] = set()  # names that code reads, as globals or as attributes
         self._unmentioned: dict[str, list[tuple[Node, Any]]] = {}  # attributes that nothing has read so far, of what
+        self._looked = 0
         self._todo: list[Node] = []
         self._home: str | None = None  # the installed package that the first function is of
         self.roots = [self._node(r) for r in roots]
         for node in self._todo:  # grows
-            if len(self._todo) < MOST:
+            if self._looked < MOST:
                 self._visit(node)
 
     def _node(self, value: Any) -> Node | None:
@@ -118,6 +119,7 @@ class Reach:
                 self._unmentioned.setdefault(name, []).append((node, attribute))
 
     def _part(self, node: Node, value: Any) -> None:
+        self._looked += 1
         found = self._node(value)
         if found is not None:
             node.parts.append(found)
@@ -254,8 +256,7 @@ def _file_of_class(value: Any) -> str:
     return _file_of(sys.modules.get(cls.__module__))
 
 
-def _file_of(module: ModuleType | None) -> str:
+def _file_of(module: Any) -> str:
     """The file of a module; empty for what Python is made of, and a name that is no file's for what has been typed in."""
-    file: str | None = getattr(module, "__file__", None)
-    name = getattr(module, "__name__", "")
-    return file or ("" if name.partition(".")[0] in sys.stdlib_module_names else "<no file>")
+    names = _dict_of(module)
+    return names.get("__file__") or ("" if str(names.get("__name__", "")).partition(".")[0] in sys.stdlib_module_names else "<no file>")

@@ -14,7 +14,7 @@ import numpy as np
 from functad.lower import abi
 from functad.lower.entry_layout import SelfItem
 from functad.lower.entry_pieces import Pieces, self_item
-from functad.lower.places import CellContent, Check, DictItem, Fixed, InForce, Place, Same, Unwritten, span
+from functad.lower.places import CellContent, Check, DictItem, Fixed, FunctionCode, InForce, Place, Unwritten, span
 from functad.lower.signature import Hidden, Signature
 from functad.lower.unchanged import Unchanged
 
@@ -28,8 +28,6 @@ def world_objects(signature: Signature) -> tuple[Any, ...]:
         match check:
             case InForce():
                 found.append(check.settings)
-            case Same():
-                found += [*_objects(check.place), check.value]
             case Unchanged():
                 found.append(check.words)
     for hidden in signature.hidden:
@@ -43,6 +41,8 @@ def _objects(place: Place) -> Iterator[Any]:
             yield place.value
         case CellContent():
             yield place.cell
+        case FunctionCode():
+            yield place.function
         case DictItem():
             yield place.mapping
             yield place.key
@@ -92,6 +92,8 @@ class World(Pieces):
         match place:
             case CellContent():
                 found = self.load("ptr", self.next_object(), abi.CELL_CONTENT)
+            case FunctionCode():
+                return self.load("ptr", self.next_object(), abi.FUNCTION_CODE)
             case DictItem():
                 mapping, key = self.next_object(), self.next_object()
                 found = self.value(f"call ptr @PyDict_GetItemWithError(ptr {mapping}, ptr {key})")
@@ -110,9 +112,6 @@ class World(Pieces):
                 case Unchanged():
                     words = self.load("ptr", self.next_object(), abi.ARRAY_DATA)
                     self.require(f"call i1 @functad_unchanged(ptr {words})")
-                case Same():
-                    found = self.fetch(check.place)
-                    self.require(f"icmp eq ptr {found}, {self.next_object()}")
         if any(isinstance(check, Unwritten) for check in self.signature.checks):
             self.lines += self_item("unwritten", SelfItem.UNWRITTEN)
             self.require(f"call i1 @functad_unwritten(ptr {self.address('%unwritten', abi.BYTES_DATA)})")

@@ -18,7 +18,7 @@ import numpy as np
 
 from functad import config
 
-__all__ = ["ABSENT", "CellContent", "Check", "DictItem", "Fixed", "FunctionCode", "InForce", "Place", "Same", "Unwritten", "memory_of"]
+__all__ = ["ABSENT", "CellContent", "Check", "DictItem", "Fixed", "FunctionCode", "InForce", "Place", "Unwritten", "memory_of"]
 
 ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "ABSENT"})()
 """What an empty place holds."""
@@ -135,21 +135,6 @@ class Check(ABC):
 
 
 @dataclass(frozen=True, eq=False)
-class Same(Check):
-    """A place holds this very object."""
-
-    place: Place
-    value: Any
-
-    def holds(self) -> bool:
-        return self.place.get() is self.value
-
-    @property
-    def structure(self) -> Check:
-        return _SAME[type(self.place)]
-
-
-@dataclass(frozen=True, eq=False)
 class InForce(Check):
     """These are the flags in force."""
 
@@ -205,6 +190,5 @@ def memory_of(array: np.ndarray[Any, Any]) -> bytes:
     return ctypes.string_at(array.ctypes.data + low, size)
 
 
-_SAME: dict[type[Place], Same] = {type(place): Same(place, None) for place in (_ANY_OBJECT, _ANY_CELL, _ANY_ITEM)}
 _ANY_SETTINGS = InForce(config.settings())
 _ANY_ARRAY = Unwritten(np.zeros(0), None, (), (), np.dtype(np.float64), 0)

@@ -11,8 +11,9 @@ import pytest
 
 from functad import config
 from functad.lower.entry import make_entry
-from functad.lower.places import ABSENT, CellContent, DictItem, Fixed, InForce, Same, Unwritten
+from functad.lower.places import ABSENT, CellContent, DictItem, Fixed, FunctionCode, InForce, Unwritten
 from functad.lower.signature import Container, Hidden, Leaf, Signature
+from functad.lower.unchanged import Unchanged
 from tests.lower import drivers
 
 F8 = np.dtype("float64")
@@ -94,17 +95,60 @@ def test_arrays_in_places_are_held_during_the_call(make):
     assert entry() is SLOW and sys.getrefcount(w) == before
 
 
-def test_the_same_object():
+def test_places_that_hold_what_they_held():
     one, other = object(), object()
-    cell, names = types.CellType(one), {"it": one}
-    entry = entry_of(FLOAT, checks=[Same(CellContent(cell), one), Same(DictItem(names, "it"), one), Same(Fixed(one), one)])
+    cell, names, more = types.CellType(one), {"it": one, "number": 0.5}, {"a": "b"}
+
+    def function():
+        pass
+
+    code = function.__code__
+    held = {
+        CellContent(cell): one, DictItem(names, "it"): one, DictItem(names, "number"): 0.5, DictItem(names, "none"): ABSENT,
+        DictItem(more, "a"): "b", FunctionCode(function): code, CellContent(types.CellType()): ABSENT,
+    }  # fmt: skip
+    entry = entry_of(FLOAT, checks=[Unchanged(held)])
+
+    def check_only(change, back):
+        for _ in range(2):
+            assert entry(1.0) == (1.0,)
+            change()
+            assert entry(1.0) is SLOW
+            back()
+            assert entry(1.0) == (1.0,)
+
+    check_only(lambda: setattr(cell, "cell_contents", other), lambda: setattr(cell, "cell_contents", one))
+    check_only(lambda: names.update(it=other), lambda: names.update(it=one))
+    check_only(lambda: names.pop("number"), lambda: names.update(number=0.5))
+    check_only(lambda: names.update(none=None), lambda: names.pop("none"))
+    check_only(lambda: more.clear(), lambda: more.update(a="b"))
+    check_only(lambda: setattr(function, "__code__", (lambda: 1).__code__), lambda: setattr(function, "__code__", code))
+    names.update({f"other{k}": k for k in range(100)})  # the table grows, and has another version each time
     assert entry(1.0) == (1.0,)
-    cell.cell_contents = other
-    assert entry(1.0) is SLOW
-    cell.cell_contents = one
+
+
+def test_an_equal_constant_takes_the_place_of_the_one_that_was_there(kind):
+    names = {"number": float("0.5")}
+    check = Unchanged({DictItem(names, "number"): names["number"]})
+    entry = entry_of(FLOAT, checks=[check])
+    for _ in range(3):
+        names["number"] = float("0.5")
+        if kind == "native":  # compares pointers, until the slow path has looked
+            assert entry(1.0) is SLOW
+        assert check.holds() and entry(1.0) == (1.0,)
+    names["number"] = -0.5
+    assert not check.holds() and entry(1.0) is SLOW
+
+
+def test_what_is_held_lives_as_long_as_the_entry():
+    cell, names = types.CellType(object()), {"it": object()}
+    entry = entry_of(FLOAT, checks=[Unchanged({CellContent(cell): cell.cell_contents, DictItem(names, "it"): names["it"]})])
     assert entry(1.0) == (1.0,)
-    names["it"] = other
-    assert entry(1.0) is SLOW
+    cell.cell_contents, names["it"] = None, None
+    gc.collect()
+    for _ in range(100):  # none of these may lie where those were
+        cell.cell_contents, names["it"] = object(), object()
+        assert entry(1.0) is SLOW
 
 
 def test_flags_in_force():
