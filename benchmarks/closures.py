@@ -1,10 +1,17 @@
-"""What it costs a call that compiled code sees whether what the function closes over has changed: beside the same function of constants."""
+"""What it costs a call that the function closes over what can change: arrays, which are read as they are or compared, numbers and functions.
+
+In JAX what a jitted function closes over is a constant: changing it has no effect.
+"""
 
 from __future__ import annotations
 
 import types
 from collections.abc import Iterator
 from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
 
 import functad as fd
 from benchmarks.harness import Contender, Result, compare
@@ -15,9 +22,54 @@ TARGET = 0.9  # times as fast as without anything to look at
 
 
 def run(seconds: float) -> Iterator[Result]:
-    """Names that stay, and a number that keeps changing."""
+    """Arrays, names that stay, a number that keeps changing."""
+    yield from arrays(seconds)
     yield from names(seconds)
     yield from operands(seconds)
+
+
+def weighted(xp: Any, w: Any) -> Any:
+    """A function that closes over an array."""
+    return lambda x: xp.sum(w * x)
+
+
+def many_weighted(xp: Any, ws: Any) -> Any:
+    """A function that closes over a list of arrays."""
+
+    def f(x: Any) -> Any:
+        for w in ws:
+            x = x * w
+        return xp.sum(x)
+
+    return f
+
+
+def arrays(seconds: float) -> Iterator[Result]:
+    """Against the same arrays as arguments, a function without them, JAX and NumPy."""
+    for size, target in ((8, 0.75), (1000, 0.75), (1_000_000, 0.9)):
+        w, x = np.linspace(0.5, 1.5, size), np.linspace(1.0, 2.0, size)
+        ours = Contender("functad", "f(x)", {"f": fd.jit(weighted(np, w)), "x": x})
+        peers = [
+            Contender("functad, an argument", "f(w, x)", {"f": fd.jit(lambda w, x: np.sum(w * x)), "w": w, "x": x}),
+            Contender("JAX, a constant", "f(x)", {"f": jax.jit(weighted(jnp, w)), "x": jnp.asarray(x)}, ".block_until_ready()"),
+        ]
+        yield from compare(f"closure: an array of {size:g} numbers", ours, peers, seconds, {"functad, an argument": target})
+    ws, x = [np.linspace(0.5, 1.5, 100) + k for k in range(10)], np.linspace(1.0, 2.0, 100)
+    ours = Contender("functad", "f(x)", {"f": fd.jit(many_weighted(np, ws)), "x": x})
+    peers = [
+        Contender("functad, an argument", "f(ws, x)", {"f": fd.jit(lambda ws, x: many_weighted(np, ws)(x)), "ws": ws, "x": x}),
+        Contender("JAX, constants", "f(x)", {"f": jax.jit(many_weighted(jnp, ws)), "x": jnp.asarray(x)}, ".block_until_ready()"),
+    ]
+    yield from compare("closure: a list of 10 arrays of 100 numbers", ours, peers, seconds)
+    w = np.linspace(0.5, 1.5, 1_000_000)
+    ours = Contender("functad", "w.fill(2.0) or f(x)", {"f": fd.jit(weighted(np, w)), "w": w, "x": np.ones(w.size)})
+    peer = Contender("functad, an argument", "w.fill(2.0) or f(w, x)", {"f": fd.jit(lambda w, x: np.sum(w * x)), "w": w, "x": np.ones(w.size)})
+    yield from compare("closure: 1e+06 numbers, written before each call", ours, [peer], seconds, {peer.name: 0.9})
+    for size in (1, 100, 8000):
+        w, x = np.linspace(0.5, 1.5, size), np.linspace(1.0, 2.0, 8)
+        ours = Contender("functad", "f(x)", {"f": fd.jit(lambda x, w=w: np.sum(x) * w[0]), "x": x})
+        plain = Contender("functad, a literal", "f(x)", {"f": fd.jit(lambda x: np.sum(x) * 0.5), "x": x})
+        yield from compare(f"guard: an element of {size:g} numbers", ours, [plain], seconds)
 
 
 def module_of_five() -> types.ModuleType:
@@ -48,9 +100,9 @@ def names(seconds: float) -> Iterator[Result]:
     one, five = fd.jit(variable(2.0)[0]), fd.jit(module.five)
     constant, constants = fd.jit(lambda x: x * 2.0), fd.jit(lambda x: x * 0.5 * 2.0 * 0.25 * 4.0 * 1.5)
     cases = (
-        ("call: a float in a closure cell", "f(0.5)", one, constant, TARGET),
-        ("call: five floats in globals", "f(0.5)", five, constants, TARGET),
-        ("call: the same, a global set each time", "(names.update(other=object()), f(0.5))[1]", five, constants, None),
+        ("closure: a float in a closure cell", "f(0.5)", one, constant, TARGET),
+        ("closure: five floats in globals", "f(0.5)", five, constants, TARGET),
+        ("closure: the same, a global set each time", "(names.update(other=object()), f(0.5))[1]", five, constants, None),
     )
     for case, expression, ours, theirs, target in cases:
         contender, peer = [Contender(who, expression, {"f": f, "names": vars(module)}) for who, f in (("functad", ours), ("constants", theirs))]
@@ -66,4 +118,4 @@ def operands(seconds: float) -> Iterator[Result]:
         promoted(0.5)
     contender = Contender("functad", "f(0.5)", {"f": promoted})
     peer = Contender("an argument", "f(0.5, 3.0)", {"f": fd.jit(lambda x, value: x * value)})
-    yield from compare("call: a float in a cell that keeps changing", contender, [peer], seconds, {"an argument": TARGET})
+    yield from compare("closure: a float in a cell that keeps changing", contender, [peer], seconds, {"an argument": TARGET})

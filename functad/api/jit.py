@@ -118,18 +118,17 @@ class Jitted(Wrapper):
         from functad.lower.execute import native_call
         from functad.lower.places import InForce
 
-        compiled = compiled_of(traced.program)
+        call = native_call(traced.program)
         settings = config.settings()
         entry = traced.entries.get(settings)
-        checks = traced.guards.checks
-        if entry is None and checks is not None and not kwargs:
+        if entry is None and not kwargs and (checks := traced.guards.checks) is not None:
             dynamic, static = self.split_static(args, kwargs)
             signature = entry_signature(dynamic[0], dict(static[0]), leaves, traced, (InForce(settings), *checks))
             if signature is not None:
-                entry = traced.entries[settings] = entry_for(compiled, signature, self._slow, name_of(self._f))
+                entry = traced.entries[settings] = entry_for(compiled_of(traced.program), signature, self._slow, name_of(self._f))
         if entry is not None:
             type(self).__call__ = staticmethod(entry)  # type: ignore[method-assign]
-        return native_call(traced.program)
+        return call
 
     def _slow(self, *args: Any, **kwargs: Any) -> Any:
         """What the entry calls with arguments that are not those it was made for."""
@@ -147,7 +146,8 @@ class Jitted(Wrapper):
         dynamic, static = self.split_static(args, kwargs)
         leaves, structure = leaves_of(dynamic, f"arguments of {name_of(self._f)}: ")
         try:
-            key = (structure_key(structure), *self.key_of(static), *[(leaf.type, leaf.kind) for leaf in leaves])
+            containers = structure.num_nodes > structure.num_leaves + 3  # other than the pair of args and kwargs, whose keys are strings
+            key = (structure_key(structure) if containers else structure, *self.key_of(static), *[(leaf.type, leaf.kind) for leaf in leaves])
             versions = self._traced.setdefault(key, [])
         except TypeError:
             raise self.unhashable(static) from None
