@@ -103,16 +103,17 @@ def verified() -> bool:
 
 @functools.lru_cache(maxsize=1)
 def dicts_have_versions() -> bool:
-    """Whether the version of a dict changes when the dict does, and only then."""
-    names: dict[str, object] = {f"name{k}": object() for k in range(9)}
+    """Whether the version of a module's dict changes when the dict does, and only then."""
+    module = types.ModuleType("module")
+    names = vars(module)
+    names.update({f"name{k}": object() for k in range(9)})
+
+    def assign() -> None:  # as specialised code does, too, once it has run for some times
+        module.name3 = object()  # type: ignore[attr-defined]
+
+    changes: list[Callable[[], object]] = [lambda: names.update(name3=object()), lambda: names.update(new=object()), lambda: names.pop("name5")]
     seen = [_pointer(names, DICT_VERSION)]
-    changes: tuple[Callable[[], object], ...] = (
-        lambda: names.update(name3=object()),
-        lambda: names.update(new=object()),
-        lambda: names.pop("name5"),
-        lambda: names.clear(),
-    )
-    for change in changes:
+    for change in [*changes, *[assign] * 50, names.clear]:
         change()
         seen.append(_pointer(names, DICT_VERSION))
         names.get("name3"), names.get("none")
