@@ -42,15 +42,22 @@ class Operands:
     def __init__(self, name: str) -> None:
         self._name = name
         self._decisive: dict[Hashable, Source] = {}
-        self._written: dict[Hashable, Source] = {}  # once
+        self._written: dict[Hashable, tuple[Source, Any]] = {}  # with what was there before
+        self._left: dict[Hashable, Source] = {}
         self.counters: dict[Hashable, Source] = {}
-        """Places that the function itself has changed more than once while it was traced: what they hold is not looked at."""
+        """Places that the function changes whenever it is traced, from something else each time: what they hold is not looked at."""
 
     def note_writes(self, watch: Watch) -> None:
-        """Note what the function itself has changed while it was traced."""
-        for identity in watch.writes:
-            found = self.counters if identity in self._written else self._written
-            found[identity] = watch.reach.sources[identity]
+        """Note what the function itself has changed while it was traced, of what it writes to at all."""
+        for identity in watch.reach.written & watch.reach.sources.keys():
+            source = watch.reach.sources[identity]
+            if identity not in watch.writes:
+                self._left[identity] = source  # no counter: made when first used, say
+                continue
+            before = watch.writes[identity][0]
+            if identity in self._written and identity not in self._left and not same(self._written[identity][1], before):
+                self.counters[identity] = source
+            self._written[identity] = source, before
 
     def choose(self, watch: Watch, versions: Sequence[Traced]) -> dict[Hashable, Operand]:
         """The operands of the next version: those of the others, and what has changed twice since the first of them."""

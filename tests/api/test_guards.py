@@ -419,6 +419,22 @@ def test_a_global_that_is_made_when_first_used(module) -> None:
     assert f(2.0) == 6.0
     module.CACHE = 7.0
     assert f(2.0) == 14.0
+    for _ in range(3):
+        module.CACHE = None
+        assert f(2.0) == 6.0
+    module.CACHE = 9.0
+    assert f(2.0) == 18.0
+
+
+def test_a_global_that_is_made_again_each_time(module) -> None:
+    """What is made from nothing is no counter, however often."""
+    exec("def make(x):\n    global CACHE\n    CACHE = CACHE or 3.0\n    return x * CACHE", vars(module))
+    f = fd.jit(module.make)
+    for _ in range(5):
+        module.CACHE = None
+        assert f(2.0) == 6.0
+    module.CACHE = 4.0
+    assert f(2.0) == 8.0
 
 
 def test_values_that_alternate_keep_their_programs(module) -> None:
