@@ -133,7 +133,7 @@ def logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False) -
     """The logarithm of a sum of exponentials over axes, without overflow; ``b`` are the factors of the exponentials."""
     x = floating(a, "logsumexp")
     if b is not None and not is_traced((b,)):
-        x = where(np.equal(b, 0), -math.inf, x)  # a factor 0 hides its exponent, even the largest
+        x = where(eq(as_array(b, "logsumexp"), 0), -math.inf, x)  # a factor 0 hides its exponent, even the largest
     axes = normal_axes(axis, len(shape_of(x)), "logsumexp")
     top = _largest(x, axes)
     terms = exp(subtract(x, top))

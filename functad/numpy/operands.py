@@ -34,7 +34,7 @@ def operand(x: Any, name: str) -> Any:
         return x
     if cls is bool:
         return np.bool_(x)
-    if (cls is list or cls is tuple) and is_traced(x):
+    if (cls is list or cls is tuple) and (is_traced(x) or holds_operands(x)):
         return stack_list(x, name)
     if cls is not np.ndarray and isinstance(x, np.ndarray):
         x = _base_array(x, name)
@@ -52,6 +52,14 @@ def operand(x: Any, name: str) -> Any:
     if not x.dtype.isnative:
         x = x.astype(x.dtype.newbyteorder("="))
     return x
+
+
+def holds_operands(xs: Sequence[Any]) -> bool:
+    """Whether a (nested) list holds plain arrays that a later call is to read anew."""
+    trace = current_trace()
+    if trace is None or trace.outside is None:
+        return False
+    return any([isinstance(x, np.ndarray) or (isinstance(x, list | tuple) and holds_operands(x)) for x in xs])
 
 
 def _base_array(x: np.ndarray, name: str) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import gc
 import tracemalloc
 import weakref
@@ -429,3 +430,97 @@ def test_small_arrays_are_compared():
 def the_only_newest(f):
     (versions,) = f._traced.values()
     return versions[0]
+
+
+def test_lists_of_arrays_and_other_ways_into_functions():
+    rows = [np.ones(LARGE), np.arange(float(LARGE))]
+    b = np.ones(LARGE)
+    cases = [
+        (lambda x: np.sum(x * fd.numpy.asarray(rows)[1]), lambda: np.sum(X * rows[1])),
+        (lambda x: np.sum(np.add(x, rows)), lambda: np.sum(np.add(X, rows))),
+        (lambda x: np.sum(fd.lax.associative_scan(np.add, b)) * x[0], lambda: np.sum(np.cumsum(b)) * X[0]),
+        (lambda x: fd.nn.logsumexp(x, b=b), lambda: np.log(np.sum(b * np.exp(X)))),
+    ]
+    compiled = [(fd.jit(f), expected) for f, expected in cases]
+    for _ in range(2):
+        for f, expected in compiled:
+            np.testing.assert_allclose(f(X), expected(), rtol=1e-12)
+        rows[1] += 1.0
+        b[: LARGE // 2] = 0.0
+
+
+def test_arrays_that_decide_shapes():
+    counts, cuts, widths = np.array([1, 2, 0]), np.array([1, 2]), np.array([[1, 1]])
+    x = np.arange(3.0)
+
+    def f(x):
+        return np.concatenate([np.repeat(x, counts), *np.split(x, cuts), np.pad(x, widths), x[np.array(0, ndmin=0)] + x[:1]])
+
+    g = fd.jit(f)
+    for _ in range(2):
+        np.testing.assert_array_equal(g(x), f(x))
+        counts[:], cuts[:], widths[:] = [2, 1, 3], [0, 3], 2
+
+
+def test_what_is_not_seen():
+    """What NumPy makes of a large array before functad sees it; debug mode sees it."""
+    w = np.ones(LARGE)
+    f = fd.jit(lambda x: np.sum((2 * w) * x))
+    assert f(1.0) == 2 * LARGE
+    w[:] = 2.0
+    assert f(1.0) == 2 * LARGE
+    with config.debug(True):
+        assert f(1.0) == 4 * LARGE
+        w[:] = 3.0
+        assert f(1.0) == 6 * LARGE
+
+
+@pytest.mark.parametrize("where", ["cell", "default", "keyword default", "partial", "method", "container", "helper", "jitted helper", "static", "callable"])
+def test_where_arrays_are_found(where):
+    w = np.ones(3)
+    f = FOUND[where](w)
+    for _ in range(2):
+        assert f(2.0) == 2.0 * w[0] + np.sum(2 * w)
+        w += 1.0
+
+
+def use(x, w):
+    return x * w[0] + np.sum(2 * w)
+
+
+class Model:
+    def __init__(self, w):
+        self.layers = [{"w": w}]
+
+    def call(self, x):
+        return use(x, self.layers[0]["w"])
+
+    __call__ = call
+
+
+def helper_of(w):
+    def helper(x):
+        return use(x, w)
+
+    return helper
+
+
+def with_keyword(w):
+    def f(x, *, w=w):
+        return use(x, w)
+
+    return f
+
+
+FOUND = {
+    "cell": lambda w: fd.jit(lambda x: use(x, w)),
+    "default": lambda w: fd.jit(lambda x, w=w: use(x, w)),
+    "keyword default": lambda w: fd.jit(with_keyword(w)),
+    "partial": lambda w: fd.jit(functools.partial(use, w=w)),
+    "method": lambda w: fd.jit(Model(w).call),
+    "container": lambda w: (lambda held: fd.jit(lambda x: use(x, held["a"][0])))({"a": (w, 1)}),
+    "helper": lambda w: (lambda helper: fd.jit(lambda x: helper(x)))(helper_of(w)),
+    "jitted helper": lambda w: (lambda helper: fd.jit(lambda x: helper(x) + 0.0))(fd.jit(helper_of(w))),
+    "static": lambda w: (lambda f, model: lambda x: f(model, x))(fd.jit(lambda model, x: model.call(x), static_argnums=0), Model(w)),
+    "callable": lambda w: fd.jit(Model(w)),
+}
