@@ -13,7 +13,7 @@ from functad import config
 from functad.api.arguments import fresh_all, leaves_of, name_of, normal_argnums
 from functad.api.guards import Guards
 from functad.api.hidden import HiddenOperand
-from functad.api.operands import Operand, Operands, arrays_besides
+from functad.api.operands import Operand, Operands, compared_arrays
 from functad.api.outside import Outside
 from functad.api.signatures import entry_signature
 from functad.api.stages import Lowered
@@ -27,7 +27,7 @@ from functad.errors import StructureError
 from functad.identity import identity_key
 from functad.ir.dce import dce
 from functad.ir.program import Program
-from functad.lower.places import ABSENT, Fixed
+from functad.lower.places import ABSENT, Fixed, Unwritten
 from functad.lower.unchanged import Unchanged
 from functad.primitives.calls import jit_p, set_executor
 from functad.tree import TreeDef, structure_key, unflatten
@@ -57,8 +57,14 @@ class Traced:
 
     def supersedes(self, other: Traced) -> bool:
         """Whether this reads at each call what the other holds one value of."""
-        held = [g for g in other.guards.guards if isinstance(g, Unchanged)]
-        return any([g.held_at(h.place.identity) is not ABSENT for g in held for h in self.hidden])
+        compared = {id(g.array) for g in self.guards.guards if isinstance(g, Unwritten) and g.content is not None}
+        read = {h.place.identity for h in self.hidden if not (isinstance(h.place, Fixed) and id(h.place.value) in compared)}
+        for guard in other.guards.guards:
+            if isinstance(guard, Unchanged) and any([guard.held_at(identity) is not ABSENT for identity in read]):
+                return True
+            if isinstance(guard, Unwritten) and guard.content is not None and Fixed(guard.array).identity in read:
+                return True
+        return False
 
 
 MOST_VERSIONS = 8
@@ -178,12 +184,14 @@ class Jitted(Wrapper):
         self, structure: TreeDef, static: Static, leaves: Sequence[Leaf], watch: Watch, operands: Mapping[Hashable, Operand]
     ) -> Traced:
         """A Program that reads operands at each call, and holds the rest of what the function reads."""
-        outside = Outside(arrays_besides(watch.reach, operands))
+        outside = Outside(watch.reach.arrays, compared_arrays(watch.reach, operands))
         decisive: set[Hashable] = set()
 
         def replaced() -> tuple[Callable[..., Any], Static]:
             tracers = {
-                identity: outside.hide(source.place, leaf.type, leaf.kind, asked=functools.partial(decisive.add, identity))
+                identity: outside.operand(source.place.value)
+                if isinstance(source.place, Fixed)
+                else outside.hide(source.place, leaf.type, leaf.kind, asked=functools.partial(decisive.add, identity))
                 for identity, (source, leaf) in operands.items()
             }
             f, *values = Substitution(watch.reach, tracers).of(*watch.roots)
@@ -300,7 +308,7 @@ def jit(
     The function is traced once for each structure, dtype, shape and kind of its arguments; it must be pure, but what it closes over may change
     between calls. An array that meets traced values as it is (``x * w``, also ``w[1:]``, ``w.T``) is read anew at each call, whatever its size.
     What Python or NumPy computes from one before (``2 * w``, ``w[0]``, ``np.sum(w)``) is traced again when the array has changed, and so is what
-    depends on a number, a string or a function in a closure cell or a global. A number that keeps changing is read anew, too.
+    depends on a number, a string or a function in a closure cell or a global. Numbers and arrays that keep changing are read anew, too.
     docs/closures.md says what is seen and what is not (attributes of objects, items of lists): pass such things as arguments.
 
     Parameters

@@ -1,12 +1,13 @@
 """Numbers and arrays in closure cells and globals that keep changing: operands of the Program, read at each call, instead of one Program each.
 
-A place that holds its third value is traced with a tracer there. Where that fails, since Python needs the value (a shape, a branch, ``float``),
+A place that holds its third value is traced with a tracer there; so is an array with its third content, wherever the function comes by it. Where that fails, since Python needs the value (a shape, a branch, ``float``),
 each value is traced anew, as before, and a warning says so, once.
 """
 
 from __future__ import annotations
 
 import warnings
+import weakref
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from types import CodeType, FunctionType, ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,13 +21,14 @@ from functad.core.capture import Leaf, as_leaf
 from functad.core.location import is_internal, user_stack_level
 from functad.errors import FunctadError, RetraceWarning
 from functad.identity import same
-from functad.lower.places import ABSENT
+from functad.ir.types import array_type
+from functad.lower.places import ABSENT, Fixed, Unwritten, memory_of
 from functad.lower.unchanged import Unchanged
 
 if TYPE_CHECKING:
     from functad.api.jit import Traced
 
-__all__ = ["Operand", "Operands", "arrays_besides"]
+__all__ = ["Operand", "Operands", "compared_arrays"]
 
 
 class Operand(NamedTuple):
@@ -44,6 +46,7 @@ class Operands:
         self._decisive: dict[Hashable, Source] = {}
         self._written: dict[Hashable, tuple[Source, Any]] = {}  # with what was there before
         self._left: dict[Hashable, Source] = {}
+        self._arrays: dict[Hashable, weakref.ref[np.ndarray]] = {}  # that have been written to, as long as they live
         self.counters: dict[Hashable, Source] = {}
         """Places that the function changes whenever it is traced, from something else each time: what they hold is not looked at."""
 
@@ -61,21 +64,36 @@ class Operands:
 
     def choose(self, watch: Watch, versions: Sequence[Traced]) -> dict[Hashable, Operand]:
         """The operands of the next version: those of the others, and what has changed twice since the first of them."""
+        if not versions:
+            return {}
         before = {h.place.identity for t in versions for h in t.hidden}
         held = [g for t in versions for g in t.guards.guards if isinstance(g, Unchanged)]
-        chosen = {}
+        chosen: dict[Hashable, Operand] = {}
         for identity, source in watch.reach.sources.items():
             now = watch.before[identity]
-            if identity in self._decisive or identity in self.counters or isinstance(now, FunctionType | CodeType | ModuleType | type):
+            if identity in self.counters or isinstance(now, FunctionType | CodeType | ModuleType | type):
                 continue
             if identity in before or changed_twice([h.held_at(identity) for h in held], now):
-                leaf = leaf_of(now)
-                obstacle = "it is no number and no array" if leaf is None else Substitution(watch.reach, {identity: now}).obstacle()
-                if leaf is None or obstacle:
-                    self.decides(identity, source, str(obstacle))
-                else:
-                    chosen[identity] = Operand(source, leaf)
+                self._try(chosen, watch, source, now)
+        read = {id(watch.before[identity]) for identity in chosen}
+        for array in watch.reach.arrays:
+            identity = Fixed(array).identity
+            if id(array) not in read and (identity in self._arrays or written_twice(array, versions)):
+                self._arrays[identity] = weakref.ref(array, lambda _, identity=identity: self._arrays.pop(identity, None))  # type: ignore[misc]
+                self._try(chosen, watch, named(array, watch, self._name), array)
         return chosen
+
+    def _try(self, chosen: dict[Hashable, Operand], watch: Watch, source: Source, now: Any) -> None:
+        """Make a place an operand, if that may be."""
+        identity = source.place.identity
+        if identity in self._decisive:
+            return
+        leaf = leaf_of(now)
+        obstacle = "it is no number and no array" if leaf is None else Substitution(watch.reach, {identity: now}).obstacle()
+        if leaf is None or obstacle:
+            self.decides(identity, source, str(obstacle))
+        else:
+            chosen[identity] = Operand(source, leaf)
 
     def one_by_one(
         self, trace: Callable[[Mapping[Hashable, Operand]], Traced], operands: Mapping[Hashable, Operand], error: Exception
@@ -146,7 +164,21 @@ def user_lines(traceback: TracebackType | None) -> Iterator[str]:
         traceback = traceback.tb_next
 
 
-def arrays_besides(reach: Reach, operands: Mapping[Hashable, Operand]) -> list[np.ndarray]:
+def written_twice(array: np.ndarray, versions: Sequence[Traced]) -> bool:
+    """Whether an array that is compared has held two contents before this one."""
+    held = [g.content for t in versions for g in t.guards.guards if isinstance(g, Unwritten) and g.array is array and g.content is not None]
+    return len(held) >= 2 and changed_twice(held, memory_of(array))
+
+
+def named(array: np.ndarray, watch: Watch, name: str) -> Source:
+    """An array as a place, named by a variable that holds it, if there is one."""
+    for source in watch.reach.sources.values():
+        if watch.before[source.place.identity] is array:
+            return Source(Fixed(array), source.name, source.reader)
+    return Source(Fixed(array), str(array_type(array.shape, array.dtype)), name)
+
+
+def compared_arrays(reach: Reach, operands: Mapping[Hashable, Operand]) -> list[np.ndarray]:
     """The arrays that a function reaches otherwise than by way of operands."""
     elsewhere = {
         id(child.value)
@@ -154,4 +186,4 @@ def arrays_besides(reach: Reach, operands: Mapping[Hashable, Operand]) -> list[n
         for child in (*node.parts, *[c for place, c in node.places if place.identity not in operands])
         if child is not None
     }
-    return [a for a in reach.arrays if id(a) in elsewhere or not operands]
+    return [a for a in reach.arrays if not operands or (id(a) in elsewhere and Fixed(a).identity not in operands)]

@@ -72,15 +72,15 @@ class Memory:
 
 
 class Outside:
-    """The hidden operands and the guards of one trace of a function that can reach some arrays."""
+    """The hidden operands and the guards of one trace of a function that can reach some arrays, of which some are ``compared``."""
 
     trace: Trace
 
-    def __init__(self, arrays: Sequence[np.ndarray] = ()) -> None:
+    def __init__(self, arrays: Sequence[np.ndarray], compared: Sequence[np.ndarray]) -> None:
         self.guards = Guards()
         self.reachable = [a for a in arrays if not is_frozen(a)]
         self.known = {id(root_of(a)) for a in self.reachable}  # not made by the function, and alive as long as this
-        self.comparisons = comparisons(self.reachable)
+        self.comparisons = comparisons([a for a in compared if not is_frozen(a)])
         self.taken: dict[Any, Taken] = {}  # the latest of each memory
         self.all: list[Taken] = []
         self.behind: dict[Var, Taken] = {}

@@ -50,7 +50,9 @@ class Source(NamedTuple):
     def __str__(self) -> str:
         if isinstance(self.place, DictItem):
             return f"the global {self.place.mapping.get('__name__', '?')}.{self.name}"
-        return f"the code of {self.name}" if isinstance(self.place, FunctionCode) else f"the closed-over variable {self.name!r}"
+        if isinstance(self.place, CellContent):
+            return f"the closed-over variable {self.name!r}"
+        return f"{'the code of' if isinstance(self.place, FunctionCode) else 'the array'} {self.name}"
 
 
 class Node:

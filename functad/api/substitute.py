@@ -13,7 +13,7 @@ from typing import Any
 
 from functad.api.reach import Node, Reach
 from functad.core.trace import type_name
-from functad.lower.places import CellContent, DictItem, Place
+from functad.lower.places import CellContent, DictItem, Fixed, Place
 
 __all__ = ["Substitution", "Wrapper"]
 
@@ -32,7 +32,7 @@ class Wrapper:
 
 
 class Substitution:
-    """Other values for some places, by their identities.
+    """Other values for some places, by their identities, and for objects (that of ``Fixed``) wherever functions come by them.
 
     Examples
     --------
@@ -63,13 +63,14 @@ class Substitution:
         if written or any(isinstance(identity, tuple) and identity[0] in self._spaces for identity in self._written):
             return "the function writes to it, or to another name of its module"
         for node in self._affected.values():
-            if not _can_be_made(node.value, self._affected):
+            if Fixed(node.value).identity not in self._values and not _can_be_made(node.value, self._affected):
                 return f"it is read by way of {_described(node.value)}, which cannot be made anew around an operand"
         return None
 
     def of(self, *roots: Any) -> list[Any]:
         """Functions, or what holds functions, with the other values."""
-        made = _Made(self._affected, self._spaces)
+        given = {id(n.value): self._values[i] for n in self._affected.values() if (i := Fixed(n.value).identity) in self._values}
+        made = _Made(self._affected, self._spaces, given)
         for node in self._functions:
             made.begin(node.value, {id(place.cell) for place, _ in self._changes[id(node.value)] if isinstance(place, CellContent)})
         for node in self._functions:
@@ -101,11 +102,11 @@ class Substitution:
 
 
 def affected(reach: Reach, keys: Mapping[Hashable, Any]) -> dict[int, Node]:
-    """What reads one of the places, or leads to what does; by identity."""
+    """What reads one of the places, or is one of the objects, and what leads there; by identity."""
     above: dict[int, list[Node]] = {}
     waiting = []
     for node in reach.nodes.values():
-        if any(place.identity in keys for place, _ in node.places):
+        if Fixed(node.value).identity in keys or any(place.identity in keys for place, _ in node.places):
             waiting.append(node)
         for child in (*[child for _, child in node.places if child is not None], *node.parts):
             above.setdefault(id(child.value), []).append(node)
@@ -133,12 +134,12 @@ def _described(value: Any) -> str:
 class _Made:
     """What has been made anew, by the identity of what it stands for."""
 
-    def __init__(self, affected: Mapping[int, Node], spaces: Mapping[int, dict[str, Any]]) -> None:
+    def __init__(self, affected: Mapping[int, Node], spaces: Mapping[int, dict[str, Any]], given: dict[int, Any]) -> None:
         self.modules = {number: ModuleType(names.get("__name__", "")) for number, names in spaces.items()}
         for number, module in self.modules.items():
             vars(module).update(spaces[number])
         self._affected = affected
-        self._made: dict[int, Any] = {}
+        self._made = given
 
     def begin(self, f: FunctionType, changed: set[int]) -> None:
         """Make a function anew, with new cells, still empty, for what changes."""

@@ -173,6 +173,75 @@ def test_an_array_that_is_replaced_and_written_to() -> None:
     assert count.traced == before
 
 
+class Holder:
+    """An object that belongs to the user."""
+
+    def __init__(self, w) -> None:
+        self.w = w
+
+    def f(self, x):
+        return np.sum(self.w * x)
+
+
+def default(w):
+    def f(x, w=w):
+        return np.sum(x * w)
+
+    return f
+
+
+@pytest.mark.parametrize(("make", "traces"), [
+    (lambda w: lambda x: np.sum(w * x), 3),
+    (lambda w: lambda x: np.sum(2 * w) * x, 3),
+    (lambda w: lambda x: w[0] * x + np.sum(w[1:]), 3),
+    (lambda w: lambda x: np.sum(np.sqrt(w) * x) + w.T[1] + np.max(w), 3),
+    (lambda w: (lambda ws: lambda x: np.sum(ws[0] * x) + ws[1]["w"][1])([w, {"w": w}]), 3),
+    (default, 3),
+    (lambda w: functools.partial(lambda w, x: np.sum(w * x), w), 3),
+    (lambda w: (lambda h: lambda x: h(x) + h(1.0))(lambda x: np.sum(2 * w) * x), 3),
+    (lambda w: (lambda v: lambda x: np.sum(v * x) + w[0])(w[1:]), 3),
+    (lambda w: fd.jit(lambda x: np.sum(w) * x), 3),
+    (lambda w: fd.grad(lambda x: np.sum(w * x) * x), 3),
+    (lambda w: lambda x: fd.lax.fori_loop(0, 3, lambda i, y: y + fd.numpy.asarray(w)[i], x), 3),
+    (lambda w: Holder(w).f, 12),
+    (lambda w: lambda x: np.sum(x * np.linalg.norm(w)), 3),
+    (lambda w: lambda x: x * float(w[0]) + np.sum(w), 12),
+    (lambda w: lambda x: x if w[0] > 3 else -x, 12),
+])  # fmt: skip
+def test_an_array_that_is_written_to_is_an_operand(make, traces) -> None:
+    """Whatever Python or NumPy does with it, from the third content on; unless Python needs the values."""
+    w = np.array([1.0, 2.0, 3.0])
+    f = make(w)
+    count = Counted()
+
+    def counted(x):
+        count()
+        return f(x)
+
+    g = fd.jit(counted)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RetraceWarning)
+        for k in range(12):
+            w[:] = [k, k + 0.5, k + 0.25]
+            for _ in range(2):
+                np.testing.assert_allclose(g(2.0), f(2.0), rtol=1e-14)
+    assert count.traced <= traces + 2
+    if traces == 3:
+        (versions,) = g._traced.values()
+        assert count.traced == 3 and len(versions) == 1
+
+
+def test_arrays_that_are_written_to_and_replaced() -> None:
+    w = np.ones(3)
+    g = fd.jit(lambda x: np.sum(2 * w) * x)
+    for k in range(20):
+        if k % 4:
+            w[k % 3] = k
+        else:
+            w = np.full(3, float(k))
+        assert g(2.0) == 4.0 * np.sum(w)
+
+
 # -- where Python needs the value ------------------------------------------------------------------------------------------------------
 
 
