@@ -1,7 +1,7 @@
 """Numbers and arrays in closure cells and globals that keep changing: operands of the Program, read at each call, instead of one Program each.
 
-A place that holds its third value is traced with a tracer there; so is an array with its third content, wherever the function comes by it. Where that fails, since Python needs the value (a shape, a branch, ``float``),
-each value is traced anew, as before, and a warning says so, once.
+A place that holds its third value is traced with a tracer there; so is an array with its third content, wherever the function comes by it.
+Where that fails, since Python needs the value (a shape, a branch, ``float``), each value is traced anew, as before, and a warning says so, once.
 """
 
 from __future__ import annotations
