@@ -23,7 +23,7 @@ from functad.core.trace import ABSENT, Trace, using
 from functad.core.tracer import ARRAY, Tracer
 from functad.ir.program import Atom, Eqn, Program, Var, frozen, is_frozen, literal
 from functad.ir.types import ArrayType, array_type
-from functad.lower.places import Fixed, Place, Unwritten, span
+from functad.lower.places import Fixed, Place, Unwritten, elements_of
 
 __all__ = ["MOST_BYTES", "MOST_BYTES_IN_ALL", "Outside"]
 
@@ -214,7 +214,7 @@ def comparisons(arrays: Sequence[np.ndarray]) -> list[Unwritten]:
     left = MOST_BYTES_IN_ALL
     found = []
     for array in arrays:
-        size = span(array)[1]
+        size = elements_of(array).nbytes
         content = config.debug.value or size <= min(left, MOST_BYTES)
         left -= size if content else 0
         found.append(Unwritten.since_now(array, content))
