@@ -519,3 +519,31 @@ FOUND = {
     "static": lambda w: (lambda f, model: lambda x: f(model, x))(fd.jit(lambda model, x: model.call(x), static_argnums=0), Model(w)),
     "callable": lambda w: fd.jit(Model(w)),
 }
+
+
+def test_a_change_that_makes_no_difference_compiles_nothing():
+    """The comparison of a small array fails, and the function is traced again; its Program is the one that has been compiled."""
+    w, bias = np.ones(3), np.zeros(2)
+    f, traces = counted(lambda x: np.sum(w * x) + (1.0 if bias[0] > 0 else 2.0))
+    f(X[:3])
+    for i in range(2, 6):
+        w[:] = i
+        np.testing.assert_allclose(f(X[:3]), i * np.sum(X[:3]) + 2.0)
+    (versions,) = f._traced.values()
+    assert len(traces) == len(versions) == 5 and len({id(v.program) for v in versions}) == 1
+    bias[0] = 1.0
+    np.testing.assert_allclose(f(X[:3]), 5 * np.sum(X[:3]) + 1.0)
+    assert versions[0].program is not versions[1].program
+
+
+def test_guards_of_a_called_function_are_the_callers_too():
+    class Foreign:
+        __slots__ = ("f",)
+
+    w = np.ones(3)
+    foreign = Foreign()
+    foreign.f = fd.jit(lambda x: np.sum(2 * w) * x)
+    outer = fd.jit(lambda x: foreign.f(x) + 1.0)
+    assert outer(1.0) == 7.0
+    w[:] = 2.0
+    assert outer(1.0) == 13.0
