@@ -9,7 +9,7 @@ and that nobody else holds afterwards, are constants.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -198,7 +198,7 @@ class Outside:
             table.clear()  # tracers that have escaped must keep nothing alive
         return settled, tuple(operands.values()), guards
 
-    def compared(self, operands: Sequence[HiddenOperand] | Any) -> list[Guard]:
+    def compared(self, operands: Iterable[HiddenOperand]) -> list[Guard]:
         """What is compared at each call."""
         read = {id(o.place.value) for o in operands if isinstance(o.place, Fixed)}  # the entry looks at their shapes anyway
         found = {id(c.array): c for c in self.comparisons if (c.content is not None or id(c.array) not in read) and c.holds()}
