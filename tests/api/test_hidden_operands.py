@@ -547,3 +547,21 @@ def test_guards_of_a_called_function_are_the_callers_too():
     assert outer(1.0) == 7.0
     w[:] = 2.0
     assert outer(1.0) == 13.0
+
+
+@pytest.mark.parametrize("warm", [False, True])
+def test_a_compiled_function_called_with_constants_is_part_of_the_program(warm):
+    """Its result is no constant of the caller, not even where a native entry would have computed it at once."""
+
+    class Foreign:
+        __slots__ = ("f", "w")
+
+    foreign = Foreign()
+    foreign.w = np.ones(LARGE)
+    foreign.f = fd.jit(lambda x: np.sum(foreign.w * x))
+    if warm:
+        foreign.f(2.0)
+    outer = fd.jit(lambda x: x * foreign.f(2.0))
+    for _ in range(2):
+        np.testing.assert_allclose(outer(3.0), 6.0 * np.sum(foreign.w))
+        foreign.w += 1.0
