@@ -14,7 +14,9 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Generic, TypeVar
 
-__all__ = ["Flag", "Settings", "backend", "cpu", "current", "debug", "dump", "entry", "first", "settings", "threads", "unset", "vector_bits"]
+__all__ = [
+    "Flag", "Settings", "backend", "cpu", "current", "debug", "dump", "entry", "first", "settings", "threads", "tracing", "unset", "vector_bits",
+]  # fmt: skip
 
 T = TypeVar("T")
 
@@ -47,10 +49,36 @@ current: ContextVar[Settings] = ContextVar("functad_settings")
 
 
 unset = ctypes.c_void_p(id(first))
-"""Holds the address of the environment's settings until a flag is set for the first time in any context, and 0 from then on.
+"""Holds the address of the environment's settings as long as no context has others, else 0.
 
-Machine code that finds there what it was made for need not ask the context.
+Machine code that finds there what it was made for need not ask the context. Once a flag has been set, it has to, for good: a context in which one
+is set can outlive the with statement, in a task.
 """
+
+_any_set = False
+_open_traces = 0
+
+
+@contextmanager
+def tracing() -> Iterator[None]:
+    """While a function is traced whose Program serves later calls, no compiled function is to be called natively in this context.
+
+    Its result would be a constant of the Program, though it may depend on arrays that change.
+    """
+    token = current.set(settings().having("tracing", True))
+    _count_traces(1)
+    try:
+        yield
+    finally:
+        _count_traces(-1)
+        current.reset(token)
+
+
+def _count_traces(change: int) -> None:
+    global _open_traces
+    with _lock:
+        _open_traces += change
+        unset.value = None if _any_set or _open_traces else id(first)
 
 
 def settings() -> Settings:
@@ -90,7 +118,8 @@ class Flag(Generic[T]):
             self._set(before)  # this flag alone: another may have been set meanwhile, and stay so
 
     def _set(self, value: T) -> None:
-        unset.value = None  # for good: a context in which a flag is set can outlive the with statement, in a task
+        global _any_set
+        _any_set, unset.value = True, None
         given = frozenset(value) if isinstance(value, set | list) else value
         current.set(settings().having(self.name, given))  # type: ignore[arg-type]
 

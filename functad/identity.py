@@ -64,8 +64,7 @@ def identity_key(value: Any) -> Hashable:
     return cls, value
 
 
-@functools.cache
-def compares_fields(cls: Hashable) -> bool:
+def compares_fields(cls: Any) -> bool:
     """Whether a dataclass has the ``__eq__`` that ``dataclass`` writes, which compares the fields."""
     code = getattr(cls.__eq__, "__code__", None)
     return code is not None and code.co_filename == "<string>"

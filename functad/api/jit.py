@@ -26,10 +26,12 @@ from functad.core.tracer import Tracer
 from functad.errors import StructureError
 from functad.identity import identity_key
 from functad.ir.dce import dce
-from functad.ir.program import Program
+from functad.ir.key import structural_key
+from functad.ir.program import Program, sub_programs
 from functad.lower.places import ABSENT, Fixed, Unwritten
 from functad.lower.unchanged import Unchanged
 from functad.primitives.calls import jit_p, set_executor
+from functad.transforms.programs import derived
 from functad.tree import TreeDef, structure_key, unflatten
 
 __all__ = ["Jitted", "Traced", "jit"]
@@ -162,7 +164,7 @@ class Jitted(Wrapper):
             with self._lock:
                 traced = valid_one(versions)
                 if traced is None:
-                    traced = self.trace_now(structure, static, leaves, versions)
+                    traced = with_known_program(self.trace_now(structure, static, leaves, versions), versions)
                     if not traced.captures and traced.valid():  # what closes over tracers of an enclosing function serves this call only
                         versions[:] = [traced, *[v for v in versions if not traced.supersedes(v)]][:MOST_VERSIONS]
         return traced, leaves
@@ -282,6 +284,29 @@ class Jitted(Wrapper):
                     "static arguments select the compiled code and must be hashable: pass a tuple, or leave it out of static_argnums"
                 )
         return StructureError(f"the arguments of {name_of(self._f)} have a structure that cannot be hashed")
+
+
+def with_known_program(traced: Traced, versions: Sequence[Traced]) -> Traced:
+    """A new version with the compiled Program of another, where what has changed made no difference to it."""
+    for other in versions:
+        if identity_of(other.program) == identity_of(traced.program):
+            traced.program = other.program
+            break
+    return traced
+
+
+def identity_of(program: Program) -> Any:
+    """What two Programs share exactly if they compute the same, and come from the same lines."""
+    return derived(program, "identity", lambda: (structural_key(program), lines_of(program)))
+
+
+def lines_of(program: Program) -> list[Any]:
+    """Where the equations of a Program, and of those in it, come from."""
+    found: list[Any] = []
+    for eqn in program.eqns:
+        found.append(eqn.loc and (eqn.loc.code, eqn.loc.instruction))
+        found += [lines_of(p) for p in sub_programs(eqn)]
+    return found
 
 
 def valid_one(versions: list[Traced]) -> Traced | None:

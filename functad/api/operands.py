@@ -22,7 +22,7 @@ from functad.core.location import is_internal, user_stack_level
 from functad.errors import FunctadError, RetraceWarning
 from functad.identity import same
 from functad.ir.types import array_type
-from functad.lower.places import ABSENT, Fixed, Unwritten, memory_of
+from functad.lower.places import ABSENT, Fixed, Unwritten, elements_of
 from functad.lower.unchanged import Unchanged
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def user_lines(traceback: TracebackType | None) -> Iterator[str]:
 def written_twice(array: np.ndarray, versions: Sequence[Traced]) -> bool:
     """Whether an array that is compared has held two contents before this one."""
     held = [g.content for t in versions for g in t.guards.guards if isinstance(g, Unwritten) and g.array is array and g.content is not None]
-    return len(held) >= 2 and changed_twice(held, memory_of(array))
+    return len(held) >= 2 and changed_twice(held, elements_of(array).tobytes())
 
 
 def named(array: np.ndarray, watch: Watch, name: str) -> Source:

@@ -9,7 +9,7 @@ and that nobody else holds afterwards, are constants.
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from functad.core.trace import ABSENT, Trace, using
 from functad.core.tracer import ARRAY, Tracer
 from functad.ir.program import Atom, Eqn, Program, Var, frozen, is_frozen, literal
 from functad.ir.types import ArrayType, array_type
-from functad.lower.places import Fixed, Place, Unwritten, span
+from functad.lower.places import Fixed, Place, Unwritten, elements_of
 
 __all__ = ["MOST_BYTES", "MOST_BYTES_IN_ALL", "Outside"]
 
@@ -202,7 +202,7 @@ class Outside:
             table.clear()  # tracers that have escaped must keep nothing alive
         return settled, tuple(operands.values()), guards
 
-    def compared(self, operands: Sequence[HiddenOperand] | Any) -> list[Guard]:
+    def compared(self, operands: Iterable[HiddenOperand]) -> list[Guard]:
         """What is compared at each call."""
         read = {id(o.place.value) for o in operands if isinstance(o.place, Fixed)}  # the entry looks at their shapes anyway
         found = {id(c.array): c for c in self.comparisons if (c.content is not None or id(c.array) not in read) and c.holds()}
@@ -218,7 +218,7 @@ def comparisons(arrays: Sequence[np.ndarray]) -> list[Unwritten]:
     left = MOST_BYTES_IN_ALL
     found = []
     for array in arrays:
-        size = span(array)[1]
+        size = elements_of(array).nbytes
         content = config.debug.value or size <= min(left, MOST_BYTES)
         left -= size if content else 0
         found.append(Unwritten.since_now(array, content))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from functad import config
 from functad.core.seq import Seq
 from functad.core.trace import ABSENT, Outside, Trace, current_trace, type_name, using
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
@@ -111,7 +113,7 @@ def capture(
         has_value = concrete and (valued is None or valued[i])
         tracers.append(Tracer(trace.add_input(leaf.type, leaf.value if has_value else ABSENT), trace, leaf.kind))
     try:
-        with using(trace):
+        with using(trace), contextlib.nullcontext() if outside is None else config.tracing():
             result = f(tracers)
             value, aux_tree = result, None
             if type(result) is WithAux:

@@ -107,7 +107,8 @@ no:
 }"""
 
 # Whether arrays show the memory that their records say, in the same way, and whether it holds what it held. The record of an array: the
-# object, data pointer, descriptor, rank, address of shape and strides; where the memory begins behind the first element, its size, its content.
+# object, data pointer, descriptor, rank, address of shape and strides; where the first row of bytes begins behind the first element, how many
+# rows there are, their step, their length, and what they held.
 _UNWRITTEN = f"""define i1 @functad_unwritten(ptr %records) {{
 entry:
   %count = load i64, ptr %records
@@ -118,7 +119,7 @@ next:
   %more = icmp slt i64 %k, %count
   br i1 %more, label %look, label %yes
 look:
-  %record = getelementptr [8 x i64], ptr %first, i64 %k
+  %record = getelementptr [10 x i64], ptr %first, i64 %k
   %object = load ptr, ptr %record
   %data.at = getelementptr i8, ptr %object, i64 {abi.ARRAY_DATA}
   %data = load ptr, ptr %data.at
@@ -157,13 +158,28 @@ content:
   %low.at = getelementptr i64, ptr %record, i64 5
   %low = load i64, ptr %low.at
   %begin = getelementptr i8, ptr %data, i64 %low
-  %size.at = getelementptr i64, ptr %record, i64 6
-  %size = load i64, ptr %size.at
-  %content.then.at = getelementptr i64, ptr %record, i64 7
-  %content.then = load ptr, ptr %content.then.at
-  %differs = call i32 @memcmp(ptr %begin, ptr %content.then, i64 %size)
-  %content.ok = icmp eq i32 %differs, 0
-  br i1 %content.ok, label %held, label %no
+  %rows.at = getelementptr i64, ptr %record, i64 6
+  %rows = load i64, ptr %rows.at
+  %step.at = getelementptr i64, ptr %record, i64 7
+  %step = load i64, ptr %step.at
+  %length.at = getelementptr i64, ptr %record, i64 8
+  %length = load i64, ptr %length.at
+  %then.at = getelementptr i64, ptr %record, i64 9
+  %then = load ptr, ptr %then.at
+  br label %row
+row:
+  %r = phi i64 [ 0, %content ], [ %r.next, %compare ]
+  %row.more = icmp slt i64 %r, %rows
+  br i1 %row.more, label %compare, label %held
+compare:
+  %now.offset = mul i64 %r, %step
+  %now.at = getelementptr i8, ptr %begin, i64 %now.offset
+  %then.offset = mul i64 %r, %length
+  %row.then = getelementptr i8, ptr %then, i64 %then.offset
+  %differs = call i32 @memcmp(ptr %now.at, ptr %row.then, i64 %length)
+  %r.next = add i64 %r, 1
+  %row.ok = icmp eq i32 %differs, 0
+  br i1 %row.ok, label %row, label %no
 held:
   %k.next = add i64 %k, 1
   br label %next

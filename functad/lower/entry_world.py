@@ -14,7 +14,7 @@ import numpy as np
 from functad.lower import abi
 from functad.lower.entry_layout import SelfItem
 from functad.lower.entry_pieces import Pieces, self_item
-from functad.lower.places import CellContent, Check, DictItem, Fixed, FunctionCode, InForce, Place, Unwritten, span
+from functad.lower.places import CellContent, Check, DictItem, Fixed, FunctionCode, InForce, Place, Unwritten, elements_of
 from functad.lower.signature import Hidden, Signature
 from functad.lower.unchanged import Unchanged
 
@@ -50,16 +50,38 @@ def _objects(place: Place) -> Iterator[Any]:
 
 def unwritten_records(checks: Sequence[Check]) -> tuple[bytes, object]:
     """The records that ``functad_unwritten`` reads, and what must live as long as they do."""
-    arrays = [check for check in checks if isinstance(check, Unwritten)]
-    words, kept = [len(arrays)], []
-    for check in arrays:
-        frame = np.array([*check.shape, *check.strides], np.int64)
-        content = np.frombuffer(check.content or b"", np.uint8)
-        low = span(check.array)[0]
-        kept.append((check, frame, content))
-        address = content.__array_interface__["data"][0]
-        words += [id(check.array), check.address, id(check.dtype), len(check.shape), frame.__array_interface__["data"][0], low, content.size, address]
-    return np.array(words, np.int64).tobytes(), kept
+    words, kept = [], []
+    for check in checks:
+        if isinstance(check, Unwritten):
+            frame = np.array([*check.shape, *check.strides], np.int64)
+            content = np.frombuffer(check.content or b"", np.uint8)
+            kept.append((check, frame, content))
+            head = [id(check.array), check.address, id(check.dtype), len(check.shape), _address(frame)]
+            for *rows, begin in _runs(check) if content.size else [(0, 0, 0, 0, 0)]:
+                words.append([*head, *rows, _address(content) + begin])
+    return np.array([len(words), *[w for record in words for w in record]], np.int64).tobytes(), kept
+
+
+def _runs(check: Unwritten) -> Iterator[tuple[int, int, int, int, int]]:
+    """What to compare of an array: rows of bytes that lie side by side, a fixed step apart.
+
+    Each as: where the first begins behind the array's first element, how many there are, their step, their length; where they are in the content.
+    """
+    elements = elements_of(check.array)
+    axes = [(n, s) for n, s in zip(elements.shape, elements.strides, strict=True) if n > 1]
+    length = elements.itemsize
+    while axes and axes[-1][1] == length:
+        length *= axes.pop()[0]
+    rows, step = axes.pop() if axes else (1, 0)
+    while axes and axes[-1][1] == rows * step:
+        rows *= axes.pop()[0]
+    low = _address(elements) - check.address
+    for number, index in enumerate(np.ndindex(*[n for n, _ in axes])):
+        yield low + sum([i * s for i, (_, s) in zip(index, axes, strict=True)]), rows, step, length, number * rows * length
+
+
+def _address(array: np.ndarray[Any, Any]) -> int:
+    return int(array.__array_interface__["data"][0])
 
 
 def is_held(hidden: Hidden) -> bool:

@@ -7,7 +7,6 @@ entry and the slow path use; ``functad.lower.entry_world`` writes the same as ma
 
 from __future__ import annotations
 
-import ctypes
 from abc import ABC, abstractmethod
 from collections.abc import Hashable
 from dataclasses import dataclass
@@ -18,7 +17,7 @@ import numpy as np
 
 from functad import config
 
-__all__ = ["ABSENT", "CellContent", "Check", "DictItem", "Fixed", "FunctionCode", "InForce", "Place", "Unwritten", "memory_of"]
+__all__ = ["ABSENT", "CellContent", "Check", "DictItem", "Fixed", "FunctionCode", "InForce", "Place", "Unwritten", "elements_of"]
 
 ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "ABSENT"})()
 """What an empty place holds."""
@@ -150,7 +149,7 @@ class InForce(Check):
 
 @dataclass(frozen=True, eq=False)
 class Unwritten(Check):
-    """An array shows the same memory in the same way and, where ``content`` is given, the memory that it spans holds that."""
+    """An array shows the same memory in the same way and, where ``content`` is given, that holds the same elements, bit by bit."""
 
     array: np.ndarray[Any, Any]
     content: bytes | None
@@ -162,32 +161,25 @@ class Unwritten(Check):
     @classmethod
     def since_now(cls, array: np.ndarray[Any, Any], content: bool) -> Unwritten:
         """The array as it is."""
-        return cls(array, memory_of(array) if content else None, array.shape, array.strides, array.dtype, array.ctypes.data)
+        return cls(array, elements_of(array).tobytes() if content else None, array.shape, array.strides, array.dtype, array.ctypes.data)
 
     def holds(self) -> bool:
         a = self.array
         if a.shape != self.shape or a.strides != self.strides or a.dtype is not self.dtype or a.ctypes.data != self.address:
             return False
-        return self.content is None or memory_of(a) == self.content
+        return self.content is None or elements_of(a).tobytes() == self.content
 
     @property
     def structure(self) -> Check:
         return _ANY_ARRAY
 
 
-def span(array: np.ndarray[Any, Any]) -> tuple[int, int]:
-    """Where the memory that an array shows begins, counted from its first element, and how many bytes it spans."""
-    if not array.size:
-        return 0, 0
-    steps = [(n - 1) * s for n, s in zip(array.shape, array.strides, strict=True)]
-    low = sum([s for s in steps if s < 0])
-    return low, sum([s for s in steps if s > 0]) - low + array.itemsize
-
-
-def memory_of(array: np.ndarray[Any, Any]) -> bytes:
-    """All bytes that an array spans, those between its elements included: equal ones hold equal elements, bit by bit."""
-    low, size = span(array)
-    return ctypes.string_at(array.ctypes.data + low, size)
+def elements_of(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """The elements that an array shows, each once, in the order in which they lie in memory."""
+    a = np.asarray(array)
+    steps = [s if n > 1 else 0 for n, s in zip(a.shape, a.strides, strict=True)]
+    forward: np.ndarray[Any, Any] = a[(*[slice(None, None, -1) if s < 0 else slice(None if s else 1) for s in steps], ...)]
+    return forward.transpose(sorted(range(a.ndim), key=lambda axis: -abs(steps[axis])))
 
 
 _ANY_SETTINGS = InForce(config.settings())

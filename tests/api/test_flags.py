@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import os
+import subprocess
+import sys
 import threading
 import types
 
@@ -177,3 +180,22 @@ def test_flags_that_are_left_in_another_order():
     assert config.vector_bits.value == 128 and config.threads.value == before.values["FUNCTAD_THREADS"]
     two.__exit__(None, None, None)
     assert config.settings() is before
+
+
+def test_entries_ask_the_context_only_where_they_must():
+    script = """
+import numpy as np, functad as fd
+from functad import config
+known = lambda: config.unset.value == id(config.first)
+f, seen = fd.jit(lambda x: (seen.append(known()), x * 2)[1]), []
+assert known() and f(1.0) == 2.0 and known() and seen == [False]
+try:
+    fd.jit(lambda x: 1 / 0)(1.0)
+except ZeroDivisionError:
+    assert known()
+with config.threads(1):
+    assert not known() and f(1.0) == 2.0
+assert not known() and f(1.0) == 2.0 and config.settings() is config.first
+"""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("FUNCTAD")}
+    subprocess.run([sys.executable, "-c", script], env=environment, check=True)

@@ -476,10 +476,10 @@ def test_what_is_not_seen():
         assert f(1.0) == 6 * LARGE
 
 
-@pytest.mark.parametrize("where", ["cell", "default", "keyword default", "partial", "method", "container", "helper", "jitted helper", "static", "callable"])
-def test_where_arrays_are_found(where):
+@pytest.mark.parametrize("number", range(10))
+def test_where_arrays_are_found(number):
     w = np.ones(3)
-    f = FOUND[where](w)
+    f = list(FOUND.values())[number](w)
     for _ in range(2):
         assert f(2.0) == 2.0 * w[0] + np.sum(2 * w)
         w += 1.0
@@ -525,3 +525,52 @@ FOUND = {
     "static": lambda w: (lambda f, model: lambda x: f(model, x))(fd.jit(lambda model, x: model.call(x), static_argnums=0), Model(w)),
     "callable": lambda w: fd.jit(Model(w)),
 }
+
+
+def test_a_change_that_makes_no_difference_compiles_nothing():
+    """The comparison of a small array fails, and the function is traced again; its Program is the one that has been compiled."""
+    w, bias = np.ones(3), np.zeros(2)
+    f, traces = counted(lambda x: np.sum(w * x) + (1.0 if bias[0] > 0 else 2.0))
+    f(X[:3])
+    w[:] = 2.0
+    np.testing.assert_allclose(f(X[:3]), 2 * np.sum(X[:3]) + 2.0)
+    (versions,) = f._traced.values()
+    assert len(traces) == len(versions) == 2 and len({id(v.program) for v in versions}) == 1
+    bias[0] = 1.0
+    np.testing.assert_allclose(f(X[:3]), 2 * np.sum(X[:3]) + 1.0)
+    assert len(versions) == 3 and versions[0].program is not versions[1].program
+    for i in range(3, 9):  # from now on it is not compared
+        w[:] = i
+        np.testing.assert_allclose(f(X[:3]), i * np.sum(X[:3]) + 1.0)
+    assert len(traces) == 4 and len(versions) == 1
+
+
+def test_guards_of_a_called_function_are_the_callers_too():
+    class Foreign:
+        __slots__ = ("f",)
+
+    w = np.ones(3)
+    foreign = Foreign()
+    foreign.f = fd.jit(lambda x: np.sum(2 * w) * x)
+    outer = fd.jit(lambda x: foreign.f(x) + 1.0)
+    assert outer(1.0) == 7.0
+    w[:] = 2.0
+    assert outer(1.0) == 13.0
+
+
+@pytest.mark.parametrize("warm", [False, True])
+def test_a_compiled_function_called_with_constants_is_part_of_the_program(warm):
+    """Its result is no constant of the caller, not even where a native entry would have computed it at once."""
+
+    class Foreign:
+        __slots__ = ("f", "w")
+
+    foreign = Foreign()
+    foreign.w = np.ones(LARGE)
+    foreign.f = fd.jit(lambda x: np.sum(foreign.w * x))
+    if warm:
+        foreign.f(2.0)
+    outer = fd.jit(lambda x: x * foreign.f(2.0))
+    for _ in range(2):
+        np.testing.assert_allclose(outer(3.0), 6.0 * np.sum(foreign.w))
+        foreign.w += 1.0

@@ -174,6 +174,29 @@ ARRAYS = {
 }
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_views_of_any_kind_are_compared_element_by_element(seed):
+    rng = np.random.default_rng(seed)
+    base = np.arange(4 * 5 * 6, dtype=rng.choice(["f8", "i2", "c16"])).reshape(4, 5, 6)
+    index = tuple([slice(int(rng.integers(0, 2)), None, int(rng.choice([1, 1, 2, -1]))) for _ in range(3)])
+    w = base.transpose(rng.permutation(3))[index if rng.integers(2) else (*index[:2], 0)]
+    entry = entry_of(FLOAT, checks=[Unwritten.since_now(w, True)])
+    shown = np.zeros(base.size, bool)
+    where = np.arange(base.size).reshape(4, 5, 6)
+    first, strides = (address(w) - address(base)) // base.itemsize, [s * 8 // base.itemsize for s in w.strides]
+    shown[np.lib.stride_tricks.as_strided(where.ravel()[first:], w.shape, strides)] = True
+    for place in rng.permutation(base.size)[:40]:
+        kept = base.flat[place]
+        base.flat[place] = 1000
+        assert (entry(1.0) is SLOW) == shown[place]
+        base.flat[place] = kept
+    assert entry(1.0) == (1.0,)
+
+
+def address(array):
+    return array.__array_interface__["data"][0]
+
+
 @pytest.mark.parametrize("name", ARRAYS)
 def test_unwritten_arrays(name):
     w, other = ARRAYS[name](), np.ones(5)
