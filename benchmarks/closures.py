@@ -105,17 +105,25 @@ def names(seconds: float) -> Iterator[Result]:
         ("closure: the same, a global set each time", "(names.update(other=object()), f(0.5))[1]", five, constants, None),
     )
     for case, expression, ours, theirs, target in cases:
-        contender, peer = [Contender(who, expression, {"f": f, "names": vars(module)}) for who, f in (("functad", ours), ("constants", theirs))]
-        yield from compare(case, contender, [peer], seconds, {"constants": target} if target else None)
+        contender, peer = [Contender(who, expression, {"f": f, "names": vars(module)}) for who, f in (("functad", ours), ("as constants", theirs))]
+        yield from compare(case, contender, [peer], seconds, {"as constants": target} if target else None)
 
 
 def operands(seconds: float) -> Iterator[Result]:
-    """A number that has become an operand, beside an argument."""
+    """A number and an array that have become operands, beside arguments."""
     f, assign = variable(0.0)
     promoted = fd.jit(f)
     for k in range(4):
         assign(float(k))
         promoted(0.5)
     contender = Contender("functad", "f(0.5)", {"f": promoted})
-    peer = Contender("an argument", "f(0.5, 3.0)", {"f": fd.jit(lambda x, value: x * value)})
-    yield from compare("closure: a float in a cell that keeps changing", contender, [peer], seconds, {"an argument": TARGET})
+    peer = Contender("as an argument", "f(0.5, 3.0)", {"f": fd.jit(lambda x, value: x * value)})
+    yield from compare("closure: a float that keeps changing", contender, [peer], seconds, {peer.name: TARGET})
+    w, x = np.linspace(0.5, 1.5, 1000), np.linspace(1.0, 2.0, 1000)
+    written = fd.jit(weighted(np, w))
+    for _ in range(4):
+        w += 0.25
+        written(x)
+    contender = Contender("functad", "f(x)", {"f": written, "x": x})
+    peer = Contender("as an argument", "f(w, x)", {"f": fd.jit(lambda w, x: np.sum(w * x)), "w": w, "x": x})
+    yield from compare("closure: 1000 numbers that keep changing", contender, [peer], seconds, {peer.name: TARGET})
