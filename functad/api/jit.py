@@ -180,7 +180,7 @@ class Jitted(Wrapper):
             if not operands:
                 raise
             error = e
-        return self._operands.one_by_one(lambda chosen: self._version(structure, static, leaves, Watch(*roots), chosen), operands, error)
+        return self._operands.some(lambda chosen: self._version(structure, static, leaves, Watch(*roots), chosen), operands, error)
 
     def _version(
         self, structure: TreeDef, static: Static, leaves: Sequence[Leaf], watch: Watch, operands: Mapping[Hashable, Operand]

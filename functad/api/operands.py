@@ -95,23 +95,29 @@ class Operands:
         else:
             chosen[identity] = Operand(source, leaf)
 
-    def one_by_one(
+    def some(
         self, trace: Callable[[Mapping[Hashable, Operand]], Traced], operands: Mapping[Hashable, Operand], error: Exception
     ) -> Traced:
-        """The version with those operands that let the function be traced, where all together do not."""
+        """The version with those operands that let the function be traced, where all together do not: found by halves."""
         traced = trace({})  # what the function raises by itself is the user's
-        if len(operands) == 1:
-            for identity, operand in operands.items():
-                self.decides(identity, operand.source, reason(error))
-            return traced
         kept: dict[Hashable, Operand] = {}
-        for identity, operand in operands.items():
-            try:
-                traced = trace({**kept, identity: operand})
-                if identity not in self._decisive:
-                    kept[identity] = operand
-            except Exception as e:
-                self.decides(identity, operand.source, reason(e))
+
+        def search(failing: list[tuple[Hashable, Operand]], error: Exception) -> None:
+            nonlocal traced
+            if len(failing) == 1:
+                ((identity, operand),) = failing
+                self.decides(identity, operand.source, reason(error))
+                return
+            middle = len(failing) // 2
+            for half in (failing[:middle], failing[middle:]):
+                try:
+                    traced = trace({**kept, **dict(half)})
+                except Exception as e:
+                    search(half, e)
+                else:
+                    kept.update([(identity, operand) for identity, operand in half if identity not in self._decisive])
+
+        search(list(operands.items()), error)
         return traced
 
     def decides(self, identity: Hashable, source: Source, why: str) -> None:

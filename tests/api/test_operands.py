@@ -302,6 +302,21 @@ def test_only_what_decides_is_traced_anew() -> None:
     assert names == ["the global users_module.B", "the global users_module.N"], [str(w.message) for w in seen]
 
 
+def test_one_of_many_is_found_soon() -> None:
+    """Each trial is a trace."""
+    names = [f"A{k}" for k in range(32)]
+    m = module_of("\n".join(f"{n} = 1.0" for n in names) + f"\ndef f(x):\n    COUNT()\n    return x * ({' + '.join(names)}) * float(A13)")
+    m.COUNT = Counted()
+    f = fd.jit(m.f)
+    with pytest.warns(RetraceWarning, match="A13") as seen:
+        for k in range(5):
+            vars(m).update({n: float(k + i) for i, n in enumerate(names)})
+            assert f(2.0) == 2.0 * sum(k + i for i in range(32)) * (k + 13)
+    assert len(seen) == 1 and m.COUNT.traced <= 4 + 2 + 2 * 5
+    (versions,) = f._traced.values()
+    assert len(versions[0].hidden) == 31
+
+
 def test_an_error_of_the_function_is_its_own() -> None:
     f, assign, _ = variable(1.0, lambda x, a: x * a if a != 3.0 else {}[a])
     g = fd.jit(f)
