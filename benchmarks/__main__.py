@@ -5,12 +5,28 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 
-from benchmarks import calls, compilation, elementwise, logistic, loop_memory, loops, mlp, nested, pairs, rosenbrock, scalars, strong_zeros, unjitted
+from benchmarks import (
+    calls,
+    closures,
+    compilation,
+    elementwise,
+    logistic,
+    loop_memory,
+    loops,
+    mlp,
+    nested,
+    pairs,
+    rosenbrock,
+    scalars,
+    strong_zeros,
+    unjitted,
+)  # fmt: skip
 from benchmarks.harness import Result, environment, table
 
 SUBJECTS = {
     "elementwise": elementwise.run,
     "calls": calls.run,
+    "closures": closures.run,
     "compilation": compilation.run,
     "scalars": scalars.run,
     "mlp": mlp.run,

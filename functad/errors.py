@@ -16,6 +16,7 @@ __all__ = [
     "InvalidIndexError",
     "LinearityError",
     "MissingExtraError",
+    "RetraceWarning",
     "ShapeError",
     "StructureError",
     "TracerConversionError",
@@ -90,3 +91,7 @@ class MissingExtraError(FunctadError, ImportError):
 
 class InternalError(FunctadError, RuntimeError):
     """A defect in functad itself."""
+
+
+class RetraceWarning(UserWarning):
+    """A value that a jitted function closes over keeps changing, and each change traces the function anew."""

@@ -148,7 +148,7 @@ def logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False) -
 
 def _weighted_logsumexp(x: Any, b: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
     if not is_traced((b,)):
-        x = where(np.equal(b, 0), -math.inf, x)  # a factor 0 hides its exponent, even the largest
+        x = where(eq(as_array(b, "logsumexp"), 0), -math.inf, x)  # a factor 0 hides its exponent, even the largest
     top = reduced(reduce_max, stop_gradient(real(x) if x.dtype.kind == "c" else x), axes, True)
     top = select(isfinite(top), top, 0)
     y = add(log(reduced(reduce_sum, multiply(exp(subtract(x, top)), b), axes, True)), top)

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from functad import config
 from functad.core.seq import Seq
 from functad.core.subclasses import plain_array
-from functad.core.trace import ABSENT, Trace, is_compiling, not_native, type_name, using
+from functad.core.trace import ABSENT, Outside, Trace, current_trace, is_compiling, not_native, type_name, using
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.errors import DtypeError, StructureError
 from functad.ir.program import Program, Var
 from functad.ir.types import ArrayType, array_type
 from functad.tree import TreeDef, flatten, flatten_with_paths
 
-__all__ = ["Captured", "Leaf", "WithAux", "as_leaf", "capture", "own"]
+__all__ = ["Captured", "Leaf", "WithAux", "as_leaf", "capture", "from_outside", "own"]
 
 _PYTHON_NUMBERS: dict[type, type] = {float: np.float64, int: np.int64, bool: np.bool_, complex: np.complex128}
 
@@ -43,6 +45,9 @@ def as_leaf(x: Any, where: Callable[[], str]) -> Leaf:
     if cls is np.ndarray:
         if x.dtype.kind not in "fciub":
             raise DtypeError(f"{where()} has dtype {x.dtype}; expected numbers or booleans")
+        x = from_outside(x)
+        if type(x) is Tracer:
+            return Leaf(x, x.variable.type, ARRAY)
         found = array_type(x.shape, x.dtype)
         if x.dtype is not found.dtype:  # another byte order, or a second name: long long is i64, too
             x = x.view(found.dtype) if x.dtype.isnative else x.astype(found.dtype)
@@ -91,6 +96,12 @@ def result_leaf(x: Any, where: Callable[[], str], trace: Trace) -> Leaf:
     return leaf
 
 
+def from_outside(x: np.ndarray) -> Any:
+    """A plain array as the current trace takes it: a tracer where the Program is to read it anew at each call."""
+    trace = current_trace()
+    return x if trace is None or trace.outside is None else trace.outside.operand(x)
+
+
 @dataclass
 class WithAux:
     """The result of a traced function that has auxiliary data beside its value."""
@@ -129,19 +140,27 @@ class Captured:
 
 
 def capture(
-    f: Callable[[Sequence[Any]], Any], leaves: Sequence[Leaf], kind: str, concrete: bool, valued: Sequence[bool] | None = None
+    f: Callable[[Sequence[Any]], Any],
+    leaves: Sequence[Leaf],
+    kind: str,
+    concrete: bool,
+    valued: Sequence[bool] | None = None,
+    outside: Outside | None = None,
 ) -> Captured:
     """Run ``f`` on tracers of ``leaves``.
 
-    ``concrete`` says whether values are computed on demand; ``valued`` which leaves have a value of their own (not under a mapped axis).
+    ``concrete`` says whether values are computed on demand; ``valued`` which leaves have a value of their own (not under a mapped axis);
+    ``outside`` is for a Program that serves later calls.
     """
-    trace = Trace(kind, concrete)
+    trace = Trace(kind, concrete, outside=outside)
+    if outside is not None:
+        outside.trace = trace
     tracers = []
     for i, leaf in enumerate(leaves):
         has_value = concrete and (valued is None or valued[i])
         tracers.append(Tracer(trace.add_input(leaf.type, leaf.value if has_value else ABSENT), trace, leaf.kind))
     try:
-        with using(trace):
+        with using(trace), contextlib.nullcontext() if outside is None else config.tracing():
             result = f(tracers)
             value, aux = (result.value, Aux(result.aux)) if type(result) is WithAux else (result, None)
             found, out_tree = flatten_with_paths(value)

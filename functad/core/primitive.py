@@ -10,7 +10,7 @@ from functad.core.seq import Seq
 from functad.core.trace import current_trace, escaped
 from functad.core.tracer import Tracer
 from functad.errors import InternalError
-from functad.ir.program import programs_in
+from functad.ir.program import Program, programs_in
 from functad.ir.types import ArrayType, array_type
 from functad.kernel_ir.rules import KernelRule
 
@@ -107,8 +107,8 @@ class Primitive:
     """
 
     __slots__ = (
-        "_signatures", "batch", "cheap", "doubting", "evaluate", "expands", "jvp", "jvp_call", "kernel", "linear", "linearize", "may_raise",
-        "multiple_results", "name", "piecewise_constant", "reverse_only", "samples", "singular", "transpose",
+        "_signatures", "batch", "cheap", "doubting", "evaluate", "expands", "has_programs", "jvp", "jvp_call", "kernel", "linear",
+        "linearize", "may_raise", "multiple_results", "name", "piecewise_constant", "reverse_only", "samples", "singular", "transpose",
         "type_rule",
     )  # fmt: skip
 
@@ -155,19 +155,33 @@ class Primitive:
         self.singular = singular
         self.doubting = doubting
         self.piecewise_constant = jvp is None and jvp_call is None and linearize is None
+        self.has_programs = linearize is not None or jvp_call is not None
         self._signatures: dict[Any, Signature] = {}
         REGISTRY[name] = self
 
     def signature(self, in_types: tuple[ArrayType, ...], params: Mapping[str, Any]) -> Signature:
-        """What is known once and for all about operands of these types under these params; memoised."""
+        """What is known once and for all about operands of these types under these params; memoised.
+
+        Params are compared by ``==``: they are integers, booleans (one of the two for each param), strings, dtypes, tuples of these, and objects
+        that are equal only where they mean the same.
+        """
         key = (in_types, *params.items()) if params else in_types
-        found = self._signatures.get(key)
+        known = self._known_of(params) if self.has_programs else self._signatures
+        found = known.get(key)
         if found is None:
             result = self.type_rule(*in_types, **params)
             singular = self.singular(in_types, params) if callable(self.singular) else self.singular
             singular = singular or any([e.signature.singular for p in programs_in(params) for e in p.eqns])
-            found = self._signatures[key] = Signature(in_types, tuple(result) if self.multiple_results else (result,), singular)
+            found = known[key] = Signature(in_types, tuple(result) if self.multiple_results else (result,), singular)
         return found
+
+    def _known_of(self, params: Mapping[str, Any]) -> dict[Any, Signature]:
+        """The table of signatures: with sub-Programs among the params one that is forgotten with the first of them."""
+        for value in params.values():
+            first = value[0] if type(value) is tuple and value else value
+            if type(first) is Program:
+                return first.derived.setdefault(("signatures", self), {})  # type: ignore[no-any-return]
+        return self._signatures
 
     def out_types(self, in_types: tuple[ArrayType, ...], params: Mapping[str, Any]) -> tuple[ArrayType, ...]:
         """The types of the results."""

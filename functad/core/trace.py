@@ -7,11 +7,10 @@ variables of another.
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -27,7 +26,7 @@ from functad.ir.types import ArrayType
 if TYPE_CHECKING:
     from functad.core.primitive import Primitive
 
-__all__ = ["ABSENT", "Trace", "current_trace", "inherited_location", "is_compiling", "no_trace", "not_native", "using"]
+__all__ = ["ABSENT", "Outside", "Trace", "current_trace", "inherited_location", "is_compiling", "no_trace", "not_native", "using"]
 
 ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "ABSENT"})()
 """Stands for a value that is not known while tracing."""
@@ -101,6 +100,40 @@ def not_native(what: str, type: ArrayType) -> DtypeError:
     return DtypeError(f"{what} {type.dtype}, which native code does not have; convert with .astype({convert}), or leave jit out")
 
 
+class Outside(Protocol):
+    """What a trace takes from outside besides its inputs, where its Program is to serve later calls too: they read it anew.
+
+    The traces inside such a trace share its ``Outside``. Other traces, whose Programs serve one call, hold arrays as they were.
+    """
+
+    trace: Trace
+    """The outermost of them, whose inputs they are."""
+
+    def operand(self, array: np.ndarray) -> Any:
+        """A tracer of what the array holds when the Program runs; an array that nobody can write to is given back."""
+        ...
+
+    def hide(self, place: Any, type: ArrayType, kind: int) -> Any:
+        """A tracer of what a place holds when the Program runs."""
+        ...
+
+    def runs_later(self, f: Any) -> None:
+        """Note that a function runs when the Program does: what it reads beside its arguments is of no concern while it is traced."""
+        ...
+
+    def inherit(self, guards: Any) -> None:
+        """Take over what the Program of a function that is called depends on."""
+        ...
+
+    def depends_on(self, array: np.ndarray) -> None:
+        """Note that what is traced is right only as long as the array holds what it holds now."""
+        ...
+
+    def value(self, trace: Trace, var: Var) -> Any:
+        """What the array behind a variable holds now, which is noted; ABSENT for any other variable."""
+        ...
+
+
 class Trace:
     """The equations of one function call while it runs.
 
@@ -112,26 +145,28 @@ class Trace:
         Whether values are computed where they are known. Under ``jit`` they are not: the Program must serve other values too.
     locate
         Whether equations know the user's line. Derivation of a rule that serves many places turns it off.
+    outside
+        What reads arrays anew at each call; that of the parent if none is given.
     """
 
     __slots__ = (
-        "arrays", "captures", "concrete", "cursor", "env", "eqns", "inputs", "kind", "loc", "locate", "native", "open", "parent",
+        "captures", "concrete", "cursor", "env", "eqns", "inputs", "kind", "loc", "locate", "native", "open", "outside", "parent",
         "raised", "rules", "sources", "start_rules",
     )  # fmt: skip
 
-    def __init__(self, kind: str, concrete: bool, locate: bool = True) -> None:
+    def __init__(self, kind: str, concrete: bool, locate: bool = True, outside: Outside | None = None) -> None:
         self.kind = kind
         self.loc: Location | None = None  # where equations come from, if not from the user's innermost frame
         self.locate = locate
         self.concrete = concrete
         self.parent = _current.get()
         self.native: bool = kind == "jit" or (self.parent is not None and self.parent.native)  # whether all of it becomes native code
+        self.outside: Outside | None = self.parent.outside if outside is None and self.parent is not None else outside
         self.inputs: list[Var] = []
         self.eqns: list[Eqn] = []
         self.env: dict[Var, Any] = {}
         self.sources: dict[Var, Tracer] = {}  # inputs whose value is that of a tracer of the parent
         self.captures: dict[Var, tuple[Var, Tracer]] = {}  # parent's variable -> own input, parent's tracer
-        self.arrays: list[tuple[Callable[[], np.ndarray | None], np.ndarray]] = []  # closed-over writeable arrays and their snapshots
         self.cursor = 0  # equations before it have been evaluated, or cannot be
         self.rules = self.start_rules = floating_rules.get()  # np.errstate: where the last equation was emitted, where the function was called
         self.raised: set[Var] = set()  # results of equations whose evaluation raised, and of those that need them
@@ -178,26 +213,13 @@ class Trace:
         if isinstance(value, np.ndarray):
             if type(value) is not np.ndarray:
                 value = plain_array(value, f"what meets traced values{f' at {where}' if (where := user_location()) else ''}")
-            found = literal(value)
-            if value.flags.writeable and value.ndim:
-                self.note_array(value, found.value)
-            return found
+            found = value if self.outside is None else self.outside.operand(value)
+            return self.atom(found) if type(found) is Tracer else literal(found)
         if isinstance(value, Seq):
             return Literal(value, value.type)
         raise StructureError(
             f"expected an array or a number, got {type_name(value)}; convert it with np.asarray before it meets traced values"
         )
-
-    def note_array(self, array: np.ndarray, snapshot: np.ndarray) -> None:
-        """Remember, in every open trace, that a writeable array was closed over.
-
-        One that owns its memory is remembered weakly: if it was made inside the function, it is gone afterwards and cannot be written to.
-        """
-        reference = weakref.ref(array) if array.base is None else lambda: array
-        trace: Trace | None = self
-        while trace is not None:
-            trace.arrays.append((reference, snapshot))
-            trace = trace.parent
 
     # -- equations ---------------------------------------------------------------------------------------------------------------
 
@@ -220,7 +242,7 @@ class Trace:
         self.eqns.append(Eqn(primitive, tuple(inputs), params, outputs, loc, signature))
         if values is not None:
             self.env.update(zip(outputs, values, strict=True))
-        elif self.concrete and (primitive.may_raise or self.rules is not self.start_rules):
+        elif self.concrete and self.outside is None and (primitive.may_raise or self.rules is not self.start_rules):
             try:
                 for out in outputs[:1]:
                     self.value(out)
@@ -304,7 +326,7 @@ class Trace:
     def value(self, var: Var) -> Any:
         """The value of a variable of this trace, computed now if need be; ABSENT if it has none. Raises what its computation raises."""
         if not self.concrete:
-            return ABSENT
+            return ABSENT if self.outside is None else self.outside.value(self, var)
         value = self.lookup(var)
         if value is ABSENT:
             self.run()
@@ -345,7 +367,9 @@ class Trace:
 
     def ask(self, var: Var) -> Any:
         """The value of a variable where Python may see it: not inside of a function that is traced for other values too (ABSENT then)."""
-        return ABSENT if self.hidden_by() is not None else self.value(var)
+        if self.hidden_by() is None:
+            return self.value(var)
+        return ABSENT if self.outside is None else self.outside.value(self, var)
 
     def hidden_by(self) -> Trace | None:
         """The trace, between the current one and this, that serves other values too: what it saw of a value would be stale in the next call."""

@@ -25,7 +25,9 @@ from functad.ir.types import ArrayType, array_type
 if TYPE_CHECKING:
     from functad.core.primitive import Primitive, Signature
 
-__all__ = ["Atom", "Eqn", "Literal", "Location", "Program", "Var", "literal", "programs_in", "sub_programs"]
+__all__ = [
+    "Atom", "Eqn", "Literal", "Location", "Program", "Var", "frozen", "is_frozen", "literal", "programs_in", "sub_programs",
+]  # fmt: skip
 
 
 class Var:
@@ -161,14 +163,28 @@ class Program:
 
 
 def literal(value: Any) -> Literal:
-    """A literal of a NumPy scalar, or of a private read-only copy of an array."""
+    """A literal of a NumPy scalar, or of an array: a private copy of what can be written to."""
     if isinstance(value, np.ndarray):
         if value.ndim == 0:
             return Literal(value[()])
-        if value.flags.writeable or not value.flags.owndata:
-            value = value.copy()
-            value.flags.writeable = False
+        if value.flags.writeable or not (value.flags.owndata or is_frozen(value)):
+            value = frozen(value)
     return Literal(value)
+
+
+def frozen(array: np.ndarray) -> np.ndarray:
+    """A copy that nobody can write to, in native byte order: its memory is that of ``bytes``."""
+    return np.ndarray(array.shape, array.dtype.newbyteorder("="), array.astype(array.dtype.newbyteorder("="), copy=False).tobytes())
+
+
+def is_frozen(array: np.ndarray) -> bool:
+    """Whether nobody can write to the memory of an array, nor make it writeable."""
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        if base.flags.writeable:
+            return False
+        base = base.base
+    return type(base) is bytes
 
 
 def sub_programs(eqn: Eqn) -> list[Program]:

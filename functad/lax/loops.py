@@ -300,7 +300,7 @@ def associative_scan(fn: Callable[[Any, Any], Any], elems: Any, reverse: bool = 
     >>> fd.lax.associative_scan(np.multiply, np.array([1.0, 2.0, 3.0, 4.0]))
     array([ 1.,  2.,  6., 24.])
     """
-    items, _ = leaves_and_tree(elems, "elems of associative_scan")
+    items, tree = leaves_and_tree(elems, "elems of associative_scan")
     for leaf in items:
         if not -leaf.type.ndim <= axis < leaf.type.ndim:
             raise AxisError(f"associative_scan runs along axis {axis}, but one of the leaves of elems is {leaf.type}")
@@ -308,7 +308,7 @@ def associative_scan(fn: Callable[[Any, Any], Any], elems: Any, reverse: bool = 
         raise ShapeError(f"associative_scan: the leaves of elems must have one length along axis {axis}, got {sizes}")
     if not items:
         return elems
-    moved = tree_map(lambda x: np.moveaxis(x, axis, 0), elems)
+    moved = tree_map(lambda x: np.moveaxis(x, axis, 0), tree.unflatten([leaf.value for leaf in items]))
     if reverse:
         moved = tree_map(lambda x: np.flip(x, 0), moved)
     result = _prefixes(fn, moved)

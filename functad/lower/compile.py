@@ -39,7 +39,7 @@ from functad.lower.sequences import Cells, has_sequences
 from functad.lower.shared import is_shared, shared_symbol
 from functad.lower.signature import Driver, Signature
 from functad.lower.target import Target, assembly, emit_object
-from functad.lower.threads import parallel_symbols
+from functad.lower.threads import configure, parallel_symbols
 from functad.passes.pipeline import optimize
 from functad.primitives.callback import CALLBACK_FAILED, take_exception
 
@@ -74,8 +74,6 @@ class Code:
         module = emit_module(self.kernels, target, DRIVER)
         self.llvm: str = module.text
         self.passes = module.passes
-        _dump("llvm", lambda: self.llvm)
-        _dump("asm", self.assembly)
         callbacks = native_callbacks(module.externals)
         symbols = _addresses(module.externals - callbacks.keys(), target)
         symbols |= {name: function_address(f) for name, f in callbacks.items()}
@@ -100,7 +98,10 @@ class Compiled:
     def __init__(self, program: Program, target: Target) -> None:
         refuse_unknown_dtypes(program)
         found = abstract(program)
-        self.code = _codes.get((structural_key(found.program), target), lambda: Code(found, target))
+        self.code = _codes.get((structural_key(found.program), target, config.debug.value), lambda: Code(found, target))
+        _dump("kernel", lambda: self.kernel_ir)
+        _dump("llvm", lambda: self.llvm)
+        _dump("asm", self.assembly)
         self.name = program.name or "function"
         self.in_types = program.in_types
         self.out_types = program.out_types
@@ -182,6 +183,7 @@ def entry_for(compiled: Compiled, signature: Signature, slow_path: Callable[...,
 
 def run(compiled: Compiled, args: Sequence[Any]) -> list[Any]:
     """Call native code through ctypes."""
+    configure()
     if has_sequences((*compiled.in_types, *compiled.out_types)):
         return _run_with_sequences(compiled, args)
     inputs = [np.require(x, t.dtype, ["C", "A"]) for x, t in zip(args, compiled.in_types, strict=True)]
@@ -226,6 +228,7 @@ def run_kernels(program: Program, args: Sequence[Any]) -> list[Any]:
         abstracted = abstract(optimized)
         found = program.derived["kernels"] = abstracted, checked_fuse(abstracted), optimized
     abstracted, fused, optimized = found
+    _dump("kernel", lambda: format_program(fused.program))
     outputs, code = evaluate_program(fused.program, [*args, *abstracted.constants], abstracted.symbols)
     if code == CALLBACK_FAILED:
         raise take_exception()
@@ -239,7 +242,6 @@ def checked_fuse(abstracted: Abstract) -> Fused:
     fused = fuse(abstracted.program, len(abstracted.symbols))
     if config.debug.value:
         check_program(fused.program)
-    _dump("kernel", lambda: format_program(fused.program))
     return fused
 
 

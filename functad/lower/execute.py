@@ -63,12 +63,13 @@ _lock = threading.Lock()
 
 
 def native_call(program: Program) -> NativeCall:
-    """The native call of a Program, made once."""
-    found = program.derived.get("native call")
+    """The native call of a Program, made once for the flags in force."""
+    key = "native call", config.settings()
+    found = program.derived.get(key)
     if found is None:
         made = NativeCall(program)
         with _lock:
-            found = program.derived.setdefault("native call", made)
+            found = program.derived.setdefault(key, made)
     return found  # type: ignore[no-any-return]
 
 

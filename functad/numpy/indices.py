@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from functad.core.capture import from_outside
 from functad.core.location import user_location
 from functad.core.subclasses import plain_array
 from functad.core.tracer import Tracer
@@ -199,7 +200,10 @@ def _item(part: Any) -> Any:
         raise InvalidIndexError(
             f"only integers, slices (`:`), ellipsis (`...`), None and integer or boolean arrays are valid indices, got {described}{here()}"
         )
-    return int(part) if isinstance(part, np.ndarray) and not part.ndim else part
+    if isinstance(part, np.ndarray) and not part.ndim:
+        depends_on(part)
+        return int(part)
+    return part
 
 
 def _slice_span(item: slice, length: int) -> Span:
@@ -237,12 +241,15 @@ def in_bounds(array: Any, axis: int, length: int) -> Any:
     """An index array as int64, counted from the front: checked now if it is plain, by an equation if it is traced."""
     if isinstance(array, Tracer):
         return check_index(cast(array, INT64), axis, length)
+    array = np.asarray(array)
     outside = (array < -length) | (array >= length)
     if outside.any():
         raise out_of_bounds(array[outside].flat[0], axis, length).at(user_location())
+    operand = from_outside(array)
+    if isinstance(operand, Tracer):  # a later call finds other indices there
+        return check_index(cast(operand, INT64), axis, length)
     if array.dtype == np.int64 and not (array < 0).any():
         return array
-    depends_on(array)
     return np.where(array < 0, array + length, array).astype(np.int64)
 
 

@@ -1,7 +1,7 @@
 """What a NumPy function does with its arguments before a strict primitive sees them: convert, promote, broadcast.
 
 Plain arrays that are closed over are handed to primitives as they are, and converted by equations, so that the trace knows the very array
-that the Program depends on.
+that the Program depends on. Under ``jit`` they are tracers from here on: a later call reads what they hold then.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from functad.core.capture import from_outside
 from functad.core.subclasses import plain_array, refuse_foreign
 from functad.core.trace import current_trace, type_name
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
@@ -34,7 +35,7 @@ def operand(x: Any, name: str) -> Any:
         return x
     if cls is bool:
         return np.bool_(x)
-    if (cls is list or cls is tuple) and is_traced(x):
+    if (cls is list or cls is tuple) and (is_traced(x) or holds_operands(x)):
         return stack_list(x, name)
     if cls is not np.ndarray and isinstance(x, np.ndarray):
         x = plain_array(x, f"an operand of np.{name}{here()}")
@@ -46,10 +47,21 @@ def operand(x: Any, name: str) -> Any:
             raise StructureError(f"np.{name}{here()} expects an array or a number: {e}") from None
     if x.dtype.kind not in "fciub":
         raise DtypeError(f"np.{name}{here()} expects numbers or booleans, got {type_name(given)} of dtype {x.dtype}")
+    if isinstance(x, np.ndarray):
+        x = from_outside(x)
+        if type(x) is Tracer:
+            return x
     if not x.dtype.isnative:
-        depends_on(x)
         x = x.astype(x.dtype.newbyteorder("="))
     return x
+
+
+def holds_operands(xs: Sequence[Any]) -> bool:
+    """Whether a (nested) list holds plain arrays that a later call is to read anew."""
+    trace = current_trace()
+    if trace is None or trace.outside is None:
+        return False
+    return any([isinstance(x, np.ndarray) or (isinstance(x, list | tuple) and holds_operands(x)) for x in xs])
 
 
 def as_array(x: Any, name: str) -> Any:
@@ -82,8 +94,8 @@ def check_mask(x: Any, argument: str, name: str) -> None:
 def depends_on(x: Any) -> None:
     """Tell the trace that what it records depends on the contents of a plain array that is not itself an operand."""
     trace = current_trace()
-    if trace is not None and isinstance(x, np.ndarray) and x.flags.writeable and x.ndim:
-        trace.note_array(x, x.copy())
+    if trace is not None and trace.outside is not None and isinstance(x, np.ndarray):
+        trace.outside.depends_on(x)
 
 
 def shape_of(x: Any) -> tuple[int, ...]:

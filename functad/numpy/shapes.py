@@ -12,7 +12,7 @@ from functad.core.tracer import SCALAR, Tracer
 from functad.errors import ArgumentError, AxisError, ShapeError
 from functad.numpy.axes import as_shape, fill_in, normal_axes, normal_axis
 from functad.numpy.dispatch import here, implements
-from functad.numpy.operands import as_array, common_shape, fresh, fresh_array, shape_of, view
+from functad.numpy.operands import as_array, common_shape, depends_on, fresh, fresh_array, shape_of, view
 from functad.primitives import shapes as strict
 from functad.primitives.joining import concatenate
 from functad.primitives.slicing import slice_
@@ -229,6 +229,7 @@ def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
         x, axis = strict.reshape(x, (prod(shape_of(x)),)), 0
     shape = shape_of(x)
     axis = normal_axis(axis, len(shape), "repeat")
+    depends_on(repeats)
     counts = np.asarray(repeats)
     if counts.size != 1:
         if counts.shape != (shape[axis],):

@@ -26,7 +26,7 @@ from functad.kernel_ir.sizes import poly
 from functad.primitives.lanes import map_over_lanes
 from functad.primitives.shapes import reshape
 from functad.transforms.programs import mapped_value
-from functad.tree import TreeDef, flatten
+from functad.tree import TreeDef, flatten, structure_key
 
 __all__ = ["CALLBACK_FAILED", "VMAP_METHODS", "Callback", "Site", "pure_callback_p", "take_exception"]
 
@@ -47,7 +47,7 @@ class Callback:
         self.name: str = getattr(f, "__name__", type(f).__name__)
         self._sites: dict[Form, Site] = {}
         # a callable object need not be hashable, and what it is equal to may change; methods are made anew each time that they are looked up
-        self._identity = f if isinstance(f, MethodType) else id(f), args, result
+        self._identity = f if isinstance(f, MethodType) else id(f), structure_key(args), structure_key(result)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Callback) and self._identity == other._identity
