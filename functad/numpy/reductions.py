@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from functad.core.tracer import Tracer
 from functad.errors import ArgumentError, UnsupportedError
 from functad.numpy.axes import normal_axes, normal_axis
 from functad.numpy.dispatch import here, implements
@@ -72,6 +73,9 @@ def sum(
     a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False, initial: Any = None, where: Any = None
 ) -> Any:
     """``numpy.sum`` over axes."""
+    plain = axis is None and dtype is None and out is None and initial is None and where is None and not keepdims
+    if plain and type(a) is Tracer and a.dtype.kind in "fc":
+        return fresh(reductions.reduce_sum(a, range(a.ndim)), a)
     return _total(np.sum, reductions.reduce_sum, add, 0, a, axis, dtype, out, keepdims, initial, where)
 
 
