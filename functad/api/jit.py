@@ -47,6 +47,9 @@ class Traced:
 class Jitted:
     """A function compiled on its first call with each kind of arguments; what `jit` returns."""
 
+    closes_over = ("_f",)
+    keeps_its_closure = True
+
     def __init__(self, f: Callable[..., Any], static_argnums: tuple[int, ...], static_argnames: tuple[str, ...]) -> None:
         functools.update_wrapper(self, f)
         self._f = f
@@ -64,6 +67,10 @@ class Jitted:
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
+
+    def another(self) -> Jitted:
+        """One like this, which has seen no calls."""
+        return Jitted(self._f, self._static_argnums, tuple(self._static_argnames))
 
     def __repr__(self) -> str:
         return f"<functad.jit of {name_of(self._f)}>"

@@ -90,12 +90,14 @@ class Primitive:
     cheap
         Whether a result takes a few cycles an element: it is computed again where it is needed rather than kept.
     reverse_only
-        Whether it can be differentiated in reverse mode, but not in forward mode.
+        Whether it can be differentiated in reverse mode, but not in forward mode; None: as its sub-Programs.
+    own_rules
+        Whether each call brings derivative rules of its own: what follows from its params is found for each equation.
     """
 
     __slots__ = (
         "_signatures", "batch", "cheap", "evaluate", "expands", "jvp", "jvp_call", "kernel", "linear", "linearize", "may_raise",
-        "multiple_results", "name", "piecewise_constant", "reverse_only", "samples", "transpose", "type_rule",
+        "multiple_results", "name", "own_rules", "piecewise_constant", "reverse_only", "samples", "transpose", "type_rule",
     )  # fmt: skip
 
     def __init__(
@@ -116,7 +118,8 @@ class Primitive:
         jvp_call: Callable[..., Any] | None = None,
         expands: bool = False,
         cheap: bool = False,
-        reverse_only: bool = False,
+        reverse_only: bool | None = None,
+        own_rules: bool = False,
     ) -> None:
         if name in REGISTRY:
             raise InternalError(f"primitive {name!r} is declared twice")
@@ -136,12 +139,15 @@ class Primitive:
         self.expands = expands
         self.cheap = cheap
         self.reverse_only = reverse_only
+        self.own_rules = own_rules
         self.piecewise_constant = jvp is None and jvp_call is None and linearize is None
         self._signatures: dict[Any, Signature] = {}
         REGISTRY[name] = self
 
     def signature(self, in_types: tuple[ArrayType, ...], params: Mapping[str, Any]) -> Signature:
-        """What is known once and for all about operands of these types under these params; memoised."""
+        """What is known once and for all about operands of these types under these params; memoised, if params recur."""
+        if self.own_rules:
+            return Signature(tuple(self.type_rule(*in_types, **params)))
         key = (in_types, *params.items()) if params else in_types
         found = self._signatures.get(key)
         if found is None:

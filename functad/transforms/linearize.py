@@ -122,12 +122,14 @@ def fresh_input(trace: Trace, type: ArrayType) -> Tracer:
 
 
 def linear_rule(eqn: Eqn, mask: Mask) -> LinearRule:
-    """The linear rule of an equation for the operands flagged in ``mask``, memoised on the primitive."""
+    """The linear rule of an equation for the operands flagged in ``mask``, memoised on the primitive (not a user's own)."""
+    special = eqn.primitive.linearize
+    if eqn.primitive.own_rules and special is not None:
+        return special(tuple([a.type for a in eqn.inputs]), eqn.params, mask)  # type: ignore[no-any-return]
     rules = eqn.signature.rules
     found = rules.get(mask)
     if found is None:
         types = tuple([a.type for a in eqn.inputs])
-        special = eqn.primitive.linearize
         found = rules[mask] = derive_rule(eqn, types, mask) if special is None else special(types, eqn.params, mask)
     return found  # type: ignore[no-any-return]
 
