@@ -5,7 +5,21 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 
-from benchmarks import calls, compilation, elementwise, logistic, loop_memory, loops, mlp, nested, pairs, rosenbrock, scalars, unjitted
+from benchmarks import (
+    calls,
+    compilation,
+    elementwise,
+    fits,
+    logistic,
+    loop_memory,
+    loops,
+    mlp,
+    nested,
+    pairs,
+    rosenbrock,
+    scalars,
+    unjitted,
+)
 from benchmarks.harness import Result, environment, table
 
 SUBJECTS = {
@@ -16,6 +30,7 @@ SUBJECTS = {
     "mlp": mlp.run,
     "rosenbrock": rosenbrock.run,
     "unjitted": unjitted.run,
+    "fits": fits.run,
     "pairs": pairs.run,
     "logistic": logistic.run,
     "loops": loops.run,
