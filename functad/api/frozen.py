@@ -18,6 +18,7 @@ import numpy as np
 
 from functad.core.trace import Trace
 from functad.core.tracer import Tracer
+from functad.numpy.operands import depends_on
 from functad.tree import flatten
 
 __all__ = ["ClosesOver", "Frozen", "closes_over_nothing", "freeze"]
@@ -226,8 +227,7 @@ def freeze(parts: Sequence[Any], trace: Trace) -> tuple[Frozen, list[Tracer]]:
             return array
         copy = array.copy()
         copy.flags.writeable = evaluated  # where Python runs on values, rules may write to a buffer of theirs
-        if array.ndim:
-            trace.note_array(array, copy)
+        depends_on(array)
         return copy
 
     rebuild = Rebuilder({Tracer: slot, np.ndarray: own})

@@ -147,13 +147,16 @@ class Primitive:
     def signature(self, in_types: tuple[ArrayType, ...], params: Mapping[str, Any]) -> Signature:
         """What is known once and for all about operands of these types under these params; memoised, if params recur."""
         if self.own_rules:
-            return Signature(tuple(self.type_rule(*in_types, **params)))
+            return self._signature(in_types, params)
         key = (in_types, *params.items()) if params else in_types
         found = self._signatures.get(key)
         if found is None:
-            result = self.type_rule(*in_types, **params)
-            found = self._signatures[key] = Signature(tuple(result) if self.multiple_results else (result,))
+            found = self._signatures[key] = self._signature(in_types, params)
         return found
+
+    def _signature(self, in_types: tuple[ArrayType, ...], params: Mapping[str, Any]) -> Signature:
+        result = self.type_rule(*in_types, **params)
+        return Signature(tuple(result) if self.multiple_results else (result,))
 
     def out_types(self, in_types: tuple[ArrayType, ...], params: Mapping[str, Any]) -> tuple[ArrayType, ...]:
         """The types of the results."""

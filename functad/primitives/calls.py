@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from functad.core.evaluator import run_program
-from functad.core.primitive import Linear, Primitive, Sample
+from functad.core.primitive import Primitive, Sample
 from functad.ir.program import Eqn, Program, Var
-from functad.ir.types import ArrayType, SeqType, array_type
-from functad.transforms.programs import batch_of, expand, jvp_of, linearized, select, trace_program, transpose_of
+from functad.ir.types import ArrayType, array_type
+from functad.transforms.programs import batch_of, expand, jvp_of, linearized, select, trace_program, transpose_call
 
 __all__ = ["jit_p", "set_executor"]
 
@@ -75,12 +75,7 @@ def _linearize(types: Sequence[ArrayType], params: Mapping[str, Any], mask: tupl
 
 
 def _transpose(cts: Sequence[Any], *operands: Any, program: Program, name: str) -> list[Any]:
-    linear = tuple([type(x) is Linear for x in operands])
-    given = _present(cts)
-    made, present = transpose_of(program, linear, given)
-    known = [x.like() if type(x) is Linear and x.like else x for x in operands if type(x) is not Linear or isinstance(x.type, SeqType)]
-    found = expand(_call(made, (*known, *select(cts, given)), f"transpose({name})"), present)
-    return expand(found, linear)
+    return transpose_call(lambda made, args: _call(made, args, f"transpose({name})"), program, cts, operands)
 
 
 def _batch(size: int, batched: tuple[bool, ...], *operands: Any, program: Program, name: str) -> tuple[tuple[Any, ...], Sequence[bool]]:

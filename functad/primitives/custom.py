@@ -15,10 +15,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from functad.core.evaluator import run_program
 from functad.errors import FunctadError, StructureError
 from functad.ir.program import Program
+from functad.transforms.programs import transpose_call
 
-__all__ = ["Rule", "moves"]
+__all__ = ["Rule", "moves", "transposed"]
 
 
 class Rule(ABC):
@@ -78,3 +80,8 @@ def _reads(program: Program, number: int) -> bool:
             if a is variable and not (passed and not _reads(eqn.params["program"], i)):
                 return True
     return variable in program.outputs
+
+
+def transposed(cts: Sequence[Any], *operands: Any, program: Program, **params: Any) -> list[Any]:
+    """Where the function is linear its transpose is, whatever its rules say about derivatives."""
+    return transpose_call(run_program, program, cts, operands)

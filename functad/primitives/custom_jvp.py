@@ -17,7 +17,7 @@ from functad.errors import LinearityError
 from functad.ir.dce import dce
 from functad.ir.program import Eqn, Program, Var
 from functad.ir.types import ArrayType, array_type
-from functad.primitives.custom import Rule, moves
+from functad.primitives.custom import Rule, moves, transposed
 from functad.transforms.linearize import DerivedRule, fresh_input, split_program
 from functad.transforms.programs import batch_of, expand, select, trace_program
 from functad.transforms.replay import primal, replay
@@ -205,6 +205,8 @@ custom_jvp_p = Primitive(
     type_rule=lambda *types, program, rule, consts, name: program.out_types,
     evaluate=lambda *args, program, rule, consts, name: tuple(run_program(program, args)),
     multiple_results=True,
+    transpose=transposed,
+    linear="jointly",
     expands=True,
     jvp_call=_custom_jvp,
     linearize=lambda types, params, mask: LinearizedJvp(params, mask),

@@ -14,7 +14,7 @@ from functad.core.zeros import instantiate
 from functad.errors import StructureError
 from functad.ir.program import Eqn, Program, Var
 from functad.ir.types import ArrayType, array_type
-from functad.primitives.custom import Rule, moves
+from functad.primitives.custom import Rule, moves, transposed
 from functad.transforms.programs import batch_of, derived, expand, select, trace_program
 from functad.transforms.replay import primal
 
@@ -194,6 +194,8 @@ custom_vjp_p = Primitive(
     type_rule=lambda *types, program, rule, consts, name: program.out_types,
     evaluate=lambda *args, program, rule, consts, name: tuple(run_program(program, args)),
     multiple_results=True,
+    transpose=transposed,
+    linear="jointly",
     expands=True,
     jvp_call=_custom_vjp_jvp,
     linearize=lambda types, params, mask: LinearizedVjp(params, mask),
