@@ -10,6 +10,7 @@ from benchmarks import (
     closures,
     compilation,
     elementwise,
+    fits,
     logistic,
     loop_memory,
     loops,
@@ -20,7 +21,7 @@ from benchmarks import (
     scalars,
     strong_zeros,
     unjitted,
-)  # fmt: skip
+)
 from benchmarks.harness import Result, environment, table
 
 SUBJECTS = {
@@ -32,6 +33,7 @@ SUBJECTS = {
     "mlp": mlp.run,
     "rosenbrock": rosenbrock.run,
     "unjitted": unjitted.run,
+    "fits": fits.run,
     "pairs": pairs.run,
     "logistic": logistic.run,
     "loops": loops.run,

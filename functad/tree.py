@@ -6,10 +6,12 @@ Dict keys are sorted, as in JAX. Dataclasses are registered when first met; a fi
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import optree
 
 from functad.identity import identity_key
@@ -19,7 +21,17 @@ __all__ = ["TreeDef", "flatten", "flatten_with_paths", "leaf_paths", "register",
 TreeDef = optree.PyTreeSpec
 NAMESPACE = "functad"
 
+LEAVES: set[type] = {float, int, bool, complex, np.ndarray, np.float64, np.float32, np.int64, np.bool_}
+"""Types that are leaves, by far the most frequent ones: what is made of these is taken apart without a search."""
+
 _tree_flatten = optree.tree_flatten
+LEAF: TreeDef = _tree_flatten(0.0, namespace=NAMESPACE)[1]  # type: ignore[arg-type]
+
+
+@functools.cache
+def _tuple_of_leaves(count: int) -> TreeDef:
+    return _tree_flatten((0.0,) * count, namespace=NAMESPACE)[1]  # type: ignore[arg-type]
+
 
 
 def register(cls: type, flatten: Callable[[Any], tuple[Sequence[Any], Any]], unflatten: Callable[[Any, Sequence[Any]], Any]) -> None:
@@ -36,13 +48,18 @@ def flatten(tree: Any) -> tuple[list[Any], TreeDef]:
     >>> leaves
     [2, 1]
     """
+    cls = type(tree)
+    if cls in LEAVES:
+        return [tree], LEAF
+    if cls is tuple and LEAVES.issuperset(map(type, tree)):
+        return list(tree), _tuple_of_leaves(len(tree))
     leaves, structure = _tree_flatten(tree, namespace=NAMESPACE)
-    if any([dataclasses.is_dataclass(leaf) and not isinstance(leaf, type) for leaf in leaves]):
-        for leaf in leaves:
-            if dataclasses.is_dataclass(leaf) and not isinstance(leaf, type):
-                _register_dataclass(type(leaf))
-        return flatten(tree)
-    return leaves, structure
+    if LEAVES.issuperset(map(type, leaves)):
+        return leaves, structure
+    unknown = [x for x in leaves if dataclasses.is_dataclass(x) and not isinstance(x, type)]
+    for leaf in unknown:
+        _register_dataclass(type(leaf))
+    return flatten(tree) if unknown else (leaves, structure)
 
 
 def unflatten(structure: TreeDef, leaves: Sequence[Any]) -> Any:

@@ -44,7 +44,12 @@ def normal_argnums(argnums: int | Sequence[int], count: int, transform: str) -> 
 def leaves_of(tree: Any, what: str) -> tuple[list[Leaf], TreeDef]:
     """The leaves of an argument, checked, and its structure."""
     found, structure = flatten(tree)
-    return [as_leaf(x, functools.partial(leaf_name, what, structure, i)) for i, x in enumerate(found)], structure
+    return [
+        Leaf(x, x.variable.type, x.kind)
+        if type(x) is Tracer
+        else as_leaf(x, functools.partial(leaf_name, what, structure, i))
+        for i, x in enumerate(found)
+    ], structure
 
 
 def leaf_name(what: str, structure: TreeDef, number: int) -> str:

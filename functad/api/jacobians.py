@@ -139,7 +139,9 @@ def _jacobian(f: Callable[..., Any], argnums: int | Sequence[int], has_aux: bool
 
 def reverse_only(program: Program) -> bool:
     """Whether something in a Program has no forward mode."""
-    return any(eqn.primitive.reverse_only or any(reverse_only(p) for p in sub_programs(eqn)) for eqn in program.eqns)
+    primitives = [e.primitive.reverse_only for e in program.eqns]
+    undecided = [e for e, flag in zip(program.eqns, primitives, strict=True) if flag is None]
+    return any(primitives) or any(reverse_only(p) for e in undecided for p in sub_programs(e))
 
 
 def forward_blocks(linear: LinearMap, in_types: Sequence[ArrayType], out_types: Sequence[ArrayType]) -> list[list[Any]]:

@@ -77,6 +77,9 @@ MOST_VERSIONS = 8
 class Jitted(Wrapper):
     """A function compiled on its first call with each kind of arguments; what `jit` returns."""
 
+    closes_over = ("_f",)
+    keeps_its_closure = True
+
     def __init__(self, f: Callable[..., Any], static_argnums: tuple[int, ...], static_argnames: tuple[str, ...]) -> None:
         functools.update_wrapper(self, f)
         self._f = f
@@ -99,6 +102,9 @@ class Jitted(Wrapper):
     def wrapping(self, f: Callable[..., Any]) -> Jitted:
         """The same around another function."""
         return Jitted(f, self._static_argnums, tuple(self._static_argnames))
+    def another(self) -> Jitted:
+        """One like this, which has seen no calls."""
+        return Jitted(self._f, self._static_argnums, tuple(self._static_argnames))
 
     def __repr__(self) -> str:
         return f"<functad.jit of {name_of(self._f)}>"

@@ -95,12 +95,14 @@ class Primitive:
     cheap
         Whether a result takes a few cycles an element: it is computed again where it is needed rather than kept.
     reverse_only
-        Whether it can be differentiated in reverse mode, but not in forward mode.
+        Whether it can be differentiated in reverse mode, but not in forward mode; None: as its sub-Programs.
+    own_rules
+        Whether each call brings derivative rules of its own: what follows from its params is found for each equation.
     singular
         Whether a result, or what its derivative multiplies a tangent by, may be infinite or NaN where the operands are finite (a root at 0, a
         quotient, an exponential that overflows): an exactly zero tangent then stays zero. Or the positions of the operands that make it so where
         they are 0 (divisors: a fixed number other than 0 does not), or a function of (in_types, params) that says. A primitive with sub-Programs is
-        singular where anything in them is.
+        singular where anything in them is; one with rules of its own says it for all calls.
     doubting
         For primitives with sub-Programs: ``doubting(params, doubts) -> (params, doubts)``. From which operands may be infinite or NaN, the params
         with sub-Programs that know which of their inputs may be so, and which results may be so.
@@ -108,8 +110,8 @@ class Primitive:
 
     __slots__ = (
         "_signatures", "batch", "cheap", "doubting", "evaluate", "expands", "has_programs", "jvp", "jvp_call", "kernel", "linear",
-        "linearize", "may_raise", "multiple_results", "name", "piecewise_constant", "reverse_only", "samples", "singular", "transpose",
-        "type_rule",
+        "linearize", "may_raise", "multiple_results", "name", "own_rules", "piecewise_constant", "reverse_only", "samples", "singular",
+        "transpose", "type_rule",
     )  # fmt: skip
 
     def __init__(
@@ -130,7 +132,8 @@ class Primitive:
         jvp_call: Callable[..., Any] | None = None,
         expands: bool = False,
         cheap: bool = False,
-        reverse_only: bool = False,
+        reverse_only: bool | None = None,
+        own_rules: bool = False,
         singular: Singular | Callable[..., Singular] = False,
         doubting: Callable[..., tuple[Mapping[str, Any], Sequence[bool]]] | None = None,
     ) -> None:
@@ -152,6 +155,7 @@ class Primitive:
         self.expands = expands
         self.cheap = cheap
         self.reverse_only = reverse_only
+        self.own_rules = own_rules
         self.singular = singular
         self.doubting = doubting
         self.piecewise_constant = jvp is None and jvp_call is None and linearize is None
@@ -160,20 +164,26 @@ class Primitive:
         REGISTRY[name] = self
 
     def signature(self, in_types: tuple[ArrayType, ...], params: Mapping[str, Any]) -> Signature:
-        """What is known once and for all about operands of these types under these params; memoised.
+        """What is known once and for all about operands of these types under these params; memoised, if params recur.
 
         Params are compared by ``==``: they are integers, booleans (one of the two for each param), strings, dtypes, tuples of these, and objects
         that are equal only where they mean the same.
         """
+        if self.own_rules:
+            return self._signature(in_types, params)
         key = (in_types, *params.items()) if params else in_types
         known = self._known_of(params) if self.has_programs else self._signatures
         found = known.get(key)
         if found is None:
-            result = self.type_rule(*in_types, **params)
-            singular = self.singular(in_types, params) if callable(self.singular) else self.singular
-            singular = singular or any([e.signature.singular for p in programs_in(params) for e in p.eqns])
-            found = known[key] = Signature(in_types, tuple(result) if self.multiple_results else (result,), singular)
+            found = known[key] = self._signature(in_types, params)
         return found
+
+    def _signature(self, in_types: tuple[ArrayType, ...], params: Mapping[str, Any]) -> Signature:
+        result = self.type_rule(*in_types, **params)
+        singular = self.singular(in_types, params) if callable(self.singular) else self.singular
+        if not self.own_rules:  # whose Programs are made only if someone asks for them
+            singular = singular or any([e.signature.singular for p in programs_in(params) for e in p.eqns])
+        return Signature(in_types, tuple(result) if self.multiple_results else (result,), singular)
 
     def _known_of(self, params: Mapping[str, Any]) -> dict[Any, Signature]:
         """The table of signatures: with sub-Programs among the params one that is forgotten with the first of them."""

@@ -7,8 +7,7 @@ variables of another.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -26,7 +25,9 @@ from functad.ir.types import ArrayType
 if TYPE_CHECKING:
     from functad.core.primitive import Primitive
 
-__all__ = ["ABSENT", "Outside", "Trace", "current_trace", "inherited_location", "is_compiling", "no_trace", "not_native", "using"]
+__all__ = [
+    "ABSENT", "Outside", "Trace", "current_trace", "evaluated", "inherited_location", "is_compiling", "no_trace", "not_native", "using",
+]  # fmt: skip
 
 ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "ABSENT"})()
 """Stands for a value that is not known while tracing."""
@@ -40,12 +41,26 @@ floating_rules: ContextVar[Any] = getattr(np._core.umath, "_extobj_contextvar", 
 value is computed."""
 
 
-@contextmanager
-def using(trace: Trace | None) -> Iterator[None]:
+class using:
     """Make ``trace`` the one that ``bind`` emits into; None means: evaluate."""
-    token = _current.set(trace)
+
+    __slots__ = ("token", "trace")
+
+    def __init__(self, trace: Trace | None) -> None:
+        self.trace = trace
+
+    def __enter__(self) -> None:
+        self.token = _current.set(self.trace)
+
+    def __exit__(self, *exc: object) -> None:
+        _current.reset(self.token)
+
+
+def evaluated(f: Callable[..., Any], args: Sequence[Any]) -> Any:
+    """What a function returns where nothing is traced."""
+    token = _current.set(None)
     try:
-        yield
+        return f(*args)
     finally:
         _current.reset(token)
 
@@ -231,9 +246,15 @@ class Trace:
         if self.concrete and floating_rules.get() is not self.rules:  # what was emitted before is computed by the rules that it was emitted under
             self.run()
             self.rules = floating_rules.get()
-        inputs = [a.variable if type(a) is Tracer and a.owner is self else self.atom(a) for a in args]
-        signature = primitive.signature(tuple([a.type for a in inputs]), params)
-        outputs = tuple([Var(t) for t in signature.out_types])
+        inputs: list[Atom] = []
+        types: list[ArrayType] = []
+        for a in args:
+            atom = a.variable if type(a) is Tracer and a.owner is self else self.atom(a)
+            inputs.append(atom)
+            types.append(atom.type)
+        signature = primitive.signature(tuple(types), params)
+        found = signature.out_types
+        outputs = (Var(found[0]),) if len(found) == 1 else tuple([Var(t) for t in found])
         loc = self.loc
         if loc is None and self.locate:
             loc = user_location()

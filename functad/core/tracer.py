@@ -15,6 +15,7 @@ import numpy as np
 from functad.core.location import user_location
 from functad.errors import ImmutableError, TracerConversionError
 from functad.ir.types import ArrayType
+from functad.tree import LEAVES
 
 if TYPE_CHECKING:
     from functad.core.trace import Trace
@@ -139,6 +140,9 @@ class Tracer:
         return TracerConversionError(
             f"{what} of a traced {self.type}{_at()} would lose its derivative under {self.owner.kind}; use {instead}"
         )
+
+
+LEAVES.add(Tracer)
 
 
 def _at() -> str:

@@ -109,7 +109,7 @@ class _Keys:
             return f"array {value.dtype.str} {value.shape} {_digest(np.ascontiguousarray(value).data)}"
         if isinstance(value, ArrayType | Symbol | np.dtype):
             return f"{cls.__name__} {value!r}"
-        if cls is Program:
+        if isinstance(value, Program):
             return self.sub_program(value)
         if isinstance(value, Mapping):
             return f"map({','.join([f'{k!r}:{self.value(v)}' for k, v in sorted(value.items())])})"

@@ -14,7 +14,7 @@ A Program is closed: what a function closed over is an explicit input or a liter
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from functad.core.primitive import Primitive, Signature
 
 __all__ = [
-    "Atom", "Eqn", "Literal", "Location", "Program", "Var", "frozen", "is_frozen", "literal", "programs_in", "sub_programs",
+    "Atom", "Eqn", "Literal", "Location", "Program", "ProgramOnDemand", "Var", "frozen", "is_frozen", "literal", "programs_in", "sub_programs",
 ]  # fmt: skip
 
 
@@ -162,6 +162,47 @@ class Program:
     __repr__ = __str__
 
 
+class ProgramOnDemand(Program):
+    """A Program that is made when someone looks at its equations; its types, and how to evaluate it, are known before.
+
+    A call that has been evaluated, as most un-jitted ones have, is differentiated by a rule of its own: nobody asks
+    what it consists of.
+    """
+
+    __slots__ = ("_make", "_types")
+
+    def __init__(
+        self,
+        make: Callable[[], Program],
+        in_types: Sequence[ArrayType],
+        out_types: Sequence[ArrayType],
+        evaluate: Callable[..., Sequence[Any]],
+    ) -> None:
+        self._make = make
+        self._types = tuple(in_types), tuple(out_types)
+        self.name = ""
+        self.plan = evaluate
+        self.derived = {"may_raise": False}  # it has been evaluated
+        self.doubtful = frozenset()
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in ("inputs", "eqns", "outputs"):
+            raise AttributeError(name)
+        made = self._make()
+        self.inputs, self.eqns, self.outputs = made.inputs, made.eqns, made.outputs
+        return getattr(self, name)
+
+    @property
+    def in_types(self) -> tuple[ArrayType, ...]:
+        """The types of the inputs."""
+        return self._types[0]
+
+    @property
+    def out_types(self) -> tuple[ArrayType, ...]:
+        """The types of the outputs."""
+        return self._types[1]
+
+
 def literal(value: Any) -> Literal:
     """A literal of a NumPy scalar, or of an array: a private copy of what can be written to."""
     if isinstance(value, np.ndarray):
@@ -200,7 +241,7 @@ def programs_in(params: Mapping[str, Any]) -> list[Program]:
     stack = [v for _, v in sorted(params.items(), reverse=True)]
     while stack:
         value = stack.pop()
-        if type(value) is Program:
+        if isinstance(value, Program):
             found.append(value)
         elif type(value) is tuple:
             stack.extend(reversed(value))

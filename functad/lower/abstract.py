@@ -115,7 +115,7 @@ class _Abstraction:
         return Program(inputs, eqns, [self.atom(a) for a in program.outputs])
 
     def param(self, value: Any) -> Any:
-        if type(value) is Program:
+        if isinstance(value, Program):
             return self.inside(value)
         if type(value) is int:
             return self.size(value)

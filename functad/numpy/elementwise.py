@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 
 from functad.core.tracer import Tracer
+from functad.ir.types import ArrayType
 from functad.numpy.dispatch import is_traced, register
 from functad.numpy.operands import cast, common_shape, fresh, operand, shape_of, spread
 from functad.numpy.promotion import loop_dtype
 from functad.primitives.elementwise import Op
 
-__all__ = ["Direct", "binary", "declare", "prepared", "unary"]
+__all__ = ["Direct", "binary", "declare", "prepared", "suits", "unary"]
 
 Apply = Callable[..., Any]
 
@@ -40,6 +41,14 @@ def prepared(ufunc: np.ufunc, args: tuple[Any, ...]) -> list[Any]:
     return [spread(cast(x, dtype), shape) for x in xs]
 
 
+def suits(x: Any, type: ArrayType) -> bool:
+    """Whether a plain operand goes to a strict primitive with a tracer of this type: of its dtype and shape, or rank 0."""
+    cls = x.__class__
+    if cls is not np.ndarray and cls is not np.float64:
+        return False
+    return x.dtype is type.dtype and (not x.ndim or not type.ndim or x.shape == type.shape)
+
+
 def unary(ufunc: np.ufunc, op: Op, kinds: str = "fc", other: Apply | None = None) -> Apply:
     """Declare a ufunc of one operand: a primitive where the dtype's kind is in ``kinds``, elsewhere what ``other`` makes of the operand."""
     bind, direct = op.primitive.bind, frozenset(kinds)
@@ -61,7 +70,11 @@ def binary(ufunc: np.ufunc, op: Op | Apply, kinds: str = "fc", other: Apply | No
     rest = other or bind
 
     def f(x: Any, y: Any) -> Any:
-        if type(x) is Tracer and type(y) is Tracer and x.variable.type is y.variable.type and x.variable.type.dtype.kind in direct:
+        if type(x) is Tracer:
+            own = x.variable.type
+            if own.dtype.kind in direct and (y.variable.type is own if type(y) is Tracer else suits(y, own)):
+                return bind(x, y)
+        elif type(y) is Tracer and y.variable.type.dtype.kind in direct and suits(x, y.variable.type):
             return bind(x, y)
         x, y = prepared(ufunc, (x, y))
         return bind(x, y) if x.dtype.kind in direct else fresh(rest(x, y), x, y)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from math import prod
 from typing import Any
 
@@ -11,6 +12,7 @@ from functad.core.tracer import ARRAY, Tracer
 from functad.errors import ArgumentError, DtypeError
 from functad.numpy.axes import normal_axis
 from functad.numpy.dispatch import here, implements
+from functad.numpy.elementwise import suits
 from functad.numpy.indices import Index, in_bounds, integer_span, parse_index
 from functad.numpy.operands import as_array, cast, check_mask, common_shape, fresh, operand, promote, shape_of, spread, view
 from functad.numpy.promotion import result_dtype
@@ -24,6 +26,7 @@ from functad.primitives.slicing import slice_, slice_p
 
 __all__ = ["clip", "compress", "extract", "nonzero", "select", "take", "take_along_axis", "where"]
 
+PLAIN = frozenset((int, type(None)))
 BOOL, INT64 = np.dtype(np.bool_), np.dtype(np.int64)
 
 
@@ -34,6 +37,10 @@ def get_item(x: Any, index: Any) -> Any:
     """``x[index]``."""
     if type(index) is int:
         return _element(x, index)
+    if type(index) is slice and type(x) is Tracer:
+        found = _slice_params(index.start, index.stop, index.step, x.shape) if _is_plain(index) else None
+        if found is not None:
+            return view(slice_p.bind(x, **found), x)
     parsed = parse_index(index, shape_of(x))
     y = sliced(x, parsed)
     if not parsed.arrays:
@@ -43,6 +50,27 @@ def get_item(x: Any, index: Any) -> Any:
     if parsed.keeps_array and type(y) is Tracer:
         y.kind = ARRAY
     return y
+
+
+def _is_plain(index: slice) -> bool:
+    """Whether a slice's bounds are Python integers, or missing."""
+    return PLAIN.issuperset((type(index.start), type(index.stop), type(index.step)))
+
+
+@functools.lru_cache(maxsize=4096)
+def _slice_params(
+    start: int | None, stop: int | None, step: int | None, shape: tuple[int, ...]
+) -> dict[str, Any] | None:
+    """The params of the equation for a slice of the first axis; None where it takes more, or less, than that."""
+    if not shape or (step is not None and step <= 0):
+        return None
+    a, z, by = slice(start, stop, step).indices(shape[0])
+    count = len(range(a, z, by))
+    if not count or count == shape[0]:
+        return None
+    rest = len(shape) - 1
+    bounds = (a, *[0] * rest), (a + (count - 1) * by + 1, *shape[1:]), (by if count > 1 else 1, *[1] * rest)
+    return dict(zip(("starts", "stops", "steps"), bounds, strict=True))
 
 
 def _element(x: Any, index: int) -> Any:
@@ -141,10 +169,22 @@ def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
     if x is None and y is None:
         return nonzero(condition)
     pred = cast(operand(condition, "where"), BOOL)
+    if _are_strict(pred, x, y):
+        return selection.select(pred, x, y)
     xs = [operand(x, "where"), operand(y, "where")]
     dtype = result_dtype(xs)
     shape = common_shape([shape_of(pred), *[shape_of(v) for v in xs]], "where")
     return selection.select(spread(pred, shape), *[spread(cast(v, dtype), shape) for v in xs])
+
+
+def _are_strict(pred: Any, x: Any, y: Any) -> bool:
+    """Whether `select` takes these choices as they are: a traced array, and something of its type, or a float."""
+    array, other = (x, y) if type(x) is Tracer else (y, x)
+    if type(array) is not Tracer or not array.ndim or pred.shape != array.shape:
+        return False
+    if type(other) is Tracer:
+        return other.variable.type is array.variable.type
+    return array.dtype.kind == "f" if type(other) is float else suits(other, array.variable.type)
 
 
 @implements(np.select)

@@ -126,6 +126,14 @@ def cast(x: Any, dtype: np.dtype) -> Any:
 def common_shape(shapes: Iterable[tuple[int, ...]], name: str) -> tuple[int, ...]:
     """The shape that shapes broadcast to."""
     shapes = list(shapes)
+    out: tuple[int, ...] = ()
+    for s in shapes:
+        if s and s != out:
+            if out:
+                break
+            out = s
+    else:
+        return out
     out = max(shapes, key=len)
     if all(s == out or not s for s in shapes):
         return out

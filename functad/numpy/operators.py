@@ -17,7 +17,7 @@ from functad.core.tracer import ARRAY, PYTHON, Tracer
 from functad.errors import ImmutableError
 from functad.numpy import contractions, logic, ufuncs
 from functad.numpy.dispatch import here
-from functad.numpy.elementwise import Direct
+from functad.numpy.elementwise import Direct, suits
 from functad.numpy.operands import as_python, cast
 from functad.numpy.promotion import PYTHON_NUMBERS
 from functad.primitives.shapes import broadcast
@@ -129,6 +129,8 @@ def _infix(name: str, f: Callable[..., Any]) -> tuple[Callable[..., Any], Callab
             if not x.kind:
                 z.kind = PYTHON
             return z
+        elif type_x.dtype.kind in kinds and suits(y, type_x):
+            return bind(x, y)
         return _general(name, f, x, y, y)
 
     def reflected(y: Tracer, x: Any) -> Any:
@@ -138,6 +140,8 @@ def _infix(name: str, f: Callable[..., Any]) -> tuple[Callable[..., Any], Callab
             if not y.kind:
                 z.kind = PYTHON
             return z
+        if dtype.kind in kinds and suits(x, y.variable.type):
+            return bind(x, y)
         return _general(name, f, x, y, x)
 
     return forward, reflected

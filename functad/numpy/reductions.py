@@ -76,6 +76,9 @@ def sum(
     a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False, initial: Any = None, where: Any = None
 ) -> Any:
     """``numpy.sum`` over axes."""
+    plain = axis is None and dtype is None and out is None and initial is None and where is None and not keepdims
+    if plain and type(a) is Tracer and a.dtype.kind in "fc":
+        return fresh(reductions.reduce_sum(a, range(a.ndim)), a)
     return _total(np.sum, reductions.reduce_sum, add, 0, a, axis, dtype, out, keepdims, initial, where)
 
 

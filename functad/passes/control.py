@@ -28,7 +28,7 @@ def _mapped(eqn: Eqn, f: Callable[[Program], Program]) -> Eqn:
         return eqn
 
     def value(v: Any) -> Any:
-        return f(v) if type(v) is Program else tuple([value(x) for x in v]) if type(v) is tuple else v
+        return f(v) if isinstance(v, Program) else tuple([value(x) for x in v]) if type(v) is tuple else v
 
     return Eqn(eqn.primitive, eqn.inputs, {k: value(v) for k, v in eqn.params.items()}, eqn.outputs, eqn.loc)
 

@@ -12,7 +12,8 @@ from functad.primitives import cond as cond
 from functad.primitives import contractions as contractions
 from functad.primitives import convert as convert
 from functad.primitives import cumulative as cumulative
-from functad.primitives import custom as custom
+from functad.primitives import custom_jvp as custom_jvp
+from functad.primitives import custom_vjp as custom_vjp
 from functad.primitives import entropy as entropy
 from functad.primitives import exponential as exponential
 from functad.primitives import generate as generate

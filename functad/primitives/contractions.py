@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -59,15 +60,21 @@ def _type_rule(x: ArrayType, y: ArrayType, *, contract: Pair, batch: Pair) -> Ar
 
 def _evaluate(x: Any, y: Any, *, contract: Pair, batch: Pair) -> Any:
     """As matrix products: batch + (free of x, contracted) times batch + (contracted, free of y)."""
-    free_x, free_y = free_axes(x.ndim, contract[0], batch[0]), free_axes(y.ndim, contract[1], batch[1])
+    order_x, shape_x, order_y, shape_y, shape = _matrices(x.shape, y.shape, contract, batch)
+    return np.matmul(x.transpose(order_x).reshape(shape_x), y.transpose(order_y).reshape(shape_y)).reshape(shape)[()]
 
-    def lengths(v: Any, axes: Axes) -> list[int]:
-        return [v.shape[a] for a in axes]
+
+@lru_cache(maxsize=1024)
+def _matrices(x: Axes, y: Axes, contract: Pair, batch: Pair) -> tuple[Axes, Axes, Axes, Axes, Axes]:
+    """The order of axes, and then the shape, that make matrices of both operands; and the shape of the result."""
+    free_x, free_y = free_axes(len(x), contract[0], batch[0]), free_axes(len(y), contract[1], batch[1])
+
+    def lengths(shape: Axes, axes: Axes) -> Axes:
+        return tuple([shape[a] for a in axes])
 
     batched, rows, inner, columns = lengths(x, batch[0]), lengths(x, free_x), lengths(x, contract[0]), lengths(y, free_y)
-    lhs = np.transpose(x, batch[0] + free_x + contract[0]).reshape(*batched, prod(rows), prod(inner))
-    rhs = np.transpose(y, batch[1] + contract[1] + free_y).reshape(*batched, prod(inner), prod(columns))
-    return np.matmul(lhs, rhs).reshape(batched + rows + columns)[()]
+    lhs, rhs = (*batched, prod(rows), prod(inner)), (*batched, prod(inner), prod(columns))
+    return batch[0] + free_x + contract[0], lhs, batch[1] + contract[1] + free_y, rhs, batched + rows + columns
 
 
 def _jvp(ts: Sequence[Any], xs: Sequence[Any], z: Any, *, contract: Pair, batch: Pair) -> Any:

@@ -99,7 +99,7 @@ def _spread(y: Any, like: Any, axes: Sequence[int]) -> Any:
 
 reduce_sum: Reduce = _reduction(
     "sum",
-    lambda x, *, axes: np.sum(x, axis=axes, dtype=x.dtype),
+    lambda x, *, axes: np.add.reduce(x, axis=axes, dtype=x.dtype),
     "fciu",
     jvp=lambda ts, xs, y, *, axes: reduce_sum(ts[0], axes),
     transpose=lambda ct, x, *, axes: (broadcast(ct, x.type.shape, kept_axes(x.type.ndim, axes)),),

@@ -53,7 +53,9 @@ def _without_jit(program: Program) -> Program:
     jit_p = REGISTRY["jit"]
 
     def bare(value: Any) -> Any:
-        return _without_jit(value) if type(value) is Program else tuple(map(bare, value)) if type(value) is tuple else value
+        if isinstance(value, Program):
+            return _without_jit(value)
+        return tuple(map(bare, value)) if type(value) is tuple else value
 
     def results(eqn: Eqn, ins: list[Any]) -> Sequence[Any]:
         if eqn.primitive is jit_p:

@@ -56,10 +56,12 @@ def _broadcast_type(x: ArrayType, *, shape: Shape, axes: tuple[int, ...]) -> Arr
 
 
 def _broadcast_evaluate(x: Any, *, shape: Shape, axes: tuple[int, ...]) -> Any:
+    if not axes:  # what np.broadcast_to gives, in a tenth of its time
+        return np.ndarray(shape, x.dtype, x[()], 0, (0,) * len(shape))
     expanded = [1] * len(shape)
     for n, a in zip(np.shape(x), axes, strict=True):
         expanded[a] = n
-    return np.broadcast_to(np.reshape(x, expanded), shape)
+    return np.broadcast_to(x.reshape(expanded), shape)
 
 
 def _broadcast_transpose(ct: Any, x: Linear, *, shape: Shape, axes: tuple[int, ...]) -> tuple[Any]:
@@ -117,7 +119,7 @@ def _reshape_type(x: ArrayType, *, shape: Shape) -> ArrayType:
 reshape_p = Primitive(
     "reshape",
     type_rule=_reshape_type,
-    evaluate=lambda x, *, shape: np.reshape(x, shape),
+    evaluate=lambda x, *, shape: x.reshape(shape),
     jvp=lambda ts, xs, y, *, shape: reshape(ts[0], shape),
     linear="jointly",
     transpose=lambda ct, x, *, shape: (reshape(ct, x.type.shape),),
@@ -161,7 +163,7 @@ def _transpose_type(x: ArrayType, *, axes: tuple[int, ...]) -> ArrayType:
 transpose_p = Primitive(
     "transpose",
     type_rule=_transpose_type,
-    evaluate=lambda x, *, axes: np.transpose(x, axes),
+    evaluate=lambda x, *, axes: x.transpose(axes),
     jvp=lambda ts, xs, y, *, axes: transpose(ts[0], axes),
     linear="jointly",
     transpose=lambda ct, x, *, axes: (transpose(ct, inverse_permutation(axes)),),

@@ -8,6 +8,7 @@ each axis, ``high`` after it and ``interior`` between any two of its elements, s
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -226,10 +227,19 @@ def _spans(shape: Ints, widths: Widths) -> list[Ints]:
 
 
 def _pad_evaluate(x: Any, value: Any, *, widths: Widths) -> Any:
-    spans = _spans(np.shape(x), widths)
-    out = np.full([stop + high for (_, stop, _), (_, high, _) in zip(spans, widths, strict=True)], value, x.dtype)
-    out[tuple([slice(*span) for span in spans])] = x
+    shape, index = _pad_places(x.shape, widths)
+    out = np.empty(shape, x.dtype)
+    out.fill(value)
+    out[index] = x
     return out
+
+
+@lru_cache(maxsize=1024)
+def _pad_places(shape: Ints, widths: Widths) -> tuple[Ints, tuple[slice, ...]]:
+    """The shape of the result, and where in it the operand goes."""
+    spans = _spans(shape, widths)
+    padded = tuple([stop + high for (_, stop, _), (_, high, _) in zip(spans, widths, strict=True)])
+    return padded, tuple([slice(*span) for span in spans])
 
 
 def _pad_jvp(ts: Sequence[Any], xs: Sequence[Any], y: Any, *, widths: Widths) -> Any:

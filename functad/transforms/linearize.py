@@ -123,13 +123,18 @@ def fresh_input(trace: Trace, type: ArrayType) -> Tracer:
 
 
 def linear_rule(eqn: Eqn, mask: Mask, doubts: Doubts = ()) -> LinearRule:
-    """The linear rule of an equation for the operands flagged in ``mask``, memoised on the primitive; ``doubts`` flags those that may be infinite."""
+    """The linear rule of an equation for the operands flagged in ``mask``, memoised on the primitive (not a user's own).
+
+    ``doubts`` flags those that may be infinite.
+    """
+    special = eqn.primitive.linearize
+    if eqn.primitive.own_rules and special is not None:
+        return special(tuple([a.type for a in eqn.inputs]), eqn.params, mask)  # type: ignore[no-any-return]
     rules = eqn.signature.rules
     key = (mask, doubts) if doubts else mask
     found = rules.get(key)
     if found is None:
         types = tuple([a.type for a in eqn.inputs])
-        special = eqn.primitive.linearize
         found = rules[key] = derive_rule(eqn, types, mask, doubts) if special is None else special(types, doubting(eqn, doubts), mask)
     return found  # type: ignore[no-any-return]
 

@@ -135,3 +135,16 @@ def test_bad_rules() -> None:
     g.defvjp(lambda x, y: (x * y, None), lambda _, ct: (ct,))
     with pytest.raises(StructureError, match="tuple of 2 cotangents"):
         fd.grad(g)(1.0, 2.0)
+
+
+@pytest.mark.parametrize("wrap", WRAPS, ids=["plain", "jit"])
+def test_linear_functions_in_their_own_rules(wrap) -> None:
+    forward = fd.custom_jvp(lambda x: 3.0 * x)
+    forward.defjvp(lambda p, t: (forward(p[0]), forward(t[0])))
+    reverse = fd.custom_vjp(lambda x: 3.0 * x)
+    reverse.defvjp(lambda x: (reverse(x), None), lambda _, ct: (reverse(ct),))
+    for f in (forward, reverse):
+        close(wrap(fd.grad(lambda x, f=f: np.sum(f(x) * x)))(X), 6 * X)
+        close(wrap(fd.vmap(fd.grad(lambda x, f=f: f(x) * x)))(X), 6 * X)
+        close(fd.linear_transpose(f, X)(X)[0], 3 * X)
+    close(wrap(fd.hessian(lambda x: np.sum(forward(x) * x)))(X), 6 * np.eye(3))
