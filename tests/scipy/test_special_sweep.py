@@ -139,3 +139,24 @@ def test_sums_of_exponentials_keep_their_digits(x: list[float]) -> None:
         return nn.logsumexp(np.concatenate([u[None], x[1:]]))
 
     assert_relative(fd.grad(fd.grad(fd.grad(f)))(x[0]), third, 4 * roundings)
+
+
+@pytest.mark.parametrize("x", [[1e6, 1.0], [3.0, -1e-9], [1.0, 2.0, -2.0], [-5.0], [1e-3, 1e5, 2e-4]], ids=str)
+def test_the_euclidean_norm_keeps_its_digits(x: list[float]) -> None:
+    """The Hessian is (1 - u u^T) / r, where 1 - u_m^2 is the sum of the others' squares; the third derivative is compared, too."""
+    x, exact = np.array(x), [mp.mpf(v) for v in x]
+    r2 = mp.fsum(v * v for v in exact)
+    r, n = mp.sqrt(r2), len(x)
+    hessian = [((r2 if i == j else 0) - exact[i] * exact[j]) / r**3 for i in range(n) for j in range(n)]
+    for f in (np.linalg.norm, lambda x: np.linalg.norm(x[None], axis=1)[0], lambda x: np.linalg.vector_norm(x)):
+        for jit in (fd.jit, lambda f: f):
+            assert_relative(jit(fd.grad(f))(x), [v / r for v in exact], 12)
+            assert_relative(jit(fd.hessian(f))(x), hessian, 30)
+    third = -3 * exact[0] * (r2 - exact[0] ** 2) / r**5
+    found = fd.grad(fd.grad(fd.grad(lambda u: np.linalg.norm(np.concatenate([u[None], x[1:]])))))(x[0])
+    assert_relative(found, [third], 60)
+
+
+def test_the_norm_of_zeros_has_derivatives_zero() -> None:
+    for f in (fd.grad(np.linalg.norm), fd.hessian(np.linalg.norm), fd.jit(fd.hessian(np.linalg.norm))):
+        assert not np.any(f(np.zeros(3)))
