@@ -128,6 +128,7 @@ def _table() -> dict[str, Op]:
     add("exp exp2 expm1 log log2 log10 log1p", 1, "f")
     add("sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arccosh arctanh", 1, "f")
     add("expm1_slope sigmoid_slope tanh_slope", 1, "f", expm1_slope=np.exp, sigmoid_slope=_sigmoid_slope, tanh_slope=_tanh_slope)
+    add("tanh_half", 1, "f", tanh_half=in_single(lambda x: np.tanh(x * 0.5)))
     add("unit_x unit_y", 2, "f", unit_x=in_single(lambda x, y: _unit(x, y)[0]), unit_y=in_single(lambda x, y: _unit(x, y)[1]))
     add("x_over_square", 2, "f", x_over_square=in_single(lambda x, y: _over_square(x, x, y)))
     add("y_over_square", 2, "f", y_over_square=in_single(lambda x, y: _over_square(y, x, y)))

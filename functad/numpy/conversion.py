@@ -71,7 +71,7 @@ def _number_like(x: Any, part: Any) -> Any:
 
 @implements(np.angle)
 def angle(z: Any, deg: bool = False) -> Any:
-    """``numpy.angle``: the argument of complex numbers."""
+    """``numpy.angle``: the argument of complex numbers. At 0, where it jumps in every direction, its derivative is NaN."""
     x = as_array(z, "angle")
     x = cast(x, result_dtype([x, 1.0]))
     y = arctan2(complex.imag(x), complex.real(x)) if x.dtype.kind == "c" else arctan2(x.dtype.type(0), x)

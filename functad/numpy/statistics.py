@@ -17,12 +17,13 @@ from functad.numpy.promotion import result_dtype
 from functad.numpy.reductions import accumulator, reduced, refuse_out, sum
 from functad.numpy.shapes import broadcast_to, part
 from functad.numpy.ufuncs import absolute, add, divide, multiply, power, subtract
-from functad.primitives import arithmetic, complex, reductions
+from functad.primitives import arithmetic, complex, norms, reductions
 from functad.primitives.comparison import eq, ne
 from functad.primitives.convert import convert
 from functad.primitives.powers import sqrt
 from functad.primitives.selection import select
 from functad.primitives.shapes import reshape
+from functad.primitives.stops import stop_gradient
 
 __all__ = ["average", "mean", "std", "trapezoid", "var"]
 
@@ -127,6 +128,18 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
 # -- norms -------------------------------------------------------------------------------------------------------------------------------
 
 
+def euclidean(x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
+    """The root of the sum of squares; its value first, as a constant, then its derivative as a whole."""
+    constant = stop_gradient(x)
+    square = reduced(reductions.reduce_sum, squares(constant), axes, False)
+    zero = eq(square, 0)
+    root = sqrt(select(zero, 1, square))
+    r, inverse = select(zero, 0, root), select(zero, 0, arithmetic.reciprocal(root))
+    u = norms.direction_of(norms.times_over(constant, inverse, axes), r, x, axes=axes)
+    y = norms.norm_of(r, u, x, axes=axes)
+    return reshape(y, [1 if i in axes else n for i, n in enumerate(shape_of(x))]) if keepdims else y
+
+
 @implements(np.linalg.norm)
 def linalg_norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
     """``numpy.linalg.norm``: of vectors any order, of matrices None, "fro", 1, -1, inf and -inf. Euclidean norms have derivative 0 at 0."""
@@ -135,7 +148,7 @@ def linalg_norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = Fals
     ndim = len(shape_of(x))
     axes = normal_axes(axis, ndim, "linalg.norm")
     if ord is None and (axis is None or len(axes) <= 2):
-        return length_of(reduced(reductions.reduce_sum, squares(x), axes, keepdims))
+        return euclidean(x, axes, keepdims)
     if len(axes) == 1:
         return _vector_norm(x, ord, axes, keepdims)
     if len(axes) == 2:
@@ -147,7 +160,7 @@ def linalg_norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = Fals
 
 def _vector_norm(x: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
     if ord in (None, 2):
-        return length_of(reduced(reductions.reduce_sum, squares(x), axes, keepdims))
+        return euclidean(x, axes, keepdims)
     size = absolute(x)
     if ord == math.inf:
         return reduced(reductions.reduce_max, size, axes, keepdims)
@@ -164,7 +177,7 @@ def _vector_norm(x: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Any
 
 def _matrix_norm(x: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
     if ord in (None, "fro", "f"):
-        return length_of(reduced(reductions.reduce_sum, squares(x), axes, keepdims))
+        return euclidean(x, axes, keepdims)
     if ord not in (1, -1, math.inf, -math.inf):
         raise UnsupportedError(
             f"np.linalg.norm{here()}: the matrix norm of order {ord!r} is not available for traced values; there are 'fro', 1, -1, inf and -inf"

@@ -230,7 +230,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "convert": (same_shape,),
     "stop_gradient": (same_shape,),
     "slice_add": (spread_update,),
-    **dict.fromkeys(("softmax_of", "log_softmax_of", "logsumexp_of"), (same_shape,)),  # once differentiated
+    **dict.fromkeys(("softmax_of", "log_softmax_of", "logsumexp_of", "norm_of", "direction_of"), (same_shape,)),  # once differentiated
     **dict.fromkeys(("eq", "ne", "lt", "le", "gt", "ge"), (spread_literal,)),
     **dict.fromkeys(("power", "maximum", "minimum", "arctan2", "hypot", "logaddexp", "clip", "copysign"), (spread_literal,)),
 }

@@ -21,6 +21,7 @@ from functad.primitives import hyperbolic as hyperbolic
 from functad.primitives import indexing as indexing
 from functad.primitives import joining as joining
 from functad.primitives import loop as loop
+from functad.primitives import norms as norms
 from functad.primitives import powers as powers
 from functad.primitives import reductions as reductions
 from functad.primitives import remat as remat

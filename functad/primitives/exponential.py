@@ -14,7 +14,9 @@ from functad.primitives.comparison import eq, isinf
 from functad.primitives.elementwise import Op, elementwise
 from functad.primitives.selection import select
 
-__all__ = ["exp", "exp2", "expm1", "expm1_slope", "log", "log10", "log1p", "log2", "logaddexp", "sigmoid", "sigmoid_slope", "softplus"]
+__all__ = [
+    "exp", "exp2", "expm1", "expm1_slope", "log", "log10", "log1p", "log2", "logaddexp", "sigmoid", "sigmoid_slope", "softplus", "tanh_half",
+]  # fmt: skip
 
 LN2, LN10 = math.log(2), math.log(10)
 
@@ -50,17 +52,18 @@ sigmoid = elementwise(
 )  # fmt: skip
 
 
-
 # y'' = y' (1 - 2 y) = -y' tanh(x/2)
-def _sigmoid_curvature(t: Any, y: Any, x: Any) -> Any:
-    from functad.primitives.hyperbolic import tanh
-
-    return neg(mul(t, mul(y, tanh(mul(x, 0.5)))))
-
-
 sigmoid_slope: Op = elementwise(
-    "sigmoid_slope", OPS["sigmoid_slope"].function, kinds="f", jvp=_sigmoid_curvature,
+    "sigmoid_slope", OPS["sigmoid_slope"].function, kinds="f",
+    jvp=lambda t, y, x: neg(mul(t, mul(y, tanh_half(x)))),
     doc="The derivative of the sigmoid, precise in both tails.",
+)  # fmt: skip
+
+# tanh(x/2) = 2 sigmoid(x) - 1
+tanh_half: Op = elementwise(
+    "tanh_half", OPS["tanh_half"].function, kinds="f",
+    jvp=lambda t, y, x: mul(t, mul(sigmoid_slope(x), 2)),
+    doc="tanh(x / 2).",
 )  # fmt: skip
 
 # d log(1 + e^x) = sigmoid(x) dx

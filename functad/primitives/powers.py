@@ -39,7 +39,7 @@ cbrt_slope: Op = elementwise(
 hypot: Op = elementwise(
     "hypot", np.hypot, kinds="f", operands=2, low=0.5,
     jvp=(lambda t, r, x, y: mul(t, unit_x(x, y)), lambda t, r, x, y: mul(t, unit_y(x, y))),
-    doc="sqrt(x**2 + y**2), without overflow.",
+    doc="sqrt(x**2 + y**2), without overflow. Derivatives are 0 at the origin, and NaN where both operands are infinite: there is no limit.",
 )  # fmt: skip
 
 
@@ -155,7 +155,10 @@ def _power_dy(t: Any, z: Any, x: Any, y: Any) -> Any:
     return mul(t, mul(z, log(select(vanishes, 1, x))))
 
 
-_power = elementwise("power", np.power, kinds="fcu", operands=2, low=0.5, singular=True, jvp=(_power_dx, _power_dy))
+_power = elementwise(
+    "power", np.power, kinds="fcu", operands=2, low=0.5, singular=True, jvp=(_power_dx, _power_dy),
+    doc="x ** y. At x = 0 first derivatives are limits (0 ** 0.5: inf and 0); at 0 ** 0 all are 0; in y of a negative x they are NaN.",
+)  # fmt: skip
 
 
 def _signed_power_evaluate(x: Any, y: Any) -> Any:

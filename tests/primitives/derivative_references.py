@@ -163,6 +163,7 @@ UNARY: dict[str, Reference | list[Reference]] = {
     ),
     "sigmoid": Reference(sigmoid, sigmoid_slope, special=limits(ZERO, ZERO)),
     "sigmoid_slope": Reference(sigmoid_slope, special=limits(ZERO, ZERO)),
+    "tanh_half": Reference(lambda x: mp.tanh(x / 2), lambda x: sech2(x / 2) / 2, special=limits(ZERO, ZERO)),
     "softplus": Reference(lambda x: mp.log(1 + mp.exp(x)), sigmoid, special=limits(ZERO, ONE)),
     "sin": Reference(mp.sin, points=(pi, pi / 2, 1e22), periodic=True, special=NOWHERE),
     "cos": Reference(mp.cos, points=(pi, pi / 2, 1e22), periodic=True, special=NOWHERE),

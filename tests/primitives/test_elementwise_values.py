@@ -25,7 +25,7 @@ RTOL = 2e-13
 """Some hundred roundings: a third derivative is a sum of products of a dozen factors."""
 
 EPS = 1e-15
-"""For functions that saturate, whose derivatives are computed from the result: their error is some eps of 1, not of themselves."""
+"""For functions near their zeros: their error is some eps of 1, not of themselves."""
 
 UNARY = [
     # name, function, reference, points, absolute tolerance
@@ -34,15 +34,13 @@ UNARY = [
     ("reciprocal", reciprocal, lambda x: 1 / x, [-1e70, -0.3, 1e-50], 0),
     ("exp", exp, mp.exp, [-700.0, -1.0, 0.0, 1.0, 700.0], 0),
     ("exp2", exp2, lambda x: mp.mpf(2) ** x, [-1000.0, 0.0, 0.3, 1000.0], 0),
-    ("expm1", expm1, mp.expm1, [-50.0, -1e-10, 0.0, 1e-10, 2.0, 700.0], EPS),
+    ("expm1", expm1, mp.expm1, [-50.0, -1e-10, 0.0, 1e-10, 2.0, 700.0], 0),
     ("log", log, mp.log, [1e-80, 0.3, 1.0, 1e80], 0),
     ("log2", log2, lambda x: mp.log(x, 2), [1e-80, 0.3, 1e80], 0),
     ("log10", log10, mp.log10, [1e-80, 0.3, 1e80], 0),
     ("log1p", log1p, mp.log1p, [-1 + 1e-10, -1e-10, 0.0, 1e-10, 1e80], 0),
-    ("sigmoid", sigmoid, lambda x: 1 / (1 + mp.exp(-x)), [-700.0, -1.0, 0.0, 1.0, 20.0, 700.0], EPS),
-    ("sigmoid in the left tail", sigmoid, lambda x: 1 / (1 + mp.exp(-x)), [-700.0, -40.0, -1.0], 0),
-    ("softplus", softplus, lambda x: mp.log1p(mp.exp(x)), [-700.0, -1.0, 0.0, 1.0, 20.0, 700.0], EPS),
-    ("softplus in the left tail", softplus, lambda x: mp.log1p(mp.exp(x)), [-700.0, -40.0, -1.0], 0),
+    ("sigmoid", sigmoid, lambda x: 1 / (1 + mp.exp(-x)), [-700.0, -40.0, -1.0, 0.0, 1.0, 20.0, 700.0], 0),
+    ("softplus", softplus, lambda x: mp.log1p(mp.exp(x)), [-700.0, -40.0, -1.0, 0.0, 1.0, 20.0, 700.0], 0),
     ("sin", sin, mp.sin, [-1e5, -1e-10, 0.3, 3.0, 1e10], EPS),
     ("cos", cos, mp.cos, [-1e5, 1e-10, 0.3, 3.0, 1e10], EPS),
     ("tan", tan, mp.tan, [-1.5, 0.0, 0.3, 3.0, 1e5], 0),
@@ -51,10 +49,10 @@ UNARY = [
     ("arctan", arctan, mp.atan, [-1e50, -2.0, 0.0, 0.7, 1e50], 0),
     ("sinh", sinh, mp.sinh, [-700.0, -1e-10, 0.0, 2.0, 700.0], 0),
     ("cosh", cosh, mp.cosh, [-700.0, -1e-10, 0.0, 2.0, 700.0], 0),
-    ("tanh", tanh, mp.tanh, [-700.0, -2.0, -1e-10, 0.0, 0.7, 20.0], EPS),
+    ("tanh", tanh, mp.tanh, [-700.0, -2.0, -1e-10, 0.0, 0.7, 20.0], 0),
     ("arcsinh", arcsinh, mp.asinh, [-1e90, -2.0, 0.0, 1e-10, 1e90], 0),
     ("arccosh", arccosh, mp.acosh, [1 + 1e-10, 1.5, 1e90], 0),
-    ("arctanh", arctanh, mp.atanh, [-1 + 1e-10, -0.5, 0.0, 1e-10, 0.9], EPS),
+    ("arctanh", arctanh, mp.atanh, [-1 + 1e-10, -0.5, 0.0, 1e-10, 0.9], 0),
     ("sqrt", sqrt, mp.sqrt, [1e-100, 0.3, 1e100], 0),
     ("cbrt", cbrt, lambda x: mp.sign(x) * mp.cbrt(abs(x)), [-1e90, -0.3, 1e-90, 2.0], 0),
     ("x**0", lambda x: integer_power(x, 0), lambda x: mp.mpf(1) + 0 * x, [-2.0, 0.0], 0),
@@ -64,7 +62,7 @@ UNARY = [
     ("x**-1", lambda x: integer_power(x, -1), lambda x: x**-1, [-2.0, 0.3], 0),
     ("x**-5", lambda x: integer_power(x, -5), lambda x: x**-5, [-2.0, 0.3], 0),
     ("absolute", absolute, abs, [-2.0, 1e-300, 0.3], 0),
-    ("erf", erf, mp.erf, [-30.0, -1.0, 0.0, 0.3, 5.0], EPS),
+    ("erf", erf, mp.erf, [-30.0, -1.0, 0.0, 0.3, 5.0], 0),
     ("erfc", erfc, mp.erfc, [-5.0, -1.0, 0.0, 0.3, 20.0], 0),
     ("lgamma", lgamma, lambda x: mp.log(abs(mp.gamma(x))), [-1.5, 0.01, 0.3, 3.0, 1e10], EPS),
     ("digamma", digamma, mp.digamma, [-1.3, 0.01, 0.3, 3.0, 1e10], 0),

@@ -106,3 +106,57 @@ def test_the_fractional_part_has_derivative_one_at_integers() -> None:
     np.testing.assert_array_equal(np.signbit(part), np.signbit(np.modf(x)[0]))
     np.testing.assert_array_equal(slope, np.ones(7))
     np.testing.assert_array_equal(fd.jit(lambda x: np.modf(x))(np.array([np.inf, -np.inf])), np.modf([np.inf, -np.inf]))
+
+
+def exact_weights(x: Any) -> list[Any]:
+    terms = [mp.exp(mp.mpf(float(v))) for v in x]
+    return [t / mp.fsum(terms) for t in terms]
+
+
+def assert_relative(found: Any, exact: Any, roundings: float) -> None:
+    for got, value in zip(np.ravel(found).tolist(), exact, strict=True):
+        assert abs(mp.mpf(got) - value) <= roundings * mp.ldexp(abs(value), -53) + np.finfo(np.float64).tiny, f"{got!r}, not {mp.nstr(value, 20)}"
+
+
+@pytest.mark.parametrize("x", [[0.0, 40.0, 3.0], [300.0, -300.0], [1.0, 1.0, 1.0], [-1.0, 0.5, 0.25, 0.75], [700.0, 20.0, 699.5], [2.0]], ids=str)
+def test_sums_of_exponentials_keep_their_digits(x: list[float]) -> None:
+    """Where one exponential outweighs all others 1 - w is the sum of the others' weights: gradients and Hessians, in every mode."""
+    x, n = np.array(x), len(x)
+    w = exact_weights(x)
+    rest = [mp.fsum(w[k] for k in range(n) if k != i) for i in range(n)]
+    jacobian = [w[i] * rest[i] if i == j else -w[i] * w[j] for i in range(n) for j in range(n)]
+    logarithms = [rest[i] if i == j else -w[j] for i in range(n) for j in range(n)]
+    roundings = 12 * max(1.0, np.ptp(x))  # the exponent is rounded
+    assert_relative(fd.grad(nn.logsumexp)(x), w, roundings)
+    for jit in (fd.jit, lambda f: f):
+        for derivative_of in (fd.jacfwd, fd.jacrev):
+            assert_relative(jit(derivative_of(fd.grad(nn.logsumexp)))(x), jacobian, roundings)
+            assert_relative(jit(derivative_of(nn.softmax))(x), jacobian, roundings)
+            assert_relative(jit(derivative_of(nn.log_softmax))(x), logarithms, roundings)
+    third = [w[0] * rest[0] * (1 - 2 * w[0])]  # of logsumexp in its first operand
+
+    def f(u: Any) -> Any:
+        return nn.logsumexp(np.concatenate([u[None], x[1:]]))
+
+    assert_relative(fd.grad(fd.grad(fd.grad(f)))(x[0]), third, 4 * roundings)
+
+
+@pytest.mark.parametrize("x", [[1e6, 1.0], [3.0, -1e-9], [1.0, 2.0, -2.0], [-5.0], [1e-3, 1e5, 2e-4]], ids=str)
+def test_the_euclidean_norm_keeps_its_digits(x: list[float]) -> None:
+    """The Hessian is (1 - u u^T) / r, where 1 - u_m^2 is the sum of the others' squares; the third derivative is compared, too."""
+    x, exact = np.array(x), [mp.mpf(v) for v in x]
+    r2 = mp.fsum(v * v for v in exact)
+    r, n = mp.sqrt(r2), len(x)
+    hessian = [((r2 if i == j else 0) - exact[i] * exact[j]) / r**3 for i in range(n) for j in range(n)]
+    for f in (np.linalg.norm, lambda x: np.linalg.norm(x[None], axis=1)[0], lambda x: np.linalg.vector_norm(x)):
+        for jit in (fd.jit, lambda f: f):
+            assert_relative(jit(fd.grad(f))(x), [v / r for v in exact], 12)
+            assert_relative(jit(fd.hessian(f))(x), hessian, 30)
+    third = -3 * exact[0] * (r2 - exact[0] ** 2) / r**5
+    found = fd.grad(fd.grad(fd.grad(lambda u: np.linalg.norm(np.concatenate([u[None], x[1:]])))))(x[0])
+    assert_relative(found, [third], 60)
+
+
+def test_the_norm_of_zeros_has_derivatives_zero() -> None:
+    for f in (fd.grad(np.linalg.norm), fd.hessian(np.linalg.norm), fd.jit(fd.hessian(np.linalg.norm))):
+        assert not np.any(f(np.zeros(3)))

@@ -1,4 +1,4 @@
-"""functad's own scalar math, in LLVM text that vectorises: no branches but rare ones, IEEE-correct everywhere, within 2 ulp.
+"""functad's own scalar math, in LLVM text that vectorises: no branches but rare ones, IEEE-correct everywhere, within 2 ulp (slopes: 4).
 
 ``MATH[name](lanes, dtype, *operands)`` writes one function of ``f64`` or ``f32`` operands and returns the name of its result. One file a
 family; formulas are written with ``values.Value``; coefficients come from ``tools/minimax.py``.
@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from functad.lower.lanes import Lanes
 from functad.lower.math.error_function import erf, erfc
-from functad.lower.math.exponential import exp, exp2, expm1, expm1_slope, sigmoid, sigmoid_slope
+from functad.lower.math.exponential import exp, exp2, expm1, expm1_slope, sigmoid, sigmoid_slope, tanh_half
 from functad.lower.math.hyperbolic import cosh, sinh, tanh, tanh_slope
 from functad.lower.math.inverse_hyperbolic import arccosh, arcsinh, arctanh
 from functad.lower.math.inverse_trigonometric import arccos, arcsin, arctan, arctan2
@@ -36,7 +36,7 @@ def _on_names(function: Callable[..., Value]) -> MathFunction:
 MATH: dict[str, MathFunction] = {
     function.__name__: _on_names(function)
     for function in (
-        exp, exp2, expm1, expm1_slope, sigmoid, sigmoid_slope,
+        exp, exp2, expm1, expm1_slope, sigmoid, sigmoid_slope, tanh_half,
         log, log2, log10, log1p, softplus, logaddexp,
         sin, cos, tan, arcsin, arccos, arctan, arctan2,
         sinh, cosh, tanh, tanh_slope, arcsinh, arccosh, arctanh,

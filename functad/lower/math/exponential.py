@@ -1,4 +1,4 @@
-"""exp, exp2, expm1, sigmoid, and the derivatives of the last two.
+"""exp, exp2, expm1, sigmoid, tanh(x/2), and what derivatives of expm1 and the sigmoid are made of.
 
 x = k ln 2 + r with an integer k and |r| <= ln(2)/2, and exp(x) = 2^k exp(r) (W. J. Cody and W. Waite, *Software Manual for the Elementary
 Functions*, 1980). ln 2 is taken in two parts, the first of full precision: with a fused multiply-add, x - k ln2_high is exact, being
@@ -12,9 +12,12 @@ from __future__ import annotations
 
 import math
 
-from functad.lower.math.values import Value, fabs, fma, muladd, once, polynomial, where
+from functad.lower.math.values import Value, copysign, fabs, fma, muladd, once, polynomial, where
 
-__all__ = ["exp", "exp2", "exp2_of_sum", "exp_neg_abs", "expm1", "expm1_slope", "sigmoid", "sigmoid_slope", "split_exponent", "times_power_of_two"]
+__all__ = [
+    "exp", "exp2", "exp2_of_sum", "exp_neg_abs", "expm1", "expm1_slope", "reduced_expm1", "sigmoid",
+    "sigmoid_slope", "split_exponent", "tanh_half", "times_power_of_two",
+]  # fmt: skip
 
 INVERSE_LN2 = 1.4426950408889634
 
@@ -168,3 +171,17 @@ def sigmoid_slope(x: Value) -> Value:
     y = once(_sigmoid, x)
     least = where(x < 0.0, y, exp_neg_abs(x) * y)
     return fma(-least, least, least)
+
+
+# tanh(x/2) = x times the sum of these times x^0, x^2, ...: the Taylor series, all digits up to 1/2
+TANH_HALF = (
+    1 / 2, -1 / 24, 1 / 240, -17 / 40320, 31 / 725760, -691 / 159667200, 5461 / 12454041600, -929569 / 20922789888000,
+    3202291 / 711374856192000, -221930581 / 486580401635328000, 4722116521 / 102181884343418880000,
+)  # fmt: skip
+
+
+def tanh_half(x: Value) -> Value:
+    """tanh(x/2) = 2 sigmoid(x) - 1 = (1 - z) / (1 + z) with z = exp(-|x|), which shares all its work with the sigmoid but near 0."""
+    series = x * polynomial(x * x, TANH_HALF)
+    z, y = exp_neg_abs(x), once(_sigmoid, x)
+    return where(fabs(x) < 0.5, series, copysign((1.0 - z) * where(x < 0.0, 1.0 - y, y), x))
