@@ -205,7 +205,7 @@ class Outside:
     def compared(self, operands: Iterable[HiddenOperand]) -> list[Guard]:
         """What is compared at each call."""
         read = {id(o.place.value) for o in operands if isinstance(o.place, Fixed)}  # the entry looks at their shapes anyway
-        found = {id(c.array): c for c in self.comparisons if (c.content is not None or id(c.array) not in read) and c.holds()}
+        found = {id(c.array): c for c in self.comparisons if c.content is not None or id(c.array) not in read}
         for taken in self.all:
             array = taken.survivor() if taken.needed or taken.written else None
             if array is not None and (id(array) not in found or found[id(array)].content is None):

@@ -21,6 +21,7 @@ import functools
 import importlib.machinery
 import importlib.util
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -113,6 +114,7 @@ class _Pool(ctypes.Structure):
 _pool = _Pool(threads=1, limit=1)
 _forked = False
 _UNLIMITED = 1 << 62
+_starting = threading.Lock()
 
 
 def parallel_symbols() -> dict[str, int]:
@@ -130,7 +132,8 @@ def configure() -> int:
     """Set the process's number of threads to what is ``wanted`` here, and make the pool ready if there is one; gives the number."""
     _pool.threads = threads = wanted()
     if threads > 1:
-        _pool.limit = _UNLIMITED if not _forked and _start() else 1
+        with _starting:
+            _pool.limit = _UNLIMITED if not _forked and _start() else 1
     return threads
 
 
@@ -195,8 +198,8 @@ def _default_threads() -> int:
 
 
 def _after_fork() -> None:
-    global _forked
-    _forked = True
+    global _forked, _starting
+    _forked, _starting = True, threading.Lock()  # another thread of the parent may have held it
     _pool.limit = 1
 
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 import contextlib
 import functools
 import gc
+import os
+import subprocess
+import sys
 import tracemalloc
 import weakref
 
@@ -574,3 +577,48 @@ def test_a_compiled_function_called_with_constants_is_part_of_the_program(warm):
     for _ in range(2):
         np.testing.assert_allclose(outer(3.0), 6.0 * np.sum(foreign.w))
         foreign.w += 1.0
+
+
+def test_threads_that_call_and_write_at_once():
+    """What one thread writes while another traces is seen by the next call, at the latest."""
+    script = """
+import random, threading
+import numpy as np, functad as fd
+from functad import config
+w, large, x = np.ones(50), np.ones(20_000), np.ones(50)
+f = fd.jit(lambda x: np.sum(x) * w[0] + np.sum(large[:50] * x))
+failures = []
+def work(k):
+    r = random.Random(k)
+    for _ in range(60):
+        try:
+            with config.threads(r.choice([1, 2])):
+                f(x)
+            with config.backend(r.choice(["native", "evaluator"])):
+                f(x)
+            if r.random() < 0.2:
+                w[0] = r.random()
+        except Exception as e:
+            failures.append(repr(e))
+workers = [threading.Thread(target=work, args=(k,)) for k in range(6)]
+for t in workers: t.start()
+for t in workers: t.join()
+assert not failures, failures
+for value in (1.0, 3.0, 1.0):
+    w[0] = value
+    assert f(x) == 50 * value + 50
+"""
+    environment = {k: v for k, v in os.environ.items() if not k.startswith("FUNCTAD")}
+    subprocess.run([sys.executable, "-X", "faulthandler", "-c", script], env=environment, check=True)
+
+
+def test_an_array_that_the_function_writes_to_itself():
+    """It is traced at each call, as Python would run it at each call."""
+    calls = np.zeros(1)
+
+    def f(x):
+        calls[0] += 1
+        return x + calls[0]
+
+    g = fd.jit(f)
+    assert [g(1.0), g(1.0), g(1.0)] == [2.0, 3.0, 4.0]
