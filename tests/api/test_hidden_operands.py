@@ -156,6 +156,16 @@ def test_an_array_that_only_a_foreign_object_holds():
     check_reads_anew(lambda x: np.sum(model.w * x), (X,), lambda: model.w.fill(2.0), lambda: np.sum(model.w * X))
 
 
+@pytest.mark.parametrize("view", [lambda w: w[1:], lambda w: w.reshape(2, -1).T, lambda w: w[::-3], lambda w: np.broadcast_to(w, (2, w.size))])
+def test_views_of_arrays_that_only_a_foreign_object_holds(view):
+    class Model:
+        __slots__ = ("w",)
+
+    model = Model()
+    model.w = np.arange(float(2 * LARGE))
+    check_reads_anew(lambda x: view(model.w) * x, (2.0,), lambda: model.w.fill(3.0), lambda: view(model.w) * 2.0)
+
+
 def test_one_operand_for_all_uses():
     w, v = np.ones(LARGE), np.ones(LARGE)
     inner = lambda x: np.sum(w * x)
