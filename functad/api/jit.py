@@ -139,7 +139,7 @@ class Jitted:
                 traced = valid_one(versions)
                 if traced is None:
                     traced = with_known_program(self.trace_now(structure, static, leaves), versions)
-                    if not traced.captures:  # what closes over tracers of an enclosing function serves this call only
+                    if not traced.captures and traced.valid():  # what closes over tracers of an enclosing function serves this call only
                         versions.insert(0, traced)
                         del versions[MOST_VERSIONS:]
         return traced, leaves
