@@ -35,8 +35,10 @@ __all__ = ["RUNTIME_TEXT", "configure", "num_threads", "parallel_symbols", "want
 # steps[0] = 1 from a base, and the number of blocks as dims[0]. The base is 1, since Numba leaves a null base null in some releases.
 # The region sets the pool's thread mask of the calling thread, which is the user's (numba.set_num_threads), so it is put back.
 RUNTIME_TEXT = """
-%functad.pool = type { i64, ptr, ptr, ptr, i64 } ; number of threads, parallel_for, get_num_threads, set_num_threads,
-limit of the number %functad.region = type { ptr, ptr } ; body, data @functad_pool = external global %functad.pool
+; number of threads, parallel_for, get_num_threads, set_num_threads, limit of the number
+%functad.pool = type { i64, ptr, ptr, ptr, i64 }
+%functad.region = type { ptr, ptr } ; body, data
+@functad_pool = external global %functad.pool
 
 define internal void @functad_parallel_range(ptr %args, ptr %dims, ptr %steps, ptr %region) {
   %address = load ptr, ptr %args
