@@ -82,7 +82,8 @@ _nowhere = Nowhere()
 class Outside(Protocol):
     """What a trace takes from outside besides its inputs, where its Program is to serve later calls too: they read it anew.
 
-    The traces inside such a trace share its ``Outside``. Other traces, whose Programs serve one call, hold arrays as they were.
+    The traces inside such a trace share its ``Outside``. Other traces, whose Programs serve one call, hold arrays as
+    they were.
     """
 
     trace: Trace
