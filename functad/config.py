@@ -1,7 +1,7 @@
 """Debug and tuning flags: each an environment variable ``FUNCTAD_*`` and, in code, ``config.flag(value)`` as a context manager.
 
-All flags together are the ``Settings`` of a context: one object for each combination of values, so that compiled code can tell by a pointer
-whether it was made for the flags in force.
+All flags together are the ``Settings`` of a context: one object for each combination of values, so that compiled code
+can tell by a pointer whether it was made for the flags in force.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ current: ContextVar[Settings] = ContextVar("functad_settings")
 unset = ctypes.c_void_p(id(first))
 """Holds the address of the environment's settings as long as no context has others, else 0.
 
-Machine code that finds there what it was made for need not ask the context. Once a flag has been set, it has to, for good: a context in which one
-is set can outlive the with statement, in a task.
+Machine code that finds there what it was made for need not ask the context. Once a flag has been set, it has to, for
+good: a context in which one is set can outlive the with statement, in a task.
 """
 
 _any_set = False

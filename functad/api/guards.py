@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from functad.lower.places import Check
 from functad.lower.unchanged import Unchanged
 
-__all__ = ["Guard", "Guards"]
+__all__ = ["Guard", "Guards", "Never"]
 
 
 class Guard(Protocol):
@@ -17,6 +17,14 @@ class Guard(Protocol):
     def holds(self) -> bool:
         """Whether it is as it was."""
         ...
+
+
+class Never:
+    """Holds never: what a Program depends on has changed while it was traced."""
+
+    def holds(self) -> bool:
+        """False."""
+        return False
 
 
 class Guards:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from functad import config
-from functad.api.guards import Guard, Guards
+from functad.api.guards import Guard, Guards, Never
 from functad.api.hidden import HiddenOperand
 from functad.api.views import address, is_plain, view_of
 from functad.core.trace import ABSENT, Trace, using
@@ -33,34 +33,26 @@ MOST_BYTES_IN_ALL = 1 << 20
 
 
 class Taken:
-    """An array that was met. One that may be the function's own is held weakly, with what it held when it was first met."""
+    """An array that was met, and what it held then; it is held weakly if it may be the function's own."""
 
     def __init__(self, array: np.ndarray, own: bool) -> None:
         self.tracer: Tracer | None = None
         self.needed = False  # the Program depends on what it holds now, not only on what it will hold
         self.written = False  # it has changed while the function ran: each use is of what it held then
-        self.snapshot = frozen(array) if own else None
+        self.snapshot = frozen(array)
         root = root_of(array)
         self.weak = weakref.ref(array) if own else lambda: array
         self.weak_root = weakref.ref(root) if own else lambda: root
         self.memory = address(array), array.shape, array.strides, array.dtype
 
     def unchanged(self, array: np.ndarray) -> bool:
-        """Whether this is still what the array shows."""
-        if self.weak_root() is not root_of(array):
-            return False
-        return self.snapshot is None or np.array_equal(bits(array), bits(self.snapshot))
+        """Whether an array of this memory holds what this one held."""
+        return np.array_equal(bits(array), bits(self.snapshot))
 
     def survivor(self) -> np.ndarray | None:
         """The array, or one that shows the same, if anybody but its Program can still reach the memory."""
         found, root = self.weak(), self.weak_root()
         return np.asarray(Memory(root, *self.memory)) if found is None and root is not None else found
-
-    def content(self) -> Any:
-        """What it held when it was met."""
-        found = self.weak() if self.snapshot is None else self.snapshot
-        assert found is not None
-        return frozen(found)[()]
 
 
 class Memory:
@@ -148,16 +140,17 @@ class Outside:
         if taken is None:
             return ABSENT
         taken.needed = True
-        return taken.content()
+        return taken.snapshot[()]
 
     def take(self, array: np.ndarray) -> Taken:
         """What is known of an array's memory."""
         root = root_of(array)
         key = id(root), address(array), array.shape, array.strides, array.dtype.str
         found = self.taken.get(key)
-        if found is None or not found.unchanged(array):
+        known = found is not None and found.weak_root() is root
+        if found is None or not known or not found.unchanged(array):
             made = Taken(array, own=id(root) not in self.known and root.flags.owndata)
-            if found is not None and found.weak_root() is root:
+            if found is not None and known:
                 found.written = made.written = True
             self.taken[key] = made
             self.all.append(made)
@@ -191,8 +184,9 @@ class Outside:
                 operands[var] = source
                 continue
             array = source.survivor()
+            source.written |= array is not None and not source.unchanged(array)
             if array is None or source.written:
-                constants[var] = literal(source.content())
+                constants[var] = literal(source.snapshot)
             else:
                 operands[var] = HiddenOperand(Fixed(array), var.type, ARRAY)
         inputs = [v for v in program.inputs if v not in self.hidden]
@@ -205,10 +199,16 @@ class Outside:
     def compared(self, operands: Iterable[HiddenOperand]) -> list[Guard]:
         """What is compared at each call."""
         read = {id(o.place.value) for o in operands if isinstance(o.place, Fixed)}  # the entry looks at their shapes anyway
-        found = {id(c.array): c for c in self.comparisons if (c.content is not None or id(c.array) not in read) and c.holds()}
+        found = {id(c.array): c for c in self.comparisons if c.content is not None or id(c.array) not in read}
+        contents = {id(c.array) for c in found.values() if c.content is not None}
         for taken in self.all:
             array = taken.survivor() if taken.needed or taken.written else None
-            if array is not None and (id(array) not in found or found[id(array)].content is None):
+            if array is None or id(array) in contents:
+                continue
+            if taken.written or not taken.unchanged(array):  # it must have been as it was before the function ran
+                if id(root_of(array)) not in contents:
+                    return [Never()]
+            else:
                 found[id(array)] = Unwritten.since_now(array, content=True)
         return list(found.values())
 

@@ -1,7 +1,8 @@
 """How a view shows an array: what a Program does to the array's memory, as it lies, to see what the view shows.
 
-Native code takes C-contiguous memory as it is and would have to copy every other layout at each call. A transposed, sliced, reversed or
-broadcast view is therefore taken as the contiguous array behind it, and equations, which fusion turns into strides.
+Native code takes C-contiguous memory as it is and would have to copy every other layout at each call. A transposed,
+sliced, reversed or broadcast view is therefore taken as the contiguous array behind it, and equations, which fusion
+turns into strides.
 """
 
 from __future__ import annotations

@@ -149,8 +149,8 @@ def capture(
 ) -> Captured:
     """Run ``f`` on tracers of ``leaves``.
 
-    ``concrete`` says whether values are computed on demand; ``valued`` which leaves have a value of their own (not under a mapped axis);
-    ``outside`` is for a Program that serves later calls.
+    ``concrete`` says whether values are computed on demand; ``valued`` which leaves have a value of their own (not
+    under a mapped axis); ``outside`` is for a Program that serves later calls.
     """
     trace = Trace(kind, concrete, outside=outside)
     if outside is not None:

@@ -118,7 +118,8 @@ def not_native(what: str, type: ArrayType) -> DtypeError:
 class Outside(Protocol):
     """What a trace takes from outside besides its inputs, where its Program is to serve later calls too: they read it anew.
 
-    The traces inside such a trace share its ``Outside``. Other traces, whose Programs serve one call, hold arrays as they were.
+    The traces inside such a trace share its ``Outside``. Other traces, whose Programs serve one call, hold arrays as
+    they were.
     """
 
     trace: Trace

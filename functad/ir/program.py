@@ -214,8 +214,26 @@ def literal(value: Any) -> Literal:
 
 
 def frozen(array: np.ndarray) -> np.ndarray:
-    """A copy that nobody can write to, in native byte order: its memory is that of ``bytes``."""
-    return np.ndarray(array.shape, array.dtype.newbyteorder("="), array.astype(array.dtype.newbyteorder("="), copy=False).tobytes())
+    """A copy that nobody can write to, in native byte order."""
+    native = array.dtype.newbyteorder("=")
+    if array.nbytes > SMALL_BYTES:
+        return np.asarray(FrozenMemory(np.array(array, native, order="C")))
+    return np.ndarray(array.shape, native, array.astype(native, copy=False).tobytes())
+
+
+SMALL_BYTES = 1 << 16
+"""Up to here memory of ``bytes`` is quicker to make; for large arrays NumPy's own is."""
+
+
+class FrozenMemory:
+    """The private memory of an array, to be read only; as the base of another one it keeps it alive."""
+
+    __slots__ = ("__array_interface__", "_array")
+
+    def __init__(self, array: np.ndarray) -> None:
+        self._array = array
+        address = array.__array_interface__["data"][0]
+        self.__array_interface__ = {"data": (address, True), "shape": array.shape, "typestr": array.dtype.str, "version": 3}
 
 
 def is_frozen(array: np.ndarray) -> bool:
@@ -225,7 +243,7 @@ def is_frozen(array: np.ndarray) -> bool:
         if base.flags.writeable:
             return False
         base = base.base
-    return type(base) is bytes
+    return type(base) is bytes or type(base) is FrozenMemory
 
 
 def sub_programs(eqn: Eqn) -> list[Program]:

@@ -107,12 +107,12 @@ def _entry_code(structure: Signature, constants: int, target: Target) -> Library
     code = emit_object(text, dataclasses.replace(target, opt_level=0))
     symbols = {name: address for name, address in (abi.symbols() | parallel_symbols()).items() if f"@{name}" in text}
     helpers = _helpers()
-    return link(code, symbols | {name: helpers.address(name) for name in HELPERS}, [ENTRY_SYMBOL])
+    return link(code, symbols | {name: helpers.address(name) for name in HELPERS}, [ENTRY_SYMBOL], keep=[helpers])
 
 
 @functools.lru_cache(maxsize=1)
 def _helpers() -> Library:
-    """The code that all entries share; it stays until the process ends."""
+    """The code that all entries share. (Threads that make their first entries at once may each make it; entries keep theirs.)"""
     return link(emit_object(HELPERS_TEXT, Target.host()), abi.symbols(), HELPERS)
 
 

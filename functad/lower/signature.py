@@ -1,8 +1,8 @@
 """What an entry takes and gives: the structure of a call's arguments and result, for one specialisation of a compiled function.
 
 An entry is valid for exactly this: containers of these types and keys, leaves of these kinds, dtypes and shapes. Everything else goes to
-its slow path. Leaves count from left to right, those that no call gives (``hidden``) behind the arguments', and that is the order of the
-driver's inputs and outputs.
+its slow path. Leaves count from left to right, those that no call gives (``hidden``) behind the arguments', and that is
+the order of the driver's inputs and outputs.
 """
 
 from __future__ import annotations

@@ -9,9 +9,9 @@ returns. ``body`` must give the same result for every division into ranges, and 
 thread where there is nothing to gain (fewer than two blocks, one thread), where Numba has no OpenMP pool, and in a forked child, whose
 OpenMP runtime would hang. The module is linked with ``parallel_symbols()``.
 
-The number of threads belongs to the process. Whoever calls native code sets it before each call, from the flag ``threads`` of its context:
-the native entry stores ``wanted()`` of the flags that it was made for, Python code calls ``configure``. (A call in another thread may change it
-meanwhile; what is computed does not depend on it.)
+The number of threads belongs to the process. Whoever calls native code sets it before each call, from the flag
+``threads`` of its context: the native entry stores ``wanted()`` of the flags that it was made for, Python code calls
+``configure``. (A call in another thread may change it meanwhile; what is computed does not depend on it.)
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import functools
 import importlib.machinery
 import importlib.util
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -34,7 +35,8 @@ __all__ = ["RUNTIME_TEXT", "configure", "num_threads", "parallel_symbols", "want
 # steps[0] = 1 from a base, and the number of blocks as dims[0]. The base is 1, since Numba leaves a null base null in some releases.
 # The region sets the pool's thread mask of the calling thread, which is the user's (numba.set_num_threads), so it is put back.
 RUNTIME_TEXT = """
-%functad.pool = type { i64, ptr, ptr, ptr, i64 } ; number of threads, parallel_for, get_num_threads, set_num_threads, limit of the number
+; number of threads, parallel_for, get_num_threads, set_num_threads, limit of the number
+%functad.pool = type { i64, ptr, ptr, ptr, i64 }
 %functad.region = type { ptr, ptr } ; body, data
 @functad_pool = external global %functad.pool
 
@@ -113,6 +115,7 @@ class _Pool(ctypes.Structure):
 _pool = _Pool(threads=1, limit=1)
 _forked = False
 _UNLIMITED = 1 << 62
+_starting = threading.Lock()
 
 
 def parallel_symbols() -> dict[str, int]:
@@ -130,7 +133,8 @@ def configure() -> int:
     """Set the process's number of threads to what is ``wanted`` here, and make the pool ready if there is one; gives the number."""
     _pool.threads = threads = wanted()
     if threads > 1:
-        _pool.limit = _UNLIMITED if not _forked and _start() else 1
+        with _starting:
+            _pool.limit = _UNLIMITED if not _forked and _start() else 1
     return threads
 
 
@@ -195,8 +199,8 @@ def _default_threads() -> int:
 
 
 def _after_fork() -> None:
-    global _forked
-    _forked = True
+    global _forked, _starting
+    _forked, _starting = True, threading.Lock()  # another thread of the parent may have held it
     _pool.limit = 1
 
 
