@@ -159,8 +159,7 @@ def derive_rule(eqn: Eqn, types: Sequence[ArrayType], mask: Mask, doubts: Doubts
         results = [instantiate(r, t) for r, t in zip(results, out_types, strict=True)]
     program, _ = trace.finish(results)
     residuals, tangent = split_program(program, known)
-    if doubts:
-        tangent = strengthened(residuals, tangent, (*doubts, *[True] * len(outs)))
+    tangent = strengthened(residuals, tangent, (*(doubts or (False,) * len(types)), *[bool(doubts)] * len(outs)))
     return DerivedRule(True, residuals, tangent, active_types, out_types)
 
 

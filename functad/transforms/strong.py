@@ -23,8 +23,13 @@ from functad.ir.program import Atom, Eqn, Literal, Program
 
 __all__ = ["Doubts", "doubtful_results", "doubting", "doubts_about", "note_doubtful", "strengthened", "with_doubts"]
 
-STRONG = {"mul": ("strong_mul", "tangent_mul"), "tangent_mul": ("strong_mul", "tangent_mul"), "div": ("strong_div", "div")}
-"""What a product, a quotient become, as the operation on what moves and a factor: by a factor that may be infinite or NaN, and by another."""
+STRONG = {
+    "mul": ("strong_mul", "tangent_mul", "tangent_mul"),
+    "tangent_mul": ("strong_mul", "tangent_mul", "tangent_mul"),
+    "div": ("strong_div", "strong_div", "div"),
+}
+"""What a product, a quotient become, as the operation on what moves and a factor: by a factor that may be infinite or NaN, by one whose derivatives
+may be, and by any other beside a doubtful operand (a divisor is then a fixed number)."""
 
 Doubts = tuple[bool, ...]
 """Which operands of an equation may make factors of its derivative infinite or NaN; empty where none does."""
@@ -101,30 +106,35 @@ def strengthened(residuals: Program, tangent: Program, doubts: Sequence[bool]) -
     """The linear Program of a rule with strong zeros.
 
     ``residuals`` computes what ``tangent`` takes beside tangents. Of its inputs, ``doubts`` says which may be infinite or NaN; so may be what is
-    computed from them.
+    computed from them. What singular primitives make of others in a rule is finite, but has derivatives that may not be (the sine of an angle).
     """
     doubtful = {v for v, flag in zip(residuals.inputs, doubts, strict=True) if flag}
+    steep: set[Atom] = set()
     for e in residuals.eqns:
         if not doubtful.isdisjoint(e.inputs):
             doubtful.update([v for v in e.outputs if v.type.inexact])
+        elif e.signature.singular or not steep.isdisjoint(e.inputs):
+            steep.update(e.outputs)
+    if not doubtful and not steep:
+        return tangent
     moving = set(tangent.inputs[len(residuals.outputs) :])
     eqns: list[Eqn] = []
     for e in tangent.eqns:
         if not moving.isdisjoint(e.inputs):
             moving.update(e.outputs)
-        eqns.append(_strong(e, moving, doubtful))
+        eqns.append(_strong(e, moving, (doubtful, steep), any(doubts)))
     return Program(tangent.inputs, eqns, tangent.outputs, tangent.name)
 
 
-def _strong(eqn: Eqn, moving: Set[Atom], doubtful: Set[Atom]) -> Eqn:
+def _strong(eqn: Eqn, moving: Set[Atom], factors: tuple[Set[Atom], Set[Atom]], doubted: bool) -> Eqn:
     """A product or quotient of what moves and a factor, or a linear primitive that has a strong form of its own."""
     if "strong" in eqn.params:
-        strong = eqn.params["strong"] or not doubtful.isdisjoint(eqn.inputs)
+        strong = eqn.params["strong"] or not factors[0].isdisjoint(eqn.inputs)
         return Eqn(eqn.primitive, eqn.inputs, {**eqn.params, "strong": strong}, eqn.outputs, eqn.loc)
     if eqn.primitive.name not in STRONG:
         return eqn
     t, f = eqn.inputs if eqn.inputs[0] in moving else eqn.inputs[::-1]
-    if isinstance(f, Literal) or f in moving:
+    kind = next((k for k, known in enumerate(factors) if f in known), 2 if doubted else None)
+    if isinstance(f, Literal) or f in moving or kind is None:
         return eqn
-    by_doubtful, by_other = STRONG[eqn.primitive.name]
-    return Eqn(REGISTRY[by_doubtful if f in doubtful else by_other], (t, f), eqn.params, eqn.outputs, eqn.loc)
+    return Eqn(REGISTRY[STRONG[eqn.primitive.name][kind]], (t, f), eqn.params, eqn.outputs, eqn.loc)

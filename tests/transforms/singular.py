@@ -13,8 +13,8 @@ from functad.kernel_ir.rules import Pointwise
 
 __all__ = ["ELEMENTWISE", "POINTS", "is_declared", "points_of"]
 
-GRID = (0.0, 1.0, -1.0, 0.5, 2.0, -3.0, 1100.0, -1100.0)
-"""Zeros and poles, ends of domains, and where exponentials overflow."""
+GRID = (0.0, 1.0, -1.0, 0.5, 2.0, -3.0, 1100.0, -1100.0, 1e-310)
+"""Zeros and poles, ends of domains, where exponentials overflow, and the reciprocal of what is subnormal."""
 
 NUMBER = array_type((), np.float64)
 
