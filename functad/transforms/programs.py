@@ -90,11 +90,13 @@ def jvp_of(program: Program, mask: Mask, force: Mask = ()) -> tuple[Program, Mas
 class Linearized:
     """A Program split for its derivative in the flagged inputs.
 
-    ``forward`` maps the inputs to the outputs and the residuals; `tangent` and `cotangent` give the linear Programs, residuals first. Of a loop's
-    body, the first ``consts`` inputs are constant, and the last ``elements`` are read step by step.
+    ``forward`` maps the inputs to the outputs and the residuals; `tangent` and `cotangent` give the linear Programs, residuals
+    first. Of a ``step`` of a loop, the first inputs, as many as its first number says, are constant, and the last, as many as
+    its second says, are read step by step; its linear Programs are sums of multiples.
     """
 
-    def __init__(self, program: Program, mask: Mask, consts: int = 0, elements: int = 0) -> None:
+    def __init__(self, program: Program, mask: Mask, step: tuple[int, int] | None = None) -> None:
+        self.step = step
         self.in_types = select(program.in_types, mask)
         self.out_types = program.out_types
         linear: list[LinearMap] = []
@@ -105,7 +107,7 @@ class Linearized:
             return [*outs, *made.residuals]
 
         whole = trace_program(f, program.in_types)
-        self.forward, self.remade = without_cheap_residuals(whole, len(self.out_types), consts, elements)
+        self.forward, self.remade = without_cheap_residuals(whole, len(self.out_types), *(step or (0, 0)))
         self.linear = linear[0]
         self.residual_types = self.forward.out_types[len(self.out_types) :]
         self.depends = tuple([v is not None for v in self.linear.outputs])  # outputs that move with the flagged inputs
@@ -147,13 +149,15 @@ class Linearized:
                 return present(apply(self.linear.with_residuals(residuals), args[n:]), targets)
 
             program = trace_program(f, (*self.residual_types, *sources))
-            self._made[key] = collect_multiples(program, n), present.mask
+            if self.step is not None:
+                program = collect_multiples(program, [k >= n for k in range(len(program.inputs))])
+            self._made[key] = program, present.mask
         return self._made[key]
 
 
-def linearized(program: Program, mask: Mask, consts: int = 0, elements: int = 0) -> Linearized:
-    """A Program split for its derivative in the flagged inputs."""
-    return derived(program, ("linearize", mask, consts, elements), lambda: Linearized(program, mask, consts, elements))  # type: ignore[no-any-return]
+def linearized(program: Program, mask: Mask, step: tuple[int, int] | None = None) -> Linearized:
+    """A Program split for its derivative in the flagged inputs; see ``Linearized``."""
+    return derived(program, ("linearize", mask, step), lambda: Linearized(program, mask, step))  # type: ignore[no-any-return]
 
 
 def transpose_of(program: Program, linear: Mask, given: Mask) -> tuple[Program, Mask]:
