@@ -7,9 +7,10 @@ from typing import Any
 import numpy as np
 
 from functad.core.primitive import Linear
+from functad.kernel_ir.complex import product_of_scalars
 from functad.primitives.elementwise import Op, elementwise, unbroadcast
 
-__all__ = ["add", "div", "mul", "neg", "reciprocal", "square", "sub"]
+__all__ = ["add", "div", "mul", "multiply", "neg", "reciprocal", "square", "sub"]
 
 
 def is_linear(operand: Any) -> bool:
@@ -53,10 +54,22 @@ sub = elementwise(
     linear="jointly", transpose=_sub_transpose,
 )  # fmt: skip
 
+
+NUMBERS = frozenset((np.float64, np.float32, np.complex128, np.complex64))
+
+
+def multiply(x: Any, y: Any) -> Any:
+    """The product; of scalars by their own operator. NumPy's loops fuse a product of complex numbers with a sum, but, given
+    scalars, at times do not; the operator never does, and is faster."""
+    if type(x) in NUMBERS and type(y) in NUMBERS:
+        return x * y
+    return np.multiply(x, y) if x.ndim or y.ndim or x.dtype.kind != "c" else x[()] * y[()]
+
+
 mul: Op = elementwise(
-    "mul", np.multiply, kinds="fciu", operands=2, cheap=True,
+    "mul", multiply, kinds="fciu", operands=2, cheap=True,
     jvp=(lambda t, z, x, y: mul(t, y), lambda t, z, x, y: mul(x, t)),
-    linear="each", transpose=_mul_transpose,
+    linear="each", transpose=_mul_transpose, scalar_kernel=product_of_scalars,
 )  # fmt: skip
 
 # d(x/y) = dx/y - (x/y) dy/y: reusing the quotient, and dividing last, keeps it finite wherever the result is
@@ -67,8 +80,9 @@ div: Op = elementwise(
 )  # fmt: skip
 
 square = elementwise(
-    "square", np.square, kinds="fciu", cheap=True,
+    "square", lambda x: np.square(x) if x.ndim else multiply(x, x), kinds="fciu", cheap=True,
     jvp=lambda t, y, x: mul(t, mul(x, 2)),
+    scalar_kernel=lambda b, x: product_of_scalars(b, x, x),
 )  # fmt: skip
 
 # d(1/x) = -(1/x)^2 dx

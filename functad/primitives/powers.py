@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from functad.errors import ArgumentError
+from functad.kernel_ir.complex import product_of_scalars
 from functad.kernel_ir.rules import Pointwise
-from functad.primitives.arithmetic import div, mul, square, sub
+from functad.primitives.arithmetic import div, mul, multiply, square, sub
 from functad.primitives.bitwise import bit_and
 from functad.primitives.comparison import eq
 from functad.primitives.elementwise import elementwise
@@ -72,16 +74,17 @@ def _integer_power_evaluate(x: Any, *, exponent: int, coefficient: int) -> Any:
     if exponent == 0:
         return np.full_like(x, coefficient)[()]
     if exponent < 0:
-        return np.divide(coefficient, by_squaring(np.multiply, x, -exponent))
-    return by_squaring(np.multiply, x, exponent, coefficient)
+        return np.divide(coefficient, by_squaring(multiply, x, -exponent))
+    return by_squaring(multiply, x, exponent, x.dtype.type(coefficient) if coefficient != 1 else 1)
 
 
-def _integer_power_kernel(b: Any, x: Any, *, exponent: int, coefficient: int) -> Any:
+def _integer_power_kernel(times: Callable[[Any, Any, Any], Any], b: Any, x: Any, *, exponent: int, coefficient: int) -> Any:
+    factor = b.const(coefficient, x.dtype)
     if exponent == 0:
-        return b.const(coefficient, x.dtype)
+        return factor
     if exponent < 0:
-        return b.div(coefficient, by_squaring(b.mul, x, -exponent))
-    return by_squaring(b.mul, x, exponent, coefficient)
+        return b.div(factor, by_squaring(partial(times, b), x, -exponent))
+    return by_squaring(lambda y, z: times(b, y, factor if z is coefficient else z), x, exponent, coefficient)
 
 
 def _integer_power_dtype(dtype: np.dtype, *, exponent: int, coefficient: int) -> np.dtype:
@@ -90,11 +93,15 @@ def _integer_power_dtype(dtype: np.dtype, *, exponent: int, coefficient: int) ->
     return dtype
 
 
+_INTEGER_POWER = Pointwise(partial(_integer_power_kernel, lambda b, x, y: b.mul(x, y)), static=("exponent", "coefficient"))
+_INTEGER_POWER_OF_SCALARS = Pointwise(partial(_integer_power_kernel, product_of_scalars), static=("exponent", "coefficient"))
+
+
 # d(c x^n) = c n x^(n-1) dx: never 0 * inf, since n = 0 has none. The factor n joins the coefficient, so that a derivative of any order is one product
 _integer_power = elementwise(
     "integer_power", _integer_power_evaluate, kinds="fciu", low=0.5, cheap=True, result=_integer_power_dtype,
     jvp=lambda t, z, x, *, exponent, coefficient: mul(t, integer_power(x, exponent - 1, coefficient * exponent)) if exponent else None,
-    kernel=Pointwise(_integer_power_kernel, static=("exponent", "coefficient")),
+    kernel=_INTEGER_POWER, scalar_kernel=_INTEGER_POWER_OF_SCALARS,
     params=({"exponent": 5, "coefficient": 1}, {"exponent": 3, "coefficient": 4}, {"exponent": 0, "coefficient": 2}),
 )  # fmt: skip
 
