@@ -12,6 +12,7 @@ from typing import Any, overload
 from functad import config
 from functad.api.arguments import fresh_all, leaves_of, name_of, normal_argnums
 from functad.api.closures import Held, held_arrays, unchanged
+from functad.api.fastmath import FastMath, fastmath_flags
 from functad.api.signatures import entry_signature
 from functad.api.stages import Lowered
 from functad.core.capture import Leaf, capture
@@ -21,7 +22,7 @@ from functad.core.tracer import Tracer
 from functad.errors import StructureError
 from functad.ir.dce import dce
 from functad.ir.program import Program
-from functad.primitives.calls import jit_p, set_executor
+from functad.primitives.calls import call, set_executor
 from functad.tree import TreeDef, unflatten
 
 __all__ = ["Jitted", "Traced", "jit"]
@@ -47,9 +48,12 @@ class Traced:
 class Jitted:
     """A function compiled on its first call with each kind of arguments; what `jit` returns."""
 
-    def __init__(self, f: Callable[..., Any], static_argnums: tuple[int, ...], static_argnames: tuple[str, ...]) -> None:
+    def __init__(
+        self, f: Callable[..., Any], static_argnums: tuple[int, ...], static_argnames: tuple[str, ...], fastmath: str = ""
+    ) -> None:
         functools.update_wrapper(self, f)
         self._f = f
+        self._fastmath = fastmath
         self._static_argnums = static_argnums
         self._static_argnames = frozenset(static_argnames)
         self._traced: dict[Any, list[Traced]] = {}
@@ -78,7 +82,7 @@ class Jitted:
                 if type(v) is Tracer:
                     raise escaped(v)
             return traced.out_tree.unflatten(self.native(traced, args, kwargs, leaves)(*values))
-        outs = jit_p.bind(*values, program=traced.program, name=name_of(self._f))
+        outs = call(traced.program, values, name_of(self._f), self._fastmath)
         return traced.out_tree.unflatten(fresh_all(outs, values))
 
     def native(self, traced: Traced, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: Sequence[Leaf]) -> Callable[..., Any]:
@@ -86,7 +90,7 @@ class Jitted:
         from functad.lower.compile import compiled_of, entry_for
         from functad.lower.execute import native_call
 
-        compiled = compiled_of(traced.program)
+        compiled = compiled_of(traced.program, self._fastmath)
         if traced.entry is None and not kwargs:
             dynamic, static = self.split_static(args, kwargs)
             fixed = {i: value.value for i, value in static[0]}
@@ -95,7 +99,7 @@ class Jitted:
                 traced.entry = self._guarded(traced.arrays, entry_for(compiled, signature, self._slow, name_of(self._f)))
         if traced.entry is not None:
             type(self).__call__ = staticmethod(traced.entry)  # type: ignore[method-assign]
-        return native_call(traced.program)
+        return native_call(traced.program, self._fastmath)
 
     def _guarded(self, arrays: tuple[Held, ...], entry: Callable[..., Any]) -> Callable[..., Any]:
         """The entry behind a look at the closed-over arrays, where there are any."""
@@ -116,7 +120,7 @@ class Jitted:
         traced, _ = self.trace(args, kwargs)
         if traced.captures:
             raise StructureError(f"lower: {name_of(self._f)} closes over traced values; make them arguments")
-        return Lowered(traced.program, self)
+        return Lowered(traced.program, self, self._fastmath)
 
     def trace(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Traced, list[Leaf]]:
         """The Program for these arguments, traced now if there is none yet, and the leaves of the dynamic arguments."""
@@ -205,13 +209,27 @@ class Static:
 
 
 @overload
-def jit(f: Callable[..., Any], *, static_argnums: int | Sequence[int] = (), static_argnames: str | Sequence[str] = ()) -> Jitted: ...
+def jit(
+    f: Callable[..., Any],
+    *,
+    static_argnums: int | Sequence[int] = (),
+    static_argnames: str | Sequence[str] = (),
+    fastmath: FastMath = False,
+) -> Jitted: ...
 @overload
 def jit(
-    f: None = None, *, static_argnums: int | Sequence[int] = (), static_argnames: str | Sequence[str] = ()
+    f: None = None,
+    *,
+    static_argnums: int | Sequence[int] = (),
+    static_argnames: str | Sequence[str] = (),
+    fastmath: FastMath = False,
 ) -> Callable[[Callable[..., Any]], Jitted]: ...
 def jit(
-    f: Callable[..., Any] | None = None, *, static_argnums: int | Sequence[int] = (), static_argnames: str | Sequence[str] = ()
+    f: Callable[..., Any] | None = None,
+    *,
+    static_argnums: int | Sequence[int] = (),
+    static_argnames: str | Sequence[str] = (),
+    fastmath: FastMath = False,
 ) -> Any:
     """Compile a function to native code; also a decorator, with or without arguments.
 
@@ -223,6 +241,11 @@ def jit(
     static_argnums, static_argnames
         Arguments that are Python values (hashable), not traced: a new value traces again. Given by position they are static by name too, and
         the other way round, where the signature tells.
+    fastmath
+        By default compiled arithmetic is NumPy's to the last bit: ``+ - * /`` and ``sqrt`` round once each. A set of LLVM's flags, with
+        Numba's meaning (``"contract"``: products may be fused with sums; ``"reassoc"``, ``"arcp"``, ``"nsz"``, ``"nnan"``, ``"ninf"``,
+        ``"afn"``, and ``"fast"`` for all), or True for ``{"fast"}``, lets LLVM change it: in this function, its derivatives, and the jitted
+        functions that it calls, whose own flags then do not count. Elementary functions keep their accuracy.
 
     Examples
     --------
@@ -234,13 +257,13 @@ def jit(
     np.float64(0.0)
     """
     if f is None:
-        return functools.partial(jit, static_argnums=static_argnums, static_argnames=static_argnames)
+        return functools.partial(jit, static_argnums=static_argnums, static_argnames=static_argnames, fastmath=fastmath)
     if not callable(f):
         raise StructureError(f"jit takes a function, got {type_name(f)}")
     nums = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
     names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
     nums, names = complete_static(f, nums, names)
-    return Jitted(f, nums, names)
+    return Jitted(f, nums, names, fastmath_flags(fastmath))
 
 
 def complete_static(f: Callable[..., Any], nums: tuple[int, ...], names: tuple[str, ...]) -> tuple[tuple[int, ...], tuple[str, ...]]:
@@ -260,13 +283,13 @@ def complete_static(f: Callable[..., Any], nums: tuple[int, ...], names: tuple[s
     return tuple(sorted({*nums, *more_nums})), tuple(sorted({*names, *more_names}))
 
 
-def execute_jit(program: Program, args: Sequence[Any]) -> Sequence[Any]:
+def execute_jit(program: Program, args: Sequence[Any], fastmath: str = "") -> Sequence[Any]:
     """Run a ``jit`` equation by the chosen backend, which is imported now."""
     if config.backend.value == "evaluator":
         return run_program(program, args)
     from functad.lower.execute import execute
 
-    return execute(program, args)
+    return execute(program, args, fastmath)
 
 
 set_executor(execute_jit)

@@ -29,8 +29,9 @@ class Lowered:
       in (c) }
     """
 
-    def __init__(self, program: Program, call: Callable[..., Any]) -> None:
+    def __init__(self, program: Program, call: Callable[..., Any], fastmath: str = "") -> None:
         self._program = program
+        self._fastmath = fastmath
         self._call = call
 
     @property
@@ -47,7 +48,7 @@ class Lowered:
     def _compiled(self) -> Compiled:
         from functad.lower.compile import compiled_of
 
-        return compiled_of(self._program)
+        return compiled_of(self._program, self._fastmath)
 
     def compile(self) -> NativeFunction:
         """The machine code: with a C address, and callable from Python, ctypes and ``@njit`` code.

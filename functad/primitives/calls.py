@@ -1,6 +1,7 @@
 """The ``jit`` equation: a call of a sub-Program that native code runs as one function.
 
-Every transform rewrites the sub-Program and calls the result.
+Every transform rewrites the sub-Program and calls the result, under the same flags ``fastmath``. A call inside of compiled
+code is inlined into it: the flags of the outermost call hold.
 """
 
 from __future__ import annotations
@@ -16,10 +17,10 @@ from functad.ir.program import Eqn, Program, Var
 from functad.ir.types import ArrayType, SeqType, array_type
 from functad.transforms.programs import batch_of, expand, jvp_of, linearized, select, trace_program, transpose_of
 
-__all__ = ["jit_p", "set_executor"]
+__all__ = ["call", "jit_p", "set_executor"]
 
-Executor = Callable[[Program, Sequence[Any]], Sequence[Any]]
-_executor: list[Executor] = [run_program]
+Executor = Callable[[Program, Sequence[Any], str], Sequence[Any]]
+_executor: list[Executor] = [lambda program, args, fastmath: run_program(program, args)]
 
 
 def set_executor(executor: Executor) -> None:
@@ -27,18 +28,24 @@ def set_executor(executor: Executor) -> None:
     _executor[0] = executor
 
 
-def _call(program: Program, args: Sequence[Any], name: str) -> tuple[Any, ...]:
-    return tuple(jit_p.bind(*args, program=program, name=name))
+def call(program: Program, args: Sequence[Any], name: str, fastmath: str = "") -> tuple[Any, ...]:
+    """The results of a ``jit`` equation, if it has any; LLVM treats what it computes as the flags ``fastmath`` say."""
+    if not program.outputs:
+        return ()
+    options = {"fastmath": fastmath} if fastmath else {}
+    return tuple(jit_p.bind(*args, program=program, name=name, **options))
 
 
 def _present(values: Sequence[Any]) -> tuple[bool, ...]:
     return tuple([v is not None for v in values])
 
 
-def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, program: Program, name: str) -> tuple[Sequence[Any], Sequence[Any]]:
+def _jvp(
+    primals: Sequence[Any], tangents: Sequence[Any], *, program: Program, name: str, fastmath: str = ""
+) -> tuple[Sequence[Any], Sequence[Any]]:
     mask = _present(tangents)
     made, out_mask = jvp_of(program, mask)
-    outs = _call(made, (*primals, *select(tangents, mask)), f"jvp({name})")
+    outs = call(made, (*primals, *select(tangents, mask)), f"jvp({name})", fastmath)
     n = len(program.outputs)
     return outs[:n], expand(outs[n:], out_mask)
 
@@ -46,46 +53,49 @@ def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, program: Program, n
 class CallRule:
     """The linear rule of a call: forward, tangent and backward Programs, each called as the original is."""
 
-    __slots__ = ("_split", "name")
+    __slots__ = ("_split", "fastmath", "name")
 
     active = True
 
-    def __init__(self, program: Program, mask: tuple[bool, ...], name: str) -> None:
+    def __init__(self, program: Program, mask: tuple[bool, ...], name: str, fastmath: str) -> None:
         self.name = name
+        self.fastmath = fastmath
         self._split = linearized(program, mask)
 
     def primal(self, eqn: Eqn, ins: Sequence[Any], known: Mapping[Var, Any]) -> tuple[Sequence[Any], Sequence[Any]]:
-        found = _call(self._split.forward, ins, f"forward({self.name})")
+        found = call(self._split.forward, ins, f"forward({self.name})", self.fastmath)
         n = len(eqn.outputs)
         return found[:n], found[n:]
 
     def forward(self, residuals: Sequence[Any], tangents: Sequence[Any]) -> Sequence[Any]:
         mask = _present(tangents)
         program, out_mask = self._split.tangent(mask)
-        return expand(_call(program, (*residuals, *select(tangents, mask)), f"tangent({self.name})"), out_mask)
+        return expand(call(program, (*residuals, *select(tangents, mask)), f"tangent({self.name})", self.fastmath), out_mask)
 
     def backward(self, residuals: Sequence[Any], cotangents: Sequence[Any]) -> Sequence[Any]:
         mask = _present(cotangents)
         program, in_mask = self._split.cotangent(mask)
-        return expand(_call(program, (*residuals, *select(cotangents, mask)), f"backward({self.name})"), in_mask)
+        return expand(call(program, (*residuals, *select(cotangents, mask)), f"backward({self.name})", self.fastmath), in_mask)
 
 
 def _linearize(types: Sequence[ArrayType], params: Mapping[str, Any], mask: tuple[bool, ...]) -> CallRule:
-    return CallRule(params["program"], mask, params["name"])
+    return CallRule(params["program"], mask, params["name"], params.get("fastmath", ""))
 
 
-def _transpose(cts: Sequence[Any], *operands: Any, program: Program, name: str) -> list[Any]:
+def _transpose(cts: Sequence[Any], *operands: Any, program: Program, name: str, fastmath: str = "") -> list[Any]:
     linear = tuple([type(x) is Linear for x in operands])
     given = _present(cts)
     made, present = transpose_of(program, linear, given)
     known = [x.like() if type(x) is Linear and x.like else x for x in operands if type(x) is not Linear or isinstance(x.type, SeqType)]
-    found = expand(_call(made, (*known, *select(cts, given)), f"transpose({name})"), present)
+    found = expand(call(made, (*known, *select(cts, given)), f"transpose({name})", fastmath), present)
     return expand(found, linear)
 
 
-def _batch(size: int, batched: tuple[bool, ...], *operands: Any, program: Program, name: str) -> tuple[tuple[Any, ...], Sequence[bool]]:
+def _batch(
+    size: int, batched: tuple[bool, ...], *operands: Any, program: Program, name: str, fastmath: str = ""
+) -> tuple[tuple[Any, ...], Sequence[bool]]:
     made, flags = batch_of(program, size, batched)
-    return _call(made, operands, f"vmap({name})"), flags
+    return call(made, operands, f"vmap({name})", fastmath), flags
 
 
 def _samples() -> list[Sample]:
@@ -98,8 +108,8 @@ def _samples() -> list[Sample]:
 
 jit_p = Primitive(
     "jit",
-    type_rule=lambda *types, program, name: program.out_types,
-    evaluate=lambda *args, program, name: tuple(_executor[0](program, args)),
+    type_rule=lambda *types, program, name, fastmath="": program.out_types,
+    evaluate=lambda *args, program, name, fastmath="": tuple(_executor[0](program, args, fastmath)),
     multiple_results=True,
     expands=True,
     jvp_call=_jvp,
