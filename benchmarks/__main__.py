@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 
-from benchmarks import calls, compilation, elementwise, logistic, loop_memory, loops, mlp, nested, pairs, rosenbrock, scalars, unjitted
+from benchmarks import calls, compilation, elementwise, exactness, logistic, loop_memory, loops, mlp, nested, pairs, rosenbrock, scalars, unjitted
 from benchmarks.harness import Result, environment, table
 
 SUBJECTS = {
@@ -21,6 +21,7 @@ SUBJECTS = {
     "loops": loops.run,
     "nested": nested.run,
     "loop_memory": loop_memory.run,
+    "exactness": exactness.run,
 }
 
 
