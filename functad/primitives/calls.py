@@ -7,15 +7,21 @@ code is inlined into it: the flags of the outermost call hold.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from functad.core.cotangents import joined
 from functad.core.evaluator import run_program
-from functad.core.primitive import Linear, Primitive, Sample
+from functad.core.primitive import Linear, Primitive, Sample, bind_all
+from functad.core.trace import current_trace
+from functad.core.tracer import ARRAY, SCALAR, Tracer
 from functad.ir.program import Eqn, Program, Var
 from functad.ir.types import ArrayType, SeqType, array_type
-from functad.transforms.programs import batch_of, expand, jvp_of, linearized, select, trace_program, transpose_of
+from functad.transforms.linearize import TransparentRule
+from functad.transforms.programs import batch_of, derived, expand, jvp_of, linearized, select, trace_program, transpose_of
+from functad.transforms.replay import replay
 
 __all__ = ["call", "jit_p", "set_executor"]
 
@@ -33,7 +39,67 @@ def call(program: Program, args: Sequence[Any], name: str, fastmath: str = "") -
     if not program.outputs:
         return ()
     options = {"fastmath": fastmath} if fastmath else {}
-    return tuple(jit_p.bind(*args, program=program, name=name, **options))
+    if current_trace() is None:
+        return tuple(jit_p.bind(*args, program=program, name=name, **options))
+    distinct = Distinct.of(program, args)
+    given = [args[i] for i in distinct.operands]
+    outs = jit_p.bind(*given, program=distinct.program, name=name, **options) if distinct.program.outputs else ()
+    return tuple([handle(given[i]) if passed else outs[i] for passed, i in distinct.results])
+
+
+@dataclass(frozen=True)
+class Distinct:
+    """A Program for a call in which each variable outside is one inside: no operand is given twice, no result is an operand or given twice.
+
+    ``operands`` are the numbers of those that it takes; each of the ``results`` of the call is an operand that is passed on (True and its number
+    among these) or a result of the Program (False and its number).
+    """
+
+    program: Program
+    operands: Sequence[int]
+    results: Sequence[tuple[bool, int]]
+
+    @staticmethod
+    def of(program: Program, args: Sequence[Any]) -> Distinct:
+        """That of a Program for these operands."""
+        first: dict[Any, int] = {}
+        same = tuple([first.setdefault(x.variable, i) if type(x) is Tracer else -1 for i, x in enumerate(args)])
+        return derived(program, ("distinct", same), lambda: Distinct.made(program, same))  # type: ignore[no-any-return]
+
+    @staticmethod
+    def made(program: Program, same: Sequence[int]) -> Distinct:
+        """``same`` says for each operand which one is the first that is the same variable; -1 for what is none."""
+        operands = [i for i, k in enumerate(same) if k in (i, -1)]
+        if len(operands) < len(same):
+            program = with_equal_inputs(program, [operands.index(i if k == -1 else k) for i, k in enumerate(same)])
+        place = {program.inputs[at]: at for at, i in enumerate(operands) if same[i] != -1}
+        outputs: dict[Any, int] = {}
+        results = []
+        for out in program.outputs:
+            passed = type(out) is Var and out in place
+            results.append((passed, place[out] if passed else outputs.setdefault(out, len(outputs))))  # type: ignore[index]
+        if len(outputs) < len(results):
+            program = Program(program.inputs, program.eqns, list(outputs), program.name)
+        return Distinct(program, operands, results)
+
+
+def with_equal_inputs(program: Program, which: Sequence[int]) -> Program:
+    """The Program where input k is number ``which[k]`` of fewer ones; so are the operands of the calls in it."""
+
+    def results(eqn: Eqn, ins: list[Any]) -> Sequence[Any]:
+        if eqn.primitive is jit_p:
+            return call(args=ins, **eqn.params)
+        return bind_all(eqn.primitive, ins, eqn.params)
+
+    types = [program.in_types[which.index(k)] for k in range(max(which) + 1)]
+    made = trace_program(lambda *args: replay(program, [args[k] for k in which], results), types, "jit")
+    made.name = program.name
+    return made
+
+
+def handle(x: Tracer) -> Tracer:
+    """Another handle of a tracer's variable, as for a result."""
+    return Tracer(x.variable, x.owner, ARRAY if x.variable.type.ndim else SCALAR)
 
 
 def _present(values: Sequence[Any]) -> tuple[bool, ...]:
@@ -50,17 +116,17 @@ def _jvp(
     return outs[:n], expand(outs[n:], out_mask)
 
 
-class CallRule:
-    """The linear rule of a call: forward, tangent and backward Programs, each called as the original is."""
+class CallRule(TransparentRule):
+    """The linear rule of a call: forward, tangent and backward Programs, each called as the original is.
 
-    __slots__ = ("_split", "fastmath", "name")
+    Sums go through a call as if its Program stood there: ``jit`` changes no derivative of any order. What may be differentiated
+    again in reverse mode keeps all residuals; elsewhere those that are cheap are made again.
+    """
 
-    active = True
-
-    def __init__(self, program: Program, mask: tuple[bool, ...], name: str, fastmath: str) -> None:
+    def __init__(self, program: Program, mask: tuple[bool, ...], name: str, fastmath: str, transparent: bool) -> None:
         self.name = name
         self.fastmath = fastmath
-        self._split = linearized(program, mask)
+        self._split = linearized(program, mask, transparent=transparent)
 
     def primal(self, eqn: Eqn, ins: Sequence[Any], known: Mapping[Var, Any]) -> tuple[Sequence[Any], Sequence[Any]]:
         found = call(self._split.forward, ins, f"forward({self.name})", self.fastmath)
@@ -72,14 +138,38 @@ class CallRule:
         program, out_mask = self._split.tangent(mask)
         return expand(call(program, (*residuals, *select(tangents, mask)), f"tangent({self.name})", self.fastmath), out_mask)
 
-    def backward(self, residuals: Sequence[Any], cotangents: Sequence[Any]) -> Sequence[Any]:
-        mask = _present(cotangents)
-        program, in_mask = self._split.cotangent(mask)
-        return expand(call(program, (*residuals, *select(cotangents, mask)), f"backward({self.name})", self.fastmath), in_mask)
+    def backward(
+        self, residuals: Sequence[Any], cotangents: Sequence[Any], sums: Sequence[Any] = (), unsettled: tuple[bool, ...] = ()
+    ) -> Sequence[Any]:
+        sums = sums or [None] * len(self._split.in_types)
+        given, added = _present(cotangents), _present(sums)
+        program, forms = self._split.pullback(given, added, unsettled)
+        operands = (*residuals, *select(cotangents, given), *select(sums, added))
+        return joined(call(program, operands, f"backward({self.name})", self.fastmath), forms)
 
 
 def _linearize(types: Sequence[ArrayType], params: Mapping[str, Any], mask: tuple[bool, ...]) -> CallRule:
-    return CallRule(params["program"], mask, params["name"], params.get("fastmath", ""))
+    transparent = _reversed_again()
+    program, name, fastmath = params["program"], params["name"], params.get("fastmath", "")
+    key = "rule", mask, name, fastmath, transparent
+    return derived(program, key, lambda: CallRule(program, mask, name, fastmath, transparent))  # type: ignore[no-any-return]
+
+
+FORWARD = frozenset({"jvp", "jacfwd", "vmap"})
+"""The transforms whose traces are not differentiated in reverse mode."""
+
+
+def _reversed_again() -> bool:
+    """Whether what is traced now may be differentiated in reverse mode: by what traces it, or by whoever calls what ``jit`` makes of it.
+
+    Not so the body of a loop, whose rule decides for itself what it keeps.
+    """
+    trace = current_trace()
+    if trace is None or not (trace.concrete or trace.kind == "jit"):
+        return False
+    while trace is not None and trace.kind in FORWARD:
+        trace = trace.parent
+    return trace is not None
 
 
 def _transpose(cts: Sequence[Any], *operands: Any, program: Program, name: str, fastmath: str = "") -> list[Any]:
