@@ -5,7 +5,21 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 
-from benchmarks import calls, compilation, elementwise, exactness, logistic, loop_memory, loops, mlp, nested, pairs, rosenbrock, scalars, unjitted
+from benchmarks import (
+    calls,
+    compilation,
+    elementwise,
+    exactness,
+    logistic,
+    loop_memory,
+    loops,
+    mlp,
+    nested,
+    pairs,
+    rosenbrock,
+    scalars,
+    unjitted,
+)
 from benchmarks.harness import Result, environment, table
 
 SUBJECTS = {

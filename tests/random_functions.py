@@ -1,8 +1,9 @@
-"""Random functions of a vector of three and a scalar, made of operations of which NumPy and native code agree to the last bit.
+"""Random functions of a vector of three and a scalar, made of operations of which NumPy and native code agree to the
+last bit.
 
-Each statement computes a value from those before it, which it uses again and again: derivatives add many cotangents. ``Calls`` says how the
-statements that are functions of their own are called: through ``jit``, ``checkpoint``, loops and branches, or as they are. Sums are of at
-most three terms, which NumPy adds from first to last.
+Each statement computes a value from those before it, which it uses again and again: derivatives add many cotangents.
+``Calls`` says how the statements that are functions of their own are called: through ``jit``, ``checkpoint``, loops and
+branches, or as they are. Sums are of at most three terms, which NumPy adds from first to last.
 """
 
 from __future__ import annotations
@@ -105,7 +106,9 @@ class Block:
         return (PAIRS.get(name) or VECTORS.get(name) or JOINS[name])(*operands)
 
 
-def random_block(rng: np.random.Generator, length: int, calls: Sequence[str] = (), depth: int = 2, complex: bool = False) -> Block:
+def random_block(
+    rng: np.random.Generator, length: int, calls: Sequence[str] = (), depth: int = 2, complex: bool = False
+) -> Block:
     """A block of so many statements, some of which call blocks in these ways."""
     vector = [True, False]  # which values are
     statements = []
@@ -114,7 +117,10 @@ def random_block(rng: np.random.Generator, length: int, calls: Sequence[str] = (
         options = [i for i, v in enumerate(vector) if wanted is None or v == wanted]
         return int(rng.choice(options[-5:] if rng.random() < 0.6 else options))
 
-    names = [name for table in REAL for name in table if not (complex and name in ONLY_REAL)] + ["mul", *(calls if depth else ())]
+    names = [name for table in REAL for name in table if not (complex and name in ONLY_REAL)] + [
+        "mul",
+        *(calls if depth else ()),
+    ]
     for _ in range(length):
         name = str(rng.choice(names))
         number, inner = 0.0, None

@@ -12,8 +12,8 @@ __all__ = ["FLAGS", "FastMath", "fastmath_flags"]
 FastMath = bool | Collection[str]
 
 FLAGS = ("nnan", "ninf", "nsz", "arcp", "contract", "afn", "reassoc", "fast")
-"""LLVM's names: no NaN; no infinities; the sign of zero does not matter; division as multiplication by a reciprocal; fused
-multiply-add; approximate functions; sums in any order; all of these."""
+"""LLVM's names: no NaN; no infinities; the sign of zero does not matter; division as multiplication by a reciprocal;
+fused multiply-add; approximate functions; sums in any order; all of these."""
 
 
 def fastmath_flags(given: FastMath) -> str:
@@ -28,7 +28,9 @@ def fastmath_flags(given: FastMath) -> str:
         return "fast" if given else ""
     if isinstance(given, str) or not isinstance(given, Collection) or not all(isinstance(flag, str) for flag in given):
         meant = f"; write fastmath={{{given!r}}}" if given in FLAGS else ""
-        raise ArgumentError(f"jit: fastmath is True, False or a set of flags, got the {type_name(given)} {given!r}{meant}")
+        raise ArgumentError(
+            f"jit: fastmath is True, False or a set of flags, got the {type_name(given)} {given!r}{meant}"
+        )
     unknown = sorted(set(given) - set(FLAGS))
     if unknown:
         raise ArgumentError(f"jit: there is no fastmath flag {unknown[0]!r}; LLVM has {', '.join(FLAGS)}")

@@ -49,7 +49,11 @@ class Jitted:
     """A function compiled on its first call with each kind of arguments; what `jit` returns."""
 
     def __init__(
-        self, f: Callable[..., Any], static_argnums: tuple[int, ...], static_argnames: tuple[str, ...], fastmath: str = ""
+        self,
+        f: Callable[..., Any],
+        static_argnums: tuple[int, ...],
+        static_argnames: tuple[str, ...],
+        fastmath: str = "",
     ) -> None:
         functools.update_wrapper(self, f)
         self._f = f
@@ -242,10 +246,11 @@ def jit(
         Arguments that are Python values (hashable), not traced: a new value traces again. Given by position they are static by name too, and
         the other way round, where the signature tells.
     fastmath
-        By default compiled arithmetic is NumPy's to the last bit: ``+ - * /`` and ``sqrt`` round once each. A set of LLVM's flags, with
-        Numba's meaning (``"contract"``: products may be fused with sums; ``"reassoc"``, ``"arcp"``, ``"nsz"``, ``"nnan"``, ``"ninf"``,
-        ``"afn"``, and ``"fast"`` for all), or True for ``{"fast"}``, lets LLVM change it: in this function, its derivatives, and the jitted
-        functions that it calls, whose own flags then do not count. Elementary functions keep their accuracy.
+        By default compiled arithmetic is NumPy's to the last bit: ``+ - * /`` and ``sqrt`` round once each. A set of
+        LLVM's flags, with Numba's meaning (``"contract"``: products may be fused with sums; ``"reassoc"``, ``"arcp"``,
+        ``"nsz"``, ``"nnan"``, ``"ninf"``, ``"afn"``, and ``"fast"`` for all), or True for ``{"fast"}``, lets LLVM
+        change it: in this function, its derivatives, and the jitted functions that it calls, whose own flags then do
+        not count. Elementary functions keep their accuracy.
 
     Examples
     --------

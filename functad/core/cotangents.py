@@ -95,7 +95,8 @@ def accumulate(x: Any, y: Any) -> Any:
 
 
 def taken_apart(cotangents: Sequence[Any]) -> tuple[list[Any], list[Any]]:
-    """The values that cotangents (None where zero) consist of, and what each is: None, a ``Sum`` of its values, or True for one value."""
+    """The values that cotangents (None where zero) consist of, and what each is: None, a ``Sum`` of its values, or True
+    for one value."""
     values = [x for c in cotangents if c is not None for x in (c.values() if type(c) is Sum else [c])]
     return values, [c if c is None or type(c) is Sum else True for c in cotangents]
 

@@ -22,7 +22,8 @@ __all__ = ["COMPLEX", "Complex", "product_of_scalars", "rule"]
 
 
 def _numpy_fuses() -> bool:
-    """Whether NumPy's loops round one product of each part together with the sum, as they do on CPUs with such an instruction.
+    """Whether NumPy's loops round one product of each part together with the sum, as they do on CPUs with such an
+    instruction.
 
     In z times its conjugate the imaginary part is then what the other product lost.
     """

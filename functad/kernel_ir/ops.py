@@ -1,9 +1,9 @@
 """The closed vocabulary of scalar operations: one table, with NumPy's own functions as their meaning.
 
-An operation takes operands of one dtype (except ``select``, whose first operand is a bool, and the shift count) and its result has that
-dtype, or is a bool, or, for ``cast``, is what ``out.dtype`` says. Semantics are NumPy's: ``maximum`` and ``minimum`` propagate NaN, integers
-wrap, integer division by zero gives 0, shifts by the width or more give 0 (or -1). ``a*b + c`` is rounded twice, ``fma(a, b, c)`` once.
-An integer to a negative power is 0: rules refuse it before.
+An operation takes operands of one dtype (except ``select``, whose first operand is a bool, and the shift count) and its
+result has that dtype, or is a bool, or, for ``cast``, is what ``out.dtype`` says. Semantics are NumPy's: ``maximum``
+and ``minimum`` propagate NaN, integers wrap, integer division by zero gives 0, shifts by the width or more give 0 (or
+-1). ``a*b + c`` is rounded twice, ``fma(a, b, c)`` once. An integer to a negative power is 0: rules refuse it before.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ def _power(x: Any, y: Any) -> Any:
 
 
 def _fma(x: Any, y: Any, z: Any) -> Any:
-    """``x*y + z`` rounded once, where NumPy's complex product is made of it: the real part of (x - iz)(y + i). Nothing else uses it."""
+    """``x*y + z`` rounded once, where NumPy's complex product is made of it: the real part of (x - iz)(y + i). Nothing
+    else uses it."""
     x, y, z = np.broadcast_arrays(x, y, z)
     dtype = np.result_type(x, np.complex64)
     first, second = np.empty(x.shape, dtype), np.empty(x.shape, dtype)

@@ -166,7 +166,8 @@ def compile_program(program: Program, target: Target | None = None) -> Compiled:
 
 
 def compiled_of(program: Program, fastmath: str = "") -> Compiled:
-    """Native code for a Program as it was traced, made once; LLVM treats what the user computes as the flags ``fastmath`` say."""
+    """Native code for a Program as it was traced, made once; LLVM treats what the user computes as the flags
+    ``fastmath`` say."""
     target = Target.host(fastmath)
     key = "compiled", target
     found = program.derived.get(key)

@@ -6,10 +6,10 @@ bool``; a bool is an ``i1`` in registers. What a module needs besides (declarati
 functions) gathers in ``declarations``, whole top-level entries that the module printer emits in any order.
 
 Arithmetic rounds as IEEE says, each operation by itself: LLVM fuses no product with a sum, and reorders nothing. Whose
-arithmetic may be treated more freely writes it through ``Lanes`` that carry fast-math ``flags`` of LLVM: ``contract`` in
-sums and products of matrices, whose order is free anyway, and what the user asks for by ``jit(f, fastmath=...)``. Only
-additions, subtractions, products, quotients, negations and square roots have flags: ``op`` and ``intrinsic``, in which the
-math library is written, have none.
+arithmetic may be treated more freely writes it through ``Lanes`` that carry fast-math ``flags`` of LLVM: ``contract``
+in sums and products of matrices, whose order is free anyway, and what the user asks for by ``jit(f, fastmath=...)``.
+Only additions, subtractions, products, quotients, negations and square roots have flags: ``op`` and ``intrinsic``, in
+which the math library is written, have none.
 """
 
 from __future__ import annotations
@@ -223,7 +223,7 @@ class Lanes:
     def _cast_float(self, src: str, dst: str, x: str) -> str:
         if dst[0] == "f":
             return self._convert("fpext" if _BITS[src] < _BITS[dst] else "fptrunc", src, dst, x)
-        if self._flags:  # arithmetic under nnan may have made poison, which as an index would be another one at each use
+        if self._flags:  # under nnan x may be poison, which as an index would be another one at each use
             x = self.emit(f"freeze {self.ty(src)} {x}")
         if dst == "u64":
             # 2^63 and above, less 2^63, fits an i64; the sign bit puts it back.

@@ -23,9 +23,9 @@ _PARSE_ERROR = re.compile(r":(\d+):(\d+): error: (.*)")
 class Target:
     """A machine to compile for, and how; all of it is part of the key of compiled code.
 
-    ``opt_level`` is the code generator's (0 to 3); 0 takes a fraction of the time, and its code is slower. ``vector_bits`` is the width
-    that kernels are written for; LLVM splits vectors that the CPU does not have. ``fastmath`` are LLVM's flags on what the user computes, as text
-    (``"contract reassoc"``).
+    ``opt_level`` is the code generator's (0 to 3); 0 takes a fraction of the time, and its code is slower.
+    ``vector_bits`` is the width that kernels are written for; LLVM splits vectors that the CPU does not have.
+    ``fastmath`` are LLVM's flags on what the user computes, as text (``"contract reassoc"``).
     """
 
     triple: str

@@ -12,8 +12,8 @@ __all__ = ["cse"]
 
 
 COMMUTATIVE = frozenset({"add", "mul", "eq", "ne", "bit_and", "bit_or", "bit_xor"})
-"""What gives the same for two operands in either order; not so ``maximum``, of zeros of different sign, nor the product of
-complex numbers, where NumPy fuses one of the two products in a part with the sum."""
+"""What gives the same for two operands in either order; not so ``maximum``, of zeros of different sign, nor the product
+of complex numbers, where NumPy fuses one of the two products in a part with the sum."""
 
 
 def atom_key(atom: Atom) -> Any:

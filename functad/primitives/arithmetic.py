@@ -59,8 +59,8 @@ NUMBERS = frozenset((np.float64, np.float32, np.complex128, np.complex64))
 
 
 def multiply(x: Any, y: Any) -> Any:
-    """The product; of scalars by their own operator. NumPy's loops fuse a product of complex numbers with a sum, but, given
-    scalars, at times do not; the operator never does, and is faster."""
+    """The product; of scalars by their own operator. NumPy's loops fuse a product of complex numbers with a sum, but,
+    given scalars, at times do not; the operator never does, and is faster."""
     if type(x) in NUMBERS and type(y) in NUMBERS:
         return x * y
     return np.multiply(x, y) if x.ndim or y.ndim or x.dtype.kind != "c" else x[()] * y[()]

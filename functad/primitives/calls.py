@@ -1,7 +1,7 @@
 """The ``jit`` equation: a call of a sub-Program that native code runs as one function.
 
-Every transform rewrites the sub-Program and calls the result, under the same flags ``fastmath``. A call inside of compiled
-code is inlined into it: the flags of the outermost call hold.
+Every transform rewrites the sub-Program and calls the result, under the same flags ``fastmath``. A call inside of
+compiled code is inlined into it: the flags of the outermost call hold.
 """
 
 from __future__ import annotations
@@ -20,7 +20,16 @@ from functad.core.tracer import ARRAY, SCALAR, Tracer
 from functad.ir.program import Eqn, Program, Var
 from functad.ir.types import ArrayType, SeqType, array_type
 from functad.transforms.linearize import TransparentRule
-from functad.transforms.programs import batch_of, derived, expand, jvp_of, linearized, select, trace_program, transpose_of
+from functad.transforms.programs import (
+    batch_of,
+    derived,
+    expand,
+    jvp_of,
+    linearized,
+    select,
+    trace_program,
+    transpose_of,
+)
 from functad.transforms.replay import replay
 
 __all__ = ["call", "jit_p", "set_executor"]
@@ -49,10 +58,11 @@ def call(program: Program, args: Sequence[Any], name: str, fastmath: str = "") -
 
 @dataclass(frozen=True)
 class Distinct:
-    """A Program for a call in which each variable outside is one inside: no operand is given twice, no result is an operand or given twice.
+    """A Program for a call in which each variable outside is one inside: no operand is given twice, no result is an
+    operand or given twice.
 
-    ``operands`` are the numbers of those that it takes; each of the ``results`` of the call is an operand that is passed on (True and its number
-    among these) or a result of the Program (False and its number).
+    ``operands`` are the numbers of those that it takes; each of the ``results`` of the call is an operand that is
+    passed on (True and its number among these) or a result of the Program (False and its number).
     """
 
     program: Program
@@ -77,7 +87,8 @@ class Distinct:
         results = []
         for out in program.outputs:
             passed = type(out) is Var and out in place
-            results.append((passed, place[out] if passed else outputs.setdefault(out, len(outputs))))  # type: ignore[index]
+            number = place[out] if passed else outputs.setdefault(out, len(outputs))  # type: ignore[index]
+            results.append((passed, number))
         if len(outputs) < len(results):
             program = Program(program.inputs, program.eqns, list(outputs), program.name)
         return Distinct(program, operands, results)
@@ -119,8 +130,8 @@ def _jvp(
 class CallRule(TransparentRule):
     """The linear rule of a call: forward, tangent and backward Programs, each called as the original is.
 
-    Sums go through a call as if its Program stood there: ``jit`` changes no derivative of any order. What may be differentiated
-    again in reverse mode keeps all residuals; elsewhere those that are cheap are made again.
+    Sums go through a call as if its Program stood there: ``jit`` changes no derivative of any order. What may be
+    differentiated again in reverse mode keeps all residuals; elsewhere those that are cheap are made again.
     """
 
     def __init__(self, program: Program, mask: tuple[bool, ...], name: str, fastmath: str, transparent: bool) -> None:
@@ -136,10 +147,15 @@ class CallRule(TransparentRule):
     def forward(self, residuals: Sequence[Any], tangents: Sequence[Any]) -> Sequence[Any]:
         mask = _present(tangents)
         program, out_mask = self._split.tangent(mask)
-        return expand(call(program, (*residuals, *select(tangents, mask)), f"tangent({self.name})", self.fastmath), out_mask)
+        operands = (*residuals, *select(tangents, mask))
+        return expand(call(program, operands, f"tangent({self.name})", self.fastmath), out_mask)
 
     def backward(
-        self, residuals: Sequence[Any], cotangents: Sequence[Any], sums: Sequence[Any] = (), unsettled: tuple[bool, ...] = ()
+        self,
+        residuals: Sequence[Any],
+        cotangents: Sequence[Any],
+        sums: Sequence[Any] = (),
+        unsettled: tuple[bool, ...] = (),
     ) -> Sequence[Any]:
         sums = sums or [None] * len(self._split.in_types)
         given, added = _present(cotangents), _present(sums)
@@ -152,7 +168,8 @@ def _linearize(types: Sequence[ArrayType], params: Mapping[str, Any], mask: tupl
     transparent = _reversed_again()
     program, name, fastmath = params["program"], params["name"], params.get("fastmath", "")
     key = "rule", mask, name, fastmath, transparent
-    return derived(program, key, lambda: CallRule(program, mask, name, fastmath, transparent))  # type: ignore[no-any-return]
+    rule: CallRule = derived(program, key, lambda: CallRule(program, mask, name, fastmath, transparent))
+    return rule
 
 
 FORWARD = frozenset({"jvp", "jacfwd", "vmap"})
@@ -160,7 +177,8 @@ FORWARD = frozenset({"jvp", "jacfwd", "vmap"})
 
 
 def _reversed_again() -> bool:
-    """Whether what is traced now may be differentiated in reverse mode: by what traces it, or by whoever calls what ``jit`` makes of it.
+    """Whether what is traced now may be differentiated in reverse mode: by what traces it, or by whoever calls what
+    ``jit`` makes of it.
 
     Not so the body of a loop, whose rule decides for itself what it keeps.
     """

@@ -126,7 +126,7 @@ def elementwise(
         transpose=transpose,
         linear=linear,
         batch=lambda size, batched, *xs, **params: (primitive.bind(*align_batched(size, batched, xs), **params), True),
-        kernel=rule if scalar_rule is None else lambda types, params: rule if any(t.ndim for t in types) else scalar_rule,
+        kernel=rule if scalar_rule is None else lambda types, _: rule if any(t.ndim for t in types) else scalar_rule,
         may_raise=may_raise,
         cheap=cheap,
         samples=lambda: elementwise_samples(operands, kinds, low, high, smooth, params),

@@ -78,7 +78,7 @@ def _integer_power_evaluate(x: Any, *, exponent: int, coefficient: int) -> Any:
     return by_squaring(multiply, x, exponent, x.dtype.type(coefficient) if coefficient != 1 else 1)
 
 
-def _integer_power_kernel(times: Callable[[Any, Any, Any], Any], b: Any, x: Any, *, exponent: int, coefficient: int) -> Any:
+def _integer_power_kernel(times: Callable[..., Any], b: Any, x: Any, *, exponent: int, coefficient: int) -> Any:
     factor = b.const(coefficient, x.dtype)
     if exponent == 0:
         return factor
@@ -93,8 +93,9 @@ def _integer_power_dtype(dtype: np.dtype, *, exponent: int, coefficient: int) ->
     return dtype
 
 
-_INTEGER_POWER = Pointwise(partial(_integer_power_kernel, lambda b, x, y: b.mul(x, y)), static=("exponent", "coefficient"))
-_INTEGER_POWER_OF_SCALARS = Pointwise(partial(_integer_power_kernel, product_of_scalars), static=("exponent", "coefficient"))
+_EXPONENT = ("exponent", "coefficient")
+_INTEGER_POWER = Pointwise(partial(_integer_power_kernel, lambda b, x, y: b.mul(x, y)), static=_EXPONENT)
+_INTEGER_POWER_OF_SCALARS = Pointwise(partial(_integer_power_kernel, product_of_scalars), static=_EXPONENT)
 
 
 # d(c x^n) = c n x^(n-1) dx: never 0 * inf, since n = 0 has none. The factor n joins the coefficient, so that a derivative of any order is one product

@@ -1,4 +1,5 @@
-"""Comparing results to the last bit: values, signs of zeros, and where there is NaN; not which NaN, which CPUs choose differently."""
+"""Comparing results to the last bit: values, signs of zeros, and where there is NaN; not which NaN, which CPUs choose
+differently."""
 
 from __future__ import annotations
 

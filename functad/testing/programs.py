@@ -52,12 +52,13 @@ ARITHMETIC = ("add", "sub", "mul", "div", "select", "convert")
 """Primitives that half of all elementwise equations use."""
 
 EXACT = ROUNDLESS | {
-    "add", "all", "any", "argmax", "argmin", "barrier", "bit_and", "bit_not", "bit_or", "bit_xor", "cumsum", "div", "eq", "floor_divide",
-    "fmod", "ge", "gt", "integer_power", "iota", "isfinite", "isinf", "isnan", "le", "linear_recurrence", "lt", "mul", "ne",
-    "reciprocal", "remainder", "scatter_add", "scatter_mul", "scatter_recurrence", "shift_left", "shift_right", "signbit", "slice_add", "sqrt",
-    "square", "sub",
+    "add", "all", "any", "argmax", "argmin", "barrier", "bit_and", "bit_not", "bit_or", "bit_xor", "cumsum", "div",
+    "eq", "floor_divide", "fmod", "ge", "gt", "integer_power", "iota", "isfinite", "isinf", "isnan", "le",
+    "linear_recurrence", "lt", "mul", "ne", "reciprocal", "remainder", "scatter_add", "scatter_mul", "scatter_recurrence", "shift_left",
+    "shift_right", "signbit", "slice_add", "sqrt", "square", "sub",
 }  # fmt: skip
-"""Primitives whose results are NumPy's to the last bit: each operation is rounded once, and what is accumulated is so in one order."""
+"""Primitives whose results are NumPy's to the last bit: each operation is rounded once, and what is accumulated is so
+in one order."""
 
 BY_SIZE = frozenset({"absolute", "sign", "sqrt", "floor_divide", "fmod", "remainder", "scatter_mul"})
 """Those of them of which this is not true of complex numbers: NumPy computes the size of a number by ``hypot``."""
@@ -86,8 +87,8 @@ class Example:
 class Kind:
     """Which Programs are drawn.
 
-    ``smooth`` ones are differentiable in both modes; ``exact`` ones compute only what NumPy and native code agree on to the
-    last bit.
+    ``smooth`` ones are differentiable in both modes; ``exact`` ones compute only what NumPy and native code agree on to
+    the last bit.
     """
 
     smooth: bool = False
@@ -255,7 +256,9 @@ def samples(elementwise: bool, exact: bool) -> dict[str, tuple[tuple[Primitive, 
 
 
 @cache
-def samples_taking(elementwise: bool, exact: bool, type: ArrayType | np.dtype) -> dict[str, tuple[tuple[Primitive, Sample], ...]]:
+def samples_taking(
+    elementwise: bool, exact: bool, type: ArrayType | np.dtype
+) -> dict[str, tuple[tuple[Primitive, Sample], ...]]:
     """Of these, the samples with an operand of a type (a dtype)."""
     table = {}
     for name, its in samples(elementwise, exact).items():

@@ -46,7 +46,8 @@ class LinearRule(Protocol):
 
 
 class TransparentRule(ABC):
-    """The linear rule of an equation that stands for a Program of its own: sums of cotangents go through it as if the Program stood there.
+    """The linear rule of an equation that stands for a Program of its own: sums of cotangents go through it as if the
+    Program stood there.
 
     It is made anew where it is not to be the same in all traces; so it is not memoised with the equation.
     """
@@ -65,7 +66,8 @@ class TransparentRule(ABC):
     def backward(
         self, residuals: Sequence[Any], cotangents: Sequence[Any], sums: Sequence[Any] = (), unsettled: Mask = ()
     ) -> Sequence[Any]:
-        """The cotangents of the active operands, added to ``sums`` (None where there is none); ``unsettled`` flags those that may be ``Sum``s."""
+        """The cotangents of the active operands, added to ``sums`` (None where there is none); ``unsettled`` flags
+        those that may be ``Sum``s."""
 
 
 class DerivedRule:
@@ -241,12 +243,14 @@ class LinearMap:
                         tangent[v] = t
         return [None if v is None else tangent.get(v) for v in self.outputs]
 
-    def backward(self, cotangents: Sequence[Any], sums: Sequence[Any] = (), unsettled: Sequence[bool] = ()) -> list[Any]:
-        """The cotangents of the inputs (None where zero); to the first of them ``sums`` (or None) are added. Those flagged as ``unsettled`` may be
-        ``Sum``s.
+    def backward(
+        self, cotangents: Sequence[Any], sums: Sequence[Any] = (), unsettled: Sequence[bool] = ()
+    ) -> list[Any]:
+        """The cotangents of the inputs (None where zero); to the first of them ``sums`` (or None) are added. Those
+        flagged as ``unsettled`` may be ``Sum``s.
 
-        This is the one order in which the cotangents of a variable are added: from the last equation that uses it to the first, and within
-        an equation operand by operand; updates after all others.
+        This is the one order in which the cotangents of a variable are added: from the last equation that uses it to
+        the first, and within an equation operand by operand; updates after all others.
         """
         ct: dict[Var, Any] = {v: s for v, s in zip(self.inputs, sums, strict=False) if s is not None}
         for v, c in zip(self.outputs, cotangents, strict=True):
@@ -265,8 +269,9 @@ class LinearMap:
                     if all([c is None for c in cts]):
                         continue
                 at.loc = loc
-                if type(rule) is not DerivedRule and isinstance(rule, TransparentRule) and (position or not ct.keys().isdisjoint(ins)):
-                    self._through(rule, position, cts, ct)
+                transparent = type(rule) is not DerivedRule and isinstance(rule, TransparentRule)
+                if transparent and (position or not ct.keys().isdisjoint(ins)):
+                    self._through(rule, position, cts, ct)  # type: ignore[arg-type]
                     continue
                 for v, c in zip(ins, rule.backward(residuals, cts), strict=True):
                     if c is not None:
@@ -280,7 +285,8 @@ class LinearMap:
         """The cotangents of the operands of an equation whose Program goes on adding to them."""
         _, residuals, ins, _, _ = self.entries[position]
         before = {v for entry in self.entries[:position] for v in entry[2]}
-        found = [None if v in ins[:k] else ct.get(v) for k, v in enumerate(ins)]  # once, where an operand is given twice
+        # once, where an operand is given twice
+        found = [None if v in ins[:k] else ct.get(v) for k, v in enumerate(ins)]
         dense = [c.dense if type(c) is Sum else c for c in found]
         # what no equation before adds to is added up inside
         unsettled = tuple([type(c) is Sum or v in before for v, c in zip(ins, found, strict=True)])

@@ -41,7 +41,8 @@ Sum = dict[Var, Multiple]
 
 
 def collect_multiples(program: Program, linear: Sequence[bool]) -> Program:
-    """A Program that is linear in the inputs flagged, rewritten unless that makes it longer; what it calls is rewritten likewise."""
+    """A Program that is linear in the inputs flagged, rewritten unless that makes it longer; what it calls is rewritten
+    likewise."""
     made = dce(_Collector(program, linear).run())
     return made if _work(made) <= _work(program) else program
 

@@ -27,7 +27,8 @@ Mask = tuple[bool, ...]
 
 
 def trace_program(f: Callable[..., Sequence[Any]], types: Sequence[ArrayType], kind: str = "a transform") -> Program:
-    """The Program of a function of strict values, given their types; nothing may be closed over. ``kind`` is what traces it, to rules that ask."""
+    """The Program of a function of strict values, given their types; nothing may be closed over. ``kind`` is what
+    traces it, to rules that ask."""
     with using(None):
         leaves = [Leaf(None, t, ARRAY if t.ndim else SCALAR) for t in types]
         return capture(lambda args: list(f(*args)), leaves, kind, concrete=False).program
@@ -91,13 +92,16 @@ def jvp_of(program: Program, mask: Mask, force: Mask = ()) -> tuple[Program, Mas
 class Linearized:
     """A Program split for its derivative in the flagged inputs.
 
-    ``forward`` maps the inputs to the outputs and the residuals; `tangent` and `cotangent` give the linear Programs, residuals
-    first. Of a ``step`` of a loop, the first inputs, as many as its first number says, are constant, and the last, as many as
-    its second says, are read step by step; its linear Programs are sums of multiples. All residuals are kept where it is
-    ``transparent``: then differentiating ``forward`` and the linear Programs is differentiating one Program that has both.
+    ``forward`` maps the inputs to the outputs and the residuals; `tangent` and `cotangent` give the linear Programs,
+    residuals first. Of a ``step`` of a loop, the first inputs, as many as its first number says, are constant, and the
+    last, as many as its second says, are read step by step; its linear Programs are sums of multiples. All residuals
+    are kept where it is ``transparent``: then differentiating ``forward`` and the linear Programs is differentiating
+    one Program that has both.
     """
 
-    def __init__(self, program: Program, mask: Mask, step: tuple[int, int] | None = None, transparent: bool = False) -> None:
+    def __init__(
+        self, program: Program, mask: Mask, step: tuple[int, int] | None = None, transparent: bool = False
+    ) -> None:
         self.step = step
         self.kind = "jit" if transparent else "a transform"
         self.in_types = select(program.in_types, mask)
@@ -140,8 +144,9 @@ class Linearized:
         return self._linear(("cotangent", given, force, sums), types, apply, self.in_types, force)
 
     def pullback(self, given: Mask, sums: Mask, unsettled: Mask) -> tuple[Program, list[Any]]:
-        """(residuals, cotangents of the given outputs, sums) -> the values of the cotangents of the inputs, and what they are (see
-        ``taken_apart``); to those flagged in ``sums`` the sums are added, and those flagged as ``unsettled`` may be ``Sum``s."""
+        """(residuals, cotangents of the given outputs, sums) -> the values of the cotangents of the inputs, and what
+        they are (see ``taken_apart``); to those flagged in ``sums`` the sums are added, and those flagged as
+        ``unsettled`` may be ``Sum``s."""
         key = "pullback", given, sums, unsettled
         if key not in self._made:
             n, count = len(self.residual_types), sum(given)
@@ -181,7 +186,9 @@ class Linearized:
         return self._made[key]
 
 
-def linearized(program: Program, mask: Mask, step: tuple[int, int] | None = None, transparent: bool = False) -> Linearized:
+def linearized(
+    program: Program, mask: Mask, step: tuple[int, int] | None = None, transparent: bool = False
+) -> Linearized:
     """A Program split for its derivative in the flagged inputs; see ``Linearized``."""
     key = "linearize", mask, step, transparent
     return derived(program, key, lambda: Linearized(program, mask, step, transparent))  # type: ignore[no-any-return]

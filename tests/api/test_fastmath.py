@@ -26,7 +26,9 @@ def instructions(jitted, *args) -> list[str]:
 
 def fused(jitted, *args) -> bool:
     """Whether the machine code has a fused multiply-add."""
-    return re.search(r"\bvfn?m(?:add|sub)|\bfn?m(?:add|sub|la|ls)\b", jitted.lower(*args).compile().assembly) is not None
+    return (
+        re.search(r"\bvfn?m(?:add|sub)|\bfn?m(?:add|sub|la|ls)\b", jitted.lower(*args).compile().assembly) is not None
+    )
 
 
 def test_contract_fuses_what_is_strict_by_default():
@@ -43,8 +45,8 @@ def test_contract_fuses_what_is_strict_by_default():
 @pytest.mark.parametrize(
     ("given", "text"),
     [
-        (True, "fast"), ({"reassoc", "contract"}, "contract reassoc"), (frozenset({"nnan"}), "nnan"), (["arcp", "afn"], "arcp afn"),
-        ({"ninf", "nsz"}, "ninf nsz"), ({"fast"}, "fast"),
+        (True, "fast"), ({"reassoc", "contract"}, "contract reassoc"), (frozenset({"nnan"}), "nnan"),
+        (["arcp", "afn"], "arcp afn"), ({"ninf", "nsz"}, "ninf nsz"), ({"fast"}, "fast"),
     ],
 )  # fmt: skip
 def test_flags_as_numba_takes_them(given, text):
@@ -75,7 +77,9 @@ def test_flags_are_part_of_the_code():
 
     first = [fd.jit(product, fastmath=flags)(X, Y) for flags in (False, {"contract"}, {"reassoc"})]
     before = compile_count()
-    again = [fd.jit(lambda a, b: a * b - b * 1.25, fastmath=flags)(X, Y) for flags in ({"contract"}, {"reassoc"}, False)]
+    again = [
+        fd.jit(lambda a, b: a * b - b * 1.25, fastmath=flags)(X, Y) for flags in ({"contract"}, {"reassoc"}, False)
+    ]
     assert compile_count() == before
     np.testing.assert_array_equal(again[2], first[0])
     np.testing.assert_array_equal(again[0], first[1])
@@ -104,7 +108,9 @@ def test_the_outermost_jit_decides():
     inner = fd.jit(f, fastmath={"contract"})
     assert not any("contract" in i for i in instructions(fd.jit(lambda x, y: inner(x, y) * 2.5), X, Y))
     strict = fd.jit(f)
-    assert all("contract" in i for i in instructions(fd.jit(lambda x, y: strict(x, y) * 2.5, fastmath={"contract"}), X, Y))
+    assert all(
+        "contract" in i for i in instructions(fd.jit(lambda x, y: strict(x, y) * 2.5, fastmath={"contract"}), X, Y)
+    )
 
 
 def test_the_flags_can_be_read_in_the_ir():
@@ -143,16 +149,22 @@ def test_control_flow_and_blocks():
         np.testing.assert_allclose(fd.jit(lambda x: np.sum(x * x), fastmath=True)(big), np.sum(big * big), rtol=1e-12)
 
 
-# -- errors ---------------------------------------------------------------------------------------------------------------------------
+# -- errors ------------------------------------------------------------------------------------------------------------
 
 
 def test_an_unknown_flag():
-    with pytest.raises(ArgumentError, match=r"jit: there is no fastmath flag 'fma'; LLVM has nnan, ninf, nsz, arcp, contract, afn, reassoc, fast"):
+    with pytest.raises(
+        ArgumentError,
+        match=r"jit: there is no fastmath flag 'fma'; LLVM has nnan, ninf, nsz, arcp, contract, afn, reassoc, fast",
+    ):
         fd.jit(f, fastmath={"contract", "fma"})
 
 
 def test_a_name_instead_of_a_set():
-    with pytest.raises(ArgumentError, match=r"fastmath is True, False or a set of flags, got the str 'contract'; write fastmath=\{'contract'\}"):
+    with pytest.raises(
+        ArgumentError,
+        match=r"fastmath is True, False or a set of flags, got the str 'contract'; write fastmath=\{'contract'\}",
+    ):
         fd.jit(f, fastmath="contract")
 
 

@@ -78,7 +78,7 @@ def test_random_programs_at_special_values(example, seed):
     assert_same_bits(execute(example.program, args), expected, f"native code at {args} of\n{example.program}")
 
 
-# -- what contraction would break -----------------------------------------------------------------------------------------------------
+# -- what contraction would break --------------------------------------------------------------------------------------
 
 
 DTYPES = (np.float64, np.float32)
@@ -161,7 +161,7 @@ def test_no_other_flags_are_in_the_text():
     assert not re.findall(r"\b(?:nnan|ninf|nsz|arcp|afn|reassoc|fast)\b", f.lower(np.ones(20)).compile().llvm)
 
 
-# -- complex numbers: NumPy's loops fuse a product with a sum, its scalars do not ----------------------------------------------------------
+# -- complex numbers: NumPy's loops fuse a product with a sum, its scalars do not --------------------------------------
 
 
 @pytest.mark.parametrize("dtype", [np.complex128, np.complex64])
@@ -169,13 +169,16 @@ def test_complex_arithmetic(dtype):
     a, b = numbers(np.float64, 2, 501) + 1j * numbers(np.float64, 2, 501, seed=1)
     a, b = a.astype(dtype), b.astype(dtype)
     functions = {
-        "product": lambda a, b: a * b, "quotient": lambda a, b: a / b, "reciprocal": lambda a, b: np.reciprocal(b), "square": lambda a, b: a**2,
-        "size": lambda a, b: (a * np.conj(a)).imag, "sum of products": lambda a, b: a * b - b * a, "cube": lambda a, b: integer_power(a, 3),
+        "product": lambda a, b: a * b, "quotient": lambda a, b: a / b, "reciprocal": lambda a, b: np.reciprocal(b),
+        "square": lambda a, b: a**2, "size": lambda a, b: (a * np.conj(a)).imag, "sum": lambda a, b: a * b - b * a,
+        "cube": lambda a, b: integer_power(a, 3),
     }  # fmt: skip
     for name, f in functions.items():
         assert same_bits(fd.jit(f)(a, b), f(a, b)), name
         if name != "square":  # NumPy's power of a scalar is another function
-            assert all(same_bits(fd.jit(f)(p, q), f(p, q)) for p, q in zip(a[:50], b[:50], strict=True)), f"{name} of scalars"
+            assert all(same_bits(fd.jit(f)(p, q), f(p, q)) for p, q in zip(a[:50], b[:50], strict=True)), (
+                f"{name} of scalars"
+            )
 
 
 def test_complex_scalars_and_arrays_of_one_element_round_as_numpys():
@@ -185,7 +188,7 @@ def test_complex_scalars_and_arrays_of_one_element_round_as_numpys():
     assert same_bits(f(np.array([z]), np.array([z.conj()])), np.array([z]) * np.array([z.conj()]))
 
 
-# -- conversions ----------------------------------------------------------------------------------------------------------------------
+# -- conversions -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("width", [1, 3, 64])
@@ -206,12 +209,19 @@ def test_conversion_out_of_range_is_some_number_of_the_dtype(width, target):
 def test_integers_are_rounded_once(source, target):
     rng = np.random.default_rng(3)
     info = np.iinfo(source)
-    n = np.concatenate([rng.integers(info.min, info.max, 2000, source), np.array([info.max, info.min, info.max // 2 + 1], source)])
+    n = np.concatenate(
+        [rng.integers(info.min, info.max, 2000, source), np.array([info.max, info.min, info.max // 2 + 1], source)]
+    )
     for width in (len(n), 3, 1):
         assert same_bits(fd.jit(lambda n: n.astype(target))(n[:width]), n[:width].astype(target))
 
 
 def test_signs_of_zeros():
     z = np.array([-0.0, 0.0, -0.0, -0.0])
-    for f in (lambda z: np.sum(z), lambda z: np.cumsum(z), lambda z: np.cumsum(z[:, None] + np.zeros((4, 3)) * -1, 0), lambda z: np.sum(z[:2] * 1.0)):
+    for f in (
+        lambda z: np.sum(z),
+        lambda z: np.cumsum(z),
+        lambda z: np.cumsum(z[:, None] + np.zeros((4, 3)) * -1, 0),
+        lambda z: np.sum(z[:2] * 1.0),
+    ):
         assert same_bits(fd.jit(f)(z), f(z))

@@ -1,4 +1,5 @@
-"""The cotangents of a variable are added in one order: un-jitted, under jit, and through jit, derivatives agree to the last bit."""
+"""The cotangents of a variable are added in one order: un-jitted, under jit, and through jit, derivatives agree to the
+last bit."""
 
 from __future__ import annotations
 
@@ -28,9 +29,13 @@ TRANSFORMS = {
     "jvp": lambda f: lambda v, s: fd.jvp(f, (v, s), (v * 0.3 + 1.0, s * 0.7)),
     "jacfwd": both(fd.jacfwd),
     "jacrev": both(fd.jacrev),
-    "gradients of a batch": lambda f: lambda v, s: fd.vmap(fd.grad(f, argnums=(0, 1)), in_axes=(0, None))(np.stack([v, 2 * v]), s),
+    "gradients of a batch": lambda f: (
+        lambda v, s: fd.vmap(fd.grad(f, argnums=(0, 1)), in_axes=(0, None))(np.stack([v, 2 * v]), s)
+    ),
     "reverse over reverse": lambda f: fd.grad(lambda v, s: scalar(fd.grad(f)(v, s) * s), argnums=(0, 1)),
-    "reverse over forward": lambda f: fd.grad(lambda v, s: fd.jvp(f, (v, s), (v * 0.3 + 1.0, s * 0.7))[1], argnums=(0, 1)),
+    "reverse over forward": lambda f: fd.grad(
+        lambda v, s: fd.jvp(f, (v, s), (v * 0.3 + 1.0, s * 0.7))[1], argnums=(0, 1)
+    ),
     "forward over reverse": lambda f: lambda v, s: fd.jvp(fd.grad(f, argnums=(0, 1)), (v, s), (v * 0.3 + 1.0, s * 0.7)),
     "hessian": both(fd.hessian),
     "through jit of the gradient": lambda f: fd.grad(lambda v, s: scalar(fd.jit(fd.grad(f))(v, s) * s), argnums=(0, 1)),
@@ -61,7 +66,9 @@ def test_all_paths_agree(name, calls):
     for seed in range(6):
         rng = np.random.default_rng(seed)
         block = random_block(rng, int(rng.integers(4, 10)), calls)
-        check_paths(lambda v, s, block=block: scalar(block(v, s)), TRANSFORMS[name], arguments(rng), f"seed {seed}: {block}")
+        check_paths(
+            lambda v, s, block=block: scalar(block(v, s)), TRANSFORMS[name], arguments(rng), f"seed {seed}: {block}"
+        )
 
 
 @pytest.mark.parametrize("bits", [128, 256, 512])
@@ -93,7 +100,8 @@ def test_third_derivatives():
 
 @pytest.mark.parametrize("name", ["grad", "jvp", "hessian", "reverse over reverse", "reverse over forward"])
 def test_jit_inside_of_a_function_changes_nothing(name):
-    """Sums of cotangents go through a call as if its statements stood there, also where an operand is given twice or used outside, too."""
+    """Sums of cotangents go through a call as if its statements stood there, also where an operand is given twice or
+    used outside, too."""
     for seed in range(8):
         rng = np.random.default_rng(300 + seed)
         block, args = random_block(rng, int(rng.integers(4, 10)), ("jit", "jit", "jit")), arguments(rng)
@@ -102,7 +110,7 @@ def test_jit_inside_of_a_function_changes_nothing(name):
         assert_same_bits(results(jitted, args), results(plain, args), f"seed {seed}: {block}")
 
 
-# -- what made the order differ -------------------------------------------------------------------------------------------------------
+# -- what made the order differ ----------------------------------------------------------------------------------------
 
 
 A, B, C = 0.1, 0.2, 0.3  # (A + B) + C is not A + (B + C)
@@ -137,7 +145,9 @@ def test_results_given_twice_and_operands_passed_on():
         a, b, c, d = inner(x, y)
         return A * a + B * b * c + C * c + d
 
-    np.testing.assert_allclose(fd.grad(f, argnums=(0, 1))(2.0, 3.0), (A * 3 + 2 * B * 2 * 3 + C, A * 2 + B * 4 + 1), rtol=1e-14)
+    np.testing.assert_allclose(
+        fd.grad(f, argnums=(0, 1))(2.0, 3.0), (A * 3 + 2 * B * 2 * 3 + C, A * 2 + B * 4 + 1), rtol=1e-14
+    )
     np.testing.assert_allclose(fd.jit(fd.grad(fd.grad(f)))(2.0, 3.0), 2 * B * 3, rtol=1e-14)
     np.testing.assert_allclose(fd.grad(fd.grad(f))(2.0, 3.0), 2 * B * 3, rtol=1e-14)
     x = np.arange(3.0)
@@ -156,7 +166,11 @@ def test_updates_of_few_elements_inside_and_outside():
         return v[0] * 0.9 + np.sum(v * v * C) + call(v) + v[1] * v[0] * B + np.sum(v * A)
 
     plain = fd.grad(lambda v: f(v, inner))(v)
-    for g in (fd.grad(lambda v: f(v, fd.jit(inner))), fd.jit(fd.grad(lambda v: f(v, fd.jit(inner)))), fd.grad(fd.jit(lambda v: f(v, fd.jit(inner))))):
+    for g in (
+        fd.grad(lambda v: f(v, fd.jit(inner))),
+        fd.jit(fd.grad(lambda v: f(v, fd.jit(inner)))),
+        fd.grad(fd.jit(lambda v: f(v, fd.jit(inner)))),
+    ):
         assert_same_bits([g(v)], [plain], "an index and a call")
     by_hand = 2 * v * C + B + A + np.array([0.9 + v[1] * A + C + v[1] * B, v[0] * A + v[0] * B, 0.0])
     np.testing.assert_allclose(plain, by_hand, rtol=1e-14)

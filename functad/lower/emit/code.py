@@ -63,8 +63,8 @@ class Carried:
 class Code:
     """One function: ``prologue`` (sizes) and ``lines``, both of its first block until the first label.
 
-    ``outlined`` are the operations that it calls as functions rather than contains, and the widths for which these are written yet. ``fastmath``
-    are the flags of LLVM that the user wants on his arithmetic.
+    ``outlined`` are the operations that it calls as functions rather than contains, and the widths for which these are
+    written yet. ``fastmath`` are the flags of LLVM that the user wants on his arithmetic.
     """
 
     def __init__(
@@ -93,7 +93,8 @@ class Code:
         return self._writer(width, self.fastmath)
 
     def sums(self, width: int) -> Lanes:
-        """The writer of sums and products of matrices: their order is free, and a product is not rounded before it is added."""
+        """The writer of sums and products of matrices: their order is free, and a product is not rounded before it is
+        added."""
         return self._writer(width, f"{self.fastmath} contract".lstrip())
 
     def _writer(self, width: int, flags: str) -> Lanes:

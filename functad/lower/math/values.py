@@ -1,8 +1,9 @@
 """``Value``: an SSA name that reads as a number, so that the math library reads as formulas.
 
-``x * y + 1.0`` appends an ``fmul`` and an ``fadd`` to the ``Lanes`` behind ``x``; Python numbers become constants of the other operand's
-dtype. The operators round as IEEE says, whatever flags the ``Lanes`` carry for the user's arithmetic, so compensated steps may be written down as
-they are; ``fma`` rounds once on every CPU, ``muladd`` (for polynomials) once where that is fast. Comparisons are false where an operand is NaN.
+``x * y + 1.0`` appends an ``fmul`` and an ``fadd`` to the ``Lanes`` behind ``x``; Python numbers become constants of
+the other operand's dtype. The operators round as IEEE says, whatever flags the ``Lanes`` carry for the user's
+arithmetic, so compensated steps may be written down as they are; ``fma`` rounds once on every CPU, ``muladd`` (for
+polynomials) once where that is fast. Comparisons are false where an operand is NaN.
 """
 
 from __future__ import annotations
