@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from benchmarks import (
     calls,
+    closures,
     compilation,
     elementwise,
     exactness,
@@ -18,13 +19,15 @@ from benchmarks import (
     pairs,
     rosenbrock,
     scalars,
+    strong_zeros,
     unjitted,
-)
+)  # fmt: skip
 from benchmarks.harness import Result, environment, table
 
 SUBJECTS = {
     "elementwise": elementwise.run,
     "calls": calls.run,
+    "closures": closures.run,
     "compilation": compilation.run,
     "scalars": scalars.run,
     "mlp": mlp.run,
@@ -36,6 +39,7 @@ SUBJECTS = {
     "nested": nested.run,
     "loop_memory": loop_memory.run,
     "exactness": exactness.run,
+    "strong_zeros": strong_zeros.run,
 }
 
 

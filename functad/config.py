@@ -1,16 +1,89 @@
-"""Debug and tuning flags: each an environment variable ``FUNCTAD_*`` and, in code, ``config.flag(value)`` as a context manager."""
+"""Debug and tuning flags: each an environment variable ``FUNCTAD_*`` and, in code, ``config.flag(value)`` as a context manager.
+
+All flags together are the ``Settings`` of a context: one object for each combination of values, so that compiled code can tell by a pointer
+whether it was made for the flags in force.
+"""
 
 from __future__ import annotations
 
+import ctypes
 import os
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Generic, TypeVar
 
-__all__ = ["Flag", "backend", "cpu", "debug", "dump", "entry", "threads", "vector_bits"]
+__all__ = [
+    "Flag", "Settings", "backend", "cpu", "current", "debug", "dump", "entry", "first", "settings", "threads", "tracing", "unset", "vector_bits",
+]  # fmt: skip
 
 T = TypeVar("T")
+
+
+class Settings:
+    """The values of all flags; equal ones are one object, which lives as long as the process."""
+
+    __slots__ = ("values",)
+
+    def __init__(self, values: Mapping[str, Hashable]) -> None:
+        self.values = dict(values)
+
+    def __repr__(self) -> str:
+        return f"Settings({', '.join([f'{k}={v!r}' for k, v in self.values.items()])})"
+
+    def having(self, name: str, value: Hashable) -> Settings:
+        """These settings with one flag changed."""
+        changed = {**self.values, name: value}
+        with _lock:
+            return _settings.setdefault(tuple(changed.items()), Settings(changed))
+
+
+_lock = threading.Lock()
+_settings: dict[tuple[tuple[str, Hashable], ...], Settings] = {}
+first = Settings({})
+"""What the environment says."""
+
+current: ContextVar[Settings] = ContextVar("functad_settings")
+"""The settings of this context, where a flag has been set in it; those of the environment elsewhere."""
+
+
+unset = ctypes.c_void_p(id(first))
+"""Holds the address of the environment's settings as long as no context has others, else 0.
+
+Machine code that finds there what it was made for need not ask the context. Once a flag has been set, it has to, for good: a context in which one
+is set can outlive the with statement, in a task.
+"""
+
+_any_set = False
+_open_traces = 0
+
+
+@contextmanager
+def tracing() -> Iterator[None]:
+    """While a function is traced whose Program serves later calls, no compiled function is to be called natively in this context.
+
+    Its result would be a constant of the Program, though it may depend on arrays that change.
+    """
+    token = current.set(settings().having("tracing", True))
+    _count_traces(1)
+    try:
+        yield
+    finally:
+        _count_traces(-1)
+        current.reset(token)
+
+
+def _count_traces(change: int) -> None:
+    global _open_traces
+    with _lock:
+        _open_traces += change
+        unset.value = None if _any_set or _open_traces else id(first)
+
+
+def settings() -> Settings:
+    """The settings in force in this context."""
+    return current.get(first)
 
 
 class Flag(Generic[T]):
@@ -26,21 +99,29 @@ class Flag(Generic[T]):
     def __init__(self, name: str, default: str, parse: Callable[[str], T], doc: str) -> None:
         self.name = name
         self.__doc__ = doc
-        self._first = parse(os.environ.get(name, default))
-        self._value: ContextVar[T] = ContextVar(name)
+        first.values[name] = parse(os.environ.get(name, default))  # type: ignore[assignment]
+        _settings.clear()
+        _settings[tuple(first.values.items())] = first
 
     @property
     def value(self) -> T:
         """The value in force in this context."""
-        return self._value.get(self._first)
+        return current.get(first).values[self.name]  # type: ignore[return-value]
 
     @contextmanager
     def __call__(self, value: T) -> Iterator[None]:
-        token = self._value.set(value)
+        before = self.value
+        self._set(value)
         try:
             yield
         finally:
-            self._value.reset(token)
+            self._set(before)  # this flag alone: another may have been set meanwhile, and stay so
+
+    def _set(self, value: T) -> None:
+        global _any_set
+        _any_set, unset.value = True, None
+        given = frozenset(value) if isinstance(value, set | list) else value
+        current.set(settings().having(self.name, given))  # type: ignore[arg-type]
 
 
 def _bool(text: str) -> bool:
@@ -51,7 +132,7 @@ def _stages(text: str) -> frozenset[str]:
     return frozenset(part for part in text.replace(",", " ").split())
 
 
-debug = Flag("FUNCTAD_DEBUG", "0", _bool, "Run the IR checker after every pass and transform.")
+debug = Flag("FUNCTAD_DEBUG", "0", _bool, "Run the IR checker after every pass and transform; compare all arrays that a function can reach.")
 dump = Flag("FUNCTAD_DUMP", "", _stages, "Stages to print to stderr: ir, passes, kernel, llvm, asm (or all).")
 backend = Flag("FUNCTAD_BACKEND", "native", str, "What runs a jitted function: native, evaluator or kernel (slow; for debugging).")
 entry = Flag("FUNCTAD_ENTRY", "native", str, "How Python calls native code: native (emitted entry) or ctypes.")

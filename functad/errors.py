@@ -16,6 +16,7 @@ __all__ = [
     "InvalidIndexError",
     "LinearityError",
     "MissingExtraError",
+    "RetraceWarning",
     "ShapeError",
     "StructureError",
     "TracerConversionError",
@@ -25,6 +26,15 @@ __all__ = [
 
 class FunctadError(Exception):
     """Base class of functad's errors."""
+
+    located = False
+
+    def at(self, location: object) -> FunctadError:
+        """This error, saying where in the user's code it happened, unless it does so already or nobody knows."""
+        if location is not None and not self.located:
+            self.located = True
+            self.args = (f"{self.args[0]}, at {location}",)
+        return self
 
 
 class DtypeError(FunctadError, TypeError):
@@ -81,3 +91,7 @@ class MissingExtraError(FunctadError, ImportError):
 
 class InternalError(FunctadError, RuntimeError):
     """A defect in functad itself."""
+
+
+class RetraceWarning(UserWarning):
+    """A value that a jitted function closes over keeps changing, and each change traces the function anew."""

@@ -15,12 +15,12 @@ from functad.numpy.promotion import result_dtype
 from functad.numpy.reductions import reduced
 from functad.numpy.ufuncs import add, divide, exp, log, multiply, subtract
 from functad.primitives import exponential
+from functad.primitives import softmax as sums
 from functad.primitives.arithmetic import mul
 from functad.primitives.comparison import eq, gt, isfinite, le
 from functad.primitives.complex import real
 from functad.primitives.convert import convert
 from functad.primitives.generate import iota
-from functad.primitives.hyperbolic import tanh
 from functad.primitives.powers import integer_power
 from functad.primitives.reductions import reduce_max, reduce_sum
 from functad.primitives.selection import select
@@ -81,11 +81,11 @@ def silu(x: Any) -> Any:
 
 
 def gelu(x: Any, approximate: bool = False) -> Any:
-    """x times the normal distribution function of x; ``approximate`` by a tanh."""
+    """x times the normal distribution function of x; ``approximate`` by a tanh, in the form of a sigmoid."""
     y = floating(x, "gelu")
     if approximate:
         inner = mul(add(y, mul(integer_power(y, 3), 0.044715)), math.sqrt(2 / math.pi))
-        return mul(mul(y, add(tanh(inner), 1)), 0.5)
+        return mul(y, exponential.sigmoid(mul(inner, 2)))  # (1 + tanh u) / 2, without its cancellation
     return mul(mul(y, erfc(mul(y, -math.sqrt(0.5)))), 0.5)
 
 
@@ -104,38 +104,56 @@ def one_hot(x: Any, num_classes: int, dtype: Any = float) -> Any:
     return convert(eq(broadcast(index, shape, range(len(shape) - 1)), iota(shape, np.int64, len(shape) - 1)), np.dtype(dtype))
 
 
-# -- sums of exponentials: the largest exponent is taken out, as a constant: the results do not depend on it -----------------------------
+# -- sums of exponentials: the largest exponent is taken out; values first, as constants, then their derivatives as a whole ----------------
 
 
-def _largest(x: Any, axes: tuple[int, ...]) -> Any:
-    """The maximum over axes, kept as axes; 0 where it is not finite."""
-    top = reduced(reduce_max, stop_gradient(real(x) if x.dtype.kind == "c" else x), axes, True)
-    return select(isfinite(top), top, 0)
+def _exponentials(x: Any, axes: tuple[int, ...]) -> tuple[Any, Any, Any, Any]:
+    """x less its largest element over axes (0 where that is not finite), the exponentials of that, their sum, the largest element."""
+    top = reduced(reduce_max, real(x) if x.dtype.kind == "c" else x, axes, True)
+    top = select(isfinite(top), top, 0)
+    shifted = subtract(x, top)
+    terms = exp(shifted)
+    return shifted, terms, reduced(reduce_sum, terms, axes, True), top
 
 
 def softmax(x: Any, axis: Any = -1) -> Any:
     """Exponentials divided by their sum over axes."""
     y = floating(x, "softmax")
     axes = normal_axes(axis, len(shape_of(y)), "softmax")
-    weights = exp(subtract(y, _largest(y, axes)))
-    return divide(weights, reduced(reduce_sum, weights, axes, True))
+    _, terms, total, _ = _exponentials(stop_gradient(y), axes)
+    return sums.softmax_of(divide(terms, total), y, axes=axes)
 
 
 def log_softmax(x: Any, axis: Any = -1) -> Any:
     """The logarithm of ``softmax``, without its overflow."""
     y = floating(x, "log_softmax")
     axes = normal_axes(axis, len(shape_of(y)), "log_softmax")
-    shifted = subtract(y, _largest(y, axes))
-    return subtract(shifted, log(reduced(reduce_sum, exp(shifted), axes, True)))
+    shifted, terms, total, _ = _exponentials(stop_gradient(y), axes)
+    weights = sums.softmax_of(divide(terms, total), y, axes=axes)
+    return sums.log_softmax_of(subtract(shifted, log(total)), weights, y, axes=axes)
 
 
 def logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False) -> Any:
     """The logarithm of a sum of exponentials over axes, without overflow; ``b`` are the factors of the exponentials."""
     x = floating(a, "logsumexp")
-    if b is not None and not is_traced((b,)):
-        x = where(np.equal(b, 0), -math.inf, x)  # a factor 0 hides its exponent, even the largest
     axes = normal_axes(axis, len(shape_of(x)), "logsumexp")
-    top = _largest(x, axes)
-    terms = exp(subtract(x, top))
-    y = add(log(reduced(reduce_sum, terms if b is None else multiply(terms, b), axes, True)), top)
+    if b is not None:
+        return _weighted_logsumexp(x, b, axes, keepdims)
+    _, terms, total, top = _exponentials(stop_gradient(x), axes)
+    weights = sums.softmax_of(divide(terms, total), x, axes=axes)
+    y = _kept(add(log(total), top), axes, False)
+    y = sums.logsumexp_of(y, weights, x, axes=axes)
+    return reshape(y, shape_of(top)) if keepdims else y
+
+
+def _weighted_logsumexp(x: Any, b: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
+    if not is_traced((b,)):
+        x = where(eq(as_array(b, "logsumexp"), 0), -math.inf, x)  # a factor 0 hides its exponent, even the largest
+    top = reduced(reduce_max, stop_gradient(real(x) if x.dtype.kind == "c" else x), axes, True)
+    top = select(isfinite(top), top, 0)
+    y = add(log(reduced(reduce_sum, multiply(exp(subtract(x, top)), b), axes, True)), top)
+    return _kept(y, axes, keepdims)
+
+
+def _kept(y: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
     return y if keepdims else reshape(y, [n for i, n in enumerate(shape_of(y)) if i not in axes])

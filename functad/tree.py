@@ -6,12 +6,15 @@ Dict keys are sorted, as in JAX. Dataclasses are registered when first met; a fi
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any
 
 import optree
 
-__all__ = ["TreeDef", "flatten", "flatten_with_paths", "leaf_paths", "register", "tree_map", "unflatten"]
+from functad.identity import identity_key
+
+__all__ = ["TreeDef", "flatten", "flatten_with_paths", "leaf_paths", "register", "structure_key", "tree_map", "unflatten"]
 
 TreeDef = optree.PyTreeSpec
 NAMESPACE = "functad"
@@ -71,6 +74,54 @@ def flatten_with_paths(tree: Any) -> tuple[list[tuple[str, Any]], TreeDef]:
     return list(zip(leaf_paths(structure), leaves, strict=True)), structure
 
 
+def structure_key(structure: TreeDef) -> Hashable:
+    """What two structures share exactly if their containers and keys have the same types and values: a dict's key 1 is not its key True.
+
+    Examples
+    --------
+    >>> one, true = (flatten({key: 0.0})[1] for key in (1, True))
+    >>> one == true, structure_key(one) == structure_key(true)
+    (True, False)
+    """
+    return structure, *_unusual_keys(structure)
+
+
+def _unusual_keys(structure: TreeDef) -> Iterator[Hashable]:
+    """The keys of dicts in a structure that are not strings."""
+    if structure.type in _DICTS:
+        yield from [identity_key(k) for k in structure.entries() if type(k) is not str]
+    if structure.num_nodes > structure.num_leaves + 1:
+        for child in structure.children():
+            if not child.is_leaf():
+                yield from _unusual_keys(child)
+
+
+_DICTS = frozenset({dict, OrderedDict, defaultdict})
+
+
+class Statics:
+    """The static fields of a dataclass: equal to others of the same types and values."""
+
+    __slots__ = ("values",)
+
+    def __init__(self, values: tuple[Any, ...]) -> None:
+        self.values = values
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Statics):
+            return NotImplemented
+        try:
+            return identity_key(self.values) == identity_key(other.values)
+        except TypeError:  # what cannot be hashed can still be compared
+            return self.values == other.values
+
+    def __hash__(self) -> int:
+        return hash(identity_key(self.values))
+
+    def __repr__(self) -> str:
+        return repr(self.values)
+
+
 _registered: set[type] = set()
 
 
@@ -83,11 +134,11 @@ def _register_dataclass(cls: type) -> None:
     statics = tuple(f.name for f in fields if f.metadata.get("static", False))
 
     def take_apart(x: Any) -> tuple[tuple[Any, ...], Any, tuple[str, ...]]:
-        return tuple(getattr(x, n) for n in names), tuple(getattr(x, n) for n in statics), names
+        return tuple(getattr(x, n) for n in names), Statics(tuple(getattr(x, n) for n in statics)), names
 
-    def put_together(static: tuple[Any, ...], children: Sequence[Any]) -> Any:
+    def put_together(static: Statics, children: Sequence[Any]) -> Any:
         made: Any = object.__new__(cls)  # not __init__: it may convert or check what is a tracer here
-        for name, value in (*zip(names, children, strict=True), *zip(statics, static, strict=True)):
+        for name, value in (*zip(names, children, strict=True), *zip(statics, static.values, strict=True)):
             object.__setattr__(made, name, value)
         return made
 

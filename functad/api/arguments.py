@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from functad.core.capture import Leaf, WithAux, as_leaf
+from functad.core.capture import Leaf, WithAux, as_leaf, own
 from functad.core.trace import current_trace
 from functad.core.tracer import PYTHON, Tracer
 from functad.core.zeros import zeros
@@ -76,7 +76,7 @@ class Differentiated:
         for p in positions:
             leaves, structure = leaves_of(args[p], f"argument {p} of {name_of(f)}")
             self.structures.append(structure)
-            self.leaves.extend([self._inexact(leaf, p) for leaf in leaves])
+            self.leaves.extend([own(self._inexact(leaf, p)) for leaf in leaves])
 
     def _inexact(self, leaf: Leaf, position: int) -> Leaf:
         if leaf.type.inexact:
@@ -127,8 +127,15 @@ def fresh_all(values: Sequence[Any], borrowed: Sequence[Any] = ()) -> list[Any]:
     """Results for the user: tracers inside a trace, else arrays of their own."""
     if current_trace() is not None:
         return list(values)
-    seen = {id(b) for b in borrowed}
+    seen = {id(owner(b)) for b in borrowed}
     return [fresh(v, seen) for v in values]
+
+
+def owner(value: Any) -> Any:
+    """The array whose memory a view looks at; anything else is its own."""
+    while isinstance(value, np.ndarray) and value.base is not None:
+        value = value.base
+    return value
 
 
 def check_like(given: Leaf, expected: ArrayType, what: str) -> Any:

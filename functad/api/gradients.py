@@ -24,11 +24,12 @@ def value_and_grad(
     Parameters
     ----------
     f
-        Returns a real scalar (with ``has_aux`` a pair: the scalar, and any container of values that is handed through).
+        Returns a real scalar (with ``has_aux`` a pair: the scalar, and auxiliary data).
     argnums
         Position of the argument to differentiate, or several; each may be a container.
     has_aux
-        Whether ``f`` returns auxiliary data beside its value.
+        Whether ``f`` returns auxiliary data beside its value: a container of anything. Traced values in it become values; what else is in it,
+        such as strings and None, is handed through as it is. (Results of `jit` are arrays and numbers, here as elsewhere.)
     holomorphic
         Whether ``f`` is a holomorphic function of complex arguments with a complex value.
 
@@ -74,7 +75,7 @@ def value_and_grad(
         gradients = inputs.unflatten(results[len(outs) :])
         gradient = gradients[0] if isinstance(argnums, int | np.integer) else tuple(gradients)
         if has_aux:
-            return (results[0], captured.aux_tree.unflatten(results[1 : len(outs)])), gradient  # type: ignore[union-attr]
+            return (results[0], captured.aux.with_values(results[1 : len(outs)])), gradient  # type: ignore[union-attr]
         return results[0], gradient
 
     return wrapped

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from functad.api.arguments import Differentiated, fresh_all, name_of, normal_argnums
+from functad.api.arguments import Differentiated, fresh_all, name_of, normal_argnums, with_aux
 from functad.api.gradients import grad
 from functad.api.linear import jvp, vjp
 from functad.api.unit_vectors import on_unit_vectors
-from functad.core.capture import Captured, Leaf, capture
+from functad.core.capture import Leaf, capture
 from functad.core.primitive import type_of
 from functad.core.tracer import ARRAY, SCALAR
 from functad.core.zeros import zeros
@@ -25,13 +25,16 @@ from functad.transforms.linearize import LinearMap, linearize_program
 __all__ = ["hessian", "hvp", "jacfwd", "jacobian", "jacrev", "vhp"]
 
 
-def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0, holomorphic: bool = False) -> Callable[..., Any]:
+def jacobian(
+    f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False
+) -> Callable[..., Any]:
     """A function that returns the Jacobian of ``f``, by forward mode if there are no more inputs than outputs, else by reverse mode.
 
     What calls a `custom_vjp` function is always differentiated in reverse mode.
 
     The result is a container of the structure of the value of ``f``; each leaf of it holds, in the structure of the argument, arrays of shape
-    ``value.shape + argument.shape``. A tuple of those if ``argnums`` is a sequence.
+    ``value.shape + argument.shape``. A tuple of those if ``argnums`` is a sequence. With ``has_aux``, ``f`` returns a pair
+    (value, auxiliary data: see `value_and_grad`), and the result is ``(Jacobian, auxiliary data)``.
 
     Examples
     --------
@@ -40,20 +43,26 @@ def jacobian(f: Callable[..., Any], argnums: int | Sequence[int] = 0, holomorphi
     array([[2., 0.],
            [0., 4.]])
     """
-    return _jacobian(f, argnums, holomorphic, "jacobian")
+    return _jacobian(f, argnums, has_aux, holomorphic, "jacobian")
 
 
-def jacfwd(f: Callable[..., Any], argnums: int | Sequence[int] = 0, holomorphic: bool = False) -> Callable[..., Any]:
+def jacfwd(
+    f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False
+) -> Callable[..., Any]:
     """`jacobian` by forward mode: one Jacobian-vector product an input element, all at once."""
-    return _jacobian(f, argnums, holomorphic, "jacfwd")
+    return _jacobian(f, argnums, has_aux, holomorphic, "jacfwd")
 
 
-def jacrev(f: Callable[..., Any], argnums: int | Sequence[int] = 0, holomorphic: bool = False) -> Callable[..., Any]:
+def jacrev(
+    f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False
+) -> Callable[..., Any]:
     """`jacobian` by reverse mode: one vector-Jacobian product an output element, all at once."""
-    return _jacobian(f, argnums, holomorphic, "jacrev")
+    return _jacobian(f, argnums, has_aux, holomorphic, "jacrev")
 
 
-def hessian(f: Callable[..., Any], argnums: int | Sequence[int] = 0, holomorphic: bool = False) -> Callable[..., Any]:
+def hessian(
+    f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False
+) -> Callable[..., Any]:
     """A function that returns the Hessian of ``f``: the Jacobian, forward, of its Jacobian, reverse.
 
     Examples
@@ -63,7 +72,7 @@ def hessian(f: Callable[..., Any], argnums: int | Sequence[int] = 0, holomorphic
     array([[6., 2.],
            [2., 0.]])
     """
-    return jacfwd(jacrev(f, argnums, holomorphic), argnums, holomorphic)
+    return jacfwd(jacrev(f, argnums, has_aux, holomorphic), argnums, has_aux, holomorphic)
 
 
 def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
@@ -94,27 +103,36 @@ def vhp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     return result[0] if len(primals) == 1 else result
 
 
-def _jacobian(f: Callable[..., Any], argnums: int | Sequence[int], holomorphic: bool, transform: str) -> Callable[..., Any]:
+def _jacobian(f: Callable[..., Any], argnums: int | Sequence[int], has_aux: bool, holomorphic: bool, transform: str) -> Callable[..., Any]:
     @functools.wraps(f)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         positions = normal_argnums(argnums, len(args), transform)
         inputs = Differentiated(f, args, kwargs, positions, transform)
-        captured = capture(inputs.call, inputs.leaves, transform, concrete=True)
-        check_types(f, inputs, captured, holomorphic, transform)
+
+        def call(leaves: Sequence[Any]) -> Any:
+            result = inputs.call(leaves)
+            return with_aux(f, result, transform) if has_aux else result
+
+        captured = capture(call, inputs.leaves, transform, concrete=True)
+        n = captured.out_tree.num_leaves
+        out_types = captured.program.out_types[:n]
+        check_types(f, inputs, out_types, holomorphic, transform)
         values = [*captured.captures, *[leaf.value for leaf in inputs.leaves]]
         active = [False] * len(captured.captures) + [True] * len(inputs.leaves)
-        _, linear = linearize_program(captured.program, values, active, captured.known)
-        linear = LinearMap(linear.entries, captured.program.inputs[len(captured.captures) :], linear.outputs)
-        in_types, out_types = [leaf.type for leaf in inputs.leaves], captured.program.out_types
+        outs, linear = linearize_program(captured.program, values, active, captured.known)
+        linear = LinearMap(linear.entries, captured.program.inputs[len(captured.captures) :], linear.outputs[:n])
+        in_types = [leaf.type for leaf in inputs.leaves]
         n_in, n_out = sum(t.size for t in in_types), sum(t.size for t in out_types)
         forward = transform == "jacfwd" or (transform == "jacobian" and n_in <= n_out and not reverse_only(captured.program))
         blocks = forward_blocks(linear, in_types, out_types) if forward else reverse_blocks(linear, in_types, out_types)
-        flat = iter(fresh_all([b for row in blocks for b in row]))
+        results = fresh_all([*outs[n:], *[b for row in blocks for b in row]])
+        flat = iter(results[len(outs) - n :])
         rows = []
         for _ in out_types:
             containers = inputs.unflatten([next(flat) for _ in in_types])
             rows.append(containers[0] if isinstance(argnums, int | np.integer) else tuple(containers))
-        return captured.out_tree.unflatten(rows)
+        jacobian = captured.out_tree.unflatten(rows)
+        return jacobian if captured.aux is None else (jacobian, captured.aux.with_values(results[: len(outs) - n]))
 
     return wrapped
 
@@ -172,12 +190,12 @@ def ones(type: ArrayType) -> Any:
     return np.ones(type.shape, type.dtype) if type.ndim else type.dtype.type(1)
 
 
-def check_types(f: Callable[..., Any], inputs: Differentiated, captured: Captured, holomorphic: bool, transform: str) -> None:
+def check_types(f: Callable[..., Any], inputs: Differentiated, out_types: Sequence[ArrayType], holomorphic: bool, transform: str) -> None:
     """Refuse complex Jacobians unless the function is said to be holomorphic."""
     complex_in = [leaf.type for leaf in inputs.leaves if leaf.type.dtype.kind == "c"]
     if complex_in and not holomorphic and transform != "jacrev":
         raise DtypeError(f"{transform} of {name_of(f)} with complex arguments ({complex_in[0]}) needs holomorphic=True")
-    for t in captured.program.out_types:
+    for t in out_types:
         if not t.inexact:
             raise DtypeError(f"{transform} needs floating-point values; {name_of(f)} returned {t}; convert it with .astype(float)")
         if t.dtype.kind == "c" and not holomorphic:

@@ -5,47 +5,77 @@ from __future__ import annotations
 import functools
 import inspect
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, overload
 
 from functad import config
-from functad.api.arguments import fresh_all, leaves_of, name_of, normal_argnums
-from functad.api.closures import Held, held_arrays, unchanged
+from functad.api.arguments import fresh_all, leaf_name, leaves_of, name_of, normal_argnums
 from functad.api.fastmath import FastMath, fastmath_flags
+from functad.api.guards import Guards
+from functad.api.hidden import HiddenOperand
+from functad.api.operands import Operand, Operands, compared_arrays
+from functad.api.outside import Outside
 from functad.api.signatures import entry_signature
 from functad.api.stages import Lowered
-from functad.core.capture import Leaf, capture
+from functad.api.substitute import Substitution, Wrapper
+from functad.api.watch import Watch
+from functad.core.capture import Captured, Leaf, capture, own
 from functad.core.evaluator import run_program
-from functad.core.trace import current_trace, escaped, type_name
+from functad.core.location import user_location
+from functad.core.trace import current_trace, escaped, not_native, type_name
 from functad.core.tracer import Tracer
 from functad.errors import StructureError
+from functad.identity import identity_key
 from functad.ir.dce import dce
-from functad.ir.program import Program
+from functad.ir.key import structural_key
+from functad.ir.program import Program, sub_programs
+from functad.lower.places import ABSENT, Fixed, Unwritten
+from functad.lower.unchanged import Unchanged
 from functad.primitives.calls import call, set_executor
-from functad.tree import TreeDef, unflatten
+from functad.transforms.programs import derived
+from functad.tree import TreeDef, structure_key, unflatten
 
 __all__ = ["Jitted", "Traced", "jit"]
+
+Static = tuple[tuple[tuple[Any, Any], ...], tuple[tuple[Any, Any], ...]]
+"""Static arguments by position and by name."""
 
 
 @dataclass(eq=False)
 class Traced:
     """A Program traced from one kind of call, what it is valid for, and how to call it natively."""
 
-    program: Program
+    program: Program  # inputs: captures, then the arguments' leaves, then the hidden operands
     in_tree: TreeDef
     leaves: list[Leaf]  # types and kinds of the dynamic arguments; no values
     out_tree: TreeDef
     captures: list[Tracer]
-    arrays: tuple[Held, ...]  # closed-over arrays that can be written to
-    entry: Callable[..., Any] | None = None  # takes the arguments of a positional call as they are; None: take them apart in Python
+    hidden: tuple[HiddenOperand, ...]
+    guards: Guards
+    entries: dict[config.Settings, Callable[..., Any]] = field(default_factory=dict)  # take the arguments of a positional call as they are
 
     def valid(self) -> bool:
-        """Whether the closed-over arrays still hold what they held."""
-        return unchanged(self.arrays)
+        """Whether the world is as the Program takes it to be."""
+        return self.guards.holds() and all([h.fits() for h in self.hidden])
+
+    def supersedes(self, other: Traced) -> bool:
+        """Whether this reads at each call what the other holds one value of."""
+        compared = {id(g.array) for g in self.guards.guards if isinstance(g, Unwritten) and g.content is not None}
+        read = {h.place.identity for h in self.hidden if not (isinstance(h.place, Fixed) and id(h.place.value) in compared)}
+        for guard in other.guards.guards:
+            if isinstance(guard, Unchanged) and any([guard.held_at(identity) is not ABSENT for identity in read]):
+                return True
+            if isinstance(guard, Unwritten) and guard.content is not None and Fixed(guard.array).identity in read:
+                return True
+        return False
 
 
-class Jitted:
+MOST_VERSIONS = 8
+"""Programs for one kind of call that are kept: for worlds that come back."""
+
+
+class Jitted(Wrapper):
     """A function compiled on its first call with each kind of arguments; what `jit` returns."""
 
     def __init__(
@@ -61,6 +91,7 @@ class Jitted:
         self._static_argnums = static_argnums
         self._static_argnames = frozenset(static_argnames)
         self._traced: dict[Any, list[Traced]] = {}
+        self._operands = Operands(name_of(f))
         self._lock = threading.RLock()
 
     def __new__(cls, *args: Any) -> Jitted:
@@ -73,6 +104,10 @@ class Jitted:
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
 
+    def wrapping(self, f: Callable[..., Any]) -> Jitted:
+        """The same around another function."""
+        return Jitted(f, self._static_argnums, tuple(self._static_argnames))
+
     def __repr__(self) -> str:
         return f"<functad.jit of {name_of(self._f)}>"
 
@@ -80,12 +115,17 @@ class Jitted:
 
     def _dispatch(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         traced, leaves = self.trace(args, kwargs)
-        values = [*traced.captures, *[leaf.value for leaf in leaves]]
-        if current_trace() is None and config.backend.value == "native":
+        around = current_trace()
+        outside = None if around is None else around.outside
+        hidden = [h.value() if outside is None or isinstance(h.place, Fixed) else outside.hide(h.place, h.type, h.kind) for h in traced.hidden]
+        values = [*traced.captures, *[leaf.value for leaf in leaves], *hidden]
+        if around is None and config.backend.value == "native":
             for v in values:
                 if type(v) is Tracer:
                     raise escaped(v)
             return traced.out_tree.unflatten(self.native(traced, args, kwargs, leaves)(*values))
+        if outside is not None:
+            outside.inherit(traced.guards)
         outs = call(traced.program, values, name_of(self._f), self._fastmath)
         return traced.out_tree.unflatten(fresh_all(outs, values))
 
@@ -93,26 +133,19 @@ class Jitted:
         """The native call of the leaves; as a side effect, calls like this one go straight to native code from now on."""
         from functad.lower.compile import compiled_of, entry_for
         from functad.lower.execute import native_call
+        from functad.lower.places import InForce
 
-        compiled = compiled_of(traced.program, self._fastmath)
-        if traced.entry is None and not kwargs:
+        call = native_call(traced.program, self._fastmath)
+        settings = config.settings()
+        entry = traced.entries.get(settings)
+        if entry is None and not kwargs and (checks := traced.guards.checks) is not None:
             dynamic, static = self.split_static(args, kwargs)
-            fixed = {i: value.value for i, value in static[0]}
-            signature = entry_signature(dynamic[0], fixed, leaves, traced.out_tree, traced.program.out_types)
+            signature = entry_signature(dynamic[0], dict(static[0]), leaves, traced, (InForce(settings), *checks))
             if signature is not None:
-                traced.entry = self._guarded(traced.arrays, entry_for(compiled, signature, self._slow, name_of(self._f)))
-        if traced.entry is not None:
-            type(self).__call__ = staticmethod(traced.entry)  # type: ignore[method-assign]
-        return native_call(traced.program, self._fastmath)
-
-    def _guarded(self, arrays: tuple[Held, ...], entry: Callable[..., Any]) -> Callable[..., Any]:
-        """The entry behind a look at the closed-over arrays, where there are any."""
-        if not arrays:
-            return entry
-
-        def call(*args: Any, **kwargs: Any) -> Any:
-            return entry(*args, **kwargs) if unchanged(arrays) else self._dispatch(args, kwargs)
-
+                compiled = compiled_of(traced.program, self._fastmath)
+                entry = traced.entries[settings] = entry_for(compiled, signature, self._slow, name_of(self._f))
+        if entry is not None:
+            type(self).__call__ = staticmethod(entry)  # type: ignore[method-assign]
         return call
 
     def _slow(self, *args: Any, **kwargs: Any) -> Any:
@@ -124,42 +157,108 @@ class Jitted:
         traced, _ = self.trace(args, kwargs)
         if traced.captures:
             raise StructureError(f"lower: {name_of(self._f)} closes over traced values; make them arguments")
-        return Lowered(traced.program, self, self._fastmath)
+        return Lowered(traced.program, self, tuple([h.place.get() for h in traced.hidden]), self._fastmath)
 
     def trace(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Traced, list[Leaf]]:
         """The Program for these arguments, traced now if there is none yet, and the leaves of the dynamic arguments."""
         dynamic, static = self.split_static(args, kwargs)
         leaves, structure = leaves_of(dynamic, f"arguments of {name_of(self._f)}: ")
-        key = (structure, static, *[(leaf.type, leaf.kind) for leaf in leaves])
         try:
-            candidates = self._traced.setdefault(key, [])
+            containers = structure.num_nodes > structure.num_leaves + 3  # other than the pair of args and kwargs, whose keys are strings
+            key = (structure_key(structure) if containers else structure, *self.key_of(static), *[(leaf.type, leaf.kind) for leaf in leaves])
+            versions = self._traced.setdefault(key, [])
         except TypeError:
             raise self.unhashable(static) from None
-        for traced in candidates:
-            if traced.valid():
-                return traced, leaves
-        with self._lock:
-            for traced in candidates:
-                if traced.valid():
-                    return traced, leaves
-            traced = self.trace_now(structure, static, leaves)
-            if not traced.captures:  # what closes over tracers of an enclosing function serves this call only
-                candidates.append(traced)
+        traced = valid_one(versions)
+        if traced is None:
+            with self._lock:
+                traced = valid_one(versions)
+                if traced is None:
+                    leaves = [own(leaf) for leaf in leaves]
+                    traced = with_known_program(self.trace_now(structure, static, leaves, versions), versions)
+                    if not traced.captures and traced.valid():  # what closes over tracers of an enclosing function serves this call only
+                        versions[:] = [traced, *[v for v in versions if not traced.supersedes(v)]][:MOST_VERSIONS]
         return traced, leaves
 
-    def trace_now(self, structure: TreeDef, static: Any, leaves: Sequence[Leaf]) -> Traced:
-        """Run the Python function on tracers."""
+    def trace_now(self, structure: TreeDef, static: Static, leaves: Sequence[Leaf], versions: Sequence[Traced] = ()) -> Traced:
+        """Run the Python function on tracers; ``versions`` are Programs for other states of the world."""
+        roots = [self._f, *[value for _, value in (*static[0], *static[1])]]
+        watch = Watch(*roots)
+        operands = self._operands.choose(watch, versions)
+        try:
+            return self._version(structure, static, leaves, watch, operands)
+        except Exception as e:
+            if not operands:
+                raise
+            error = e
+        return self._operands.some(lambda chosen: self._version(structure, static, leaves, Watch(*roots), chosen), operands, error)
+
+    def _version(
+        self, structure: TreeDef, static: Static, leaves: Sequence[Leaf], watch: Watch, operands: Mapping[Hashable, Operand]
+    ) -> Traced:
+        """A Program that reads operands at each call, and holds the rest of what the function reads."""
+        outside = Outside(watch.reach.arrays, compared_arrays(watch.reach, operands))
+        decisive: set[Hashable] = set()
+
+        def replaced() -> tuple[Callable[..., Any], Static]:
+            tracers = {
+                identity: outside.operand(source.place.value)
+                if isinstance(source.place, Fixed)
+                else outside.hide(source.place, leaf.type, leaf.kind, asked=functools.partial(decisive.add, identity))
+                for identity, (source, leaf) in operands.items()
+            }
+            f, *values = Substitution(watch.reach, tracers).of(*watch.roots)
+            rest = iter(values)
+            positions, names = [tuple([(where, next(rest)) for where, _ in part]) for part in static]
+            return f, (positions, names)
+
+        captured = self.capture(structure, static, leaves, outside, replaced if operands else None)
+        captured.trace.env.clear()  # what the function made is its own, not ours
+        guard = watch.guard((operands.keys() - decisive) | self._operands.counters.keys(), outside.guards.later)
+        self._operands.note_writes(watch)
+        self._rewrite(watch)
+        outside.guards.add(guard)
+        for identity in decisive:
+            self._operands.decides(identity, operands[identity].source, "it decides a shape or a branch")
+        program, hidden, guards = outside.settle(captured.program)
+        kept = [Leaf(None, leaf.type, leaf.kind) for leaf in leaves]
+        return Traced(program, structure, kept, captured.out_tree, captured.captures, hidden, guards)
+
+    def capture(
+        self,
+        structure: TreeDef,
+        static: Static,
+        leaves: Sequence[Leaf],
+        outside: Outside | None = None,
+        replaced: Callable[[], tuple[Callable[..., Any], Static]] | None = None,
+    ) -> Captured:
+        """What the function does; without ``outside`` with the arrays that it closes over as they are, in a Program of the leaves alone.
+
+        ``replaced`` makes another function, and static arguments, that stand for them.
+        """
 
         def call(xs: Sequence[Any]) -> Any:
-            args, kwargs = self.join_static(unflatten(structure, xs), static)
-            return self._f(*args, **kwargs)
+            f, fixed = (self._f, static) if replaced is None else replaced()
+            args, kwargs = self.join_static(unflatten(structure, xs), fixed)
+            return f(*args, **kwargs)
 
-        captured = capture(call, leaves, "jit", concrete=False)
-        program = dce(captured.program)
+        for i, leaf in enumerate(leaves):
+            if not leaf.type.native:
+                where = leaf_name(f"arguments of {name_of(self._f)}: ", structure, i)
+                raise not_native(f"{where}, given at {user_location()}, is", leaf.type)
+        captured = capture(call, leaves, "jit", concrete=False, outside=outside)
+        captured.program = dce(captured.program)
         name = name_of(self._f)
-        program.name = "" if name == "<lambda>" else name
-        kept = [Leaf(None, leaf.type, leaf.kind) for leaf in leaves]
-        return Traced(program, structure, kept, captured.out_tree, captured.captures, held_arrays(captured.trace.arrays))
+        captured.program.name = "" if name == "<lambda>" else name
+        return captured
+
+    def _rewrite(self, watch: Watch) -> None:
+        """What the function has written to while it was traced counts as it left it, for all versions."""
+        if watch.writes:
+            for traced in [t for versions in self._traced.values() for t in versions]:
+                for guard in traced.guards.guards:
+                    if isinstance(guard, Unchanged):
+                        guard.rewrite(watch.writes)
 
     # -- static arguments ---------------------------------------------------------------------------------------------------------
 
@@ -173,43 +272,66 @@ class Jitted:
                 positions.update(normal_argnums(p, len(args), "jit"))
         names = {k for k in kwargs if k in self._static_argnames}
         dynamic = tuple([a for i, a in enumerate(args) if i not in positions]), {k: v for k, v in kwargs.items() if k not in names}
-        static = tuple([(i, Static(args[i])) for i in sorted(positions)]), tuple([(k, Static(kwargs[k])) for k in sorted(names)])
+        static = tuple([(i, args[i]) for i in sorted(positions)]), tuple([(k, kwargs[k]) for k in sorted(names)])
         return dynamic, static
 
     def join_static(self, dynamic: Any, static: Any) -> tuple[list[Any], dict[str, Any]]:
         """The arguments of the Python function."""
         args, kwargs = list(dynamic[0]), dict(dynamic[1])
         for i, value in static[0]:
-            args.insert(i, value.value)
-        kwargs.update((k, value.value) for k, value in static[1])
+            args.insert(i, value)
+        kwargs.update(static[1])
         return args, kwargs
+
+    def key_of(self, static: Any) -> tuple[Any, ...]:
+        """What decides, besides the dynamic arguments, which Program serves a call: static values, and flags that act while it is made."""
+        flags = config.debug.value, config.dump.value
+        return (flags, *[(where, identity_key(value)) for where, value in (*static[0], *static[1])])
 
     def unhashable(self, static: Any) -> Exception:
         """The error that names the static argument that cannot be hashed."""
         for where, value in (*static[0], *static[1]):
             try:
-                hash(value)
+                identity_key(value)
             except TypeError:
                 return StructureError(
-                    f"static argument {where!r} of {name_of(self._f)} is a {type_name(value.value)}, which cannot be hashed; "
+                    f"static argument {where!r} of {name_of(self._f)} is a {type_name(value)}, which cannot be hashed; "
                     "static arguments select the compiled code and must be hashable: pass a tuple, or leave it out of static_argnums"
                 )
         return StructureError(f"the arguments of {name_of(self._f)} have a structure that cannot be hashed")
 
 
-class Static:
-    """A static argument: equal to another if type and value are (1, 1.0 and True are different programs)."""
+def with_known_program(traced: Traced, versions: Sequence[Traced]) -> Traced:
+    """A new version with the compiled Program of another, where what has changed made no difference to it."""
+    for other in versions:
+        if identity_of(other.program) == identity_of(traced.program):
+            traced.program = other.program
+            break
+    return traced
 
-    __slots__ = ("value",)
 
-    def __init__(self, value: Any) -> None:
-        self.value = value
+def identity_of(program: Program) -> Any:
+    """What two Programs share exactly if they compute the same, and come from the same lines."""
+    return derived(program, "identity", lambda: (structural_key(program), lines_of(program)))
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Static) and type(self.value) is type(other.value) and bool(self.value == other.value)
 
-    def __hash__(self) -> int:
-        return hash((type(self.value), self.value))
+def lines_of(program: Program) -> list[Any]:
+    """Where the equations of a Program, and of those in it, come from."""
+    found: list[Any] = []
+    for eqn in program.eqns:
+        found.append(eqn.loc and (eqn.loc.code, eqn.loc.instruction))
+        found += [lines_of(p) for p in sub_programs(eqn)]
+    return found
+
+
+def valid_one(versions: list[Traced]) -> Traced | None:
+    """The version that fits the world, moved to the front: those used longest ago are dropped first."""
+    for traced in versions:
+        if traced.valid():
+            if versions[0] is not traced:
+                versions[:] = [traced, *[v for v in versions if v is not traced]]
+            return traced
+    return None
 
 
 @overload
@@ -237,14 +359,18 @@ def jit(
 ) -> Any:
     """Compile a function to native code; also a decorator, with or without arguments.
 
-    The function is traced once for each structure, dtype, shape and kind of its arguments; it must be pure. What it closes over is part of the
-    Program: arrays are compared on each call, so writing to one traces again.
+    The function is traced once for each structure, dtype, shape and kind of its arguments; it must be pure, but what it closes over may change
+    between calls. An array that meets traced values as it is (``x * w``, also ``w[1:]``, ``w.T``) is read anew at each call, whatever its size.
+    What Python or NumPy computes from one before (``2 * w``, ``w[0]``, ``np.sum(w)``) is traced again when the array has changed, and so is what
+    depends on a number, a string or a function in a closure cell or a global. Numbers and arrays that keep changing are read anew, too.
+    docs/closures.md says what is seen and what is not (attributes of objects, items of lists): pass such things as arguments.
 
     Parameters
     ----------
     static_argnums, static_argnames
-        Arguments that are Python values (hashable), not traced: a new value traces again. Given by position they are static by name too, and
-        the other way round, where the signature tells.
+        Arguments that are Python values (hashable), not traced: a value of another type, or that differs, traces again (1, 1.0 and True are three
+        values, and so are (0.0,) and (-0.0,) two). Given by position they are static by name too, and the other way round, where the signature
+        tells.
     fastmath
         By default compiled arithmetic is NumPy's to the last bit: ``+ - * /`` and ``sqrt`` round once each. A set of
         LLVM's flags, with Numba's meaning (``"contract"``: products may be fused with sums; ``"reassoc"``, ``"arcp"``,
@@ -260,6 +386,16 @@ def jit(
     ...     return np.sum(np.sin(x) * y)
     >>> f(np.zeros(3), np.ones(3))
     np.float64(0.0)
+
+    An array that is written to between calls:
+
+    >>> weights = np.ones(3)
+    >>> weighted = fd.jit(lambda x: np.sum(weights * x))
+    >>> weighted(np.ones(3))
+    np.float64(3.0)
+    >>> weights[:] = 2.0
+    >>> weighted(np.ones(3))
+    np.float64(6.0)
     """
     if f is None:
         return functools.partial(jit, static_argnums=static_argnums, static_argnames=static_argnames, fastmath=fastmath)

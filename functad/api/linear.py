@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from functad.api.arguments import Differentiated, check_like, fresh_all, leaves_of, name_of, with_aux
-from functad.core.capture import Leaf, as_leaf, capture
+from functad.core.capture import Leaf, as_leaf, capture, own
 from functad.core.primitive import type_of
-from functad.core.trace import current_trace
 from functad.core.tracer import ARRAY, SCALAR, Tracer
 from functad.core.zeros import instantiate
 from functad.errors import DtypeError, StructureError
@@ -57,12 +56,12 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], 
     captured = capture(call, leaves, "jvp", concrete=True)
     values = [*captured.captures, *[leaf.value for leaf in leaves]]
     outs, out_dots = jvp_program(captured.program, values, [None] * len(captured.captures) + dots, captured.known)
-    tree, aux_tree = captured.out_tree, captured.aux_tree
+    tree, aux = captured.out_tree, captured.aux
     n = tree.num_leaves
     out_dots = [instantiate(t, a.type) for t, a in zip(out_dots[:n], captured.program.outputs, strict=False)]
     results = fresh_all([*outs, *out_dots], [*values, *[d for d in dots if d is not None]])
     value, tangent = tree.unflatten(results[:n]), tree.unflatten(results[len(outs) :])
-    return (value, tangent) if aux_tree is None else (value, tangent, aux_tree.unflatten(results[n : len(outs)]))
+    return (value, tangent) if aux is None else (value, tangent, aux.with_values(results[n : len(outs)]))
 
 
 def primals_and_tangents(
@@ -82,10 +81,10 @@ def primals_and_tangents(
         raise StructureError(f"{transform}: the tangents' structure {tangent_structure} differs from the primals' {structure}")
     result, checked = [], []
     for leaf, t, path in zip(leaves, given, leaf_paths(structure), strict=True):
-        leaf = float_of_int(leaf)
+        leaf = own(float_of_int(leaf))
         checked.append(leaf)
         if leaf.type.inexact:
-            result.append(check_like(t, leaf.type, f"{transform}: tangents{path}"))
+            result.append(check_like(own(t), leaf.type, f"{transform}: tangents{path}"))
         elif type(t.value) is not Tracer and not np.any(t.value):
             result.append(None)
         else:
@@ -183,10 +182,10 @@ def _linearized(
     cls: type, f: Callable[..., Any], primals: Sequence[Any], transform: str, has_aux: bool, require_inexact: bool
 ) -> tuple[Any, ...]:
     leaves, structure = leaves_of(tuple(primals), "primals")
-    leaves = [float_of_int(leaf) for leaf in leaves]
     if require_inexact:
-        Differentiated(f, primals, {}, range(len(primals)), transform)
-    owned = [Leaf(own(leaf.value), leaf.type, leaf.kind) for leaf in leaves]
+        owned = Differentiated(f, primals, {}, range(len(primals)), transform).leaves
+    else:
+        owned = [own(float_of_int(leaf)) for leaf in leaves]
 
     def call(xs: Sequence[Any]) -> Any:
         result = f(*unflatten(structure, xs))
@@ -196,19 +195,14 @@ def _linearized(
     values = [*captured.captures, *[leaf.value for leaf in owned]]
     active = [False] * len(captured.captures) + [leaf.type.inexact for leaf in owned]
     outs, linear = linearize_program(captured.program, values, active, captured.known)
-    tree, aux_tree = captured.out_tree, captured.aux_tree
+    tree, aux = captured.out_tree, captured.aux
     n = tree.num_leaves
     linear = LinearMap(linear.entries, captured.program.inputs[len(captured.captures) :], linear.outputs[:n])
     types = tuple([leaf.type for leaf in owned])
     function = cls(linear, types, structure, captured.program.out_types[:n], tree)
     results = fresh_all(outs, [*values, *linear.residuals])
     value = tree.unflatten(results[:n])
-    return (value, function) if aux_tree is None else (value, function, aux_tree.unflatten(results[n:]))
-
-
-def own(value: Any) -> Any:
-    """A private copy of an array that someone else may write to."""
-    return value.copy() if type(value) is np.ndarray and value.flags.writeable and current_trace() is None else value
+    return (value, function) if aux is None else (value, function, aux.with_values(results[n:]))
 
 
 def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
@@ -242,15 +236,16 @@ def linearize(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> An
 
 def abstract_type(x: Any) -> ArrayType:
     """The type of a value, or of anything with a shape and a dtype."""
-    if hasattr(x, "shape") and hasattr(x, "dtype"):
+    if not isinstance(x, np.ndarray) and hasattr(x, "shape") and hasattr(x, "dtype"):
         return array_type(tuple(x.shape), x.dtype)
-    return as_leaf(x, lambda: "primals").type
+    return as_leaf(x, lambda: "a primal of linear_transpose").type
 
 
 def linear_transpose(f: Callable[..., Any], *primals: Any) -> Callable[..., tuple[Any, ...]]:
     """The transpose of a linear function, from a cotangent of its value to a tuple of cotangents of its arguments.
 
-    ``primals`` give shapes and dtypes only (arrays, or anything with ``shape`` and ``dtype``).
+    ``primals`` give shapes and dtypes only (arrays, or anything with ``shape`` and ``dtype``). Of an affine function, ``A x + b``, it is the
+    transpose of the linear part.
 
     Raises
     ------

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from functad.api.arguments import leaves_of, name_of
 from functad.api.jit import Jitted
-from functad.core.capture import Leaf
+from functad.core.capture import Leaf, as_leaf
 from functad.errors import StructureError
 from functad.ir.program import Program
 from functad.ir.types import ArrayType, array_type
@@ -19,6 +21,9 @@ __all__ = ["eval_shape", "make_ir"]
 
 def make_ir(f: Callable[..., Any], optimized: bool = False) -> Callable[..., Program]:
     """A function that returns the Program of ``f`` for given arguments; print it to read it.
+
+    Arrays that ``f`` closes over are constants in it, as they are now. (Those of a jitted function are further inputs of what
+    ``fd.jit(f).lower(*args)`` shows: each call reads them.)
 
     Parameters
     ----------
@@ -37,7 +42,8 @@ def make_ir(f: Callable[..., Any], optimized: bool = False) -> Callable[..., Pro
     function = f._f if isinstance(f, Jitted) else f
 
     def wrapped(*args: Any, **kwargs: Any) -> Program:
-        traced, _ = Jitted(function, (), ()).trace(args, kwargs)
+        leaves, structure = leaves_of((args, kwargs), f"arguments of {name_of(function)}: ")
+        traced = Jitted(function, (), ()).capture(structure, ((), ()), leaves)
         if traced.captures:
             raise StructureError(f"make_ir: {name_of(function)} closes over traced values; make them arguments")
         return optimize(traced.program) if optimized else traced.program
@@ -59,13 +65,13 @@ def eval_shape(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     found, structure = flatten((args, kwargs))
     function = f._f if isinstance(f, Jitted) else f
     leaves = [abstract_leaf(x) for x in found]
-    traced = Jitted(function, (), ()).trace_now(structure, ((), ()), leaves)
+    traced = Jitted(function, (), ()).capture(structure, ((), ()), leaves)
     return traced.out_tree.unflatten(traced.program.out_types)
 
 
 def abstract_leaf(x: Any) -> Leaf:
     """A leaf from a type, an array, or anything with a shape and a dtype."""
-    if isinstance(x, ArrayType) or (hasattr(x, "shape") and hasattr(x, "dtype")):
+    if isinstance(x, ArrayType) or (not isinstance(x, np.ndarray) and hasattr(x, "shape") and hasattr(x, "dtype")):
         type = array_type(tuple(x.shape), x.dtype)
         return Leaf(None, type, 2 if type.ndim else 1)
-    return leaves_of(x, "arguments")[0][0]
+    return as_leaf(x, lambda: "an argument of eval_shape")

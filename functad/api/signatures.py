@@ -10,9 +10,11 @@ import numpy as np
 from functad.core.capture import Leaf
 from functad.core.tracer import ARRAY, PYTHON
 from functad.ir.types import ArrayType, SeqType
-from functad.tree import TreeDef
 
 if TYPE_CHECKING:
+    from functad.api.hidden import HiddenOperand
+    from functad.api.jit import Traced
+    from functad.lower.places import Check
     from functad.lower.signature import Signature, Spec
 
 __all__ = ["entry_signature"]
@@ -25,16 +27,16 @@ class _Unknown(Exception):
 
 
 def entry_signature(
-    args: Sequence[Any], static: dict[int, Any], leaves: Sequence[Leaf], out_tree: TreeDef, out_types: Sequence[ArrayType]
+    args: Sequence[Any], static: dict[int, Any], leaves: Sequence[Leaf], traced: Traced, checks: tuple[Check, ...]
 ) -> Signature | None:
     """The signature of a positional call; None where it holds something that only Python can take apart.
 
     ``args`` are the dynamic arguments, whose leaves are ``leaves`` in order; ``static`` maps positions to static values.
     """
+    from functad.lower.signature import Hidden, Signature, Static
     from functad.lower.signature import Leaf as EntryLeaf
-    from functad.lower.signature import Signature, Static
 
-    def of_leaf(leaf: Leaf) -> Spec:
+    def of_leaf(leaf: Leaf | HiddenOperand) -> EntryLeaf:
         if isinstance(leaf.type, SeqType):
             raise _Unknown
         kind = "array" if leaf.kind == ARRAY else _PYTHON_KINDS[leaf.type.dtype.kind] if leaf.kind == PYTHON else "numpy_scalar"
@@ -52,11 +54,12 @@ def entry_signature(
         rest = iter(dynamic)
         for i in range(len(args) + len(static)):
             positions.append(Static(static[i]) if i in static else next(rest))
-        outputs = iter([of_result(t) for t in out_types])
-        result = _spec(out_tree.unflatten([_LEAF] * out_tree.num_leaves), outputs)
+        outputs = iter([of_result(t) for t in traced.program.out_types])
+        result = _spec(traced.out_tree.unflatten([_LEAF] * traced.out_tree.num_leaves), outputs)
+        hidden = tuple([Hidden(h.place, of_leaf(h)) for h in traced.hidden])
     except _Unknown:
         return None
-    return Signature(tuple(positions), result)
+    return Signature(tuple(positions), result, hidden, checks)
 
 
 _LEAF = object()
@@ -71,10 +74,9 @@ def _spec(tree: Any, leaves: Iterator[Spec]) -> Spec:
     if type(tree) in (tuple, list):
         return Container(type(tree).__name__, tuple([_spec(v, leaves) for v in tree]))
     if type(tree) is dict:
-        try:
-            keys = tuple(sorted(tree))
-        except TypeError:
-            raise _Unknown from None
+        if {type(k) for k in tree} not in ({str}, {int}, set()):  # an entry finds keys by ==
+            raise _Unknown
+        keys = tuple(sorted(tree))
         return Container("dict", tuple([_spec(tree[k], leaves) for k in keys]), keys)
     if tree is _LEAF or _is_leaf(tree):
         return next(leaves)

@@ -29,10 +29,14 @@ class Lowered:
       in (c) }
     """
 
-    def __init__(self, program: Program, call: Callable[..., Any], fastmath: str = "") -> None:
+    def __init__(
+        self, program: Program, call: Callable[..., Any], hidden: tuple[Any, ...] = (), fastmath: str = ""
+    ) -> None:
         self._program = program
         self._fastmath = fastmath
         self._call = call
+        self.hidden = hidden
+        """What the last inputs of the Program are read from at each call: the writeable arrays that the function closes over."""
 
     @property
     def ir(self) -> Program:
@@ -64,4 +68,4 @@ class Lowered:
         """
         from functad.lower.callable import NativeFunction
 
-        return NativeFunction(self._compiled, self._call)
+        return NativeFunction(self._compiled, self._call, self.hidden)

@@ -66,7 +66,9 @@ def _kind(eqn: Eqn, given: Sequence[str | None]) -> str | None:
             return kind
         case "add" | "sub", [kind, other] if kind == other and shapes[0] == shapes[1]:
             return kind
-        case ("mul", [kind, None] | [None, kind]) | ("div", [kind, None]) if shapes[0] == eqn.outputs[0].type.shape:
+        case ("mul", [kind, None] | [None, kind]) | (
+            "div" | "strong_mul" | "strong_div" | "strong_product" | "tangent_mul", [kind, None]
+        ) if shapes[0] == eqn.outputs[0].type.shape:
             return kind
         case "sum", ["each"] if len(eqn.params["axes"]) == len(shapes[0]):
             return SUM

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from functad.api.arguments import fresh_all, leaves_of, name_of
-from functad.core.capture import Leaf, capture
+from functad.core.capture import Leaf, capture, own
 from functad.core.primitive import type_of
 from functad.core.tracer import ARRAY, SCALAR
 from functad.errors import ShapeError, StructureError
@@ -47,6 +47,7 @@ def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, axis_size: 
     @functools.wraps(f)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         leaves, structure = leaves_of((args, kwargs), "arguments")
+        leaves = [own(leaf) for leaf in leaves]
         paths = leaf_paths(structure)
         axes = argument_axes(f, in_axes, args, structure)
         axes = [None if a is None else normal_axis(a, leaf, p) for a, leaf, p in zip(axes, leaves, paths, strict=True)]

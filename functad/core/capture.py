@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from functad import config
 from functad.core.seq import Seq
-from functad.core.trace import ABSENT, Trace, type_name, using
+from functad.core.subclasses import plain_array
+from functad.core.trace import ABSENT, Outside, Trace, current_trace, is_compiling, not_native, type_name, using
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.errors import DtypeError, StructureError
 from functad.ir.program import Program, Var
 from functad.ir.types import ArrayType, array_type
-from functad.tree import TreeDef, flatten_with_paths
+from functad.tree import TreeDef, flatten, flatten_with_paths
 
-__all__ = ["Captured", "Leaf", "WithAux", "as_leaf", "capture"]
+__all__ = ["Captured", "Leaf", "WithAux", "as_leaf", "capture", "from_outside", "own"]
 
 _PYTHON_NUMBERS: dict[type, type] = {float: np.float64, int: np.int64, bool: np.bool_, complex: np.complex128}
 
@@ -42,9 +45,13 @@ def as_leaf(x: Any, where: Callable[[], str]) -> Leaf:
     if cls is np.ndarray:
         if x.dtype.kind not in "fciub":
             raise DtypeError(f"{where()} has dtype {x.dtype}; expected numbers or booleans")
-        if not x.dtype.isnative:
-            x = x.astype(x.dtype.newbyteorder("="))
-        return Leaf(x, array_type(x.shape, x.dtype), ARRAY)
+        x = from_outside(x)
+        if type(x) is Tracer:
+            return Leaf(x, x.variable.type, ARRAY)
+        found = array_type(x.shape, x.dtype)
+        if x.dtype is not found.dtype:  # another byte order, or a second name: long long is i64, too
+            x = x.view(found.dtype) if x.dtype.isnative else x.astype(found.dtype)
+        return Leaf(x, found, ARRAY)
     if cls in _PYTHON_NUMBERS:
         try:
             value = _PYTHON_NUMBERS[cls](x)
@@ -53,11 +60,46 @@ def as_leaf(x: Any, where: Callable[[], str]) -> Leaf:
         return Leaf(value, array_type((), value.dtype), PYTHON)
     if isinstance(x, np.generic) and x.dtype.kind in "fciub":
         return Leaf(x, array_type((), x.dtype), SCALAR)
-    if isinstance(x, np.ma.MaskedArray):
-        raise StructureError(f"{where()} is a masked array; fill it (x.filled(...)) and pass the mask as an argument of its own")
     if isinstance(x, np.ndarray):
-        return as_leaf(np.asarray(x), where)
+        return as_leaf(plain_array(x, where()), where)
     raise StructureError(f"{where()} is a {type_name(x)}; expected an array, a number, or a container of them")
+
+
+def own(leaf: Leaf) -> Leaf:
+    """The leaf with a private, read-only copy of an array that someone else may write to, while the function runs or before a pullback is called.
+
+    What counts are the values at the call; they are read when the function has returned.
+    """
+    value = leaf.value
+    if type(value) is not np.ndarray or not changeable(value) or is_compiling():
+        return leaf
+    private = value.copy(order="K")
+    private.flags.writeable = False
+    return Leaf(private, leaf.type, leaf.kind)
+
+
+def changeable(array: np.ndarray) -> bool:
+    """Whether an array, or what it is a view of, can be written to."""
+    while not array.flags.writeable:
+        base = array.base
+        if not isinstance(base, np.ndarray):
+            return base is not None
+        array = base
+    return True
+
+
+def result_leaf(x: Any, where: Callable[[], str], trace: Trace) -> Leaf:
+    """A result of a traced function as a Leaf."""
+    leaf = as_leaf(x, where)
+    if trace.native and not leaf.type.native:
+        raise not_native(f"{where()} is", leaf.type)
+    return leaf
+
+
+def from_outside(x: np.ndarray) -> Any:
+    """A plain array as the current trace takes it: a tracer where the Program is to read it anew at each call."""
+    trace = current_trace()
+    return x if trace is None or trace.outside is None else trace.outside.operand(x)
 
 
 @dataclass
@@ -68,42 +110,63 @@ class WithAux:
     aux: Any
 
 
+class Aux:
+    """Auxiliary data: traced values, which become results of the Program, among anything else, which is handed through as it is."""
+
+    def __init__(self, tree: Any) -> None:
+        self._leaves, self._tree = flatten(tree)
+
+    def traced(self) -> list[Tracer]:
+        """The traced values among the leaves."""
+        return [x for x in self._leaves if type(x) is Tracer]
+
+    def with_values(self, values: Sequence[Any]) -> Any:
+        """The data with values in place of what was traced."""
+        rest = iter(values)
+        return self._tree.unflatten([next(rest) if type(x) is Tracer else x for x in self._leaves])
+
+
 @dataclass
 class Captured:
     """What a traced call did."""
 
-    program: Program  # inputs: captures, then the leaves; outputs: the leaves of the value, then those of the auxiliary data
+    program: Program  # inputs: captures, then the leaves; outputs: the leaves of the value, then what is traced of the auxiliary data
     captures: list[Tracer]  # the enclosing trace's tracers that the first inputs stand for
     out_tree: TreeDef
-    aux_tree: TreeDef | None  # where there is auxiliary data
+    aux: Aux | None
     out_kinds: list[int]
     known: dict[Var, Any]  # values that were computed on the way
     trace: Trace
 
 
 def capture(
-    f: Callable[[Sequence[Any]], Any], leaves: Sequence[Leaf], kind: str, concrete: bool, valued: Sequence[bool] | None = None
+    f: Callable[[Sequence[Any]], Any],
+    leaves: Sequence[Leaf],
+    kind: str,
+    concrete: bool,
+    valued: Sequence[bool] | None = None,
+    outside: Outside | None = None,
 ) -> Captured:
     """Run ``f`` on tracers of ``leaves``.
 
-    ``concrete`` says whether values are computed on demand; ``valued`` which leaves have a value of their own (not under a mapped axis).
+    ``concrete`` says whether values are computed on demand; ``valued`` which leaves have a value of their own (not under a mapped axis);
+    ``outside`` is for a Program that serves later calls.
     """
-    trace = Trace(kind, concrete)
+    trace = Trace(kind, concrete, outside=outside)
+    if outside is not None:
+        outside.trace = trace
     tracers = []
     for i, leaf in enumerate(leaves):
         has_value = concrete and (valued is None or valued[i])
         tracers.append(Tracer(trace.add_input(leaf.type, leaf.value if has_value else ABSENT), trace, leaf.kind))
     try:
-        with using(trace):
+        with using(trace), contextlib.nullcontext() if outside is None else config.tracing():
             result = f(tracers)
-            value, aux_tree = result, None
-            if type(result) is WithAux:
-                value = result.value
-                aux, aux_tree = flatten_with_paths(result.aux)
+            value, aux = (result.value, Aux(result.aux)) if type(result) is WithAux else (result, None)
             found, out_tree = flatten_with_paths(value)
-            found += aux if aux_tree is not None else []
-            outputs = [as_leaf(x, lambda path=path: f"the result{path} of the function under {kind}") for path, x in found]  # type: ignore[misc]
+            found += [("", x) for x in aux.traced()] if aux is not None else []
+            outputs = [result_leaf(x, lambda path=path: f"the result{path} of the function under {kind}", trace) for path, x in found]  # type: ignore[misc]
             program, captures = trace.finish([o.value for o in outputs])
     finally:
         trace.open = False
-    return Captured(program, captures, out_tree, aux_tree, [o.kind for o in outputs], trace.env, trace)
+    return Captured(program, captures, out_tree, aux, [o.kind for o in outputs], trace.env, trace)

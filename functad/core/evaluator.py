@@ -10,9 +10,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from functad.core.trace import current_trace, inherited_location
+from functad.errors import IndexOutOfBoundsError
 from functad.ir.program import Literal, Program, Var
 
 __all__ = ["run_program"]
+
+FIRST_LINE = 2
+"""The line of the first equation in such Python code."""
 
 INTERPRETED_RUNS = 2
 """Runs before a Program is turned into Python code, which costs about as much as 200 equations."""
@@ -24,10 +28,21 @@ def run_program(program: Program, args: Sequence[Any]) -> Sequence[Any]:
         return emit_program(program, args)
     plan = program.plan
     if callable(plan):
-        return plan(*args)  # type: ignore[no-any-return]
+        try:
+            return plan(*args)  # type: ignore[no-any-return]
+        except IndexOutOfBoundsError as error:
+            locate(error, program)
+            raise
     runs = (plan or 0) + 1
     program.plan = runs if runs <= INTERPRETED_RUNS else python_function(program)
     return interpret(program, args)
+
+
+def locate(error: IndexOutOfBoundsError, program: Program) -> None:
+    """Say where in the user's code the equation is that raised an error in Python code made of a Program, a line an equation."""
+    frame = error.__traceback__ and error.__traceback__.tb_next
+    if frame is not None:
+        error.at(program.eqns[frame.tb_lineno - FIRST_LINE].loc)
 
 
 def interpret(program: Program, args: Sequence[Any]) -> list[Any]:
@@ -35,7 +50,11 @@ def interpret(program: Program, args: Sequence[Any]) -> list[Any]:
     values: dict[Var, Any] = dict(zip(program.inputs, args, strict=True))
     for eqn in program.eqns:
         ins = [a.value if isinstance(a, Literal) else values[a] for a in eqn.inputs]
-        result = eqn.primitive.evaluate(*ins, **eqn.params)
+        try:
+            result = eqn.primitive.evaluate(*ins, **eqn.params)
+        except IndexOutOfBoundsError as error:
+            error.at(eqn.loc)
+            raise
         if eqn.primitive.multiple_results:
             values.update(zip(eqn.outputs, result, strict=True))
         else:

@@ -9,7 +9,7 @@ import numpy as np
 
 from functad.ir.program import Location
 
-__all__ = ["user_location"]
+__all__ = ["is_internal", "user_location", "user_stack_level"]
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _EXAMPLES = os.path.join(_PACKAGE, "examples") + os.sep  # examples are written as a user would
@@ -17,7 +17,8 @@ _NUMPY = os.path.dirname(os.path.abspath(np.__file__)) + os.sep
 _internal: dict[str, bool] = {}  # by file name: a string keeps its hash, a code object computes it anew
 
 
-def _is_internal(filename: str) -> bool:
+def is_internal(filename: str) -> bool:
+    """Whether a file is one of functad's or NumPy's own."""
     path = os.path.abspath(filename)
     internal = path.startswith((_PACKAGE, _NUMPY)) and not path.startswith(_EXAMPLES)
     _internal[filename] = internal
@@ -31,8 +32,18 @@ def user_location() -> Location | None:
         code = frame.f_code
         internal = _internal.get(code.co_filename)
         if internal is None:
-            internal = _is_internal(code.co_filename)
+            internal = is_internal(code.co_filename)
         if not internal:
             return Location(code, frame.f_lasti)
         frame = frame.f_back  # type: ignore[assignment]
     return None
+
+
+def user_stack_level() -> int:
+    """The ``stacklevel`` with which the caller's warning is shown at the innermost user frame."""
+    level = 1
+    frame = sys._getframe(1)
+    while frame.f_back is not None and is_internal(frame.f_code.co_filename):
+        frame = frame.f_back
+        level += 1
+    return level

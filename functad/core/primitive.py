@@ -10,10 +10,13 @@ from functad.core.seq import Seq
 from functad.core.trace import current_trace, escaped
 from functad.core.tracer import Tracer
 from functad.errors import InternalError
+from functad.ir.program import Program, programs_in
 from functad.ir.types import ArrayType, array_type
 from functad.kernel_ir.rules import KernelRule
 
-__all__ = ["REGISTRY", "Linear", "Primitive", "Sample", "Signature", "type_of"]
+__all__ = ["REGISTRY", "Linear", "Primitive", "Sample", "Signature", "Singular", "type_of"]
+
+Singular = bool | tuple[int, ...]
 
 REGISTRY: dict[str, Primitive] = {}
 """Every primitive by its name."""
@@ -47,11 +50,13 @@ class Sample:
 class Signature:
     """What follows from a primitive's operand types and params alone."""
 
-    __slots__ = ("out_types", "rules")
+    __slots__ = ("out_types", "rules", "singular", "strange")
 
-    def __init__(self, out_types: tuple[ArrayType, ...]) -> None:
+    def __init__(self, in_types: tuple[ArrayType, ...], out_types: tuple[ArrayType, ...], singular: Singular) -> None:
         self.out_types = out_types
-        self.rules: dict[tuple[bool, ...], Any] = {}  # linear rules by which operands are active; see transforms.linearize
+        self.singular = singular
+        self.strange = next((t for t in (*in_types, *out_types) if not t.native), None)  # one of a dtype that native code has not
+        self.rules: dict[Any, Any] = {}  # linear rules by which operands are active; see transforms.linearize
 
 
 class Primitive:
@@ -91,11 +96,20 @@ class Primitive:
         Whether a result takes a few cycles an element: it is computed again where it is needed rather than kept.
     reverse_only
         Whether it can be differentiated in reverse mode, but not in forward mode.
+    singular
+        Whether a result, or what its derivative multiplies a tangent by, may be infinite or NaN where the operands are finite (a root at 0, a
+        quotient, an exponential that overflows): an exactly zero tangent then stays zero. Or the positions of the operands that make it so where
+        they are 0 (divisors: a fixed number other than 0 does not), or a function of (in_types, params) that says. A primitive with sub-Programs is
+        singular where anything in them is.
+    doubting
+        For primitives with sub-Programs: ``doubting(params, doubts) -> (params, doubts)``. From which operands may be infinite or NaN, the params
+        with sub-Programs that know which of their inputs may be so, and which results may be so.
     """
 
     __slots__ = (
-        "_signatures", "batch", "cheap", "evaluate", "expands", "jvp", "jvp_call", "kernel", "linear", "linearize", "may_raise",
-        "multiple_results", "name", "piecewise_constant", "reverse_only", "samples", "transpose", "type_rule",
+        "_signatures", "batch", "cheap", "doubting", "evaluate", "expands", "has_programs", "jvp", "jvp_call", "kernel", "linear",
+        "linearize", "may_raise", "multiple_results", "name", "piecewise_constant", "reverse_only", "samples", "singular", "transpose",
+        "type_rule",
     )  # fmt: skip
 
     def __init__(
@@ -117,6 +131,8 @@ class Primitive:
         expands: bool = False,
         cheap: bool = False,
         reverse_only: bool = False,
+        singular: Singular | Callable[..., Singular] = False,
+        doubting: Callable[..., tuple[Mapping[str, Any], Sequence[bool]]] | None = None,
     ) -> None:
         if name in REGISTRY:
             raise InternalError(f"primitive {name!r} is declared twice")
@@ -136,18 +152,36 @@ class Primitive:
         self.expands = expands
         self.cheap = cheap
         self.reverse_only = reverse_only
+        self.singular = singular
+        self.doubting = doubting
         self.piecewise_constant = jvp is None and jvp_call is None and linearize is None
+        self.has_programs = linearize is not None or jvp_call is not None
         self._signatures: dict[Any, Signature] = {}
         REGISTRY[name] = self
 
     def signature(self, in_types: tuple[ArrayType, ...], params: Mapping[str, Any]) -> Signature:
-        """What is known once and for all about operands of these types under these params; memoised."""
+        """What is known once and for all about operands of these types under these params; memoised.
+
+        Params are compared by ``==``: they are integers, booleans (one of the two for each param), strings, dtypes, tuples of these, and objects
+        that are equal only where they mean the same.
+        """
         key = (in_types, *params.items()) if params else in_types
-        found = self._signatures.get(key)
+        known = self._known_of(params) if self.has_programs else self._signatures
+        found = known.get(key)
         if found is None:
             result = self.type_rule(*in_types, **params)
-            found = self._signatures[key] = Signature(tuple(result) if self.multiple_results else (result,))
+            singular = self.singular(in_types, params) if callable(self.singular) else self.singular
+            singular = singular or any([e.signature.singular for p in programs_in(params) for e in p.eqns])
+            found = known[key] = Signature(in_types, tuple(result) if self.multiple_results else (result,), singular)
         return found
+
+    def _known_of(self, params: Mapping[str, Any]) -> dict[Any, Signature]:
+        """The table of signatures: with sub-Programs among the params one that is forgotten with the first of them."""
+        for value in params.values():
+            first = value[0] if type(value) is tuple and value else value
+            if type(first) is Program:
+                return first.derived.setdefault(("signatures", self), {})  # type: ignore[no-any-return]
+        return self._signatures
 
     def out_types(self, in_types: tuple[ArrayType, ...], params: Mapping[str, Any]) -> tuple[ArrayType, ...]:
         """The types of the results."""

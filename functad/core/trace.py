@@ -7,26 +7,26 @@ variables of another.
 
 from __future__ import annotations
 
-import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from functad.core.advice import advice, quoted
 from functad.core.location import user_location
 from functad.core.seq import Seq
+from functad.core.subclasses import plain_array
 from functad.core.tracer import ARRAY, SCALAR, Tracer
-from functad.errors import EscapedTracerError, StructureError, TracerConversionError
+from functad.errors import DtypeError, EscapedTracerError, IndexOutOfBoundsError, StructureError, TracerConversionError
 from functad.ir.program import Atom, Eqn, Literal, Location, Program, Var, literal
 from functad.ir.types import ArrayType
 
 if TYPE_CHECKING:
     from functad.core.primitive import Primitive
 
-__all__ = ["ABSENT", "Trace", "current_trace", "inherited_location", "no_trace", "using"]
+__all__ = ["ABSENT", "Outside", "Trace", "current_trace", "inherited_location", "is_compiling", "no_trace", "not_native", "using"]
 
 ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "ABSENT"})()
 """Stands for a value that is not known while tracing."""
@@ -34,6 +34,10 @@ ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "ABSENT"})()
 _current: ContextVar[Trace | None] = ContextVar("functad_trace", default=None)
 
 current_trace = _current.get
+
+floating_rules: ContextVar[Any] = getattr(np._core.umath, "_extobj_contextvar", ContextVar("floating_rules", default=None))  # type: ignore[attr-defined]
+"""What NumPy does about floating-point errors, as ``np.errstate`` sets it. Should NumPy keep it elsewhere, the rules are those in force when a
+value is computed."""
 
 
 @contextmanager
@@ -51,25 +55,38 @@ def no_trace() -> Any:
     return using(None)
 
 
+def is_compiling() -> bool:
+    """Whether what is traced now is part of a Program that serves other values too (it is under ``jit``, or in the body of a loop)."""
+    trace = _current.get()
+    while trace is not None:
+        if not trace.concrete:
+            return True
+        trace = trace.parent
+    return False
+
+
 class inherited_location:
     """A scope in which equations are emitted from given locations: rules inherit the location of what they differentiate.
 
-    ``with inherited_location() as at:`` and then ``at.loc = eqn.loc`` before each rule.
+    ``with inherited_location() as at:`` and then ``at.loc = eqn.loc`` before each rule. Where nothing is traced, the rule is evaluated, and it is
+    an error that inherits the location.
     """
 
     __slots__ = ("loc", "trace")
 
     def __enter__(self) -> Trace | Nowhere:
-        self.trace = _current.get() or _nowhere
+        self.trace = _current.get() or Nowhere()
         self.loc = self.trace.loc
         return self.trace
 
-    def __exit__(self, *exc: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
+        if isinstance(error, IndexOutOfBoundsError):
+            error.at(self.trace.loc)
         self.trace.loc = self.loc
 
 
 class Nowhere:
-    """Stands for the current trace where there is none: its location is not used."""
+    """Stands for the current trace where there is none."""
 
     __slots__ = ("loc",)
 
@@ -77,7 +94,44 @@ class Nowhere:
         self.loc: Location | None = None
 
 
-_nowhere = Nowhere()
+def not_native(what: str, type: ArrayType) -> DtypeError:
+    """The error for a dtype that native code does not have; ``what`` takes, gives or is an array of it."""
+    convert = "complex" if type.dtype.kind == "c" else "float"
+    return DtypeError(f"{what} {type.dtype}, which native code does not have; convert with .astype({convert}), or leave jit out")
+
+
+class Outside(Protocol):
+    """What a trace takes from outside besides its inputs, where its Program is to serve later calls too: they read it anew.
+
+    The traces inside such a trace share its ``Outside``. Other traces, whose Programs serve one call, hold arrays as they were.
+    """
+
+    trace: Trace
+    """The outermost of them, whose inputs they are."""
+
+    def operand(self, array: np.ndarray) -> Any:
+        """A tracer of what the array holds when the Program runs; an array that nobody can write to is given back."""
+        ...
+
+    def hide(self, place: Any, type: ArrayType, kind: int) -> Any:
+        """A tracer of what a place holds when the Program runs."""
+        ...
+
+    def runs_later(self, f: Any) -> None:
+        """Note that a function runs when the Program does: what it reads beside its arguments is of no concern while it is traced."""
+        ...
+
+    def inherit(self, guards: Any) -> None:
+        """Take over what the Program of a function that is called depends on."""
+        ...
+
+    def depends_on(self, array: np.ndarray) -> None:
+        """Note that what is traced is right only as long as the array holds what it holds now."""
+        ...
+
+    def value(self, trace: Trace, var: Var) -> Any:
+        """What the array behind a variable holds now, which is noted; ABSENT for any other variable."""
+        ...
 
 
 class Trace:
@@ -91,23 +145,31 @@ class Trace:
         Whether values are computed where they are known. Under ``jit`` they are not: the Program must serve other values too.
     locate
         Whether equations know the user's line. Derivation of a rule that serves many places turns it off.
+    outside
+        What reads arrays anew at each call; that of the parent if none is given.
     """
 
-    __slots__ = ("arrays", "captures", "concrete", "cursor", "env", "eqns", "inputs", "kind", "loc", "locate", "open", "parent", "sources")
+    __slots__ = (
+        "captures", "concrete", "cursor", "env", "eqns", "inputs", "kind", "loc", "locate", "native", "open", "outside", "parent",
+        "raised", "rules", "sources", "start_rules",
+    )  # fmt: skip
 
-    def __init__(self, kind: str, concrete: bool, locate: bool = True) -> None:
+    def __init__(self, kind: str, concrete: bool, locate: bool = True, outside: Outside | None = None) -> None:
         self.kind = kind
         self.loc: Location | None = None  # where equations come from, if not from the user's innermost frame
         self.locate = locate
         self.concrete = concrete
         self.parent = _current.get()
+        self.native: bool = kind == "jit" or (self.parent is not None and self.parent.native)  # whether all of it becomes native code
+        self.outside: Outside | None = self.parent.outside if outside is None and self.parent is not None else outside
         self.inputs: list[Var] = []
         self.eqns: list[Eqn] = []
         self.env: dict[Var, Any] = {}
         self.sources: dict[Var, Tracer] = {}  # inputs whose value is that of a tracer of the parent
         self.captures: dict[Var, tuple[Var, Tracer]] = {}  # parent's variable -> own input, parent's tracer
-        self.arrays: list[tuple[Callable[[], np.ndarray | None], np.ndarray]] = []  # closed-over writeable arrays and their snapshots
         self.cursor = 0  # equations before it have been evaluated, or cannot be
+        self.rules = self.start_rules = floating_rules.get()  # np.errstate: where the last equation was emitted, where the function was called
+        self.raised: set[Var] = set()  # results of equations whose evaluation raised, and of those that need them
         self.open = True
 
     # -- inputs ------------------------------------------------------------------------------------------------------------------
@@ -149,26 +211,15 @@ class Trace:
         if isinstance(value, np.generic):
             return Literal(value)
         if isinstance(value, np.ndarray):
-            found = literal(value)
-            if value.flags.writeable and value.ndim:
-                self.note_array(value, found.value)
-            return found
+            if type(value) is not np.ndarray:
+                value = plain_array(value, f"what meets traced values{f' at {where}' if (where := user_location()) else ''}")
+            found = value if self.outside is None else self.outside.operand(value)
+            return self.atom(found) if type(found) is Tracer else literal(found)
         if isinstance(value, Seq):
             return Literal(value, value.type)
         raise StructureError(
             f"expected an array or a number, got {type_name(value)}; convert it with np.asarray before it meets traced values"
         )
-
-    def note_array(self, array: np.ndarray, snapshot: np.ndarray) -> None:
-        """Remember, in every open trace, that a writeable array was closed over.
-
-        One that owns its memory is remembered weakly: if it was made inside the function, it is gone afterwards and cannot be written to.
-        """
-        reference = weakref.ref(array) if array.base is None else lambda: array
-        trace: Trace | None = self
-        while trace is not None:
-            trace.arrays.append((reference, snapshot))
-            trace = trace.parent
 
     # -- equations ---------------------------------------------------------------------------------------------------------------
 
@@ -177,21 +228,29 @@ class Trace:
 
         ``values`` are the results, where they have been computed before.
         """
+        if self.concrete and floating_rules.get() is not self.rules:  # what was emitted before is computed by the rules that it was emitted under
+            self.run()
+            self.rules = floating_rules.get()
         inputs = [a.variable if type(a) is Tracer and a.owner is self else self.atom(a) for a in args]
         signature = primitive.signature(tuple([a.type for a in inputs]), params)
         outputs = tuple([Var(t) for t in signature.out_types])
         loc = self.loc
         if loc is None and self.locate:
             loc = user_location()
+        if self.native and signature.strange is not None:
+            raise not_native(f"{primitive.name}{f' at {loc}' if loc else ''} takes or gives", signature.strange)
         self.eqns.append(Eqn(primitive, tuple(inputs), params, outputs, loc, signature))
         if values is not None:
             self.env.update(zip(outputs, values, strict=True))
-        elif primitive.may_raise and self.concrete:
+        elif self.concrete and self.outside is None and (primitive.may_raise or self.rules is not self.start_rules):
             try:
-                self.run()
-            except Exception:  # where the user catches it, nothing has happened: the equation must not raise again
-                self.cursor -= 1
+                for out in outputs[:1]:
+                    self.value(out)
+            except BaseException as error:  # where the user catches it, nothing has happened: the equation must not raise again
                 self.eqns.pop()
+                self.cursor = min(self.cursor, len(self.eqns))
+                if isinstance(error, IndexOutOfBoundsError):
+                    error.at(loc or user_location())
                 raise
         if primitive.multiple_results:
             return tuple([Tracer(v, self, ARRAY if v.type.ndim else SCALAR) for v in outputs])
@@ -202,6 +261,9 @@ class Trace:
         """Close the trace: its Program, captures first among the inputs, and the parent's tracers that they stand for."""
         atoms = [self.atom(o) for o in outputs]
         self.open = False
+        if self.raised:  # the user caught that, and goes on without the value: it must not raise again
+            dead = {v for e in self.divide({a for a in atoms if type(a) is Var})[1] for v in e.outputs} & self.raised
+            self.eqns = [e for e in self.eqns if dead.isdisjoint(e.outputs)]
         captured = list(self.captures.values())
         program = Program([v for v, _ in captured] + self.inputs, self.eqns, atoms)
         return program, [t for _, t in captured]
@@ -222,41 +284,76 @@ class Trace:
         return value
 
     def run(self) -> None:
-        """Evaluate all equations that are not evaluated yet and whose operands have values."""
-        eqns, env = self.eqns, self.env
-        token = _current.set(None)
+        """Evaluate all equations that are not evaluated yet and whose operands have values.
+
+        What an evaluation raises is none of Python's business yet: nobody may ever ask for that value. It is raised by ``value``, of what needs it.
+        """
+        eqns = self.eqns
+        token, rules = _current.set(None), floating_rules.set(self.rules)
         try:
             while self.cursor < len(eqns):
                 eqn = eqns[self.cursor]
+                try:
+                    self.evaluate(eqn)
+                except Exception:  # only an error of the operation: whatever else comes (Ctrl-C), the equation is still to be evaluated
+                    self.raised.update(eqn.outputs)
                 self.cursor += 1
-                if eqn.outputs[0] in env:
-                    continue
-                values = []
-                for atom in eqn.inputs:
-                    value = atom.value if type(atom) is Literal else env.get(atom, ABSENT)  # type: ignore[arg-type]
-                    if value is ABSENT:
-                        value = self.lookup(atom)
-                        if value is ABSENT:
-                            break
-                    values.append(value)
-                else:
-                    result = eqn.primitive.evaluate(*values, **eqn.params)
-                    if eqn.primitive.multiple_results:
-                        env.update(zip(eqn.outputs, result, strict=True))
-                    else:
-                        env[eqn.outputs[0]] = result
         finally:
+            floating_rules.reset(rules)
             _current.reset(token)
 
+    def evaluate(self, eqn: Eqn) -> None:
+        """Evaluate an equation, unless it is evaluated already or an operand has no value."""
+        env = self.env
+        if eqn.outputs and eqn.outputs[0] in env:
+            return
+        values = []
+        for atom in eqn.inputs:
+            value = atom.value if type(atom) is Literal else env.get(atom, ABSENT)  # type: ignore[arg-type]
+            if value is ABSENT:
+                value = self.lookup(atom)
+                if value is ABSENT:
+                    if atom in self.raised:
+                        self.raised.update(eqn.outputs)
+                    return
+            values.append(value)
+        result = eqn.primitive.evaluate(*values, **eqn.params)
+        if eqn.primitive.multiple_results:
+            env.update(zip(eqn.outputs, result, strict=True))
+        else:
+            env[eqn.outputs[0]] = result
+
     def value(self, var: Var) -> Any:
-        """The value of a variable of this trace, computed now if need be; ABSENT if it has none."""
+        """The value of a variable of this trace, computed now if need be; ABSENT if it has none. Raises what its computation raises."""
         if not self.concrete:
-            return ABSENT
+            return ABSENT if self.outside is None else self.outside.value(self, var)
         value = self.lookup(var)
         if value is ABSENT:
             self.run()
+            if var in self.raised:
+                self.run_again(var)
             value = self.env.get(var, ABSENT)
         return value
+
+    def run_again(self, var: Var) -> None:
+        """Evaluate what raised before among what a variable needs; it raises again, unless ``np.errstate`` is another now."""
+        eqns, _ = self.divide({var})
+        token = _current.set(None)
+        try:
+            for eqn in eqns:
+                self.evaluate(eqn)
+        finally:
+            _current.reset(token)
+
+    def divide(self, needed: set[Var]) -> tuple[list[Eqn], list[Eqn]]:
+        """The equations that some variables need, and the others."""
+        parts: tuple[list[Eqn], list[Eqn]] = ([], [])
+        for eqn in reversed(self.eqns):
+            other = needed.isdisjoint(eqn.outputs)
+            if not other:
+                needed.update([a for a in eqn.inputs if type(a) is Var])
+            parts[other].append(eqn)
+        return parts[0][::-1], parts[1][::-1]
 
     def force(self, var: Var, reason: str) -> Any:
         """The value of a variable, or an error that says why there is none and what to write instead.
@@ -270,7 +367,9 @@ class Trace:
 
     def ask(self, var: Var) -> Any:
         """The value of a variable where Python may see it: not inside of a function that is traced for other values too (ABSENT then)."""
-        return ABSENT if self.hidden_by() is not None else self.value(var)
+        if self.hidden_by() is None:
+            return self.value(var)
+        return ABSENT if self.outside is None else self.outside.value(self, var)
 
     def hidden_by(self) -> Trace | None:
         """The trace, between the current one and this, that serves other values too: what it saw of a value would be stale in the next call."""

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from functad.identity import identity_key
 from functad.ir.program import Atom, Eqn, Literal, Program, Var
 from functad.ir.types import ArrayType, Symbol
 
@@ -24,7 +25,7 @@ class ProgramKey:
     """The identity of a Program's structure.
 
     ``digest`` covers all that has a stable value, so where ``objects`` is empty it may name a file on disk. ``objects`` holds, in order
-    of first use, the params that Python alone can compare: functions, container structures.
+    of first use, the keys of params that Python alone can compare: functions, container structures.
     """
 
     __slots__ = ("digest", "objects")
@@ -70,7 +71,7 @@ class _Keys:
         lines = [self.define(program.inputs)]
         lines += [self.equation(eqn) for eqn in program.eqns]
         lines.append(" ".join([self.atom(a) for a in program.outputs]))
-        return ProgramKey(_digest("\n".join(lines).encode()), tuple([o for _, o in self.objects]))
+        return ProgramKey(_digest("\n".join(lines).encode()), tuple(self.objects))
 
     def define(self, variables: tuple[Var, ...]) -> str:
         for v in variables:
@@ -120,7 +121,7 @@ class _Keys:
         return self.object(value)
 
     def object(self, value: Any) -> str:
-        return f"object {self.objects.setdefault((type(value), value), len(self.objects))}"
+        return f"object {self.objects.setdefault(identity_key(value), len(self.objects))}"
 
     def sub_program(self, program: Program) -> str:
         key = self.shared.get(id(program))

@@ -25,7 +25,9 @@ from functad.ir.types import ArrayType, array_type
 if TYPE_CHECKING:
     from functad.core.primitive import Primitive, Signature
 
-__all__ = ["Atom", "Eqn", "Literal", "Location", "Program", "Var", "literal", "sub_programs"]
+__all__ = [
+    "Atom", "Eqn", "Literal", "Location", "Program", "Var", "frozen", "is_frozen", "literal", "programs_in", "sub_programs",
+]  # fmt: skip
 
 
 class Var:
@@ -125,7 +127,7 @@ class Program:
     ``str(program)`` is stable text; its grammar is in ``functad.ir.printer``.
     """
 
-    __slots__ = ("derived", "eqns", "inputs", "name", "outputs", "plan")
+    __slots__ = ("derived", "doubtful", "eqns", "inputs", "name", "outputs", "plan")
 
     def __init__(
         self,
@@ -139,6 +141,7 @@ class Program:
         self.outputs = tuple(outputs)
         self.name = name
         self.plan: Any = None  # the evaluator's: how often it ran, then a Python function
+        self.doubtful: frozenset[Var] = frozenset()  # inputs that may be infinite or NaN, as far as derivatives care; see transforms.strong
         self.derived: dict[Any, Any] = {}  # what transforms and the backend made of this Program, by what they made
 
     @property
@@ -160,22 +163,41 @@ class Program:
 
 
 def literal(value: Any) -> Literal:
-    """A literal of a NumPy scalar, or of a private read-only copy of an array."""
+    """A literal of a NumPy scalar, or of an array: a private copy of what can be written to."""
     if isinstance(value, np.ndarray):
         if value.ndim == 0:
             return Literal(value[()])
-        if value.flags.writeable or not value.flags.owndata:
-            value = value.copy()
-            value.flags.writeable = False
+        if value.flags.writeable or not (value.flags.owndata or is_frozen(value)):
+            value = frozen(value)
     return Literal(value)
+
+
+def frozen(array: np.ndarray) -> np.ndarray:
+    """A copy that nobody can write to, in native byte order: its memory is that of ``bytes``."""
+    return np.ndarray(array.shape, array.dtype.newbyteorder("="), array.astype(array.dtype.newbyteorder("="), copy=False).tobytes())
+
+
+def is_frozen(array: np.ndarray) -> bool:
+    """Whether nobody can write to the memory of an array, nor make it writeable."""
+    base: Any = array
+    while isinstance(base, np.ndarray):
+        if base.flags.writeable:
+            return False
+        base = base.base
+    return type(base) is bytes
 
 
 def sub_programs(eqn: Eqn) -> list[Program]:
     """The Programs among the params of an equation, those in tuples included."""
+    return programs_in(eqn.params)
+
+
+def programs_in(params: Mapping[str, Any]) -> list[Program]:
+    """The Programs among params, those in tuples included; in the order of the names."""
     found: list[Program] = []
-    if not eqn.params:
+    if not params:
         return found
-    stack = [v for _, v in sorted(eqn.params.items(), reverse=True)]
+    stack = [v for _, v in sorted(params.items(), reverse=True)]
     while stack:
         value = stack.pop()
         if type(value) is Program:

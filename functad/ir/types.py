@@ -28,21 +28,27 @@ class Symbol:
 Size = int | Symbol
 
 
+NATIVE = frozenset(["b1", *[f"{kind}{size}" for kind in "iu" for size in (1, 2, 4, 8)], "f2", "f4", "f8", "c8", "c16"])
+"""The dtypes, by kind and size, that native code has: not extended precision."""
+
+
 class ArrayType:
     """The shape and dtype of an array; interned, so equal types are identical objects."""
 
-    __slots__ = ("dtype", "inexact", "ndim", "shape")
+    __slots__ = ("dtype", "inexact", "native", "ndim", "shape")
 
     shape: tuple[int, ...]
     dtype: np.dtype
     ndim: int
     inexact: bool  # whether values have tangents: real and complex floating point
+    native: bool  # whether native code has the dtype
 
     def __init__(self, shape: tuple[int, ...], dtype: np.dtype) -> None:
         self.shape = shape
         self.dtype = dtype
         self.ndim = len(shape)
         self.inexact = dtype.kind in "fc"
+        self.native = f"{dtype.kind}{dtype.itemsize}" in NATIVE
 
     @property
     def size(self) -> int:
@@ -81,7 +87,7 @@ def array_type(shape: tuple[int, ...], dtype: np.dtype | type) -> ArrayType:
     """
     found = _interned.get((shape, dtype))  # type: ignore[arg-type]
     if found is None:
-        exact = np.dtype(np.dtype(dtype).type)  # native byte order, and the one object of its kind
+        exact = np.dtype(np.dtype(dtype).newbyteorder("=").str)  # the one object of its kind and size, in native byte order
         found = _interned.setdefault((shape, exact), ArrayType(shape, exact))
     return found
 

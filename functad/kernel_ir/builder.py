@@ -59,6 +59,7 @@ class Builder:
         self._constants: dict[Value, Any] = {}
         self._loads: dict[Buffer, list[Any]] = {}
         self.negated: dict[Value, Value] = {}
+        self.widened: dict[Value, Value] = {}
         self.selected: dict[Value, tuple[Value, Value, Value]] = {}
 
     if TYPE_CHECKING:  # the methods named after operations are added from the table, below
@@ -151,7 +152,13 @@ class Builder:
             return self.ne(x, 0)
         if x in self._constants:
             return self.const(evaluate("cast", (self._constants[x],), dtype), dtype)
-        return self.emit("cast", (x,), dtype)
+        narrow = self.widened.get(x)
+        if narrow is not None and narrow.dtype == dtype:
+            return narrow  # there and back
+        out = self.emit("cast", (x,), dtype)
+        if x.dtype.kind == dtype.kind == "f" and x.dtype.itemsize < dtype.itemsize:
+            self.widened[out] = x
+        return out
 
     def _complex(self, name: str, args: tuple[Operand, ...]) -> Any:
         if name not in COMPLEX:
@@ -289,10 +296,10 @@ class Builder:
         """The accumulation of ``value`` along the innermost axis up to this point."""
         return self._once(("scan", op, value, reverse), value.dtype, lambda out: Scan(out, op, value, reverse))
 
-    def check(self, ok: Value, code: int) -> None:
-        """The call fails with error ``code`` where ``ok`` is false."""
+    def check(self, ok: Value, code: int, value: Value | None = None) -> None:
+        """The call fails with error ``code`` where ``ok`` is false; the message may name an int64 ``value``."""
         if not self._constants.get(ok, False):
-            self.body.append(Check(ok, code))
+            self.body.append(Check(ok, code, value))
 
     def _write(self, buffer: Buffer, value: Value) -> None:
         if value.dtype != buffer.dtype:

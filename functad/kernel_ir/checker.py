@@ -170,6 +170,9 @@ class _KernelChecker:
             case Check():
                 self.use(instr.ok)
                 _require(instr.ok.dtype == BOOL, "a check of a value that is no bool")
+                if instr.value is not None:
+                    self.use(instr.value)
+                    _require(instr.value.dtype == INT64, "a check that names a value that is not int64")
                 _require(instr.code >= 1 and (self.codes is None or instr.code <= self.codes), f"unknown error code {instr.code}")
         out: Value | None = getattr(instr, "out", None)
         if out is not None:
@@ -243,6 +246,7 @@ def _check_product(p: Product) -> None:
     pair = 2 if p.complex else 1
     for buffer, shape in ((p.out, (p.m, p.n)), (p.lhs, (p.m, p.k)), (p.rhs, (p.k, p.n))):
         _require(buffer.dtype == p.out.dtype, "a product of several dtypes")
+        _require(buffer.dtype != np.float16, "a product of halves, which would be rounded after each addition")
         _require(_same_size(buffer.shape, (p.batch, *shape, pair)), f"{_describe(buffer)} in a product of another size")
     _require(p.out.root not in (p.lhs.root, p.rhs.root), "a product written over its operand")
 

@@ -85,6 +85,11 @@ def expm1(b: Builder, z: Complex) -> Complex:
 
 
 @rule
+def expm1_slope(b: Builder, z: Complex) -> Any:
+    return b.exp(z)
+
+
+@rule
 def log(b: Builder, z: Complex) -> Complex:
     """log |z| + i arg z. Near |z| = 1 the first is log1p((p - 1)(p + 1) + q^2) / 2, with p the larger part of z and q the smaller."""
     scaled, huge, tiny, k = _scaled(b, z)
@@ -170,6 +175,19 @@ def tanh(b: Builder, z: Complex) -> Complex:
     outer = b.add(b.copysign(b.const(1, x.dtype), x), b.mul(0, tail))  # NaN where the angle has no sine
     re = b.select(b.bit_and(unsure, b.eq(x, 0)), x, b.select(far, outer, re))
     return Complex(re, b.select(b.eq(y, 0), y, im))
+
+
+@rule
+def tanh_slope(b: Builder, z: Complex) -> Any:
+    """1 / cosh^2 z; far out, 4 e^-2|x| (cos 2y -+ i sin 2y)."""
+    x, y = z.re, z.im
+    size = b.abs(x)
+    far = b.gt(size, 20.0)
+    c = b.cosh(Complex(b.select(far, 0, x), b.select(far, 0, y)))
+    scale = b.mul(4, b.exp(b.mul(-2, size)))
+    double = b.mul(2, y)
+    tail = Complex(b.mul(scale, b.cos(double)), b.mul(b.copysign(scale, b.neg(x)), b.sin(double)))
+    return b.select(far, tail, b.reciprocal(b.mul(c, c)))
 
 
 @rule

@@ -13,11 +13,11 @@ __all__ = ["Failed", "Machine", "run_control"]
 
 
 class Failed(Exception):
-    """An error code ended the call."""
+    """Error codes ended the call; those of checks come with what they found."""
 
-    def __init__(self, code: int) -> None:
-        super().__init__(code)
-        self.code = code
+    def __init__(self, found: Mapping[int, int | None]) -> None:
+        super().__init__(found)
+        self.found = found
 
 
 class Machine(NamedTuple):
@@ -55,7 +55,7 @@ def _loop(m: Machine, loop: Loop) -> None:
     n = int(m.memory(loop.steps)) if isinstance(loop.steps, Buffer) else m.size(loop.steps)
     elements = [m.memory(b) for b in loop.elements]
     if any(len(x) < n for x in elements):
-        raise Failed(loop.code)
+        raise Failed({loop.code: None})
     consts = [m.memory(b) for b in loop.consts]
     state = _first(m, loop.carry)
     for b in loop.written:

@@ -37,6 +37,7 @@ from functad.kernel_ir.nodes import (
     Store,
     Value,
 )
+from functad.kernel_ir.offender import note_offender
 from functad.kernel_ir.ops import ACCUMULATE, OPS, evaluate, identity
 from functad.kernel_ir.sizes import Poly
 
@@ -49,7 +50,10 @@ HELPERS: MutableMapping[str, Helper] = WeakValueDictionary()
 
 
 def evaluate_program(program: KernelProgram, inputs: Sequence[Any], symbols: Sequence[int] = ()) -> tuple[list[np.ndarray], int]:
-    """The outputs, and 0 or the smallest error code. Arrays may be given as pairs of reals or as complex."""
+    """The outputs, and 0 or the smallest error code, after noting the value that its check found (``offender``).
+
+    Arrays may be given as pairs of reals or as complex.
+    """
     run = _Run(program, symbols)
     for buffer, array in zip(program.inputs, inputs, strict=True):
         run.memory[buffer] = run.given(array, buffer)
@@ -57,8 +61,12 @@ def evaluate_program(program: KernelProgram, inputs: Sequence[Any], symbols: Seq
     try:
         run.statements()
     except Failed as failed:
-        run.failed.add(failed.code)
-    return outputs, min(run.failed, default=0)
+        run.failed.update(failed.found)
+    code = min(run.failed, default=0)
+    offender = run.failed.get(code)
+    if offender is not None:
+        note_offender(offender)
+    return outputs, code
 
 
 def _as_pairs(given: Any, buffer: Buffer) -> np.ndarray:
@@ -77,7 +85,7 @@ class _Run:
         self.program = program
         self.symbols = list(symbols)
         self.memory: dict[Buffer, Any] = {}  # a sequence is a list
-        self.failed: set[int] = set()
+        self.failed: dict[int, int | None] = {}  # error codes, and what their checks found first
 
     def size(self, size: Poly) -> int:
         return size.evaluate(self.symbols)
@@ -106,7 +114,7 @@ class _Run:
         for statement in self.program.body:
             if isinstance(statement, Control):
                 if self.failed:  # a loop must not run on what is wrong
-                    raise Failed(min(self.failed))
+                    raise Failed(self.failed)
                 run_control(Machine(self.size, self.array, self.inside), statement)
             else:
                 self.statement(statement)
@@ -120,7 +128,7 @@ class _Run:
         outputs = [run.array(buffer) for buffer in program.outputs]
         run.statements()
         if run.failed:
-            raise Failed(min(run.failed))
+            raise Failed(run.failed)
         return outputs
 
     def statement(self, statement: Statement) -> None:
@@ -130,7 +138,8 @@ class _Run:
             self.product(statement)
         elif isinstance(statement, Call):
             code = HELPERS[statement.symbol]([self.array(b) for b in statement.buffers], [self.size(n) for n in statement.sizes])
-            self.failed.update({code} - {0})
+            if code:
+                self.failed.setdefault(code, None)
 
     def product(self, p: Product) -> None:
         def operand(buffer: Buffer, rows: Poly, columns: Poly, transposed: bool) -> Any:
@@ -221,8 +230,16 @@ class _Space:
                     function: Any = OPS[ACCUMULATE[instr.op]].function
                     self.values[instr.out] = function.accumulate(full, axis=-1, dtype=full.dtype)
             case Check():
-                if not np.all(self.values[instr.ok]):
-                    self.memory.failed.add(instr.code)
+                self.check(instr)
+
+    def check(self, instr: Check) -> None:
+        if np.all(self.values[instr.ok]) or instr.code in self.memory.failed:
+            return
+        found = None
+        if instr.value is not None:
+            ok, value = self.points(self.values[instr.ok], self.values[instr.value])
+            found = int(value[~ok][0])
+        self.memory.failed[instr.code] = found
 
     def load(self, instr: Load) -> Any:
         array = self.memory.array(instr.buffer)

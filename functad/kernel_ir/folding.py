@@ -71,6 +71,8 @@ def _fold_power(b: Builder, x: Value, y: Value) -> Value | None:
     exponent = b.constant(y)
     if exponent is None or exponent not in (-2, -1, 0, 1, 2, 3, 4) or (exponent < 0 and x.dtype.kind != "f"):
         return None
+    if x.dtype == np.float16:  # rounded once
+        return b.cast(b.power(b.cast(x, np.float32), b.cast(y, np.float32)), np.float16)  # type: ignore[no-any-return]
     if exponent == 0:
         return b.const(1, x.dtype)  # type: ignore[no-any-return]
     if exponent == 1:

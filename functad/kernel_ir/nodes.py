@@ -197,10 +197,14 @@ class Scan(Instr):
 
 @dataclass(eq=False, slots=True)
 class Check(Instr):
-    """The whole call fails with error ``code`` if ``ok`` is false at any point; the kernel may run on, and must stay in bounds itself."""
+    """The whole call fails with error ``code`` if ``ok`` is false at any point; the kernel may run on, and must stay in bounds itself.
+
+    The message names the int64 ``value``, if there is one: at the first such point.
+    """
 
     ok: Value
     code: int
+    value: Value | None = None
 
 
 class Statement:
@@ -251,12 +255,20 @@ class Call(Statement):
 
 @dataclass(frozen=True, slots=True)
 class CheckInfo:
-    """What a failed ``Check`` raises: an error class of ``functad.errors`` by name, a message to be formatted with sizes, the user's location."""
+    """What a failed ``Check`` raises: an error class of ``functad.errors`` by name, a message, the user's location.
+
+    The message is formatted with the sizes, and with the check's value as ``{value}``.
+    """
 
     error: str
     message: str
     location: Any = None
     sizes: tuple[Poly, ...] = ()
+
+    @property
+    def names_value(self) -> bool:
+        """Whether the message says what the check found."""
+        return "{value}" in self.message
 
 
 @dataclass(eq=False, slots=True)

@@ -8,13 +8,15 @@ and ``minimum`` propagate NaN, integers wrap, integer division by zero gives 0, 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
-__all__ = ["ACCUMULATE", "OPS", "Op", "evaluate", "identity"]
+__all__ = ["ACCUMULATE", "NUMPY", "OPS", "Op", "evaluate", "identity", "in_single"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +28,18 @@ class Op:
     kinds: str
     result: str
     function: Callable[..., Any]
+
+
+def in_single(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that is not NumPy's, for float16 too: in float32, and rounded once, as NumPy does it."""
+
+    @functools.wraps(function)
+    def wide(*args: Any, **params: Any) -> Any:
+        if args[0].dtype == np.float16:
+            return function(*[x.astype(np.float32) for x in args], **params).astype(np.float16)
+        return function(*args, **params)
+
+    return wide
 
 
 def _power(x: Any, y: Any) -> Any:
@@ -44,12 +58,53 @@ def _fma(x: Any, y: Any, z: Any) -> Any:
     return (first * second).real
 
 
+@in_single
 def _sigmoid(x: Any) -> Any:
     e = np.exp(-np.abs(x))  # never overflows; 1 / (1 + e^-x) = e^x / (1 + e^x)
     return np.where(np.signbit(x), e, np.ones_like(e)) / (1 + e)
 
 
+@in_single
+def _sigmoid_slope(x: Any) -> Any:
+    e = np.exp(-np.abs(x))
+    whole = e + 1
+    whole *= whole
+    e /= whole
+    return e
+
+
+@in_single
+def _tanh_slope(x: Any) -> Any:
+    e = np.abs(x)
+    e *= -2
+    e = np.exp(e)
+    whole = e + 1
+    whole *= whole
+    e /= whole
+    e *= 4
+    return e
+
+
+def _unit(x: Any, y: Any) -> tuple[Any, Any]:
+    """x / r and y / r with r = hypot(x, y), by the quotient of the smaller by the larger: right where r overflows or is subnormal, too."""
+    steep = np.abs(x) < np.abs(y)
+    larger, smaller = np.where(steep, y, x), np.where(steep, x, y)
+    origin = (larger == 0) & (smaller == 0)
+    quotient = smaller / np.where(origin, 1, np.abs(larger))
+    inverse = 1 / np.sqrt(1 + quotient * quotient)
+    main, other = np.where(origin, larger, np.copysign(inverse, larger)), quotient * inverse
+    return np.where(steep, other, main)[()], np.where(steep, main, other)[()]
+
+
+def _over_square(part: Any, x: Any, y: Any) -> Any:
+    """x or y over x^2 + y^2, and 0 where an operand is infinite."""
+    r = np.hypot(x, y)
+    vanishes = np.isinf(r) & ~np.isnan(x) & ~np.isnan(y)
+    return np.where(vanishes, np.copysign(0, part), _unit(x, y)[part is not x] / r)[()]
+
+
 def _special(name: str) -> Callable[..., Any]:
+    @in_single
     def function(*args: Any) -> Any:
         import scipy.special
 
@@ -58,6 +113,7 @@ def _special(name: str) -> Callable[..., Any]:
     return function
 
 
+@in_single
 def _lgamma(x: Any) -> Any:
     """SciPy's, but for subnormal numbers, where that overflows and is -log |x|, and for -inf, where that has the wrong sign."""
     size = np.abs(x)
@@ -81,6 +137,10 @@ def _table() -> dict[str, Op]:
     add("floor ceil trunc rint sqrt cbrt", 1, "f")
     add("exp exp2 expm1 log log2 log10 log1p", 1, "f")
     add("sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arccosh arctanh", 1, "f")
+    add("expm1_slope sigmoid_slope tanh_slope", 1, "f", expm1_slope=np.exp, sigmoid_slope=_sigmoid_slope, tanh_slope=_tanh_slope)
+    add("unit_x unit_y", 2, "f", unit_x=in_single(lambda x, y: _unit(x, y)[0]), unit_y=in_single(lambda x, y: _unit(x, y)[1]))
+    add("x_over_square", 2, "f", x_over_square=in_single(lambda x, y: _over_square(x, x, y)))
+    add("y_over_square", 2, "f", y_over_square=in_single(lambda x, y: _over_square(y, x, y)))
     add("sigmoid softplus", 1, "f", sigmoid=_sigmoid, softplus=lambda x: np.logaddexp(x, np.zeros_like(x)))
     add("erf erfc digamma lgamma", 1, "f", erf=_special("erf"), erfc=_special("erfc"), digamma=_special("digamma"), lgamma=_lgamma)
     add("eq ne", 2, "biuf", "bool", eq=np.equal, ne=np.not_equal)
@@ -96,6 +156,9 @@ def _table() -> dict[str, Op]:
 
 OPS = _table()
 """Every operation by name."""
+
+NUMPY: Any = SimpleNamespace(**{name: op.function for name, op in OPS.items()})
+"""Stands for a ``Builder`` where a formula written in operations is evaluated: ``f(NUMPY, x)`` in place of ``f(b, x)``."""
 
 ACCUMULATE = {"sum": "add", "prod": "mul", "max": "maximum", "min": "minimum", "any": "bit_or", "all": "bit_and"}
 """The operation that ``Reduce``, ``Scan`` and ``Scatter`` apply, by the name that they use."""

@@ -150,7 +150,8 @@ class _Names:
             case Scan():
                 return f"scan {'reverse ' * instr.reverse}{instr.op} {self.value(instr.value)}"
             case Check():
-                return f"check {self.value(instr.ok)} code {instr.code}"
+                named = "" if instr.value is None else f" of {self.value(instr.value)}"
+                return f"check {self.value(instr.ok)}{named} code {instr.code}"
         raise TypeError(f"not an instruction: {instr!r}")
 
     def element(self, buffer: Buffer, index: Index) -> str:

@@ -16,6 +16,8 @@ def operands(instr: Instr) -> Iterator[Value]:
         yield from instr.args
     elif isinstance(instr, Check):
         yield instr.ok
+        if instr.value is not None:
+            yield instr.value
     elif isinstance(instr, Store | Reduce | Scatter | Scan):
         yield instr.value
     if isinstance(instr, Load | Store | Reduce | Scatter):
@@ -42,5 +44,5 @@ def with_operands(instr: Instr, value: Callable[[Value], Value]) -> Instr:
     if isinstance(instr, Compute):
         return replace(instr, args=tuple(map(value, instr.args)))
     if isinstance(instr, Check):
-        return replace(instr, ok=value(instr.ok))
+        return replace(instr, ok=value(instr.ok), value=None if instr.value is None else value(instr.value))
     return replace(instr)  # type: ignore[type-var]

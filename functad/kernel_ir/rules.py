@@ -5,9 +5,9 @@ Rules are written against a ``Builder`` ``b`` (``kernel_ir.builder``): ``b.add(x
 builder's operations take both. Sizes in types and params may be ``Symbol``s, on which only ``==`` works: ``poly(size)`` makes arithmetic possible,
 and a rule must be right whatever their values are (sizes up to ``lower.abstract.STATIC`` stay ints).
 
-Inside a rule ``b.require(ok, "IndexOutOfBoundsError", "index {0} of axis ...", size)`` makes the whole call raise that error of
-``functad.errors``, at the user's location, where the bool Value ``ok`` is false; sizes are put into the message when it is raised. The kernel may
-run on: clamp what was wrong.
+Inside a rule ``b.require(ok, "IndexOutOfBoundsError", "index {value} ... of size {0}", size, value=index)`` makes the whole call raise that error
+of ``functad.errors``, at the user's location, where the bool Value ``ok`` is false; sizes are put into the message when it is raised, and so is
+the int64 ``value``, if one is given, at the first point that fails. The kernel may run on: clamp what was wrong.
 
 A rule may be run several times (first to see what it reads), so it keeps no state.
 """

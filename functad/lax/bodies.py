@@ -8,16 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from functad.core.capture import Leaf, as_leaf, capture
+from functad.core.capture import Leaf, as_leaf, capture, own
 from functad.core.trace import current_trace
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
-from functad.errors import StructureError
+from functad.errors import DtypeError, StructureError
 from functad.ir.program import Program
 from functad.ir.types import ArrayType
+from functad.numpy.dispatch import here
 from functad.primitives.convert import convert
 from functad.tree import TreeDef, flatten_with_paths, leaf_paths
 
-__all__ = ["Body", "check_carry", "leaves_and_tree", "promoted", "trace_body", "wrap"]
+__all__ = ["Body", "check_boolean", "check_carry", "leaves_and_tree", "promoted", "trace_body", "wrap"]
 
 
 @dataclass
@@ -30,9 +31,9 @@ class Body:
 
 
 def leaves_and_tree(tree: Any, what: str) -> tuple[list[Leaf], TreeDef]:
-    """The leaves of an argument, checked, and its structure."""
+    """The leaves of an argument, checked, with the values that they have now, and its structure."""
     found, structure = flatten_with_paths(tree)
-    return [as_leaf(x, lambda path=path: f"{what}{path}") for path, x in found], structure  # type: ignore[misc]
+    return [own(as_leaf(x, lambda path=path: f"{what}{path}")) for path, x in found], structure  # type: ignore[misc]
 
 
 def abstract(type: ArrayType, kind: int | None = None) -> Leaf:
@@ -61,6 +62,17 @@ def promoted(leaves: Sequence[Leaf], types: Sequence[ArrayType]) -> list[Leaf] |
         else:
             result.append(leaf)
     return result if changed else None
+
+
+def check_boolean(function: str, what: str, type: ArrayType) -> None:
+    """Refuse a condition that is no scalar boolean; a number is none, though Python would take it for one: ``~True`` is -2, which is true."""
+    if type.shape != ():
+        raise DtypeError(f"{function}{here()}: {what} a scalar boolean, got {type}; use np.any or np.all, or fd.vmap over it")
+    if type.dtype.kind != "b":
+        raise DtypeError(
+            f"{function}{here()}: {what} a scalar boolean, got {type}; compare a number (x != 0), and negate a boolean with np.logical_not(x): "
+            "~x of a Python bool is an integer (~True is -2) that would be taken for true"
+        )
 
 
 def check_carry(what: str, leaves: Sequence[Leaf], tree: TreeDef, types: Sequence[ArrayType], out_tree: TreeDef) -> None:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from functad.core.capture import as_leaf
+from functad.core.trace import current_trace
 from functad.errors import StructureError
 from functad.ir.types import ArrayType
 from functad.lax.bodies import leaves_and_tree, wrap
@@ -51,6 +52,9 @@ def pure_callback(
         raise StructureError(f"pure_callback: vmap_method={vmap_method!r}; expected one of {', '.join(map(repr, VMAP_METHODS))}")
     leaves, arg_tree = leaves_and_tree(args, "arguments of pure_callback: ")
     found, result_tree = flatten_with_paths(result_types)
+    trace = current_trace()
+    if trace is not None and trace.outside is not None:
+        trace.outside.runs_later(f)
     types = [_stated_type(x, path) for path, x in found]
     outs = pure_callback_p.bind(
         *[leaf.value for leaf in leaves], callback=Callback(f, arg_tree, result_tree), vmap_method=vmap_method,

@@ -10,7 +10,7 @@ import numpy as np
 from functad.core.capture import as_leaf
 from functad.core.tracer import Tracer
 from functad.errors import DtypeError, ShapeError, StructureError
-from functad.lax.bodies import Body, abstract, leaves_and_tree, trace_body, wrap
+from functad.lax.bodies import Body, abstract, check_boolean, leaves_and_tree, trace_body, wrap
 from functad.primitives.cond import cond_p
 from functad.primitives.convert import convert
 from functad.primitives.selection import select as strict_select
@@ -26,7 +26,7 @@ def cond(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any],
     Parameters
     ----------
     pred
-        A scalar; numbers are true if they are not zero.
+        A scalar boolean. Numbers are refused, whatever they are: ``~flag`` of a Python bool is one, and never zero; write ``np.logical_not(flag)``.
     true_fun, false_fun
         Functions whose results agree in structure, shapes and dtypes.
 
@@ -37,10 +37,8 @@ def cond(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any],
     np.float64(0.5)
     """
     leaf = as_leaf(pred, lambda: "the predicate of cond")
-    if leaf.type.shape != ():
-        raise DtypeError(f"cond takes a scalar predicate, got {leaf.type}; use np.any or np.all, or fd.vmap over it")
-    flag = leaf.value if leaf.type.dtype.kind == "b" else convert(leaf.value, np.dtype(bool))
-    index = convert(flag, np.dtype(np.int64)) if isinstance(flag, Tracer) else np.int64(flag)
+    check_boolean("cond", "the predicate must be", leaf.type)
+    index = convert(leaf.value, np.dtype(np.int64)) if isinstance(leaf.value, Tracer) else np.int64(leaf.value)
     return _choose("cond", index, (false_fun, true_fun), operands)
 
 

@@ -14,7 +14,7 @@ from functad.core.evaluator import run_program
 from functad.core.tracer import Tracer
 from functad.errors import AxisError, DtypeError, ShapeError, StructureError
 from functad.ir.program import Program
-from functad.lax.bodies import Body, abstract, check_carry, leaves_and_tree, promoted, trace_body, wrap
+from functad.lax.bodies import Body, abstract, check_boolean, check_carry, leaves_and_tree, promoted, trace_body, wrap
 from functad.lax.segments import run_blocks, run_checkpointed, scan_blocks
 from functad.numpy import concatenate
 from functad.primitives.convert import convert
@@ -201,9 +201,9 @@ def while_loop(
     leaves = [abstract(c.type) for c in carry]
     test = trace_body(lambda xs: cond_fun(unflatten(tree, xs)), leaves, "while_loop")
     types = test.program.out_types
-    if test.tree.num_nodes != 1 or types[0].shape != () or types[0].dtype.kind != "b":
-        found = types[0] if test.tree.num_nodes == 1 else test.tree
-        raise DtypeError(f"while_loop: the condition must return a scalar boolean, got {found}")
+    if test.tree.num_nodes != 1 or not types:
+        raise DtypeError(f"while_loop: the condition must return a scalar boolean, got {test.tree}")
+    check_boolean("while_loop", "the condition must return", types[0])
     start = [c.value for c in carry]
     if checkpoint is None:
         state, _, _ = bind_while(test.program, body.program, test.consts, body.consts, start)
@@ -300,7 +300,7 @@ def associative_scan(fn: Callable[[Any, Any], Any], elems: Any, reverse: bool = 
     >>> fd.lax.associative_scan(np.multiply, np.array([1.0, 2.0, 3.0, 4.0]))
     array([ 1.,  2.,  6., 24.])
     """
-    items, _ = leaves_and_tree(elems, "elems of associative_scan")
+    items, tree = leaves_and_tree(elems, "elems of associative_scan")
     for leaf in items:
         if not -leaf.type.ndim <= axis < leaf.type.ndim:
             raise AxisError(f"associative_scan runs along axis {axis}, but one of the leaves of elems is {leaf.type}")
@@ -308,7 +308,7 @@ def associative_scan(fn: Callable[[Any, Any], Any], elems: Any, reverse: bool = 
         raise ShapeError(f"associative_scan: the leaves of elems must have one length along axis {axis}, got {sizes}")
     if not items:
         return elems
-    moved = tree_map(lambda x: np.moveaxis(x, axis, 0), elems)
+    moved = tree_map(lambda x: np.moveaxis(x, axis, 0), tree.unflatten([leaf.value for leaf in items]))
     if reverse:
         moved = tree_map(lambda x: np.flip(x, 0), moved)
     result = _prefixes(fn, moved)

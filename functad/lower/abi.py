@@ -12,16 +12,19 @@ import importlib
 import platform
 import sys
 import sysconfig
-from collections.abc import Iterator
+import types
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
+from functad import config
 from functad.lower.signature import DTYPES
 
 __all__ = [
-    "ARRAY_DATA", "ARRAY_DESCR", "ARRAY_DIMS", "ARRAY_FLAGS", "ARRAY_NDIM", "BYTES_DATA", "COMPLEX_VALUE", "C_ALIGNED", "DESCR_BYTEORDER",
-    "FLOAT_VALUE", "LIST_ITEMS", "OB_TYPE", "SCALAR_VALUE", "TUPLE_ITEMS", "VAR_SIZE", "symbols", "verified",
+    "ARRAY_DATA", "ARRAY_DESCR", "ARRAY_DIMS", "ARRAY_FLAGS", "ARRAY_NDIM", "ARRAY_STRIDES", "BYTES_DATA",
+    "CELL_CONTENT", "COMPLEX_VALUE", "C_ALIGNED", "DESCR_BYTEORDER", "DICT_VERSION", "FLOAT_VALUE", "FUNCTION_CODE",
+    "LIST_ITEMS", "OB_TYPE", "SCALAR_VALUE", "TUPLE_ITEMS", "VAR_SIZE", "dicts_have_versions", "symbols", "verified",
 ]  # fmt: skip
 
 # Offsets in bytes.
@@ -32,26 +35,32 @@ LIST_ITEMS = 24  # a pointer
 BYTES_DATA = bytes.__basicsize__ - 1
 FLOAT_VALUE = 16
 COMPLEX_VALUE = 16
+CELL_CONTENT = 16
 SCALAR_VALUE = 16  # of every NumPy scalar in DTYPES
 ARRAY_DATA = 16
 ARRAY_NDIM = 24  # an int
 ARRAY_DIMS = 32
+ARRAY_STRIDES = 40
 ARRAY_DESCR = 56
 ARRAY_FLAGS = 64  # an int
 DESCR_BYTEORDER = 26  # a char
+FUNCTION_CODE = 48
+DICT_VERSION = 24  # until 3.13: a number that no dict has had before, new with every change of the dict
 
 C_ALIGNED = 0x1 | 0x100  # NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ALIGNED
 
 _PYTHON_FUNCTIONS = (
-    "PyComplex_FromDoubles", "PyDict_GetItemWithError", "PyDict_New", "PyDict_SetItem", "PyDict_Size", "PyErr_Clear", "PyErr_NoMemory",
-    "PyErr_Occurred", "PyEval_RestoreThread", "PyEval_SaveThread", "PyFloat_FromDouble", "PyList_New", "PyLong_AsDouble",
-    "PyLong_AsLongLongAndOverflow", "PyLong_FromLongLong", "PyObject_Vectorcall", "PyTuple_New", "Py_DecRef", "Py_IncRef",
+    "PyComplex_FromDoubles", "PyContextVar_Get", "PyDict_GetItemWithError", "PyDict_New", "PyDict_Next", "PyDict_SetItem",
+    "PyDict_Size", "PyErr_Clear", "PyErr_NoMemory", "PyErr_Occurred", "PyEval_RestoreThread", "PyEval_SaveThread",
+    "PyFloat_FromDouble", "PyList_New", "PyLong_AsDouble", "PyLong_AsLongLongAndOverflow", "PyLong_FromLongLong",
+    "PyObject_Vectorcall", "PyTuple_New", "Py_DecRef", "Py_IncRef",
 )  # fmt: skip
 
 _PYTHON_OBJECTS: dict[str, Any] = {
     "PyBool_Type": bool, "PyComplex_Type": complex, "PyDict_Type": dict, "PyFloat_Type": float, "PyList_Type": list, "PyLong_Type": int,
     "PyTuple_Type": tuple, "_Py_FalseStruct": False, "_Py_NoneStruct": None, "_Py_TrueStruct": True,
     "PyArray_Type": np.ndarray, "functad.numpy_false": np.False_, "functad.numpy_true": np.True_,
+    "functad.settings": config.current, "functad.settings_first": config.first,
 }  # fmt: skip
 
 # Slots of NumPy's C API table, part of its ABI.
@@ -72,6 +81,7 @@ def symbols() -> dict[str, int]:
     found = {name: _function_address(name) for name in _PYTHON_FUNCTIONS}
     found |= {name: id(value) for name, value in _PYTHON_OBJECTS.items()}
     found |= {name: table[slot] for name, slot in _NUMPY_FUNCTIONS.items()}
+    found["functad.settings_unset"] = ctypes.addressof(config.unset)
     for name in DTYPES:
         dtype = np.dtype(name)
         found[f"functad.descr.{name}"] = id(dtype)
@@ -88,7 +98,28 @@ def verified() -> bool:
     if ctypes.sizeof(ctypes.c_void_p) != 8:
         return False
     # Lazily, in this order: each check makes sure of what the next ones dereference.
-    return all(check() for check in (_containers_hold, _scalars_hold, _arrays_hold, _numpy_functions_hold))
+    return all(check() for check in (_containers_hold, _scalars_hold, _arrays_hold, _numpy_functions_hold, _functions_hold))
+
+
+@functools.lru_cache(maxsize=1)
+def dicts_have_versions() -> bool:
+    """Whether the version of a module's dict changes when the dict does, and only then."""
+    module = types.ModuleType("module")
+    names = vars(module)
+    names.update({f"name{k}": object() for k in range(9)})
+
+    def assign() -> None:  # as specialised code does, too, once it has run for some times
+        module.name3 = object()  # type: ignore[attr-defined]
+
+    changes: list[Callable[[], object]] = [lambda: names.update(name3=object()), lambda: names.update(new=object()), lambda: names.pop("name5")]
+    seen = [_pointer(names, DICT_VERSION)]
+    for change in [*changes, *[assign] * 50, names.clear]:
+        change()
+        seen.append(_pointer(names, DICT_VERSION))
+        names.get("name3"), names.get("none")
+        if _pointer(names, DICT_VERSION) != seen[-1]:
+            return False
+    return len(set(seen)) == len(seen)
 
 
 def _containers_hold() -> bool:
@@ -103,6 +134,9 @@ def _containers_hold() -> bool:
     # The list's item pointer cannot be compared with a known value: read through it only where it lies after a plausible object.
     stored = _pointer(items, LIST_ITEMS)
     if not stored or stored % 8 or list.__basicsize__ != LIST_ITEMS + 16:
+        return False
+    cell = types.CellType(first)
+    if types.CellType.__basicsize__ < CELL_CONTENT + 8 or _pointer(cell, CELL_CONTENT) != id(first) or _pointer(types.CellType(), CELL_CONTENT):
         return False
     inside = [ctypes.c_void_p.from_address(stored + 8 * k).value for k in range(2)]
     return inside == [id(first), id(second)] and _read(data, BYTES_DATA, 8) == data
@@ -145,8 +179,10 @@ def _array_holds(array: np.ndarray[Any, Any]) -> bool:
         return False
     if _pointer(array, ARRAY_DESCR) != id(array.dtype) or _read(array.dtype, DESCR_BYTEORDER, 1).decode() != array.dtype.byteorder:
         return False
-    dims = _pointer(array, ARRAY_DIMS)
-    return array.ndim == 0 or [ctypes.c_ssize_t.from_address(dims + 8 * k).value for k in range(array.ndim)] == list(array.shape)
+    return array.ndim == 0 or all(
+        [ctypes.c_ssize_t.from_address(_pointer(array, at) + 8 * k).value for k in range(array.ndim)] == list(numbers)
+        for at, numbers in ((ARRAY_DIMS, array.shape), (ARRAY_STRIDES, array.strides))
+    )
 
 
 def _numpy_functions_hold() -> bool:
@@ -164,6 +200,22 @@ def _numpy_functions_hold() -> bool:
     scalar = allocate(symbols()["functad.scalar_alloc.float64"])(np.float64, 0)
     ctypes.c_double.from_address(id(scalar) + SCALAR_VALUE).value = 2.5
     return type(scalar) is np.float64 and bool(scalar == 2.5)
+
+
+def _functions_hold() -> bool:
+    value: object = 1
+
+    def function() -> object:
+        return value
+
+    def other() -> object:
+        return -value  # type: ignore[operator]
+
+    (cell,) = function.__closure__ or ()
+    if _pointer(cell, CELL_CONTENT) != id(value) or _pointer(function, FUNCTION_CODE) != id(function.__code__):
+        return False
+    value = function.__code__ = other.__code__
+    return _pointer(cell, CELL_CONTENT) == id(value) == _pointer(function, FUNCTION_CODE)
 
 
 def _numpy_table() -> ctypes.Array[Any]:

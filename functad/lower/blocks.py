@@ -1,11 +1,11 @@
 """Running a kernel in blocks on several threads: native code that all modules share (``shared.py``).
 
-    %error = call i32 @functad_blocks(ptr @kernel, ptr %data, i64 %length, i64 %work, i64 %grain, i64 %unit, ptr %partials, i64 %stride, ptr %count)
+    call void @functad_blocks(ptr @kernel, ptr %data, i64 %length, i64 %work, i64 %grain, i64 %unit, ptr %partials, i64 %stride, ptr %count)
 
 divides the indices ``0 .. length - 1`` into blocks, of which each has about ``work / grain`` of the work (but one in ``MOST``) and a multiple of
-``unit`` indices, and calls ``i32 kernel(ptr data, i64 begin, i64 end, ptr partial)`` for each: at once if there is only one. Block b gets the
-memory at ``partials + b * stride`` for its share of the results that blocks have in common. The result is the smallest error code that is not 0;
-``count`` is how many blocks there were. Then
+``unit`` indices, and calls ``void kernel(ptr data, i64 begin, i64 end, ptr partial)`` for each: at once if there is only one. Block b gets the
+memory at ``partials + b * stride`` for its share of the results that blocks have in common. ``count`` is how
+many blocks there were. Then
 
     call void @functad_blocks_sum_f64(ptr %target, ptr %partials, i64 %stride, i64 %count, i64 %n)
 
@@ -26,10 +26,9 @@ from functad.lower.threads import RUNTIME_TEXT
 __all__ = ["block_module"]
 
 _TEXT = f"""
-%functad.blocks = type {{ ptr, ptr, i64, i64, ptr, i64, ptr }} ; kernel, data, length, rows, partials, stride, errors
+%functad.blocks = type {{ ptr, ptr, i64, i64, ptr, i64 }} ; kernel, data, length, rows, partials, stride
 
 declare i64 @llvm.smax.i64(i64, i64)
-declare i32 @llvm.umin.i32(i32, i32)
 
 define internal void @functad_block_range(ptr %blocks, i64 %first, i64 %count) {{
 entry:
@@ -40,7 +39,6 @@ entry:
   %rows = extractvalue %functad.blocks %all, 3
   %partials = extractvalue %functad.blocks %all, 4
   %stride = extractvalue %functad.blocks %all, 5
-  %errors = extractvalue %functad.blocks %all, 6
   %last = add i64 %first, %count
   br label %head
 
@@ -55,9 +53,7 @@ run:
   %end = call i64 @llvm.smin.i64(i64 %after, i64 %length)
   %offset = mul i64 %block, %stride
   %partial = getelementptr i8, ptr %partials, i64 %offset
-  %error = call i32 %kernel(ptr %data, i64 %begin, i64 %end, ptr %partial)
-  %error.at = getelementptr i32, ptr %errors, i64 %block
-  store i32 %error, ptr %error.at
+  call void %kernel(ptr %data, i64 %begin, i64 %end, ptr %partial)
   %next = add i64 %block, 1
   br label %head
 
@@ -65,11 +61,10 @@ done:
   ret void
 }}
 
-define i32 @functad_blocks(
+define void @functad_blocks(
   ptr %kernel, ptr %data, i64 %length, i64 %work, i64 %grain, i64 %unit, ptr %partials, i64 %stride, ptr %count.at
 ) {{
 entry:
-  %errors = alloca [{MOST} x i32]
   %blocks = alloca %functad.blocks
   %shares = sdiv i64 %work, %grain
   %few = call i64 @llvm.smin.i64(i64 %shares, i64 {MOST})
@@ -84,8 +79,8 @@ entry:
   br i1 %several, label %divided, label %whole
 
 whole:
-  %error = call i32 %kernel(ptr %data, i64 0, i64 %length, ptr %partials)
-  ret i32 %error
+  call void %kernel(ptr %data, i64 0, i64 %length, ptr %partials)
+  ret void
 
 divided:
   %with.kernel = insertvalue %functad.blocks poison, ptr %kernel, 0
@@ -94,25 +89,9 @@ divided:
   %with.rows = insertvalue %functad.blocks %with.length, i64 %rows, 3
   %with.partials = insertvalue %functad.blocks %with.rows, ptr %partials, 4
   %with.stride = insertvalue %functad.blocks %with.partials, i64 %stride, 5
-  %with.errors = insertvalue %functad.blocks %with.stride, ptr %errors, 6
-  store %functad.blocks %with.errors, ptr %blocks
+  store %functad.blocks %with.stride, ptr %blocks
   call void @functad_parallel(ptr @functad_block_range, ptr %blocks, i64 %count)
-  br label %head
-
-head: ; the smallest error code, as an unsigned number less one
-  %block = phi i64 [ 0, %divided ], [ %next, %head ]
-  %smallest = phi i32 [ -1, %divided ], [ %smaller, %head ]
-  %error.at = getelementptr i32, ptr %errors, i64 %block
-  %one = load i32, ptr %error.at
-  %less = sub i32 %one, 1
-  %smaller = call i32 @llvm.umin.i32(i32 %smallest, i32 %less)
-  %next = add i64 %block, 1
-  %more = icmp slt i64 %next, %count
-  br i1 %more, label %head, label %done
-
-done:
-  %result = add i32 %smaller, 1
-  ret i32 %result
+  ret void
 }}
 
 define internal i64 @ceiling(i64 %x, i64 %y) {{

@@ -10,12 +10,21 @@ from typing import Any
 import numpy as np
 
 from functad.kernel_ir.evaluator import HELPERS
+from functad.kernel_ir.offender import note_offender
 from functad.primitives.callback import Site
 
-__all__ = ["function_address", "native_callbacks"]
+__all__ = ["function_address", "native_callbacks", "offender_address"]
 
 # ctypes takes the GIL for each call of such a function, whether or not the thread has it already
 _Helper = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.POINTER(ctypes.c_void_p), ctypes.POINTER(ctypes.c_int64))
+
+
+_note_offender = ctypes.CFUNCTYPE(None, ctypes.c_int64)(note_offender)
+
+
+def offender_address() -> int:
+    """Where the C function is that native code calls with what a failed check found."""
+    return function_address(_note_offender)
 
 
 def native_callbacks(externals: Iterable[str]) -> dict[str, Any]:

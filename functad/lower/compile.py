@@ -16,19 +16,21 @@ import numpy as np
 
 from functad import config, errors
 from functad.core.seq import Seq
-from functad.errors import DtypeError, InternalError, ShapeError
+from functad.core.trace import not_native
+from functad.errors import InternalError, ShapeError
 from functad.ir.key import structural_key
 from functad.ir.program import Program, sub_programs
 from functad.ir.types import ArrayType, SeqType
 from functad.kernel_ir.checker import check_program
 from functad.kernel_ir.evaluator import evaluate_program
 from functad.kernel_ir.nodes import KernelProgram
+from functad.kernel_ir.offender import take_offender
 from functad.kernel_ir.printer import format_program
 from functad.lower.abstract import Abstract, abstract
 from functad.lower.blas import blas_symbols
 from functad.lower.cache import Cache
-from functad.lower.callbacks import function_address, native_callbacks
-from functad.lower.emit import OUT_OF_MEMORY, SIZE_OVERFLOW, emit_module, release_name
+from functad.lower.callbacks import function_address, native_callbacks, offender_address
+from functad.lower.emit import OFFENDER, OUT_OF_MEMORY, SIZE_OVERFLOW, emit_module, release_name
 from functad.lower.entry import make_entry
 from functad.lower.fuse import Fused, Path, fuse
 from functad.lower.link import link
@@ -37,7 +39,7 @@ from functad.lower.sequences import Cells, has_sequences
 from functad.lower.shared import is_shared, shared_symbol
 from functad.lower.signature import Driver, Signature
 from functad.lower.target import Target, assembly, emit_object
-from functad.lower.threads import parallel_symbols
+from functad.lower.threads import configure, parallel_symbols
 from functad.passes.pipeline import optimize
 from functad.primitives.callback import CALLBACK_FAILED, take_exception
 
@@ -72,8 +74,6 @@ class Code:
         module = emit_module(self.kernels, target, DRIVER)
         self.llvm: str = module.text
         self.passes = module.passes
-        _dump("llvm", lambda: self.llvm)
-        _dump("asm", self.assembly)
         callbacks = native_callbacks(module.externals)
         symbols = _addresses(module.externals - callbacks.keys(), target)
         symbols |= {name: function_address(f) for name, f in callbacks.items()}
@@ -98,7 +98,10 @@ class Compiled:
     def __init__(self, program: Program, target: Target) -> None:
         refuse_unknown_dtypes(program)
         found = abstract(program)
-        self.code = _codes.get((structural_key(found.program), target), lambda: Code(found, target))
+        self.code = _codes.get((structural_key(found.program), target, config.debug.value), lambda: Code(found, target))
+        _dump("kernel", lambda: self.kernel_ir)
+        _dump("llvm", lambda: self.llvm)
+        _dump("asm", self.assembly)
         self.name = program.name or "function"
         self.in_types = program.in_types
         self.out_types = program.out_types
@@ -140,24 +143,19 @@ def location(program: Program, path: Path) -> object:
 def failure(kernels: KernelProgram, code: int, symbols: Sequence[int], location: object) -> Exception:
     """The error for a failed check of a kernel program."""
     info = kernels.checks[code - 1]
-    message = info.message.format(*[size.evaluate(symbols) for size in info.sizes])
-    error: Exception = getattr(errors, info.error)(message if location is None else f"{message}, at {location}")
-    return error
-
-
-NATIVE_DTYPES = frozenset("?bhilqBHILQfdFD")
-"""Character codes of the dtypes that loops compute in; half and extended precision are not among them."""
+    message = info.message.format(*[size.evaluate(symbols) for size in info.sizes], value=take_offender())
+    error: errors.FunctadError = getattr(errors, info.error)(message)
+    return error.at(location)
 
 
 def refuse_unknown_dtypes(program: Program) -> None:
-    """Name the first value of a dtype that native code does not have."""
+    """What is traced under ``jit`` has none; a rule that was traced before may."""
     for eqn in program.eqns:
         for atom in (*eqn.inputs, *eqn.outputs):
-            if atom.type.dtype.char not in NATIVE_DTYPES:
-                raise DtypeError(
-                    f"native code has no {atom.type.dtype}, which {eqn.primitive.name} takes or gives{f' at {eqn.loc}' if eqn.loc else ''}; "
-                    "convert with .astype(np.float32) or .astype(float), or leave jit out"
-                )
+            if not atom.type.native:
+                raise not_native(f"{eqn.primitive.name}{f' at {eqn.loc}' if eqn.loc else ''} takes or gives", atom.type)
+        for inner in sub_programs(eqn):
+            refuse_unknown_dtypes(inner)
 
 
 def compile_program(program: Program, target: Target | None = None) -> Compiled:
@@ -186,6 +184,7 @@ def entry_for(compiled: Compiled, signature: Signature, slow_path: Callable[...,
 
 def run(compiled: Compiled, args: Sequence[Any]) -> list[Any]:
     """Call native code through ctypes."""
+    configure()
     if has_sequences((*compiled.in_types, *compiled.out_types)):
         return _run_with_sequences(compiled, args)
     inputs = [np.require(x, t.dtype, ["C", "A"]) for x, t in zip(args, compiled.in_types, strict=True)]
@@ -230,6 +229,7 @@ def run_kernels(program: Program, args: Sequence[Any]) -> list[Any]:
         abstracted = abstract(optimized)
         found = program.derived["kernels"] = abstracted, checked_fuse(abstracted), optimized
     abstracted, fused, optimized = found
+    _dump("kernel", lambda: format_program(fused.program))
     outputs, code = evaluate_program(fused.program, [*args, *abstracted.constants], abstracted.symbols)
     if code == CALLBACK_FAILED:
         raise take_exception()
@@ -243,7 +243,6 @@ def checked_fuse(abstracted: Abstract) -> Fused:
     fused = fuse(abstracted.program, len(abstracted.symbols))
     if config.debug.value:
         check_program(fused.program)
-    _dump("kernel", lambda: format_program(fused.program))
     return fused
 
 
@@ -261,7 +260,7 @@ def _pointers(arrays: Sequence[np.ndarray]) -> Any:
 
 def _addresses(externals: frozenset[str], target: Target) -> dict[str, int]:
     """Where the functions that a module calls are."""
-    own = parallel_symbols()
+    own = {**parallel_symbols(), OFFENDER: offender_address()}
     found = {}
     for name in externals - C_LIBRARY:
         if name in own:

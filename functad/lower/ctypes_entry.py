@@ -10,6 +10,7 @@ import numpy as np
 
 from functad.lower import results
 from functad.lower.signature import Container, Driver, Leaf, Signature, Spec, Static
+from functad.lower.threads import configure
 
 __all__ = ["make_ctypes_entry"]
 
@@ -39,11 +40,14 @@ def make_ctypes_entry(
             if kwargs or len(args) != len(signature.args):
                 raise _Mismatch
             inputs = [array for spec, arg in zip(signature.args, args, strict=True) for array in _unpack(spec, arg)]
+            _require(all([check.holds() for check in signature.checks]))
+            inputs += [array for hidden in signature.hidden for array in _unpack(hidden.leaf, hidden.place.get())]
         except _Mismatch:
             inputs = None
         if inputs is None:  # outside of the handler, which would show in the slow path's tracebacks
             return slow_path(*args, **kwargs)
         outputs = [make() if make else np.empty(leaf.shape, leaf.dtype) for make, leaf in allocators]
+        configure()
         status = run(_pointers([*_addresses(inputs), *constants]), _pointers(_addresses(outputs)), sizes)
         return raise_error(status) if status else _pack(signature.result, iter(outputs))
 
@@ -70,6 +74,7 @@ def _unpack(spec: Spec, value: Any) -> Iterator[Array]:
 def _items(spec: Container, value: Any) -> list[Any]:
     if spec.kind != "dict":
         return list(value)
+    _require(not spec.has_int_keys or all([type(key) is int for key in value]))
     try:
         return [value[key] for key in spec.keys]
     except Exception:  # also what __eq__ of a foreign key raises; the slow path meets it again

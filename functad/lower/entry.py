@@ -18,9 +18,11 @@ from functad.lower.ctypes_entry import make_ctypes_entry
 from functad.lower.entry_helpers import HELPERS, HELPERS_TEXT
 from functad.lower.entry_layout import Layout
 from functad.lower.entry_text import ENTRY_SYMBOL, entry_text
+from functad.lower.entry_world import unwritten_records, world_objects
 from functad.lower.link import Library, link
 from functad.lower.signature import Container, Driver, Signature, Spec, Static
 from functad.lower.target import Target, emit_object
+from functad.lower.threads import configure, parallel_symbols
 
 __all__ = ["make_entry"]
 
@@ -81,6 +83,7 @@ def _make_native_entry(signature: Signature, driver: Driver, slow_path: Function
     library = _entry_code(signature.structure, len(driver.constants), Target.host())
     method = _MethodDef(name.encode(), library.address(ENTRY_SYMBOL), _METH_FASTCALL_KEYWORDS, None)
     specs = (*signature.args, signature.result)
+    records, kept = unwritten_records(signature.checks)
     self_items = (
         slow_path,
         fail,
@@ -88,7 +91,9 @@ def _make_native_entry(signature: Signature, driver: Driver, slow_path: Function
         tuple(key for spec in specs for key in _keys(spec)),
         tuple(value for spec in specs for value in _statics(spec)),
         tuple(results.allocator(leaf.shape, leaf.dtype) for leaf in signature.outputs if leaf.kind == "array"),
-        (library, method, driver),
+        world_objects(signature),
+        records,
+        (library, method, driver, kept, signature.checks),
     )
     entry: Function = _new_function(ctypes.addressof(method), self_items, None)
     return entry
@@ -100,7 +105,7 @@ def _entry_code(structure: Signature, constants: int, target: Target) -> Library
     text = entry_text(structure, constants)
     # The text is loads, compares and calls: optimised code generation would take five times as long, for nothing measurable.
     code = emit_object(text, dataclasses.replace(target, opt_level=0))
-    symbols = {name: address for name, address in abi.symbols().items() if f"@{name}" in text}
+    symbols = {name: address for name, address in (abi.symbols() | parallel_symbols()).items() if f"@{name}" in text}
     helpers = _helpers()
     return link(code, symbols | {name: helpers.address(name) for name in HELPERS}, [ENTRY_SYMBOL])
 
@@ -114,7 +119,7 @@ def _helpers() -> Library:
 def _block(signature: Signature, driver: Driver) -> bytes:
     """The words that ``Layout`` describes."""
     layout = Layout(signature, len(driver.constants))
-    words = [driver.address, int(releases_gil(signature, driver))]
+    words = [driver.address, int(releases_gil(signature, driver)), configure()]
     for leaf in (*signature.inputs, *signature.outputs):
         if leaf.kind == "array":
             words += leaf.shape

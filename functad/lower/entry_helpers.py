@@ -7,6 +7,7 @@ optimised, in 12 ms: without that each call would take 9 ns more.
 from __future__ import annotations
 
 from functad.lower import abi
+from functad.lower.entry_checks import CHECKS, CHECKS_TEXT
 
 __all__ = ["DECLARATIONS", "HELPERS", "HELPERS_TEXT"]
 
@@ -183,6 +184,30 @@ no:
 }"""
 
 
+# Whether all keys of a dict are ints, not bools or floats that are equal to ints.
+_INT_KEYS = f"""define i1 @functad_int_keys(ptr %dict) {{
+entry:
+  %position = alloca i64
+  %key.at = alloca ptr
+  store i64 0, ptr %position
+  br label %next
+next:
+  %more = call i32 @PyDict_Next(ptr %dict, ptr %position, ptr %key.at, ptr null)
+  %done = icmp eq i32 %more, 0
+  br i1 %done, label %yes, label %look
+look:
+  %key = load ptr, ptr %key.at
+  %type.at = getelementptr i8, ptr %key, i64 {abi.OB_TYPE}
+  %type = load ptr, ptr %type.at
+  %is.int = icmp eq ptr %type, @PyLong_Type
+  br i1 %is.int, label %next, label %no
+yes:
+  ret i1 true
+no:
+  ret i1 false
+}}"""
+
+
 def _for_each(signature: str, body: str, before: str = "", after: str = "") -> str:
     """A function that runs its body for each k below %count."""
     return f"""define void {signature} {{
@@ -248,20 +273,32 @@ _RELEASE = _for_each(
 HELPERS_TEXT = "\n\n".join([
     _ARRAY_TYPE,
     "@PyArray_Type = external global i8",
+    "@PyLong_Type = external global i8",
+    "declare i32 @PyDict_Next(ptr, ptr, ptr, ptr)",
     "@_Py_NoneStruct = external global i8",
     "declare void @Py_IncRef(ptr)",
     "declare void @Py_DecRef(ptr)",
     "declare ptr @PyDict_GetItemWithError(ptr, ptr)",
+    "declare void @PyErr_Clear()",
     "declare ptr @PyObject_Vectorcall(ptr, ptr, i64, ptr)",
+    "@functad.settings = external global i8",
+    "@functad.settings_first = external global i8",
+    "@functad.settings_unset = external global ptr",
+    "declare i32 @PyContextVar_Get(ptr, ptr, ptr)",
+    "declare i32 @memcmp(ptr, ptr, i64)",
     "declare ptr @PyArray_NewFromDescr(ptr, ptr, i32, ptr, ptr, ptr, i32, ptr)",
-    _CHECK_ARRAYS, _MAKE_ARRAYS, _LOOK_UP, _HOLD, _COPY, _MOVE, _RELEASE,
+    _CHECK_ARRAYS, _MAKE_ARRAYS, _LOOK_UP, _INT_KEYS, CHECKS_TEXT, _HOLD, _COPY, _MOVE, _RELEASE,
 ])  # fmt: skip
+
+_CHECKS_DECLARED = "\n".join([f"declare i1 @{name}(ptr)" for name in CHECKS])
 
 # The same for the text of an entry.
 DECLARATIONS = f"""{_ARRAY_TYPE}
 declare i1 @functad_check_arrays(ptr, i64, ptr, ptr, ptr)
 declare i1 @functad_make_arrays(ptr, i64, ptr, ptr, ptr, ptr, ptr)
 declare i1 @functad_look_up(ptr, ptr, i64, ptr, i64, ptr)
+declare i1 @functad_int_keys(ptr)
+{_CHECKS_DECLARED}
 declare void @functad_hold(ptr, i64, ptr, i64, ptr)
 declare void @functad_copy(ptr, i64, ptr)
 declare void @functad_move(ptr, i64, ptr)
@@ -272,6 +309,8 @@ HELPERS = (
     "functad_check_arrays",
     "functad_make_arrays",
     "functad_look_up",
+    "functad_int_keys",
+    *CHECKS,
     "functad_hold",
     "functad_copy",
     "functad_move",

@@ -5,10 +5,10 @@ from __future__ import annotations
 from functad.lower import abi
 from functad.lower.entry_layout import SelfItem
 
-__all__ = ["Pieces", "Place", "self_item"]
+__all__ = ["Pieces", "Part", "self_item"]
 
 # Where a part of the result stands: "objects" or "statics", and its number there.
-Place = tuple[str, int]
+Part = tuple[str, int]
 
 # Objects are aligned to 8 bytes at least, and values in them to their size up to 8.
 _ALIGNMENT = {"i8": 1, "i16": 2, "i32": 4, "i64": 8, "i128": 8, "ptr": 8, "double": 8}
@@ -86,12 +86,12 @@ class Pieces:
         self.objects += 1
         self.line(f"store i64 {self.objects}, ptr %made")
 
-    def peek(self, place: Place) -> str:
+    def peek(self, place: Part) -> str:
         """A borrowed reference to the object in a place."""
         array, number = place
         return self.load("ptr", f"%{array}", 8 * number + (abi.TUPLE_ITEMS if array == "statics" else 0))
 
-    def take(self, place: Place) -> str:
+    def take(self, place: Part) -> str:
         """A reference of the caller's own to the object in a place: moved out of ``objects``, a new one from ``statics``."""
         obj = self.peek(place)
         if place[0] == "objects":

@@ -23,8 +23,10 @@ from collections.abc import Iterator
 from functad.lower import abi
 from functad.lower.entry_helpers import DECLARATIONS
 from functad.lower.entry_layout import Layout, SelfItem
-from functad.lower.entry_pieces import Pieces, Place, self_item
-from functad.lower.signature import Container, Leaf, Signature, Spec, Static
+from functad.lower.entry_pieces import Part, self_item
+from functad.lower.entry_world import World, held_places, is_held
+from functad.lower.signature import Container, Hidden, Leaf, Signature, Spec, Static
+from functad.lower.threads import parallel_symbols
 
 __all__ = ["ENTRY_SYMBOL", "entry_text"]
 
@@ -33,6 +35,7 @@ ENTRY_SYMBOL = "functad_entry"
 _FUNCTIONS = (
     "declare ptr @PyComplex_FromDoubles(double, double)",
     "declare ptr @PyDict_New()",
+    "declare ptr @PyDict_GetItemWithError(ptr, ptr)",
     "declare i32 @PyDict_SetItem(ptr, ptr, ptr)",
     "declare i64 @PyDict_Size(ptr)",
     "declare void @PyErr_Clear()",
@@ -56,7 +59,7 @@ def entry_text(signature: Signature, constants: int) -> str:
     return _Entry(signature, constants).text()
 
 
-class _Entry(Pieces):
+class _Entry(World):
     """Writes the function from top to bottom."""
 
     def __init__(self, signature: Signature, constants: int) -> None:
@@ -71,13 +74,17 @@ class _Entry(Pieces):
         # Counters of what has been met so far.
         self.unpacked = 0  # inputs
         self.held = 0  # held items
-        self.borrowed = sum(_held_items(spec) for spec in signature.args)  # items; these come after the held ones
+        # items; these come after the held ones
+        self.borrowed = sum(_held_items(spec) for spec in signature.args) + held_places(signature.hidden)
         self.keys = 0
         self.statics = 0
 
     def text(self) -> str:
         """The whole module."""
         self.unpack_arguments()
+        self.check_world()
+        for hidden in self.signature.hidden:
+            self.unpack_hidden(hidden)
         self.check_arrays()
         self.make_arrays()
         self.call_driver()
@@ -88,7 +95,7 @@ class _Entry(Pieces):
         endings = [*self.mismatch(), *self.failure(), *self.error()]
         function = [*self.opening(), *self.lines, *endings, "}"]
         tables = list(self.tables())
-        variables = [f"@{name} = external global i8" for name in sorted(self.variables)]
+        variables = [f"@{name} = external global i8" for name in sorted(self.variables | parallel_symbols().keys())]
         return "\n".join([DECLARATIONS, *_FUNCTIONS, *variables, *tables, "", *function, ""])
 
     def opening(self) -> list[str]:
@@ -111,6 +118,7 @@ class _Entry(Pieces):
             *self_item("keys", SelfItem.KEYS),
             *self_item("statics", SelfItem.STATICS),
             *self_item("allocators", SelfItem.ALLOCATORS),
+            *self_item("world", SelfItem.WORLD),
             f"  %count.ok = icmp eq i64 %nargs, {len(self.signature.args)}",
             "  %keywords.ok = icmp eq ptr %kwnames, null",
             "  %call.ok = and i1 %count.ok, %keywords.ok",
@@ -159,7 +167,7 @@ class _Entry(Pieces):
                 self.read_scalar(spec, self.item(item))
                 self.unpacked += 1
             case Container(kind="dict"):
-                self.unpack_dict(spec.children, self.item(item))
+                self.unpack_dict(spec, self.item(item))
             case Container(kind="list"):
                 self.unpack_list(spec.children, self.item(item))
             case Container():
@@ -168,14 +176,30 @@ class _Entry(Pieces):
                 self.require_size(obj, len(spec.children))
                 self.unpack_children(spec.children, self.address(obj, abi.TUPLE_ITEMS))
 
-    def unpack_dict(self, children: tuple[Spec, ...], obj: str) -> None:
+    def unpack_hidden(self, hidden: Hidden) -> None:
+        """What a place holds becomes an item; an array that the place might let go of during the call is held."""
+        obj = self.fetch(hidden.place)
+        if is_held(hidden):
+            item, self.held = self.held, self.held + 1
+            self.line(f"call void @Py_IncRef(ptr {obj})")
+        else:
+            item, self.borrowed = self.borrowed, self.borrowed + 1
+        self.line(f"store ptr {obj}, ptr {self.address('%items', 8 * item)}")
+        if is_held(hidden):
+            self.line(f"store i64 {self.held}, ptr %held")
+        self.unpack(hidden.leaf, item)
+
+    def unpack_dict(self, spec: Container, obj: str) -> None:
         """A dict of as many keys as expected, in which each expected key is found."""
+        children = spec.children
         self.require_type(obj, "PyDict_Type")
         size = self.value(f"call i64 @PyDict_Size(ptr {obj})")
         self.require(f"icmp eq i64 {size}, {len(children)}")
         first, self.held = self.held, self.held + len(children)
         keys = self.address("%keys", abi.TUPLE_ITEMS + 8 * self.keys)
         self.keys += len(children)
+        if spec.has_int_keys:
+            self.require(f"call i1 @functad_int_keys(ptr {obj})")
         if children:
             self.may_raise = True
             self.require(f"call i1 @functad_look_up(ptr {obj}, ptr {keys}, i64 {len(children)}, ptr %items, i64 {first}, ptr %held)")
@@ -256,6 +280,7 @@ class _Entry(Pieces):
         driver = self.load("ptr", "%block", 8 * Layout.DRIVER)
         release = self.load("i64", "%block", 8 * Layout.RELEASE_GIL)
         sizes = self.address("%block", 8 * self.layout.sizes)
+        self.line(f"store i64 {self.load('i64', '%block', 8 * Layout.THREADS)}, ptr @functad_pool")
         call = f"call i32 {driver}(ptr %inputs, ptr %outputs, ptr {sizes})"
         self.lines += [
             f"  %keep.gil = icmp eq i64 {release}, 0",
@@ -317,7 +342,7 @@ class _Entry(Pieces):
         slots = {number: slot for slot, number in enumerate(made)}
         numbers = iter(range(len(self.outputs)))
 
-        def build(spec: Spec) -> Place:
+        def build(spec: Spec) -> Part:
             match spec:
                 case Leaf():
                     return "objects", slots[next(numbers)]
@@ -332,7 +357,7 @@ class _Entry(Pieces):
 
         return self.take(build(self.signature.result))
 
-    def pack_sequence(self, kind: str, children: list[Place]) -> Place:
+    def pack_sequence(self, kind: str, children: list[Part]) -> Part:
         new = "PyList_New" if kind == "list" else "PyTuple_New"
         sequence = self.new_object(f"call ptr @{new}(i64 {len(children)})")
         place = "objects", self.objects - 1
@@ -349,7 +374,7 @@ class _Entry(Pieces):
             position += count
         return place
 
-    def pack_dict(self, first_key: int, children: list[Place]) -> Place:
+    def pack_dict(self, first_key: int, children: list[Part]) -> Part:
         mapping = self.new_object("call ptr @PyDict_New()")
         place = "objects", self.objects - 1
         for number, child in enumerate(children, first_key):
@@ -422,7 +447,7 @@ def _held_items(spec: Spec) -> int:
     return (len(spec.children) if spec.kind != "tuple" else 0) + sum(_held_items(child) for child in spec.children)
 
 
-def _runs(places: list[Place]) -> Iterator[tuple[Place, int]]:
+def _runs(places: list[Part]) -> Iterator[tuple[Part, int]]:
     """Neighbouring slots of ``objects`` as (first, number); each other place by itself."""
     start = 0
     for end in range(1, len(places) + 1):

@@ -63,8 +63,8 @@ _lock = threading.Lock()
 
 
 def native_call(program: Program, fastmath: str = "") -> NativeCall:
-    """The native call of a Program under LLVM's flags ``fastmath``, made once."""
-    key = "native call", fastmath
+    """The native call of a Program under LLVM's flags ``fastmath``, made once for the settings in force."""
+    key = "native call", fastmath, config.settings()
     found = program.derived.get(key)
     if found is None:
         made = NativeCall(program, fastmath)

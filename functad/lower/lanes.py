@@ -1,9 +1,10 @@
 """``Lanes``: writes LLVM text for one element (width 1, ``double``) or for a vector of them (``<8 x double>``) through the same calls.
 
 Scalar bodies and the math library are written once against it. Every method appends instructions to the current basic block and returns
-the name of its result; operands are names or the literals of ``const``. A dtype is its short name: ``f64 f32 i64 i32 i16 i8 u64 u32 u16 u8
-bool``; a bool is an ``i1`` in registers. What a module needs besides (declarations of intrinsics and libm functions, internal helper
-functions) gathers in ``declarations``, whole top-level entries that the module printer emits in any order.
+the name of its result; operands are names or the literals of ``const``. A dtype is its short name: ``f64 f32 f16 i64 i32 i16 i8 u64 u32 u16
+u8 bool``; a bool is an ``i1`` in registers, and an f16 a ``float`` that a half can hold (``round_half`` makes one). What a module needs besides
+(declarations of intrinsics and libm functions, internal helper functions) gathers in ``declarations``, whole top-level entries that the module
+printer emits in any order.
 
 Arithmetic rounds as IEEE says, each operation by itself: LLVM fuses no product with a sum, and reorders nothing. Whose
 arithmetic may be treated more freely writes it through ``Lanes`` that carry fast-math ``flags`` of LLVM: ``contract``
@@ -27,7 +28,7 @@ __all__ = ["Lanes"]
 T = TypeVar("T")
 
 _SCALARS = {
-    "f64": "double", "f32": "float", "bool": "i1",
+    "f64": "double", "f32": "float", "f16": "float", "bool": "i1",
     "i64": "i64", "i32": "i32", "i16": "i16", "i8": "i8",
     "u64": "i64", "u32": "i32", "u16": "i16", "u8": "i8",
 }  # fmt: skip
@@ -206,6 +207,10 @@ class Lanes:
         """``x.astype(dst)``. A float that no int of the dtype can hold wraps or gives the lowest int, as C code on x86-64 does."""
         if src == dst:
             return x
+        if src == "f16":
+            return self.cast("f32", dst, x)
+        if dst == "f16":
+            return self._to_half(src, x)
         if dst == "bool":
             return self.fcmp("une", src, x, self.const(src, 0.0)) if src[0] == "f" else self.icmp("ne", src, x, self.const(src, 0))
         if src == "bool" and dst[0] == "f":
@@ -219,6 +224,39 @@ class Lanes:
         if _BITS[src] > _BITS[dst]:
             return self._convert("trunc", src, dst, x)
         return self._convert("sext" if src[0] == "i" else "zext", src, dst, x)
+
+    def _to_half(self, src: str, x: str) -> str:
+        """To a float, and then to a half; rounding an f64 twice must come to rounding it once."""
+        if src == "bool":
+            return self.cast(src, "f32", x)
+        narrow = self.cast(src, "f32", x)
+        return self.round_half(self._to_odd(x, narrow) if src == "f64" else narrow)
+
+    def _to_odd(self, x: str, narrow: str) -> str:
+        """An f64 as an f32, given the nearest: of the two around it that with an odd last bit, which no further rounding takes for a tie."""
+        wide = self._convert("fpext", "f32", "f64", narrow)
+        inexact, beyond = self.fcmp("one", "f64", wide, x), self.fcmp("ogt", "f64", self.fabs("f64", wide), self.fabs("f64", x))
+        bits = self.isub("i32", self.bitcast("f32", "i32", narrow), self.cast("bool", "i32", beyond))
+        return self.bitcast("i32", "f32", self.ior("i32", bits, self.cast("bool", "i32", inexact)))
+
+    def from_half(self, raw: str) -> str:
+        """An f16 in a register, of its bits, an i16."""
+        halves = self._halves()
+        half = self.emit(f"bitcast {self.ty('i16')} {raw} to {halves}")
+        return self.emit(f"fpext {halves} {half} to {self.ty('f16')}")
+
+    def half_bits(self, x: str) -> str:
+        """The bits, an i16, of the half nearest to a float; of an f16, its own."""
+        halves = self._halves()
+        half = self.emit(f"fptrunc {self.ty('f32')} {x} to {halves}")
+        return self.emit(f"bitcast {halves} {half} to {self.ty('i16')}")
+
+    def round_half(self, x: str) -> str:
+        """The f16 nearest to an f32, ties to even."""
+        return self.from_half(self.half_bits(x))
+
+    def _halves(self) -> str:
+        return "half" if self.width == 1 else f"<{self.width} x half>"
 
     def _cast_float(self, src: str, dst: str, x: str) -> str:
         if dst[0] == "f":
@@ -313,7 +351,7 @@ def _type(dtype: str, width: int) -> str:
 
 @functools.cache
 def _suffix(dtype: str, width: int) -> str:
-    scalar = dtype if dtype[0] == "f" else f"i{_BITS[dtype]}"
+    scalar = {"f16": "f32"}.get(dtype, dtype) if dtype[0] == "f" else f"i{_BITS[dtype]}"
     return scalar if width == 1 else f"v{width}{scalar}"
 
 
@@ -362,5 +400,5 @@ def _literal(dtype: str, value: float | np.generic) -> str:
 def _float_literal(dtype: str, value: float, sign: float) -> str:
     # LLVM writes a constant of either type as the bits of the double that equals it.
     with np.errstate(over="ignore"):
-        rounded = value if dtype == "f64" else float(np.float32(value))
+        rounded = value if dtype == "f64" else float(np.float16(value) if dtype == "f16" else np.float32(value))
     return f"0x{struct.pack('>d', rounded).hex().upper()}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import linecache
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,16 +16,25 @@ from functad.lower.compile import Compiled
 __all__ = ["njit_function"]
 
 
-def njit_function(compiled: Compiled) -> Any:
-    """A compiled Program as an ``@njit`` function of its inputs; it returns its output, or the tuple of them.
+def njit_function(compiled: Compiled, hidden: Sequence[np.ndarray] = ()) -> Any:
+    """A compiled Program as an ``@njit`` function of its inputs but the last, which are ``hidden``; it returns its output, or the tuple of them.
 
     Its types are fixed: arrays of the compiled dtypes and ranks in any layout, scalars of the compiled dtypes. Shapes are checked on each call.
+    The memory of hidden arrays is read at each call.
     """
     import numba
 
     types = (*compiled.in_types, *compiled.out_types)
     if any(isinstance(t, SeqType) for t in types):
         raise UnsupportedError(f"a function that takes or returns a sequence of run-time length cannot be called from Numba: {types}")
+    if any(t.dtype == np.float16 for t in types):
+        raise UnsupportedError("a function that takes or returns float16 cannot be called from Numba, which has none; convert inside of the function")
+    for x in hidden:
+        if not (isinstance(x, np.ndarray) and x.flags.c_contiguous and x.flags.aligned and x.dtype.isnative):
+            raise UnsupportedError(
+                f"{compiled.name} closes over {'an array that is not C-contiguous' if isinstance(x, np.ndarray) else type(x).__name__}, which Numba "
+                "code cannot read: make it an argument, or an array np.ascontiguousarray(...)"
+            )
     driver = compiled.driver
     pointer = ctypes.c_void_p
     scope: dict[str, Any] = {
@@ -34,13 +44,13 @@ def njit_function(compiled: Compiled) -> Any:
         **{f"constant{i}": c for i, c in enumerate(driver.constants)},
         **{f"dtype{i}": t.dtype for i, t in enumerate(types)},
     }
-    text = source(compiled, len(driver.constants))
+    text = source(compiled, [int(x.__array_interface__["data"][0]) for x in hidden], len(driver.constants))
     name = f"<functad.{compiled.name}>"
     linecache.cache[name] = (len(text), None, text.splitlines(True), name)
     exec(compile(text, name, "exec"), scope)
-    signature = tuple([numba_type(t) for t in compiled.in_types])
+    signature = tuple([numba_type(t) for t in compiled.in_types[: len(compiled.in_types) - len(hidden)]])
     function = numba.njit([signature])(scope["call"])
-    function.functad = compiled  # type: ignore[attr-defined]  # the code lives as long as the function
+    function.functad = compiled, hidden  # type: ignore[attr-defined]  # the code lives as long as the function
     return function
 
 
@@ -52,9 +62,10 @@ def numba_type(type: ArrayType) -> Any:
     return numba.types.Array(scalar, type.ndim, "A", readonly=True) if type.ndim else scalar
 
 
-def source(compiled: Compiled, constants: int) -> str:
-    """The Python source that Numba compiles: check shapes, collect pointers, call, give the results back."""
-    inputs, outputs = compiled.in_types, compiled.out_types
+def source(compiled: Compiled, hidden: Sequence[int], constants: int) -> str:
+    """The Python source that Numba compiles: check shapes, collect pointers, call, give the results back; ``hidden`` are addresses."""
+    given = len(compiled.in_types)
+    inputs, outputs = compiled.in_types[: given - len(hidden)], compiled.out_types
     lines = [f"def call({', '.join([f'x{i}' for i in range(len(inputs))])}):"]
     for i, t in enumerate(inputs):
         if t.ndim:
@@ -64,11 +75,12 @@ def source(compiled: Compiled, constants: int) -> str:
         else:
             lines.append(f"    a{i} = np.full(1, x{i}, dtype{i})")
     for i, t in enumerate(outputs):
-        lines.append(f"    y{i} = np.empty({t.shape if t.ndim else (1,)!r}, dtype{len(inputs) + i})")
-    lines.append(f"    given = np.zeros({len(inputs) + constants + 1}, np.uintp)")
+        lines.append(f"    y{i} = np.empty({t.shape if t.ndim else (1,)!r}, dtype{given + i})")
+    lines.append(f"    given = np.zeros({given + constants + 1}, np.uintp)")
     lines.append(f"    results = np.zeros({len(outputs) + 1}, np.uintp)")
     lines += [f"    given[{i}] = a{i}.ctypes.data" for i in range(len(inputs))]
-    lines += [f"    given[{len(inputs) + i}] = constant{i}.ctypes.data" for i in range(constants)]
+    lines += [f"    given[{len(inputs) + i}] = {place}" for i, place in enumerate(hidden)]
+    lines += [f"    given[{given + i}] = constant{i}.ctypes.data" for i in range(constants)]
     lines += [f"    results[{i}] = y{i}.ctypes.data" for i in range(len(outputs))]
     lines.append("    code = driver(given.ctypes.data, results.ctypes.data, sizes.ctypes.data)")
     # what is only known by its address must outlive the call

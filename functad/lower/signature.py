@@ -1,7 +1,8 @@
 """What an entry takes and gives: the structure of a call's arguments and result, for one specialisation of a compiled function.
 
 An entry is valid for exactly this: containers of these types and keys, leaves of these kinds, dtypes and shapes. Everything else goes to
-its slow path. Leaves count from left to right, and that is the order of the driver's inputs and outputs.
+its slow path. Leaves count from left to right, those that no call gives (``hidden``) behind the arguments', and that is the order of the
+driver's inputs and outputs.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from typing import Any
 import numpy as np
 
 from functad.errors import InternalError
+from functad.lower.places import Check, Place, Unwritten
 
-__all__ = ["DTYPES", "KINDS", "Container", "Driver", "Leaf", "Signature", "Spec", "Static"]
+__all__ = ["DTYPES", "KINDS", "Container", "Driver", "Hidden", "Leaf", "Signature", "Spec", "Static"]
 
 DTYPES = (
     "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
@@ -52,11 +54,16 @@ class Leaf:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A ``tuple``, ``list`` or ``dict`` (exactly, no subclass) of children; a dict's in the order of ``keys``."""
+    """A ``tuple``, ``list`` or ``dict`` (exactly, no subclass) of children; a dict's in the order of ``keys``: strings, or ints that are no bools."""
 
     kind: str
     children: tuple[Spec, ...]
     keys: tuple[Any, ...] = ()
+
+    @property
+    def has_int_keys(self) -> bool:
+        """Whether a look-up would also find keys of other types: 1 is True and 1.0."""
+        return bool(self.keys) and all([type(k) is int for k in self.keys])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -70,21 +77,34 @@ Spec = Leaf | Container | Static
 
 
 @dataclass(frozen=True, slots=True)
+class Hidden:
+    """A leaf that no call gives: the object in ``place`` at each call, checked as an argument is."""
+
+    place: Place
+    leaf: Leaf
+
+
+@dataclass(frozen=True, slots=True)
 class Signature:
-    """The positional arguments of a call and its result."""
+    """The positional arguments of a call, its result, what it reads besides, and what must hold for the code to be valid."""
 
     args: tuple[Spec, ...]
     result: Spec
+    hidden: tuple[Hidden, ...] = ()
+    checks: tuple[Check, ...] = ()
 
     @property
     def inputs(self) -> tuple[Leaf, ...]:
-        """The leaves of the arguments."""
-        return tuple(leaf for spec in self.args for leaf in _leaves(spec))
+        """The leaves of the arguments, then the hidden ones."""
+        return (*[leaf for spec in self.args for leaf in _leaves(spec)], *[h.leaf for h in self.hidden])
 
     @property
     def structure(self) -> Signature:
-        """What is left when everything that an entry's code does not depend on is made equal: sizes, keys, static values."""
-        return Signature(tuple(_structure(spec) for spec in self.args), _structure(self.result))
+        """What is left when everything that an entry's code does not depend on is made equal: sizes, keys, values, objects."""
+        hidden = tuple([Hidden(h.place.structure, _structure(h.leaf)) for h in self.hidden])  # type: ignore[arg-type]
+        one_by_one = [c.structure for c in self.checks if not isinstance(c, Unwritten)]
+        together = dict.fromkeys([c.structure for c in self.checks if isinstance(c, Unwritten)])
+        return Signature(tuple(map(_structure, self.args)), _structure(self.result), hidden, (*one_by_one, *together))
 
     @property
     def outputs(self) -> tuple[Leaf, ...]:
@@ -119,7 +139,7 @@ def _structure(spec: Spec) -> Spec:
         case Leaf():
             return Leaf(spec.kind, spec.dtype, (0,) * len(spec.shape)) if spec.shape else spec
         case Container():
-            return Container(spec.kind, tuple(_structure(child) for child in spec.children))
+            return Container(spec.kind, tuple(_structure(child) for child in spec.children), (0,) if spec.has_int_keys else ())
 
 
 def _leaves(spec: Spec) -> Iterator[Leaf]:

@@ -10,6 +10,7 @@ import llvmlite.binding as llvm
 
 from functad import config
 from functad.errors import InternalError
+from functad.lower.half import half_text
 
 __all__ = ["Target", "assembly", "emit_object", "target_machine"]
 
@@ -75,7 +76,7 @@ def _module(text: str, target: Target, machine: llvm.TargetMachine, passes: tupl
     header = f'target datalayout = "{machine.target_data}" target triple = "{target.triple}" '
     try:
         # A context of its own: types and constants of LLVM's global one are never freed.
-        module = llvm.parse_assembly(header + text, llvm.create_context())
+        module = llvm.parse_assembly(header + text + half_text(text, target.triple, target.features), llvm.create_context())
         module.verify()
     except RuntimeError as error:
         raise InternalError(_explain(text, str(error))) from None

@@ -9,7 +9,9 @@ returns. ``body`` must give the same result for every division into ranges, and 
 thread where there is nothing to gain (fewer than two blocks, one thread), where Numba has no OpenMP pool, and in a forked child, whose
 OpenMP runtime would hang. The module is linked with ``parallel_symbols()``.
 
-The number of threads belongs to the process: ``configure`` reads it from the flag ``threads`` whenever a function is linked.
+The number of threads belongs to the process. Whoever calls native code sets it before each call, from the flag ``threads`` of its context:
+the native entry stores ``wanted()`` of the flags that it was made for, Python code calls ``configure``. (A call in another thread may change it
+meanwhile; what is computed does not depend on it.)
 """
 
 from __future__ import annotations
@@ -26,13 +28,13 @@ from types import ModuleType
 
 from functad import config
 
-__all__ = ["RUNTIME_TEXT", "configure", "num_threads", "parallel_symbols"]
+__all__ = ["RUNTIME_TEXT", "configure", "num_threads", "parallel_symbols", "wanted"]
 
 # numba_parallel_for hands its function one range at a time: the index of the first block as the address args[0], counted in steps of
 # steps[0] = 1 from a base, and the number of blocks as dims[0]. The base is 1, since Numba leaves a null base null in some releases.
 # The region sets the pool's thread mask of the calling thread, which is the user's (numba.set_num_threads), so it is put back.
 RUNTIME_TEXT = """
-%functad.pool = type { i64, ptr, ptr, ptr } ; number of threads, parallel_for, get_num_threads, set_num_threads
+%functad.pool = type { i64, ptr, ptr, ptr, i64 } ; number of threads, parallel_for, get_num_threads, set_num_threads, limit of the number
 %functad.region = type { ptr, ptr } ; body, data
 @functad_pool = external global %functad.pool
 
@@ -54,7 +56,10 @@ define internal void @functad_parallel(ptr %body, ptr %data, i64 %blocks) {
   %dims = alloca i64
   %steps = alloca i64
   %threads = load i64, ptr @functad_pool
-  %workers = call i64 @llvm.smin.i64(i64 %threads, i64 %blocks)
+  %limit.at = getelementptr %functad.pool, ptr @functad_pool, i64 0, i32 4
+  %limit = load i64, ptr %limit.at
+  %allowed = call i64 @llvm.smin.i64(i64 %threads, i64 %limit)
+  %workers = call i64 @llvm.smin.i64(i64 %allowed, i64 %blocks)
   %serial = icmp slt i64 %workers, 2
   br i1 %serial, label %here, label %pool
 
@@ -101,11 +106,13 @@ class _Pool(ctypes.Structure):
         ("parallel_for", ctypes.c_void_p),
         ("get_num_threads", ctypes.c_void_p),
         ("set_num_threads", ctypes.c_void_p),
+        ("limit", ctypes.c_int64),  # 1 while there is no pool to use
     ]
 
 
-_pool = _Pool(threads=1)
+_pool = _Pool(threads=1, limit=1)
 _forked = False
+_UNLIMITED = 1 << 62
 
 
 def parallel_symbols() -> dict[str, int]:
@@ -114,15 +121,22 @@ def parallel_symbols() -> dict[str, int]:
     return {"functad_pool": ctypes.addressof(_pool)}
 
 
-def configure() -> None:
-    """Set the process's number of threads from the flag ``threads`` (0: one for each core this process may use)."""
-    threads = config.threads.value or _default_threads()
-    _pool.threads = threads if threads > 1 and not _forked and _start() else 1
+def wanted() -> int:
+    """How many threads the flag ``threads`` asks for in this context (0: one for each core this process may use)."""
+    return config.threads.value or _default_threads()
+
+
+def configure() -> int:
+    """Set the process's number of threads to what is ``wanted`` here, and make the pool ready if there is one; gives the number."""
+    _pool.threads = threads = wanted()
+    if threads > 1:
+        _pool.limit = _UNLIMITED if not _forked and _start() else 1
+    return threads
 
 
 def num_threads() -> int:
     """How many threads a parallel loop uses now, at most."""
-    return int(_pool.threads)
+    return int(min(_pool.threads, _pool.limit))
 
 
 @functools.lru_cache(maxsize=1)
@@ -183,7 +197,7 @@ def _default_threads() -> int:
 def _after_fork() -> None:
     global _forked
     _forked = True
-    _pool.threads = 1
+    _pool.limit = 1
 
 
 if hasattr(os, "register_at_fork"):

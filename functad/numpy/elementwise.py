@@ -43,10 +43,11 @@ def prepared(ufunc: np.ufunc, args: tuple[Any, ...]) -> list[Any]:
 def unary(ufunc: np.ufunc, op: Op, kinds: str = "fc", other: Apply | None = None) -> Apply:
     """Declare a ufunc of one operand: a primitive where the dtype's kind is in ``kinds``, elsewhere what ``other`` makes of the operand."""
     bind, direct = op.primitive.bind, frozenset(kinds)
+    own = frozenset([loop[0] for loop in ufunc.types if np.dtype(loop[0]).kind in direct])  # SciPy has no loop for float16
     rest = other or bind
 
     def f(x: Any) -> Any:
-        if type(x) is Tracer and x.variable.type.dtype.kind in direct:
+        if type(x) is Tracer and x.variable.type.dtype.char in own:
             return bind(x)
         (x,) = prepared(ufunc, (x,))
         return bind(x) if x.dtype.kind in direct else fresh(rest(x), x)

@@ -12,7 +12,7 @@ from functad.errors import ArgumentError, DtypeError
 from functad.numpy.axes import normal_axis
 from functad.numpy.dispatch import here, implements
 from functad.numpy.indices import Index, in_bounds, integer_span, parse_index
-from functad.numpy.operands import as_array, cast, common_shape, fresh, operand, promote, shape_of, spread, view
+from functad.numpy.operands import as_array, cast, check_mask, common_shape, fresh, operand, promote, shape_of, spread, view
 from functad.numpy.promotion import result_dtype
 from functad.numpy.reductions import refuse_out
 from functad.numpy.ufuncs import maximum, minimum
@@ -157,7 +157,9 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
     dtype = result_dtype([operand(v, "select") for v in (*choicelist, default)])
     result = cast(operand(default, "select"), dtype)
     for condition, choice in zip(reversed(condlist), reversed(choicelist), strict=True):
-        result = where(condition, cast(operand(choice, "select"), dtype), result)
+        mask = operand(condition, "select")
+        check_mask(mask, "each condition", "select")
+        result = where(mask, cast(operand(choice, "select"), dtype), result)
     return result
 
 

@@ -12,11 +12,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from functad.core.capture import from_outside
+from functad.core.location import user_location
+from functad.core.subclasses import plain_array
 from functad.core.tracer import Tracer
-from functad.errors import IndexOutOfBoundsError, InvalidIndexError, ShapeError
+from functad.errors import InvalidIndexError, ShapeError
 from functad.numpy.dispatch import here, is_traced
 from functad.numpy.operands import cast, common_shape, depends_on, shape_of, stack_list
-from functad.primitives.indexing import check_index
+from functad.primitives.indexing import check_index, out_of_bounds
 from functad.primitives.shapes import broadcast
 
 __all__ = ["Index", "Lookup", "Span", "in_bounds", "integer_span", "parse_index"]
@@ -182,6 +185,8 @@ def _item(part: Any) -> Any:
     """One part of an index as None, Ellipsis, a slice, an int, or an array of integers or booleans."""
     if part is None or part is Ellipsis or isinstance(part, slice):
         return part
+    if isinstance(part, np.ndarray) and type(part) is not np.ndarray:
+        part = plain_array(part, f"an index{here()}")
     if isinstance(part, (list, tuple)):
         part = stack_list(part, "ndarray index") if is_traced(part) else np.asarray(part, dtype=None if part else np.int64)
     if not isinstance(part, (Tracer, np.ndarray, bool, np.bool_)):
@@ -195,7 +200,10 @@ def _item(part: Any) -> Any:
         raise InvalidIndexError(
             f"only integers, slices (`:`), ellipsis (`...`), None and integer or boolean arrays are valid indices, got {described}{here()}"
         )
-    return int(part) if isinstance(part, np.ndarray) and not part.ndim else part
+    if isinstance(part, np.ndarray) and not part.ndim:
+        depends_on(part)
+        return int(part)
+    return part
 
 
 def _slice_span(item: slice, length: int) -> Span:
@@ -210,7 +218,7 @@ def _slice_span(item: slice, length: int) -> Span:
 def integer_span(item: int, axis: int, length: int) -> Span:
     """The one element at an index."""
     if not -length <= item < length:
-        raise IndexOutOfBoundsError(f"index {item} is out of bounds for axis {axis} with size {length}{here()}")
+        raise out_of_bounds(item, axis, length).at(user_location())
     start = item + length if item < 0 else item
     return Span(start, start + 1)
 
@@ -233,12 +241,15 @@ def in_bounds(array: Any, axis: int, length: int) -> Any:
     """An index array as int64, counted from the front: checked now if it is plain, by an equation if it is traced."""
     if isinstance(array, Tracer):
         return check_index(cast(array, INT64), axis, length)
+    array = np.asarray(array)
     outside = (array < -length) | (array >= length)
     if outside.any():
-        raise IndexOutOfBoundsError(f"index {array[outside].flat[0]} is out of bounds for axis {axis} with size {length}{here()}")
+        raise out_of_bounds(array[outside].flat[0], axis, length).at(user_location())
+    operand = from_outside(array)
+    if isinstance(operand, Tracer):  # a later call finds other indices there
+        return check_index(cast(operand, INT64), axis, length)
     if array.dtype == np.int64 and not (array < 0).any():
         return array
-    depends_on(array)
     return np.where(array < 0, array + length, array).astype(np.int64)
 
 

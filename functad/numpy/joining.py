@@ -17,7 +17,7 @@ from functad.numpy.axes import normal_axis
 from functad.numpy.dispatch import here, implements
 from functad.numpy.indexing import take
 from functad.numpy.logic import not_equal
-from functad.numpy.operands import as_array, cast, fresh, fresh_array, operand, shape_of, view
+from functad.numpy.operands import as_array, cast, depends_on, fresh, fresh_array, operand, shape_of, view
 from functad.numpy.promotion import result_dtype
 from functad.numpy.reductions import refuse_out
 from functad.numpy.shapes import part
@@ -142,6 +142,7 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
     axis = normal_axis(axis, len(shape_of(x)), "array_split")
     n = shape_of(x)[axis]
     if isinstance(indices_or_sections, (Sequence, np.ndarray)):
+        depends_on(indices_or_sections)
         bounds = [0, *[operator.index(i) for i in indices_or_sections], n]
         spans = [slice(a, b).indices(n)[:2] for a, b in pairwise(bounds)]
         spans = [(a, max(a, b)) for a, b in spans]
@@ -221,6 +222,7 @@ def _widths(pad_width: Any, ndim: int) -> list[tuple[int, int]]:
     if isinstance(pad_width, dict):
         given = [pad_width.get(i, pad_width.get(i - ndim, 0)) for i in range(ndim)]
         pad_width = [(w, w) if isinstance(w, int) else w for w in given]
+    depends_on(pad_width)
     try:
         widths = np.broadcast_to(np.asarray(pad_width), (ndim, 2)).tolist()
     except ValueError:
@@ -236,6 +238,7 @@ def _constant_pad(x: Any, widths: list[tuple[int, int]], values: Any) -> Any:
     ndim = len(widths)
     if isinstance(values, Tracer) or np.ndim(values) == 0:
         return strict_pad(x, cast(operand(values, "pad"), x.dtype), [(before, after, 0) for before, after in widths])
+    depends_on(values)
     for axis, (width, pair) in enumerate(zip(widths, np.broadcast_to(np.asarray(values), (ndim, 2)), strict=True)):
         for side in (0, 1):
             margins = [(0, 0, 0)] * ndim

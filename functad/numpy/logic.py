@@ -45,16 +45,18 @@ def _compare(ufunc: np.ufunc, op: Op, mirrored: Op) -> Any:
 
     def f(x: Any, y: Any) -> Any:
         x, y = operand(x, name), operand(y, name)
-        dtypes = (strength(x), strength(y))
-        if PYTHON_NUMBERS.isdisjoint(dtypes):
-            if dtypes == (INT64, UINT64):
-                return _signed_with_unsigned(op, x, y, name)
-            if dtypes == (UINT64, INT64):
+        if type(x) is int and not _fits(x, strength(y)):
+            return broadcast(ufunc(x, strength(y).type(0)), shape_of(y), ())  # all values of that dtype compare alike with x
+        if type(y) is int and not _fits(y, strength(x)):
+            return broadcast(ufunc(strength(x).type(0), y), shape_of(x), ())
+        a, b = _integer(x), _integer(y)
+        if a and b and a != b:
+            if a == UINT64 and b.kind == "i":
                 return _signed_with_unsigned(mirrored, y, x, name)
-        if type(x) is int and not _fits(x, dtypes[1]):
-            return broadcast(ufunc(x, dtypes[1].type(0)), shape_of(y), ())  # all values of that dtype compare alike with x
-        if type(y) is int and not _fits(y, dtypes[0]):
-            return broadcast(ufunc(dtypes[0].type(0), y), shape_of(x), ())
+            if b == UINT64 and a.kind == "i":
+                return _signed_with_unsigned(op, x, y, name)
+            common, shape = np.promote_types(a, b), common_shape((shape_of(x), shape_of(y)), name)
+            return bind(*[spread(cast(v, common), shape) for v in (x, y)])
         return bind(*prepared(ufunc, (x, y)))
 
     public = declare(ufunc, f)
@@ -66,6 +68,14 @@ def _signed_with_unsigned(op: Op, x: Any, y: Any, name: str) -> Any:
     shape = common_shape((shape_of(x), shape_of(y)), name)
     x, y = spread(x, shape), spread(y, shape)
     return select(comparison.lt(x, 0), np.bool_(NEGATIVE_IS[op]), op(cast(x, UINT64), y))
+
+
+def _integer(x: Any) -> np.dtype | None:
+    """The dtype of an integer whose value is not known; a traced Python integer is compared as what it is, not as the other's dtype."""
+    if type(x) in PYTHON_NUMBERS:
+        return None
+    dtype: np.dtype = x.dtype
+    return dtype if dtype.kind in "iu" else None
 
 
 def _fits(value: int, dtype: Any) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from functad.core.tracer import ARRAY, Tracer
-from functad.errors import ImmutableError, UnsupportedError
+from functad.errors import DtypeError, ImmutableError, UnsupportedError
 from functad.numpy import contractions, conversion, diagonals, indexing, operators, protocols, reductions, shapes, statistics, ufuncs
 from functad.numpy.dispatch import here
 from functad.numpy.operands import as_python, cast, fresh, fresh_array
@@ -36,6 +36,8 @@ ITEM: dict[str, Callable[..., Any]] = {"b": bool, "i": int, "u": int, "f": float
 
 def astype(x: Tracer, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True) -> Any:
     """``ndarray.astype``."""
+    if not np.can_cast(x.dtype, dtype, casting):  # type: ignore[arg-type]
+        raise DtypeError(f"x.astype{here()}: a traced {x.type} cannot be cast to {np.dtype(dtype)} by the rule {casting!r}")
     return conversion.astype(x, dtype, copy=copy)
 
 

@@ -1,7 +1,7 @@
 """What a NumPy function does with its arguments before a strict primitive sees them: convert, promote, broadcast.
 
 Plain arrays that are closed over are handed to primitives as they are, and converted by equations, so that the trace knows the very array
-that the Program depends on.
+that the Program depends on. Under ``jit`` they are tracers from here on: a later call reads what they hold then.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from functad.core.capture import from_outside
+from functad.core.subclasses import plain_array, refuse_foreign
 from functad.core.trace import current_trace, type_name
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.errors import DtypeError, ShapeError, StructureError
@@ -21,41 +23,45 @@ from functad.primitives.joining import concatenate
 from functad.primitives.shapes import broadcast, reshape
 
 __all__ = [
-    "as_array", "as_python", "cast", "common_shape", "depends_on", "dtype_of", "fresh", "fresh_array", "operand", "promote", "shape_of", "spread",
-    "stack_list", "view",
+    "as_array", "as_python", "cast", "check_mask", "common_shape", "depends_on", "dtype_of", "fresh", "fresh_array", "operand", "promote",
+    "shape_of", "spread", "stack_list", "view",
 ]  # fmt: skip
 
 
 def operand(x: Any, name: str) -> Any:
     """An argument as a tracer, a plain array, a NumPy scalar, or a Python number; lists become arrays."""
-    cls = type(x)
+    given, cls = x, type(x)
     if cls is Tracer or cls in PYTHON_NUMBERS:
         return x
     if cls is bool:
         return np.bool_(x)
-    if (cls is list or cls is tuple) and is_traced(x):
+    if (cls is list or cls is tuple) and (is_traced(x) or holds_operands(x)):
         return stack_list(x, name)
     if cls is not np.ndarray and isinstance(x, np.ndarray):
-        x = _base_array(x, name)
+        x = plain_array(x, f"an operand of np.{name}{here()}")
     elif not isinstance(x, (np.ndarray, np.generic)):
+        refuse_foreign(x, f"an operand of np.{name}{here()}")
         try:
             x = np.asarray(x)
         except ValueError as e:
             raise StructureError(f"np.{name}{here()} expects an array or a number: {e}") from None
     if x.dtype.kind not in "fciub":
-        raise DtypeError(f"np.{name}{here()} expects numbers or booleans, got {type_name(x)} of dtype {x.dtype}")
+        raise DtypeError(f"np.{name}{here()} expects numbers or booleans, got {type_name(given)} of dtype {x.dtype}")
+    if isinstance(x, np.ndarray):
+        x = from_outside(x)
+        if type(x) is Tracer:
+            return x
     if not x.dtype.isnative:
-        depends_on(x)
         x = x.astype(x.dtype.newbyteorder("="))
     return x
 
 
-def _base_array(x: np.ndarray, name: str) -> np.ndarray:
-    """An array of a subclass as a plain one, unless it means something else."""
-    if isinstance(x, (np.ma.MaskedArray, np.matrix)):
-        instead = "x.filled(value), and np.where with its mask" if isinstance(x, np.ma.MaskedArray) else "np.asarray(x)"
-        raise StructureError(f"np.{name}{here()} takes plain arrays, got {type_name(x)}; use {instead}")
-    return np.asarray(x)
+def holds_operands(xs: Sequence[Any]) -> bool:
+    """Whether a (nested) list holds plain arrays that a later call is to read anew."""
+    trace = current_trace()
+    if trace is None or trace.outside is None:
+        return False
+    return any([isinstance(x, np.ndarray) or (isinstance(x, list | tuple) and holds_operands(x)) for x in xs])
 
 
 def as_array(x: Any, name: str) -> Any:
@@ -76,11 +82,20 @@ def stack_list(xs: Sequence[Any], name: str) -> Any:
     return concatenate([reshape(cast(p, dtype), (1, *shapes[0])) for p in parts], 0)
 
 
+def check_mask(x: Any, argument: str, name: str) -> None:
+    """Refuse an array of numbers where NumPy takes booleans: ``~m`` of integers is true nearly everywhere."""
+    if dtype_of(x).kind != "b":
+        raise DtypeError(
+            f"np.{name}{here()}: {argument} must be boolean, got {'a number' if type(x) in PYTHON_NUMBERS else 'an array'} of dtype {dtype_of(x)}; "
+            "write x != 0"
+        )
+
+
 def depends_on(x: Any) -> None:
     """Tell the trace that what it records depends on the contents of a plain array that is not itself an operand."""
     trace = current_trace()
-    if trace is not None and isinstance(x, np.ndarray) and x.flags.writeable and x.ndim:
-        trace.note_array(x, x.copy())
+    if trace is not None and trace.outside is not None and isinstance(x, np.ndarray):
+        trace.outside.depends_on(x)
 
 
 def shape_of(x: Any) -> tuple[int, ...]:

@@ -20,6 +20,7 @@ from functad.numpy.dispatch import here
 from functad.numpy.elementwise import Direct
 from functad.numpy.operands import as_python, cast
 from functad.numpy.promotion import PYTHON_NUMBERS
+from functad.primitives.shapes import broadcast
 
 __all__ = ["BINARY", "COMPARISONS", "UNARY", "binary_methods", "comparison_methods", "unary_methods"]
 
@@ -85,9 +86,21 @@ def comparison_methods(name: str, f: Callable[..., Any]) -> dict[str, Callable[.
             if a is not ABSENT and b is not ABSENT:
                 result = compare(_number(x, a), b if type(y) is not Tracer else _number(y, b))
                 return result if type(result) is bool or isinstance(result, np.generic) else np.asarray(result)[()]
-        return traced(x, y)
+        result = traced(x, y)
+        return _equality(name, f, x, y) if result is NotImplemented and name in ("eq", "ne") else result
 
     return {f"__{name}__": method}
+
+
+def _equality(name: str, f: Callable[..., Any], x: Tracer, y: Any) -> Any:
+    """``==`` and ``!=`` with what other operators refuse: there Python would compare identities, in silence, where NumPy compares elements."""
+    if hasattr(type(y), "__array_ufunc__"):
+        return NotImplemented  # answers for itself
+    own: Any = type(y).__eq__
+    if y is None or isinstance(y, str | bytes) or own is object.__eq__:  # no number is equal to that
+        unequal = name == "ne"
+        return unequal if x.kind != ARRAY else broadcast(np.bool_(unequal), x.shape, ())
+    return f(x, y)
 
 
 def _number(x: Tracer, value: Any) -> Any:

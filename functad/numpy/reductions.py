@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
+from functad.core.tracer import ARRAY, Tracer
 from functad.errors import ArgumentError, UnsupportedError
 from functad.numpy.axes import normal_axes, normal_axis
 from functad.numpy.dispatch import here, implements
-from functad.numpy.operands import as_array, cast, common_shape, fresh, operand, shape_of, spread
+from functad.numpy.operands import as_array, cast, check_mask, common_shape, fresh, operand, shape_of, spread
 from functad.numpy.ufuncs import subtract
 from functad.primitives import cumulative, reductions
 from functad.primitives.arithmetic import add, mul
@@ -43,7 +44,10 @@ def reduced(op: Callable[..., Any], x: Any, axes: tuple[int, ...], keepdims: Any
 
 def masked(x: Any, where: Any, otherwise: Any, name: str) -> Any:
     """The elements of x where a mask holds, elsewhere a value that does not count."""
-    mask = cast(operand(where, name), BOOL)
+    mask = operand(where, name)
+    if isinstance(where, np.ndarray) or (type(where) is Tracer and where.kind == ARRAY):  # NumPy converts lists and numbers
+        check_mask(mask, "where=", name)
+    mask = cast(mask, BOOL)
     shape = common_shape((shape_of(x), shape_of(mask)), name)
     return select(spread(mask, shape), spread(x, shape), x.dtype.type(otherwise))
 

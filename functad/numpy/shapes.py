@@ -12,7 +12,7 @@ from functad.core.tracer import SCALAR, Tracer
 from functad.errors import ArgumentError, AxisError, ShapeError
 from functad.numpy.axes import as_shape, fill_in, normal_axes, normal_axis
 from functad.numpy.dispatch import here, implements
-from functad.numpy.operands import as_array, common_shape, fresh, fresh_array, shape_of, view
+from functad.numpy.operands import as_array, common_shape, depends_on, fresh, fresh_array, shape_of, view
 from functad.primitives import shapes as strict
 from functad.primitives.joining import concatenate
 from functad.primitives.slicing import slice_
@@ -34,8 +34,12 @@ def reshape(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = None
     new = fill_in(as_shape(shape, "reshape"), old, "reshape")
     if order == "F":
         y = transpose(strict.reshape(strict.transpose(x, range(len(old))[::-1]), new[::-1]))
-    elif order in ("C", "A", "K"):
+    elif order == "C" or (order in ("A", "K") and len(old) <= 1):
         y = strict.reshape(x, new)
+    elif order in ("A", "K"):
+        raise ArgumentError(
+            f"np.reshape{here()}: order={order!r} goes by how an array lies in memory, which traced values do not know; use 'C' or 'F'"
+        )
     else:
         raise ArgumentError(f"np.reshape{here()}: order must be 'C' or 'F', got {order!r}")
     return fresh_array(y, x) if copy else view(y, x)
@@ -225,6 +229,7 @@ def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
         x, axis = strict.reshape(x, (prod(shape_of(x)),)), 0
     shape = shape_of(x)
     axis = normal_axis(axis, len(shape), "repeat")
+    depends_on(repeats)
     counts = np.asarray(repeats)
     if counts.size != 1:
         if counts.shape != (shape[axis],):

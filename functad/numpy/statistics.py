@@ -94,12 +94,14 @@ def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fals
         weight: Any = y.dtype.type(count(x, axes))
     else:
         w = as_array(weights, "average")
+        dtype = result_dtype([x, w, np.float64(0)] if x.dtype.kind in "iub" else [x, w])
         if shape_of(w) != shape_of(x):
             if len(axes) != 1 or shape_of(w) != (shape_of(x)[axes[0]],):
                 raise ShapeError(
                     f"np.average{here()}: weights of shape {shape_of(w)} fit neither the array, {shape_of(x)}, nor axis {axis} of it"
                 )
             w = reshape(w, [n if i == axes[0] else 1 for i, n in enumerate(shape_of(x))])
+        x, w = cast(x, dtype), cast(w, dtype)
         weight = sum(broadcast_to(w, shape_of(x)), axes, keepdims=keepdims)
         y = divide(sum(multiply(x, w), axes, keepdims=keepdims), weight)
     return (y, broadcast_to(weight, shape_of(y)) if shape_of(y) else weight) if returned else y

@@ -15,11 +15,11 @@ from functad.core.tracer import Tracer
 from functad.errors import DtypeError
 from functad.numpy.dispatch import here
 from functad.numpy.elementwise import binary, declare, prepared, unary
-from functad.numpy.operands import cast, fresh, operand, shape_of
+from functad.numpy.operands import cast, depends_on, fresh, operand, shape_of
 from functad.numpy.promotion import loop_dtype
 from functad.primitives import arithmetic, complex, exponential, hyperbolic, powers, rounding, selection, trigonometric
 from functad.primitives.bitwise import bit_and, bit_or
-from functad.primitives.comparison import eq, isnan, lt
+from functad.primitives.comparison import eq, isinf, isnan, lt, signbit
 
 __all__ = [
     "abs", "absolute", "add", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "cbrt", "ceil", "conj",
@@ -71,9 +71,11 @@ def _divmod(x: Any, y: Any) -> tuple[Any, Any]:
 
 
 def _modf(x: Any) -> tuple[Any, Any]:
+    """The fractional part has the sign of x, also where it is 0, and derivative 1 everywhere but at infinities, where it is 0."""
     (x,) = prepared(np.modf, (x,))
     whole = rounding.trunc(x)
-    return rounding.copysign(selection.select(eq(x, whole), 0, arithmetic.sub(x, whole)), x), whole
+    part = selection.select(signbit(x), arithmetic.neg(arithmetic.sub(whole, x)), arithmetic.sub(x, whole))
+    return selection.select(isinf(x), rounding.copysign(x.dtype.type(0), x), part), whole
 
 
 divmod = declare(np.divmod, _divmod)
@@ -90,7 +92,7 @@ MAX_PRODUCT_POWER = 32
 def _power_of(ufunc: np.ufunc, x: Any, y: Any) -> Any:
     if type(y) is int and -MAX_PRODUCT_POWER <= y <= MAX_PRODUCT_POWER and ufunc is np.power and type(x) is Tracer and x.dtype.kind == "f":
         return fresh(powers.integer_power(x, y), x)
-    x, y = operand(x, ufunc.__name__), operand(y, ufunc.__name__)
+    x, y = [operand(_plain_number(v), ufunc.__name__) for v in (x, y)]
     dtype = loop_dtype(ufunc, (x, y))
     if type(y) is not Tracer and not shape_of(y):
         special = _static_power(cast(x, dtype), dtype.type(y))
@@ -99,6 +101,14 @@ def _power_of(ufunc: np.ufunc, x: Any, y: Any) -> Any:
     elif type(x) is not Tracer and not shape_of(x) and x == 2 and dtype.kind in "fc":
         return exponential.exp2(cast(y, dtype))
     return powers.power(*prepared(ufunc, (x, y)))
+
+
+def _plain_number(x: Any) -> Any:
+    """The number in a plain array without axes: the form of a power depends on it, which is noted."""
+    if not isinstance(x, np.ndarray) or x.ndim:
+        return x
+    depends_on(x)
+    return x[()]
 
 
 def _static_power(x: Any, exponent: Any) -> Any:

@@ -72,7 +72,7 @@ class Update:
     def get(self) -> Any:
         """``x[index]``."""
         x = as_array(self._x, "at")
-        return get_item(x, self._index) if self._traced(()) else np.copy(np.asarray(x)[self._index])[()]
+        return get_item(x, self._index) if self._traced(x) else np.copy(np.asarray(x)[self._index])[()]
 
     def set(self, value: Any) -> Any:
         """A copy of x with ``x[index] = value``."""
@@ -119,14 +119,14 @@ class Update:
         y = f(x, Update(np.ones(shape_of(x), dtype), self._index).multiply(value))
         return fresh_array(y) if type(y) is Tracer else np.asarray(y)
 
-    def _traced(self, values: tuple[Any, ...]) -> bool:
+    def _traced(self, *operands: Any) -> bool:
         index = self._index if isinstance(self._index, tuple) else (self._index,)
-        return is_traced((self._x, *index, *values))
+        return is_traced((*index, *operands))
 
     def _updated(self, op: str, value: Any) -> Any:
         x, v = as_array(self._x, "at"), operand(value, "at")
         check_fits(v, x.dtype)
-        if not self._traced((v,)):
+        if not self._traced(x, v):
             return _plain(x, self._index, op, v)
         index = parse_index(self._index, shape_of(x))
         return fresh_array(updated(x, index, op, _fitted(cast(v, x.dtype), index.shape)), x)

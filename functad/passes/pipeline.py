@@ -18,6 +18,7 @@ from functad.passes.simplify import simplify
 from functad.passes.sink import sink
 from functad.passes.steady import steady
 from functad.passes.unroll import unroll
+from functad.passes.widen import widen
 
 __all__ = ["PIPELINE", "optimize"]
 
@@ -38,6 +39,7 @@ PIPELINE: tuple[Callable[[Program], Program], ...] = (
     cse,  # and one operand for one value
     sink,
     bodies,
+    widen,
     hoist,
     fold,  # literals again: the rules look for them
     simplify,

@@ -73,8 +73,14 @@ def is_value(m: Match, i: int, value: float) -> bool:
     return v is not None and v.dtype.kind != "c" and bool(v == value)
 
 
+def is_nonzero(m: Match, i: int) -> bool:
+    """Whether operand i is a rank-0 literal other than 0 (maybe NaN)."""
+    v = m.scalar(i)
+    return v is not None and bool(v != 0)
+
+
 def same_shape(m: Match) -> Atom | None:
-    """A shape operation that changes nothing."""
+    """An operation that changes nothing."""
     return m.keep(0)
 
 
@@ -186,6 +192,17 @@ def _fuses(eqn: Eqn) -> bool:
     return isinstance(rule, Pointwise | Pull)
 
 
+def plain(name: str) -> Rule:
+    """``strong_mul(t, f) -> t f`` where t is not 0."""
+    return lambda m: m.emit(name, *m.ins) if is_nonzero(m, 0) else None
+
+
+def half_strong(m: Match) -> Atom | None:
+    """``strong_product(x, y) -> strong_mul(x, y)`` where y is not 0."""
+    x, y = m.ins
+    return m.emit("strong_mul", x, y) if is_nonzero(m, 1) else m.emit("strong_mul", y, x) if is_nonzero(m, 0) else None
+
+
 RULES: dict[str, tuple[Rule, ...]] = {
     "neg": (unary_pair("neg", "neg"),),
     "conj": (unary_pair("conj", "conj"),),
@@ -199,6 +216,10 @@ RULES: dict[str, tuple[Rule, ...]] = {
         lambda m: m.emit("neg", m.ins[1]) if m.out.dtype.kind == "f" and is_value(m, 0, -1) and m.keep(1) is not None else None,
     ),
     "div": (spread_literal, lambda m: m.keep(0) if is_value(m, 1, 1) else None),
+    "strong_mul": (spread_literal, plain("mul")),
+    "strong_product": (spread_literal, half_strong),
+    "strong_div": (spread_literal, plain("div")),
+    "tangent_mul": (lambda m: m.emit("mul", *m.ins),),  # nothing is differentiated after the passes
     "integer_power": (square_as_product,),
     "select": (spread_literal, known_predicate, same_branches),
     "broadcast": (same_shape, compose_broadcasts),
@@ -207,6 +228,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "convert": (same_shape,),
     "stop_gradient": (same_shape,),
     "slice_add": (spread_update,),
+    **dict.fromkeys(("softmax_of", "log_softmax_of", "logsumexp_of"), (same_shape,)),  # once differentiated
     **dict.fromkeys(("eq", "ne", "lt", "le", "gt", "ge"), (spread_literal,)),
     **dict.fromkeys(("power", "maximum", "minimum", "arctan2", "hypot", "logaddexp", "clip", "copysign"), (spread_literal,)),
 }

@@ -1,6 +1,7 @@
 """The primitives, one file a family. Importing this package declares them all."""
 
 from functad.primitives import arithmetic as arithmetic
+from functad.primitives import beta as beta
 from functad.primitives import bitwise as bitwise
 from functad.primitives import callback as callback
 from functad.primitives import calls as calls
@@ -12,6 +13,7 @@ from functad.primitives import contractions as contractions
 from functad.primitives import convert as convert
 from functad.primitives import cumulative as cumulative
 from functad.primitives import custom as custom
+from functad.primitives import entropy as entropy
 from functad.primitives import exponential as exponential
 from functad.primitives import generate as generate
 from functad.primitives import hyperbolic as hyperbolic
@@ -28,6 +30,7 @@ from functad.primitives import selection as selection
 from functad.primitives import sequences as sequences
 from functad.primitives import shapes as shapes
 from functad.primitives import slicing as slicing
+from functad.primitives import softmax as softmax
 from functad.primitives import special as special
 from functad.primitives import stops as stops
 from functad.primitives import trigonometric as trigonometric

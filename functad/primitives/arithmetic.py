@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import operator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,7 +12,10 @@ from functad.core.primitive import Linear
 from functad.kernel_ir.complex import product_of_scalars
 from functad.primitives.elementwise import Op, elementwise, unbroadcast
 
-__all__ = ["add", "div", "mul", "multiply", "neg", "reciprocal", "square", "sub"]
+__all__ = [
+    "add", "div", "mul", "multiply", "neg", "product_kernel", "reciprocal", "square", "strong_div", "strong_mul",
+    "strong_product", "sub", "tangent_mul",
+]  # fmt: skip
 
 
 def is_linear(operand: Any) -> bool:
@@ -74,7 +79,7 @@ mul: Op = elementwise(
 
 # d(x/y) = dx/y - (x/y) dy/y: reusing the quotient, and dividing last, keeps it finite wherever the result is
 div: Op = elementwise(
-    "div", np.true_divide, kinds="fc", operands=2, low=0.5,
+    "div", np.true_divide, kinds="fc", operands=2, low=0.5, singular=(1,),
     jvp=(lambda t, z, x, y: div(t, y), lambda t, z, x, y: div(mul(neg(t), z), y)),
     linear=(0,), transpose=_div_transpose,
 )  # fmt: skip
@@ -87,6 +92,89 @@ square = elementwise(
 
 # d(1/x) = -(1/x)^2 dx
 reciprocal = elementwise(
-    "reciprocal", np.reciprocal, kinds="fc", low=0.5,
+    "reciprocal", np.reciprocal, kinds="fc", low=0.5, singular=True,
     jvp=lambda t, y, x: neg(mul(t, square(y))),
+)  # fmt: skip
+
+# -- strong zeros: a tangent that is exactly 0 stays 0, though it meets an infinity or NaN ------------------------------------------------
+#
+# What ``where``, ``maximum``, an index or a mask did not take has a tangent or cotangent of exactly 0. The derivative rules of singular
+# primitives multiply it by factors that may be infinite or NaN, and so may what follows them; ``transforms/strong.py`` puts these operations in
+# the place of such products. Complex numbers are 0 if both parts are. With f' and t' the tangents,
+#
+#     strong_mul(t, f) = t f, and 0 where t is 0:          d = strong_mul(t', f) + strong_product(f', t)
+#     strong_div(t, f) = z = t / f, and 0 where t is 0:    d = strong_div(t', f) + strong_div(strong_product(-f', z), f)
+#     strong_product(x, y) = x y, and 0 where x or y is 0: d = strong_product(x', y) + strong_product(y', x)
+#     tangent_mul(t, f) = t f for a finite f:              d = tangent_mul(t', f) + strong_product(f', t)
+#
+# where t is 0, the result is 0 whatever f is, and so are its derivatives in f, of any order. The zero is +0: in native code, that is a product
+# that a mask leaves out, where the sign of the product would take an operation more.
+
+SMALL = 500
+"""Elements up to which NumPy counts those that are not 0 in less time than it compares them."""
+
+
+def _strong(plain: Callable[[Any, Any], Any], either: bool = False) -> Callable[[Any, Any], Any]:
+    """``plain(t, f)``, and 0 where t is 0 (``either``: or f); NumPy warns of what is not a number where neither is."""
+
+    def evaluate(t: Any, f: Any) -> Any:
+        if _has_no_zero(t) and not (either and not _has_no_zero(f)):
+            return plain(t, f)
+        with np.errstate(invalid="ignore"):
+            out = plain(t, f)
+        zero = (t == 0) | (f == 0) if either else t == 0
+        return np.where(zero, out.dtype.type(0), out)[()]
+
+    return evaluate
+
+
+def _has_no_zero(x: Any) -> bool:
+    if not x.ndim:
+        return bool(x)
+    return bool(np.count_nonzero(x) == x.size if x.size < SMALL else np.all(x))
+
+
+def _strong_kernel(plain: Callable[[Any, Any, Any], Any], either: bool = False) -> Callable[..., Any]:
+    def kernel(b: Any, t: Any, f: Any) -> Any:
+        zero = b.bit_or(b.eq(t, 0), b.eq(f, 0)) if either else b.eq(t, 0)
+        return b.select(zero, b.const(0, t.dtype), plain(b, t, f))
+
+    return kernel
+
+
+def _product(b: Any, t: Any, f: Any) -> Any:
+    return b.mul(t, f)
+
+
+product_kernel = _strong_kernel(_product, either=True)
+"""The kernel of ``strong_product``, for recurrences in which zero wins."""
+
+strong_mul: Op = elementwise(
+    "strong_mul", _strong(multiply), kinds="fc", operands=2, cheap=True,
+    kernel=_strong_kernel(_product), scalar_kernel=_strong_kernel(product_of_scalars),
+    jvp=(lambda t, z, x, y: strong_mul(t, y), lambda t, z, x, y: strong_product(t, x)),
+    linear=(0,), transpose=lambda ct, x, y: (unbroadcast(strong_mul(ct, y), x), None),
+    doc="x * y, and 0 where x is 0, whatever y is.",
+)  # fmt: skip
+
+strong_product: Op = elementwise(
+    "strong_product", _strong(multiply, either=True), kinds="fc", operands=2, cheap=True,
+    kernel=product_kernel, scalar_kernel=_strong_kernel(product_of_scalars, either=True),
+    jvp=(lambda t, z, x, y: strong_product(t, y), lambda t, z, x, y: strong_product(t, x)),
+    linear=(0,), transpose=lambda ct, x, y: (unbroadcast(strong_product(ct, y), x), None),
+    doc="x * y, and 0 where x or y is 0, whatever the other is.",
+)  # fmt: skip
+
+strong_div: Op = elementwise(
+    "strong_div", _strong(operator.truediv), kinds="fc", operands=2, low=0.5, singular=(1,), kernel=_strong_kernel(lambda b, t, f: b.div(t, f)),
+    jvp=(lambda t, z, x, y: strong_div(t, y), lambda t, z, x, y: strong_div(strong_product(neg(t), z), y)),
+    linear=(0,), transpose=lambda ct, x, y: (unbroadcast(strong_div(ct, y), x), None),
+    doc="x / y, and 0 where x is 0, whatever y is.",
+)  # fmt: skip
+
+tangent_mul: Op = elementwise(
+    "tangent_mul", multiply, kinds="fc", operands=2, cheap=True, kernel="mul", scalar_kernel=product_of_scalars,
+    jvp=(lambda t, z, x, y: tangent_mul(t, y), lambda t, z, x, y: strong_product(t, x)),
+    linear=(0,), transpose=lambda ct, x, y: (unbroadcast(tangent_mul(ct, y), x), None),
+    doc="x * y for a y that is finite; where x is 0, so are all derivatives in y.",
 )  # fmt: skip

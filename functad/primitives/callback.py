@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from functad.core.primitive import Primitive, Sample, type_of
-from functad.errors import DtypeError, ShapeError, StructureError
+from functad.core.subclasses import plain_array
+from functad.errors import DtypeError, LinearityError, ShapeError, StructureError
 from functad.ir.types import ArrayType, array_type
 from functad.kernel_ir.evaluator import HELPERS
 from functad.kernel_ir.nodes import Call
@@ -25,7 +26,7 @@ from functad.kernel_ir.sizes import poly
 from functad.primitives.lanes import map_over_lanes
 from functad.primitives.shapes import reshape
 from functad.transforms.programs import mapped_value
-from functad.tree import TreeDef, flatten
+from functad.tree import TreeDef, flatten, structure_key
 
 __all__ = ["CALLBACK_FAILED", "VMAP_METHODS", "Callback", "Site", "pure_callback_p", "take_exception"]
 
@@ -46,7 +47,7 @@ class Callback:
         self.name: str = getattr(f, "__name__", type(f).__name__)
         self._sites: dict[Form, Site] = {}
         # a callable object need not be hashable, and what it is equal to may change; methods are made anew each time that they are looked up
-        self._identity = f if isinstance(f, MethodType) else id(f), args, result
+        self._identity = f if isinstance(f, MethodType) else id(f), structure_key(args), structure_key(result)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Callback) and self._identity == other._identity
@@ -65,7 +66,7 @@ class Callback:
         return [self._checked(x, shape, dtype) for x, shape, dtype in zip(found, shapes, dtypes, strict=True)]
 
     def _checked(self, x: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
-        value = np.asarray(x)
+        value = plain_array(x, f"pure_callback: what {self.name} returned") if isinstance(x, np.ndarray) else np.asarray(x)
         if value.shape != tuple(shape):
             raise ShapeError(f"pure_callback: {self.name} returned an array of shape {value.shape}, but result_types says {tuple(shape)}")
         weak = type(x) in (bool, int, float, complex) and np.can_cast(value.dtype, dtype, "same_kind")
@@ -146,6 +147,13 @@ def _jvp(tangents: Sequence[Any], primals: Sequence[Any], outs: Sequence[Any], *
     return [None] * len(outs)
 
 
+def _transpose(cts: Sequence[Any], *operands: Any, callback: Callback, **params: Any) -> list[Any]:
+    raise LinearityError(
+        f"pure_callback: {callback.name} is a Python function of which functad sees values alone, so it has no transpose; "
+        "give it a reverse rule with fd.custom_vjp around the call, and use fd.vjp"
+    )
+
+
 def _batch(size: int, batched: Sequence[Any], *operands: Any, **params: Any) -> tuple[Sequence[Any], Sequence[Any]]:
     if params["vmap_method"] == "sequential":
         return map_over_lanes(pure_callback_p, size, batched, operands, params)
@@ -175,6 +183,8 @@ pure_callback_p = Primitive(
     evaluate=lambda *operands, callback, shapes, dtypes, vmap_method: tuple(callback(operands, shapes, dtypes)),
     multiple_results=True,
     jvp=_jvp,
+    transpose=_transpose,
+    linear="jointly",
     batch=_batch,
     kernel=Statements(_native),
     samples=_samples,

@@ -14,11 +14,11 @@ import numpy as np
 
 from functad.core.cotangents import joined
 from functad.core.evaluator import run_program
-from functad.core.primitive import Linear, Primitive, Sample, bind_all
+from functad.core.primitive import Primitive, Sample, bind_all
 from functad.core.trace import current_trace
 from functad.core.tracer import ARRAY, SCALAR, Tracer
 from functad.ir.program import Eqn, Program, Var
-from functad.ir.types import ArrayType, SeqType, array_type
+from functad.ir.types import ArrayType, array_type
 from functad.transforms.linearize import TransparentRule
 from functad.transforms.programs import (
     batch_of,
@@ -28,11 +28,12 @@ from functad.transforms.programs import (
     linearized,
     select,
     trace_program,
-    transpose_of,
+    transpose_call,
 )
 from functad.transforms.replay import replay
+from functad.transforms.strong import doubtful_results, with_doubts
 
-__all__ = ["call", "jit_p", "set_executor"]
+__all__ = ["call", "call_doubting", "jit_p", "set_executor"]
 
 Executor = Callable[[Program, Sequence[Any], str], Sequence[Any]]
 _executor: list[Executor] = [lambda program, args, fastmath: run_program(program, args)]
@@ -90,7 +91,9 @@ class Distinct:
             number = place[out] if passed else outputs.setdefault(out, len(outputs))  # type: ignore[index]
             results.append((passed, number))
         if len(outputs) < len(results):
+            doubtful = program.doubtful
             program = Program(program.inputs, program.eqns, list(outputs), program.name)
+            program.doubtful = doubtful
         return Distinct(program, operands, results)
 
 
@@ -105,6 +108,7 @@ def with_equal_inputs(program: Program, which: Sequence[int]) -> Program:
     types = [program.in_types[which.index(k)] for k in range(max(which) + 1)]
     made = trace_program(lambda *args: replay(program, [args[k] for k in which], results), types, "jit")
     made.name = program.name
+    made.doubtful = frozenset([made.inputs[k] for v, k in zip(program.inputs, which, strict=True) if v in program.doubtful])
     return made
 
 
@@ -164,6 +168,12 @@ class CallRule(TransparentRule):
         return joined(call(program, operands, f"backward({self.name})", self.fastmath), forms)
 
 
+def call_doubting(params: Mapping[str, Any], doubts: Sequence[bool]) -> tuple[Mapping[str, Any], Sequence[bool]]:
+    """The params of a call with a Program that knows which of its inputs may be infinite or NaN, and which results may be so."""
+    program = params["program"]
+    return {**params, "program": with_doubts(program, doubts)}, doubtful_results(program, doubts)
+
+
 def _linearize(types: Sequence[ArrayType], params: Mapping[str, Any], mask: tuple[bool, ...]) -> CallRule:
     transparent = _reversed_again()
     program, name, fastmath = params["program"], params["name"], params.get("fastmath", "")
@@ -191,12 +201,9 @@ def _reversed_again() -> bool:
 
 
 def _transpose(cts: Sequence[Any], *operands: Any, program: Program, name: str, fastmath: str = "") -> list[Any]:
-    linear = tuple([type(x) is Linear for x in operands])
-    given = _present(cts)
-    made, present = transpose_of(program, linear, given)
-    known = [x.like() if type(x) is Linear and x.like else x for x in operands if type(x) is not Linear or isinstance(x.type, SeqType)]
-    found = expand(call(made, (*known, *select(cts, given)), f"transpose({name})", fastmath), present)
-    return expand(found, linear)
+    return transpose_call(
+        lambda made, args: call(made, args, f"transpose({name})", fastmath), program, cts, operands
+    )
 
 
 def _batch(
@@ -222,6 +229,7 @@ jit_p = Primitive(
     expands=True,
     jvp_call=_jvp,
     linearize=_linearize,
+    doubting=call_doubting,
     transpose=_transpose,
     linear="jointly",
     batch=_batch,

@@ -38,7 +38,7 @@ from functad.primitives.selection import maximum, minimum
 from functad.primitives.selection import select as choose
 from functad.primitives.slicing import pad
 from functad.primitives.while_loop import bind_while, while_p
-from functad.transforms.programs import batch_of, derived, expand, jvp_of, select, trace_program
+from functad.transforms.programs import batch_of, derived, expand, jvp_of, select, trace_program, transpose_call
 from functad.transforms.replay import replay
 
 __all__ = ["BLOCK", "bind_checkpointed_while", "checkpointed_while_p", "kept_slots"]
@@ -340,6 +340,12 @@ def _batch(size: int, batched: Sequence[Any], *operands: Any, program: Program, 
     return _rebind(made, operands, slots), flags
 
 
+def _doubting(params: Mapping[str, Any], doubts: Sequence[bool]) -> tuple[Mapping[str, Any], Sequence[bool]]:
+    (loop,) = params["program"].eqns
+    inside, results = while_p.doubting(loop.params, doubts)  # type: ignore[misc]
+    return {**params, "program": as_program(**inside)}, results
+
+
 def _samples() -> list[Sample]:
     return [Sample(s.operands, {"program": as_program(**s.params), "slots": n}) for s in while_p.samples() for n in (1, 4)]
 
@@ -352,6 +358,9 @@ checkpointed_while_p: Primitive = Primitive(
     expands=True,
     jvp_call=_jvp,
     linearize=lambda types, params, mask: CheckpointedRule(params["program"], params["slots"], mask),
+    doubting=_doubting,
+    transpose=lambda cts, *operands, program, slots: transpose_call(run_program, program, cts, operands),  # what is linear leaves no residuals
+    linear="jointly",
     batch=_batch,
     samples=_samples,
 )

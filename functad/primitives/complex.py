@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from functad.errors import DtypeError
 from functad.primitives.arithmetic import is_linear, neg
 from functad.primitives.elementwise import Op, elementwise, unbroadcast
 
-__all__ = ["complex_dtype", "conj", "imag", "make_complex", "real", "real_dtype"]
+__all__ = ["complex_dtype", "conj", "imag", "joined", "make_complex", "real", "real_dtype"]
 
 
 def real_dtype(dtype: np.dtype) -> np.dtype:
@@ -23,10 +24,13 @@ def real_dtype(dtype: np.dtype) -> np.dtype:
 
 def complex_dtype(dtype: np.dtype) -> np.dtype:
     """The complex dtype whose parts are of a real dtype; a complex one as it is."""
+    if dtype == np.float16:
+        raise DtypeError("there are no complex numbers of half precision; convert with .astype(np.float32)")
     return dtype if dtype.kind == "c" else np.dtype(f"c{dtype.itemsize * 2}")
 
 
-def _make_complex(x: Any, y: Any) -> Any:
+def joined(x: Any, y: Any) -> Any:
+    """The complex numbers of these real and imaginary parts, in NumPy."""
     out = np.empty(np.broadcast_shapes(x.shape, y.shape), complex_dtype(x.dtype))  # x + 1j * y would lose signed zeros, and inf * 0 is NaN
     out.real, out.imag = x, y
     return out[()]
@@ -59,7 +63,7 @@ conj: Op = elementwise(
 )  # fmt: skip
 
 make_complex: Op = elementwise(
-    "make_complex", _make_complex, kinds="f", operands=2, result=complex_dtype, kernel=lambda b, x, y: b.complex(x, y),
+    "make_complex", joined, kinds="f", operands=2, result=complex_dtype, kernel=lambda b, x, y: b.complex(x, y),
     jvp=(lambda t, z, x, y: make_complex(t, 0), lambda t, z, x, y: make_complex(0, t)),
     linear="jointly", transpose=_make_complex_transpose,
 )  # fmt: skip

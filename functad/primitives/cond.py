@@ -18,6 +18,7 @@ from functad.primitives.lanes import map_over_lanes
 from functad.primitives.loop_body import bind_loop
 from functad.primitives.loop_rules import at_zero, present, sequences
 from functad.transforms.programs import batch_of, derived, expand, jvp_of, linearized, select, trace_program
+from functad.transforms.strong import doubtful_results, with_doubts
 from functad.transforms.transpose import linear_variables
 
 __all__ = ["blank", "cond_p", "shared_slots"]
@@ -150,6 +151,11 @@ def blank(type: ArrayType) -> Any:
     return empty
 
 
+def _doubting(params: Mapping[str, Any], doubts: Sequence[bool]) -> tuple[Mapping[str, Any], Sequence[bool]]:
+    branches = params["branches"]
+    return {"branches": tuple([with_doubts(b, doubts[1:]) for b in branches])}, union([doubtful_results(b, doubts[1:]) for b in branches])
+
+
 def _transpose(cts: Sequence[Any], *operands: Any, branches: tuple[Program, ...]) -> list[Any]:
     mask = tuple([type(x) is Linear for x in operands])
     for b in branches:
@@ -189,6 +195,7 @@ cond_p = Primitive(
     multiple_results=True,
     jvp_call=_jvp,
     linearize=lambda types, params, mask: CondRule(params["branches"], mask),
+    doubting=_doubting,
     transpose=_transpose,
     linear="jointly",
     batch=_batch,

@@ -17,7 +17,7 @@ from functad.errors import DtypeError, ShapeError
 from functad.ir.types import ArrayType, array_type
 from functad.kernel_ir.rules import Statements
 from functad.kernel_ir.sizes import poly
-from functad.primitives.arithmetic import div, mul
+from functad.primitives.arithmetic import div, mul, product_kernel, strong_product
 from functad.primitives.bitwise import bit_and, bit_or
 from functad.primitives.comparison import eq, isnan
 from functad.primitives.convert import convert
@@ -140,13 +140,16 @@ cumprod = _cumulative(
 
 
 def _extremum_jvp(ts: Sequence[Any], xs: Sequence[Any], y: Any, *, axis: int, reverse: bool) -> Any:
-    """The mean of the tangents of all elements so far that equal the extremum: a sum and a count that start anew where it changes."""
+    """The mean of the tangents of all elements so far that equal the extremum: a sum and a count that start anew where it changes.
+
+    Zero wins in the sum: what it leaves behind is not taken, be it infinite.
+    """
     (t,), (x,) = ts, xs
     dtype = type_of(x).dtype
     before = shifted(y, axis, 0, reverse)
     goes_on = convert(bit_or(eq(y, before), bit_and(isnan(y), isnan(before))), dtype)
     attained = bit_or(eq(x, y), isnan(x))
-    total = linear_recurrence(goes_on, select(attained, t, 0), axis, reverse)
+    total = linear_recurrence(goes_on, select(attained, t, 0), axis, reverse, strong=True)
     return div(total, linear_recurrence(goes_on, convert(attained, dtype), axis, reverse))
 
 
@@ -157,12 +160,15 @@ cummin = _cumulative("cummin", "min", np.minimum, jvp=_extremum_jvp)
 # -- linear recurrence: y_0 = b_0, y_i = a_i y_(i-1) + b_i ------------------------------------------------------------------------------
 
 
-def linear_recurrence(a: Any, b: Any, axis: int, reverse: bool = False) -> Any:
-    """``y_i = a_i y_(i-1) + b_i`` along an axis (``reverse``: ``y_(i+1)``); the first factor has nothing to multiply, so it is not used."""
-    return recurrence_p.bind(a, b, axis=axis, reverse=reverse)
+def linear_recurrence(a: Any, b: Any, axis: int, reverse: bool = False, strong: bool = False) -> Any:
+    """``y_i = a_i y_(i-1) + b_i`` along an axis (``reverse``: ``y_(i+1)``); the first factor has nothing to multiply, so it is not used.
+
+    In a ``strong`` one, the product is 0 where one of its factors is, whatever the other.
+    """
+    return recurrence_p.bind(a, b, axis=axis, reverse=reverse, strong=strong)
 
 
-def _recurrence_type(a: ArrayType, b: ArrayType, *, axis: int, reverse: bool) -> ArrayType:
+def _recurrence_type(a: ArrayType, b: ArrayType, *, axis: int, reverse: bool, strong: bool) -> ArrayType:
     check_axes("linear_recurrence", a, (axis,))
     if a is not b:
         raise (DtypeError if a.dtype != b.dtype else ShapeError)(f"linear_recurrence takes factors and terms of one type, got {a} and {b}")
@@ -171,33 +177,37 @@ def _recurrence_type(a: ArrayType, b: ArrayType, *, axis: int, reverse: bool) ->
     return a
 
 
-def _recurrence_evaluate(a: Any, b: Any, *, axis: int, reverse: bool) -> Any:
+def _recurrence_evaluate(a: Any, b: Any, *, axis: int, reverse: bool, strong: bool) -> Any:
     y = np.array(b)
+    times = strong_product.primitive.evaluate if strong else np.multiply
     steps, factors = np.moveaxis(y, axis, 0), np.moveaxis(a, axis, 0)
     if reverse:
         steps, factors = steps[::-1], factors[::-1]
     for i in range(1, len(steps)):
-        steps[i] += factors[i] * steps[i - 1]
+        steps[i] += times(factors[i], steps[i - 1])
     return y
 
 
-def _recurrence_jvp(ts: Sequence[Any], xs: Sequence[Any], y: Any, *, axis: int, reverse: bool) -> Any:
+def _recurrence_jvp(ts: Sequence[Any], xs: Sequence[Any], y: Any, *, axis: int, reverse: bool, strong: bool) -> Any:
     """``dy_i = a_i dy_(i-1) + (da_i y_(i-1) + db_i)``."""
     (ta, tb), (a, _) = ts, xs
-    return linear_recurrence(a, add(None if ta is None else mul(ta, shifted(y, axis, 0, reverse)), tb), axis, reverse)
+    times = strong_product if strong else mul
+    return linear_recurrence(a, add(None if ta is None else times(ta, shifted(y, axis, 0, reverse)), tb), axis, reverse, strong)
 
 
-def _recurrence_transpose(ct: Any, a: Any, b: Linear, *, axis: int, reverse: bool) -> tuple[None, Any]:
+def _recurrence_transpose(ct: Any, a: Any, b: Linear, *, axis: int, reverse: bool, strong: bool) -> tuple[None, Any]:
     """y_i goes into the result, and by a_(i+1) into y_(i+1): ``ct_b_i = ct_i + a_(i+1) ct_b_(i+1)``."""
-    return None, linear_recurrence(shifted(a, axis, 0, not reverse), ct, axis, not reverse)
+    return None, linear_recurrence(shifted(a, axis, 0, not reverse), ct, axis, not reverse, strong)
 
 
-def _recurrence_batch(size: int, batched: Sequence[bool], a: Any, b: Any, *, axis: int, reverse: bool) -> tuple[Any, bool]:
+def _recurrence_batch(size: int, batched: Sequence[bool], a: Any, b: Any, *, axis: int, reverse: bool, strong: bool) -> tuple[Any, bool]:
     a, b = lead_axes(size, batched, (a, b))
-    return linear_recurrence(a, b, axis + 1, reverse), True
+    return linear_recurrence(a, b, axis + 1, reverse, strong), True
 
 
-def _recurrence_statements(ctx: Any, in_types: Sequence[ArrayType], out_types: Sequence[ArrayType], *, axis: int, reverse: bool) -> None:
+def _recurrence_statements(
+    ctx: Any, in_types: Sequence[ArrayType], out_types: Sequence[ArrayType], *, axis: int, reverse: bool, strong: bool
+) -> None:
     (out,) = out_types
     others = (*out.shape[:axis], *out.shape[axis + 1 :])
     running = ctx.temp(others, out.dtype)
@@ -208,7 +218,9 @@ def _recurrence_statements(ctx: Any, in_types: Sequence[ArrayType], out_types: S
         place = (*index[:axis], *index[axis + 1 :])
         factor, term = ctx.read(0)(index), ctx.read(1)(index)
         first = b.eq(b.axis(loop[axis]), 0)  # an infinite factor times the 0 before the first element would be NaN
-        value = b.select(first, term, b.add(b.mul(factor, b.load(running, place)), term))
+        before = b.load(running, place)
+        product = product_kernel(b, factor, before) if strong else b.mul(factor, before)
+        value = b.select(first, term, b.add(product, term))
         b.scatter(running, place, "set", value)
         b.store(ctx.output(), index, value)
 
@@ -217,8 +229,10 @@ def _recurrence_statements(ctx: Any, in_types: Sequence[ArrayType], out_types: S
 
 def _recurrence_samples() -> list[Sample]:
     cases = [((4,), 0), ((2, 3), 0), ((20, 2), 0), ((2, 20), 1), ((2, 3, 2), 1), ((1,), 0), ((0, 3), 0)]
-    made = [Sample((array_type(shape, np.float64),) * 2, {"axis": axis, "reverse": bool(k % 2)}) for k, (shape, axis) in enumerate(cases)]
-    return made + [Sample((array_type((3, 2), t),) * 2, {"axis": 0, "reverse": True}) for t in (np.float32, np.complex128, np.int64)]
+    params = [{"axis": axis, "reverse": bool(k % 2), "strong": k % 4 > 1} for k, (_, axis) in enumerate(cases)]
+    made = [Sample((array_type(shape, np.float64),) * 2, p) for (shape, _), p in zip(cases, params, strict=True)]
+    dtypes = (np.float32, np.complex128, np.int64)
+    return made + [Sample((array_type((3, 2), t),) * 2, {"axis": 0, "reverse": True, "strong": t is np.complex128}) for t in dtypes]
 
 
 recurrence_p: Primitive = Primitive(
@@ -229,6 +243,6 @@ recurrence_p: Primitive = Primitive(
     linear=(1,),
     transpose=_recurrence_transpose,
     batch=_recurrence_batch,
-    kernel=Statements(_recurrence_statements, static=("axis", "reverse")),
+    kernel=Statements(_recurrence_statements, static=("axis", "reverse", "strong")),
     samples=_recurrence_samples,
 )

@@ -18,7 +18,7 @@ from functad.errors import LinearityError, StructureError
 from functad.ir.program import Eqn, Program, Var
 from functad.ir.types import ArrayType, array_type
 from functad.transforms.linearize import DerivedRule, split_program
-from functad.transforms.programs import batch_of, derived, expand, select, trace_program
+from functad.transforms.programs import batch_of, derived, expand, select, trace_program, transpose_call
 from functad.transforms.transpose import linear_variables
 
 __all__ = ["Rule", "custom_jvp_p", "custom_vjp_p"]
@@ -63,6 +63,11 @@ def refuse_moving_constants(mask: Sequence[bool], types: Sequence[ArrayType], ki
                 f"{kind} function {name} closes over a value ({t}) that is being differentiated, but its rule covers only its arguments; "
                 "pass the value as an argument, or wrap it in fd.stop_gradient"
             )
+
+
+def _transpose(cts: Sequence[Any], *operands: Any, program: Program, **params: Any) -> list[Any]:
+    """Where the function is linear its transpose is, whatever its rules say about derivatives."""
+    return transpose_call(run_program, program, cts, operands)
 
 
 # -- custom_jvp: rule(constants, arguments, tangents of inexact arguments) -> (results, tangents of inexact results) -------------------------
@@ -145,6 +150,8 @@ custom_jvp_p = Primitive(
     type_rule=lambda *types, program, rule, consts, name: program.out_types,
     evaluate=lambda *args, program, rule, consts, name: tuple(run_program(program, args)),
     multiple_results=True,
+    transpose=_transpose,
+    linear="jointly",
     expands=True,
     jvp_call=_custom_jvp,
     linearize=lambda types, params, mask: CustomJvpRule(params, mask),
@@ -242,6 +249,8 @@ custom_vjp_p = Primitive(
     type_rule=lambda *types, program, fwd, bwd, consts, name: program.out_types,
     evaluate=lambda *args, program, fwd, bwd, consts, name: tuple(run_program(program, args)),
     multiple_results=True,
+    transpose=_transpose,
+    linear="jointly",
     expands=True,
     jvp_call=_custom_vjp_jvp,
     linearize=lambda types, params, mask: CustomVjpRule(params, mask),

@@ -4,8 +4,8 @@ Operands have one dtype and one shape, or rank 0: a rank-0 operand broadcasts, a
 tangents ``t_k`` of operands ``x_k`` the tangent of ``y = f(x_0, x_1, ...)`` is the sum over k of ``jvp[k](t_k, y, x_0, x_1, ...)``, each
 term linear in ``t_k``.
 
-Rules are differentiated again for higher orders, so they are written in primitives whose own derivatives are right at the same points: a
-``select`` away from a singularity guards the operand too, so that no branch not taken makes a NaN.
+Rules are differentiated again for higher orders, so they are written in primitives whose own derivatives are right at the same points. A rule whose
+factors may be infinite is that of a ``singular`` primitive: a zero tangent stays zero there (``transforms/strong.py``).
 """
 
 from __future__ import annotations
@@ -16,13 +16,14 @@ from typing import Any
 
 import numpy as np
 
-from functad.core.primitive import Linear, Primitive, Sample, type_of
+from functad.core.primitive import Linear, Primitive, Sample, Singular, type_of
 from functad.core.zeros import add
 from functad.errors import DtypeError, ShapeError
 from functad.ir.types import ArrayType, array_type
+from functad.kernel_ir.ops import NUMPY, in_single
 from functad.kernel_ir.rules import KernelRule, Pointwise
 
-__all__ = ["Op", "elementwise", "unbroadcast"]
+__all__ = ["Op", "elementwise", "formula", "of_complex", "single_rounding", "unbroadcast"]
 
 TangentRule = Callable[..., Any]
 ResultDtype = Callable[..., np.dtype]
@@ -78,6 +79,7 @@ def elementwise(
     params: Sequence[Mapping[str, Any]] = ({},),
     may_raise: bool = False,
     cheap: bool = False,
+    singular: Singular | Callable[..., Singular] = False,
     doc: str | None = None,
 ) -> Op:
     """Declare an elementwise primitive.
@@ -100,6 +102,8 @@ def elementwise(
         Bounds of the samples, and whether finite differences may be compared there.
     params
         The params of the samples.
+    singular
+        Whether its value, or a factor of its derivative, may be infinite or NaN where the operands are finite; see ``Primitive``.
     """
     rules = [jvp] if callable(jvp) else list(jvp or ())
 
@@ -129,6 +133,7 @@ def elementwise(
         kernel=rule if scalar_rule is None else lambda types, _: rule if any(t.ndim for t in types) else scalar_rule,
         may_raise=may_raise,
         cheap=cheap,
+        singular=singular,
         samples=lambda: elementwise_samples(operands, kinds, low, high, smooth, params),
     )
     return Op(primitive, doc or f"{name} of each element.")
@@ -138,7 +143,38 @@ def _kernel_rule(op: str | Callable[..., Any] | KernelRule) -> KernelRule:
     """What may be given as a kernel, as a rule."""
     if isinstance(op, KernelRule):
         return op
-    return Pointwise(op if callable(op) else (lambda b, *xs: getattr(b, op)(*xs)))
+    return Pointwise(single_rounding(op) if callable(op) else (lambda b, *xs: getattr(b, op)(*xs)))
+
+
+def of_complex(types: Sequence[ArrayType], params: Mapping[str, Any]) -> bool:
+    """Whether an operation is one of complex numbers: some functions have their only poles off the real line."""
+    return types[0].dtype.kind == "c"
+
+
+def single_rounding(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    """A kernel of several operations, for float16 too: in float32, and rounded once (what ``in_single`` is to an evaluation)."""
+
+    def wide(b: Any, *xs: Any, **params: Any) -> Any:
+        if xs[0].dtype != np.float16:
+            return kernel(b, *xs, **params)
+        y = kernel(b, *[b.cast(x, np.float32) for x in xs], **params)
+        return b.cast(y, np.float16) if y.dtype == np.float32 else y
+
+    return wide
+
+
+def formula(kernel: Callable[..., Any]) -> Callable[..., Any]:
+    """The NumPy evaluation of a function that is written once, in operations of the kernel IR.
+
+    Branches that are not taken raise no warnings.
+    """
+
+    @in_single
+    def evaluate(*xs: Any, **params: Any) -> Any:
+        with np.errstate(all="ignore"):
+            return kernel(NUMPY, *xs, **params)[()]
+
+    return evaluate
 
 
 def broadcast_type(name: str, types: Sequence[ArrayType]) -> ArrayType:

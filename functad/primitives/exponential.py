@@ -11,38 +11,56 @@ from functad.kernel_ir.ops import OPS
 from functad.primitives.arithmetic import add, div, mul, neg, sub
 from functad.primitives.bitwise import bit_and
 from functad.primitives.comparison import eq, isinf
-from functad.primitives.elementwise import elementwise
+from functad.primitives.elementwise import Op, elementwise
 from functad.primitives.selection import select
 
-__all__ = ["exp", "exp2", "expm1", "log", "log10", "log1p", "log2", "logaddexp", "sigmoid", "softplus"]
+__all__ = ["exp", "exp2", "expm1", "expm1_slope", "log", "log10", "log1p", "log2", "logaddexp", "sigmoid", "sigmoid_slope", "softplus"]
 
 LN2, LN10 = math.log(2), math.log(10)
 
 # -- exponentials: the derivative is the result, up to a constant ------------------------------------------------------------------------
 
-exp = elementwise("exp", np.exp, kinds="fc", jvp=lambda t, y, x: mul(t, y))
+exp = elementwise("exp", np.exp, kinds="fc", singular=True, jvp=lambda t, y, x: mul(t, y))
 
-exp2 = elementwise("exp2", np.exp2, kinds="fc", jvp=lambda t, y, x: mul(t, mul(y, LN2)))
+exp2 = elementwise("exp2", np.exp2, kinds="fc", singular=True, jvp=lambda t, y, x: mul(t, mul(y, LN2)))
 
-expm1 = elementwise("expm1", np.expm1, kinds="fc", jvp=lambda t, y, x: mul(t, add(y, 1)))
+# e^x, where y + 1 would lose all digits for negative x; a function of its own, since native code has it at little cost beside expm1
+expm1 = elementwise("expm1", np.expm1, kinds="fc", singular=True, jvp=lambda t, y, x: mul(t, expm1_slope(x)))
+
+expm1_slope: Op = elementwise("expm1_slope", np.exp, kinds="fc", singular=True, jvp=lambda t, y, x: mul(t, y), doc="The derivative of expm1, exp(x).")
 
 # -- logarithms --------------------------------------------------------------------------------------------------------------------------
 
-log = elementwise("log", np.log, kinds="fc", low=0.5, jvp=lambda t, y, x: div(t, x))
+log = elementwise("log", np.log, kinds="fc", low=0.5, singular=True, jvp=lambda t, y, x: div(t, x))
 
-log2 = elementwise("log2", np.log2, kinds="fc", low=0.5, jvp=lambda t, y, x: div(t, mul(x, LN2)))
+# a constant factor goes to t: x may be subnormal, with no digits to spare
+log2 = elementwise("log2", np.log2, kinds="fc", low=0.5, singular=True, jvp=lambda t, y, x: div(mul(t, 1 / LN2), x))
 
-log10 = elementwise("log10", np.log10, kinds="fc", low=0.5, jvp=lambda t, y, x: div(t, mul(x, LN10)))
+log10 = elementwise("log10", np.log10, kinds="fc", low=0.5, singular=True, jvp=lambda t, y, x: div(mul(t, 1 / LN10), x))
 
-log1p = elementwise("log1p", np.log1p, kinds="fc", low=-0.5, jvp=lambda t, y, x: div(t, add(x, 1)))
+log1p = elementwise("log1p", np.log1p, kinds="fc", low=-0.5, singular=True, jvp=lambda t, y, x: div(t, add(x, 1)))
 
 # -- saturating: all derivatives stay finite, and vanish at +-inf ------------------------------------------------------------------------
 
-# y = 1 / (1 + e^-x), dy = y (1 - y) dx
+# y = 1 / (1 + e^-x), dy = y (1 - y) dx, in which 1 - y would lose all digits where x is large: y'(x) = z / (1 + z)^2 with z = e^-|x|
 sigmoid = elementwise(
     "sigmoid", OPS["sigmoid"].function, kinds="f",
-    jvp=lambda t, y, x: mul(t, mul(y, sub(1, y))),
+    jvp=lambda t, y, x: mul(t, sigmoid_slope(x)),
     doc="1 / (1 + exp(-x)), without overflow.",
+)  # fmt: skip
+
+
+
+# y'' = y' (1 - 2 y) = -y' tanh(x/2)
+def _sigmoid_curvature(t: Any, y: Any, x: Any) -> Any:
+    from functad.primitives.hyperbolic import tanh
+
+    return neg(mul(t, mul(y, tanh(mul(x, 0.5)))))
+
+
+sigmoid_slope: Op = elementwise(
+    "sigmoid_slope", OPS["sigmoid_slope"].function, kinds="f", jvp=_sigmoid_curvature,
+    doc="The derivative of the sigmoid, precise in both tails.",
 )  # fmt: skip
 
 # d log(1 + e^x) = sigmoid(x) dx

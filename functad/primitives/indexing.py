@@ -21,7 +21,7 @@ from functad.kernel_ir.rules import Pointwise, Pull
 from functad.kernel_ir.sizes import poly
 from functad.primitives.shapes import lead_axes, transpose
 
-__all__ = ["batch_grid", "check_index", "check_indices", "clamped", "gather", "gather_p", "indexed_type"]
+__all__ = ["batch_grid", "check_index", "check_indices", "clamped", "gather", "gather_p", "indexed_type", "out_of_bounds"]
 
 # x has the axes batch + indexed (one an index array) + rest; an index array has batch + looked up. Results have batch + looked up + rest:
 #     gather(x, i, j)[b, l, r] = x[b, i[b, l], j[b, l], r]
@@ -47,16 +47,27 @@ def _check_index_type(index: ArrayType, *, axis: int, length: int) -> ArrayType:
 def _check_index_evaluate(index: Any, *, axis: int, length: int) -> Any:
     bad = (index < -length) | (index >= length)
     if np.any(bad):
-        valid = f"valid are {-length} to {length - 1}, and np.clip keeps an index between bounds" if length else "it has no elements"
-        raise IndexOutOfBoundsError(f"index {np.asarray(index)[bad].flat[0]} is out of bounds for axis {axis} with size {length}: {valid}")
+        raise out_of_bounds(np.asarray(index)[bad].flat[0], axis, length)
     return np.where(index < 0, index + length, index)[()]
+
+
+def out_of_bounds(index: int, axis: int, length: int) -> IndexOutOfBoundsError:
+    """The error for an index; the same as native code raises."""
+    return IndexOutOfBoundsError(_message(axis, empty=length == 0).format(length, -length, length - 1, value=index))
+
+
+def _message(axis: int, empty: bool) -> str:
+    """To be formatted with the length, the least and the greatest index that are valid, and the ``value``."""
+    valid = "it has no elements" if empty else "valid are {1} to {2}, and np.clip keeps an index between bounds"
+    return f"index {{value}} is out of bounds for axis {axis} with size {{0}}: {valid}"
 
 
 def _check_index_kernel(b: Any, index: Any, *, axis: int, length: int) -> Any:
     n = b.size(length)
     inside = b.bit_and(b.ge(index, b.neg(n)), b.lt(index, n))
-    message = f"an index is out of bounds for axis {axis} with size {{0}}: np.clip keeps an index between bounds"
-    b.require(inside, "IndexOutOfBoundsError", message, length)
+    n_poly = poly(length)
+    sizes = (n_poly, n_poly * -1, n_poly - 1)
+    b.require(inside, "IndexOutOfBoundsError", _message(axis, empty=length == 0), *sizes, value=index)
     return b.select(b.lt(index, 0), b.add(index, n), index)
 
 

@@ -20,7 +20,7 @@ from functad.ir.program import Program
 from functad.ir.types import ArrayType, SeqType, array_type, seq_type
 from functad.primitives.control_native import LOOP
 from functad.primitives.loop_body import Layout, element_type, stacked_type
-from functad.primitives.loop_rules import loop_batch, loop_jvp, loop_linearize, loop_transpose
+from functad.primitives.loop_rules import loop_batch, loop_doubting, loop_jvp, loop_linearize, loop_transpose
 from functad.transforms.programs import trace_program
 
 __all__ = ["loop_p"]
@@ -84,6 +84,7 @@ loop_p = Primitive(
     multiple_results=True,
     jvp_call=loop_jvp,
     linearize=loop_linearize,
+    doubting=loop_doubting,
     transpose=loop_transpose,
     linear="jointly",
     batch=loop_batch,

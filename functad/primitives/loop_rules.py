@@ -20,9 +20,10 @@ from functad.primitives.loop_body import Layout, bind_loop
 from functad.primitives.shapes import transpose
 from functad.primitives.step_sums import last_part, sum_over_steps
 from functad.transforms.programs import Linearized, batch_of, derived, expand, jvp_of, linearized, mapped_value, select, trace_program
+from functad.transforms.strong import doubtful_results, with_doubts
 from functad.transforms.transpose import linear_variables
 
-__all__ = ["LoopRule", "loop_batch", "loop_jvp", "loop_linearize", "loop_transpose"]
+__all__ = ["LoopRule", "at_zero", "loop_batch", "loop_doubting", "loop_jvp", "loop_linearize", "loop_transpose"]
 
 Mask = tuple[bool, ...]
 
@@ -338,6 +339,20 @@ def expand_flags(flags: Sequence[bool], mask: Sequence[bool]) -> Mask:
 def loop_linearize(types: Sequence[ArrayType], params: Mapping[str, Any], mask: Mask) -> LoopRule:
     """The linear rule of a loop."""
     return LoopRule(types, params, mask)
+
+
+def loop_doubting(params: Mapping[str, Any], doubts: Sequence[bool]) -> tuple[Mapping[str, Any], Sequence[bool]]:
+    """The params with a body that knows which of its inputs may be infinite or NaN in any step, and which results may be so."""
+    _, consts, carry, xs = Layout.of(params).split(doubts)
+    body, results = doubting_body(params["body"], consts, carry, xs)
+    return {**params, "body": body}, results
+
+
+def doubting_body(body: Program, consts: Sequence[bool], carry: Sequence[bool], xs: Sequence[bool]) -> tuple[Program, Sequence[bool]]:
+    """A loop's body that knows so, and which results may be so; a carry may, if a step can make it."""
+    moving = grow(carry, lambda k: doubtful_results(body, (*consts, *k, *xs))[: len(k)])
+    doubts = (*consts, *moving, *xs)
+    return with_doubts(body, doubts), (*moving, *doubtful_results(body, doubts)[len(moving) :])
 
 
 def loop_transpose(cts: Sequence[Any], *operands: Any, **params: Any) -> list[Any]:

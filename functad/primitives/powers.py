@@ -10,37 +10,69 @@ import numpy as np
 
 from functad.errors import ArgumentError
 from functad.kernel_ir.complex import product_of_scalars
+from functad.kernel_ir.ops import OPS, in_single
 from functad.kernel_ir.rules import Pointwise
-from functad.primitives.arithmetic import div, mul, multiply, square, sub
-from functad.primitives.bitwise import bit_and
-from functad.primitives.comparison import eq
-from functad.primitives.elementwise import elementwise
+from functad.primitives.arithmetic import div, mul, multiply, neg, square, sub
+from functad.primitives.bitwise import bit_and, bit_or
+from functad.primitives.comparison import eq, ge, isinf, lt
+from functad.primitives.elementwise import Op, elementwise, single_rounding
 from functad.primitives.exponential import log
 from functad.primitives.selection import select
 
-__all__ = ["by_squaring", "cbrt", "hypot", "integer_power", "power", "sqrt"]
+__all__ = ["by_squaring", "cbrt", "cbrt_slope", "hypot", "integer_power", "power", "sqrt", "unit_x", "unit_y"]
 
 
 # -- roots: infinite derivatives at 0 ----------------------------------------------------------------------------------------------------
 
 # y = sqrt x, dy = dx / 2y
-sqrt = elementwise("sqrt", np.sqrt, kinds="fc", low=0.5, jvp=lambda t, y, x: div(t, mul(y, 2)))
+sqrt = elementwise("sqrt", np.sqrt, kinds="fc", low=0.5, singular=True, jvp=lambda t, y, x: div(t, mul(y, 2)))
 
-# y = cbrt x, dy = dx / 3y^2
-cbrt = elementwise("cbrt", np.cbrt, kinds="f", low=0.5, jvp=lambda t, y, x: div(t, mul(square(y), 3)))
+cbrt = elementwise("cbrt", np.cbrt, kinds="f", low=0.5, singular=True, jvp=lambda t, y, x: mul(t, cbrt_slope(x)))
 
+# y = x^(-2/3) / 3, dy = -2/3 y/x dx
+cbrt_slope: Op = elementwise(
+    "cbrt_slope", in_single(lambda x: 1 / (3 * np.square(np.cbrt(x)))), kinds="f", low=0.5, singular=True,
+    kernel=lambda b, x: b.div(1, b.mul(3, b.square(b.cbrt(x)))),
+    jvp=lambda t, y, x: mul(t, div(mul(y, -2 / 3), x)),
+    doc="The derivative of cbrt.",
+)  # fmt: skip
 
-def _quotient(x: Any, r: Any) -> Any:
-    """x / r, and 0 with all its derivatives where r is 0; the inner select keeps the NaN of 0 / 0 out of them."""
-    zero = eq(r, 0)
-    return select(zero, 0, div(x, select(zero, 1, r)))
-
-
-# r = sqrt(x^2 + y^2), dr = (x dx + y dy) / r; at the origin, a kink, 0 as for abs
-hypot = elementwise(
+# r = sqrt(x^2 + y^2), dr = (x dx + y dy) / r; at the origin, a kink, 0 as for abs; at (inf, inf) there is no limit, NaN
+hypot: Op = elementwise(
     "hypot", np.hypot, kinds="f", operands=2, low=0.5,
-    jvp=(lambda t, r, x, y: mul(t, _quotient(x, r)), lambda t, r, x, y: mul(t, _quotient(y, r))),
+    jvp=(lambda t, r, x, y: mul(t, unit_x(x, y)), lambda t, r, x, y: mul(t, unit_y(x, y))),
     doc="sqrt(x**2 + y**2), without overflow.",
+)  # fmt: skip
+
+
+def _over_length(s: Any, x: Any, y: Any) -> Any:
+    """s / r, and 0 with all its derivatives where r is 0; the inner select keeps the NaN of 0 / 0 out of them."""
+    r = hypot(x, y)
+    zero = eq(r, 0)
+    return select(zero, 0, div(s, select(zero, 1, r)))
+
+
+def _mixed(x: Any, y: Any) -> Any:
+    return neg(mul(unit_x(x, y), _over_length(unit_y(x, y), x, y)))
+
+
+# the parts c and s of the unit vector: dc = (s^2 dx - c s dy) / r, where 1 - c^2 would cancel
+unit_x: Op = elementwise(
+    "unit_x", OPS["unit_x"].function, kinds="f", operands=2, low=0.5, singular=True,
+    jvp=(
+        lambda t, c, x, y: mul(t, mul(unit_y(x, y), _over_length(unit_y(x, y), x, y))),
+        lambda t, c, x, y: mul(t, _mixed(x, y)),
+    ),
+    doc="x / hypot(x, y), and 0 at the origin.",
+)  # fmt: skip
+
+unit_y: Op = elementwise(
+    "unit_y", OPS["unit_y"].function, kinds="f", operands=2, low=0.5, singular=True,
+    jvp=(
+        lambda t, s, x, y: mul(t, _mixed(x, y)),
+        lambda t, s, x, y: mul(t, mul(unit_x(x, y), _over_length(unit_x(x, y), x, y))),
+    ),
+    doc="y / hypot(x, y), and 0 at the origin.",
 )  # fmt: skip
 
 
@@ -70,6 +102,7 @@ def by_squaring(times: Callable[[Any, Any], Any], x: Any, n: int, coefficient: i
     return product
 
 
+@in_single
 def _integer_power_evaluate(x: Any, *, exponent: int, coefficient: int) -> Any:
     if exponent == 0:
         return np.full_like(x, coefficient)[()]
@@ -94,8 +127,10 @@ def _integer_power_dtype(dtype: np.dtype, *, exponent: int, coefficient: int) ->
 
 
 _EXPONENT = ("exponent", "coefficient")
-_INTEGER_POWER = Pointwise(partial(_integer_power_kernel, lambda b, x, y: b.mul(x, y)), static=_EXPONENT)
-_INTEGER_POWER_OF_SCALARS = Pointwise(partial(_integer_power_kernel, product_of_scalars), static=_EXPONENT)
+_INTEGER_POWER, _INTEGER_POWER_OF_SCALARS = [
+    Pointwise(single_rounding(partial(_integer_power_kernel, times)), static=_EXPONENT)
+    for times in (lambda b, x, y: b.mul(x, y), product_of_scalars)
+]
 
 
 # d(c x^n) = c n x^(n-1) dx: never 0 * inf, since n = 0 has none. The factor n joins the coefficient, so that a derivative of any order is one product
@@ -104,6 +139,7 @@ _integer_power = elementwise(
     jvp=lambda t, z, x, *, exponent, coefficient: mul(t, integer_power(x, exponent - 1, coefficient * exponent)) if exponent else None,
     kernel=_INTEGER_POWER, scalar_kernel=_INTEGER_POWER_OF_SCALARS,
     params=({"exponent": 5, "coefficient": 1}, {"exponent": 3, "coefficient": 4}, {"exponent": 0, "coefficient": 2}),
+    singular=lambda types, params: params["exponent"] < 0,
 )  # fmt: skip
 
 
@@ -123,12 +159,13 @@ def _power_dx(t: Any, z: Any, x: Any, y: Any) -> Any:
     return mul(t, mul(y, power(x, select(corner, 1, sub(y, 1)))))
 
 
-# d(x^y)/dy = x^y log x, which goes to 0 with x where y > 0, and is taken to be 0 at x = y = 0
+# d(x^y)/dy = x^y log x, which goes to 0 with x where y > 0, and with 1 / x where y < 0, and is taken to be 0 at x = y = 0
 def _power_dy(t: Any, z: Any, x: Any, y: Any) -> Any:
-    return mul(t, mul(z, log(select(eq(x, 0), 1, x))))
+    vanishes = bit_or(bit_and(eq(x, 0), ge(y, 0)), bit_and(isinf(x), lt(y, 0)))
+    return mul(t, mul(z, log(select(vanishes, 1, x))))
 
 
-_power = elementwise("power", np.power, kinds="fcu", operands=2, low=0.5, jvp=(_power_dx, _power_dy))
+_power = elementwise("power", np.power, kinds="fcu", operands=2, low=0.5, singular=True, jvp=(_power_dx, _power_dy))
 
 
 def _signed_power_evaluate(x: Any, y: Any) -> Any:

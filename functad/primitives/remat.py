@@ -11,9 +11,10 @@ from functad.core.evaluator import run_program
 from functad.core.primitive import REGISTRY, Primitive, Sample, bind_all, type_of
 from functad.ir.program import Eqn, Program, Var
 from functad.ir.types import ArrayType, SeqType, array_type
+from functad.primitives.calls import call_doubting
 from functad.primitives.elementwise import elementwise
 from functad.primitives.saving import CONTROL, Policy, divide, first_run, saveable
-from functad.transforms.programs import batch_of, derived, expand, jvp_of, linearized, select, trace_program
+from functad.transforms.programs import batch_of, derived, expand, jvp_of, linearized, select, trace_program, transpose_call
 from functad.transforms.replay import replay
 
 __all__ = ["Policy", "barrier", "checkpoint_p", "name_p"]
@@ -102,6 +103,10 @@ class CheckpointRule:
         return expand(run_program(program, (*self._again(residuals), *select(cotangents, mask))), in_mask)
 
 
+def _transpose(cts: Sequence[Any], *operands: Any, program: Program, policy: Policy | None) -> list[Any]:
+    return transpose_call(lambda made, args: _call(made, args, policy), program, cts, operands)
+
+
 def _batch(size: int, batched: Sequence[Any], *operands: Any, program: Program, policy: Policy | None) -> tuple[tuple[Any, ...], Sequence[Any]]:
     made, flags = batch_of(program, size, batched)
     return _call(made, operands, policy), flags
@@ -123,6 +128,9 @@ checkpoint_p = Primitive(
     expands=True,
     jvp_call=_jvp,
     linearize=lambda types, params, mask: CheckpointRule(params, mask),
+    doubting=call_doubting,
+    transpose=_transpose,
+    linear="jointly",
     batch=_batch,
     samples=_samples,
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,7 @@ from functad.ir.types import array_type
 from functad.primitives.lanes import map_over_lanes
 from functad.primitives.loop_rules import cut, present
 from functad.transforms.programs import batch_of, expand, jvp_of, linearized, select, trace_program
+from functad.transforms.strong import doubtful_results, with_doubts
 
 __all__ = ["FirstResults", "PullbackOf", "Reverse", "reversible_p"]
 
@@ -73,6 +74,7 @@ class PullbackOf(Reverse):
     def __call__(self, program: Program, mask: Mask, ins: Sequence[Any], cotangents: Sequence[Any]) -> Sequence[Any]:
         n, outs = len(self.call.inputs), len(self.call.outputs)
         tangent, depends = jvp_of(self.call, self.moving)
+        tangent = with_doubts(tangent, [*[v in self.call.doubtful for v in self.call.inputs], *[False] * sum(self.moving)])
         split = linearized(tangent, (*mask[:n], *[False] * sum(self.moving)))
         g = [instantiate(c, t) for c, t in zip(cotangents, program.out_types, strict=True)]
         _, dots, residuals = cut(run_program(split.forward, (*ins[:n], *g)), outs, sum(depends))
@@ -127,6 +129,12 @@ def _batch(size: int, batched: Sequence[Any], *operands: Any, program: Program, 
     return run_program(made, operands), flags
 
 
+def _doubting(params: Mapping[str, Any], doubts: Sequence[bool]) -> tuple[Mapping[str, Any], Sequence[bool]]:
+    program, reverse = params["program"], params["reverse"]
+    call = with_doubts(reverse.call, doubts[: len(reverse.call.inputs)])
+    return {"program": with_doubts(program, doubts), "reverse": replace(reverse, call=call)}, doubtful_results(program, doubts)
+
+
 def _samples() -> list[Sample]:
     from functad.primitives.arithmetic import mul
     from functad.primitives.trigonometric import cos, sin
@@ -149,6 +157,7 @@ reversible_p: Primitive = Primitive(
     expands=True,
     jvp_call=_jvp,
     linearize=lambda types, params, mask: ReversibleRule(params, mask),
+    doubting=_doubting,
     transpose=_transpose,
     linear="jointly",
     batch=_batch,

@@ -53,18 +53,18 @@ rint = elementwise("rint", np.rint, kinds="fc")
 
 # -- division with remainder -------------------------------------------------------------------------------------------------------------
 
-floor_divide = elementwise("floor_divide", np.floor_divide, kinds="fiu", operands=2, low=0.5, doc="The quotient, rounded down.")
+floor_divide = elementwise("floor_divide", np.floor_divide, kinds="fiu", operands=2, low=0.5, singular=(1,), doc="The quotient, rounded down.")
 
 # x mod y = x - q y with q = floor(x / y) constant between the jumps
 remainder = elementwise(
-    "remainder", np.remainder, kinds="fiu", operands=2, low=0.5,
+    "remainder", np.remainder, kinds="fiu", operands=2, low=0.5, singular=(1,),
     jvp=(lambda t, z, x, y: t, lambda t, z, x, y: neg(mul(t, floor_divide(x, y)))),
     doc="The remainder with the sign of the divisor.",
 )  # fmt: skip
 
 # the same with q = trunc(x / y), found as (x - z) / y, which is whole: x / y may round up to the next whole number
 fmod = elementwise(
-    "fmod", np.fmod, kinds="fiu", operands=2, low=0.5,
+    "fmod", np.fmod, kinds="fiu", operands=2, low=0.5, singular=(1,),
     jvp=(lambda t, z, x, y: t, lambda t, z, x, y: neg(mul(t, rint(div(sub(x, z), y))))),
     doc="The remainder with the sign of the dividend.",
 )  # fmt: skip

@@ -19,7 +19,7 @@ from functad.errors import DtypeError, ShapeError
 from functad.ir.types import ArrayType, array_type
 from functad.kernel_ir.rules import Statements
 from functad.kernel_ir.sizes import poly
-from functad.primitives.arithmetic import div, mul
+from functad.primitives.arithmetic import div, mul, product_kernel, strong_product
 from functad.primitives.bitwise import bit_or
 from functad.primitives.comparison import eq, isnan
 from functad.primitives.convert import convert
@@ -29,7 +29,7 @@ from functad.primitives.ordered import accumulate, copy, over, start
 from functad.primitives.selection import select
 from functad.primitives.shapes import broadcast, lead_axes, reshape
 
-__all__ = ["ScatterUpdate", "scatter", "scatter_add_p", "scatter_set_p"]
+__all__ = ["ScatterUpdate", "scatter", "scatter_add_p", "scatter_recurrence", "scatter_set_p"]
 
 Shape = tuple[int, ...]
 
@@ -214,9 +214,9 @@ scatter_set_p: Primitive = _scatter("set", None, "set", jvp=_set_jvp, linear=(0,
 def _mul_jvp(ts: Sequence[Any], operands: Sequence[Any], y: Any, *, batch: int) -> Any:
     (tx, tu), (x, updates), indices = ts[:2], operands[:2], operands[2:]
     if tu is None:
-        return scatter_mul_p.bind(tx, updates, *indices, batch=batch)
-    _, before = recurrence_p.bind(x, updates, zeros(type_of(updates)), *indices, reverse=False, batch=batch)
-    return recurrence_p.bind(instantiate(tx, type_of(x)), updates, mul(tu, before), *indices, reverse=False, batch=batch)[0]
+        return scatter_recurrence(tx, updates, zeros(type_of(updates)), *indices, batch=batch)[0]
+    _, before = scatter_recurrence(x, updates, zeros(type_of(updates)), *indices, batch=batch)
+    return scatter_recurrence(instantiate(tx, type_of(x)), updates, mul(tu, before), *indices, batch=batch)[0]
 
 
 def _mul_transpose(ct: Any, x: Linear, updates: Any, *indices: Any, batch: int) -> tuple[Any, ...]:
@@ -249,10 +249,17 @@ SCATTERS = {"add": scatter_add_p, "set": scatter_set_p, "mul": scatter_mul_p, "m
 #     out = x; for each update i in order (or backwards, if reverse):  before[i] = out[index[i]];  out[index[i]] = a[i] before[i] + b[i]
 #
 # Its results are out and before. It is linear in (x, b) together, and its transpose is itself with the order reversed, the cotangent of
-# before[i] in place of b[i].
+# before[i] in place of b[i]. In a strong one, the product is 0 where one of its factors is, whatever the other.
 
 
-def _recurrence_type(x: ArrayType, a: ArrayType, b: ArrayType, *indices: ArrayType, reverse: bool, batch: int) -> tuple[ArrayType, ...]:
+def scatter_recurrence(x: Any, a: Any, b: Any, *indices: Any, batch: int, reverse: bool = False, strong: bool = False) -> tuple[Any, Any]:
+    """``out`` and ``before``; the indices are in bounds."""
+    return recurrence_p.bind(x, a, b, *indices, reverse=reverse, batch=batch, strong=strong)  # type: ignore[no-any-return]
+
+
+def _recurrence_type(
+    x: ArrayType, a: ArrayType, b: ArrayType, *indices: ArrayType, reverse: bool, batch: int, strong: bool
+) -> tuple[ArrayType, ...]:
     for updates in (a, b):
         _check_updates("scatter_recurrence", x, updates, indices, batch)
     if x.dtype.kind not in "fciu":
@@ -260,8 +267,9 @@ def _recurrence_type(x: ArrayType, a: ArrayType, b: ArrayType, *indices: ArrayTy
     return x, a
 
 
-def _recurrence_evaluate(x: Any, a: Any, b: Any, *indices: Any, reverse: bool, batch: int) -> tuple[Any, Any]:
+def _recurrence_evaluate(x: Any, a: Any, b: Any, *indices: Any, reverse: bool, batch: int, strong: bool) -> tuple[Any, Any]:
     out = np.array(x, order="C")
+    times = strong_product.primitive.evaluate if strong else np.multiply
     places = _places(x, indices, batch)
     lead = batch + len(indices)
     rows = out.reshape(prod(out.shape[:lead]), prod(out.shape[lead:]))
@@ -270,7 +278,7 @@ def _recurrence_evaluate(x: Any, a: Any, b: Any, *indices: Any, reverse: bool, b
     for turn in _turns(places, reverse):
         at = places[turn]
         before[turn] = rows[at]
-        rows[at] = factors[turn] * before[turn] + terms[turn]
+        rows[at] = times(factors[turn], before[turn]) + terms[turn]
     return out, before.reshape(np.shape(a))[()]
 
 
@@ -285,24 +293,24 @@ def _turns(places: Any, reverse: bool) -> Iterator[Any]:
     return iter(groups[::-1] if reverse else groups)
 
 
-def _recurrence_jvp(ts: Sequence[Any], operands: Sequence[Any], outs: Sequence[Any], *, reverse: bool, batch: int) -> Sequence[Any]:
+def _recurrence_jvp(ts: Sequence[Any], operands: Sequence[Any], outs: Sequence[Any], *, strong: bool, **params: Any) -> Sequence[Any]:
     (tx, ta, tb), (x, a, b), indices = ts[:3], operands[:3], operands[3:]
-    term = add(None if ta is None else mul(ta, outs[1]), tb)
+    term = add(None if ta is None else (strong_product if strong else mul)(ta, outs[1]), tb)
     tangents = instantiate(tx, type_of(x)), a, instantiate(term, type_of(b))
-    return recurrence_p.bind(*tangents, *indices, reverse=reverse, batch=batch)  # type: ignore[no-any-return]
+    return scatter_recurrence(*tangents, *indices, strong=strong, **params)
 
 
-def _recurrence_transpose(cts: Sequence[Any], x: Any, a: Any, b: Any, *indices: Any, reverse: bool, batch: int) -> tuple[Any, ...]:
+def _recurrence_transpose(cts: Sequence[Any], x: Any, a: Any, b: Any, *indices: Any, reverse: bool, **params: Any) -> tuple[Any, ...]:
     given = instantiate(cts[0], _type(x)), a, instantiate(cts[1], _type(b))
-    ct_x, ct_b = recurrence_p.bind(*given, *indices, reverse=not reverse, batch=batch)
+    ct_x, ct_b = scatter_recurrence(*given, *indices, reverse=not reverse, **params)
     return (ct_x if type(x) is Linear else None, None, ct_b if type(b) is Linear else None, *[None] * len(indices))
 
 
-def _recurrence_batch(size: int, batched: Sequence[bool], *xs: Any, reverse: bool, batch: int) -> tuple[Any, tuple[bool, bool]]:
-    return recurrence_p.bind(*lead_axes(size, batched, xs), reverse=reverse, batch=batch + 1), (True, True)
+def _recurrence_batch(size: int, batched: Sequence[bool], *xs: Any, batch: int, **params: Any) -> tuple[Any, tuple[bool, bool]]:
+    return scatter_recurrence(*lead_axes(size, batched, xs), batch=batch + 1, **params), (True, True)
 
 
-def _recurrence_statements(ctx: Any, in_types: Sequence[ArrayType], out_types: Any, *, reverse: bool, batch: int) -> None:
+def _recurrence_statements(ctx: Any, in_types: Sequence[ArrayType], out_types: Any, *, reverse: bool, batch: int, strong: bool) -> None:
     x, a, *_ = in_types
     copy(ctx, x.shape)
 
@@ -311,7 +319,9 @@ def _recurrence_statements(ctx: Any, in_types: Sequence[ArrayType], out_types: A
         place = _target(b, ctx, in_types, 3, index, batch)
         before = b.load(ctx.output(), place)
         b.store(ctx.output(1), index, before)
-        b.scatter(ctx.output(), place, "set", b.add(b.mul(ctx.read(1)(index), before), ctx.read(2)(index)))
+        factor = ctx.read(1)(index)
+        product = product_kernel(b, factor, before) if strong else b.mul(factor, before)
+        b.scatter(ctx.output(), place, "set", b.add(product, ctx.read(2)(index)))
 
     if _no_target(in_types, 3, batch):
         start(ctx, ctx.output(1), a.shape, "sum", a.dtype)
@@ -320,17 +330,18 @@ def _recurrence_statements(ctx: Any, in_types: Sequence[ArrayType], out_types: A
 
 
 def _recurrence_samples() -> list[Sample]:
-    def sample(dtype: type, shape: Shape, updates: Shape, *indices: Any, reverse: bool = False, batch: int = 0) -> Sample:
+    def sample(dtype: type, shape: Shape, updates: Shape, *indices: Any, reverse: bool = False, batch: int = 0, strong: bool = False) -> Sample:
         types = array_type(shape, dtype), array_type(updates, dtype), array_type(updates, dtype)
-        return Sample((*types, *indices), {"reverse": reverse, "batch": batch})
+        return Sample((*types, *indices), {"reverse": reverse, "batch": batch, "strong": strong})
 
     repeated = np.array([3, 0, 3, 3])
     return [
         sample(np.float64, (4,), (4,), repeated),
         sample(np.float64, (4,), (4,), repeated, reverse=True),
+        sample(np.float64, (4,), (4,), repeated, strong=True),
         sample(np.float64, (4,), (), np.int64(2)),
         sample(np.float32, (3, 2), (2, 2, 2), np.array([[1, 1], [2, 0]])),
-        sample(np.complex128, (4,), (4,), repeated, reverse=True),
+        sample(np.complex128, (4,), (4,), repeated, reverse=True, strong=True),
         sample(np.int64, (4,), (4,), repeated),
         sample(np.float64, (2, 3, 2), (2, 3, 2), np.array([[0, 2, 2], [1, 1, 0]]), batch=1),
         sample(np.float64, (0, 2), (0, 2), np.zeros((0,), np.int64)),
@@ -345,7 +356,7 @@ recurrence_p: Primitive = Primitive(
     linear=(0, 2),
     transpose=_recurrence_transpose,
     batch=_recurrence_batch,
-    kernel=Statements(_recurrence_statements, static=("reverse", "batch")),
+    kernel=Statements(_recurrence_statements, static=("reverse", "batch", "strong")),
     multiple_results=True,
     samples=_recurrence_samples,
 )

@@ -16,10 +16,10 @@ from functad.errors import DtypeError, ShapeError
 from functad.ir.types import ArrayType, array_type
 from functad.kernel_ir.rules import Pointwise
 from functad.primitives.arithmetic import is_linear, mul
-from functad.primitives.comparison import eq, gt, lt
+from functad.primitives.comparison import eq, gt, isinf, lt
 from functad.primitives.elementwise import PYTHON_NUMBERS, align_batched, broadcast_like, broadcast_type, elementwise, unbroadcast
 
-__all__ = ["clip", "maximum", "minimum", "select"]
+__all__ = ["clip", "finite", "maximum", "minimum", "select"]
 
 
 # -- select: x where the predicate holds, else y -----------------------------------------------------------------------------------------
@@ -80,6 +80,11 @@ select_p = Primitive(
     cheap=True,
     samples=_select_samples,
 )
+
+
+def finite(x: Any) -> Any:
+    """``x``, but 0 in place of infinities: a factor of products whose limit there is 0, where inf * 0 would be NaN."""
+    return select(isinf(x), 0, x)
 
 
 # -- the larger and the smaller: operands that tie share the tangent equally -------------------------------------------------------------

@@ -5,20 +5,31 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from functad.kernel_ir.ops import OPS
-from functad.kernel_ir.rules import Pointwise
-from functad.primitives.arithmetic import mul, neg, square
-from functad.primitives.elementwise import Op, elementwise
-from functad.primitives.exponential import exp
-from functad.primitives.powers import by_squaring
+import numpy as np
 
-__all__ = ["digamma", "erf", "erfc", "lgamma", "polygamma"]
+from functad.kernel_ir.ops import OPS, in_single
+from functad.kernel_ir.rules import Pointwise
+from functad.primitives.arithmetic import mul, neg
+from functad.primitives.comparison import eq
+from functad.primitives.elementwise import Op, elementwise, single_rounding
+from functad.primitives.powers import by_squaring
+from functad.primitives.selection import select
+
+__all__ = ["digamma", "erf", "erfc", "gaussian", "lgamma", "polygamma"]
 
 # -- error function ----------------------------------------------------------------------------------------------------------------------
 
 
+# y = e^(-x^2), dy = -2 x y dx; where y is 0, x may be too large to be squared in a higher derivative
+gaussian: Op = elementwise(
+    "gaussian", in_single(lambda x: np.exp(-np.square(x))), kinds="f", kernel=lambda b, x: b.exp(b.neg(b.mul(x, x))),
+    jvp=lambda t, y, x: mul(t, mul(mul(y, select(eq(y, 0), 0, x)), -2)),
+    doc="exp(-x**2).",
+)  # fmt: skip
+
+
 def _bell(x: Any) -> Any:
-    return mul(exp(neg(square(x))), 2 / math.sqrt(math.pi))
+    return mul(gaussian(x), 2 / math.sqrt(math.pi))
 
 
 # d erf x = 2/sqrt(pi) e^(-x^2) dx
@@ -33,13 +44,13 @@ erfc = elementwise(
 # -- gamma function ----------------------------------------------------------------------------------------------------------------------
 
 lgamma = elementwise(
-    "lgamma", OPS["lgamma"].function, kinds="f", low=0.5,
+    "lgamma", OPS["lgamma"].function, kinds="f", low=0.5, singular=True,
     jvp=lambda t, y, x: mul(t, digamma(x)),
     doc="log |gamma(x)|.",
 )  # fmt: skip
 
 digamma: Op = elementwise(
-    "digamma", OPS["digamma"].function, kinds="f", low=0.5,
+    "digamma", OPS["digamma"].function, kinds="f", low=0.5, singular=True,
     jvp=lambda t, y, x: mul(t, polygamma(x, 1)),
     doc="The derivative of log gamma(x).",
 )  # fmt: skip
@@ -57,6 +68,7 @@ def _factor(order: int) -> float:
     return float(math.factorial(order) if order % 2 else -math.factorial(order))
 
 
+@in_single
 def _polygamma_evaluate(x: Any, *, order: int) -> Any:
     from scipy.special import zeta
 
@@ -115,8 +127,8 @@ def _polygamma_kernel(b: Any, x: Any, *, order: int) -> Any:
 
 
 _polygamma = elementwise(
-    "polygamma", _polygamma_evaluate, kinds="f", low=0.5, high=3,
+    "polygamma", _polygamma_evaluate, kinds="f", low=0.5, high=3, singular=True,
     jvp=lambda t, y, x, *, order: mul(t, polygamma(x, order + 1)),
-    kernel=Pointwise(_polygamma_kernel, static=("order",)),
+    kernel=Pointwise(single_rounding(_polygamma_kernel), static=("order",)),
     params=({"order": 1}, {"order": 2}),
 )  # fmt: skip

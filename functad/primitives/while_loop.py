@@ -13,16 +13,17 @@ from typing import Any
 import numpy as np
 
 from functad.core.evaluator import run_program
-from functad.core.primitive import Primitive, Sample, type_of
+from functad.core.primitive import Linear, Primitive, Sample, type_of
 from functad.core.seq import Seq
 from functad.core.zeros import zeros_like
-from functad.errors import StructureError
+from functad.errors import LinearityError, StructureError
 from functad.ir.program import Eqn, Program, Var
 from functad.ir.types import ArrayType, array_type, seq_type
 from functad.primitives.control_native import WHILE
 from functad.primitives.lanes import map_over_lanes
-from functad.primitives.loop_rules import LoopRule, cut, grow, leaves_lanes, present
+from functad.primitives.loop_rules import LoopRule, at_zero, cut, doubting_body, grow, leaves_lanes, present
 from functad.transforms.programs import batch_of, derived, expand, jvp_of, mapped_value, select, trace_program
+from functad.transforms.transpose import linear_variables
 
 __all__ = ["bind_while", "while_p"]
 
@@ -120,6 +121,19 @@ class WhileRule:
         return [*[None] * self.conditions, *self.loop.backward(residuals, cts)]
 
 
+def _transpose(cts: Sequence[Any], *operands: Any, **params: Any) -> list[Any]:
+    """A loop that is linear in part of its carry is its own derivative in that: transpose the derivative, at zero."""
+    mask = tuple([type(x) is Linear for x in operands])
+    rule = WhileRule(params, mask)
+    linear_variables(params["body"], (*rule.loop.cm, *rule.loop.km))  # raises where the body is not linear
+    cond = params["cond"]
+    read = {a for e in cond.eqns for a in e.inputs} | set(cond.outputs)
+    if any(flag and v in read for v, flag in zip(cond.inputs, (*mask[: params["cond_consts"]], *rule.loop.km), strict=True)):
+        raise LinearityError("the condition of a while loop depends on values that the loop would have to be linear in")
+    _, residuals = rule.primal(None, [at_zero(x) if type(x) is Linear else x for x in operands], {})  # type: ignore[arg-type]
+    return expand(rule.backward(residuals, cts), mask)
+
+
 def _batch(size: int, batched: Sequence[Any], *operands: Any, **params: Any) -> tuple[Sequence[Any], Sequence[Any]]:
     cond, body = params["cond"], params["body"]
     counts = params["cond_consts"], params["body_consts"]
@@ -136,6 +150,12 @@ def _batch(size: int, batched: Sequence[Any], *operands: Any, **params: Any) -> 
     spread = [mapped_value(x, size) if want and not have else x for x, want, have in zip(carry, flags, start, strict=True)]
     state, steps, written = bind_while(tested, made, for_cond, for_body, spread)
     return [*state, steps, *written], [*flags, False, *["elements" if f else False for f in out_flags[n:]]]
+
+
+def _doubting(params: Mapping[str, Any], doubts: Sequence[bool]) -> tuple[Mapping[str, Any], Sequence[bool]]:
+    _, consts, carry = cut(doubts, params["cond_consts"], params["body_consts"])
+    body, results = doubting_body(params["body"], consts, carry, ())
+    return {**params, "body": body}, (*results[: len(carry)], False, *results[len(carry) :])
 
 
 def _samples() -> list[Sample]:
@@ -158,6 +178,9 @@ while_p = Primitive(
     multiple_results=True,
     jvp_call=_jvp,
     linearize=lambda types, params, mask: WhileRule(params, mask),
+    doubting=_doubting,
+    transpose=_transpose,
+    linear="jointly",
     batch=_batch,
     kernel=WHILE,
     samples=_samples,

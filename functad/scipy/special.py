@@ -17,8 +17,8 @@ from functad import nn
 from functad.core.trace import type_name
 from functad.errors import ArgumentError
 from functad.numpy.dispatch import TABLE, here, implements, register
-from functad.numpy.elementwise import declare, prepared, unary
-from functad.primitives import exponential, special
+from functad.numpy.elementwise import binary, declare, prepared, unary
+from functad.primitives import beta, entropy, exponential, special
 from functad.primitives.arithmetic import add, mul, neg, sub
 from functad.primitives.bitwise import bit_and, bit_not, bit_or
 from functad.primitives.comparison import eq, ge, gt, le
@@ -38,12 +38,7 @@ digamma = psi = unary(sp.psi, special.digamma, "f")
 ndtr = declare(sp.ndtr, lambda x: mul(special.erfc(mul(*prepared(sp.ndtr, (x,)), -math.sqrt(0.5))), 0.5))
 
 
-def _betaln(x: Any, y: Any) -> Any:
-    x, y = prepared(sp.betaln, (x, y))
-    return sub(add(special.lgamma(x), special.lgamma(y)), special.lgamma(add(x, y)))
-
-
-betaln = declare(sp.betaln, _betaln)
+betaln = binary(sp.betaln, beta.betaln, "f")
 
 
 @implements(sp.polygamma)
@@ -100,11 +95,10 @@ def _relative(ufunc: np.ufunc, difference: bool) -> Any:
     def f(x: Any, y: Any) -> Any:
         x, y = prepared(ufunc, (x, y))
         inside = bit_and(gt(x, 0), gt(y, 0))
-        ratio = sub(exponential.log(select(inside, x, 1)), exponential.log(select(inside, y, 1)))
-        value = mul(x, ratio)
+        p, q = select(inside, x, 1), select(inside, y, 1)
+        value = entropy.relative_entropy(p, q) if difference else mul(p, entropy.log_ratio(p, q))
         boundary = select(bit_and(eq(x, 0), ge(y, 0)), x.dtype.type(0), math.inf)
         if difference:
-            value = add(sub(value, x), y)
             boundary = add(boundary, y)
         unknown = bit_not(bit_and(eq(x, x), eq(y, y)))
         return select(inside, value, select(unknown, math.nan, boundary))

@@ -1,7 +1,7 @@
 """Forward mode: push tangents through a Program, equation by equation.
 
-For each equation ``y = p(x)`` with tangents ``x'``, the primitive's rule gives ``y' = dp(x) x'`` in terms of other primitives. What has no
-tangent costs nothing: a tangent that is zero is None.
+For each equation ``y = p(x)`` with tangents ``x'``, the linear rule gives ``y' = dp(x) x'`` in terms of other primitives. It is the one that
+reverse mode transposes, so they cannot disagree. What has no tangent costs nothing: a tangent that is zero is None.
 """
 
 from __future__ import annotations
@@ -11,8 +11,10 @@ from typing import Any
 
 from functad.core.trace import inherited_location
 from functad.ir.dce import kept_equations
-from functad.ir.program import Eqn, Literal, Program, Var
+from functad.ir.program import Atom, Eqn, Literal, Program, Var
+from functad.transforms.linearize import linear_rule
 from functad.transforms.replay import Reader, primal
+from functad.transforms.strong import Doubts, doubting, doubts_about, note_doubtful
 
 __all__ = ["jvp_program"]
 
@@ -27,6 +29,7 @@ def jvp_program(
     read = Reader(program, primals)
     tangent: dict[Var, Any] = {v: t for v, t in zip(program.inputs, tangents, strict=True) if t is not None}
     known = known or {}
+    doubtful: set[Atom] = set(program.doubtful)
     with inherited_location() as at:
         for eqn, kept in zip(program.eqns, kept_equations(program), strict=True):
             if not kept:
@@ -34,22 +37,27 @@ def jvp_program(
             at.loc = eqn.loc
             ins = [read(a) for a in eqn.inputs]
             dots = [None if type(a) is Literal else tangent.get(a) for a in eqn.inputs]  # type: ignore[arg-type]
-            outs, out_dots = jvp_equation(eqn, ins, dots, known)
+            doubts = doubts_about(eqn, doubtful) if doubtful or eqn.signature.singular else ()
+            outs, out_dots = jvp_equation(eqn, ins, dots, known, doubts)
+            if doubts or eqn.signature.singular:
+                note_doubtful(eqn, doubts, doubtful)
             read.write(eqn.outputs, outs)
             tangent.update((v, t) for v, t in zip(eqn.outputs, out_dots, strict=True) if t is not None)
     out_tangents = [None if type(a) is Literal else tangent.get(a) for a in program.outputs]  # type: ignore[arg-type]
     return [read(a) for a in program.outputs], out_tangents
 
 
-def jvp_equation(eqn: Eqn, ins: Sequence[Any], dots: Sequence[Any], known: Mapping[Var, Any]) -> tuple[Sequence[Any], Sequence[Any]]:
-    """The results of one equation and their tangents."""
+def jvp_equation(
+    eqn: Eqn, ins: Sequence[Any], dots: Sequence[Any], known: Mapping[Var, Any], doubts: Doubts
+) -> tuple[Sequence[Any], Sequence[Any]]:
+    """The results of one equation and their tangents; ``doubts`` flags the operands that may be infinite."""
     prim = eqn.primitive
-    active = any(t is not None for t in dots)
-    if active and prim.jvp_call is not None:
-        return prim.jvp_call(ins, dots, **eqn.params)  # type: ignore[no-any-return]
-    outs = primal(eqn, ins, known)
-    if not active or prim.jvp is None:
-        return outs, [None] * len(outs)
-    if prim.multiple_results:
-        return outs, prim.jvp(dots, ins, outs, **eqn.params)
-    return outs, (prim.jvp(dots, ins, outs[0], **eqn.params),)
+    mask = tuple([t is not None for t in dots])
+    if True not in mask or prim.piecewise_constant:
+        same = primal(eqn, ins, known)
+        return same, [None] * len(same)
+    if prim.jvp_call is not None:
+        return prim.jvp_call(ins, dots, **doubting(eqn, doubts))  # type: ignore[no-any-return]
+    rule = linear_rule(eqn, mask, doubts)
+    outs, residuals = rule.primal(eqn, ins, known)
+    return outs, rule.forward(residuals, [t for t in dots if t is not None]) if rule.active else [None] * len(outs)

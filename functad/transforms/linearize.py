@@ -3,7 +3,7 @@
 The derivative of ``y = p(x)`` is a *linear rule*: residuals computed from x and y, and a linear Program from residuals and tangents to the
 tangent of y. It is derived once for each (primitive, types, params, active operands) by tracing the primitive's jvp rule, splitting it by
 dependence on the tangents, and, for reverse mode, transposing the linear part. Forward mode, reverse mode and linearize therefore cannot
-disagree: they are the same equations.
+disagree: they are the same equations. In them, a zero is strong where a factor may be infinite or NaN (``transforms/strong.py``).
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from functad.ir.dce import kept_equations
 from functad.ir.program import Atom, Eqn, Literal, Location, Program, Var
 from functad.ir.types import ArrayType
 from functad.transforms.replay import Reader, primal
+from functad.transforms.strong import Doubts, doubting, doubts_about, note_doubtful, strengthened
 from functad.transforms.transpose import linear_variables, transpose_program
 
 __all__ = ["LinearMap", "LinearRule", "TransparentRule", "linear_rule", "linearize_program", "split_program"]
@@ -144,20 +145,23 @@ def fresh_input(trace: Trace, type: ArrayType) -> Tracer:
     return Tracer(trace.add_input(type), trace, ARRAY if type.ndim else SCALAR)
 
 
-def linear_rule(eqn: Eqn, mask: Mask) -> LinearRule:
-    """The linear rule of an equation for the operands flagged in ``mask``, memoised on the primitive."""
+def linear_rule(eqn: Eqn, mask: Mask, doubts: Doubts = ()) -> LinearRule:
+    """The linear rule of an equation for the operands flagged in ``mask``, memoised on the primitive; ``doubts`` flags those that may be infinite."""
     rules = eqn.signature.rules
-    found = rules.get(mask)
+    key = (mask, doubts) if doubts else mask
+    found = rules.get(key)
     if found is None:
         types = tuple([a.type for a in eqn.inputs])
         special = eqn.primitive.linearize
-        found = derive_rule(eqn, types, mask) if special is None else special(types, eqn.params, mask)
+        found = (
+            derive_rule(eqn, types, mask, doubts) if special is None else special(types, doubting(eqn, doubts), mask)
+        )
         if not isinstance(found, TransparentRule):
-            rules[mask] = found
+            rules[key] = found
     return found  # type: ignore[no-any-return]
 
 
-def derive_rule(eqn: Eqn, types: Sequence[ArrayType], mask: Mask) -> DerivedRule:
+def derive_rule(eqn: Eqn, types: Sequence[ArrayType], mask: Mask, doubts: Doubts) -> DerivedRule:
     """Trace the jvp rule of a primitive and split it into residuals and a linear Program."""
     prim = eqn.primitive
     out_types = [v.type for v in eqn.outputs]
@@ -177,6 +181,8 @@ def derive_rule(eqn: Eqn, types: Sequence[ArrayType], mask: Mask) -> DerivedRule
         results = [instantiate(r, t) for r, t in zip(results, out_types, strict=True)]
     program, _ = trace.finish(results)
     residuals, tangent = split_program(program, known)
+    if doubts:
+        tangent = strengthened(residuals, tangent, (*doubts, *[True] * len(outs)))
     return DerivedRule(True, residuals, tangent, active_types, out_types)
 
 
@@ -307,6 +313,7 @@ def linearize_program(
     moving: set[Atom] = {v for v, flag in zip(program.inputs, active, strict=True) if flag and v.type.inexact}
     inputs = [v for v, flag in zip(program.inputs, active, strict=True) if flag]
     known = known or {}
+    doubtful: set[Atom] = set(program.doubtful)
     entries: list[Entry] = []
     # evaluated at once, an equation that nothing needs costs less than finding that out
     kept = repeat(True) if current_trace() is None else kept_equations(program)
@@ -318,14 +325,19 @@ def linearize_program(
             inputs_of, outputs_of = eqn.inputs, eqn.outputs
             ins = [a.value if type(a) is Literal else values[a] for a in inputs_of]  # type: ignore[index]
             mask = tuple([a in moving for a in inputs_of])
+            signature = eqn.signature
+            doubts = doubts_about(eqn, doubtful) if doubtful or signature.singular else ()
+            outs: Sequence[Any]
             if True not in mask or eqn.primitive.piecewise_constant:
-                values.update(zip(outputs_of, primal(eqn, ins, known), strict=True))
-                continue
-            rule = linear_rule(eqn, mask)
-            outs, residuals = rule.primal(eqn, ins, known)
+                rule, outs = None, primal(eqn, ins, known)
+            else:
+                rule = signature.rules.get((mask, doubts) if doubts else mask) or linear_rule(eqn, mask, doubts)
+                outs, residuals = rule.primal(eqn, ins, known)
             for v, value in zip(outputs_of, outs, strict=True):
                 values[v] = value
-            if rule.active:
+            if doubts or signature.singular:
+                note_doubtful(eqn, doubts, doubtful)
+            if rule is not None and rule.active:
                 moved = inputs_of if False not in mask else [a for a, m in zip(inputs_of, mask, strict=True) if m]
                 entries.append((rule, residuals, moved, outputs_of, loc))  # type: ignore[arg-type]
                 for v in outputs_of:

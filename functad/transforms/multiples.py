@@ -3,7 +3,8 @@
 What the derivative of ``0.1 * y**4 + y * y`` does to a tangent t is, rule by rule, ``0.1 * (r * t) + 2 * t`` with r = 12 y^2; in a loop the next step
 waits for all of that. With numbers moved past what is linear to where coefficients are, and the coefficients of one value added, it is
 ``(0.1 * r + 2) * t``: the coefficient does not depend on t, so nothing waits for it. Two residuals are never multiplied by one another, nor by a
-number that is huge or tiny: their product could overflow, and 0 times that is no longer 0.
+number that is huge or tiny: their product could overflow, and 0 times that is no longer 0. Where zero wins in a product, it does so in its
+multiples: 0 times r1 and 0 times r2 are 0 if 0 times their sum is.
 """
 
 from __future__ import annotations
@@ -28,12 +29,17 @@ MODERATE = 2.0**20
 """Numbers that move are between this and its reciprocal."""
 
 
+PRODUCTS = ("mul", "tangent_mul", "strong_mul", "strong_product")
+"""Products of what is linear and a residual; what stands for two of them is the later one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Multiple:
-    """A number times, if there is one, a residual (of the shape of what it multiplies, or rank 0)."""
+    """A number times, if there is one, a residual (of the shape of what it multiplies, or rank 0); ``product`` says how that multiplies."""
 
     number: Any
     residual: Atom | None = None
+    product: str = "mul"
 
 
 Sum = dict[Var, Multiple]
@@ -124,7 +130,9 @@ class _Collector:
             case "mul", (x, y):
                 t, r = (x, y) if x in self.sums else (y, x)
                 if t.type is eqn.outputs[0].type and r not in self.sums:
-                    return self._times(t, self.numbers.get(r, r))
+                    return self._times(t, self.numbers.get(r, r), "mul")
+            case name, (t, r) if name in PRODUCTS and t.type is eqn.outputs[0].type and r not in self.sums:
+                return self._times(t, self.numbers.get(r, r), name)
             case _, (x,) if eqn.primitive.linear == "jointly" and x.type.dtype is eqn.outputs[0].type.dtype:
                 return self._past(eqn)
         return None
@@ -134,11 +142,11 @@ class _Collector:
         terms = self.sums[eqn.inputs[0]]  # type: ignore[index]
         if len(terms) == 1:
             ((base, multiple),) = terms.items()
-            x = base if multiple.residual is None else self._emit("mul", base, multiple.residual)
+            x = base if multiple.residual is None else self._emit(multiple.product, base, multiple.residual)
             return {self._emit(eqn.primitive.name, x, **eqn.params): Multiple(multiple.number)}
         return _itself(self._emit(eqn.primitive.name, self._total(terms), **eqn.params))
 
-    def _times(self, x: Atom, r: Atom) -> Sum:
+    def _times(self, x: Atom, r: Atom, product: str) -> Sum:
         terms = self.sums[x]  # type: ignore[index]
         if len(terms) > 1:
             terms = _itself(self._total(terms))
@@ -147,15 +155,15 @@ class _Collector:
             with np.errstate(all="ignore"):
                 number = m.number * r.value
             if _is_moderate(number):
-                return {base: Multiple(number, m.residual)}
+                return {base: Multiple(number, m.residual, m.product)}
             whole = self._total(terms)
-            return {whole: Multiple(r.value)} if _is_moderate(r.value) else _itself(self._emit("mul", whole, r))
+            return {whole: Multiple(r.value)} if _is_moderate(r.value) else _itself(self._emit(product, whole, r))
         if m.residual is not None:
-            base = self._emit("mul", base, m.residual)
-        return {base: Multiple(m.number, r)}
+            base = self._emit(m.product, base, m.residual)
+        return {base: Multiple(m.number, r, product)}
 
     def _negated(self, x: Atom) -> Sum:
-        return {base: Multiple(-m.number, m.residual) for base, m in self.sums[x].items()}  # type: ignore[index]
+        return {base: Multiple(-m.number, m.residual, m.product) for base, m in self.sums[x].items()}  # type: ignore[index]
 
     def _added(self, x: Sum, y: Sum) -> Sum:
         total = dict(x)
@@ -166,7 +174,8 @@ class _Collector:
     def _plus(self, x: Multiple, y: Multiple) -> Multiple:
         if x.residual is None and y.residual is None:
             return Multiple(x.number + y.number)
-        return Multiple(type(x.number)(1), self._emit("add", self._coefficient(x), self._coefficient(y)))
+        product = max(x.product, y.product, key=PRODUCTS.index)
+        return Multiple(type(x.number)(1), self._emit("add", self._coefficient(x), self._coefficient(y)), product)
 
     # ---- values
 
@@ -186,11 +195,11 @@ class _Collector:
         for base, m in ordered:
             subtracted = total is not None and m.number == -1
             if subtracted:
-                m = Multiple(-m.number, m.residual)
+                m = Multiple(-m.number, m.residual, m.product)
             if m.residual is None and abs(m.number) == 1:
                 term = base if m.number == 1 else self._emit("neg", base)
             else:
-                term = self._emit("mul", base, self._coefficient(m))
+                term = self._emit(m.product, base, self._coefficient(m))
             total = term if total is None else self._emit("sub" if subtracted else "add", total, term)
         assert total is not None
         return total
@@ -208,7 +217,7 @@ class _Collector:
 
 
 def _is_moderate(number: Any) -> bool:
-    return bool(1 / MODERATE <= abs(number) <= MODERATE)
+    return 1 / MODERATE <= float(abs(number)) <= MODERATE
 
 
 def _itself(v: Var) -> Sum:

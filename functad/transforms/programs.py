@@ -8,7 +8,7 @@ from typing import Any
 from functad.core.capture import Leaf, capture
 from functad.core.cotangents import taken_apart
 from functad.core.evaluator import run_program
-from functad.core.primitive import REGISTRY, type_of
+from functad.core.primitive import REGISTRY, Linear, type_of
 from functad.core.trace import using
 from functad.core.tracer import ARRAY, SCALAR
 from functad.core.zeros import instantiate, zeros_like
@@ -21,7 +21,7 @@ from functad.transforms.residuals import without_cheap_residuals
 from functad.transforms.transpose import transpose_program
 from functad.transforms.vmap import batch_program
 
-__all__ = ["Linearized", "batch_of", "derived", "jvp_of", "linearized", "trace_program", "transpose_of"]
+__all__ = ["Linearized", "batch_of", "derived", "jvp_of", "linearized", "trace_program", "transpose_call", "transpose_of"]
 
 Mask = tuple[bool, ...]
 
@@ -212,6 +212,17 @@ def transpose_of(program: Program, linear: Mask, given: Mask) -> tuple[Program, 
         return trace_program(f, (*known, *select(program.out_types, given))), present.mask
 
     return derived(program, ("transpose", linear, given), make)  # type: ignore[no-any-return]
+
+
+def transpose_call(
+    call: Callable[[Program, Sequence[Any]], Sequence[Any]], program: Program, cts: Sequence[Any], operands: Sequence[Any]
+) -> list[Any]:
+    """The transpose rule of an equation that is a call of a Program: the operands' cotangents, which ``call`` of the transposed Program gives."""
+    linear = tuple([type(x) is Linear for x in operands])
+    given = tuple([c is not None for c in cts])
+    made, present = transpose_of(program, linear, given)
+    known = [x.like() if type(x) is Linear and x.like else x for x in operands if type(x) is not Linear or isinstance(x.type, SeqType)]
+    return expand(expand(call(made, (*known, *select(cts, given))), present), linear)
 
 
 def batch_of(program: Program, size: int, batched: Sequence[Any], force: Mask = ()) -> tuple[Program, tuple[Any, ...]]:

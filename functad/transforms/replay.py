@@ -41,7 +41,7 @@ def replay(program: Program, args: Sequence[Any], results: Callable[[Eqn, list[A
 def primal(eqn: Eqn, ins: Sequence[Any], known: Mapping[Var, Any]) -> tuple[Any, ...]:
     """The results of an equation on new operands; where its values are known already they are carried over, not computed."""
     outputs, prim = eqn.outputs, eqn.primitive
-    have = outputs[0] in known
+    have = bool(outputs) and outputs[0] in known
     trace = current_trace()
     if trace is None:
         if have:

@@ -275,11 +275,47 @@ def test_unhashable_static_argument() -> None:
         fd.jit(lambda x, n: x, static_argnames="m")
 
 
-def test_jit_of_half_and_extended_precision() -> None:
-    for dtype in (np.float16, np.longdouble):
-        with raises(DtypeError, "native code has no", np.dtype(dtype).name, "astype", "test_errors.py"):
-            fd.jit(lambda x: x * 2)(np.ones(3, dtype))
-    assert fd.vjp(lambda x: x * 2, np.ones(3, np.float16))[0].dtype == np.float16
+LONG = np.dtype(np.longdouble)
+
+
+@pytest.mark.skipif(LONG.itemsize == 8, reason="long double is double here")
+def test_jit_of_extended_precision_is_refused_when_it_is_traced() -> None:
+    """As an argument, even one that nobody uses; where it is made, in the function, a loop or a derivative; as a result."""
+    x = np.ones(3)
+    for f in (lambda x: x * 2, lambda x: x, lambda x: 3.0):
+        words = "arguments of <lambda>: [0][0]", "test_errors.py", LONG.name, "native code does not have", ".astype(float)", "leave jit out"
+        with raises(DtypeError, *words):
+            fd.jit(f)(x.astype(LONG))
+    for f in (
+        lambda x: np.sum(x.astype(LONG)).astype(float),
+        lambda x: x * np.ones(3, LONG),
+        lambda x: fd.grad(lambda y: np.sum(y.astype(LONG)).astype(float))(x),
+        lambda x: fd.lax.fori_loop(0, 3, lambda i, c: c + np.sum(x.astype(LONG)).astype(float), 0.0),
+        lambda x: fd.vmap(lambda y: y.astype(LONG).astype(float))(x),
+    ):
+        with raises(DtypeError, "convert at", "test_errors.py", f"takes or gives {LONG.name}", ".astype(float)"):
+            fd.jit(f)(x)
+        with raises(DtypeError, "convert at", "test_errors.py", f"takes or gives {LONG.name}"):
+            fd.jit(f).lower(x)
+    with raises(DtypeError, "convert at", np.dtype(np.clongdouble).name, ".astype(complex)"):
+        fd.jit(lambda x: x.astype(np.clongdouble))(x)
+    with raises(DtypeError, "the result[1] of the function under jit", LONG.name):
+        fd.jit(lambda x: (x, np.longdouble(1)))(x)
+
+
+def test_extended_precision_without_jit() -> None:
+    x = np.array([1, 2, 3], LONG) / 7
+    np.testing.assert_array_equal(fd.grad(lambda x: np.sum(x * x))(x), 2 * x)
+    np.testing.assert_array_equal(fd.vmap(lambda x: x * x)(x), x * x)
+    assert fd.grad(lambda x: np.sum(x * x))(x).dtype == LONG
+
+
+def test_a_dtype_of_two_names() -> None:
+    """On Linux both long and long long are int64."""
+    for dtype in (np.longlong, np.ulonglong, np.intc, np.uintc, np.int_):
+        x = np.array([3, 5], dtype)
+        np.testing.assert_array_equal(fd.jit(lambda x: x * 2 + dtype(1))(x), 2 * x + 1)
+        assert fd.jit(lambda x: x * 2)(x[0]) == 6
 
 
 def test_vmap_sizes_and_axes() -> None:

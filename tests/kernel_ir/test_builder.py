@@ -127,6 +127,22 @@ def test_integers_are_already_rounded() -> None:
     assert b.constant(b.isnan(i)) is np.False_ and b.constant(b.isfinite(i)) is np.True_
 
 
+def test_a_cast_to_more_digits_is_undone() -> None:
+    b = Builder()
+    x, n = operand(b, F32), operand(b, I64, 1)
+    wide = b.cast(x, F64)
+    assert b.cast(wide, F32) is x
+    assert b.cast(b.cast(n, F64), I64) is not n
+    assert b.cast(b.cast(wide, np.float16), F64) is not wide
+
+
+def test_small_powers_of_halves_are_rounded_once() -> None:
+    b = Builder()
+    x = operand(b, np.dtype(np.float16))
+    b.power(x, 3)
+    assert computed(b) == ["cast", "mul", "mul", "cast"]
+
+
 def test_casts_to_bool_are_comparisons() -> None:
     b = Builder()
     b.cast(operand(b), BOOL)

@@ -42,7 +42,7 @@ def test_scan_without_a_length():
 
 
 def test_condition_that_is_no_boolean():
-    with pytest.raises(DtypeError, match=r"must return a scalar boolean, got f64\[\]"):
+    with pytest.raises(DtypeError, match=r"while_loop at .*test_errors.py:\d+: the condition must return a scalar boolean, got f64\[\]"):
         lax.while_loop(lambda c: c, lambda c: c - 1, 3.0)
 
 
@@ -52,8 +52,28 @@ def test_bounds_that_are_no_integers():
 
 
 def test_predicate_that_is_no_scalar():
-    with pytest.raises(DtypeError, match=r"cond takes a scalar predicate, got bool\[2\]; use np.any or np.all"):
+    with pytest.raises(DtypeError, match=r"cond at .*test_errors.py:\d+: the predicate must be a scalar boolean, got bool\[2\]; use np.any"):
         lax.cond(np.array([True, False]), np.sin, np.cos, 1.0)
+
+
+@pytest.mark.parametrize("predicate, found", [(~True, "i64"), (0, "i64"), (np.float32(1), "f32"), (np.array(1j), "c128"), (np.uint8(0), "u8")])
+def test_predicate_that_is_a_number(predicate, found):
+    message = rf"cond at .*test_errors.py:\d+: the predicate must be a scalar boolean, got {found}\[\].*np.logical_not\(x\): ~x of a Python bool"
+    f = lambda p: lax.cond(p, np.sin, np.cos, 1.0)
+    for run in (f, fd.jit(f), lambda p: fd.vmap(f)(np.array([p, p])), lambda p: fd.grad(lambda x: lax.cond(p, np.sin, np.cos, x))(1.0)):
+        with pytest.raises(DtypeError, match=message):
+            run(predicate)
+
+
+def test_negated_flags_are_no_booleans():
+    assert fd.jit(lambda flag: lax.cond(np.logical_not(flag), lambda: 1.0, lambda: 2.0))(True) == 2.0
+    for flag in (True, False):
+        with pytest.raises(DtypeError, match=r"got i64\[\]; compare a number \(x != 0\), and negate a boolean with np.logical_not"):
+            fd.jit(lambda flag: lax.cond(~flag, lambda: 1.0, lambda: 2.0))(flag)
+    with pytest.raises(DtypeError, match=r"while_loop at .*: the condition must return a scalar boolean, got i64\[\]; compare a number"):
+        lax.while_loop(lambda c: ~True, lambda c: c - 1, 3.0)
+    with pytest.raises(DtypeError, match="the condition must return a scalar boolean, got PyTreeSpec"):
+        lax.while_loop(lambda c: None, lambda c: c - 1, 3.0)
 
 
 def test_branches_that_differ_in_type():

@@ -28,7 +28,7 @@ FORMS = {
     "scan by keywords": (lambda: lax.scan(f=lambda c, a: (c + a, c), init=0.0, xs=X[:, 0], reverse=True), (6.0, np.array([6.0, 4.0, 0.0]))),
     "branches without operands": (lambda: lax.cond(False, lambda: 1.0, lambda: 2.0), 2.0),
     "branches without results": (lambda: lax.cond(True, lambda: None, lambda: None), None),
-    "several operands": (lambda: lax.cond(1, lambda a, b: (a, b), lambda a, b: (b, a), 1.0, 2.0), (1.0, 2.0)),
+    "several operands": (lambda: lax.cond(True, lambda a, b: (a, b), lambda a, b: (b, a), 1.0, 2.0), (1.0, 2.0)),
     "containers out of branches": (
         lambda: lax.cond(True, lambda d: {"a": d["x"], "n": None}, lambda d: {"a": -d["x"], "n": None}, {"x": X}),
         {"a": X, "n": None},

@@ -12,7 +12,8 @@ from functad.kernel_ir.checker import check_program
 from functad.kernel_ir.evaluator import evaluate_program
 from functad.kernel_ir.nodes import Buffer, KernelProgram
 from functad.lower.blas import blas_symbols
-from functad.lower.emit import emit_module
+from functad.lower.callbacks import offender_address
+from functad.lower.emit import OFFENDER, emit_module
 from functad.lower.link import link
 from functad.lower.math.libm import libm_address
 from functad.lower.shared import is_shared, shared_symbol
@@ -30,7 +31,7 @@ class Native:
         check_program(program)
         self.program = program
         self.module = emit_module(program, target, threads=threads)
-        known = {**blas_symbols(), **symbols}
+        known = {**blas_symbols(), OFFENDER: offender_address(), **symbols}
         find = {
             n: known.get(n) or (shared_symbol(n, target) if is_shared(n) else libm_address(n)) for n in self.module.externals - C_LIBRARY
         }

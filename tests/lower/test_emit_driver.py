@@ -323,7 +323,7 @@ def test_long_straight_code(count: int, kernels: int) -> None:
     p = long_program(count, kernels)
     native = Native(p)
     agree(p, [np.array(v) for v in (0.5, -1.25, 2.0, 0.1)], [0, 0, 0], native=native, rtol=1e-9)
-    functions = re.findall(r"^define internal i32 @straight", native.module.text, re.MULTILINE)
+    functions = re.findall(r"^define internal void @straight", native.module.text, re.MULTILINE)
     assert (len(functions) > 2) == (count == 4000)
     assert native.module.text.count("define internal double @functad_tanh_f64_1(") == 1
 

@@ -464,7 +464,8 @@ def test_check_names_its_equation_and_sizes():
     assert fused.origins == ((1,),)
     (check,) = fused.program.checks
     assert check.error == "IndexOutOfBoundsError"
-    assert check.message.format(*[n.evaluate(found.symbols) for n in check.sizes]).startswith("an index is out of bounds for axis 0 with size 50")
+    message = check.message.format(*[n.evaluate(found.symbols) for n in check.sizes], value=-51)
+    assert message.startswith("index -51 is out of bounds for axis 0 with size 50: valid are -50 to 49")
 
 
 def test_constants_that_have_to_be_in_memory():

@@ -82,6 +82,14 @@ CASES = {
 }
 
 
+SLOPES = {
+    "expm1_slope": Case(mp.exp, ((-20, 20), (-1, 1)), (709.78, -708.396, -745.1332, 88.72284, -87.336, -103.97), far=1e4),
+    "sigmoid_slope": Case(lambda x: 1 / (2 + mp.exp(x) + mp.exp(-x)), ((-20, 20), (-5, -4)), (-709.78, -745.1, 36.7, -88.7, -103.97), far=1e4),
+    "tanh_slope": Case(lambda x: 1 / mp.cosh(x) ** 2, ((-10, 10), (-1, 1), (0.5, 0.6)), (0.55, 19.06, 9.01, 354.0, 43.5), far=1e4),
+}
+"""Derivatives that are functions of their own; beyond what |x| is subnormal they may be 0."""
+
+
 def samples(case: Case, dtype: str) -> np.ndarray:
     """Uniform on the intervals, uniform in the bits of the number, and the neighbours of special points and their negatives."""
     rng = np.random.default_rng(7)
@@ -144,6 +152,29 @@ def assert_accurate(name: str, dtype: str, reference: Reference, *operands: np.n
 @pytest.mark.parametrize("name", CASES)
 def test_unary_functions_are_within_two_ulp(name: str, dtype: str) -> None:
     assert_accurate(name, dtype, CASES[name].exact, samples(CASES[name], dtype))
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", SLOPES)
+def test_slopes_are_within_four_ulp(name: str, dtype: str) -> None:
+    """A product of a few factors; subnormal results may be 0."""
+    x, tiny = samples(SLOPES[name], dtype), mp.mpf(float(np.finfo(DTYPES[dtype]).tiny))
+    for value, point in zip(apply(name, dtype, x).tolist(), x.tolist(), strict=True):
+        exact = SLOPES[name].exact(mp.mpf(point))
+        assert ulps(value, exact, dtype) <= 4 or abs(exact - value) < tiny, f"{name}({point}) in {dtype} is {value!r}, not {mp.nstr(exact, 20)}"
+
+
+PARTS = {"unit_x": (1, 0), "unit_y": (1, 1), "x_over_square": (2, 0), "y_over_square": (2, 1)}
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("name", PARTS)
+def test_parts_of_a_vector_over_its_length_are_within_four_ulp(name: str, dtype: str) -> None:
+    power, part = PARTS[name]
+    operands = pairs(dtype, ((-5, 5), (-5, 5)), ((0.9, 1.1), (0.9, 1.1)), ((-1e-30, 1e-30), (-5, 5)))
+    for value, *point in zip(apply(name, dtype, *operands).tolist(), *(x.tolist() for x in operands), strict=True):
+        exact = exactly(lambda x, y: (x, y)[part] / mp.hypot(x, y) ** power, *point)
+        assert ulps(value, exact, dtype) <= 4, f"{name}{tuple(point)} in {dtype} is {value!r}, not {mp.nstr(exact, 20)}"
 
 
 def pairs(dtype: str, *boxes: tuple[tuple[float, float], tuple[float, float]], bits: int = 1000) -> tuple[np.ndarray, np.ndarray]:
@@ -325,7 +356,9 @@ def test_functions_of_one_operand_share_their_common_part() -> None:
             MATH[name](lanes, "f64", "%x")
         return "\n".join(lanes.lines)
 
-    for first, second in (("sin", "cos"), ("sinh", "cosh"), ("softplus", "sigmoid")):
+    slopes = [(name.removesuffix("_slope"), name) for name in SLOPES]
+    shared = (("sin", "cos"), ("sinh", "cosh"), ("softplus", "sigmoid"), *slopes)
+    for first, second in shared:
         common = text(first, second).count("llvm.fma")
         assert common <= max(text(first).count("llvm.fma"), text(second).count("llvm.fma")) + 1
     # What one branch of the code has computed, another may not use.

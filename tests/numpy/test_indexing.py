@@ -104,7 +104,7 @@ def test_updates(case, op, scalar):
 @pytest.mark.parametrize(
     "index, message",
     [
-        (5, r"index 5 is out of bounds for axis 0 with size 2 at .*test_indexing.py"),
+        (5, r"index 5 is out of bounds for axis 0 with size 2: valid are -2 to 1, .*, at .*test_indexing.py"),
         ((0, -4), r"index -4 is out of bounds for axis 1 with size 3"),
         ([0, 7], r"index 7 is out of bounds for axis 0 with size 2"),
         ((slice(None), np.array([[1], [-9]])), r"index -9 is out of bounds for axis 1 with size 3"),
@@ -230,6 +230,8 @@ def test_where_select_clip():
     check(lambda x: np.clip(x, 0.5, 2.5), np.arange(4))
     with pytest.raises(ShapeError, match=r"np.where at .*: operands could not be broadcast together with shapes \(2,\) \(2, 3\)"):
         tracing(lambda x: np.where([True, False], x, 0), x)
+    with pytest.raises(DtypeError, match="np.select at .*: each condition must be boolean, got an array of dtype int64; write x != 0"):
+        tracing(lambda x: np.select([np.array([1, 0])], [x]), np.ones(2))
     with pytest.raises(ArgumentError, match="1 conditions and 2 choices"):
         tracing(lambda x: np.select([x > 0], [x, x]), x)
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import array as arrays
 import itertools
 import math
 import operator
 import re
+from decimal import Decimal
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from functad.core.tracer import ARRAY, PYTHON, SCALAR
-from functad.errors import ImmutableError, TracerConversionError, UnsupportedError
+from functad.errors import DtypeError, ImmutableError, TracerConversionError, UnsupportedError
 from tests.numpy.against_numpy import array, check, tracing
 
 ARITHMETIC = [operator.add, operator.sub, operator.mul, operator.truediv, operator.floordiv, operator.mod, operator.pow]
@@ -138,3 +141,35 @@ def test_chained_comparison_and_truth():
     assert tracing(lambda x: 1.0 in x, np.array([1.0, 2.0])) is True
     assert tracing(lambda x: x == None, 1.0) is False  # noqa: E711
     assert tracing(lambda x: x != "a", 1.0) is True
+
+
+OTHERS = [None, "a", b"a", object(), object, range(3), memoryview(np.arange(3.0)), arrays.array("d", [0.0, 5.0, 2.0]), [0, 1, 5]]
+
+
+@pytest.mark.parametrize("other", OTHERS)
+@pytest.mark.parametrize("f", [operator.eq, operator.ne], ids=["eq", "ne"])
+def test_equality_with_anything(f, other):
+    """Elements are compared, as NumPy does: Python by itself would compare identities."""
+    for x in (np.arange(3.0), np.arange(6).reshape(2, 3), np.array(2.0)):
+        check(lambda x: f(x, other), x)
+        if not isinstance(other, memoryview):  # which compares buffers
+            check(lambda x: f(other, x), x)
+    if np.ndim(other) == 0:
+        assert tracing(lambda x: f(x, other), np.float64(2.5)) is (f is operator.ne)
+
+
+@pytest.mark.parametrize("other", [Decimal(1), Fraction(1, 3), {1: 2}, {1.0}])
+def test_equality_that_numpy_leaves_to_python_is_refused(other):
+    message = r"np.equal at .*test_operators.py:\d+ expects numbers or booleans, got (\w+\.)?(Decimal|Fraction|dict|set) of dtype object"
+    with pytest.raises(DtypeError, match=message):
+        tracing(lambda x: x == other, np.arange(3.0))
+
+
+def test_equality_that_others_answer():
+    class Answering:
+        __array_ufunc__ = None
+
+        def __eq__(self, other):
+            return "mine"
+
+    assert tracing(lambda x: x == Answering(), np.ones(2)) == "mine"

@@ -66,6 +66,14 @@ def test_unknown_attributes():
         tracing(lambda x: x.argzort(), np.ones(3))
 
 
+def test_conversion_by_a_rule():
+    check(lambda x: x.astype("f4", casting="same_kind"), np.arange(3.0))
+    check(lambda x: x.astype("f8", casting="safe"), np.arange(3))
+    for dtype, casting in (("f4", "safe"), ("i8", "same_kind"), ("f4", "no")):
+        with pytest.raises(DtypeError, match=rf"x.astype at .*: a traced f64\[3\] cannot be cast to {np.dtype(dtype)} by the rule '{casting}'"):
+            tracing(lambda x: x.astype(dtype, casting=casting), np.arange(3.0))
+
+
 def test_conversion():
     x = array((2, 3))
     for dtype in ("f4", "f8", "c8", "i4", bool, float, np.uint8):

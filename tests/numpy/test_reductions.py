@@ -78,6 +78,18 @@ def test_initial_where_dtype():
         tracing(lambda x: np.sum(x, out=np.zeros(())), x)
 
 
+@pytest.mark.parametrize("f", [np.sum, np.prod, np.max, np.min, np.any, np.all], ids=lambda f: f.__name__)
+def test_masks_are_boolean(f):
+    x, initial = array((3,)), {"initial": 0.0} if f in (np.max, np.min) else {}
+    for mask in (np.array([1, 0, -2]), np.array([1.0, 0.0, 2.0]), np.array(1)):
+        with pytest.raises(TypeError):
+            f(x, where=mask, **initial)
+        with pytest.raises(DtypeError, match=rf"np.{f.__name__} at .*: where= must be boolean, got an array of dtype {mask.dtype}; write x != 0"):
+            tracing(lambda x, m: f(x, where=m, **initial), x, mask)
+    for mask in ([1, 0, 1], 1, False, np.array([True, False, True])):  # NumPy converts lists and numbers
+        check(lambda x: f(x, where=mask, **initial), x)
+
+
 @pytest.mark.parametrize("axis", [3, -4, (0, 3)])
 def test_axis_out_of_bounds(axis):
     with pytest.raises(AxisError, match=r"np.sum at .*: axis -?\d is out of bounds for array of dimension 3") as found:
@@ -140,6 +152,9 @@ def test_average():
     check(lambda x: np.average(x, axis=0, weights=[1, 2, 3]), x)
     check(lambda x, w: np.average(x, weights=w), x, np.abs(x))
     check(lambda x: np.average(x, axis=1, weights=[1.0, 2, 3, 4], returned=True), x)
+    for dtype in ("i1", "u1", "?", "f4", "c8"):  # products of small integers do not overflow
+        for weights in (np.array([100, 27, 3], "i1"), np.array([1.5, 2, 3], "f4")):
+            check(lambda x, w: np.average(x, axis=0, weights=w, returned=True), (100 * x).astype(dtype), weights)
     with pytest.raises(ShapeError, match=r"weights of shape \(5,\) fit neither the array, \(3, 4\), nor axis 0 of it"):
         tracing(lambda x: np.average(x, axis=0, weights=np.ones(5)), x)
 

@@ -34,6 +34,11 @@ def test_reshape_refuses(shape):
 def test_a_shape_is_made_of_integers():
     with pytest.raises(ShapeError, match="a shape is made of integers, got"):
         tracing(lambda x: x.reshape(2.0, 3), np.ones(6))
+    for order in "AK":
+        for flat in (lambda x: x.T.ravel(order), lambda x: np.ravel(x, order=order), lambda x: x.flatten(order)):
+            with pytest.raises(ArgumentError, match=rf"order='{order}' goes by how an array lies in memory, which traced values do not know"):
+                tracing(flat, np.ones((2, 3)))
+        check(lambda x: np.ravel(x, order=order), np.ones(3))
     with pytest.raises(ArgumentError, match="order must be 'C' or 'F', got 'Z'"):
         tracing(lambda x: np.reshape(x, (2, 3), order="Z"), np.ones(6))
 

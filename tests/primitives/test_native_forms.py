@@ -12,6 +12,7 @@ import functad as fd
 from functad.errors import IndexOutOfBoundsError
 from functad.ir.key import structural_key
 from functad.kernel_ir.evaluator import evaluate_program
+from functad.kernel_ir.offender import take_offender
 from functad.lower.abstract import abstract
 from functad.lower.fuse import fuse
 from functad.primitives import cumulative, reductions
@@ -21,7 +22,7 @@ from functad.primitives.generate import iota
 from functad.primitives.indexing import gather, gather_p
 from functad.primitives.joining import concatenate
 from functad.primitives.reductions import sum_all
-from functad.primitives.scatter import SCATTERS, recurrence_p, scatter
+from functad.primitives.scatter import SCATTERS, scatter, scatter_recurrence
 from functad.primitives.shapes import flip
 from functad.primitives.slicing import pad, slice_
 from tests.lower.native import Native, agree
@@ -56,7 +57,7 @@ def test_unchecked_hostile_indices_stay_inside(length):
     for f, args in [
         (lambda x, i: gather_p.bind(x, i, batch=0), (x, HOSTILE)),
         *[(lambda x, u, i, p=p: p.bind(x, u, i, batch=0), (x, u, HOSTILE)) for p in SCATTERS.values()],
-        *[(lambda x, u, i, k=k: recurrence_p.bind(x, u, u, i, reverse=True, batch=0)[k], (x, u, HOSTILE)) for k in (0, 1)],
+        *[(lambda x, u, i, k=k: scatter_recurrence(x, u, u, i, reverse=True, batch=0)[k], (x, u, HOSTILE)) for k in (0, 1)],
     ]:
         program, found, _ = lowered(f, *args)
         run(program, found, args)
@@ -72,9 +73,11 @@ def test_a_bad_index_is_an_error_even_where_nothing_uses_it(length):
     _, code = evaluate_program(program, [x, index, *found.constants], found.symbols)
     info = program.checks[code - 1]
     assert info.error == "IndexOutOfBoundsError"
-    message = info.message.format(*[n.evaluate(found.symbols) for n in info.sizes])
-    assert message.startswith(f"an index is out of bounds for axis 0 with size {length}: np.clip")
+    message = info.message.format(*[n.evaluate(found.symbols) for n in info.sizes], value=take_offender())
+    bounds = f"valid are {-length} to {length - 1}, and np.clip" if length else "it has no elements"
+    assert message.startswith(f"index {length if length else 0} is out of bounds for axis 0 with size {length}: {bounds}")
     assert Native(program)([x, index, *found.constants], found.symbols)[1] == code
+    assert take_offender() == length
     if length:
         (out,) = run(program, found, (x, np.array([-1, length - 1])), [x[-1:]])
         np.testing.assert_array_equal(out, x[-1:])
@@ -129,7 +132,7 @@ def test_points_that_scatter_run_in_order():
     u, index = np.arange(1.0, 7.0).reshape(2, 3), np.array([[1, 0, 1], [1, 0, 1]])
 
     def f(x, a):
-        return recurrence_p.bind(x, a, a, index, reverse=True, batch=0)[1]
+        return scatter_recurrence(x, a, a, index, reverse=True, batch=0)[1]
 
     x = np.array([0.5, 2.0])
     expected = f(x, u)
@@ -166,5 +169,5 @@ def test_compiled_indices_are_checked():
     f = fd.jit(fd.grad(lambda x, i: sum_all(gather(x, i))))
     np.testing.assert_array_equal(f(np.zeros(3), np.array([-1, 0, -1])), [1, 0, 2])
     for bad in (3, -4, 2**62, np.iinfo(np.int64).min):
-        with pytest.raises(IndexOutOfBoundsError, match="an index is out of bounds for axis 0 with size 3"):
+        with pytest.raises(IndexOutOfBoundsError, match=f"index {bad} is out of bounds for axis 0 with size 3"):
             f(np.zeros(3), np.array([0, bad, 1]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from functad import config
 from functad.core.evaluator import run_program
 from functad.core.primitive import REGISTRY
 from functad.ir.builder import ProgramBuilder
-from functad.ir.program import sub_programs
+from functad.ir.program import Program, sub_programs
 from functad.ir.types import ArrayType, array_type
 from functad.kernel_ir.rules import KernelRule, Pointwise
 from functad.primitives.calls import jit_p
@@ -52,6 +53,42 @@ def test_native_code(name):
         for seed, sample in enumerate(samples):
             check_rule(primitive, sample, ["native"], seed)
         raise
+
+
+@pytest.mark.parametrize("name", PRIMITIVES)
+def test_equal_params_mean_the_same(name):
+    """Caches compare params by ``==``, for which 1 is 1.0 and True, and 0.0 is -0.0: a param is of one of these types, and no float."""
+    kinds: dict[str, set[type]] = {}
+    for sample in REGISTRY[name].samples():
+        for param, value in sample.params.items():
+            kinds.setdefault(param, set()).update(type(v) for v in parts(value))
+    for param, found in kinds.items():
+        numbers = {t for t in found if issubclass(t, int | float | complex | np.generic)}
+        assert len(numbers) <= 1 and numbers <= {int, bool}, (param, found)
+
+
+def parts(value):
+    """What tuples in tuples hold."""
+    return [p for v in value for p in parts(v)] if isinstance(value, tuple) else [value]
+
+
+def test_programs_are_forgotten():
+    """What is memoised of a sub-Program lives no longer than it."""
+    import functad as fd
+
+    derivatives = [
+        fd.grad(lambda x: fd.lax.fori_loop(0, 3, lambda i, c: c * x, 1.0)),
+        fd.grad(lambda x: fd.lax.cond(x > 0, lambda v: v * x, lambda v: v, x)),
+        fd.grad(lambda x: fd.jit(lambda y: y * x)(x)),
+        fd.grad(lambda x: fd.checkpoint(lambda v: v * x)(x)),
+    ]
+    counts = []
+    for _ in range(3):
+        for f in derivatives:
+            f(2.0)
+        gc.collect()
+        counts.append(len([o for o in gc.get_objects() if type(o) is Program]))
+    assert counts[1] == counts[2]
 
 
 SPECIAL = {

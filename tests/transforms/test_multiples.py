@@ -8,6 +8,7 @@ import pytest
 import functad as fd
 from functad.core.evaluator import run_program
 from functad.ir.program import Program
+from functad.primitives.arithmetic import strong_mul
 from functad.transforms.multiples import collect_multiples
 
 F32 = np.float32
@@ -105,3 +106,14 @@ def test_a_step_of_gradient_descent_waits_for_two_operations():
         factor = factor * (1 - 0.2 * (2 + 1.2 * by_hand**2))
         by_hand = by_hand - 0.2 * (2 * by_hand + 0.4 * by_hand**3)
     np.testing.assert_allclose(fd.jit(fd.grad(f))(y), factor, rtol=1e-13)
+
+
+def test_zero_wins_in_multiples_too():
+    """However numbers move, 0 times an infinite residual stays 0; and there is still one product to wait for."""
+    program, after = made(lambda r, s, t: 0.5 * strong_mul(t, r) + strong_mul(t, s) - 2.0 * t, np.ones(2), np.ones(2), np.ones(2), known=2)
+    assert longest_path(after, 2) < longest_path(program, 2)
+    assert {e.primitive.name for e in after.eqns if after.inputs[2] in e.inputs} == {"strong_mul"}
+    for residuals in (np.array([np.inf, 2.0]), np.array([np.nan, -np.inf])):
+        found, plain = (run_program(p, (residuals, np.ones(2), np.array([0.0, 3.0])))[0] for p in (after, program))
+        assert found[0] == plain[0] == 0
+        np.testing.assert_allclose(found[1], plain[1])

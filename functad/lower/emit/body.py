@@ -72,18 +72,15 @@ class Body:
         if isinstance(instr, Access):
             self.places[id(instr)] = Place.of(instr, self.last + 1, self.nest.vector, self.nest.depth)
         if isinstance(instr, Reduce) and (scope := self._scope(instr)) < self.last:
-            self._accumulator(instr, scope, self.last)
-        elif isinstance(instr, Check):
-            self._accumulator(instr, -1, level)
-
-    def _accumulator(self, instr: Reduce | Check, scope: int, depth: int) -> None:
-        accumulator = self.totals[id(instr)] = Accumulator(instr, scope, depth)
-        self.accumulators.append(accumulator)
+            accumulator = self.totals[id(instr)] = Accumulator(instr, scope, self.last)
+            self.accumulators.append(accumulator)
 
     def _level(self, instr: Instr) -> int:
         if isinstance(instr, Store | Reduce | Scatter):
             return self.last
-        return self.nest.depth[instr.ok if isinstance(instr, Check) else instr.out]  # type: ignore[attr-defined]
+        if isinstance(instr, Check):
+            return max(self.nest.depth[v] for v in operands(instr))
+        return self.nest.depth[instr.out]  # type: ignore[attr-defined]
 
     def _scope(self, instr: Reduce) -> int:
         """The innermost loop whose index the result has."""

@@ -27,7 +27,7 @@ NOTHING = 64
 
 
 def memory_type(dtype: np.dtype) -> str:
-    """The LLVM type of an element in memory: a bool is a byte."""
+    """The LLVM type of an element in memory: a bool is a byte, a half its bits."""
     name = dtype_name(dtype)
     return _MEMORY.get(name) or f"i{name[1:]}"
 

@@ -19,6 +19,7 @@ from functad.kernel_ir.nodes import Buffer, Call, Compute, Kernel, KernelProgram
 from functad.lower.emit import sequences
 from functad.lower.emit.code import Code
 from functad.lower.emit.control import Body, Writer
+from functad.lower.emit.failures import OFFENDER, frame, noted_code, noted_value
 from functad.lower.emit.kernel import LoopNest, fill_buffer
 from functad.lower.emit.memory import load_one, store_one
 from functad.lower.emit.nest import shape_nest
@@ -58,6 +59,7 @@ class Driver:
         self.registers: dict[Buffer, str] = {}
         self.errors: list[str] = []
         self.exits: list[tuple[str, str]] = []  # the blocks that leave for the end, and their errors
+        self.checked = False  # whether a check may have failed since the error cell was last read
         self.body = [piece for s in program.body for piece in self._pieces(s)]
         self.nests = {id(s): LoopNest(shape_nest(s), target) for s in self.body if isinstance(s, Kernel)}
         self.blocks: dict[int, Blocks] = {}
@@ -77,6 +79,7 @@ class Driver:
     def emit(self, name: str) -> str:
         """The text of the driver."""
         plan = self._plan()
+        sizes = frame(self.code, self.program.symbols) if self.program.checks else "%sizes"
         self._arguments()
         room, allocated = make_room(self.code, plan)
         self.pointers.update(room)
@@ -87,7 +90,11 @@ class Driver:
         for number, cell in enumerate(self.cells):
             sequences.free(self.code, cell, self.cell_place(number))
         release(self.code, allocated)
-        return self.code.function(f"i32 @{name}(ptr noalias %inputs, ptr noalias %outputs, ptr noalias %sizes) nounwind", f"i32 {error}")
+        if any(check.names_value for check in self.program.checks):
+            with self.code.when(self.code.emit(f"icmp sgt i32 {error}, 0"), ()):
+                self.code.declarations.add(f"declare void @{OFFENDER}(i64)")
+                self.code.line(f"call void @{OFFENDER}(i64 {noted_value(self.code)})")
+        return self.code.function(f"i32 @{name}(ptr noalias %inputs, ptr noalias %outputs, ptr noalias {sizes}) nounwind", f"i32 {error}")
 
     def _plan(self) -> Plan:
         """The plan of the workspace."""
@@ -229,7 +236,8 @@ class Driver:
             for b in scalars_read(kernel):
                 if b in self.pointers:
                     self._scalar(b)
-            self._note(nest.emit(self.code, self.pointers, self.registers, inline=True))
+            nest.emit(self.code, self.pointers, self.registers, inline=True)
+            self.checked |= nest.checks
             return
         scalars = [b for b in mentioned(kernel) if b.shape == () and b not in writes]
         arrays = [b for b in mentioned(kernel) if b not in scalars]
@@ -237,6 +245,7 @@ class Driver:
             self._in_blocks(kernel, arrays, scalars)
         else:
             self._at_once(kernel, arrays, scalars)
+        self.checked |= nest.checks
         self._forget(writes)
 
     def _name(self, what: str) -> str:
@@ -257,13 +266,12 @@ class Driver:
         code, name = self._function(), self._name(kernel.name)
         types = [code.scalar.ty(dtype_name(b.dtype)) for b in scalars]
         parameters = [f"ptr noalias %b{k}" for k in range(len(arrays))] + [f"{type} %r{k}" for k, type in enumerate(types)]
-        result = self.nests[id(kernel)].emit(code, _numbered(arrays, "%b"), _numbered(scalars, "%r"))
-        header = f"internal i32 {name}({', '.join([*parameters, 'ptr noalias %sizes'])}) {self._attributes}"
-        self.functions.append(code.function(header, f"i32 {result}"))
+        self.nests[id(kernel)].emit(code, _numbered(arrays, "%b"), _numbered(scalars, "%r"))
+        header = f"internal void {name}({', '.join([*parameters, 'ptr noalias %sizes'])}) {self._attributes}"
+        self.functions.append(code.function(header, "void"))
         arguments = [f"ptr {self.pointers[b]}" for b in arrays]
         arguments += [f"{type} {self._scalar(b)}" for type, b in zip(types, scalars, strict=True)]
-        failed = self.code.emit(f"call i32 {name}({', '.join([*arguments, 'ptr %sizes'])})")
-        self._note(failed if result != "0" else "0")
+        self.code.line(f"call void {name}({', '.join([*arguments, 'ptr %sizes'])})")
 
     def _in_blocks(self, kernel: Kernel, arrays: Sequence[Buffer], scalars: Sequence[Buffer]) -> None:
         """A function of a range of indices, whose other parameters are in an array; it is called once, or by several threads."""
@@ -272,16 +280,15 @@ class Driver:
         own = [b for b in arrays if b not in blocks.partial]
         pointers, values = _unpacked(code, own, scalars)
         pointers.update({b: code.offset("i8", "%partials", str(offset)) for b, offset in blocks.partial.items()})
-        result = nest.emit(code, pointers, values, block=(blocks.axis, "%begin", "%end"))
-        header = f"internal i32 {name}(ptr %data, i64 %begin, i64 %end, ptr %partials) {self._attributes}"
-        self.functions.append(code.function(header, f"i32 {result}"))
+        nest.emit(code, pointers, values, block=(blocks.axis, "%begin", "%end"))
+        header = f"internal void {name}(ptr %data, i64 %begin, i64 %end, ptr %partials) {self._attributes}"
+        self.functions.append(code.function(header, "void"))
         common = set(map(id, nest.accumulated(blocks.axis)))
         for root, instr in {i.buffer.root: i for i in nest.accumulated(None) if id(i) not in common}.items():
             fill_buffer(self.code, instr, self.pointers[root])
         division = Division(self.code, blocks, self.pointers[blocks.memory])
-        failed = division.run(name, self._packed(own, scalars))
+        division.run(name, self._packed(own, scalars))
         division.combine(self.pointers)
-        self._note(failed if nest.checks else "0")
 
     def _packed(self, arrays: Sequence[Buffer], scalars: Sequence[Buffer]) -> str:
         """Sizes, addresses and values in an array."""
@@ -296,7 +303,6 @@ class Driver:
         code, name = self._function(), self._name("straight")
         pointers: dict[Buffer, str] = {}
         registers: dict[Buffer, str] = {}
-        errors: list[str] = []
         for b in dict.fromkeys(b for k in kernels for b in mentioned(k)):
             if b in self.scalar_slots:
                 pointers[b] = code.offset("i64", "%scalars", str(self.scalar_slots[b]))
@@ -306,12 +312,11 @@ class Driver:
             for b in scalars_read(kernel):
                 if b in pointers and b not in registers:
                     registers[b] = load_one(code, b.dtype, pointers[b])
-            errors.append(self.nests[id(kernel)].emit(code, pointers, registers, inline=True))
-        result = smallest_error(code, [e for e in errors if e != "0"])
-        self.functions.append(code.function(f"internal i32 {name}(ptr %table, ptr %scalars, ptr %sizes) nounwind", f"i32 {result}"))
+            self.nests[id(kernel)].emit(code, pointers, registers, inline=True)
+            self.checked |= self.nests[id(kernel)].checks
+        self.functions.append(code.function(f"internal void {name}(ptr %table, ptr %scalars, ptr %sizes) nounwind", "void"))
         scalars = self.pointers[next(iter(self.scalar_slots))] if self.scalar_slots else "null"
-        failed = self.code.emit(f"call i32 {name}(ptr {self.table}, ptr {scalars}, ptr %sizes)")
-        self._note(failed if result != "0" else "0")
+        self.code.line(f"call void {name}(ptr {self.table}, ptr {scalars}, ptr %sizes)")
         self._forget(b for k in kernels for b in written(k))
 
     # ---- other statements
@@ -319,7 +324,7 @@ class Driver:
     def _product(self, p: Product) -> None:
         large = emit_product(self.code, self.target, p, *[self.pointers[b.root] for b in (p.out, p.lhs, p.rhs)])
         if large != "false":
-            self._note(self.code.emit(f"select i1 {large}, i32 {SIZE_OVERFLOW}, i32 0"))
+            self.errors.append(self.code.emit(f"select i1 {large}, i32 {SIZE_OVERFLOW}, i32 0"))
 
     def _call(self, call: Call) -> None:
         """A helper gets an array of data pointers and one of sizes, both on the stack."""
@@ -327,18 +332,20 @@ class Driver:
         buffers = self._array("ptr", [self.pointers[b.root] for b in call.buffers])
         sizes = self._array("i64", [code.size(n) for n in call.sizes])
         code.declarations.add(f"declare i32 @{call.symbol}(ptr, ptr)")
-        self._note(code.emit(f"call i32 @{call.symbol}(ptr {buffers}, ptr {sizes})"))
+        self.errors.append(code.emit(f"call i32 @{call.symbol}(ptr {buffers}, ptr {sizes})"))
         self._forget(written(call))
 
     # ---- errors
 
-    def _note(self, error: str) -> None:
-        if error != "0":
-            self.errors.append(error)
+    def _error(self) -> str:
+        """The smallest error since this was last asked, or 0."""
+        errors = self.errors + ([noted_code(self.code)] if self.checked else [])
+        self.errors, self.checked = [], False
+        return smallest_error(self.code, errors)
 
     def stop_on_errors(self) -> None:
         """Leave if anything has failed: a loop must not run on what is wrong."""
-        error, self.errors = smallest_error(self.code, self.errors), []
+        error = self._error()
         if error != "0":
             self.stop_if(self.code.emit(f"icmp ne i32 {error}, 0"), error)
 
@@ -354,7 +361,7 @@ class Driver:
 
     def _end(self) -> str:
         """The block where all ways meet, and the error there."""
-        error = smallest_error(self.code, self.errors)
+        error = self._error()
         if not self.exits:
             return error
         ways = ", ".join(f"[ {e}, %{block} ]" for block, e in [(self.code.block, error), *self.exits])

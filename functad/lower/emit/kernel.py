@@ -15,6 +15,7 @@ from functad.kernel_ir.sizes import product
 from functad.lower.emit.access import Addresses, Place
 from functad.lower.emit.body import Body
 from functad.lower.emit.code import Carried, Code, memory_type
+from functad.lower.emit.failures import Failure, note_failures
 from functad.lower.emit.memory import Span, splat, store_one
 from functad.lower.emit.nest import Nest, linear
 from functad.lower.emit.operations import neutral
@@ -107,8 +108,8 @@ class LoopNest:
         *,
         inline: bool = False,
         block: tuple[int, str, str] | None = None,
-    ) -> str:
-        """Write the nest into ``code``; the result is the smallest failed error code, or 0.
+    ) -> None:
+        """Write the nest into ``code``.
 
         ``pointers`` are the addresses of buffers, ``registers`` the values of scalars; ``inline`` says that the latter take new values. A ``block``
         is an axis and the range of its indices to run over; what results of several blocks have in common must have been filled before.
@@ -119,28 +120,26 @@ class LoopNest:
         self.block = block
         self.values: dict[Value, str] = {v: str(c) for v, c in self.body.constants.items() if v.dtype.kind in "iu"}
         self.splats: dict[tuple[Value, int], str] = {}
-        self.failures: list[tuple[int, str]] = []
+        self.failures: list[Failure] | None = None
         self.carried_scans: dict[int, Carried] = {}
         self.addresses = Addresses(code, pointers, self.values, len(self.axes), self.nest.vector)
         reductions = [i for i in self.instructions if isinstance(i, Reduce)]
         accumulated = self.accumulated(None if block is None else block[0])
         if any(n == 0 for n in self.axes):
             self._fill(reductions)
-            return "0"
+            return
         self._fill(accumulated)
-        failed = Carried("i32", "0")
         doubtful = [code.size(n) for n in self.axes if n.constant is None]
         if not doubtful:
-            self._run(failed)
-            return failed.name
+            self.level(-1, SCALAR)
+            return
         some = self._positive(doubtful)
-        with code.when(some, [failed]):
-            self._run(failed)
+        with code.when(some, ()):
+            self.level(-1, SCALAR)
         whole = [i for i in reductions if self.body.stored_whole(i)]
         if whole:
             with code.when(code.scalar.ixor("bool", some, "true"), ()):
                 self._fill(whole)
-        return failed.name
 
     def accumulated(self, axis: int | None) -> list[Reduce]:
         """The reductions that accumulate in memory, but for those that blocks along an axis have in common."""
@@ -156,11 +155,6 @@ class LoopNest:
         for condition in conditions[1:]:
             total = self.code.scalar.iand("bool", total, condition)
         return total
-
-    def _run(self, failed: Carried) -> None:
-        self.level(-1, SCALAR)
-        for number, failure in sorted(self.failures, reverse=True):
-            failed.name = self.code.emit(f"select i1 {failure}, i32 {number}, i32 {failed.name}")
 
     def spread(self, value: Value, name: str, width: int) -> str:
         """A value from outside of the vector loop in all lanes; usually its splat was made where it was computed."""
@@ -226,6 +220,22 @@ class LoopNest:
         self.addresses.index[axis] = index
         self.level(axis, span)
 
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """The checks of several strips of the innermost loop take one branch."""
+        failures: list[Failure] = []
+        self.failures = failures
+        yield
+        self.failures = None
+        self.note(self.width, failures)
+
+    def note(self, width: int, failures: Sequence[Failure]) -> None:
+        """Note what has failed in a turn of a loop."""
+        if self.failures is not None:
+            self.failures += failures
+        elif failures:
+            note_failures(self.code, width, failures, "0" if self.block is None else self.block[1])
+
     def _bounds(self, axis: int) -> tuple[str, str]:
         if self.block is not None and self.block[0] == axis:
             return self.block[1:]
@@ -244,12 +254,9 @@ class LoopNest:
         """What becomes of an accumulator after the loop that it lived in."""
         if a.depth >= self.vector >= axis:
             a.across(self.code)
-        if isinstance(a.instr, Check):
-            self.failures.append((a.instr.code, a.name))
-        else:
-            turn = Turn(self, axis - 1, span)
-            turn.write_reduced(a.instr, a.name)
-            turn.finish()
+        turn = Turn(self, axis - 1, span)
+        turn.write_reduced(a.instr, a.name)
+        turn.finish()
 
     # ---- the vector axis
 

@@ -108,10 +108,14 @@ def interleaved(code: Code, type: str, width: int, parts: Sequence[str]) -> str:
 
 
 def _from_memory(code: Code, dtype: np.dtype, width: int, raw: str) -> str:
+    if dtype == np.float16:
+        return code.lanes(width).from_half(raw)
     return code.lanes(width).icmp("ne", "u8", raw, code.lanes(width).const("u8", 0)) if dtype.kind == "b" else raw
 
 
 def _to_memory(code: Code, dtype: np.dtype, width: int, value: str) -> str:
+    if dtype == np.float16:
+        return code.lanes(width).half_bits(value)
     return code.lanes(width).cast("bool", "u8", value) if dtype.kind == "b" else value
 
 
@@ -158,7 +162,7 @@ def store_run(code: Code, dtype: np.dtype, pointer: str, width: int, value: str,
     if mask is None:
         code.line(f"store {ty} {raw}, ptr {pointer}, align {size}")
         return
-    if dtype.kind != "f" and size < 8:
+    if type[0] == "i" and size < 8:
         # LLVM's code generator for x86 turns the store of a narrowed vector, under a mask that it knows to have one lane, into the store of that
         # lane before it was narrowed: 8 bytes where 4 are meant. So it must not know.
         mask = code.lanes(width).iand("bool", mask, splat(code, "i1", width, code.true()))

@@ -11,9 +11,9 @@ from collections.abc import Callable
 import numpy as np
 
 from functad.ir.types import dtype_name
-from functad.kernel_ir.ops import ACCUMULATE, identity
+from functad.kernel_ir.ops import ACCUMULATE, OPS, identity
 from functad.lower.emit.code import Code
-from functad.lower.emit.special import digamma, lgamma, nextafter
+from functad.lower.emit.special import digamma, lgamma, next_half, nextafter
 from functad.lower.lanes import Lanes
 from functad.lower.math import MATH
 
@@ -25,10 +25,28 @@ def operation(lanes: Lanes, op: str, operand: np.dtype, out: np.dtype, args: lis
     dtype = dtype_name(operand)
     if op == "cast":
         return lanes.cast(dtype, dtype_name(out), args[0])
+    if dtype == "f16":
+        return _half(lanes, op, args)
+    return _operation(lanes, op, dtype, args)
+
+
+def _operation(lanes: Lanes, op: str, dtype: str, args: list[str]) -> str:
     basic = _BASIC.get(op)
     if basic is not None:
         return basic(lanes, dtype, *args)
     return _LONG[op](lanes, dtype, *args)
+
+
+def _half(lanes: Lanes, op: str, args: list[str]) -> str:
+    """In float32, rounded to float16 after each operation, as NumPy does it."""
+    if op == "nextafter":
+        return next_half(lanes, *args)
+    result = _operation(lanes, op, "f32", args)
+    return result if op in _HALVES or OPS[op].result == "bool" else lanes.round_half(result)
+
+
+_HALVES = frozenset(["neg", "abs", "sign", "maximum", "minimum", "floor", "ceil", "trunc", "rint", "copysign", "select", "fmod"])
+"""Operations that give halves for halves."""
 
 
 def outlined(code: Code, op: str, dtype: np.dtype, args: list[str], width: int) -> str:

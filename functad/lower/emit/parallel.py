@@ -92,15 +92,15 @@ class Division:
         self.partials = partials
         self.count = stack(code, 8)
 
-    def run(self, kernel: str, data: str) -> str:
-        """Calls the kernel for all blocks; the result is the smallest error code that is not 0, or 0."""
+    def run(self, kernel: str, data: str) -> None:
+        """Calls the kernel for all blocks."""
         code, nest = self.code, self.blocks.nest
         length = code.size(nest.axes[self.blocks.axis])
         work = code.size(product(nest.axes) * (nest.weight + MEMORY))
         unit = BLOCK if self.blocks.axis == nest.vector else 1
-        code.declarations.add("declare i32 @functad_blocks(ptr, ptr, i64, i64, i64, i64, ptr, i64, ptr)")
-        return code.emit(
-            f"call i32 @functad_blocks(ptr {kernel}, ptr {data}, i64 {length}, i64 {work}, i64 {GRAIN}, i64 {unit}, "
+        code.declarations.add("declare void @functad_blocks(ptr, ptr, i64, i64, i64, i64, ptr, i64, ptr)")
+        code.line(
+            f"call void @functad_blocks(ptr {kernel}, ptr {data}, i64 {length}, i64 {work}, i64 {GRAIN}, i64 {unit}, "
             f"ptr {self.partials}, i64 {self.blocks.stride}, ptr {self.count})"
         )
 

@@ -7,10 +7,8 @@ neutral element and is then added to the total, so that rounding errors grow wit
 
 from __future__ import annotations
 
-import numpy as np
-
 from functad.ir.types import dtype_name
-from functad.kernel_ir.nodes import Check, Reduce
+from functad.kernel_ir.nodes import Reduce
 from functad.lower.emit.code import Carried, Code
 from functad.lower.emit.memory import splat
 from functad.lower.emit.operations import accumulate, neutral
@@ -21,19 +19,19 @@ BLOCK = 1024
 
 
 class Accumulator(Carried):
-    """The running total of a ``Reduce`` (or of a failed ``Check``) inside the loops deeper than ``scope``.
+    """The running total of a ``Reduce`` inside the loops deeper than ``scope``.
 
     ``depth`` is the loop whose turns it counts; ``width`` is its lanes.
     """
 
     __slots__ = ("depth", "dtype", "instr", "op", "scope", "width")
 
-    def __init__(self, instr: Reduce | Check, scope: int, depth: int) -> None:
+    def __init__(self, instr: Reduce, scope: int, depth: int) -> None:
         self.instr = instr
         self.scope = scope
         self.depth = depth
-        self.op = instr.op if isinstance(instr, Reduce) else "any"
-        self.dtype = instr.value.dtype if isinstance(instr, Reduce) else np.dtype(np.bool_)
+        self.op = instr.op
+        self.dtype = instr.value.dtype
         self.width = 1
         super().__init__("", "")
 

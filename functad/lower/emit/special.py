@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from functad.lower.lanes import Lanes
 from functad.lower.math import MATH
 from functad.lower.math.values import Value, copysign, fabs, horner, rint, where
 
-__all__ = ["digamma", "lgamma", "nextafter"]
+__all__ = ["digamma", "lgamma", "next_half", "nextafter"]
 
 ROOT = {"f64": (1.4616321449683622, 9.549995429965697e-17), "f32": (1.4616321325302124, 1.243815e-08)}
 """The positive zero of digamma, in two parts."""
@@ -67,11 +68,24 @@ def lgamma(lanes: Lanes, dtype: str, x: str) -> str:
 
 
 def nextafter(lanes: Lanes, dtype: str, x: str, y: str) -> str:
-    """The neighbour of x towards y: the bits of a float, as an integer, count floats away from zero."""
+    """The neighbour of x towards y."""
     a, b = Value(lanes, dtype, x), Value(lanes, dtype, y)
+    return _neighbour(a, b, a.bits(), Value.floating).name
+
+
+def next_half(lanes: Lanes, x: str, y: str) -> str:
+    """``nextafter`` of halves."""
+    a, b = Value(lanes, "f32", x), Value(lanes, "f32", y)
+    bits = Value(lanes, "i16", lanes.half_bits(x))
+    return _neighbour(a, b, bits, lambda moved: Value(lanes, "f32", lanes.from_half(moved.name))).name
+
+
+def _neighbour(a: Value, b: Value, bits: Value, floating: Callable[[Value], Value]) -> Value:
+    """The bits of a float, as an integer, count floats away from zero."""
+    lanes = a.lanes
     outwards = (b > a).name, (a > 0.0).name
-    step = where(Value(lanes, "bool", lanes.icmp("eq", "bool", *outwards)), a.bits().const(1), -1)
-    moved = (a.bits() + step).floating()
-    moved = where(a.equals(0.0), copysign((a.bits().const(1)).floating(), b), moved)
+    step = where(Value(lanes, "bool", lanes.icmp("eq", "bool", *outwards)), bits.const(1), -1)
+    moved = floating(bits + step)
+    moved = where(a.equals(0.0), copysign(floating(bits.const(1)), b), moved)
     moved = where(a.equals(b), b, moved)
-    return where(a.differs(a), a, where(b.differs(b), b, moved)).name
+    return where(a.differs(a), a, where(b.differs(b), b, moved))

@@ -104,7 +104,7 @@ class Strips:
         """Each copy of the body has accumulators of its own, which are combined after the loop."""
         code = self.code
         others = [[Carried(a.type, a.start(code)) for a in self.totals] for _ in range(copies - 1)]
-        with code.loop(low, high, self.width * copies, [*self.carried, *(c for copy in others for c in copy)]) as index:
+        with code.loop(low, high, self.width * copies, [*self.carried, *(c for copy in others for c in copy)]) as index, self.nest.together():
             self.nest.strip(self.axis, index, Span(self.width))
             for copy, own in enumerate(others, 1):
                 firsts = [a.name for a in self.totals]

@@ -16,6 +16,7 @@ from functad.ir.types import dtype_name
 from functad.kernel_ir.nodes import AxisIndex, Buffer, Check, Compute, Const, Instr, Load, Reduce, Scan, Scatter, SizeValue, Store, Value
 from functad.lower.emit.access import Place
 from functad.lower.emit.code import NOTHING, Code, memory_type
+from functad.lower.emit.failures import Failure
 from functad.lower.emit.memory import (
     Span,
     combined_mask,
@@ -63,6 +64,7 @@ class Turn:
         self.runs: dict[Place, str] = {}
         self.stored: dict[Place, str] = {}
         self.pending: list[tuple[Place, str, Value | None]] = []
+        self.failures: list[Failure] = []  # noted at the end
 
     def run(self, instructions: Sequence[Instr]) -> None:
         """Write them all."""
@@ -71,6 +73,7 @@ class Turn:
         for instr in instructions:
             self._instruction(instr)
         self.finish()
+        self.nest.note(self.span.width, self.failures)
 
     def operand(self, value: Value) -> str:
         """A value in all lanes."""
@@ -130,11 +133,11 @@ class Turn:
         return self.lanes.iadd("i64", first, "<" + ", ".join(f"i64 {lane}" for lane in range(width)) + ">")
 
     def _check(self, instr: Check) -> None:
-        failed = self.lanes.ixor("bool", self.operand(instr.ok), self.lanes.const("bool", True))
-        if self.level < 0:
-            self.nest.failures.append((instr.code, failed))
-        else:
-            self.body.totals[id(instr)].include(self.code, failed, self.span.mask)
+        failed = combined_mask(
+            self.code, self.span.width, self.lanes.ixor("bool", self.operand(instr.ok), self.lanes.const("bool", True)), self.span.mask
+        )
+        assert failed is not None
+        self.failures.append(Failure(instr.code, failed, None if instr.value is None else self.operand(instr.value)))
 
     # ---- reading
 

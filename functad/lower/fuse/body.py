@@ -78,12 +78,12 @@ class Body(Builder):
         self.origin = 0  # the number of the equation that it belongs to
         self.checked = False  # whether another kernel makes the checks of that equation
 
-    def require(self, ok: Value, error: str, message: str, *sizes: Size | Poly) -> None:
-        """The call raises ``error`` where ``ok`` is false; ``message`` is formatted with the sizes."""
+    def require(self, ok: Value, error: str, message: str, *sizes: Size | Poly, value: Value | None = None) -> None:
+        """The call raises ``error`` where ``ok`` is false; ``message`` is formatted with the sizes, and with an int64 value."""
         if self.checked:
             return
         wanted = ok if self.mask is None else self.bit_or(ok, self.bit_not(self.mask))
-        self.check(wanted, self._checks.code(error, message, sizes, self.origin))
+        self.check(wanted, self._checks.code(error, message, sizes, self.origin), value)
 
     def both(self, mask: Value | None) -> Value | None:
         """Where ``mask`` holds and the element under construction is wanted."""

@@ -26,8 +26,9 @@ __all__ = ["Profile", "Read", "profile"]
 # About the time of an operation in additions; an element of memory costs one, too.
 COST = {
     **dict.fromkeys(("div", "sqrt", "floor_divide", "remainder", "fmod"), 4),
-    **dict.fromkeys(("exp", "exp2", "expm1", "log", "log2", "log10", "log1p"), 20),
-    **dict.fromkeys(("sin", "cos", "tanh", "sigmoid", "hypot", "cbrt"), 20),
+    **dict.fromkeys(("exp", "exp2", "expm1", "expm1_slope", "log", "log2", "log10", "log1p"), 20),
+    **dict.fromkeys(("sin", "cos", "tanh", "tanh_slope", "sigmoid", "sigmoid_slope", "cbrt"), 20),
+    **dict.fromkeys(("hypot", "unit_x", "unit_y", "x_over_square", "y_over_square"), 20),
     **dict.fromkeys(("tan", "arcsin", "arccos", "arctan", "arctan2", "softplus", "erf"), 30),
     **dict.fromkeys(("sinh", "cosh", "arcsinh", "arccosh", "arctanh"), 30),
     **dict.fromkeys(("power", "logaddexp", "erfc", "lgamma", "digamma"), 60),

@@ -10,14 +10,14 @@ from collections.abc import Callable
 
 from functad.lower.lanes import Lanes
 from functad.lower.math.error_function import erf, erfc
-from functad.lower.math.exponential import exp, exp2, expm1, sigmoid
-from functad.lower.math.hyperbolic import cosh, sinh, tanh
+from functad.lower.math.exponential import exp, exp2, expm1, expm1_slope, sigmoid, sigmoid_slope
+from functad.lower.math.hyperbolic import cosh, sinh, tanh, tanh_slope
 from functad.lower.math.inverse_hyperbolic import arccosh, arcsinh, arctanh
 from functad.lower.math.inverse_trigonometric import arccos, arcsin, arctan, arctan2
 from functad.lower.math.logarithm import log, log1p, log2, log10, logaddexp, softplus
 from functad.lower.math.powers import power
 from functad.lower.math.remainder import fmod
-from functad.lower.math.roots import cbrt, hypot
+from functad.lower.math.roots import cbrt, hypot, unit_x, unit_y, x_over_square, y_over_square
 from functad.lower.math.trigonometric import cos, sin, tan
 from functad.lower.math.values import Value
 
@@ -36,10 +36,10 @@ def _on_names(function: Callable[..., Value]) -> MathFunction:
 MATH: dict[str, MathFunction] = {
     function.__name__: _on_names(function)
     for function in (
-        exp, exp2, expm1, sigmoid,
+        exp, exp2, expm1, expm1_slope, sigmoid, sigmoid_slope,
         log, log2, log10, log1p, softplus, logaddexp,
         sin, cos, tan, arcsin, arccos, arctan, arctan2,
-        sinh, cosh, tanh, arcsinh, arccosh, arctanh,
-        power, cbrt, hypot, fmod, erf, erfc,
+        sinh, cosh, tanh, tanh_slope, arcsinh, arccosh, arctanh,
+        power, cbrt, hypot, unit_x, unit_y, x_over_square, y_over_square, fmod, erf, erfc,
     )
 }  # fmt: skip

@@ -1,4 +1,4 @@
-"""exp, exp2, expm1, sigmoid.
+"""exp, exp2, expm1, sigmoid, and the derivatives of the last two.
 
 x = k ln 2 + r with an integer k and |r| <= ln(2)/2, and exp(x) = 2^k exp(r) (W. J. Cody and W. Waite, *Software Manual for the Elementary
 Functions*, 1980). ln 2 is taken in two parts, the first of full precision: with a fused multiply-add, x - k ln2_high is exact, being
@@ -14,7 +14,7 @@ import math
 
 from functad.lower.math.values import Value, fabs, fma, muladd, once, polynomial, where
 
-__all__ = ["exp", "exp2", "exp2_of_sum", "exp_neg_abs", "expm1", "sigmoid", "split_exponent", "times_power_of_two"]
+__all__ = ["exp", "exp2", "exp2_of_sum", "exp_neg_abs", "expm1", "expm1_slope", "sigmoid", "sigmoid_slope", "split_exponent", "times_power_of_two"]
 
 INVERSE_LN2 = 1.4426950408889634
 
@@ -100,38 +100,71 @@ def split_exponent(x: Value, k: Value) -> tuple[Value, Value]:
 
 def times_power_of_two(x: Value, t: Value) -> Value:
     """``x * 2^k`` where the low bits of t hold k + 2 bias."""
+    return _times_power_of_two(x, t.bits())
+
+
+def _times_power_of_two(x: Value, bits: Value) -> Value:
     digits = x.format.digits
-    bits = t.bits()
     half = bits >> 1
     return x * (half << digits).floating() * ((bits - half) << digits).floating()
 
 
 def expm1(x: Value) -> Value:
     """2^k expm1(r) + (2^k - 1), where 2^k - 1 is exact unless 2^k is so large that the 1 does not count."""
-    low, high = {"f64": (-60.0, 710.0), "f32": (-30.0, 89.0)}[x.dtype]
-    # k - 1 in place of k, since 2^k may overflow where the result does not.
-    p, half = reduced_expm1(x.clamp(low, high), -1)
+    p, t = once(_expm1_parts, x)
+    # k - 1 in place of k, since 2^k may overflow where the result does not; where 2^k does not count it may be no normal number.
+    half = where(x < -_NO_POWER[x.dtype], 0.0, (t.bits() << x.format.digits).floating())
     y = fma(half, p, half - 0.5) * 2.0
     # Halving must not round a subnormal, nor lose the sign of -0.
     return where(fabs(x) < 2.0 ** -(x.format.digits + 2), x, y)
 
 
+def expm1_slope(x: Value) -> Value:
+    """The derivative of expm1, exp(x), which has most in common with it: 2^k (1 + expm1(r))."""
+    p, t = once(_expm1_parts, x)
+    return _times_power_of_two(p + 1.0, t.bits() + (x.format.bias + 1))
+
+
+def _expm1_parts(x: Value) -> tuple[Value, Value]:
+    low, high = {"f64": (-760.0, 710.0), "f32": (-112.0, 89.0)}[x.dtype]
+    return _reduced_expm1(x.clamp(low, high), -1)
+
+
+_NO_POWER = {"f64": 60.0, "f32": 30.0}
+
+
 def reduced_expm1(x: Value, power: int) -> tuple[Value, Value]:
     """expm1(r) to nearly its last bit, and 2^(k + power); k + power must be the exponent of a normal number."""
+    p, t = _reduced_expm1(x, power)
+    return p, (t.bits() << x.format.digits).floating()
+
+
+def _reduced_expm1(x: Value, power: int) -> tuple[Value, Value]:
+    """expm1(r), and a number whose low bits hold k + power + bias."""
     shifter = x.format.shifter + x.format.bias + power
     t = fma(x, INVERSE_LN2, shifter)
     k = t - shifter
     exact, r = split_exponent(x, k)
     # What rounding took from r.
     lost = fma(k, -LN2[x.dtype][1], exact - r)
-    p = r + fma(r * r, polynomial(r, EXPM1[x.dtype]), lost)
-    return p, (t.bits() << x.format.digits).floating()
+    return r + fma(r * r, polynomial(r, EXPM1[x.dtype]), lost), t
 
 
 def sigmoid(x: Value) -> Value:
     """1 / (1 + exp(-x)), as exp(x) / (1 + exp(x)) for negative x: exp never overflows and no digits cancel."""
+    return once(_sigmoid, x)
+
+
+def _sigmoid(x: Value) -> Value:
     z = exp_neg_abs(x)
     whole = z + 1.0
     y = where(x < 0.0, z, 1.0) / whole
     # What rounding added to 1 + z, negated; it matters most where z is small, so dividing it by 1 + z is not worth while.
     return fma(y, (whole - 1.0) - z, y)
+
+
+def sigmoid_slope(x: Value) -> Value:
+    """The derivative, y (1 - y), from the smaller of the two factors; that is z y where x is positive."""
+    y = once(_sigmoid, x)
+    least = where(x < 0.0, y, exp_neg_abs(x) * y)
+    return fma(-least, least, least)

@@ -1,4 +1,4 @@
-"""sinh, cosh, tanh.
+"""sinh, cosh, tanh, and the derivative of tanh.
 
 |x| = k ln 2 + r as for exp. With C = cosh(r) - 1, S = sinh(r) and a, b = 2^(k-1), 2^(-k-1),
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 from functad.lower.math.exponential import INVERSE_LN2, reduced_expm1, split_exponent
 from functad.lower.math.values import Value, copysign, fabs, fma, once, polynomial, where
 
-__all__ = ["cosh", "sinh", "tanh"]
+__all__ = ["cosh", "sinh", "tanh", "tanh_slope"]
 
 # sinh(r) = r + r^3 p(r^2)
 SINH = {
@@ -28,9 +28,12 @@ COSH = {
     "f32": (0.5, 0.04166627, 0.0013946028),  # 2^-34.3
 }
 
-# sinh and cosh overflow below these, where k still is one more than the largest exponent; tanh rounds to 1 below those.
+# sinh and cosh overflow below these, where k still is one more than the largest exponent.
 _INFINITE = {"f64": 710.5, "f32": 89.5}
-_ONE = {"f64": 22.0, "f32": 10.0}
+
+# Here 2^(k-1) with k = x / ln 2, rounded, is infinite, and so is e.
+_INFINITE_POWER = {"f64": 710.3, "f32": 89.3}
+
 
 
 def sinh(x: Value) -> Value:
@@ -64,11 +67,24 @@ def _parts(x: Value) -> tuple[Value, Value, Value, Value, Value]:
 
 
 def tanh(x: Value) -> Value:
-    """With t = expm1(2 |x|), t/2 - t/2 t/(t + 2) to about 1/2 and 1 - 2/(t + 2) beyond: errors of the quotient count little in either."""
-    double = (fabs(x) * 2.0).clamp(high=2.0 * _ONE[x.dtype])
-    p, power = reduced_expm1(double, 0)
-    t = fma(power, p, power - 1.0)
+    return copysign(once(_tanh_parts, x)[1], x)
+
+
+def tanh_slope(x: Value) -> Value:
+    """The derivative, 1 - tanh^2 x: beyond 1/2 from what tanh lacks to 1, q, as q (2 - q)."""
+    small, y, q = once(_tanh_parts, x)
+    return where(small, fma(-y, y, 1.0), q * (2.0 - q))
+
+
+def _tanh_parts(x: Value) -> tuple[Value, Value, Value]:
+    """Whether |x| is small, tanh |x|, and what that lacks to 1 where |x| is not small.
+
+    With e = exp(2 |x|) = 2^k (1 + p) and w = (e - 1)/2, tanh |x| is w - w w/((e + 1)/2) to about 1/2 and 1 - 1/((e + 1)/2) beyond: errors
+    of the quotient count little in either.
+    """
+    double = (fabs(x) * 2.0).clamp(high=_INFINITE_POWER[x.dtype])
+    p, half = reduced_expm1(double, -1)
     small = double < 1.1
-    whole = where(small, t * 0.5, 1.0)
-    quotient = where(small, t, 2.0) / fma(power, p, power + 1.0)
-    return copysign(fma(-whole, quotient, whole), x)
+    whole = where(small, fma(half, p, half - 0.5), 1.0)
+    quotient = whole / fma(half, p + 1.0, 0.5)
+    return small, fma(-whole, quotient, whole), quotient

@@ -1,4 +1,4 @@
-"""cbrt and hypot."""
+"""cbrt, hypot, and the parts of a vector over its length and over the square of that."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 from functad.lower.math.logarithm import exponent_and_fraction
 from functad.lower.math.values import Value, copysign, fabs, fma, polynomial, sqrt, where
 
-__all__ = ["cbrt", "hypot"]
+__all__ = ["cbrt", "hypot", "unit_x", "unit_y", "x_over_square", "y_over_square"]
 
 # m^(-1/3) for m in [sqrt(1/2), sqrt 2): a first guess
 INVERSE_CBRT = {
@@ -49,12 +49,53 @@ def cbrt(x: Value) -> Value:
 def hypot(x: Value, y: Value) -> Value:
     a, b = fabs(x), fabs(y)
     infinite = where(a.equals(math.inf), a, b)
-    larger = where(a > b, a, b)
-    far, factor = _FAR[x.dtype]
-    large, small = larger > far, larger < 1.0 / far
-    scale = where(large, 1.0 / factor, where(small, factor, x.const(1.0)))
-    back = where(large, factor, where(small, 1.0 / factor, x.const(1.0)))
-    a, b = a * scale, b * scale
-    root = sqrt(fma(a, a, b * b)) * back
+    up, down, root = _scaled_root(a, b)
+    _, factor = _FAR[x.dtype]
+    back = where(down < 1.0, factor, where(up > 1.0, 1.0 / factor, x.const(1.0)))
     # Infinite even if the other is NaN.
-    return where(infinite.equals(math.inf), infinite, root)
+    return where(infinite.equals(math.inf), infinite, root * back)
+
+
+def unit_x(x: Value, y: Value) -> Value:
+    """x / hypot(x, y), and 0 at the origin."""
+    return _unit(x, fabs(x), fabs(y), x)
+
+
+def unit_y(x: Value, y: Value) -> Value:
+    """y / hypot(x, y), and 0 at the origin."""
+    return _unit(y, fabs(x), fabs(y), x)
+
+
+def _unit(part: Value, a: Value, b: Value, x: Value) -> Value:
+    up, down, root = _scaled_root(a, b)
+    quotient = part * up / where(root.equals(0.0), 1.0, root) * down
+    # Infinite alone, it is 1; both are NaN.
+    other = b if part is x else a
+    return where(fabs(part).equals(math.inf) & (other < math.inf), copysign(1.0, part), quotient)
+
+
+def x_over_square(x: Value, y: Value) -> Value:
+    """x / (x^2 + y^2), and 0 where an operand is infinite."""
+    return _over_square(x, fabs(x), fabs(y))
+
+
+def y_over_square(x: Value, y: Value) -> Value:
+    """y / (x^2 + y^2), and 0 where an operand is infinite."""
+    return _over_square(y, fabs(x), fabs(y))
+
+
+def _over_square(part: Value, a: Value, b: Value) -> Value:
+    up, down, root = _scaled_root(a, b)
+    quotient = part * up / root / root * up * down * down
+    return where(root.equals(math.inf), copysign(0.0, part), quotient)
+
+
+def _scaled_root(a: Value, b: Value) -> tuple[Value, Value, Value]:
+    """Powers of two, one of them 1, that make large numbers smaller and small ones larger, and the root of the sum of squares after that."""
+    larger = where(a > b, a, b)
+    far, factor = _FAR[a.dtype]
+    up = where(larger < 1.0 / far, factor, a.const(1.0))
+    down = where(larger > far, 1.0 / factor, a.const(1.0))
+    scale = up * down
+    a, b = a * scale, b * scale
+    return up, down, sqrt(fma(a, a, b * b))

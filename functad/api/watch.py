@@ -1,0 +1,56 @@
+"""What a function reads beside its arguments while it is traced: compiled code is valid as long as that is what it was."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Hashable, Sequence
+from typing import Any
+
+from functad.api.guards import Guard
+from functad.api.reach import Reach
+from functad.identity import same
+from functad.lower.places import Place
+from functad.lower.unchanged import Unchanged
+
+__all__ = ["Never", "Watch"]
+
+
+class Never:
+    """The guard of a Program that serves one call only."""
+
+    def holds(self) -> bool:
+        return False
+
+
+class Watch:
+    """A look at all that a function reaches, before it is traced.
+
+    After that, ``guard`` is for what it read. ``writes`` is what the function itself has changed meanwhile, from what to what: that counts as
+    the function leaves it, since a counter must not trace again for ever.
+    """
+
+    def __init__(self, *roots: Any) -> None:
+        self.roots = roots
+        self.reach = Reach(*roots)
+        self.before = self.reach.values
+        self.writes: dict[Hashable, tuple[Any, Any]] = {}
+
+    def guard(self, ignored: Container[Hashable] = (), later: Sequence[Any] = ()) -> Guard:
+        """What must be as it was; a guard that never holds where someone else has changed something meanwhile, so that it cannot be told.
+
+        Some places are ignored, and so is what only functions read that run ``later``, with the Program.
+        """
+        held: dict[Place, Any] = {}
+        sources = Reach(*self.roots, without=later).sources if later else self.reach.sources
+        for identity, source in self.reach.sources.items():
+            if identity in ignored or identity not in sources:
+                continue
+            before, now = self.before[identity], source.place.get()
+            held[source.place] = before
+            if now is before:
+                continue
+            if identity in self.reach.written:
+                self.writes[identity] = before, now
+                held[source.place] = now
+            elif not same(before, now):
+                return Never()
+        return Unchanged(held)

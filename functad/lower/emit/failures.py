@@ -1,0 +1,122 @@
+"""Failed checks: each is noted in the *error cell* of the call, on a branch that is never taken where all is well.
+
+The cell lies in front of the sizes, a pointer to which every function of a module has anyway. Of all failures it keeps the smallest error code,
+and of those with one code the first: the driver returns the code, and hands the value that the check found to Python. A loop that runs in blocks
+on several threads counts by where its blocks begin, so that threads make no difference.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import NamedTuple
+
+from functad.lower.emit.code import Code
+
+__all__ = ["OFFENDER", "Failure", "frame", "note_failures", "noted_code", "noted_value"]
+
+OFFENDER = "functad_offender"
+"""What the driver calls with the value that a check found, before it returns the code."""
+
+CELL = 32
+"""Bytes in front of the sizes: a lock and a code (i32), where the loop was (i64), the value (i64)."""
+
+_CODE, _POSITION, _VALUE = 4 - CELL, 8 - CELL, 16 - CELL
+
+_NOTE = f"""
+define internal void @functad_note(ptr %sizes, i32 %code, i64 %position, i64 %value) cold noinline nounwind {{
+entry:
+  %lock = getelementptr i8, ptr %sizes, i64 {-CELL}
+  %code.at = getelementptr i8, ptr %sizes, i64 {_CODE}
+  %position.at = getelementptr i8, ptr %sizes, i64 {_POSITION}
+  %value.at = getelementptr i8, ptr %sizes, i64 {_VALUE}
+  br label %wait
+
+wait:
+  %pair = cmpxchg ptr %lock, i32 0, i32 1 acquire monotonic
+  %ours = extractvalue {{ i32, i1 }} %pair, 1
+  br i1 %ours, label %compare, label %wait
+
+compare:
+  %before = load i32, ptr %code.at
+  %reached = load i64, ptr %position.at
+  %none = icmp eq i32 %before, 0
+  %less = icmp slt i32 %code, %before
+  %same = icmp eq i32 %code, %before
+  %earlier = icmp slt i64 %position, %reached
+  %first = and i1 %same, %earlier
+  %better = or i1 %less, %first
+  %new = or i1 %none, %better
+  br i1 %new, label %note, label %done
+
+note:
+  store i32 %code, ptr %code.at
+  store i64 %position, ptr %position.at
+  store i64 %value, ptr %value.at
+  br label %done
+
+done:
+  store atomic i32 0, ptr %lock release, align 4
+  ret void
+}}
+""".strip()
+
+
+def frame(code: Code, symbols: int) -> str:
+    """Begin a driver with checks: sizes of its own, behind an empty cell. The result is the name of the parameter that gives the sizes."""
+    code.prologue += [
+        f"  %frame = alloca [{CELL + 8 * symbols} x i8], align 8",
+        "  store i64 0, ptr %frame",
+        f"  %sizes = getelementptr i8, ptr %frame, i64 {CELL}",
+    ]
+    for number in range(symbols):
+        code.prologue += [
+            f"  %given.at.{number} = getelementptr i64, ptr %given, i64 {number}",
+            f"  %given.{number} = load i64, ptr %given.at.{number}",
+            f"  %size.at.{number} = getelementptr i64, ptr %sizes, i64 {number}",
+            f"  store i64 %given.{number}, ptr %size.at.{number}",
+        ]
+    return "%given"
+
+
+def noted_code(code: Code) -> str:
+    """The smallest code of all checks that have failed so far, or 0."""
+    return code.emit(f"load i32, ptr {code.offset('i8', '%sizes', str(_CODE))}")
+
+
+def noted_value(code: Code) -> str:
+    """What the check with that code found."""
+    return code.emit(f"load i64, ptr {code.offset('i8', '%sizes', str(_VALUE))}")
+
+
+class Failure(NamedTuple):
+    """A check's error code, the lanes in which it has failed, and the values that it looked at."""
+
+    code: int
+    lanes: str
+    values: str | None
+
+
+def note_failures(code: Code, width: int, failures: Sequence[Failure], position: str) -> None:
+    """Note those of some checks, in order, that have failed in some lane."""
+    code.declarations.add(_NOTE)
+    lanes = code.lanes(width)
+    failed = failures[0].lanes
+    for failure in failures[1:]:
+        failed = lanes.ior("bool", failed, failure.lanes)
+    with code.when(lanes.any(failed), ()):
+        for failure in failures:
+            with code.when(lanes.any(failure.lanes), ()) if len(failures) > 1 else nullcontext():
+                value = _first(code, width, failure.lanes, failure.values) if failure.values is not None else "0"
+                code.line(f"call void @functad_note(ptr %sizes, i32 {failure.code}, i64 {position}, i64 {value})")
+
+
+def _first(code: Code, width: int, where: str, values: str) -> str:
+    """The value in the first lane that a mask has."""
+    if width == 1:
+        return values
+    code.declarations.add("declare i64 @llvm.cttz.i64(i64, i1)")
+    bits = code.emit(f"bitcast <{width} x i1> {where} to i{width}")
+    wide = bits if width == 64 else code.emit(f"zext i{width} {bits} to i64")
+    lane = code.emit(f"call i64 @llvm.cttz.i64(i64 {wide}, i1 true)")
+    return code.emit(f"extractelement <{width} x i64> {values}, i64 {lane}")
