@@ -10,6 +10,7 @@ from benchmarks import (
     closures,
     compilation,
     elementwise,
+    exactness,
     fits,
     logistic,
     loop_memory,
@@ -39,6 +40,7 @@ SUBJECTS = {
     "loops": loops.run,
     "nested": nested.run,
     "loop_memory": loop_memory.run,
+    "exactness": exactness.run,
     "strong_zeros": strong_zeros.run,
 }
 

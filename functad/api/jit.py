@@ -11,6 +11,7 @@ from typing import Any, overload
 
 from functad import config
 from functad.api.arguments import fresh_all, leaf_name, leaves_of, name_of, normal_argnums
+from functad.api.fastmath import FastMath, fastmath_flags
 from functad.api.guards import Guards
 from functad.api.hidden import HiddenOperand
 from functad.api.operands import Operand, Operands, compared_arrays
@@ -31,7 +32,7 @@ from functad.ir.key import structural_key
 from functad.ir.program import Program, sub_programs
 from functad.lower.places import ABSENT, Fixed, Unwritten
 from functad.lower.unchanged import Unchanged
-from functad.primitives.calls import jit_p, set_executor
+from functad.primitives.calls import call, set_executor
 from functad.transforms.programs import derived
 from functad.tree import TreeDef, structure_key, unflatten
 
@@ -80,9 +81,16 @@ class Jitted(Wrapper):
     closes_over = ("_f",)
     keeps_its_closure = True
 
-    def __init__(self, f: Callable[..., Any], static_argnums: tuple[int, ...], static_argnames: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        f: Callable[..., Any],
+        static_argnums: tuple[int, ...],
+        static_argnames: tuple[str, ...],
+        fastmath: str = "",
+    ) -> None:
         functools.update_wrapper(self, f)
         self._f = f
+        self._fastmath = fastmath
         self._static_argnums = static_argnums
         self._static_argnames = frozenset(static_argnames)
         self._traced: dict[Any, list[Traced]] = {}
@@ -101,10 +109,10 @@ class Jitted(Wrapper):
 
     def wrapping(self, f: Callable[..., Any]) -> Jitted:
         """The same around another function."""
-        return Jitted(f, self._static_argnums, tuple(self._static_argnames))
+        return Jitted(f, self._static_argnums, tuple(self._static_argnames), self._fastmath)
     def another(self) -> Jitted:
         """One like this, which has seen no calls."""
-        return Jitted(self._f, self._static_argnums, tuple(self._static_argnames))
+        return self.wrapping(self._f)
 
     def __repr__(self) -> str:
         return f"<functad.jit of {name_of(self._f)}>"
@@ -124,7 +132,7 @@ class Jitted(Wrapper):
             return traced.out_tree.unflatten(self.native(traced, args, kwargs, leaves)(*values))
         if outside is not None:
             outside.inherit(traced.guards)
-        outs = jit_p.bind(*values, program=traced.program, name=name_of(self._f))
+        outs = call(traced.program, values, name_of(self._f), self._fastmath)
         return traced.out_tree.unflatten(fresh_all(outs, values))
 
     def native(self, traced: Traced, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: Sequence[Leaf]) -> Callable[..., Any]:
@@ -133,14 +141,15 @@ class Jitted(Wrapper):
         from functad.lower.execute import native_call
         from functad.lower.places import InForce
 
-        call = native_call(traced.program)
+        call = native_call(traced.program, self._fastmath)
         settings = config.settings()
         entry = traced.entries.get(settings)
         if entry is None and not kwargs and (checks := traced.guards.checks) is not None:
             dynamic, static = self.split_static(args, kwargs)
             signature = entry_signature(dynamic[0], dict(static[0]), leaves, traced, (InForce(settings), *checks))
             if signature is not None:
-                entry = traced.entries[settings] = entry_for(compiled_of(traced.program), signature, self._slow, name_of(self._f))
+                compiled = compiled_of(traced.program, self._fastmath)
+                entry = traced.entries[settings] = entry_for(compiled, signature, self._slow, name_of(self._f))
         if entry is not None:
             type(self).__call__ = staticmethod(entry)  # type: ignore[method-assign]
         return call
@@ -154,7 +163,7 @@ class Jitted(Wrapper):
         traced, _ = self.trace(args, kwargs)
         if traced.captures:
             raise StructureError(f"lower: {name_of(self._f)} closes over traced values; make them arguments")
-        return Lowered(traced.program, self, tuple([h.place.get() for h in traced.hidden]))
+        return Lowered(traced.program, self, tuple([h.place.get() for h in traced.hidden]), self._fastmath)
 
     def trace(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Traced, list[Leaf]]:
         """The Program for these arguments, traced now if there is none yet, and the leaves of the dynamic arguments."""
@@ -332,13 +341,27 @@ def valid_one(versions: list[Traced]) -> Traced | None:
 
 
 @overload
-def jit(f: Callable[..., Any], *, static_argnums: int | Sequence[int] = (), static_argnames: str | Sequence[str] = ()) -> Jitted: ...
+def jit(
+    f: Callable[..., Any],
+    *,
+    static_argnums: int | Sequence[int] = (),
+    static_argnames: str | Sequence[str] = (),
+    fastmath: FastMath = False,
+) -> Jitted: ...
 @overload
 def jit(
-    f: None = None, *, static_argnums: int | Sequence[int] = (), static_argnames: str | Sequence[str] = ()
+    f: None = None,
+    *,
+    static_argnums: int | Sequence[int] = (),
+    static_argnames: str | Sequence[str] = (),
+    fastmath: FastMath = False,
 ) -> Callable[[Callable[..., Any]], Jitted]: ...
 def jit(
-    f: Callable[..., Any] | None = None, *, static_argnums: int | Sequence[int] = (), static_argnames: str | Sequence[str] = ()
+    f: Callable[..., Any] | None = None,
+    *,
+    static_argnums: int | Sequence[int] = (),
+    static_argnames: str | Sequence[str] = (),
+    fastmath: FastMath = False,
 ) -> Any:
     """Compile a function to native code; also a decorator, with or without arguments.
 
@@ -354,6 +377,12 @@ def jit(
         Arguments that are Python values (hashable), not traced: a value of another type, or that differs, traces again (1, 1.0 and True are three
         values, and so are (0.0,) and (-0.0,) two). Given by position they are static by name too, and the other way round, where the signature
         tells.
+    fastmath
+        By default compiled arithmetic is NumPy's to the last bit: ``+ - * /`` and ``sqrt`` round once each. A set of
+        LLVM's flags, with Numba's meaning (``"contract"``: products may be fused with sums; ``"reassoc"``, ``"arcp"``,
+        ``"nsz"``, ``"nnan"``, ``"ninf"``, ``"afn"``, and ``"fast"`` for all), or True for ``{"fast"}``, lets LLVM
+        change it: in this function, its derivatives, and the jitted functions that it calls, whose own flags then do
+        not count. Elementary functions keep their accuracy.
 
     Examples
     --------
@@ -375,13 +404,13 @@ def jit(
     np.float64(6.0)
     """
     if f is None:
-        return functools.partial(jit, static_argnums=static_argnums, static_argnames=static_argnames)
+        return functools.partial(jit, static_argnums=static_argnums, static_argnames=static_argnames, fastmath=fastmath)
     if not callable(f):
         raise StructureError(f"jit takes a function, got {type_name(f)}")
     nums = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
     names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
     nums, names = complete_static(f, nums, names)
-    return Jitted(f, nums, names)
+    return Jitted(f, nums, names, fastmath_flags(fastmath))
 
 
 def complete_static(f: Callable[..., Any], nums: tuple[int, ...], names: tuple[str, ...]) -> tuple[tuple[int, ...], tuple[str, ...]]:
@@ -401,13 +430,13 @@ def complete_static(f: Callable[..., Any], nums: tuple[int, ...], names: tuple[s
     return tuple(sorted({*nums, *more_nums})), tuple(sorted({*names, *more_names}))
 
 
-def execute_jit(program: Program, args: Sequence[Any]) -> Sequence[Any]:
+def execute_jit(program: Program, args: Sequence[Any], fastmath: str = "") -> Sequence[Any]:
     """Run a ``jit`` equation by the chosen backend, which is imported now."""
     if config.backend.value == "evaluator":
         return run_program(program, args)
     from functad.lower.execute import execute
 
-    return execute(program, args)
+    return execute(program, args, fastmath)
 
 
 set_executor(execute_jit)

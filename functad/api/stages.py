@@ -29,8 +29,11 @@ class Lowered:
       in (c) }
     """
 
-    def __init__(self, program: Program, call: Callable[..., Any], hidden: tuple[Any, ...] = ()) -> None:
+    def __init__(
+        self, program: Program, call: Callable[..., Any], hidden: tuple[Any, ...] = (), fastmath: str = ""
+    ) -> None:
         self._program = program
+        self._fastmath = fastmath
         self._call = call
         self.hidden = hidden
         """What the last inputs of the Program are read from at each call: the writeable arrays that the function closes over."""
@@ -49,7 +52,7 @@ class Lowered:
     def _compiled(self) -> Compiled:
         from functad.lower.compile import compiled_of
 
-        return compiled_of(self._program)
+        return compiled_of(self._program, self._fastmath)
 
     def compile(self) -> NativeFunction:
         """The machine code: with a C address, and callable from Python, ctypes and ``@njit`` code.

@@ -8,7 +8,7 @@ each take n steps, not n additions of whole arrays, and in a loop's body an upda
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,7 @@ from functad.core.trace import current_trace
 from functad.core.zeros import add
 from functad.ir.types import ArrayType
 
-__all__ = ["Sum", "Update", "accumulate", "settled"]
+__all__ = ["Sum", "Update", "accumulate", "joined", "settled", "taken_apart"]
 
 
 class Update(ABC):
@@ -92,6 +92,19 @@ def accumulate(x: Any, y: Any) -> Any:
     if type(y) is Sum:
         return Sum(y.updates, add(x, y.dense))
     return add(x, y)
+
+
+def taken_apart(cotangents: Sequence[Any]) -> tuple[list[Any], list[Any]]:
+    """The values that cotangents (None where zero) consist of, and what each is: None, a ``Sum`` of its values, or True
+    for one value."""
+    values = [x for c in cotangents if c is not None for x in (c.values() if type(c) is Sum else [c])]
+    return values, [c if c is None or type(c) is Sum else True for c in cotangents]
+
+
+def joined(values: Iterable[Any], forms: Sequence[Any]) -> list[Any]:
+    """Cotangents of these forms, of other values."""
+    rest = iter(values)
+    return [f.with_values(rest) if type(f) is Sum else next(rest) if f else None for f in forms]
 
 
 def settled(x: Any) -> Any:

@@ -197,6 +197,11 @@ class Primitive:
         """The types of the results."""
         return self.signature(in_types, params).out_types
 
+    def kernel_rule(self, in_types: tuple[ArrayType, ...], params: Mapping[str, Any]) -> KernelRule | None:
+        """The native form for operands of these types, if there is one."""
+        rule = self.kernel
+        return rule if rule is None or isinstance(rule, KernelRule) else rule(in_types, params)
+
     def bind(self, *args: Any, **params: Any) -> Any:
         """Apply the primitive: an equation of the current trace, or NumPy's result where there is none."""
         trace = current_trace()

@@ -1,9 +1,9 @@
 """The closed vocabulary of scalar operations: one table, with NumPy's own functions as their meaning.
 
-An operation takes operands of one dtype (except ``select``, whose first operand is a bool, and the shift count) and its result has that
-dtype, or is a bool, or, for ``cast``, is what ``out.dtype`` says. Semantics are NumPy's: ``maximum`` and ``minimum`` propagate NaN, integers
-wrap, integer division by zero gives 0, shifts by the width or more give 0 (or -1). ``a*b + c`` may be rounded once.
-An integer to a negative power is 0: rules refuse it before.
+An operation takes operands of one dtype (except ``select``, whose first operand is a bool, and the shift count) and its
+result has that dtype, or is a bool, or, for ``cast``, is what ``out.dtype`` says. Semantics are NumPy's: ``maximum``
+and ``minimum`` propagate NaN, integers wrap, integer division by zero gives 0, shifts by the width or more give 0 (or
+-1). ``a*b + c`` is rounded twice, ``fma(a, b, c)`` once. An integer to a negative power is 0: rules refuse it before.
 """
 
 from __future__ import annotations
@@ -46,6 +46,16 @@ def _power(x: Any, y: Any) -> Any:
     if np.asarray(y).dtype.kind == "i":
         return np.where(np.less(y, 0), np.zeros_like(x), np.power(x, np.maximum(y, 0)))
     return np.power(x, y)
+
+
+def _fma(x: Any, y: Any, z: Any) -> Any:
+    """``x*y + z`` rounded once, where NumPy's complex product is made of it: the real part of (x - iz)(y + i). Nothing
+    else uses it."""
+    x, y, z = np.broadcast_arrays(x, y, z)
+    dtype = np.result_type(x, np.complex64)
+    first, second = np.empty(x.shape, dtype), np.empty(x.shape, dtype)
+    first.real, first.imag, second.real, second.imag = x, -z, y, 1
+    return (first * second).real
 
 
 @in_single
@@ -122,7 +132,7 @@ def _table() -> dict[str, Op]:
     add("floor_divide remainder fmod", 2, "iuf")
     add("power", 2, "iuf", power=_power)
     add("div copysign arctan2 hypot logaddexp nextafter", 2, "f", div=np.divide)
-    add("fma", 3, "f", fma=lambda x, y, z: x * y + z)
+    add("fma", 3, "f", fma=_fma)
     add("neg abs sign", 1, "iuf", neg=np.negative)
     add("floor ceil trunc rint sqrt cbrt", 1, "f")
     add("exp exp2 expm1 log log2 log10 log1p", 1, "f")

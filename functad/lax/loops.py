@@ -54,7 +54,7 @@ def scan(
         How many steps native code makes in a turn; True: all of them, so that no loop is left. It pays where a step is a few elementwise
         operations on arrays, which then go through memory once a turn (Horner's rule for 1000 points at once: three times as fast with 4), and
         where there are a few steps on scalars. The loop by itself costs next to nothing, and compilation takes longer. The steps are the
-        same operations in the same order; only how native code rounds ``a * b + c``, once or twice, and groups long sums may depend on it.
+        same operations in the same order; only how native code groups long sums may depend on it.
     checkpoint
         How reverse mode saves memory. ``"sqrt"`` or an integer, the number of carries that are held: only the carry at the start of each of so many
         segments is saved, and the residuals of one segment at a time; every step is computed twice. With n steps and ``"sqrt"``, about 2 sqrt(n) of

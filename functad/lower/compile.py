@@ -163,9 +163,10 @@ def compile_program(program: Program, target: Target | None = None) -> Compiled:
     return Compiled(program, target or Target.host())
 
 
-def compiled_of(program: Program) -> Compiled:
-    """Native code for a Program as it was traced, made once."""
-    target = Target.host()
+def compiled_of(program: Program, fastmath: str = "") -> Compiled:
+    """Native code for a Program as it was traced, made once; LLVM treats what the user computes as the flags
+    ``fastmath`` say."""
+    target = Target.host(fastmath)
     key = "compiled", target
     found = program.derived.get(key)
     if found is None:

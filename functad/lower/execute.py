@@ -33,8 +33,8 @@ def normal_value(value: Any, type: ArrayType) -> Any:
 class NativeCall:
     """A compiled Program as a function of its inputs, one after the other, to the tuple of its outputs."""
 
-    def __init__(self, program: Program) -> None:
-        self.compiled: Compiled = compiled_of(program)
+    def __init__(self, program: Program, fastmath: str = "") -> None:
+        self.compiled: Compiled = compiled_of(program, fastmath)
         self.in_types = program.in_types
         inputs = tuple([leaf_of(t) for t in program.in_types])
         outputs = Container("tuple", tuple([leaf_of(t) for t in program.out_types]))
@@ -62,22 +62,22 @@ def leaf_of(type: ArrayType) -> Leaf:
 _lock = threading.Lock()
 
 
-def native_call(program: Program) -> NativeCall:
-    """The native call of a Program, made once for the flags in force."""
-    key = "native call", config.settings()
+def native_call(program: Program, fastmath: str = "") -> NativeCall:
+    """The native call of a Program under LLVM's flags ``fastmath``, made once for the settings in force."""
+    key = "native call", fastmath, config.settings()
     found = program.derived.get(key)
     if found is None:
-        made = NativeCall(program)
+        made = NativeCall(program, fastmath)
         with _lock:
             found = program.derived.setdefault(key, made)
     return found  # type: ignore[no-any-return]
 
 
-def execute(program: Program, args: Sequence[Any]) -> Sequence[Any]:
+def execute(program: Program, args: Sequence[Any], fastmath: str = "") -> Sequence[Any]:
     """The outputs of a Program on values of its types, by the backend that the flag ``backend`` names."""
     backend = config.backend.value
     if backend == "native":
-        return native_call(program)(*args)
+        return native_call(program, fastmath)(*args)
     if backend == "kernel":
         return run_kernels(program, args)
     if backend == "evaluator":

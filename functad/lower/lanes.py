@@ -6,7 +6,11 @@ u8 bool``; a bool is an ``i1`` in registers, and an f16 a ``float`` that a half 
 (declarations of intrinsics and libm functions, internal helper functions) gathers in ``declarations``, whole top-level entries that the module
 printer emits in any order.
 
-Arithmetic is IEEE except for ``contract``, the default flag, which lets LLVM form fused multiply-adds; compensated steps pass ``flags=""``.
+Arithmetic rounds as IEEE says, each operation by itself: LLVM fuses no product with a sum, and reorders nothing. Whose
+arithmetic may be treated more freely writes it through ``Lanes`` that carry fast-math ``flags`` of LLVM: ``contract``
+in sums and products of matrices, whose order is free anyway, and what the user asks for by ``jit(f, fastmath=...)``.
+Only additions, subtractions, products, quotients, negations and square roots have flags: ``op`` and ``intrinsic``, in
+which the math library is written, have none.
 """
 
 from __future__ import annotations
@@ -41,14 +45,23 @@ class Lanes:
     loop's phi nodes must read ``block`` after the body is written rather than assume the label they opened it with.
     """
 
-    __slots__ = ("_known", "block", "declarations", "lines", "names", "width")
+    __slots__ = ("_flags", "_known", "block", "declarations", "lines", "names", "width")
 
-    def __init__(self, lines: list[str], names: Callable[[], str], width: int, declarations: set[str] | None = None, block: str = "entry") -> None:
+    def __init__(
+        self,
+        lines: list[str],
+        names: Callable[[], str],
+        width: int,
+        declarations: set[str] | None = None,
+        block: str = "entry",
+        flags: str = "",
+    ) -> None:
         self.lines = lines
         self.names = names
         self.width = width
         self.declarations = set() if declarations is None else declarations
         self.block = block
+        self._flags = f" {flags}" if flags else ""
         self._known: tuple[str, dict[Hashable, Any]] = (block, {})
 
     # Types and constants.
@@ -75,29 +88,29 @@ class Lanes:
         return name
 
     def op(self, instruction: str, dtype: str, x: str, y: str) -> str:
-        """A binary instruction, flags included: ``op("fadd contract", "f64", x, y)``, ``op("sdiv", "i64", x, y)``."""
+        """A binary instruction: ``op("fadd", "f64", x, y)``, ``op("sdiv", "i64", x, y)``."""
         return self.emit(f"{instruction} {self.ty(dtype)} {x}, {y}")
 
-    def intrinsic(self, name: str, dtype: str, *args: str) -> str:
+    def intrinsic(self, name: str, dtype: str, *args: str, flags: str = "") -> str:
         """``llvm.<name>`` with operands and result of one dtype."""
         ty = _type(dtype, self.width)
         symbol, declaration = _intrinsic(name, ty, self.suffix(dtype), len(args))
         self.declarations.add(declaration)
-        return self.emit(f"call {ty} {symbol}({ty} {f', {ty} '.join(args)})")
+        return self.emit(f"call{flags} {ty} {symbol}({ty} {f', {ty} '.join(args)})")
 
     # Floating point.
 
-    def fadd(self, dtype: str, x: str, y: str, flags: str = "contract") -> str:
-        return self.op(f"fadd {flags}".rstrip(), dtype, x, y)
+    def fadd(self, dtype: str, x: str, y: str) -> str:
+        return self.op("fadd" + self._flags, dtype, x, y)
 
-    def fsub(self, dtype: str, x: str, y: str, flags: str = "contract") -> str:
-        return self.op(f"fsub {flags}".rstrip(), dtype, x, y)
+    def fsub(self, dtype: str, x: str, y: str) -> str:
+        return self.op("fsub" + self._flags, dtype, x, y)
 
-    def fmul(self, dtype: str, x: str, y: str, flags: str = "contract") -> str:
-        return self.op(f"fmul {flags}".rstrip(), dtype, x, y)
+    def fmul(self, dtype: str, x: str, y: str) -> str:
+        return self.op("fmul" + self._flags, dtype, x, y)
 
-    def fdiv(self, dtype: str, x: str, y: str, flags: str = "contract") -> str:
-        return self.op(f"fdiv {flags}".rstrip(), dtype, x, y)
+    def fdiv(self, dtype: str, x: str, y: str) -> str:
+        return self.op("fdiv" + self._flags, dtype, x, y)
 
     def fma(self, dtype: str, x: str, y: str, z: str) -> str:
         """``x * y + z`` rounded once, on every CPU (where it has no such instruction, by a slow call)."""
@@ -108,13 +121,13 @@ class Lanes:
         return self.intrinsic("fmuladd", dtype, x, y, z)
 
     def fneg(self, dtype: str, x: str) -> str:
-        return self.emit(f"fneg {self.ty(dtype)} {x}")
+        return self.emit(f"fneg{self._flags} {self.ty(dtype)} {x}")
 
     def fabs(self, dtype: str, x: str) -> str:
         return self.intrinsic("fabs", dtype, x)
 
     def sqrt(self, dtype: str, x: str) -> str:
-        return self.intrinsic("sqrt", dtype, x)
+        return self.intrinsic("sqrt", dtype, x, flags=self._flags)
 
     def floor(self, dtype: str, x: str) -> str:
         return self.intrinsic("floor", dtype, x)
@@ -248,11 +261,13 @@ class Lanes:
     def _cast_float(self, src: str, dst: str, x: str) -> str:
         if dst[0] == "f":
             return self._convert("fpext" if _BITS[src] < _BITS[dst] else "fptrunc", src, dst, x)
+        if self._flags:  # under nnan x may be poison, which as an index would be another one at each use
+            x = self.emit(f"freeze {self.ty(src)} {x}")
         if dst == "u64":
             # 2^63 and above, less 2^63, fits an i64; the sign bit puts it back.
             bound = self.const(src, 2.0**63)
             large = self.fcmp("oge", src, x, bound)
-            low = self._fptosi(src, "i64", self.select(src, large, self.fsub(src, x, bound, ""), x))
+            low = self._fptosi(src, "i64", self.select(src, large, self.op("fsub", src, x, bound), x))
             return self.select("i64", large, self.ixor("i64", low, self.const("i64", -(2**63))), low)
         # Narrower ints wrap modulo 2^bits; unsigned 32 needs 64 bits to hold both its range and the negatives that wrap into it.
         via = "i64" if dst in ("i64", "u32") else "i32"

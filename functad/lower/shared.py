@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
 
 from functad.lower.blas import blas_symbols
 from functad.lower.blocks import block_module
@@ -23,7 +24,8 @@ def is_shared(name: str) -> bool:
 
 
 def shared_symbol(name: str, target: Target) -> int:
-    """The address of a function, to be imported into code for the same target."""
+    """The address of a function, to be imported into code for the same target; none of it is the user's arithmetic."""
+    target = replace(target, fastmath="")
     with _lock:
         if (name, target) not in _libraries:
             _libraries[name, target] = _library(name, target)

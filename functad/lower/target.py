@@ -22,10 +22,11 @@ _PARSE_ERROR = re.compile(r":(\d+):(\d+): error: (.*)")
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A machine to compile for; all of it is part of the key of compiled code.
+    """A machine to compile for, and how; all of it is part of the key of compiled code.
 
-    ``opt_level`` is the code generator's (0 to 3); 0 takes a fraction of the time, and its code is slower. ``vector_bits`` is the width
-    that kernels are written for; LLVM splits vectors that the CPU does not have.
+    ``opt_level`` is the code generator's (0 to 3); 0 takes a fraction of the time, and its code is slower.
+    ``vector_bits`` is the width that kernels are written for; LLVM splits vectors that the CPU does not have.
+    ``fastmath`` are LLVM's flags on what the user computes, as text (``"contract reassoc"``).
     """
 
     triple: str
@@ -33,9 +34,10 @@ class Target:
     features: str
     vector_bits: int
     opt_level: int = 2
+    fastmath: str = ""
 
     @staticmethod
-    def host() -> Target:
+    def host(fastmath: str = "") -> Target:
         """This machine, or the CPU that the flags ``cpu`` and ``vector_bits`` ask for."""
         named = config.cpu.value
         cpu, features = (named, "") if named else _host_cpu()
@@ -44,7 +46,7 @@ class Target:
         if bits >= 512 and triple.startswith("x86_64"):
             # LLVM treats 512-bit vectors as illegal on the Intel CPUs that it tunes for 256, however explicit the text is.
             features = ",".join(filter(None, (features, "-prefer-256-bit")))
-        return Target(triple, cpu, features, bits)
+        return Target(triple, cpu, features, bits, fastmath=fastmath)
 
     def lanes(self, itemsize: int) -> int:
         """How many elements of ``itemsize`` bytes a vector holds."""

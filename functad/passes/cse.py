@@ -12,7 +12,8 @@ __all__ = ["cse"]
 
 
 COMMUTATIVE = frozenset({"add", "mul", "eq", "ne", "bit_and", "bit_or", "bit_xor"})
-"""What gives the same for two operands in either order; not so ``maximum``, of zeros of different sign."""
+"""What gives the same for two operands in either order; not so ``maximum``, of zeros of different sign, nor the product
+of complex numbers, where NumPy fuses one of the two products in a part with the sum."""
 
 
 def atom_key(atom: Atom) -> Any:
@@ -36,7 +37,7 @@ def cse(program: Program) -> Program:
             if any(a is not b for a, b in zip(inputs, e.inputs, strict=True)):
                 e = Eqn(e.primitive, inputs, e.params, e.outputs, e.loc)
         operands: Any = [atom_key(a) for a in e.inputs]
-        if e.primitive.name in COMMUTATIVE:
+        if e.primitive.name in COMMUTATIVE and not (e.primitive.name == "mul" and e.outputs[0].type.dtype.kind == "c"):
             operands = [frozenset(operands)]
         key = (e.primitive.name, *operands, *(e.params.items() if e.params else ()))
         found = seen.get(key)

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from functad.ir.dce import dce, may_raise
 from functad.ir.program import Atom, Eqn, Literal, Program, Var, sub_programs
 from functad.ir.types import SeqType
-from functad.kernel_ir.rules import Alias, KernelRule, Pull
+from functad.kernel_ir.rules import Alias, Pull
 from functad.primitives.loop_body import Layout
 
 __all__ = ["hoist"]
@@ -90,7 +90,5 @@ def _pays(eqn: Eqn, size: int) -> bool:
     """Whether the result is better in memory than computed again from arrays of a size."""
     if any(isinstance(v.type, SeqType) for v in eqn.outputs):
         return False
-    rule = eqn.primitive.kernel
-    if rule is not None and not isinstance(rule, KernelRule):
-        rule = rule(tuple([a.type for a in eqn.inputs]), eqn.params)
+    rule = eqn.primitive.kernel_rule(tuple([a.type for a in eqn.inputs]), eqn.params)
     return size > 0 and not isinstance(rule, Pull | Alias) and all([v.type.size <= max(size, SMALL) for v in eqn.outputs])

@@ -15,7 +15,7 @@ import numpy as np
 from functad.core.primitive import REGISTRY
 from functad.ir.program import Atom, Eqn, Literal, Program, Var
 from functad.ir.types import ArrayType
-from functad.kernel_ir.rules import KernelRule, Pointwise, Pull
+from functad.kernel_ir.rules import Pointwise, Pull
 from functad.primitives.slicing import slice_padding
 
 __all__ = ["RULES", "Match", "simplify"]
@@ -188,9 +188,7 @@ def spread_update(m: Match) -> Atom | None:
 
 def _fuses(eqn: Eqn) -> bool:
     """Whether an equation's result is computed where it is read."""
-    rule = eqn.primitive.kernel
-    if rule is not None and not isinstance(rule, KernelRule):
-        rule = rule(tuple([a.type for a in eqn.inputs]), eqn.params)
+    rule = eqn.primitive.kernel_rule(tuple([a.type for a in eqn.inputs]), eqn.params)
     return isinstance(rule, Pointwise | Pull)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from functad.ir.program import Atom, Eqn, Program, Var, sub_programs
-from functad.kernel_ir.rules import Contraction, KernelRule, Pointwise, Pull, Statements
+from functad.kernel_ir.rules import Contraction, Pointwise, Pull, Statements
 from functad.primitives.loop_body import Layout
 
 __all__ = ["sink"]
@@ -49,8 +49,7 @@ def sink(program: Program) -> Program:
 
 
 def _rule(eqn: Eqn) -> object:
-    rule = eqn.primitive.kernel
-    return rule if rule is None or isinstance(rule, KernelRule) else rule(tuple([a.type for a in eqn.inputs]), eqn.params)
+    return eqn.primitive.kernel_rule(tuple([a.type for a in eqn.inputs]), eqn.params)
 
 
 def _is_cheap(eqn: Eqn, made: Made) -> bool:

@@ -1,8 +1,8 @@
 """Unrolling: a loop that is to make k steps in a turn becomes one of n // k turns over a body of k steps, and the n mod k steps that remain.
 
 Fusion then sees k steps at once: where a step is elementwise, the carry is read and written once in k steps. A loop whose n steps fit into one
-turn is no loop any more. The steps are the same operations in the same order. (Native code rounds a product and a sum once or twice, and groups
-the terms of a long sum, as suits all that is in a kernel; so the last bits of its results can differ.)
+turn is no loop any more. The steps are the same operations in the same order. (Native code groups the terms of
+a long sum as suits all that is in a kernel; so the last bits of that can differ.)
 
 What the steps read and write is in ``Column`` s: the k rows of each turn as one element of an array, and the rows that remain. A loop that reads
 what another one wrote (as the reverse loop reads residuals) takes its column, not the array that would be put together and cut again.

@@ -12,7 +12,7 @@ import numpy as np
 
 from functad.core.primitive import REGISTRY, Primitive
 from functad.ir.program import Atom, Eqn, Program, Var
-from functad.kernel_ir.rules import Contraction, KernelRule, Reduction
+from functad.kernel_ir.rules import Contraction, Reduction
 
 __all__ = ["widen"]
 
@@ -45,7 +45,5 @@ def _narrow(eqn: Eqn) -> bool:
     """Whether an equation adds up, or multiplies, halves."""
     if not eqn.inputs or eqn.inputs[0].type.dtype != HALF:
         return False
-    rule = eqn.primitive.kernel
-    if rule is not None and not isinstance(rule, KernelRule):
-        rule = rule(tuple([a.type for a in eqn.inputs]), eqn.params)
+    rule = eqn.primitive.kernel_rule(tuple([a.type for a in eqn.inputs]), eqn.params)
     return isinstance(rule, Contraction) or (isinstance(rule, Reduction) and rule.op in ("sum", "prod"))

@@ -1,26 +1,42 @@
 """The ``jit`` equation: a call of a sub-Program that native code runs as one function.
 
-Every transform rewrites the sub-Program and calls the result.
+Every transform rewrites the sub-Program and calls the result, under the same flags ``fastmath``. A call inside of
+compiled code is inlined into it: the flags of the outermost call hold.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from functad.core.cotangents import joined
 from functad.core.evaluator import run_program
-from functad.core.primitive import Primitive, Sample
+from functad.core.primitive import Primitive, Sample, bind_all
+from functad.core.trace import current_trace
+from functad.core.tracer import ARRAY, SCALAR, Tracer
 from functad.ir.program import Eqn, Program, Var
 from functad.ir.types import ArrayType, array_type
-from functad.transforms.programs import batch_of, expand, jvp_of, linearized, select, trace_program, transpose_call
+from functad.transforms.linearize import TransparentRule
+from functad.transforms.programs import (
+    batch_of,
+    derived,
+    expand,
+    jvp_of,
+    linearized,
+    select,
+    trace_program,
+    transpose_call,
+)
+from functad.transforms.replay import replay
 from functad.transforms.strong import doubtful_results, with_doubts
 
-__all__ = ["call_doubting", "jit_p", "set_executor"]
+__all__ = ["call", "call_doubting", "jit_p", "set_executor"]
 
-Executor = Callable[[Program, Sequence[Any]], Sequence[Any]]
-_executor: list[Executor] = [run_program]
+Executor = Callable[[Program, Sequence[Any], str], Sequence[Any]]
+_executor: list[Executor] = [lambda program, args, fastmath: run_program(program, args)]
 
 
 def set_executor(executor: Executor) -> None:
@@ -28,47 +44,128 @@ def set_executor(executor: Executor) -> None:
     _executor[0] = executor
 
 
-def _call(program: Program, args: Sequence[Any], name: str) -> tuple[Any, ...]:
-    return tuple(jit_p.bind(*args, program=program, name=name))
+def call(program: Program, args: Sequence[Any], name: str, fastmath: str = "") -> tuple[Any, ...]:
+    """The results of a ``jit`` equation, if it has any; LLVM treats what it computes as the flags ``fastmath`` say."""
+    if not program.outputs:
+        return ()
+    options = {"fastmath": fastmath} if fastmath else {}
+    if current_trace() is None:
+        return tuple(jit_p.bind(*args, program=program, name=name, **options))
+    distinct = Distinct.of(program, args)
+    given = [args[i] for i in distinct.operands]
+    outs = jit_p.bind(*given, program=distinct.program, name=name, **options) if distinct.program.outputs else ()
+    return tuple([handle(given[i]) if passed else outs[i] for passed, i in distinct.results])
+
+
+@dataclass(frozen=True)
+class Distinct:
+    """A Program for a call in which each variable outside is one inside: no operand is given twice, no result is an
+    operand or given twice.
+
+    ``operands`` are the numbers of those that it takes; each of the ``results`` of the call is an operand that is
+    passed on (True and its number among these) or a result of the Program (False and its number).
+    """
+
+    program: Program
+    operands: Sequence[int]
+    results: Sequence[tuple[bool, int]]
+
+    @staticmethod
+    def of(program: Program, args: Sequence[Any]) -> Distinct:
+        """That of a Program for these operands."""
+        first: dict[Any, int] = {}
+        same = tuple([first.setdefault(x.variable, i) if type(x) is Tracer else -1 for i, x in enumerate(args)])
+        return derived(program, ("distinct", same), lambda: Distinct.made(program, same))  # type: ignore[no-any-return]
+
+    @staticmethod
+    def made(program: Program, same: Sequence[int]) -> Distinct:
+        """``same`` says for each operand which one is the first that is the same variable; -1 for what is none."""
+        operands = [i for i, k in enumerate(same) if k in (i, -1)]
+        if len(operands) < len(same):
+            program = with_equal_inputs(program, [operands.index(i if k == -1 else k) for i, k in enumerate(same)])
+        place = {program.inputs[at]: at for at, i in enumerate(operands) if same[i] != -1}
+        outputs: dict[Any, int] = {}
+        results = []
+        for out in program.outputs:
+            passed = type(out) is Var and out in place
+            number = place[out] if passed else outputs.setdefault(out, len(outputs))  # type: ignore[index]
+            results.append((passed, number))
+        if len(outputs) < len(results):
+            doubtful = program.doubtful
+            program = Program(program.inputs, program.eqns, list(outputs), program.name)
+            program.doubtful = doubtful
+        return Distinct(program, operands, results)
+
+
+def with_equal_inputs(program: Program, which: Sequence[int]) -> Program:
+    """The Program where input k is number ``which[k]`` of fewer ones; so are the operands of the calls in it."""
+
+    def results(eqn: Eqn, ins: list[Any]) -> Sequence[Any]:
+        if eqn.primitive is jit_p:
+            return call(args=ins, **eqn.params)
+        return bind_all(eqn.primitive, ins, eqn.params)
+
+    types = [program.in_types[which.index(k)] for k in range(max(which) + 1)]
+    made = trace_program(lambda *args: replay(program, [args[k] for k in which], results), types, "jit")
+    made.name = program.name
+    made.doubtful = frozenset([made.inputs[k] for v, k in zip(program.inputs, which, strict=True) if v in program.doubtful])
+    return made
+
+
+def handle(x: Tracer) -> Tracer:
+    """Another handle of a tracer's variable, as for a result."""
+    return Tracer(x.variable, x.owner, ARRAY if x.variable.type.ndim else SCALAR)
 
 
 def _present(values: Sequence[Any]) -> tuple[bool, ...]:
     return tuple([v is not None for v in values])
 
 
-def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, program: Program, name: str) -> tuple[Sequence[Any], Sequence[Any]]:
+def _jvp(
+    primals: Sequence[Any], tangents: Sequence[Any], *, program: Program, name: str, fastmath: str = ""
+) -> tuple[Sequence[Any], Sequence[Any]]:
     mask = _present(tangents)
     made, out_mask = jvp_of(program, mask)
-    outs = _call(made, (*primals, *select(tangents, mask)), f"jvp({name})")
+    outs = call(made, (*primals, *select(tangents, mask)), f"jvp({name})", fastmath)
     n = len(program.outputs)
     return outs[:n], expand(outs[n:], out_mask)
 
 
-class CallRule:
-    """The linear rule of a call: forward, tangent and backward Programs, each called as the original is."""
+class CallRule(TransparentRule):
+    """The linear rule of a call: forward, tangent and backward Programs, each called as the original is.
 
-    __slots__ = ("_split", "name")
+    Sums go through a call as if its Program stood there: ``jit`` changes no derivative of any order. What may be
+    differentiated again in reverse mode keeps all residuals; elsewhere those that are cheap are made again.
+    """
 
-    active = True
-
-    def __init__(self, program: Program, mask: tuple[bool, ...], name: str) -> None:
+    def __init__(self, program: Program, mask: tuple[bool, ...], name: str, fastmath: str, transparent: bool) -> None:
         self.name = name
-        self._split = linearized(program, mask)
+        self.fastmath = fastmath
+        self._split = linearized(program, mask, transparent=transparent)
 
     def primal(self, eqn: Eqn, ins: Sequence[Any], known: Mapping[Var, Any]) -> tuple[Sequence[Any], Sequence[Any]]:
-        found = _call(self._split.forward, ins, f"forward({self.name})")
+        found = call(self._split.forward, ins, f"forward({self.name})", self.fastmath)
         n = len(eqn.outputs)
         return found[:n], found[n:]
 
     def forward(self, residuals: Sequence[Any], tangents: Sequence[Any]) -> Sequence[Any]:
         mask = _present(tangents)
         program, out_mask = self._split.tangent(mask)
-        return expand(_call(program, (*residuals, *select(tangents, mask)), f"tangent({self.name})"), out_mask)
+        operands = (*residuals, *select(tangents, mask))
+        return expand(call(program, operands, f"tangent({self.name})", self.fastmath), out_mask)
 
-    def backward(self, residuals: Sequence[Any], cotangents: Sequence[Any]) -> Sequence[Any]:
-        mask = _present(cotangents)
-        program, in_mask = self._split.cotangent(mask)
-        return expand(_call(program, (*residuals, *select(cotangents, mask)), f"backward({self.name})"), in_mask)
+    def backward(
+        self,
+        residuals: Sequence[Any],
+        cotangents: Sequence[Any],
+        sums: Sequence[Any] = (),
+        unsettled: tuple[bool, ...] = (),
+    ) -> Sequence[Any]:
+        sums = sums or [None] * len(self._split.in_types)
+        given, added = _present(cotangents), _present(sums)
+        program, forms = self._split.pullback(given, added, unsettled)
+        operands = (*residuals, *select(cotangents, given), *select(sums, added))
+        return joined(call(program, operands, f"backward({self.name})", self.fastmath), forms)
 
 
 def call_doubting(params: Mapping[str, Any], doubts: Sequence[bool]) -> tuple[Mapping[str, Any], Sequence[bool]]:
@@ -78,16 +175,42 @@ def call_doubting(params: Mapping[str, Any], doubts: Sequence[bool]) -> tuple[Ma
 
 
 def _linearize(types: Sequence[ArrayType], params: Mapping[str, Any], mask: tuple[bool, ...]) -> CallRule:
-    return CallRule(params["program"], mask, params["name"])
+    transparent = _reversed_again()
+    program, name, fastmath = params["program"], params["name"], params.get("fastmath", "")
+    key = "rule", mask, name, fastmath, transparent
+    rule: CallRule = derived(program, key, lambda: CallRule(program, mask, name, fastmath, transparent))
+    return rule
 
 
-def _transpose(cts: Sequence[Any], *operands: Any, program: Program, name: str) -> list[Any]:
-    return transpose_call(lambda made, args: _call(made, args, f"transpose({name})"), program, cts, operands)
+FORWARD = frozenset({"jvp", "jacfwd", "vmap"})
+"""The transforms whose traces are not differentiated in reverse mode."""
 
 
-def _batch(size: int, batched: tuple[bool, ...], *operands: Any, program: Program, name: str) -> tuple[tuple[Any, ...], Sequence[bool]]:
+def _reversed_again() -> bool:
+    """Whether what is traced now may be differentiated in reverse mode: by what traces it, or by whoever calls what
+    ``jit`` makes of it.
+
+    Not so the body of a loop, whose rule decides for itself what it keeps.
+    """
+    trace = current_trace()
+    if trace is None or not (trace.concrete or trace.kind == "jit"):
+        return False
+    while trace is not None and trace.kind in FORWARD:
+        trace = trace.parent
+    return trace is not None
+
+
+def _transpose(cts: Sequence[Any], *operands: Any, program: Program, name: str, fastmath: str = "") -> list[Any]:
+    return transpose_call(
+        lambda made, args: call(made, args, f"transpose({name})", fastmath), program, cts, operands
+    )
+
+
+def _batch(
+    size: int, batched: tuple[bool, ...], *operands: Any, program: Program, name: str, fastmath: str = ""
+) -> tuple[tuple[Any, ...], Sequence[bool]]:
     made, flags = batch_of(program, size, batched)
-    return _call(made, operands, f"vmap({name})"), flags
+    return call(made, operands, f"vmap({name})", fastmath), flags
 
 
 def _samples() -> list[Sample]:
@@ -100,8 +223,8 @@ def _samples() -> list[Sample]:
 
 jit_p = Primitive(
     "jit",
-    type_rule=lambda *types, program, name: program.out_types,
-    evaluate=lambda *args, program, name: tuple(_executor[0](program, args)),
+    type_rule=lambda *types, program, name, fastmath="": program.out_types,
+    evaluate=lambda *args, program, name, fastmath="": tuple(_executor[0](program, args, fastmath)),
     multiple_results=True,
     expands=True,
     jvp_call=_jvp,

@@ -86,7 +86,11 @@ def _cumulative(name: str, op: str, ufunc: np.ufunc, **rules: Any) -> Cumulative
         """All running values at a time, so that elements are visited as they lie in memory."""
         others = (*out.shape[:axis], *out.shape[axis + 1 :])
         running = ctx.temp(others, out.dtype)
-        start(ctx, running, others, op, out.dtype)
+        if op == "sum" and out.dtype.kind in "fc":  # from -0, so that a first -0 stays what it is
+            zero = -0.0 if out.dtype.kind == "f" else complex(-0.0, -0.0)
+            ctx.kernel(others, lambda b, index: b.store(running, index, b.const(zero, out.dtype)), "start")
+        else:
+            start(ctx, running, others, op, out.dtype)
 
         def body(b: Any, loop: Any) -> None:
             index = _visits(loop, out, axis, reverse)

@@ -68,6 +68,7 @@ def elementwise(
     kinds: str,
     jvp: Sequence[TangentRule | None] | TangentRule | None = None,
     kernel: str | Callable[..., Any] | KernelRule | None = None,
+    scalar_kernel: Callable[..., Any] | KernelRule | None = None,
     operands: int = 1,
     result: ResultDtype | None = None,
     linear: str | tuple[int, ...] | None = None,
@@ -93,6 +94,8 @@ def elementwise(
         A rule an operand, ``rule(t, y, *xs)``; it gives None, or is None, where the derivative is zero.
     kernel
         The operation of the kernel IR (default: of the same name), or ``fn(b, *values)``.
+    scalar_kernel
+        The same for operands all of rank 0, where NumPy computes these otherwise than arrays.
     result
         The result's dtype from the operands' (default: the same).
     low, high, smooth
@@ -117,7 +120,8 @@ def elementwise(
                 total = add(total, rule(t, out, *primals, **params))
         return total if total is None else broadcast_like(total, out)
 
-    op = kernel or name
+    rule = _kernel_rule(kernel or name)
+    scalar_rule = None if scalar_kernel is None else _kernel_rule(scalar_kernel)
     primitive = Primitive(
         name,
         type_rule=type_rule,
@@ -126,13 +130,20 @@ def elementwise(
         transpose=transpose,
         linear=linear,
         batch=lambda size, batched, *xs, **params: (primitive.bind(*align_batched(size, batched, xs), **params), True),
-        kernel=op if isinstance(op, KernelRule) else Pointwise(single_rounding(op) if callable(op) else (lambda b, *xs: getattr(b, op)(*xs))),
+        kernel=rule if scalar_rule is None else lambda types, _: rule if any(t.ndim for t in types) else scalar_rule,
         may_raise=may_raise,
         cheap=cheap,
         singular=singular,
         samples=lambda: elementwise_samples(operands, kinds, low, high, smooth, params),
     )
     return Op(primitive, doc or f"{name} of each element.")
+
+
+def _kernel_rule(op: str | Callable[..., Any] | KernelRule) -> KernelRule:
+    """What may be given as a kernel, as a rule."""
+    if isinstance(op, KernelRule):
+        return op
+    return Pointwise(single_rounding(op) if callable(op) else (lambda b, *xs: getattr(b, op)(*xs)))
 
 
 def of_complex(types: Sequence[ArrayType], params: Mapping[str, Any]) -> bool:

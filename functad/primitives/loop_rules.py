@@ -117,7 +117,7 @@ class LoopRule:
         self._made: dict[Any, Any] = {}
 
     def _linearized(self, carry: Mask) -> Linearized:
-        return linearized(self.body, (*self.cm, *carry, *self.xm), self.layout.consts, len(self.xm))
+        return linearized(self.body, (*self.cm, *carry, *self.xm), (self.layout.consts, len(self.xm)))
 
     def _sort_residuals(self) -> None:
         """Sort the residuals of one step by where the reverse pass finds them."""

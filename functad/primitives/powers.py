@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from functad.errors import ArgumentError
+from functad.kernel_ir.complex import product_of_scalars
 from functad.kernel_ir.ops import OPS, in_single
 from functad.kernel_ir.rules import Pointwise
-from functad.primitives.arithmetic import div, mul, neg, square, sub
+from functad.primitives.arithmetic import div, mul, multiply, neg, square, sub
 from functad.primitives.bitwise import bit_and, bit_or
 from functad.primitives.comparison import eq, ge, isinf, lt
 from functad.primitives.elementwise import Op, elementwise, single_rounding
@@ -105,16 +107,17 @@ def _integer_power_evaluate(x: Any, *, exponent: int, coefficient: int) -> Any:
     if exponent == 0:
         return np.full_like(x, coefficient)[()]
     if exponent < 0:
-        return np.divide(coefficient, by_squaring(np.multiply, x, -exponent))
-    return by_squaring(np.multiply, x, exponent, coefficient)
+        return np.divide(coefficient, by_squaring(multiply, x, -exponent))
+    return by_squaring(multiply, x, exponent, x.dtype.type(coefficient) if coefficient != 1 else 1)
 
 
-def _integer_power_kernel(b: Any, x: Any, *, exponent: int, coefficient: int) -> Any:
+def _integer_power_kernel(times: Callable[..., Any], b: Any, x: Any, *, exponent: int, coefficient: int) -> Any:
+    factor = b.const(coefficient, x.dtype)
     if exponent == 0:
-        return b.const(coefficient, x.dtype)
+        return factor
     if exponent < 0:
-        return b.div(coefficient, by_squaring(b.mul, x, -exponent))
-    return by_squaring(b.mul, x, exponent, coefficient)
+        return b.div(factor, by_squaring(partial(times, b), x, -exponent))
+    return by_squaring(lambda y, z: times(b, y, factor if z is coefficient else z), x, exponent, coefficient)
 
 
 def _integer_power_dtype(dtype: np.dtype, *, exponent: int, coefficient: int) -> np.dtype:
@@ -123,11 +126,18 @@ def _integer_power_dtype(dtype: np.dtype, *, exponent: int, coefficient: int) ->
     return dtype
 
 
+_EXPONENT = ("exponent", "coefficient")
+_INTEGER_POWER, _INTEGER_POWER_OF_SCALARS = [
+    Pointwise(single_rounding(partial(_integer_power_kernel, times)), static=_EXPONENT)
+    for times in (lambda b, x, y: b.mul(x, y), product_of_scalars)
+]
+
+
 # d(c x^n) = c n x^(n-1) dx: never 0 * inf, since n = 0 has none. The factor n joins the coefficient, so that a derivative of any order is one product
 _integer_power = elementwise(
     "integer_power", _integer_power_evaluate, kinds="fciu", low=0.5, cheap=True, result=_integer_power_dtype,
     jvp=lambda t, z, x, *, exponent, coefficient: mul(t, integer_power(x, exponent - 1, coefficient * exponent)) if exponent else None,
-    kernel=Pointwise(single_rounding(_integer_power_kernel), static=("exponent", "coefficient")),
+    kernel=_INTEGER_POWER, scalar_kernel=_INTEGER_POWER_OF_SCALARS,
     params=({"exponent": 5, "coefficient": 1}, {"exponent": 3, "coefficient": 4}, {"exponent": 0, "coefficient": 2}),
     singular=lambda types, params: params["exponent"] < 0,
 )  # fmt: skip

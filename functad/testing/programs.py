@@ -38,7 +38,7 @@ __all__ = ["Example", "assert_same", "by_the_evaluator", "examples", "tolerances
 SHAPES = ((), (), (3,), (2, 3), (1,), (0,), (2, 1, 3), (4, 0), (1, 1), (17,), (1030,), (33, 20), (2, 3, 37))
 DTYPES = tuple(np.dtype(t) for t in (np.float64, np.float64, np.float64, np.float32, np.complex128, np.int64, np.int32, np.bool_, np.uint8))
 
-EXACT = frozenset({
+ROUNDLESS = frozenset({
     "absolute", "broadcast", "ceil", "concatenate", "conj", "convert", "copysign", "cummax", "cummin", "flip", "floor", "gather",
     "imag", "make_complex", "max", "maximum", "min", "minimum", "neg", "pad", "real", "reshape", "rint", "scatter_max", "scatter_min",
     "scatter_set", "select", "sign", "slice", "stop_gradient", "transpose", "trunc",
@@ -50,6 +50,18 @@ JUMPS = frozenset({"arctan2", "floor_divide", "fmod", "remainder", "while"})
 
 ARITHMETIC = ("add", "sub", "mul", "div", "select", "convert")
 """Primitives that half of all elementwise equations use."""
+
+EXACT = ROUNDLESS | {
+    "add", "all", "any", "argmax", "argmin", "barrier", "bit_and", "bit_not", "bit_or", "bit_xor", "cumsum", "div",
+    "eq", "floor_divide", "fmod", "ge", "gt", "integer_power", "iota", "isfinite", "isinf", "isnan", "le",
+    "linear_recurrence", "lt", "mul", "ne", "reciprocal", "remainder", "scatter_add", "scatter_mul", "scatter_recurrence", "shift_left",
+    "shift_right", "signbit", "slice_add", "sqrt", "square", "sub",
+}  # fmt: skip
+"""Primitives whose results are NumPy's to the last bit: each operation is rounded once, and what is accumulated is so
+in one order."""
+
+BY_SIZE = frozenset({"absolute", "sign", "sqrt", "floor_divide", "fmod", "remainder", "scatter_mul"})
+"""Those of them of which this is not true of complex numbers: NumPy computes the size of a number by ``hypot``."""
 
 UNITS = (0.0, -0.0, 1.0, -1.0, 2.0, 0.5)
 """Half of all scalar constants: rewriting rules look for them."""
@@ -71,12 +83,34 @@ class Example:
             return f"{self.program}\nat {self.args}"
 
 
+@dataclass(frozen=True)
+class Kind:
+    """Which Programs are drawn.
+
+    ``smooth`` ones are differentiable in both modes; ``exact`` ones compute only what NumPy and native code agree on to
+    the last bit.
+    """
+
+    smooth: bool = False
+    exact: bool = False
+    shapes: Sequence[tuple[int, ...]] = SHAPES
+    dtypes: Sequence[np.dtype] = DTYPES
+
+
 @st.composite
-def examples(draw: Callable[..., Any], least: int = 1, most: int = 12, smooth: bool = False) -> Example:
-    """Random Programs of ``least`` to ``most`` equations, fewer where few fit; ``smooth`` ones are differentiable in both modes."""
-    growth = Growth(draw, smooth)
+def examples(
+    draw: Callable[..., Any],
+    least: int = 1,
+    most: int = 12,
+    smooth: bool = False,
+    exact: bool = False,
+    shapes: Sequence[tuple[int, ...]] = SHAPES,
+    dtypes: Sequence[np.dtype] = DTYPES,
+) -> Example:
+    """Random Programs of ``least`` to ``most`` equations, fewer where few fit; for the rest see ``Kind``."""
+    growth = Growth(draw, Kind(smooth, exact, shapes, dtypes))
     for _ in range(draw(st.integers(1, 3))):
-        growth.input(array_type(growth.choose(SHAPES), growth.choose(DTYPES)))
+        growth.input(array_type(growth.choose(shapes), growth.choose(dtypes)))
     for _ in range(draw(st.integers(least, most))):
         growth.step()
     return growth.finish()
@@ -99,9 +133,9 @@ class Known:
 class Growth:
     """A Program that grows."""
 
-    def __init__(self, draw: Callable[..., Any], smooth: bool) -> None:
+    def __init__(self, draw: Callable[..., Any], kind: Kind) -> None:
         self.draw = draw
-        self.smooth = smooth
+        self.kind = kind
         self.rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
         self.builder = ProgramBuilder()
         self.args: list[Any] = []
@@ -141,14 +175,16 @@ class Growth:
     def apply(self, primitive: Primitive, operands: Sequence[Known | Literal], params: dict[str, Any]) -> None:
         """Append an equation, if its operands fit and its results are finite, moderate, and determined in spite of rounding."""
         types = tuple([o.type for o in operands])
+        if self.kind.exact and primitive.name in BY_SIZE and any(t.dtype.kind == "c" for t in types):
+            return
         try:
             out_types = primitive.out_types(types, params)
         except FunctadError:
             return
         exact = all(isinstance(o, Literal) or o.exact for o in operands)
-        if (self.smooth or not exact) and jumps(primitive, types, out_types):
+        if (self.kind.smooth or not (exact or self.kind.exact)) and jumps(primitive, types, out_types):
             return
-        if self.smooth and primitive.reverse_only:
+        if self.kind.smooth and primitive.reverse_only:
             return
         try:
             with by_the_evaluator():
@@ -192,7 +228,7 @@ def by_the_evaluator() -> Iterator[None]:
 
 def rounds(primitive: Primitive, types: Sequence[ArrayType], out_types: Sequence[ArrayType]) -> bool:
     """Whether the results depend on how a way of running the Program rounds, exact operands given."""
-    if primitive.name in EXACT:
+    if primitive.name in ROUNDLESS:
         return primitive.name in ("absolute", "sign") and types[0].dtype.kind == "c"
     return any(t.inexact for t in out_types)
 
@@ -206,10 +242,12 @@ def moderate(value: Any) -> bool:
 
 
 @cache
-def samples(elementwise: bool) -> dict[str, tuple[tuple[Primitive, Sample], ...]]:
+def samples(elementwise: bool, exact: bool) -> dict[str, tuple[tuple[Primitive, Sample], ...]]:
     """The samples, by primitive, of those without params or of the others; what sequences alone are given to has none."""
     found: dict[str, tuple[tuple[Primitive, Sample], ...]] = {}
     for name, primitive in sorted(REGISTRY.items()):
+        if exact and name not in EXACT:
+            continue
         its = tuple([(primitive, s) for s in primitive.samples() if not any(isinstance(o, SeqType) for o in s.operands)])
         plain = name == "convert" or not any(s.params for _, s in its)
         if plain == elementwise and its:
@@ -218,10 +256,12 @@ def samples(elementwise: bool) -> dict[str, tuple[tuple[Primitive, Sample], ...]
 
 
 @cache
-def samples_taking(elementwise: bool, type: ArrayType | np.dtype) -> dict[str, tuple[tuple[Primitive, Sample], ...]]:
+def samples_taking(
+    elementwise: bool, exact: bool, type: ArrayType | np.dtype
+) -> dict[str, tuple[tuple[Primitive, Sample], ...]]:
     """Of these, the samples with an operand of a type (a dtype)."""
     table = {}
-    for name, its in samples(elementwise).items():
+    for name, its in samples(elementwise, exact).items():
         fitting = [(p, s) for p, s in its if any(isinstance(o, ArrayType) and type in (o, o.dtype) for o in s.operands)]
         if fitting:
             table[name] = tuple(fitting)
@@ -231,7 +271,7 @@ def samples_taking(elementwise: bool, type: ArrayType | np.dtype) -> dict[str, t
 def grow_elementwise(growth: Growth) -> None:
     """An elementwise primitive on a value of the pool, with operands of its shape or of rank 0."""
     x = growth.recent()
-    table = samples_taking(True, x.type.dtype)
+    table = samples_taking(True, growth.kind.exact, x.type.dtype)
     common = [name for name in ARITHMETIC if name in table]
     primitive, sample = growth.choose(table[growth.choose(common if common and growth.draw(st.booleans()) else list(table))])
     place = growth.choose([i for i, o in enumerate(sample.operands) if o.dtype == x.type.dtype])
@@ -249,7 +289,8 @@ def grow_elementwise(growth: Growth) -> None:
 
 def grow_sample(growth: Growth) -> None:
     """A primitive with the params of one of its samples, on values of the sample's types."""
-    table = samples_taking(False, growth.recent().type) if growth.draw(st.booleans()) else samples(False)
+    exact = growth.kind.exact
+    table = samples_taking(False, exact, growth.recent().type) if growth.draw(st.booleans()) else samples(False, exact)
     if not table:
         return
     primitive, sample = growth.choose(table[growth.choose(list(table))])
@@ -268,7 +309,7 @@ def grow_reduction(growth: Growth) -> None:
     x = growth.recent()
     axes = tuple([i for i in range(x.type.ndim) if growth.draw(st.booleans())])
     name = growth.choose(["any", "all"] if x.type.dtype.kind == "b" else ["sum", "sum", "prod", "max", "min"])
-    if axes:
+    if axes and not (growth.kind.exact and name in ("sum", "prod")):
         growth.apply(REGISTRY[name], [x], {"axes": axes})
 
 

@@ -8,11 +8,12 @@ disagree: they are the same equations. In them, a zero is strong where a factor 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from itertools import repeat
 from typing import Any, Protocol
 
-from functad.core.cotangents import Sum, accumulate, settled
+from functad.core.cotangents import Sum, accumulate, joined, settled, taken_apart
 from functad.core.evaluator import run_program
 from functad.core.primitive import bind_all, type_of
 from functad.core.trace import Trace, current_trace, inherited_location, using
@@ -25,7 +26,7 @@ from functad.transforms.replay import Reader, primal
 from functad.transforms.strong import Doubts, doubting, doubts_about, note_doubtful, strengthened
 from functad.transforms.transpose import linear_variables, transpose_program
 
-__all__ = ["LinearMap", "LinearRule", "linear_rule", "linearize_program", "split_program"]
+__all__ = ["LinearMap", "LinearRule", "TransparentRule", "linear_rule", "linearize_program", "split_program"]
 
 Mask = tuple[bool, ...]
 
@@ -43,6 +44,31 @@ class LinearRule(Protocol):
 
     def backward(self, residuals: Sequence[Any], cotangents: Sequence[Any]) -> Sequence[Any]:
         """The cotangents of the active operands (None where zero, and maybe ``Sum``s) from those of the results (None where zero)."""
+
+
+class TransparentRule(ABC):
+    """The linear rule of an equation that stands for a Program of its own: sums of cotangents go through it as if the
+    Program stood there.
+
+    It is made anew where it is not to be the same in all traces; so it is not memoised with the equation.
+    """
+
+    active = True
+
+    @abstractmethod
+    def primal(self, eqn: Eqn, ins: Sequence[Any], known: Mapping[Var, Any]) -> tuple[Sequence[Any], Sequence[Any]]:
+        """See ``LinearRule``."""
+
+    @abstractmethod
+    def forward(self, residuals: Sequence[Any], tangents: Sequence[Any]) -> Sequence[Any]:
+        """See ``LinearRule``."""
+
+    @abstractmethod
+    def backward(
+        self, residuals: Sequence[Any], cotangents: Sequence[Any], sums: Sequence[Any] = (), unsettled: Mask = ()
+    ) -> Sequence[Any]:
+        """The cotangents of the active operands, added to ``sums`` (None where there is none); ``unsettled`` flags
+        those that may be ``Sum``s."""
 
 
 class DerivedRule:
@@ -96,10 +122,7 @@ class DerivedRule:
         if len(cotangents) > 1 and any([c is None for c in cotangents]):
             cotangents = [instantiate(c, ty) for c, ty in zip(cotangents, self._out_types, strict=True)]
         found = run_program(program, (*residuals, *cotangents))
-        if not forms:
-            return found
-        rest = iter(found)
-        return [f.with_values(rest) if type(f) is Sum else next(rest) if f else None for f in forms]
+        return joined(found, forms) if forms else found
 
     def _transpose(self) -> tuple[Program, list[Any]]:
         """The transposed Program, and what its results are: True for a cotangent, None for one that is zero, or the form of a ``Sum``; empty
@@ -112,8 +135,8 @@ class DerivedRule:
         linear = [False] * n + [True] * len(self._in_types)
         with using(trace):
             cts = transpose_program(self._tangent, linear, residuals + [None] * len(self._in_types), cotangents, settle=False)
-        program, _ = trace.finish([x for c in cts if c is not None for x in (c.values() if type(c) is Sum else [c])])
-        forms = [c if c is None or type(c) is Sum else True for c in cts]
+        values, forms = taken_apart(cts)
+        program, _ = trace.finish(values)
         return program, [] if all(f is True for f in forms) else forms
 
 
@@ -135,7 +158,9 @@ def linear_rule(eqn: Eqn, mask: Mask, doubts: Doubts = ()) -> LinearRule:
     found = rules.get(key)
     if found is None:
         types = tuple([a.type for a in eqn.inputs])
-        found = rules[key] = derive_rule(eqn, types, mask, doubts) if special is None else special(types, doubting(eqn, doubts), mask)
+        found = derive_rule(eqn, types, mask, doubts) if special is None else special(types, doubting(eqn, doubts), mask)
+        if not isinstance(found, TransparentRule):
+            rules[key] = found
     return found  # type: ignore[no-any-return]
 
 
@@ -226,14 +251,22 @@ class LinearMap:
                         tangent[v] = t
         return [None if v is None else tangent.get(v) for v in self.outputs]
 
-    def backward(self, cotangents: Sequence[Any], sums: Sequence[Any] = ()) -> list[Any]:
-        """The cotangents of the inputs (None where zero); to the first of them ``sums`` (or None) are added."""
+    def backward(
+        self, cotangents: Sequence[Any], sums: Sequence[Any] = (), unsettled: Sequence[bool] = ()
+    ) -> list[Any]:
+        """The cotangents of the inputs (None where zero); to the first of them ``sums`` (or None) are added. Those
+        flagged as ``unsettled`` may be ``Sum``s.
+
+        This is the one order in which the cotangents of a variable are added: from the last equation that uses it to
+        the first, and within an equation operand by operand; updates after all others.
+        """
         ct: dict[Var, Any] = {v: s for v, s in zip(self.inputs, sums, strict=False) if s is not None}
         for v, c in zip(self.outputs, cotangents, strict=True):
             if v is not None and c is not None:
                 ct[v] = accumulate(ct.get(v), c)
         with inherited_location() as at:
-            for rule, residuals, ins, outs, loc in reversed(self.entries):
+            for position in range(len(self.entries) - 1, -1, -1):
+                rule, residuals, ins, outs, loc = self.entries[position]
                 if len(outs) == 1:  # nearly always
                     c = ct.pop(outs[0], None)
                     if c is None:
@@ -244,10 +277,33 @@ class LinearMap:
                     if all([c is None for c in cts]):
                         continue
                 at.loc = loc
+                transparent = type(rule) is not DerivedRule and isinstance(rule, TransparentRule)
+                if transparent and (position or not ct.keys().isdisjoint(ins)):
+                    self._through(rule, position, cts, ct)  # type: ignore[arg-type]
+                    continue
                 for v, c in zip(ins, rule.backward(residuals, cts), strict=True):
                     if c is not None:
                         ct[v] = accumulate(ct[v], c) if v in ct else c
-            return [settled(ct.get(v)) for v in self.inputs]
+            found = [ct.get(v) for v in self.inputs]
+            if any(unsettled):
+                return [c if keep else settled(c) for c, keep in zip(found, unsettled, strict=True)]
+            return [settled(c) for c in found]
+
+    def _through(self, rule: TransparentRule, position: int, cotangents: Sequence[Any], ct: dict[Var, Any]) -> None:
+        """The cotangents of the operands of an equation whose Program goes on adding to them."""
+        _, residuals, ins, _, _ = self.entries[position]
+        before = {v for entry in self.entries[:position] for v in entry[2]}
+        # once, where an operand is given twice
+        found = [None if v in ins[:k] else ct.get(v) for k, v in enumerate(ins)]
+        dense = [c.dense if type(c) is Sum else c for c in found]
+        # what no equation before adds to is added up inside
+        unsettled = tuple([type(c) is Sum or v in before for v, c in zip(ins, found, strict=True)])
+        for k, new in enumerate(rule.backward(residuals, cotangents, dense, unsettled)):
+            v, old = ins[k], found[k]
+            if type(old) is Sum:
+                ct[v] = Sum([*old.updates, *new.updates], new.dense) if type(new) is Sum else Sum(old.updates, new)
+            elif new is not None:
+                ct[v] = accumulate(ct[v], new) if v in ins[:k] and v in ct else new
 
 
 def linearize_program(

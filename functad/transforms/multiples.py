@@ -1,4 +1,4 @@
-"""Linear Programs with fewer products in a row: each value as a sum of multiples of others.
+"""The linear Programs of loops' bodies with fewer products in a row: each value as a sum of multiples of others.
 
 What the derivative of ``0.1 * y**4 + y * y`` does to a tangent t is, rule by rule, ``0.1 * (r * t) + 2 * t`` with r = 12 y^2; in a loop the next step
 waits for all of that. With numbers moved past what is linear to where coefficients are, and the coefficients of one value added, it is
@@ -10,6 +10,7 @@ multiples: 0 times r1 and 0 times r2 are 0 if 0 times their sum is.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,9 +46,10 @@ Sum = dict[Var, Multiple]
 """The sum of multiples of these variables, all of one type."""
 
 
-def collect_multiples(program: Program, known: int) -> Program:
-    """A Program that is linear in its inputs from number ``known`` on, rewritten unless that makes it longer."""
-    made = dce(_Collector(program, known).run())
+def collect_multiples(program: Program, linear: Sequence[bool]) -> Program:
+    """A Program that is linear in the inputs flagged, rewritten unless that makes it longer; what it calls is rewritten
+    likewise."""
+    made = dce(_Collector(program, linear).run())
     return made if _work(made) <= _work(program) else program
 
 
@@ -59,10 +61,10 @@ def _work(program: Program) -> int:
 class _Collector:
     """One walk over a Program. ``sums`` holds the linear variables; what is emitted computes residuals and, in the end, the sums that are needed."""
 
-    def __init__(self, program: Program, known: int) -> None:
+    def __init__(self, program: Program, linear: Sequence[bool]) -> None:
         self.program = program
         self.eqns: list[Eqn] = []
-        self.sums: dict[Var, Sum] = {v: _itself(v) for v in program.inputs[known:]}
+        self.sums: dict[Var, Sum] = {v: _itself(v) for v, flag in zip(program.inputs, linear, strict=True) if flag}
         self.uses = Counter([a for e in program.eqns for a in e.inputs] + list(program.outputs))
         self.emitted: dict[Any, Var] = {}
         self.loc: Location | None = None
@@ -84,7 +86,7 @@ class _Collector:
             return
         if eqn.primitive.name == "broadcast":
             self.numbers[eqn.outputs[0]] = values[0]  # type: ignore[assignment]
-        elif isinstance(eqn.primitive.kernel, Pointwise):
+        elif isinstance(eqn.primitive.kernel_rule(tuple([a.type for a in eqn.inputs]), eqn.params), Pointwise):
             with np.errstate(all="ignore"):
                 value = eqn.primitive.evaluate(*[v.value for v in values], **eqn.params)  # type: ignore[union-attr]
             self.numbers[eqn.outputs[0]] = Literal(np.asarray(value)[()])
@@ -94,13 +96,25 @@ class _Collector:
     def _linear(self, eqn: Eqn) -> None:
         found = self._sum_of(eqn)
         if found is None:
-            self.eqns.append(Eqn(eqn.primitive, tuple([self._value(a) for a in eqn.inputs]), eqn.params, eqn.outputs, eqn.loc))
+            inputs = tuple([self._value(a) for a in eqn.inputs])
+            self.eqns.append(Eqn(eqn.primitive, inputs, self._params(eqn), eqn.outputs, eqn.loc))
             self.sums.update([(v, _itself(v)) for v in eqn.outputs])
             return
         (out,) = eqn.outputs
         if self.uses[out] > 1 and any([len(found) > 1 or m.residual is not None for m in found.values()]):
             found = _itself(self._total(found))
         self.sums[out] = found
+
+    def _params(self, eqn: Eqn) -> Mapping[str, Any]:
+        """The params of an equation that is taken as it is; the Program of a call is rewritten."""
+        if eqn.primitive.name != "jit":
+            return eqn.params
+        program: Program = eqn.params["program"]
+        linear = tuple([a in self.sums for a in eqn.inputs])
+        key = "multiples", linear
+        if key not in program.derived:
+            program.derived[key] = collect_multiples(program, linear)
+        return {**eqn.params, "program": program.derived[key]}
 
     def _sum_of(self, eqn: Eqn) -> Sum | None:
         """The result as a sum of multiples; None for what is taken as it is."""

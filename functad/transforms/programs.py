@@ -6,12 +6,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from functad.core.capture import Leaf, capture
+from functad.core.cotangents import taken_apart
 from functad.core.evaluator import run_program
 from functad.core.primitive import REGISTRY, Linear, type_of
 from functad.core.trace import using
 from functad.core.tracer import ARRAY, SCALAR
 from functad.core.zeros import instantiate, zeros_like
-from functad.ir.program import Program
+from functad.ir.program import Program, Var
 from functad.ir.types import ArrayType, SeqType, seq_type
 from functad.transforms.jvp import jvp_program
 from functad.transforms.linearize import LinearMap, linearize_program
@@ -25,11 +26,12 @@ __all__ = ["Linearized", "batch_of", "derived", "jvp_of", "linearized", "trace_p
 Mask = tuple[bool, ...]
 
 
-def trace_program(f: Callable[..., Sequence[Any]], types: Sequence[ArrayType]) -> Program:
-    """The Program of a function of strict values, given their types; nothing may be closed over."""
+def trace_program(f: Callable[..., Sequence[Any]], types: Sequence[ArrayType], kind: str = "a transform") -> Program:
+    """The Program of a function of strict values, given their types; nothing may be closed over. ``kind`` is what
+    traces it, to rules that ask."""
     with using(None):
         leaves = [Leaf(None, t, ARRAY if t.ndim else SCALAR) for t in types]
-        return capture(lambda args: list(f(*args)), leaves, "a transform", concrete=False).program
+        return capture(lambda args: list(f(*args)), leaves, kind, concrete=False).program
 
 
 def derived(program: Program, key: Any, make: Callable[[], Any]) -> Any:
@@ -90,11 +92,18 @@ def jvp_of(program: Program, mask: Mask, force: Mask = ()) -> tuple[Program, Mas
 class Linearized:
     """A Program split for its derivative in the flagged inputs.
 
-    ``forward`` maps the inputs to the outputs and the residuals; `tangent` and `cotangent` give the linear Programs, residuals first. Of a loop's
-    body, the first ``consts`` inputs are constant, and the last ``elements`` are read step by step.
+    ``forward`` maps the inputs to the outputs and the residuals; `tangent` and `cotangent` give the linear Programs,
+    residuals first. Of a ``step`` of a loop, the first inputs, as many as its first number says, are constant, and the
+    last, as many as its second says, are read step by step; its linear Programs are sums of multiples. All residuals
+    are kept where it is ``transparent``: then differentiating ``forward`` and the linear Programs is differentiating
+    one Program that has both.
     """
 
-    def __init__(self, program: Program, mask: Mask, consts: int = 0, elements: int = 0) -> None:
+    def __init__(
+        self, program: Program, mask: Mask, step: tuple[int, int] | None = None, transparent: bool = False
+    ) -> None:
+        self.step = step
+        self.kind = "jit" if transparent else "a transform"
         self.in_types = select(program.in_types, mask)
         self.out_types = program.out_types
         linear: list[LinearMap] = []
@@ -104,12 +113,16 @@ class Linearized:
             linear.append(made)
             return [*outs, *made.residuals]
 
-        whole = trace_program(f, program.in_types)
-        self.forward, self.remade = without_cheap_residuals(whole, len(self.out_types), consts, elements)
+        whole = trace_program(f, program.in_types, self.kind)
+        if transparent:
+            residuals = [Var(t) for t in whole.out_types[len(self.out_types) :]]
+            self.forward, self.remade = whole, Program(residuals, [], residuals)
+        else:
+            self.forward, self.remade = without_cheap_residuals(whole, len(self.out_types), *(step or (0, 0)))
         self.linear = linear[0]
         self.residual_types = self.forward.out_types[len(self.out_types) :]
         self.depends = tuple([v is not None for v in self.linear.outputs])  # outputs that move with the flagged inputs
-        self._made: dict[Any, tuple[Program, Mask]] = {}
+        self._made: dict[Any, tuple[Program, Any]] = {}
 
     def tangent(self, given: Mask, force: Mask = ()) -> tuple[Program, Mask]:
         """(residuals, tangents of the given inputs) -> tangents of the outputs, and which of them there are."""
@@ -130,6 +143,26 @@ class Linearized:
         types = [*select(self.out_types, given), *select(self.in_types[: len(sums)], sums)]
         return self._linear(("cotangent", given, force, sums), types, apply, self.in_types, force)
 
+    def pullback(self, given: Mask, sums: Mask, unsettled: Mask) -> tuple[Program, list[Any]]:
+        """(residuals, cotangents of the given outputs, sums) -> the values of the cotangents of the inputs, and what
+        they are (see ``taken_apart``); to those flagged in ``sums`` the sums are added, and those flagged as
+        ``unsettled`` may be ``Sum``s."""
+        key = "pullback", given, sums, unsettled
+        if key not in self._made:
+            n, count = len(self.residual_types), sum(given)
+            forms: list[Any] = []
+
+            def f(*args: Any) -> list[Any]:
+                linear = self.linear.with_residuals(run_program(self.remade, args[:n]))
+                cts, start = expand(args[n : n + count], given), expand(args[n + count :], sums)
+                values, found = taken_apart(linear.backward(cts, start, unsettled))
+                forms.extend(found)
+                return values
+
+            types = (*self.residual_types, *select(self.out_types, given), *select(self.in_types, sums))
+            self._made[key] = trace_program(f, types, self.kind), forms
+        return self._made[key]
+
     def _linear(
         self,
         key: Any,
@@ -146,14 +179,19 @@ class Linearized:
                 residuals = run_program(self.remade, args[:n])
                 return present(apply(self.linear.with_residuals(residuals), args[n:]), targets)
 
-            program = trace_program(f, (*self.residual_types, *sources))
-            self._made[key] = collect_multiples(program, n), present.mask
+            program = trace_program(f, (*self.residual_types, *sources), self.kind)
+            if self.step is not None:
+                program = collect_multiples(program, [k >= n for k in range(len(program.inputs))])
+            self._made[key] = program, present.mask
         return self._made[key]
 
 
-def linearized(program: Program, mask: Mask, consts: int = 0, elements: int = 0) -> Linearized:
-    """A Program split for its derivative in the flagged inputs."""
-    return derived(program, ("linearize", mask, consts, elements), lambda: Linearized(program, mask, consts, elements))  # type: ignore[no-any-return]
+def linearized(
+    program: Program, mask: Mask, step: tuple[int, int] | None = None, transparent: bool = False
+) -> Linearized:
+    """A Program split for its derivative in the flagged inputs; see ``Linearized``."""
+    key = "linearize", mask, step, transparent
+    return derived(program, key, lambda: Linearized(program, mask, step, transparent))  # type: ignore[no-any-return]
 
 
 def transpose_of(program: Program, linear: Mask, given: Mask) -> tuple[Program, Mask]:

@@ -18,13 +18,13 @@ from functad.ir.builder import ProgramBuilder
 from functad.ir.checker import check_program
 from functad.ir.program import Literal
 from functad.ir.types import array_type
-from functad.testing.programs import EXACT, JUMPS, Example, assert_same, by_the_evaluator, examples, tolerances
+from functad.testing.programs import JUMPS, ROUNDLESS, Example, assert_same, by_the_evaluator, examples, tolerances
 from functad.testing.reduction import check_example, reduce_example
 
 
 def test_named_primitives_exist():
-    assert set(REGISTRY) >= EXACT | JUMPS
-    assert not EXACT & JUMPS
+    assert set(REGISTRY) >= ROUNDLESS | JUMPS
+    assert not ROUNDLESS & JUMPS
 
 
 def test_programs_are_well_typed_and_varied():
@@ -94,7 +94,7 @@ def test_what_jumps_is_applied_to_exact_values_only():
         for e in example.program.eqns:
             if e.primitive.name in ("floor", "ceil", "lt", "argmax", "remainder"):
                 assert rounded.isdisjoint(e.inputs), example
-            if e.outputs[0].type.inexact and (e.primitive.name not in EXACT or not rounded.isdisjoint(e.inputs)):
+            if e.outputs[0].type.inexact and (e.primitive.name not in ROUNDLESS or not rounded.isdisjoint(e.inputs)):
                 rounded.update(e.outputs)
 
     check()

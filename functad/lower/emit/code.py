@@ -37,9 +37,9 @@ class _Lanes(Lanes):
 
     __slots__ = ("code",)
 
-    def __init__(self, code: Code, width: int) -> None:
+    def __init__(self, code: Code, width: int, flags: str) -> None:
         self.code = code
-        super().__init__(code.lines, code.name, width, code.declarations, code.block)
+        super().__init__(code.lines, code.name, width, code.declarations, code.block, flags)
 
     @property
     def block(self) -> str:  # type: ignore[override]
@@ -63,17 +63,21 @@ class Carried:
 class Code:
     """One function: ``prologue`` (sizes) and ``lines``, both of its first block until the first label.
 
-    ``outlined`` are the operations that it calls as functions rather than contains, and the widths for which these are written yet.
+    ``outlined`` are the operations that it calls as functions rather than contains, and the widths for which these are
+    written yet. ``fastmath`` are the flags of LLVM that the user wants on his arithmetic.
     """
 
-    def __init__(self, declarations: set[str], outlined: dict[tuple[str, np.dtype], set[int]] | None = None) -> None:
+    def __init__(
+        self, declarations: set[str], outlined: dict[tuple[str, np.dtype], set[int]] | None = None, fastmath: str = ""
+    ) -> None:
         self.declarations = declarations
+        self.fastmath = fastmath
         self.outlined = {} if outlined is None else outlined
         self.prologue: list[str] = []
         self.lines: list[str] = []
         self.block = "entry"
         self._count = 0
-        self._lanes: dict[int, _Lanes] = {}
+        self._lanes: dict[tuple[int, str], _Lanes] = {}
         self._sizes: dict[Poly, str] = {}
         self._symbols: dict[int, str] = {}
         self._scratch: str | None = None
@@ -85,10 +89,18 @@ class Code:
         return f"%v{self._count}"
 
     def lanes(self, width: int) -> Lanes:
-        """The writer of code over ``width`` lanes."""
-        lanes = self._lanes.get(width)
+        """The writer of code over ``width`` lanes: what the user computes."""
+        return self._writer(width, self.fastmath)
+
+    def sums(self, width: int) -> Lanes:
+        """The writer of sums and products of matrices: their order is free, and a product is not rounded before it is
+        added."""
+        return self._writer(width, f"{self.fastmath} contract".lstrip())
+
+    def _writer(self, width: int, flags: str) -> Lanes:
+        lanes = self._lanes.get((width, flags))
         if lanes is None:
-            lanes = self._lanes[width] = _Lanes(self, width)
+            lanes = self._lanes[width, flags] = _Lanes(self, width, flags)
         return lanes
 
     @property

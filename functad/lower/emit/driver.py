@@ -53,7 +53,7 @@ class Driver:
         self.program = program
         self.target = target
         self.threads = threads
-        self.code: Code = Code(set() if around is None else around.code.declarations)
+        self.code: Code = Code(set() if around is None else around.code.declarations, fastmath=target.fastmath)
         self.functions: list[str] = [] if around is None else around.functions
         self.pointers: dict[Buffer, str] = {}
         self.registers: dict[Buffer, str] = {}
@@ -257,9 +257,13 @@ class Driver:
         too late to align the stack by itself, and the gradient of an elementwise function then takes 6.3 ns an element, not 3.5."""
         return f"nounwind alignstack({max(16, self.target.vector_bits // 8)})"
 
+    def _function(self) -> Code:
+        """The text of another function."""
+        return Code(self.code.declarations, self.code.outlined, self.target.fastmath)
+
     def _at_once(self, kernel: Kernel, arrays: Sequence[Buffer], scalars: Sequence[Buffer]) -> None:
         """A function whose parameters are the addresses of arrays and the values of scalars."""
-        code, name = Code(self.code.declarations, self.code.outlined), self._name(kernel.name)
+        code, name = self._function(), self._name(kernel.name)
         types = [code.scalar.ty(dtype_name(b.dtype)) for b in scalars]
         parameters = [f"ptr noalias %b{k}" for k in range(len(arrays))] + [f"{type} %r{k}" for k, type in enumerate(types)]
         self.nests[id(kernel)].emit(code, _numbered(arrays, "%b"), _numbered(scalars, "%r"))
@@ -272,7 +276,7 @@ class Driver:
     def _in_blocks(self, kernel: Kernel, arrays: Sequence[Buffer], scalars: Sequence[Buffer]) -> None:
         """A function of a range of indices, whose other parameters are in an array; it is called once, or by several threads."""
         blocks, nest = self.blocks[id(kernel)], self.nests[id(kernel)]
-        code, name = Code(self.code.declarations, self.code.outlined), self._name(kernel.name)
+        code, name = self._function(), self._name(kernel.name)
         own = [b for b in arrays if b not in blocks.partial]
         pointers, values = _unpacked(code, own, scalars)
         pointers.update({b: code.offset("i8", "%partials", str(offset)) for b, offset in blocks.partial.items()})
@@ -296,7 +300,7 @@ class Driver:
 
     def _chunk(self, kernels: Sequence[Kernel]) -> None:
         """A function of several kernels without loops; all that it shares with others is in memory."""
-        code, name = Code(self.code.declarations, self.code.outlined), self._name("straight")
+        code, name = self._function(), self._name("straight")
         pointers: dict[Buffer, str] = {}
         registers: dict[Buffer, str] = {}
         for b in dict.fromkeys(b for k in kernels for b in mentioned(k)):

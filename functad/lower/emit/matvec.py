@@ -91,7 +91,7 @@ class _Writer:
         self.name, self.type = dtype_name(dtype), memory_type(dtype)
         self.pair = 2 if complex else 1
         self.width = max(2, min(target.vector_bits, VECTOR_BITS) // (8 * dtype.itemsize))
-        self.lanes = code.lanes(self.width)
+        self.lanes = code.sums(self.width)
         self.length = code.mul("%columns", str(self.pair))
 
     def at(self, pointer: str, index: str) -> str:
@@ -173,7 +173,7 @@ class _ByRows(_Writer):
         while group < width:
             half = width // 2
             halves = [shuffle(code, self.type, width, sums[0], range(start, start + half)) for start in (0, half)]
-            sums, width = [code.lanes(half).fadd(self.name, *halves)], half
+            sums, width = [code.sums(half).fadd(self.name, *halves)], half
         while len(sums) > 1:
             sums = [shuffle(code, self.type, width, x, range(2 * width), y) for x, y in zip(sums[::2], sums[1::2], strict=True)]
             width *= 2

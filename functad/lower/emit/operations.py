@@ -226,7 +226,7 @@ def _fmod(lanes: Lanes, dtype: str, x: str, y: str) -> str:
 def _float_remainder(lanes: Lanes, dtype: str, x: str, y: str) -> str:
     """fmod, moved by y where its sign is not that of y; a zero has the sign of y."""
     rest, zero = MATH["fmod"](lanes, dtype, x, y), lanes.const(dtype, 0.0)
-    moved = lanes.select(dtype, _apart(lanes, dtype, rest, y), lanes.fadd(dtype, rest, y, ""), rest)
+    moved = lanes.select(dtype, _apart(lanes, dtype, rest, y), lanes.op("fadd", dtype, rest, y), rest)
     return lanes.select(dtype, lanes.fcmp("oeq", dtype, rest, zero), lanes.copysign(dtype, zero, y), moved)
 
 
@@ -240,9 +240,10 @@ def _apart(lanes: Lanes, dtype: str, rest: str, y: str) -> str:
 def _float_floor_divide(lanes: Lanes, dtype: str, x: str, y: str) -> str:
     """(x - fmod) / y, which is near an integer, less 1 where fmod and y have other signs; the plain quotient where y is 0."""
     rest, zero = MATH["fmod"](lanes, dtype, x, y), lanes.const(dtype, 0.0)
-    plain = lanes.fdiv(dtype, x, y, "")
-    whole = lanes.fdiv(dtype, lanes.fsub(dtype, x, rest, ""), y, "")
-    whole = lanes.select(dtype, _apart(lanes, dtype, rest, y), lanes.fsub(dtype, whole, lanes.const(dtype, 1.0), ""), whole)
+    plain = lanes.op("fdiv", dtype, x, y)
+    whole = lanes.op("fdiv", dtype, lanes.op("fsub", dtype, x, rest), y)
+    below = lanes.op("fsub", dtype, whole, lanes.const(dtype, 1.0))
+    whole = lanes.select(dtype, _apart(lanes, dtype, rest, y), below, whole)
     whole = lanes.rint(dtype, whole)
     whole = lanes.select(dtype, lanes.fcmp("oeq", dtype, whole, zero), lanes.copysign(dtype, zero, plain), whole)
     return lanes.select(dtype, lanes.fcmp("oeq", dtype, y, zero), plain, whole)

@@ -51,8 +51,8 @@ class Accumulator(Carried):
         return neutral(code.lanes(self.width), self.op, self.dtype)
 
     def combine(self, code: Code, total: str, value: str) -> str:
-        """``total op value``."""
-        return accumulate(code.lanes(self.width), self.op, self.dtype, total, value)
+        """``total op value``, in an order that is free."""
+        return accumulate(code.sums(self.width), self.op, self.dtype, total, value)
 
     def include(self, code: Code, value: str, mask: str | None) -> None:
         """Accumulate the values of the live lanes."""

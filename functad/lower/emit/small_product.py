@@ -39,7 +39,7 @@ class SmallProduct:
         length = n * self.pair
         self.width = max(2, min(target.lanes(self.dtype.itemsize), 1 << (length - 1).bit_length()))
         self.vectors = [(start, min(self.width, length - start)) for start in range(0, length, self.width)]
-        self.lanes = code.lanes(self.width)
+        self.lanes = code.sums(self.width)
 
     def write(self, out: str, lhs: str, rhs: str) -> None:
         """One product, of the matrices at these addresses."""

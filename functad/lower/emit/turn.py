@@ -337,7 +337,7 @@ class Turn:
         place = self.body.places[id(instr)]
         if not self.body.stored_whole(instr):
             before = self.runs[place] if place in self.runs else self.read(place, None, "")
-            value = accumulate(self.lanes, instr.op, place.dtype, before, value)
+            value = accumulate(self.code.sums(self.span.width), instr.op, place.dtype, before, value)
         self.write(place, value)
 
     def _scatter(self, instr: Scatter) -> None:

@@ -70,17 +70,18 @@ def reduction_form(rule: Reduction, x: ArrayType, axes: tuple[int, ...]) -> Fold
         return value if rule.fn is None else rule.fn(b, value)
 
     folding = Folding(rule.op, x.shape, tuple([a for a in range(x.ndim) if a not in axes]), element)
-    return unrolled(folding) if few([x.shape[a] for a in axes], UNROLLED) else folding
+    return unrolled(folding, from_zero=rule.op == "sum") if few([x.shape[a] for a in axes], UNROLLED) else folding
 
 
-def unrolled(folding: Folding) -> Pull:
-    """A reduction over static axes as an expression."""
+def unrolled(folding: Folding, from_zero: bool = False) -> Pull:
+    """A reduction over static axes as an expression; a sum that starts ``from_zero``, as NumPy's do, is never -0."""
     shape = folding.shape
 
     def element(b: Body, index: Index, reads: Reads, in_types: Any, out_type: Any, **params: Any) -> Element:
         at = dict(zip(folding.kept, index, strict=True))
         ranges = [[at[a]] if a in at else [Affine(i) for i in range(static(n))] for a, n in enumerate(shape)]
-        return fold(b, folding.op, [folding.element(b, point, reads) for point in itertools.product(*ranges)])
+        values = [folding.element(b, point, reads) for point in itertools.product(*ranges)]
+        return fold(b, folding.op, [b.const(0, values[0].dtype), *values] if from_zero else values)
 
     return Pull(element)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from functad.core.primitive import Primitive
@@ -207,9 +207,7 @@ def is_same(read: Read, loops: tuple[int, ...], shape: Shape, own: tuple[int, ..
 
 def kernel_rule(primitive: Primitive, in_types: tuple[ArrayType, ...], params: Mapping[str, Any]) -> KernelRule:
     """The kernel rule of a primitive for these operands."""
-    rule: KernelRule | Callable[..., KernelRule] | None = primitive.kernel
-    if rule is not None and not isinstance(rule, KernelRule):
-        rule = rule(in_types, params)
+    rule = primitive.kernel_rule(in_types, params)
     if rule is None:
         raise InternalError(f"the primitive {primitive.name} has no native form; it must be rewritten by a pass before lowering")
     return rule

@@ -1,8 +1,9 @@
 """``Value``: an SSA name that reads as a number, so that the math library reads as formulas.
 
-``x * y + 1.0`` appends an ``fmul`` and an ``fadd`` to the ``Lanes`` behind ``x``; Python numbers become constants of the other operand's
-dtype. The operators round as IEEE says and are never contracted, so compensated steps may be written down as they are; ``fma`` rounds once
-on every CPU, ``muladd`` (for polynomials) once where that is fast. Comparisons are false where an operand is NaN.
+``x * y + 1.0`` appends an ``fmul`` and an ``fadd`` to the ``Lanes`` behind ``x``; Python numbers become constants of
+the other operand's dtype. The operators round as IEEE says, whatever flags the ``Lanes`` carry for the user's
+arithmetic, so compensated steps may be written down as they are; ``fma`` rounds once on every CPU, ``muladd`` (for
+polynomials) once where that is fast. Comparisons are false where an operand is NaN.
 """
 
 from __future__ import annotations
@@ -123,7 +124,7 @@ class Value:
         return self._binary("", "lshr", other)
 
     def __neg__(self) -> Value:
-        return Value(self.lanes, self.dtype, self.lanes.fneg(self.dtype, self.name))
+        return Value(self.lanes, self.dtype, self.lanes.emit(f"fneg {self.lanes.ty(self.dtype)} {self.name}"))
 
     def _compare(self, floats: str, ints: str, other: Value | Number) -> Value:
         name = _name(self, other)
@@ -198,7 +199,7 @@ def where(p: Value, x: Value | Number, y: Value | Number) -> Value:
 
 
 def sqrt(x: Value) -> Value:
-    return Value(x.lanes, x.dtype, x.lanes.sqrt(x.dtype, x.name))
+    return Value(x.lanes, x.dtype, x.lanes.intrinsic("sqrt", x.dtype, x.name))
 
 
 def rint(x: Value) -> Value:
