@@ -20,7 +20,7 @@ from functad.kernel_ir.rules import Pointwise
 from functad.primitives.arithmetic import add, mul, neg, sub
 from functad.primitives.bitwise import bit_and
 from functad.primitives.comparison import gt
-from functad.primitives.elementwise import Op, elementwise, formula
+from functad.primitives.elementwise import Op, elementwise, formula, single_rounding
 from functad.primitives.selection import select
 from functad.primitives.special import BERNOULLI, polygamma
 
@@ -153,7 +153,7 @@ def _difference_kernel(b: Any, x: Any, h: Any, *, order: int) -> Any:
 
 _difference: Op = elementwise(
     "polygamma_difference", formula(_difference_kernel), kinds="f", operands=2, low=0.5, high=3.0, singular=True,
-    kernel=Pointwise(_difference_kernel, static=("order",)), params=({"order": 0}, {"order": 1}),
+    kernel=Pointwise(single_rounding(_difference_kernel), static=("order",)), params=({"order": 0}, {"order": 1}),
     jvp=(
         lambda t, z, x, h, *, order: mul(t, polygamma_difference(x, h, order + 1)),
         lambda t, z, x, h, *, order: mul(t, polygamma(add(x, h), order + 1)),

@@ -335,6 +335,9 @@ EXEMPT = {
     **dict.fromkeys(("conj", "imag", "make_complex", "real"), "linear, and of complex numbers"),
     "convert": "linear",
     "select": "linear in what it chooses from",
+    **dict.fromkeys(
+        ("strong_div", "strong_mul", "strong_product", "tangent_mul"), "linear in a tangent, whose zero wins: tests/transforms/test_strong_zeros"
+    ),
 }
 """Elementwise primitives with derivatives that are not compared, and why."""
 

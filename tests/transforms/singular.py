@@ -31,7 +31,9 @@ def is_elementwise(p):
     """Whether a primitive maps floating-point numbers to one."""
     samples = list(p.samples())
     numbers = samples and all(isinstance(o, ArrayType) and o.dtype.kind == "f" for o in samples[0].operands)
-    return isinstance(p.kernel, Pointwise) and numbers and len(p.out_types((NUMBER,) * len(samples[0].operands), samples[0].params)) == 1
+    if not numbers or not isinstance(p.kernel_rule(tuple(samples[0].operands), samples[0].params), Pointwise):
+        return False
+    return len(p.out_types((NUMBER,) * len(samples[0].operands), samples[0].params)) == 1
 
 
 ELEMENTWISE = [name for name, p in sorted(REGISTRY.items()) if p.jvp is not None and is_elementwise(p)]
