@@ -21,6 +21,7 @@ from functad.primitives.custom import Rule, moves, transposed
 from functad.transforms.linearize import DerivedRule, fresh_input, split_program
 from functad.transforms.programs import batch_of, expand, select, trace_program
 from functad.transforms.replay import primal, replay
+from functad.transforms.strong import strengthened
 from functad.transforms.transpose import linear_variables, transpose_program
 
 __all__ = ["JvpRule", "custom_jvp_p"]
@@ -131,6 +132,7 @@ class LinearizedJvp:
     def _split(self, program: Program, known: int, outs: int) -> Program:
         """Keep the linear Program; returns the one that gives results and residuals."""
         first, tangent = split_program(program, known)
+        tangent = strengthened(first, tangent, [True] * known)  # what the rule multiplies tangents by may be anything
         moving = self._linear(tangent, len(program.inputs) - known)
         if any(a in moving for a in program.outputs[:outs]):
             name = self._params["name"]

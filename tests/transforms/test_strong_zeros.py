@@ -358,3 +358,14 @@ def test_a_derivative_stays_one_kernel():
 
 def test_where_the_cotangent_is_a_constant_nothing_is_selected():
     assert "select" not in fd.jit(fd.grad(lambda x: np.sum(np.sqrt(x)))).lower(np.ones(100)).kernel_ir
+
+
+@pytest.mark.parametrize("wrap", [lambda f: f, fd.jit], ids=["plain", "jit"])
+def test_rules_of_ones_own(wrap):
+    root = fd.custom_jvp(np.sqrt)
+    root.defjvps(lambda t, y, x: t / (2 * y))
+    f = wrap(lambda x: np.where(x <= 0, 0.0, root(x)))
+    for derivative in (fd.grad(f), fd.jacfwd(f), fd.grad(fd.grad(f)), fd.jacfwd(fd.grad(f))):
+        assert wrap(derivative)(0.0) == 0
+        assert not wrap(fd.vmap(derivative))(np.zeros(2)).any()
+    assert wrap(fd.grad(root))(0.0) == np.inf
