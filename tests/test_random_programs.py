@@ -9,14 +9,11 @@ from hypothesis import strategies as st
 
 from functad import config
 from functad.core.evaluator import run_program
-from functad.ir.checker import check_program
-from functad.passes.pipeline import PIPELINE, optimize
 from functad.primitives.calls import jit_p
-from functad.testing.drivers import apply, backward, forward, forward_linear
-from functad.testing.numerics import assert_paired, is_double, random_like
+from functad.testing.drivers import apply
+from functad.testing.fuzz import CHECKS, Check, check_derivatives, check_native, check_passes, check_transposed, draw, main
 from functad.testing.programs import Example, assert_same, by_the_evaluator, examples
 from functad.testing.reduction import check_example
-from functad.transforms.programs import trace_program
 from functad.transforms.vmap import batch_program
 
 
@@ -31,46 +28,15 @@ REDUCED = (Phase.explicit, Phase.generate)  # failures are reduced by check_exam
 
 
 @settings(max_examples=150, phases=REDUCED)
-@given(examples())
-def test_each_pass_keeps_results(example):
-    for step in dict.fromkeys(PIPELINE):
-        check_example(example, lambda program, args, step=step: run_program(checked(step, program), args), step.__name__)
-
-
-def checked(step, program):
-    """What a pass makes, if it is well formed."""
-    rewritten = step(program)
-    check_program(rewritten, step.__name__)
-    return rewritten
-
-
-@settings(max_examples=150, phases=REDUCED)
-@given(examples(most=30))
-def test_all_passes_together_keep_results(example):
-    check_example(example, lambda program, args: run_program(optimize(program), args), "the pipeline")
-
-
-def assert_transposed(example: Example) -> None:
-    """jvp equals linearize, and vjp transposes it."""
-    program, rng = example.program, np.random.default_rng(1)
-    mask = [t.inexact for t in program.in_types]
-    if not any(mask):
-        return
-    tangents = [random_like(t, rng) if t.inexact else None for t in program.in_types]
-    cts = [random_like(t, rng) if t.inexact else None for t in program.out_types]
-    _, dots = forward(program, example.args, tangents)
-    linear = forward_linear(program, example.args, tangents)
-    found = apply(backward(program, mask), [*example.args, *cts], "vjp")
-    if all(np.all(np.isfinite(x)) for x in [*dots, *found]):
-        rtol = 1e-8 if all(is_double(a.type.dtype) for e in program.eqns for a in (*e.inputs, *e.outputs)) else 1e-2
-        assert_paired(cts, dots, cts, linear, f"jvp and linearize of {example}", rtol)
-        assert_paired(cts, dots, found, [t for t in tangents if t is not None], str(example), rtol)
+@given(examples(most=20))
+def test_passes_keep_results(example):
+    check_passes(example)
 
 
 @settings(max_examples=150)
 @given(examples(smooth=True))
 def test_reverse_mode_transposes_forward_mode(example):
-    assert_transposed(example)
+    check_transposed(example)
 
 
 @settings(max_examples=100)
@@ -105,39 +71,47 @@ def permuted(value, rng):
     return rng.permuted(value) if np.ndim(value) else value
 
 
-def run_on(backend):
-    """A backend as a way of running Programs."""
-
-    def run(program, args):
-        with config.backend(backend):
-            return jit_p.bind(*args, program=program, name="random")
-
-    return run
-
-
 @settings(max_examples=100, phases=REDUCED)
 @given(examples(most=20))
 def test_native_code(example):
-    check_example(example, run_on("native"), "native code")
+    check_native(example)
 
 
 @settings(max_examples=60, phases=REDUCED)
 @given(examples(most=20))
 def test_kernel_evaluator(example):
-    check_example(example, run_on("kernel"), "the kernel evaluator")
+    def run(program, args):
+        with config.backend("kernel"):
+            return jit_p.bind(*args, program=program, name="random")
+
+    check_example(example, run, "the kernel evaluator")
 
 
 @settings(max_examples=60, phases=REDUCED)
 @given(examples(smooth=True))
 def test_native_derivatives(example):
-    """The vjp is itself a Program, with other shapes of code than anybody writes by hand."""
-    program = example.program
-    mask = [t.inexact for t in program.in_types]
-    if not any(mask):
-        return
-    rng = np.random.default_rng(2)
-    gradient = trace_program(backward(program, mask), [*program.in_types, *program.out_types])
-    args = [*example.args, *[random_like(t, rng) for t in program.out_types]]
-    results = run_program(gradient, args)
-    if all(np.all(np.isfinite(r)) for r in results):
-        check_example(Example(gradient, args, results), run_on("native"), "native code for the vjp")
+    check_derivatives(example)
+
+
+# -- drawing others ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("number", range(20))
+@pytest.mark.parametrize("name", CHECKS)
+def test_many_more(name, number):
+    draw(CHECKS[name], number, 60)
+
+
+def test_fuzz_prints_what_draws_a_failure_again(capsys, monkeypatch):
+    def fail(example):
+        raise AssertionError("the two ways differ")
+
+    monkeypatch.setitem(CHECKS, "native", Check(examples(most=2), fail))
+    assert main(["--seed", "7", "--rounds", "2", "--count", "3", "native", "transposed"]) == 2
+    printed = capsys.readouterr().out
+    assert "--seed 7 --rounds 1 --count 3 native:\nthe two ways differ" in printed
+    assert "seeds 7 to 8: 2 rounds, 2 failures" in printed
+    with pytest.raises(SystemExit):
+        main(["nothing"])
+    assert "no check 'nothing'; there are passes, native" in capsys.readouterr().err

@@ -20,29 +20,12 @@ from functad.lower.target import Target
 from functad.passes.pipeline import optimize
 from functad.primitives.powers import integer_power
 from functad.testing.bits import assert_same_bits, same_bits
+from functad.testing.fuzz import check_bits
 from functad.testing.programs import by_the_evaluator, examples
-from functad.testing.reduction import reduce_example
 from tests.passes.test_exactness import special_like
 
-REDUCED = (Phase.explicit, Phase.generate)  # failures are reduced by reduce_example, not shrunk by hypothesis
+REDUCED = (Phase.explicit, Phase.generate)  # failures are reduced by check_bits, not shrunk by hypothesis
 WIDTHS = (128, 256, 512)
-
-
-def evaluated(example):
-    """The results by the NumPy evaluator."""
-    with by_the_evaluator():
-        return list(run_program(example.program, example.args))
-
-
-def check_bits(example, how):
-    """Native code and the evaluator agree; a failure is shown on the smallest part of the Program that has it."""
-
-    def fails(candidate):
-        return not all(map(same_bits, how(candidate.program, candidate.args), evaluated(candidate)))
-
-    if fails(example):
-        smallest = reduce_example(example, fails)
-        assert_same_bits(how(smallest.program, smallest.args), evaluated(smallest), f"native code of\n{smallest}")
 
 
 @pytest.mark.parametrize("bits", WIDTHS)
@@ -50,7 +33,7 @@ def check_bits(example, how):
 @given(example=examples(most=20, exact=True))
 def test_random_programs(bits, example):
     with config.vector_bits(bits):
-        check_bits(example, execute)
+        check_bits(example)
 
 
 @pytest.mark.parametrize("level", [0, 1, 3])
