@@ -207,6 +207,44 @@ def test_arrays_may_be_written_to_after_the_call(wrap) -> None:
     close(fd.grad(wrap(f))(X), [1.0, 2.0, 3.0])
 
 
+BODYS, RULES = np.ones(20_000), np.ones(20_000)  # larger than what is compared wherever a function can reach it
+
+
+@fd.custom_jvp
+def reads_global_jvp(x):
+    return BODYS * x
+
+
+reads_global_jvp.defjvp(lambda primals, tangents: (reads_global_jvp(*primals), RULES * tangents[0]))
+
+
+@fd.custom_vjp
+def reads_global_vjp(x):
+    return BODYS * x
+
+
+reads_global_vjp.defvjp(lambda x: (reads_global_vjp(x), None), lambda _, ct: (np.sum(RULES * ct),))
+
+
+@pytest.mark.filterwarnings("ignore::functad.errors.RetraceWarning")
+@pytest.mark.parametrize("f", [reads_global_jvp, reads_global_vjp], ids=["jvp", "vjp"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda f: fd.jit(fd.grad(f)),
+        lambda f: fd.grad(fd.jit(f)),
+        lambda f: fd.jit(lambda x: fd.vmap(fd.grad(f))(x[None])[0]),
+        lambda f: fd.jit(fd.grad(lambda x: fd.lax.scan(lambda c, _: (c + f(x), None), 0.0, None, length=1)[0])),
+    ],
+    ids=["jit(grad)", "grad(jit)", "vmap", "scan"],
+)
+def test_large_global_arrays_of_rules_under_jit(f, make) -> None:
+    value, slope = fd.jit(lambda x: np.sum(f(x))), make(lambda x: np.sum(f(x)))
+    for k in range(5):
+        BODYS[...], RULES[...] = k, 2 * k
+        assert (value(np.array(1.0)), slope(np.array(1.0))) == (20_000 * k, 40_000 * k)
+
+
 def test_variables_that_rules_assign_stay_theirs() -> None:
     calls, count = [], 0
     f = fd.custom_vjp(lambda x: 2 * x)
