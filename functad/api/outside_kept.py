@@ -56,7 +56,9 @@ class Kept:
 
     def depends_on_all(self, functions: Sequence[Any]) -> None:
         """Note that so it is with the arrays that functions reach, which may run when nobody notes what they use: rules do."""
-        for array in Reach(*functions).arrays:
+        reach = Reach(*functions)
+        self.around.reads_no_operand(reach)
+        for array in reach.arrays:
             if array.dtype.kind in "fciub":
                 self.around.depends_on(array)
 
