@@ -3,7 +3,8 @@
 Python's closures hold variables, not values. A frozen function has cells of its own, recursively through functions,
 partials, bound methods, default arguments and containers. Traced values that are found there are *slots*: a later run
 fills them with what stands for them in the trace that is then open. Arrays that can be written to are copied.
-Everything else is kept as it is, and so are variables that a function itself assigns (``nonlocal``).
+Everything else is kept as it is, and so are containers that hold themselves, and variables that a function itself
+assigns (``nonlocal``).
 """
 
 from __future__ import annotations
@@ -145,7 +146,10 @@ class Rebuilder:
         return m if f is m.__func__ and instance is m.__self__ else types.MethodType(f, instance)
 
     def _container(self, x: Any) -> Any:
-        leaves, structure = flatten(x)
+        try:
+            leaves, structure = flatten(x)
+        except RecursionError:  # it holds itself
+            return x
         if (len(leaves) == 1 and leaves[0] is x) or ATOMS.issuperset(map(type, leaves)):
             return x
         new = self._all(leaves)

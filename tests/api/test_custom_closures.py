@@ -278,6 +278,20 @@ class Model:
         self.w = w
 
 
+@wraps
+def test_containers_that_hold_themselves_stay_as_they_are(wrap) -> None:
+    tree = {"scale": 2.0}
+    tree["root"] = tree
+
+    @fd.custom_jvp
+    def f(x):
+        return x * tree["root"]["scale"]
+
+    f.defjvp(lambda primals, tangents: (f(*primals), tangents[0] * tree["scale"] * 3))
+    assert wrap(f)(X[0]) == 2 * X[0]
+    assert wrap(fd.grad(f))(X[0]) == 6 == fd.grad(wrap(f))(X[0])
+
+
 def test_attributes_are_not_found() -> None:
     def in_function(w, x):
         model = Model(w)
