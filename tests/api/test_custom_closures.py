@@ -278,6 +278,27 @@ class Model:
         self.w = w
 
 
+def test_what_rules_fill_stays_theirs() -> None:
+    history, seen, counts, weights = [], {}, {"calls": 0}, [np.array(2.0)]
+
+    @fd.custom_vjp
+    def f(x):
+        return x
+
+    def fwd(x):
+        history.append(x)
+        seen[len(seen)] = x
+        counts["calls"] += 1
+        return f(x), None
+
+    f.defvjp(fwd, lambda _, ct: (ct * weights[0],))
+    for k in range(1, 5):
+        _, pullback = fd.vjp(f, X)
+        weights[0][...] += 1
+        assert np.array_equal(pullback(np.ones(3))[0], np.full(3, 1.0 + k))  # what was closed over at the call
+        assert len(history) == len(seen) == counts["calls"] == k
+
+
 @wraps
 def test_containers_that_hold_themselves_stay_as_they_are(wrap) -> None:
     tree = {"scale": 2.0}
