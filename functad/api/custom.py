@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import inspect
 from abc import ABC, abstractmethod
@@ -15,6 +14,7 @@ import numpy as np
 from functad.api.arguments import leaves_of, name_of
 from functad.api.custom_calls import Call, PythonJvp, PythonVjp, evaluate, has_values, known_values
 from functad.api.frozen import Frozen, closes_over_nothing, freeze
+from functad.api.named import ByName
 from functad.core.capture import Leaf
 from functad.core.primitive import Primitive
 from functad.core.trace import Trace, current_trace
@@ -35,7 +35,7 @@ PLAIN = frozenset((float, int, bool, complex, np.ndarray, np.float64, np.float32
 """Arguments that hold no tracers."""
 
 
-class Custom(ABC):
+class Custom(ByName, ABC):
     """What both kinds have in common."""
 
     kind = ""
@@ -63,7 +63,9 @@ class Custom(ABC):
 
     def another(self) -> Any:
         """One like this."""
-        return copy.copy(self)
+        made = type(self).__new__(type(self))
+        vars(made).update(vars(self))
+        return made
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else functools.partial(self.__call__, instance)

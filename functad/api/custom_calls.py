@@ -155,6 +155,8 @@ class Call:
         leaves = [Leaf(x, t, k) for x, t, k in zip(operands, self.types, self.kinds, strict=True)]
         around = current_trace()
         outside = Kept(around.outside) if around is not None and isinstance(around.outside, Outside) else None
+        if outside is not None:
+            outside.depends_on_all(self.frozen.parts)
         captured = capture(lambda xs: self.apply(0, xs, self.run), leaves, kind, concrete, outside=outside)
         if captured.captures:
             raise self.not_found()

@@ -3,11 +3,13 @@
 Python's closures hold variables, not values. A frozen function has cells of its own, recursively through functions,
 partials, bound methods, default arguments and containers. Traced values that are found there are *slots*: a later run
 fills them with what stands for them in the trace that is then open. Arrays that can be written to are copied.
-Everything else is kept as it is, and so are variables that a function itself assigns (``nonlocal``).
+Everything else is kept as it is, and so are containers that hold themselves, and what a function itself writes to: the
+variables that it assigns (``nonlocal``), the lists, dicts and sets that it fills with values (``history.append(x)``).
 """
 
 from __future__ import annotations
 
+import collections
 import dis
 import functools
 import types
@@ -105,10 +107,10 @@ class Rebuilder:
         defaults = self._all(given)
         if f.__closure__ is None and defaults is given:
             return f
-        live = assigned(f.__code__)
+        live, stores = assigned(f.__code__), filled(f.__code__)
         fresh: list[tuple[types.CellType, types.CellType]] = []
         cells = [
-            c if name in live else self._cell(c, fresh)
+            c if name in live or (name in stores and self._is_store(c)) else self._cell(c, fresh)
             for name, c in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True)
         ]
         made = self.made[id(f)] = types.FunctionType(f.__code__, f.__globals__, f.__name__, None, tuple(cells))
@@ -120,6 +122,14 @@ class Rebuilder:
         for old, new in fresh:
             new.cell_contents = self(old.cell_contents)
         return made
+
+    def _is_store(self, cell: types.CellType) -> bool:
+        """Whether a variable holds a container that can be written to, of nothing that is traced."""
+        try:
+            x = cell.cell_contents
+        except ValueError:
+            return False
+        return isinstance(x, list | dict | set | collections.deque) and not self._finds_traced(x)
 
     def _cell(self, cell: types.CellType, fresh: list[tuple[types.CellType, types.CellType]]) -> types.CellType:
         """The cell in place of another, shared as that is; it is filled once the function exists, which it may hold."""
@@ -145,7 +155,10 @@ class Rebuilder:
         return m if f is m.__func__ and instance is m.__self__ else types.MethodType(f, instance)
 
     def _container(self, x: Any) -> Any:
-        leaves, structure = flatten(x)
+        try:
+            leaves, structure = flatten(x)
+        except RecursionError:  # it holds itself
+            return x
         if (len(leaves) == 1 and leaves[0] is x) or ATOMS.issuperset(map(type, leaves)):
             return x
         new = self._all(leaves)
@@ -159,8 +172,8 @@ class Rebuilder:
             setattr(made, name, self(getattr(x, name)))
         return made  # type: ignore[no-any-return]
 
-    def _finds_traced(self, x: ClosesOver) -> bool:
-        """Whether what an object calls closes over something traced."""
+    def _finds_traced(self, x: Any) -> bool:
+        """Whether something traced is in an object, or in what it calls closes over."""
         found: list[Any] = []
         Finder({cls: found.append for cls in self.replace if cls is not np.ndarray})(x)
         return bool(found)
@@ -182,6 +195,38 @@ def assigned(code: types.CodeType) -> frozenset[str]:
     stored = {i.argval for i in dis.get_instructions(code) if i.opname in ("STORE_DEREF", "DELETE_DEREF")}
     inside = [assigned(c) for c in code.co_consts if isinstance(c, types.CodeType)]
     return frozenset(stored.union(*inside).intersection(code.co_freevars))
+
+
+WRITES = frozenset(("append", "appendleft", "extend", "insert", "add", "update", "setdefault", "pop", "clear", "remove"))
+"""Methods that write to a container."""
+
+
+@functools.lru_cache(maxsize=1024)
+def filled(code: types.CodeType) -> frozenset[str]:
+    """The variables of enclosing functions that hold a container to which a function, or one inside of it, writes."""
+    found: set[str | None] = set()
+    stack: list[str | None] = []  # the variables that stand there; an approximation behind branches
+    for i in dis.get_instructions(code):
+        effect = dis.stack_effect(i.opcode, i.arg, jump=False)
+        if i.opname in ("LOAD_METHOD", "LOAD_ATTR") and i.argval in WRITES:
+            found.update(stack[-1:])
+        elif i.opname in ("STORE_SUBSCR", "DELETE_SUBSCR"):
+            found.update(stack[-2:-1])
+        if i.opname == "LOAD_DEREF":
+            stack.append(i.argval)
+        elif i.opname == "COPY":
+            stack.append(stack[-i.arg] if i.arg and i.arg <= len(stack) else None)
+        elif i.opname == "SWAP":
+            if i.arg and i.arg <= len(stack):
+                stack[-1], stack[-i.arg] = stack[-i.arg], stack[-1]
+        elif effect <= 0:
+            del stack[len(stack) + effect if len(stack) + effect > 0 else 0 :]
+            if stack and effect and not i.opname.startswith(("STORE", "POP", "DELETE")):
+                stack[-1] = None
+        else:
+            stack += [None] * effect
+    inside = [filled(c) for c in code.co_consts if isinstance(c, types.CodeType)]
+    return frozenset(code.co_freevars).intersection(found.union(*inside))  # type: ignore[arg-type]
 
 
 class Slot:

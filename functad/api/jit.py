@@ -14,6 +14,7 @@ from functad.api.arguments import fresh_all, leaf_name, leaves_of, name_of, norm
 from functad.api.fastmath import FastMath, fastmath_flags
 from functad.api.guards import Guards
 from functad.api.hidden import HiddenOperand
+from functad.api.named import ByName
 from functad.api.operands import Operand, Operands, compared_arrays
 from functad.api.outside import Outside
 from functad.api.signatures import entry_signature
@@ -75,7 +76,7 @@ MOST_VERSIONS = 8
 """Programs for one kind of call that are kept: for worlds that come back."""
 
 
-class Jitted(Wrapper):
+class Jitted(ByName, Wrapper):
     """A function compiled on its first call with each kind of arguments; what `jit` returns."""
 
     closes_over = ("_f",)
@@ -109,7 +110,14 @@ class Jitted(Wrapper):
 
     def wrapping(self, f: Callable[..., Any]) -> Jitted:
         """The same around another function."""
-        return Jitted(f, self._static_argnums, tuple(self._static_argnames), self._fastmath)
+        return Jitted(f, *self._options())
+
+    def _options(self) -> tuple[tuple[int, ...], tuple[str, ...], str]:
+        return self._static_argnums, tuple(sorted(self._static_argnames)), self._fastmath
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Jitted, (self._f, *self._options())  # what has been compiled stays
+
     def another(self) -> Jitted:
         """One like this, which has seen no calls."""
         return self.wrapping(self._f)

@@ -17,8 +17,9 @@ import numpy as np
 from functad import config
 from functad.api.guards import Guard, Guards, Never
 from functad.api.hidden import HiddenOperand
+from functad.api.reach import Reach
 from functad.api.views import address, is_plain, view_of
-from functad.core.trace import ABSENT, Trace, using
+from functad.core.trace import ABSENT, Trace, escaped, using
 from functad.core.tracer import ARRAY, Tracer
 from functad.ir.program import Atom, Eqn, Program, Var, frozen, is_frozen, literal
 from functad.ir.types import ArrayType, array_type
@@ -159,7 +160,15 @@ class Outside:
 
     def runs_later(self, f: Any) -> None:
         """Note that a function runs when the Program does."""
+        self.reads_no_operand(Reach(f))
         self.guards.later.append(f)
+
+    def reads_no_operand(self, reach: Reach) -> None:
+        """Refuse functions that run later, and would then find a tracer in a cell or a global that is an operand."""
+        for node in reach.nodes.values():
+            found = node.value
+            if type(found) is Tracer and (found.variable in self.hidden or found.variable in self.behind):
+                raise escaped(found)
 
     def inherit(self, guards: Guards) -> None:
         """The guards of a function that is called in this one."""

@@ -6,12 +6,14 @@ constants of it, and the Program around is right as long as they hold what they 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from functad.api.hidden import HiddenOperand
 from functad.api.outside import Outside
+from functad.api.reach import Reach
 from functad.core.trace import Trace
 from functad.ir.program import Var, frozen, is_frozen
 from functad.ir.types import ArrayType
@@ -51,6 +53,14 @@ class Kept:
     def depends_on(self, array: np.ndarray) -> None:
         """Note that what is traced is right only as long as the array holds what it holds now."""
         self.around.depends_on(array)
+
+    def depends_on_all(self, functions: Sequence[Any]) -> None:
+        """Note that so it is with the arrays that functions reach, which may run when nobody notes what they use: rules do."""
+        reach = Reach(*functions)
+        self.around.reads_no_operand(reach)
+        for array in reach.arrays:
+            if array.dtype.kind in "fciub":
+                self.around.depends_on(array)
 
     def value(self, trace: Trace, var: Var) -> Any:
         """What is behind a variable now, which is noted; ABSENT if nothing is."""

@@ -19,7 +19,6 @@ import numpy as np
 
 from functad.api.reads import Path, reads_of
 from functad.core.location import is_internal
-from functad.core.tracer import Tracer
 from functad.lower.places import ABSENT, CellContent, DictItem, FunctionCode, Place
 
 __all__ = ["Node", "Reach", "Source"]
@@ -32,7 +31,7 @@ MOST = 20_000
 
 _END = frozenset({
     *(int, float, complex, bool, str, bytes, type(None), type(ABSENT), range, slice, CodeType),
-    *(BuiltinFunctionType, ModuleType, np.dtype, np.ufunc, Tracer),
+    *(BuiltinFunctionType, ModuleType, np.dtype, np.ufunc),
 })  # fmt: skip
 """Types of what leads nowhere."""
 

@@ -207,6 +207,44 @@ def test_arrays_may_be_written_to_after_the_call(wrap) -> None:
     close(fd.grad(wrap(f))(X), [1.0, 2.0, 3.0])
 
 
+BODYS, RULES = np.ones(20_000), np.ones(20_000)  # larger than what is compared wherever a function can reach it
+
+
+@fd.custom_jvp
+def reads_global_jvp(x):
+    return BODYS * x
+
+
+reads_global_jvp.defjvp(lambda primals, tangents: (reads_global_jvp(*primals), RULES * tangents[0]))
+
+
+@fd.custom_vjp
+def reads_global_vjp(x):
+    return BODYS * x
+
+
+reads_global_vjp.defvjp(lambda x: (reads_global_vjp(x), None), lambda _, ct: (np.sum(RULES * ct),))
+
+
+@pytest.mark.filterwarnings("ignore::functad.errors.RetraceWarning")
+@pytest.mark.parametrize("f", [reads_global_jvp, reads_global_vjp], ids=["jvp", "vjp"])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda f: fd.jit(fd.grad(f)),
+        lambda f: fd.grad(fd.jit(f)),
+        lambda f: fd.jit(lambda x: fd.vmap(fd.grad(f))(x[None])[0]),
+        lambda f: fd.jit(fd.grad(lambda x: fd.lax.scan(lambda c, _: (c + f(x), None), 0.0, None, length=1)[0])),
+    ],
+    ids=["jit(grad)", "grad(jit)", "vmap", "scan"],
+)
+def test_large_global_arrays_of_rules_under_jit(f, make) -> None:
+    value, slope = fd.jit(lambda x: np.sum(f(x))), make(lambda x: np.sum(f(x)))
+    for k in range(5):
+        BODYS[...], RULES[...] = k, 2 * k
+        assert (value(np.array(1.0)), slope(np.array(1.0))) == (20_000 * k, 40_000 * k)
+
+
 def test_variables_that_rules_assign_stay_theirs() -> None:
     calls, count = [], 0
     f = fd.custom_vjp(lambda x: 2 * x)
@@ -238,6 +276,41 @@ def test_functions_that_hold_themselves() -> None:
 class Model:
     def __init__(self, w):
         self.w = w
+
+
+def test_what_rules_fill_stays_theirs() -> None:
+    history, seen, counts, weights = [], {}, {"calls": 0}, [np.array(2.0)]
+
+    @fd.custom_vjp
+    def f(x):
+        return x
+
+    def fwd(x):
+        history.append(x)
+        seen[len(seen)] = x
+        counts["calls"] += 1
+        return f(x), None
+
+    f.defvjp(fwd, lambda _, ct: (ct * weights[0],))
+    for k in range(1, 5):
+        _, pullback = fd.vjp(f, X)
+        weights[0][...] += 1
+        assert np.array_equal(pullback(np.ones(3))[0], np.full(3, 1.0 + k))  # what was closed over at the call
+        assert len(history) == len(seen) == counts["calls"] == k
+
+
+@wraps
+def test_containers_that_hold_themselves_stay_as_they_are(wrap) -> None:
+    tree = {"scale": 2.0}
+    tree["root"] = tree
+
+    @fd.custom_jvp
+    def f(x):
+        return x * tree["root"]["scale"]
+
+    f.defjvp(lambda primals, tangents: (f(*primals), tangents[0] * tree["scale"] * 3))
+    assert wrap(f)(X[0]) == 2 * X[0]
+    assert wrap(fd.grad(f))(X[0]) == 6 == fd.grad(wrap(f))(X[0])
 
 
 def test_attributes_are_not_found() -> None:

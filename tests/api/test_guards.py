@@ -402,6 +402,38 @@ def test_what_callbacks_read_and_write_is_theirs(nested) -> None:
     assert traced == 1
 
 
+@pytest.mark.filterwarnings("ignore::functad.errors.RetraceWarning")
+def test_what_runs_later_reads_no_operand() -> None:
+    rate, weights = 1, np.ones(2)
+
+    def helper(v):
+        return v * rate * weights
+
+    f = fd.jit(lambda x: fd.pure_callback(lambda v: v * rate * weights, np.zeros(2), x))
+    g = fd.jit(lambda x: fd.pure_callback(helper, np.zeros(2), x) + rate)
+    for rate in range(6):  # from the third value on the number would be an operand, and so the array
+        weights[:] = rate // 2
+        assert np.array_equal(f(np.ones(2)), rate * weights)
+        assert np.array_equal(g(np.ones(2)), rate * weights + rate)
+
+
+@pytest.mark.filterwarnings("ignore::functad.errors.RetraceWarning")
+def test_rules_that_are_made_inside_read_globals_later(module) -> None:
+    exec(
+        "import functad as fd, numpy as np\nrate = 1.0\n"
+        "def f(x):\n"
+        "    g = fd.custom_jvp(lambda y: 2 * y)\n"
+        "    g.defjvp(lambda p, t: (g(*p), rate * t[0]))\n"
+        "    return g(x) + rate",
+        vars(module),
+    )
+    f = fd.jit(module.f)
+    reverse, forward = fd.grad(f), fd.jit(fd.grad(module.f))
+    for k in range(6):
+        module.rate = float(k)
+        assert (f(1.0), reverse(1.0), forward(1.0)) == (2.0 + k, k, k)
+
+
 def test_a_global_that_is_made_when_first_used(module) -> None:
     exec(
         "CACHE = None\nMADE = 0\n"
