@@ -126,7 +126,12 @@ def _fold_or(b: Builder, x: Value, y: Value) -> Value | None:
     return None
 
 
+def _fold_zero_test(name: str) -> Callable[[Builder, Value, Value], Value | None]:
+    """-x is 0 where x is."""
+    return lambda b, x, y: b.compute(name, b.negated[x], y) if x in b.negated and _is(b, y, 0) else None
+
+
 FOLD: dict[str, Callable[..., Value | None]] = {
     "add": _fold_add, "sub": _fold_sub, "neg": _fold_neg, "mul": _fold_mul, "div": _fold_div, "power": _fold_power, "select": _fold_select,
-    "bit_and": _fold_and, "bit_or": _fold_or,
+    "bit_and": _fold_and, "bit_or": _fold_or, "eq": _fold_zero_test("eq"), "ne": _fold_zero_test("ne"),
 }  # fmt: skip

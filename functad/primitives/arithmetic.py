@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from functad.core.primitive import Linear
-from functad.kernel_ir.complex import product_of_scalars
+from functad.kernel_ir.complex import Complex, product_of_scalars
 from functad.primitives.elementwise import Op, elementwise, unbroadcast
 
 __all__ = [
@@ -136,10 +136,23 @@ def _has_no_zero(x: Any) -> bool:
 
 def _strong_kernel(plain: Callable[[Any, Any, Any], Any], either: bool = False) -> Callable[..., Any]:
     def kernel(b: Any, t: Any, f: Any) -> Any:
-        zero = b.bit_or(b.eq(t, 0), b.eq(f, 0)) if either else b.eq(t, 0)
-        return b.select(zero, b.const(0, t.dtype), plain(b, t, f))
+        kept, t = _kept(b, t)
+        nonzero = b.ne(t, 0) if kept is None else b.bit_and(kept, b.ne(t, 0))
+        if either:
+            nonzero = b.bit_and(nonzero, b.ne(f, 0))
+        return b.select(nonzero, plain(b, t, f), b.const(0, t.dtype))
 
     return kernel
+
+
+def _kept(b: Any, t: Any) -> tuple[Any, Any]:
+    """Where an operand is not 0 for having been left out of a product before, and what it is there: products in a row have one mask, not one after
+    another."""
+    inner = t if type(t) is Complex else b.negated.get(t, t)
+    mask, product, zero = b.selected.get(inner, (None, t, None))
+    if mask is None or b.constant(zero) != 0:
+        return None, t
+    return mask, product if inner is t else b.neg(product)
 
 
 def _product(b: Any, t: Any, f: Any) -> Any:

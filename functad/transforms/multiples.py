@@ -5,6 +5,9 @@ waits for all of that. With numbers moved past what is linear to where coefficie
 ``(0.1 * r + 2) * t``: the coefficient does not depend on t, so nothing waits for it. Two residuals are never multiplied by one another, nor by a
 number that is huge or tiny: their product could overflow, and 0 times that is no longer 0. Where zero wins in a product, it does so in its
 multiples: 0 times r1 and 0 times r2 are 0 if 0 times their sum is.
+
+A multiple of a sum that is needed anyway waits for the sum: of ``v = u + r * t`` and ``0.2 * v``, the second is ``0.2 * u + (0.2 * r) * t`` where a
+small step, whose time is that of what waits for one another, has cycles to spare for more operations.
 """
 
 from __future__ import annotations
@@ -49,8 +52,14 @@ Sum = dict[Var, Multiple]
 def collect_multiples(program: Program, linear: Sequence[bool]) -> Program:
     """A Program that is linear in the inputs flagged, rewritten unless that makes it longer; what it calls is rewritten
     likewise."""
-    made = dce(_Collector(program, linear).run())
-    return made if _work(made) <= _work(program) else program
+    collector = _Collector(program, linear)
+    made = dce(collector.run())
+    if _work(made) > _work(program):
+        made = program
+    if not collector.waited:
+        return made
+    distributed = dce(_Collector(program, linear, distributing=True).run())
+    return distributed if _cycles(distributed, linear) < _cycles(made, linear) else made
 
 
 def _work(program: Program) -> int:
@@ -58,11 +67,30 @@ def _work(program: Program) -> int:
     return sum([v.type.size for e in program.eqns for v in e.outputs if not isinstance(v.type, SeqType)])
 
 
-class _Collector:
-    """One walk over a Program. ``sums`` holds the linear variables; what is emitted computes residuals and, in the end, the sums that are needed."""
+LATENCY, PER_CYCLE = 4, 2
+"""Cycles from the operands of an addition or a product to its result, and how many of them a core begins in one."""
 
-    def __init__(self, program: Program, linear: Sequence[bool]) -> None:
+
+def _cycles(program: Program, linear: Sequence[bool]) -> float:
+    """About how long a step takes: as what waits for the linear inputs, or as all it has to do."""
+    depth: dict[Atom, int] = {v: 0 for v, flag in zip(program.inputs, linear, strict=True) if flag}
+    for e in program.eqns:
+        found = [depth[a] for a in e.inputs if a in depth]
+        if found:
+            depth.update(dict.fromkeys(e.outputs, max(found) + 1))
+    return max(LATENCY * max(depth.values(), default=0), _work(program) / PER_CYCLE)
+
+
+class _Collector:
+    """One walk over a Program. ``sums`` holds the linear variables; what is emitted computes residuals and, in the end, the sums that are needed.
+
+    ``distributing`` makes a multiple of a sum the sum of multiples; ``waited`` tells whether there was any.
+    """
+
+    def __init__(self, program: Program, linear: Sequence[bool], distributing: bool = False) -> None:
         self.program = program
+        self.distributing, self.waited = distributing, False
+        self.parts: dict[Var, Sum] = {}  # what sums that are needed as a whole consist of
         self.eqns: list[Eqn] = []
         self.sums: dict[Var, Sum] = {v: _itself(v) for v, flag in zip(program.inputs, linear, strict=True) if flag}
         self.uses = Counter([a for e in program.eqns for a in e.inputs] + list(program.outputs))
@@ -102,7 +130,8 @@ class _Collector:
             return
         (out,) = eqn.outputs
         if self.uses[out] > 1 and any([len(found) > 1 or m.residual is not None for m in found.values()]):
-            found = _itself(self._total(found))
+            whole = self._total(found)
+            self.parts[whole], found = found, _itself(whole)
         self.sums[out] = found
 
     def _params(self, eqn: Eqn) -> Mapping[str, Any]:
@@ -148,6 +177,9 @@ class _Collector:
 
     def _times(self, x: Atom, r: Atom, product: str) -> Sum:
         terms = self.sums[x]  # type: ignore[index]
+        distributed = self._distributed(terms, r)
+        if distributed is not None:
+            return distributed
         if len(terms) > 1:
             terms = _itself(self._total(terms))
         ((base, m),) = terms.items()
@@ -161,6 +193,23 @@ class _Collector:
         if m.residual is not None:
             base = self._emit(m.product, base, m.residual)
         return {base: Multiple(m.number, r, product)}
+
+    def _distributed(self, terms: Sum, r: Atom) -> Sum | None:
+        """A number times each term of a sum."""
+        if not isinstance(r, Literal) or r.type.ndim:
+            return None
+        factor = r.value
+        with np.errstate(all="ignore"):
+            if len(terms) == 1:
+                ((base, m),) = terms.items()
+                terms, factor = self.parts.get(base, {}) if m.residual is None else {}, m.number * factor
+            numbers = [m.number * factor for m in terms.values()]
+        if len(terms) < 2:
+            return None
+        self.waited = True
+        if not self.distributing or not all([_is_moderate(n) for n in numbers]):
+            return None
+        return {base: Multiple(n, m.residual, m.product) for n, (base, m) in zip(numbers, terms.items(), strict=True)}
 
     def _negated(self, x: Atom) -> Sum:
         return {base: Multiple(-m.number, m.residual, m.product) for base, m in self.sums[x].items()}  # type: ignore[index]

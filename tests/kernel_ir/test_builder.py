@@ -97,6 +97,13 @@ def test_negation_is_undone() -> None:
     assert b.neg(x) is b.neg(x)
 
 
+def test_negation_does_not_matter_to_a_test_for_zero() -> None:
+    b = Builder()
+    x = operand(b)
+    assert b.ne(b.neg(x), 0) is b.ne(x, 0) and b.eq(b.neg(x), 0) is b.eq(x, 0)
+    assert b.eq(b.neg(x), 1) is not b.eq(x, 1)
+
+
 @pytest.mark.parametrize("exponent", [-2, -1, 0, 1, 2, 3, 4])
 def test_small_powers_are_products(exponent: int) -> None:
     b = Builder()

@@ -108,6 +108,28 @@ def test_a_step_of_gradient_descent_waits_for_two_operations():
     np.testing.assert_allclose(fd.jit(fd.grad(f))(y), factor, rtol=1e-13)
 
 
+def of_a_sum(r, t, u):
+    """A multiple of a sum that is needed, too."""
+    v = u + r * t
+    return v, -0.2 * v
+
+
+@pytest.mark.parametrize(("size", "path"), [(2, 2), (100, 3)])
+def test_multiples_of_a_sum_wait_for_its_terms_where_that_is_faster(size, path):
+    """In small steps; large ones take as long as all they have to do."""
+    args = np.random.default_rng(1).normal(size=(3, size))
+    program, after = made(of_a_sum, *args)
+    assert longest_path(program, 1) == 3 and longest_path(after, 1) == path
+    for found, expected in zip(run_program(after, args), run_program(program, args), strict=True):
+        np.testing.assert_allclose(found, expected, rtol=1e-14, atol=1e-15)
+
+
+def test_nor_huge_numbers_in_multiples_of_a_sum():
+    _, after = made(lambda r, t, u: (lambda v: (v, v * F32(-1e30)))(u + r * t), *np.ones((3, 2), F32))
+    huge, zero = np.full(2, F32(1e10)), np.zeros(2, F32)
+    assert run_program(after, (huge, zero, zero))[1].tolist() == [0.0, 0.0]
+
+
 def test_zero_wins_in_multiples_too():
     """However numbers move, 0 times an infinite residual stays 0; and there is still one product to wait for."""
     program, after = made(lambda r, s, t: 0.5 * strong_mul(t, r) + strong_mul(t, s) - 2.0 * t, np.ones(2), np.ones(2), np.ones(2), known=2)

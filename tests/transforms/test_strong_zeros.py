@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import scipy.special as sp
@@ -9,7 +11,9 @@ import scipy.special as sp
 import functad as fd
 from functad import lax, nn
 from functad.core.primitive import REGISTRY
+from functad.primitives.arithmetic import strong_div, strong_mul, strong_product
 from functad.primitives.cumulative import cummax, cummin
+from functad.testing.bits import assert_same_bits
 from tests.transforms.singular import ELEMENTWISE, POINTS, is_declared, params_of, points_of
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -358,6 +362,25 @@ def test_a_derivative_stays_one_kernel():
 
 def test_where_the_cotangent_is_a_constant_nothing_is_selected():
     assert "select" not in fd.jit(fd.grad(lambda x: np.sum(np.sqrt(x)))).lower(np.ones(100)).kernel_ir
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16])
+@pytest.mark.parametrize("last", [strong_mul, strong_div, strong_product])
+def test_products_in_a_row_have_one_mask(last, dtype):
+    """Nothing waits for the choice of another, and the bits are those of NumPy's steps."""
+
+    def f(t, x, y):
+        product = strong_mul(t, x)
+        return last(np.negative(product), y), last(product, y), last(np.where(x > 1, 0.0 * t, product), y)
+
+    special = np.array([0.0, -0.0, 1.0, -1.5, np.inf, -np.inf, np.nan, np.finfo(dtype).max, -np.finfo(dtype).smallest_subnormal], dtype)
+    args = [np.ascontiguousarray(a.ravel()) for a in np.meshgrid(special, special, special)]
+    for found, expected in zip(fd.jit(f)(*args), f(*args), strict=True):
+        assert_same_bits([found], [expected], last.primitive.name)
+    ones = np.ones(64, dtype)
+    text = fd.jit(lambda t, x, y: last(np.negative(strong_mul(t, x)), y)).lower(ones, ones, ones).kernel_ir
+    selected = re.findall(r"(%\d+) \w+ = select", text)
+    assert selected and not re.search(rf" = (mul|div) .*({'|'.join(selected)})\b", text)
 
 
 @pytest.mark.parametrize("wrap", [lambda f: f, fd.jit], ids=["plain", "jit"])

@@ -15,8 +15,8 @@ from functad.ir.types import dtype_name
 from functad.lower.emit.code import Code, memory_type
 
 __all__ = [
-    "Span", "combined_mask", "interleaved", "lane_mask", "load_apart", "load_one", "load_run", "part_of_run", "repeated_lanes", "reversed_lanes",
-    "shuffle", "splat", "store_apart", "store_one", "store_run",
+    "Span", "combined_mask", "interleaved", "lane_mask", "lanes_of_groups", "load_apart", "load_groups", "load_one", "load_run", "part_of_run",
+    "repeated_lanes", "reversed_lanes", "shuffle", "splat", "store_apart", "store_groups", "store_one", "store_run",
 ]  # fmt: skip
 
 
@@ -83,25 +83,43 @@ def repeated_lanes(code: Code, type: str, width: int, value: str, times: int) ->
     return shuffle(code, type, width, value, [lane // times for lane in range(width * times)])
 
 
+def lanes_of_groups(width: int, group: int) -> int:
+    """The lanes of the vector that holds ``width`` groups: a power of two, since LLVM takes all others apart between blocks."""
+    return width * (1 if group == 1 else 2 if group == 2 else 4)
+
+
 def part_of_run(code: Code, type: str, width: int, run: str, group: int, part: int) -> str:
-    """Element ``part`` of each group of ``group`` adjacent elements."""
-    return shuffle(code, type, width * group, run, range(part, width * group, group))
+    """Element ``part`` of each of ``width`` groups of adjacent elements.
+
+    Where a run takes more than two registers, LLVM would move the elements one by one: it is given shuffles of two.
+    """
+    lanes = lanes_of_groups(width, group)
+    order = range(part, width * group, group)
+    if group == 2:
+        return shuffle(code, type, lanes, run, order)
+    pieces = [shuffle(code, type, lanes, run, range(k, k + width)) for k in range(0, width * group, width)]
+    return _gathered(code, type, width, pieces, order)
 
 
 def interleaved(code: Code, type: str, width: int, parts: Sequence[str]) -> str:
-    """The run of groups whose elements are ``parts``; two parts or four are joined pairwise, three by way of a fourth that is dropped."""
+    """The groups whose elements are ``parts``, in such a vector."""
     group = len(parts)
-    padded = [*parts, "poison"] if group == 3 else list(parts)
-    joined = [
-        shuffle(code, type, width, padded[k], range(2 * width), padded[k + 1])
-        if padded[k + 1] != "poison"
-        else (shuffle(code, type, width, padded[k], [*range(width), *[0] * width]))
-        for k in range(0, len(padded), 2)
-    ]
-    if group == 2:
-        return shuffle(code, type, 2 * width, joined[0], [part * width + lane for lane in range(width) for part in range(2)])
     order = [part * width + lane for lane in range(width) for part in range(group)]
-    return shuffle(code, type, 2 * width, joined[0], order, joined[1])
+    if group == 2:
+        return shuffle(code, type, width, parts[0], order, parts[1])
+    pieces = [_gathered(code, type, width, parts, order[k : k + width]) for k in range(0, width * group, width)]
+    halves = [shuffle(code, type, width, x, range(2 * width), y) for x, y in ((pieces[0], pieces[1]), (pieces[2], [*pieces, "poison"][3]))]
+    return shuffle(code, type, 2 * width, halves[0], range(4 * width), halves[1])
+
+
+def _gathered(code: Code, type: str, width: int, pieces: Sequence[str], order: Sequence[int]) -> str:
+    """These elements of vectors in a row, by shuffles of two of them."""
+    first, *others = sorted({k // width for k in order})
+    value, lanes = pieces[first], [k % width for k in order]
+    for piece in others or [first]:
+        chosen = [width + k % width if k // width == piece else lane for k, lane in zip(order, lanes, strict=True)]
+        value, lanes = shuffle(code, type, width, value, chosen, pieces[piece]), list(range(width))
+    return value
 
 
 # ---- conversion between registers and memory
@@ -173,6 +191,23 @@ def store_run(code: Code, dtype: np.dtype, pointer: str, width: int, value: str,
 
 def _suffix(type: str) -> str:
     return {"double": "f64", "float": "f32"}.get(type, type)
+
+
+# ---- groups of adjacent elements
+
+
+def load_groups(code: Code, dtype: np.dtype, pointer: str, width: int, group: int, mask: str | None) -> str:
+    """``width`` groups of adjacent elements; those where the mask is false are 0."""
+    run, length, lanes = load_run(code, dtype, pointer, width * group, mask), width * group, lanes_of_groups(width, group)
+    return run if length == lanes else shuffle(code, code.scalar.ty(dtype_name(dtype)), length, run, range(lanes))
+
+
+def store_groups(code: Code, dtype: np.dtype, pointer: str, width: int, group: int, value: str, mask: str | None) -> None:
+    """``width`` groups of adjacent elements, where the mask holds."""
+    length, lanes = width * group, lanes_of_groups(width, group)
+    if length < lanes:
+        value = shuffle(code, code.scalar.ty(dtype_name(dtype)), lanes, value, range(length))
+    store_run(code, dtype, pointer, length, value, mask)
 
 
 # ---- elements apart

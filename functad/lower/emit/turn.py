@@ -22,16 +22,17 @@ from functad.lower.emit.memory import (
     combined_mask,
     interleaved,
     lane_mask,
+    lanes_of_groups,
     load_apart,
+    load_groups,
     load_one,
-    load_run,
     part_of_run,
     repeated_lanes,
     reversed_lanes,
     splat,
     store_apart,
+    store_groups,
     store_one,
-    store_run,
 )
 from functad.lower.emit.operations import accumulate, operation, outlined
 
@@ -175,11 +176,11 @@ class Turn:
         live = combined_mask(code, span.width, chosen, span.mask)
         if place.contiguous:
             assert live is not None
-            run, wide = self._locate(place), span.width * place.group
+            run, size = self._locate(place), span.width * place.group * dtype.itemsize
             pointer = run.pointer
-            if chosen is not None and place in self.body.far and wide * dtype.itemsize <= NOTHING:  # even a masked access takes long there
+            if chosen is not None and place in self.body.far and size <= NOTHING:  # even a masked access takes long there
                 pointer = code.emit(f"select i1 {self.lanes.any(live)}, ptr {pointer}, ptr {code.nothing()}")
-            value = self._parts(place, load_run(code, dtype, pointer, wide, self._spread_mask(run, live)))
+            value = self._parts(place, load_groups(code, dtype, pointer, span.width, place.group, self._spread_mask(run, live)))
         else:
             masked = mask is not None
             value = load_apart(code, dtype, self.nest.addresses.each(place, self.level, span, masked), live if masked else None)
@@ -223,11 +224,11 @@ class Turn:
         width = self.span.width
 
         def load(masked: bool) -> list[str]:
-            return [load_run(self.code, r.dtype, r.pointer, width * r.group, self._span_mask(r) if masked else None) for r in runs]
+            return [load_groups(self.code, r.dtype, r.pointer, width, r.group, self._span_mask(r) if masked else None) for r in runs]
 
         if self.span.full is None:
             return load(self.span.mask is not None)
-        types = [self.code.lanes(width * r.group).ty(dtype_name(r.dtype)) for r in runs]
+        types = [self.code.lanes(lanes_of_groups(width, r.group)).ty(dtype_name(r.dtype)) for r in runs]
         return self.code.either(self.span.full, lambda: load(False), lambda: load(True), types)
 
     def _locate(self, place: Place) -> _Run:
@@ -306,7 +307,7 @@ class Turn:
             else:
                 live = combined_mask(self.code, self.span.width, chosen, self.span.mask)
                 assert live is not None
-                store_run(self.code, run.dtype, run.pointer, self.span.width * run.group, value, self._spread_mask(run, live))
+                store_groups(self.code, run.dtype, run.pointer, self.span.width, run.group, value, self._spread_mask(run, live))
         if plain:
             self._store_runs(plain)
 
@@ -314,7 +315,7 @@ class Turn:
         def store(masked: bool) -> list[str]:
             for run, value in runs:
                 mask = self._span_mask(run) if masked else None
-                store_run(self.code, run.dtype, run.pointer, self.span.width * run.group, value, mask)
+                store_groups(self.code, run.dtype, run.pointer, self.span.width, run.group, value, mask)
             return []
 
         if self.span.full is None:
