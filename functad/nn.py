@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ from functad.primitives.convert import convert
 from functad.primitives.generate import iota
 from functad.primitives.powers import integer_power
 from functad.primitives.reductions import reduce_max, reduce_sum
+from functad.primitives.rounding import absolute
 from functad.primitives.selection import select
 from functad.primitives.shapes import broadcast, reshape
 from functad.primitives.special import erfc
@@ -74,19 +76,29 @@ def softplus(x: Any) -> Any:
     return exponential.softplus(floating(x, "softplus"))
 
 
+def _gated(y: Any, far: float, gate: Callable[[Any], Any]) -> Any:
+    """y times a gate that goes from 0 to 1, and has got there, to the last bit, where ``|y|`` exceeds ``far``: not inf * 0 there."""
+    done = gt(absolute(y), far)
+    near = select(done, 0, y)
+    return select(done, relu(y), mul(near, gate(near)))
+
+
 def silu(x: Any) -> Any:
     """x * sigmoid(x)."""
-    y = floating(x, "silu")
-    return mul(y, exponential.sigmoid(y))
+    return _gated(floating(x, "silu"), 800, exponential.sigmoid)
 
 
 def gelu(x: Any, approximate: bool = False) -> Any:
     """x times the normal distribution function of x; ``approximate`` by a tanh, in the form of a sigmoid."""
     y = floating(x, "gelu")
     if approximate:
-        inner = mul(add(y, mul(integer_power(y, 3), 0.044715)), math.sqrt(2 / math.pi))
-        return mul(y, exponential.sigmoid(mul(inner, 2)))  # (1 + tanh u) / 2, without its cancellation
-    return mul(mul(y, erfc(mul(y, -math.sqrt(0.5)))), 0.5)
+        return _gated(y, 30, _by_tanh)
+    return _gated(y, 60, lambda y: mul(erfc(mul(y, -math.sqrt(0.5))), 0.5))
+
+
+def _by_tanh(y: Any) -> Any:
+    inner = mul(add(y, mul(integer_power(y, 3), 0.044715)), math.sqrt(2 / math.pi))
+    return exponential.sigmoid(mul(inner, 2))  # (1 + tanh u) / 2, without its cancellation
 
 
 def one_hot(x: Any, num_classes: int, dtype: Any = float) -> Any:

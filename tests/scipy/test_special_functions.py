@@ -115,6 +115,22 @@ def test_nn(name):
     np.testing.assert_allclose(large, [0.01 if name == "leaky_relu" else 0.0, 0.0 if name == "sigmoid" else 1.0], atol=1e-15)
 
 
+GATED = {"silu": nn.silu, "gelu": nn.gelu, "gelu by tanh": lambda x: nn.gelu(x, approximate=True)}
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16])
+@pytest.mark.parametrize("name", GATED)
+def test_gates_far_away(name, dtype):
+    """What is multiplied by a gate may be infinite, or its cube, where the gate is closed or its slope 0."""
+    f, greatest = GATED[name], np.finfo(dtype).max
+    x = np.array([-np.inf, -greatest, -300, 300, greatest, np.inf], dtype)
+    for map_ in (fd.vmap, lambda g: fd.jit(fd.vmap(g))):
+        values, slopes = map_(fd.value_and_grad(f))(x)
+        np.testing.assert_allclose(values, np.maximum(x, 0), atol=1e-100)
+        np.testing.assert_allclose(slopes, [0, 0, 0, 1, 1, 1], atol=1e-100)
+        np.testing.assert_allclose(map_(fd.grad(fd.grad(f)))(x), np.zeros(6), atol=1e-100)
+
+
 def test_a_derivative_in_a_factor_that_is_0():
     np.testing.assert_allclose(fd.grad(lambda b: special.logsumexp(np.array([1.0, 2.0]), b=b))(np.array([1.0, 0.0])), [1.0, np.e])
 
