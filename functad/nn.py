@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from functad.errors import DtypeError
 from functad.numpy.axes import normal_axes
-from functad.numpy.dispatch import is_traced
+from functad.numpy.dispatch import here, is_traced
 from functad.numpy.indexing import where
 from functad.numpy.operands import as_array, cast, shape_of
 from functad.numpy.promotion import result_dtype
@@ -37,6 +38,14 @@ def floating(x: Any, name: str) -> Any:
     """An argument as a floating-point or complex array."""
     y = as_array(x, name)
     return cast(y, result_dtype([y, 1.0]))
+
+
+def real_floating(x: Any, name: str) -> Any:
+    """An argument as a floating-point array; complex ones are refused."""
+    y = floating(x, name)
+    if y.dtype.kind == "c":
+        raise DtypeError(f"nn.{name}{here()} is of real numbers, got {y.dtype}; take .real or np.abs of it first")
+    return y
 
 
 def relu(x: Any) -> Any:
@@ -68,12 +77,12 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
 
 def sigmoid(x: Any) -> Any:
     """1 / (1 + exp(-x)), without overflow."""
-    return exponential.sigmoid(floating(x, "sigmoid"))
+    return exponential.sigmoid(real_floating(x, "sigmoid"))
 
 
 def softplus(x: Any) -> Any:
     """log(1 + exp(x)), without overflow."""
-    return exponential.softplus(floating(x, "softplus"))
+    return exponential.softplus(real_floating(x, "softplus"))
 
 
 def _gated(y: Any, far: float, gate: Callable[[Any], Any]) -> Any:
@@ -85,12 +94,12 @@ def _gated(y: Any, far: float, gate: Callable[[Any], Any]) -> Any:
 
 def silu(x: Any) -> Any:
     """x * sigmoid(x)."""
-    return _gated(floating(x, "silu"), 800, exponential.sigmoid)
+    return _gated(real_floating(x, "silu"), 800, exponential.sigmoid)
 
 
 def gelu(x: Any, approximate: bool = False) -> Any:
     """x times the normal distribution function of x; ``approximate`` by a tanh, in the form of a sigmoid."""
-    y = floating(x, "gelu")
+    y = real_floating(x, "gelu")
     if approximate:
         return _gated(y, 30, _by_tanh)
     return _gated(y, 60, lambda y: mul(erfc(mul(y, -math.sqrt(0.5))), 0.5))
@@ -151,6 +160,8 @@ def logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False) -
     axes = normal_axes(axis, len(shape_of(x)), "logsumexp")
     if b is not None:
         return _weighted_logsumexp(x, b, axes, keepdims)
+    if not all([shape_of(x)[a] for a in axes]):
+        return add(reduced(reduce_sum, x, axes, keepdims), -math.inf)  # of no exponentials
     _, terms, total, top = _exponentials(stop_gradient(x), axes)
     weights = sums.softmax_of(divide(terms, total), x, axes=axes)
     y = _kept(add(log(total), top), axes, False)
