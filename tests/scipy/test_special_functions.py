@@ -115,6 +115,16 @@ def test_nn(name):
     np.testing.assert_allclose(large, [0.01 if name == "leaky_relu" else 0.0, 0.0 if name == "sigmoid" else 1.0], atol=1e-15)
 
 
+@pytest.mark.parametrize("name", ["entr", "rel_entr", "kl_div", "xlogy"])
+def test_entropies_at_bounds(name):
+    """Values on and beyond the bounds of the domain are SciPy's, signs of infinities and NaN included."""
+    f, points = getattr(sp, name), np.array([0.0, -0.0, 1.0, -1.0, 0.3, np.inf, -np.inf, np.nan])
+    args = (points,) if f.nin == 1 else tuple(v.ravel() for v in np.meshgrid(points, points))
+    with np.errstate(all="ignore"):
+        for found in (fd.jit(f)(*args), fd.jvp(f, args, args)[0]):
+            np.testing.assert_allclose(found, f(*args), rtol=1e-14)
+
+
 def test_complex_activations_are_refused():
     for f in (nn.sigmoid, nn.softplus, nn.silu, nn.gelu):
         for wrap in (lambda f: f, fd.jit):
