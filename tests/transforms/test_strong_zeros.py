@@ -361,6 +361,21 @@ def test_where_the_cotangent_is_a_constant_nothing_is_selected():
 
 
 @pytest.mark.parametrize("wrap", [lambda f: f, fd.jit], ids=["plain", "jit"])
+def test_missing_data_that_is_replaced_first(wrap):
+    """The likelihood of what is there; data count as finite, so they have to be."""
+    y = np.array([1.0, np.nan, 2.0])
+
+    def loss(x):
+        there = np.isfinite(y)
+        return np.sum(np.where(there, (x - np.where(there, y, 0.0)) ** 2 / np.exp(x[0]), 0.0))
+
+    x = np.array([0.0, 2.0, 3.0])
+    for derivative in (fd.grad(loss), fd.jacfwd(loss)):
+        np.testing.assert_allclose(wrap(derivative)(x), [-4.0, 0.0, 2.0])
+    assert not np.isnan(wrap(fd.hessian(loss))(x)).any()
+
+
+@pytest.mark.parametrize("wrap", [lambda f: f, fd.jit], ids=["plain", "jit"])
 def test_rules_of_ones_own(wrap):
     root = fd.custom_jvp(np.sqrt)
     root.defjvps(lambda t, y, x: t / (2 * y))
