@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
+from functad.errors import DtypeError
 from functad.numpy.axes import normal_axes
-from functad.numpy.dispatch import is_traced
+from functad.numpy.dispatch import here, is_traced
 from functad.numpy.indexing import where
 from functad.numpy.operands import as_array, cast, shape_of
 from functad.numpy.promotion import result_dtype
@@ -23,6 +25,7 @@ from functad.primitives.convert import convert
 from functad.primitives.generate import iota
 from functad.primitives.powers import integer_power
 from functad.primitives.reductions import reduce_max, reduce_sum
+from functad.primitives.rounding import absolute
 from functad.primitives.selection import select
 from functad.primitives.shapes import broadcast, reshape
 from functad.primitives.special import erfc
@@ -35,6 +38,14 @@ def floating(x: Any, name: str) -> Any:
     """An argument as a floating-point or complex array."""
     y = as_array(x, name)
     return cast(y, result_dtype([y, 1.0]))
+
+
+def real_floating(x: Any, name: str) -> Any:
+    """An argument as a floating-point array; complex ones are refused."""
+    y = floating(x, name)
+    if y.dtype.kind == "c":
+        raise DtypeError(f"nn.{name}{here()} is of real numbers, got {y.dtype}; take .real or np.abs of it first")
+    return y
 
 
 def relu(x: Any) -> Any:
@@ -66,27 +77,37 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
 
 def sigmoid(x: Any) -> Any:
     """1 / (1 + exp(-x)), without overflow."""
-    return exponential.sigmoid(floating(x, "sigmoid"))
+    return exponential.sigmoid(real_floating(x, "sigmoid"))
 
 
 def softplus(x: Any) -> Any:
     """log(1 + exp(x)), without overflow."""
-    return exponential.softplus(floating(x, "softplus"))
+    return exponential.softplus(real_floating(x, "softplus"))
+
+
+def _gated(y: Any, far: float, gate: Callable[[Any], Any]) -> Any:
+    """y times a gate that goes from 0 to 1, and has got there, to the last bit, where ``|y|`` exceeds ``far``: not inf * 0 there."""
+    done = gt(absolute(y), far)
+    near = select(done, 0, y)
+    return select(done, relu(y), mul(near, gate(near)))
 
 
 def silu(x: Any) -> Any:
     """x * sigmoid(x)."""
-    y = floating(x, "silu")
-    return mul(y, exponential.sigmoid(y))
+    return _gated(real_floating(x, "silu"), 800, exponential.sigmoid)
 
 
 def gelu(x: Any, approximate: bool = False) -> Any:
     """x times the normal distribution function of x; ``approximate`` by a tanh, in the form of a sigmoid."""
-    y = floating(x, "gelu")
+    y = real_floating(x, "gelu")
     if approximate:
-        inner = mul(add(y, mul(integer_power(y, 3), 0.044715)), math.sqrt(2 / math.pi))
-        return mul(y, exponential.sigmoid(mul(inner, 2)))  # (1 + tanh u) / 2, without its cancellation
-    return mul(mul(y, erfc(mul(y, -math.sqrt(0.5)))), 0.5)
+        return _gated(y, 30, _by_tanh)
+    return _gated(y, 60, lambda y: mul(erfc(mul(y, -math.sqrt(0.5))), 0.5))
+
+
+def _by_tanh(y: Any) -> Any:
+    inner = mul(add(y, mul(integer_power(y, 3), 0.044715)), math.sqrt(2 / math.pi))
+    return exponential.sigmoid(mul(inner, 2))  # (1 + tanh u) / 2, without its cancellation
 
 
 def one_hot(x: Any, num_classes: int, dtype: Any = float) -> Any:
@@ -139,6 +160,8 @@ def logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False) -
     axes = normal_axes(axis, len(shape_of(x)), "logsumexp")
     if b is not None:
         return _weighted_logsumexp(x, b, axes, keepdims)
+    if not all([shape_of(x)[a] for a in axes]):
+        return add(reduced(reduce_sum, x, axes, keepdims), -math.inf)  # of no exponentials
     _, terms, total, top = _exponentials(stop_gradient(x), axes)
     weights = sums.softmax_of(divide(terms, total), x, axes=axes)
     y = _kept(add(log(total), top), axes, False)

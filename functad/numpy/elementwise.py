@@ -49,14 +49,18 @@ def suits(x: Any, type: ArrayType) -> bool:
     return x.dtype is type.dtype and (not x.ndim or not type.ndim or x.shape == type.shape)
 
 
+def own_loops(ufunc: np.ufunc, kinds: str) -> frozenset[str]:
+    """The dtypes of these kinds that a ufunc computes in, by their characters; SciPy's compute in no float16."""
+    return frozenset([loop[0] for loop in ufunc.types if np.dtype(loop[0]).kind in kinds])
+
+
 def unary(ufunc: np.ufunc, op: Op, kinds: str = "fc", other: Apply | None = None) -> Apply:
     """Declare a ufunc of one operand: a primitive where the dtype's kind is in ``kinds``, elsewhere what ``other`` makes of the operand."""
-    bind, direct = op.primitive.bind, frozenset(kinds)
-    own = frozenset([loop[0] for loop in ufunc.types if np.dtype(loop[0]).kind in direct])  # SciPy has no loop for float16
+    bind, direct, chars = op.primitive.bind, frozenset(kinds), own_loops(ufunc, kinds)
     rest = other or bind
 
     def f(x: Any) -> Any:
-        if type(x) is Tracer and x.variable.type.dtype.char in own:
+        if type(x) is Tracer and x.variable.type.dtype.char in chars:
             return bind(x)
         (x,) = prepared(ufunc, (x,))
         return bind(x) if x.dtype.kind in direct else fresh(rest(x), x)
@@ -66,15 +70,15 @@ def unary(ufunc: np.ufunc, op: Op, kinds: str = "fc", other: Apply | None = None
 
 def binary(ufunc: np.ufunc, op: Op | Apply, kinds: str = "fc", other: Apply | None = None) -> Apply:
     """Declare a ufunc of two operands: a primitive where the common dtype's kind is in ``kinds``, elsewhere what ``other`` makes of them."""
-    bind, direct = op.primitive.bind if isinstance(op, Op) else op, frozenset(kinds)
+    bind, direct, chars = op.primitive.bind if isinstance(op, Op) else op, frozenset(kinds), own_loops(ufunc, kinds)
     rest = other or bind
 
     def f(x: Any, y: Any) -> Any:
         if type(x) is Tracer:
             own = x.variable.type
-            if own.dtype.kind in direct and (y.variable.type is own if type(y) is Tracer else suits(y, own)):
+            if own.dtype.char in chars and (y.variable.type is own if type(y) is Tracer else suits(y, own)):
                 return bind(x, y)
-        elif type(y) is Tracer and y.variable.type.dtype.kind in direct and suits(x, y.variable.type):
+        elif type(y) is Tracer and y.variable.type.dtype.char in chars and suits(x, y.variable.type):
             return bind(x, y)
         x, y = prepared(ufunc, (x, y))
         return bind(x, y) if x.dtype.kind in direct else fresh(rest(x, y), x, y)

@@ -142,7 +142,7 @@ def euclidean(x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
 
 @implements(np.linalg.norm)
 def linalg_norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    """``numpy.linalg.norm``: of vectors any order, of matrices None, "fro", 1, -1, inf and -inf. Euclidean norms have derivative 0 at 0."""
+    """``numpy.linalg.norm``: of vectors any order, of matrices None, "fro", 1, -1, inf and -inf. Norms have derivative 0 at 0."""
     x = as_array(x, "linalg.norm")
     x = cast(x, result_dtype([x, 1.0]) if x.dtype.kind in "iub" else x.dtype)
     ndim = len(shape_of(x))
@@ -172,7 +172,13 @@ def _vector_norm(x: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Any
         return reduced(reductions.reduce_sum, size, axes, keepdims)
     if isinstance(ord, str):
         raise ArgumentError(f"np.linalg.norm{here()}: vectors have no norm of order {ord!r}")
-    return power(reduced(reductions.reduce_sum, power(size, ord), axes, keepdims), 1 / ord)
+    return _root(reduced(reductions.reduce_sum, power(size, ord), axes, keepdims), ord)
+
+
+def _root(x: Any, n: Any) -> Any:
+    """``x ** (1 / n)``; at 0, a kink like that of abs, all derivatives are 0."""
+    zero = eq(x, 0)
+    return select(zero, 0 if n > 0 else math.inf, power(select(zero, 1, x), 1 / n))
 
 
 def _matrix_norm(x: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Any:

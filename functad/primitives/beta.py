@@ -47,7 +47,8 @@ def _betaln(b: Any, x: Any, y: Any) -> Any:
 
         |B(p, q)| = B(r, q) |sin pi (p + q) / sin pi p|  where r > 0, else  pi / (|q sin pi p| B(1 - p, p + q)).
 
-    At a whole p it is infinite, but for a whole q and r > 0, where the poles of two gamma functions cancel.
+    At a whole p it is infinite, but for a whole q and r > 0, where the poles of two gamma functions cancel. (For whole p <= q <= 0, one of two
+    poles is left; as q goes to infinity at p <= 0, B goes as q^-p gamma(p).)
     """
     p, q = b.minimum(x, y), b.maximum(x, y)
     left, r = b.bit_and(b.le(p, 0), b.gt(q, 0)), b.sub(b.sub(1, p), q)
@@ -58,7 +59,9 @@ def _betaln(b: Any, x: Any, y: Any) -> Any:
     quotient = b.select(b.bit_and(b.eq(sine, 0), b.eq(sine_of_sum, 0)), 1.0, b.div(sine_of_sum, sine))
     reflected = b.add(value, b.log(b.select(turned, quotient, 1.0)))
     inverse = b.sub(b.log(b.select(inverted, b.div(math.pi, b.mul(sine, q)), 1.0)), value)
-    return b.select(turned, reflected, b.select(inverted, inverse, value))
+    both_whole = b.bit_and(b.eq(p, b.rint(p)), b.eq(q, b.rint(q)))
+    infinite = b.bit_or(b.bit_and(b.le(q, 0), both_whole), b.bit_and(b.le(p, 0), b.eq(q, math.inf)))
+    return b.select(infinite, math.inf, b.select(turned, reflected, b.select(inverted, inverse, value)))
 
 
 def _sine(b: Any, x: Any) -> Any:

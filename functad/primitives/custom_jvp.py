@@ -21,7 +21,7 @@ from functad.primitives.custom import Rule, moves, transposed
 from functad.transforms.linearize import DerivedRule, fresh_input, split_program
 from functad.transforms.programs import batch_of, expand, select, trace_program
 from functad.transforms.replay import primal, replay
-from functad.transforms.strong import strengthened
+from functad.transforms.strong import strengthened, strengthened_constants
 from functad.transforms.transpose import linear_variables, transpose_program
 
 __all__ = ["JvpRule", "custom_jvp_p"]
@@ -112,7 +112,7 @@ class LinearizedJvp:
         traced = [x for x in outs if type(x) is Tracer]
         program, captures = trace.finish([*traced, *select(dots, self._inexact)])
         if not captures and not given and not traced:  # all values are there
-            self._tangent = dce(program)
+            self._tangent = strengthened_constants(dce(program))
             return outs, []
         values = [*captures, *given]
         found = replay(self._split(program, len(values), len(traced)), values, lambda e, xs: primal(e, xs, trace.env))

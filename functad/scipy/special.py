@@ -19,7 +19,7 @@ from functad.errors import ArgumentError
 from functad.numpy.dispatch import TABLE, here, implements, register
 from functad.numpy.elementwise import binary, declare, prepared, unary
 from functad.primitives import beta, entropy, exponential, special
-from functad.primitives.arithmetic import add, mul, neg, sub
+from functad.primitives.arithmetic import mul, neg, sub
 from functad.primitives.bitwise import bit_and, bit_not, bit_or
 from functad.primitives.comparison import eq, ge, gt, le
 from functad.primitives.selection import select
@@ -97,9 +97,7 @@ def _relative(ufunc: np.ufunc, difference: bool) -> Any:
         inside = bit_and(gt(x, 0), gt(y, 0))
         p, q = select(inside, x, 1), select(inside, y, 1)
         value = entropy.relative_entropy(p, q) if difference else mul(p, entropy.log_ratio(p, q))
-        boundary = select(bit_and(eq(x, 0), ge(y, 0)), x.dtype.type(0), math.inf)
-        if difference:
-            boundary = add(boundary, y)
+        boundary = select(bit_and(eq(x, 0), ge(y, 0)), y if difference else x.dtype.type(0), math.inf)
         unknown = bit_not(bit_and(eq(x, x), eq(y, y)))
         return select(inside, value, select(unknown, math.nan, boundary))
 

@@ -82,9 +82,9 @@ def check_transposed(example: Example) -> None:
     found = apply(backward(program, mask), [*example.args, *cts], "vjp")
     if all(np.all(np.isfinite(x)) for x in [*dots, *found]):
         doubles = all(is_double(a.type.dtype) for e in program.eqns for a in (*e.inputs, *e.outputs))
-        rtol = 1e-8 if doubles else 1e-2
-        assert_paired(cts, dots, cts, linear, f"jvp and linearize of {example}", rtol)
-        assert_paired(cts, dots, found, [t for t in tangents if t is not None], str(example), rtol)
+        rtol, atol = (1e-8, 1e-12) if doubles else (1e-2, 1e-4)
+        assert_paired(cts, dots, cts, linear, f"jvp and linearize of {example}", rtol, atol)
+        assert_paired(cts, dots, found, [t for t in tangents if t is not None], str(example), rtol, atol)
 
 
 def check_derivatives(example: Example) -> None:

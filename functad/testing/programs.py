@@ -51,14 +51,14 @@ JUMPS = frozenset({"arctan2", "floor_divide", "fmod", "remainder", "while"})
 ARITHMETIC = ("add", "sub", "mul", "div", "select", "convert")
 """Primitives that half of all elementwise equations use."""
 
-EXACT = ROUNDLESS | {
+EXACT = ROUNDLESS - {"max", "min"} | {
     "add", "all", "any", "argmax", "argmin", "barrier", "bit_and", "bit_not", "bit_or", "bit_xor", "cumsum", "div",
     "eq", "floor_divide", "fmod", "ge", "gt", "integer_power", "iota", "isfinite", "isinf", "isnan", "le",
     "linear_recurrence", "lt", "mul", "ne", "reciprocal", "remainder", "scatter_add", "scatter_mul", "scatter_recurrence", "shift_left",
     "shift_right", "signbit", "slice_add", "sqrt", "square", "sub",
 }  # fmt: skip
 """Primitives whose results are NumPy's to the last bit: each operation is rounded once, and what is accumulated is so
-in one order."""
+in one order. (Which of two zeros the extremum of many numbers is depends on an order that NumPy chooses by the CPU.)"""
 
 BY_SIZE = frozenset({"absolute", "sign", "sqrt", "floor_divide", "fmod", "remainder", "scatter_mul"})
 """Those of them of which this is not true of complex numbers: NumPy computes the size of a number by ``hypot``."""

@@ -11,10 +11,10 @@ from typing import Any
 
 from functad.core.trace import inherited_location
 from functad.ir.dce import kept_equations
-from functad.ir.program import Atom, Eqn, Literal, Program, Var
+from functad.ir.program import Eqn, Literal, Program, Var
 from functad.transforms.linearize import linear_rule
 from functad.transforms.replay import Reader, primal
-from functad.transforms.strong import Doubts, doubting, doubts_about, note_doubtful
+from functad.transforms.strong import Doubts, doubtful_atoms, doubting, doubts_about, note_doubtful
 
 __all__ = ["jvp_program"]
 
@@ -29,7 +29,7 @@ def jvp_program(
     read = Reader(program, primals)
     tangent: dict[Var, Any] = {v: t for v, t in zip(program.inputs, tangents, strict=True) if t is not None}
     known = known or {}
-    doubtful: set[Atom] = set(program.doubtful)
+    doubtful = doubtful_atoms(program)
     with inherited_location() as at:
         for eqn, kept in zip(program.eqns, kept_equations(program), strict=True):
             if not kept:

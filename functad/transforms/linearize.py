@@ -23,7 +23,7 @@ from functad.ir.dce import kept_equations
 from functad.ir.program import Atom, Eqn, Literal, Location, Program, Var
 from functad.ir.types import ArrayType
 from functad.transforms.replay import Reader, primal
-from functad.transforms.strong import Doubts, doubting, doubts_about, note_doubtful, strengthened
+from functad.transforms.strong import Doubts, doubtful_atoms, doubting, doubts_about, note_doubtful, strengthened
 from functad.transforms.transpose import linear_variables, transpose_program
 
 __all__ = ["LinearMap", "LinearRule", "TransparentRule", "linear_rule", "linearize_program", "split_program"]
@@ -315,7 +315,7 @@ def linearize_program(
     moving: set[Atom] = {v for v, flag in zip(program.inputs, active, strict=True) if flag and v.type.inexact}
     inputs = [v for v, flag in zip(program.inputs, active, strict=True) if flag]
     known = known or {}
-    doubtful: set[Atom] = set(program.doubtful)
+    doubtful = doubtful_atoms(program)
     entries: list[Entry] = []
     # evaluated at once, an equation that nothing needs costs less than finding that out
     kept = repeat(True) if current_trace() is None else kept_equations(program)

@@ -3,8 +3,9 @@
 At 0, ``np.where(x <= 0, 0.0, np.sqrt(x))`` takes the constant. The cotangent of the root is 0, its derivative infinite, and 0 times that would be
 NaN. So in the linear Program of a rule, a product or a quotient of what moves with a factor that may be infinite or NaN becomes one in which zero
 wins (``primitives/arithmetic.py``). The factors that may be so are those of singular primitives, and what is computed from their results: the
-drivers note which variables of a Program these are, the *doubtful* ones. The arguments of a function count as finite; a sub-Program knows which of
-its inputs are doubtful where it is called. (All paths to a derivative doubt the same, so that they agree in every bit, signs of zeros included.)
+drivers note which variables of a Program these are, the *doubtful* ones. Constants are looked at; the arguments of a function count as
+finite; a sub-Program knows which of its inputs are doubtful where it is called. (All paths to a derivative doubt the same, so that they agree in
+every bit, signs of zeros included.)
 
 Where a doubtful variable meets a finite factor, the product is a plain one, but its derivative in the factor is not: the next derivative may
 multiply by something infinite on the way to the doubtful variable. (In ``p * log(p)``, the cotangent of the logarithm is c p, which the second
@@ -15,13 +16,19 @@ Products in which zero wins take a cycle more; where nothing is 0 they are equal
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence, Set
 from typing import Any
+
+import numpy as np
 
 from functad.core.primitive import REGISTRY, Singular
 from functad.ir.program import Atom, Eqn, Literal, Program
 
-__all__ = ["Doubts", "doubtful_results", "doubting", "doubts_about", "note_doubtful", "strengthened", "with_doubts"]
+__all__ = [
+    "Doubts", "doubtful_atoms", "doubtful_results", "doubting", "doubts_about", "note_doubtful", "strengthened", "strengthened_constants",
+    "with_doubts",
+]  # fmt: skip
 
 STRONG = {
     "mul": ("strong_mul", "tangent_mul", "tangent_mul"),
@@ -33,6 +40,29 @@ may be, and by any other beside a doubtful operand (a divisor is then a fixed nu
 
 Doubts = tuple[bool, ...]
 """Which operands of an equation may make factors of its derivative infinite or NaN; empty where none does."""
+
+
+def doubtful_atoms(program: Program) -> set[Atom]:
+    """The inputs that a Program has been told of, and its constants that are not finite: data in which something is missing."""
+    doubtful: set[Atom] = set(program.doubtful)
+    seen: dict[int, bool] = {}  # data are used many times
+    for e in program.eqns:
+        for a in e.inputs:
+            if type(a) is Literal and a.type.inexact:
+                value = a.value
+                finite = seen.get(id(value))
+                if finite is None:
+                    finite = seen[id(value)] = is_finite(value)
+                if not finite:
+                    doubtful.add(a)
+    return doubtful
+
+
+def is_finite(value: Any) -> bool:
+    """Whether a constant is finite, and the sum of its squares: one pass, without memory where it is contiguous."""
+    if type(value) is np.float64:
+        return math.isfinite(value)
+    return bool(np.isfinite(np.vdot(value, value)))
 
 
 def doubts_about(eqn: Eqn, doubtful: set[Atom]) -> Doubts:
@@ -91,7 +121,7 @@ def doubtful_results(program: Program, doubts: Sequence[bool]) -> Doubts:
     key = "doubtful results", tuple(doubts)
     found = program.derived.get(key)
     if found is None:
-        doubtful: set[Atom] = set(with_doubts(program, doubts).doubtful)
+        doubtful = doubtful_atoms(with_doubts(program, doubts))
         for eqn in program.eqns:
             if doubtful or eqn.signature.singular:
                 note_doubtful(eqn, doubts_about(eqn, doubtful), doubtful)
@@ -123,6 +153,19 @@ def strengthened(residuals: Program, tangent: Program, doubts: Sequence[bool]) -
         if not moving.isdisjoint(e.inputs):
             moving.update(e.outputs)
         eqns.append(_strong(e, moving, (doubtful, steep), any(doubts)))
+    return Program(tangent.inputs, eqns, tangent.outputs, tangent.name)
+
+
+def strengthened_constants(tangent: Program) -> Program:
+    """A linear Program whose factors are all constants, with strong zeros where those are infinite, or zero and divided by."""
+    eqns = []
+    for e in tangent.eqns:
+        if e.primitive.name in STRONG and any([type(a) is Literal for a in e.inputs]):
+            t, f = e.inputs if type(e.inputs[1]) is Literal else e.inputs[::-1]
+            value = f.value  # type: ignore[union-attr]
+            if not is_finite(value) or (e.primitive.name == "div" and not np.all(value)):
+                e = Eqn(REGISTRY[STRONG[e.primitive.name][0]], (t, f), e.params, e.outputs, e.loc)
+        eqns.append(e)
     return Program(tangent.inputs, eqns, tangent.outputs, tangent.name)
 
 

@@ -85,9 +85,17 @@ def test_complex_derivatives(name):
 def test_kinks():
     """At a kink the derivative is that of the nearest thing that has one: 0 for norms at 0, equal shares at ties."""
     zero = np.zeros(3)
-    for f in (np.linalg.norm, np.std, lambda x: np.linalg.norm(x, 1), lambda x: np.sum(np.hypot(x, 0.0)), lambda x: np.sum(np.abs(x))):
+    norms = [lambda x, n=n: np.linalg.norm(x, n) for n in (None, 1, 1.5, 3, np.inf)]
+    for f in (*norms, np.std, lambda x: np.sum(np.hypot(x, 0.0)), lambda x: np.sum(np.abs(x))):
         np.testing.assert_array_equal(fd.grad(f)(zero), zero)
-        assert not np.isnan(fd.hessian(f)(zero)).any()
+        np.testing.assert_array_equal(fd.jacfwd(f)(zero), zero)
+        with np.errstate(divide="ignore"):  # 0 ** -0.5, which a zero meets
+            assert not np.isnan(fd.hessian(f)(zero)).any()
+    rows = fd.grad(lambda x: np.sum(np.linalg.norm(x, 3, axis=1)))(np.array([[0.0, 0.0], [1.0, 2.0]]))
+    np.testing.assert_allclose(rows, [[0, 0], [9 ** (-2 / 3), 4 * 9 ** (-2 / 3)]], rtol=1e-15)
+    for x in (np.array([np.inf, np.inf]), np.array([0.0, np.inf])):
+        with np.errstate(divide="ignore"):
+            assert fd.jit(lambda x: np.linalg.norm(x, -2))(x) == np.linalg.norm(x, -2)
     np.testing.assert_allclose(fd.grad(np.max)(np.array([1.0, 3.0, 3.0])), [0, 0.5, 0.5])
     assert fd.grad(lambda x: np.maximum(x, 0.0))(0.0) == 0.5
     assert fd.grad(nn.relu)(0.0) == 0.0

@@ -8,7 +8,7 @@ import scipy.special as sp
 
 import functad as fd
 from functad import nn
-from functad.errors import ArgumentError, UnsupportedError
+from functad.errors import ArgumentError, DtypeError, UnsupportedError
 from functad.scipy import special
 
 POINTS = np.array([-3.0, -0.5, 0.0, 0.25, 0.75, 1.0, 4.0])
@@ -113,6 +113,56 @@ def test_nn(name):
         assert f(np.arange(3)).dtype == np.float64
     large = fd.grad(lambda x: np.sum(f(x)))(np.array([-800.0, 800.0]))
     np.testing.assert_allclose(large, [0.01 if name == "leaky_relu" else 0.0, 0.0 if name == "sigmoid" else 1.0], atol=1e-15)
+
+
+@pytest.mark.parametrize("name", ["entr", "rel_entr", "kl_div", "xlogy"])
+def test_entropies_at_bounds(name):
+    """Values on and beyond the bounds of the domain are SciPy's, signs of infinities and NaN included."""
+    f, points = getattr(sp, name), np.array([0.0, -0.0, 1.0, -1.0, 0.3, np.inf, -np.inf, np.nan])
+    args = (points,) if f.nin == 1 else tuple(v.ravel() for v in np.meshgrid(points, points))
+    with np.errstate(all="ignore"):
+        for found in (fd.jit(f)(*args), fd.jvp(f, args, args)[0]):
+            np.testing.assert_allclose(found, f(*args), rtol=1e-14)
+
+
+def test_complex_activations_are_refused():
+    for f in (nn.sigmoid, nn.softplus, nn.silu, nn.gelu):
+        for wrap in (lambda f: f, fd.jit):
+            with pytest.raises(DtypeError, match=rf"nn\.{f.__name__} at .*test_special_functions.py:\d+ is of real numbers, got complex128; take"):
+                wrap(lambda z, f=f: f(z))(np.array([1j, 2.0]))
+
+
+def test_logsumexp_of_no_exponentials():
+    x = np.zeros((2, 0))
+    for kwargs in ({"axis": 1}, {"axis": 1, "keepdims": True}):
+        np.testing.assert_array_equal(fd.jit(lambda x, k=kwargs: special.logsumexp(x, **k))(x), sp.logsumexp(x, **kwargs))
+    np.testing.assert_array_equal(nn.logsumexp(x, axis=1), [-np.inf, -np.inf])
+    assert nn.logsumexp(x) == -np.inf
+    assert fd.grad(lambda x: np.sum(np.exp(nn.logsumexp(x, axis=1))))(x).shape == (2, 0)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.int8, np.int64])
+@pytest.mark.parametrize("name", ["betaln", "kl_div", "xlogy", "gammaln", "expit"])
+def test_dtypes_are_scipys(name, dtype):
+    f = getattr(sp, name)
+    args = (np.ones(2, dtype),) * f.nin
+    assert fd.jit(f)(*args).dtype == f(*args).dtype
+
+
+GATED = {"silu": nn.silu, "gelu": nn.gelu, "gelu by tanh": lambda x: nn.gelu(x, approximate=True)}
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.float16])
+@pytest.mark.parametrize("name", GATED)
+def test_gates_far_away(name, dtype):
+    """What is multiplied by a gate may be infinite, or its cube, where the gate is closed or its slope 0."""
+    f, greatest = GATED[name], np.finfo(dtype).max
+    x = np.array([-np.inf, -greatest, -300, 300, greatest, np.inf], dtype)
+    for map_ in (fd.vmap, lambda g: fd.jit(fd.vmap(g))):
+        values, slopes = map_(fd.value_and_grad(f))(x)
+        np.testing.assert_allclose(values, np.maximum(x, 0), atol=1e-100)
+        np.testing.assert_allclose(slopes, [0, 0, 0, 1, 1, 1], atol=1e-100)
+        np.testing.assert_allclose(map_(fd.grad(fd.grad(f)))(x), np.zeros(6), atol=1e-100)
 
 
 def test_a_derivative_in_a_factor_that_is_0():

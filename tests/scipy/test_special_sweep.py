@@ -93,6 +93,10 @@ def test_betaln_at_poles_and_infinities() -> None:
     for f in (fd.jit(sp.betaln), lambda a, b: fd.jvp(sp.betaln, (a, b), (a, b))[0]):
         with np.errstate(all="ignore"):
             np.testing.assert_allclose(f(a, b), sp.betaln(a, b), rtol=1e-13)
+    poles = np.array([0.0, -0.0, -1.0, -2.0, -3.0, np.inf])  # one of two poles is left; infinity beside what is not positive
+    for f in (fd.jit(sp.betaln), lambda a, b: fd.jvp(sp.betaln, (a, b), (a, b))[0]):
+        with np.errstate(all="ignore"):
+            np.testing.assert_array_equal(f(np.repeat(poles[:5], 6), np.tile(poles, 5)), np.full(30, np.inf))
     for point in [(-1e4 - 0.25, 3.5), (-7.5, 1e3 + 0.25), (-0.3, 0.2), (-2.25, 2.25 + 1e-3)]:
         exact = mp.log(abs(mp.gammaprod([mp.mpf(point[0]), mp.mpf(point[1])], [mp.mpf(point[0]) + mp.mpf(point[1])])))
         np.testing.assert_allclose(fd.jit(sp.betaln)(*point), float(exact), rtol=1e-14)

@@ -18,6 +18,8 @@ from functad.ir.builder import ProgramBuilder
 from functad.ir.checker import check_program
 from functad.ir.program import Literal
 from functad.ir.types import array_type
+from functad.testing.fuzz import check_transposed
+from functad.testing.numerics import assert_paired, random_like
 from functad.testing.programs import JUMPS, ROUNDLESS, Example, assert_same, by_the_evaluator, examples, tolerances
 from functad.testing.reduction import check_example, reduce_example
 
@@ -109,6 +111,18 @@ def test_smooth_programs_have_no_jumps():
                 assert e.primitive.jvp is not None or e.primitive.jvp_call is not None, example
 
     check()
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32, np.complex128])
+def test_rounding_of_terms_that_cancel_is_no_disagreement(dtype):
+    """The derivative of a / a is 1 / a - a / a^2."""
+    b = ProgramBuilder()
+    x = b.input(array_type((1030,), dtype))
+    program = b.build(b.emit(REGISTRY["div"], x, x))
+    args = [random_like(program.in_types[0], np.random.default_rng(0), 0.5, 2.0)]
+    check_transposed(Example(program, args, run_program(program, args)))
+    with pytest.raises(AssertionError, match="forward mode gives"):
+        assert_paired([dtype(1)], [dtype(1e-3)], [dtype(0)], [dtype(1)], "a rule", 1e-2, 1e-4)
 
 
 def test_failures_are_reduced_to_what_matters():

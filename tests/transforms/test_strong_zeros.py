@@ -384,6 +384,88 @@ def test_products_in_a_row_have_one_mask(last, dtype):
 
 
 @pytest.mark.parametrize("wrap", [lambda f: f, fd.jit], ids=["plain", "jit"])
+def test_missing_data_that_is_replaced_first(wrap):
+    """The likelihood of what is there; data count as finite, so they have to be."""
+    y = np.array([1.0, np.nan, 2.0])
+
+    def loss(x):
+        there = np.isfinite(y)
+        return np.sum(np.where(there, (x - np.where(there, y, 0.0)) ** 2 / np.exp(x[0]), 0.0))
+
+    x = np.array([0.0, 2.0, 3.0])
+    for derivative in (fd.grad(loss), fd.jacfwd(loss)):
+        np.testing.assert_allclose(wrap(derivative)(x), [-4.0, 0.0, 2.0])
+    assert not np.isnan(wrap(fd.hessian(loss))(x)).any()
+
+
+MISSING = np.array([1.0, np.nan, 2.0])
+THERE = np.isfinite(MISSING)
+CONSTANTS = {
+    "residuals": lambda x, y: np.where(THERE, (x - y) ** 2, 0.0),
+    "products": lambda x, y: np.where(THERE, x * y, 0.0),
+    "exponentials": lambda x, y: np.where(THERE, np.exp(-x * y) * x, 0.0),
+    "quotients": lambda x, y: np.where(THERE, x / y + y / x, 0.0),
+    "a power": lambda x, y: np.where(THERE, x**y, 0.0),
+    "an infinity": lambda x, y: np.where(THERE, x * np.where(THERE, y, -np.inf), 0.0),
+    "a logarithm of what is known": lambda x, y: np.where(THERE, x * x * np.log(np.where(THERE, y, 0.0)), 0.0),
+    "in a loop": lambda x, y: lax.scan(lambda c, v: (c + np.where(THERE, x * y * v, 0.0), None), 0 * x, x)[0],
+    "in jit": lambda x, y: fd.jit(lambda x, y: np.where(THERE, x * y * x, 0.0))(x, y),
+}
+
+
+OF_DATA = {
+    "reverse": fd.grad,
+    "forward": fd.jacfwd,
+    "through jit": lambda f: fd.grad(fd.jit(f)),
+    "mixed": fd.hessian,
+    "forward over forward": lambda f: fd.jacfwd(fd.jacfwd(f)),
+    "reverse over reverse": lambda f: fd.jacrev(fd.grad(f)),
+}
+
+
+def of_data(name, transform, y, wrap=lambda f: f):
+    """A derivative of one of these functions at some point."""
+    weights = np.array([1.0, 2.0, 3.0])
+    return wrap(OF_DATA[transform](lambda x: np.sum(CONSTANTS[name](x, y) * weights)))(np.array([0.5, 2.0, 3.0]))
+
+
+@pytest.mark.parametrize("transform", OF_DATA)
+@pytest.mark.parametrize("name", CONSTANTS)
+def test_constants_that_are_not_finite(name, transform):
+    """Data with something missing, behind a guard: as if a number stood there."""
+    expected = of_data(name, transform, np.where(THERE, MISSING, 1.0))
+    np.testing.assert_allclose(of_data(name, transform, MISSING), expected, rtol=1e-14, atol=1e-14)
+
+
+@pytest.mark.parametrize("name", ["residuals", "products", "exponentials", "quotients"])
+def test_constants_of_jitted_functions_that_are_not_finite(name):
+    """What nobody can write to is a constant under jit, too."""
+    frozen = np.frombuffer(MISSING.tobytes())
+    expected = of_data(name, "reverse", np.where(THERE, MISSING, 1.0))
+    np.testing.assert_allclose(of_data(name, "reverse", frozen, fd.jit), expected, rtol=1e-14, atol=1e-14)
+
+
+def test_a_rule_of_ones_own_on_values():
+    """Where everything is known, what multiplies the tangents is a constant."""
+
+    @fd.custom_jvp
+    def root(x):
+        return np.sqrt(x)
+
+    @root.defjvp
+    def rule(primals, tangents):
+        y = np.sqrt(primals[0])
+        return y, tangents[0] / (2 * y)
+
+    def f(x):
+        return np.sum(np.where(x > 0, root(x), 0.0))
+
+    x = np.array([0.0, 1.0, 4.0])
+    for derivative in (fd.grad(f), fd.jit(fd.grad(f)), fd.grad(fd.jit(f)), fd.jacfwd(f)):
+        np.testing.assert_array_equal(derivative(x), [0.0, 0.5, 0.25])
+
+
+@pytest.mark.parametrize("wrap", [lambda f: f, fd.jit], ids=["plain", "jit"])
 def test_rules_of_ones_own(wrap):
     root = fd.custom_jvp(np.sqrt)
     root.defjvps(lambda t, y, x: t / (2 * y))
