@@ -258,7 +258,7 @@ class Trace:
         outputs = (Var(found[0]),) if len(found) == 1 else tuple([Var(t) for t in found])
         loc = self.loc
         if loc is None and self.locate:
-            loc = user_location()
+            loc = user_location(3)  # not this, nor ``bind``
         if self.native and signature.strange is not None:
             raise not_native(f"{primitive.name}{f' at {loc}' if loc else ''} takes or gives", signature.strange)
         self.eqns.append(Eqn(primitive, tuple(inputs), params, outputs, loc, signature))
@@ -313,10 +313,10 @@ class Trace:
         eqns = self.eqns
         token, rules = _current.set(None), floating_rules.set(self.rules)
         try:
-            while self.cursor < len(eqns):
-                eqn = eqns[self.cursor]
+            evaluate = self.evaluate
+            for eqn in eqns[self.cursor :]:
                 try:
-                    self.evaluate(eqn)
+                    evaluate(eqn)
                 except Exception:  # only an error of the operation: whatever else comes (Ctrl-C), the equation is still to be evaluated
                     self.raised.update(eqn.outputs)
                 self.cursor += 1
@@ -339,8 +339,9 @@ class Trace:
                         self.raised.update(eqn.outputs)
                     return
             values.append(value)
-        result = eqn.primitive.evaluate(*values, **eqn.params)
-        if eqn.primitive.multiple_results:
+        primitive = eqn.primitive
+        result = primitive.evaluate(*values, **eqn.params)
+        if primitive.multiple_results:
             env.update(zip(eqn.outputs, result, strict=True))
         else:
             env[eqn.outputs[0]] = result

@@ -131,6 +131,7 @@ class SliceUpdate(Update):
         out[_index(**self.params)] += self.operands[0]
 
 
+@lru_cache(maxsize=4096)
 def _index(starts: Ints, stops: Ints, steps: Ints) -> tuple[slice, ...]:
     return tuple([slice(a, z, s) for a, z, s in zip(starts, stops, steps, strict=True)])
 
