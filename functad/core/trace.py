@@ -326,25 +326,23 @@ class Trace:
 
     def evaluate(self, eqn: Eqn) -> None:
         """Evaluate an equation, unless it is evaluated already or an operand has no value."""
-        env = self.env
-        if eqn.outputs and eqn.outputs[0] in env:
+        env, outputs, primitive = self.env, eqn.outputs, eqn.primitive
+        if outputs and outputs[0] in env:
             return
-        values = []
-        for atom in eqn.inputs:
-            value = atom.value if type(atom) is Literal else env.get(atom, ABSENT)  # type: ignore[arg-type]
-            if value is ABSENT:
-                value = self.lookup(atom)
+        try:
+            values = [a.value if type(a) is Literal else env[a] for a in eqn.inputs]  # type: ignore[index]
+        except KeyError:  # rare: it comes from outside, or there is none
+            values = [self.lookup(a) for a in eqn.inputs]
+            for atom, value in zip(eqn.inputs, values, strict=True):
                 if value is ABSENT:
                     if atom in self.raised:
-                        self.raised.update(eqn.outputs)
+                        self.raised.update(outputs)
                     return
-            values.append(value)
-        primitive = eqn.primitive
         result = primitive.evaluate(*values, **eqn.params)
         if primitive.multiple_results:
-            env.update(zip(eqn.outputs, result, strict=True))
+            env.update(zip(outputs, result, strict=True))
         else:
-            env[eqn.outputs[0]] = result
+            env[outputs[0]] = result
 
     def value(self, var: Var) -> Any:
         """The value of a variable of this trace, computed now if need be; ABSENT if it has none. Raises what its computation raises."""

@@ -329,12 +329,11 @@ def linearize_program(
             ins = [a.value if type(a) is Literal else values[a] for a in inputs_of]  # type: ignore[index]
             mask = tuple([a in moving for a in inputs_of])
             signature = eqn.signature
+            doubts: Doubts = ()
             if signature.singular:
                 doubts = doubts_about(eqn, doubtful)
-            elif doubtful:
-                doubts = () if doubtful.isdisjoint(inputs_of) else tuple([a in doubtful for a in inputs_of])
-            else:
-                doubts = ()
+            elif not doubtful.isdisjoint(inputs_of):
+                doubts = tuple([a in doubtful for a in inputs_of])
             outs: Sequence[Any]
             if True not in mask or eqn.primitive.piecewise_constant:
                 rule, outs = None, primal(eqn, ins, known)
@@ -350,6 +349,8 @@ def linearize_program(
             if rule is not None and rule.active:
                 moved = inputs_of if False not in mask else [a for a, m in zip(inputs_of, mask, strict=True) if m]
                 entries.append((rule, residuals, moved, outputs_of, loc))  # type: ignore[arg-type]
-                moving.update([v for v in outputs_of if v.type.inexact])
+                for v in outputs_of:
+                    if v.type.inexact:
+                        moving.add(v)
     outputs = [a if type(a) is Var and a in moving else None for a in program.outputs]
     return [read(a) for a in program.outputs], LinearMap(entries, inputs, outputs)
