@@ -88,9 +88,12 @@ class DerivedRule:
 
     def primal(self, eqn: Eqn, ins: Sequence[Any], known: Mapping[Var, Any]) -> tuple[Sequence[Any], Sequence[Any]]:
         outs = primal(eqn, ins, known)
-        if self._selected is not None:
+        selected = self._selected
+        if selected is not None:
+            if not selected:
+                return outs, ()
             values = (*ins, *outs)
-            return outs, [values[i] for i in self._selected]
+            return outs, [values[i] for i in selected]
         return outs, run_program(self._residuals, (*ins, *outs))
 
     def forward(self, residuals: Sequence[Any], tangents: Sequence[Any]) -> Sequence[Any]:
@@ -344,7 +347,7 @@ def linearize_program(
                 values[outputs_of[0]] = outs[0]
             else:
                 values.update(zip(outputs_of, outs, strict=True))
-            if doubts or signature.singular:
+            if doubts or (signature.singular and eqn.primitive.doubting is not None):
                 note_doubtful(eqn, doubts, doubtful)
             if rule is not None and rule.active:
                 moved = inputs_of if False not in mask else [a for a, m in zip(inputs_of, mask, strict=True) if m]
