@@ -89,7 +89,10 @@ class Call:
 
     def evaluate(self, f: Callable[..., Any], args: Sequence[Any]) -> Any:
         """Call one of them where nothing is traced."""
-        return evaluate(self.kind, self.name, f, args)
+        try:
+            return evaluated(f, args)
+        except EscapedTracerError as error:
+            raise self.not_found(error) from error
 
     def not_found(self, error: EscapedTracerError | None = None) -> EscapedTracerError:
         """The error for a traced value that comes neither as an argument nor from a closure."""
@@ -185,15 +188,16 @@ class Call:
 
     def like_results(self, values: Sequence[Any]) -> Any:
         """The cotangent of the result, from those of its leaves (None where zero)."""
+        if self.out_tree is LEAF:
+            return instantiated(values[0], self.out_types[0])
         return self.out_tree.unflatten(map(instantiated, values, self.out_types))
 
     def leaves_like(self, tree: Any, structure: TreeDef, types: Sequence[ArrayType], what: str) -> list[Any]:
         """The leaves of what a rule returned, checked against what they belong to."""
         if structure is LEAF:
-            if type(tree) is np.ndarray and tree.shape == types[0].shape and tree.dtype is types[0].dtype:
-                return [tree.copy() if tree.flags.writeable else tree]
-            if type(tree) is Tracer and tree.variable.type is types[0]:
-                return [tree]
+            value = fitting(tree, types[0])
+            if value is not None:
+                return [value]
         leaves, found = leaves_of(tree, f"{what} of {self.name}")
         if found != structure:
             raise StructureError(f"{what} of {self.name} has the structure {found}; expected {structure}")
@@ -250,6 +254,19 @@ def as_python(x: Any, kind: int) -> Any:
 def private(x: Any) -> Any:
     """What a user's function returned, which may be an array that it writes to again later."""
     return x.copy() if type(x) is np.ndarray and x.flags.writeable else x
+
+
+def fitting(x: Any, type_: ArrayType) -> Any:
+    """What a rule returned for a value of this type, made private; None where it is not just that. So most take no search."""
+    cls = type(x)
+    if cls is np.ndarray:
+        if x.shape == type_.shape and x.dtype is type_.dtype:
+            return x.copy() if x.flags.writeable else x
+    elif cls is np.float64:
+        return x if type_.dtype is x.dtype and not type_.ndim else None
+    elif cls is Tracer and x.variable.type is type_:
+        return x
+    return None
 
 
 def owned(x: Any) -> Any:
@@ -347,7 +364,7 @@ class PythonVjp(VjpRule):
     ) -> Sequence[Any]:
         call, (tree, kinds) = self._call, form
         parts = call.closed(consts)
-        kept = tree.unflatten(map(as_python, residuals, kinds))
+        kept = as_python(residuals[0], kinds[0]) if tree is LEAF else tree.unflatten(map(as_python, residuals, kinds))
         result = call.run(parts[2], (*parts[3:], kept, call.like_results(cotangents)))
         children = call.tree.children()
         if not isinstance(result, tuple | list) or len(result) != len(children):
@@ -357,6 +374,10 @@ class PythonVjp(VjpRule):
         found: list[Any] = []
         for number, (ct, child) in enumerate(zip(result, children, strict=True)):
             first = call.consts + len(found)
+            value = fitting(ct, call.types[first]) if child == LEAF else None
+            if value is not None and call.types[first].inexact:
+                found.append(value)
+                continue
             types = call.types[first : first + child.num_leaves]
             found += [None] * len(types) if ct is None else self._cotangents(ct, child, types, number)
         return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,7 @@ from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.errors import DtypeError, StructureError
 from functad.ir.program import Program, Var
 from functad.ir.types import ArrayType, array_type
-from functad.tree import TreeDef, flatten, flatten_with_paths
+from functad.tree import TreeDef, flatten, leaf_paths
 
 __all__ = ["Captured", "Leaf", "WithAux", "as_leaf", "capture", "from_outside", "own"]
 
@@ -163,9 +164,14 @@ def capture(
         with using(trace), contextlib.nullcontext() if outside is None else config.tracing():
             result = f(tracers)
             value, aux = (result.value, Aux(result.aux)) if type(result) is WithAux else (result, None)
-            found, out_tree = flatten_with_paths(value)
-            found += [("", x) for x in aux.traced()] if aux is not None else []
-            outputs = [result_leaf(x, lambda path=path: f"the result{path} of the function under {kind}", trace) for path, x in found]  # type: ignore[misc]
+            found, out_tree = flatten(value)
+
+            def where(number: int) -> str:
+                return f"the result{leaf_paths(out_tree)[number]} of the function under {kind}"
+
+            outputs = [result_leaf(x, partial(where, i), trace) for i, x in enumerate(found)]
+            if aux is not None:
+                outputs += [result_leaf(x, lambda: f"the auxiliary data of the function under {kind}", trace) for x in aux.traced()]
             program, captures = trace.finish([o.value for o in outputs])
     finally:
         trace.open = False

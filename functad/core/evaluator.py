@@ -64,17 +64,19 @@ def interpret(program: Program, args: Sequence[Any]) -> list[Any]:
 
 def emit_program(program: Program, args: Sequence[Any]) -> list[Any]:
     """Append the equations to the current trace; those without a location of their own keep the one in force."""
-    values: dict[Var, Any] = dict(zip(program.inputs, args, strict=True))
+    values: dict[Any, Any] = dict(zip(program.inputs, args, strict=True))
+    trace: Any = current_trace()
     with inherited_location() as at:
         around = at.loc
         for eqn in program.eqns:
             at.loc = eqn.loc or around
-            result = eqn.primitive.bind(*[a.value if isinstance(a, Literal) else values[a] for a in eqn.inputs], **eqn.params)
+            ins = [a.value if type(a) is Literal else values[a] for a in eqn.inputs]
+            result = trace.emit(eqn.primitive, ins, eqn.params)
             if eqn.primitive.multiple_results:
                 values.update(zip(eqn.outputs, result, strict=True))
             else:
                 values[eqn.outputs[0]] = result
-    return [a.value if isinstance(a, Literal) else values[a] for a in program.outputs]
+    return [a.value if type(a) is Literal else values[a] for a in program.outputs]
 
 
 def python_function(program: Program) -> Callable[..., tuple[Any, ...]]:

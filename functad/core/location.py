@@ -25,9 +25,12 @@ def is_internal(filename: str) -> bool:
     return internal
 
 
-def user_location() -> Location | None:
-    """The location of the innermost user frame; None where there is none."""
-    frame = sys._getframe(1)
+def user_location(depth: int = 1) -> Location | None:
+    """The location of the innermost user frame; None where there is none.
+
+    ``depth`` is how far out to begin: frames of functad's that nobody looks at cost nothing.
+    """
+    frame = sys._getframe(depth)
     while frame is not None:
         code = frame.f_code
         internal = _internal.get(code.co_filename)

@@ -169,8 +169,12 @@ class Primitive:
         Params are compared by ``==``: they are integers, booleans (one of the two for each param), strings, dtypes, tuples of these, and objects
         that are equal only where they mean the same.
         """
-        if self.own_rules:
-            return self._signature(in_types, params)
+        if self.own_rules:  # whose Programs are made only if someone asks for them: what follows from the types is all
+            out_types = tuple(self.type_rule(*in_types, **params))
+            found = self._signatures.get((in_types, out_types))
+            if found is None:
+                found = self._signatures[in_types, out_types] = Signature(in_types, out_types, bool(self.singular))
+            return found
         key = (in_types, *params.items()) if params else in_types
         known = self._known_of(params) if self.has_programs else self._signatures
         found = known.get(key)
@@ -181,8 +185,7 @@ class Primitive:
     def _signature(self, in_types: tuple[ArrayType, ...], params: Mapping[str, Any]) -> Signature:
         result = self.type_rule(*in_types, **params)
         singular = self.singular(in_types, params) if callable(self.singular) else self.singular
-        if not self.own_rules:  # whose Programs are made only if someone asks for them
-            singular = singular or any([e.signature.singular for p in programs_in(params) for e in p.eqns])
+        singular = singular or any([e.signature.singular for p in programs_in(params) for e in p.eqns])
         return Signature(in_types, tuple(result) if self.multiple_results else (result,), singular)
 
     def _known_of(self, params: Mapping[str, Any]) -> dict[Any, Signature]:

@@ -258,7 +258,7 @@ class Trace:
         outputs = (Var(found[0]),) if len(found) == 1 else tuple([Var(t) for t in found])
         loc = self.loc
         if loc is None and self.locate:
-            loc = user_location()
+            loc = user_location(3)  # not this, nor ``bind``
         if self.native and signature.strange is not None:
             raise not_native(f"{primitive.name}{f' at {loc}' if loc else ''} takes or gives", signature.strange)
         self.eqns.append(Eqn(primitive, tuple(inputs), params, outputs, loc, signature))
@@ -313,10 +313,10 @@ class Trace:
         eqns = self.eqns
         token, rules = _current.set(None), floating_rules.set(self.rules)
         try:
-            while self.cursor < len(eqns):
-                eqn = eqns[self.cursor]
+            evaluate = self.evaluate
+            for eqn in eqns[self.cursor :]:
                 try:
-                    self.evaluate(eqn)
+                    evaluate(eqn)
                 except Exception:  # only an error of the operation: whatever else comes (Ctrl-C), the equation is still to be evaluated
                     self.raised.update(eqn.outputs)
                 self.cursor += 1
@@ -326,24 +326,23 @@ class Trace:
 
     def evaluate(self, eqn: Eqn) -> None:
         """Evaluate an equation, unless it is evaluated already or an operand has no value."""
-        env = self.env
-        if eqn.outputs and eqn.outputs[0] in env:
+        env, outputs, primitive = self.env, eqn.outputs, eqn.primitive
+        if outputs and outputs[0] in env:
             return
-        values = []
-        for atom in eqn.inputs:
-            value = atom.value if type(atom) is Literal else env.get(atom, ABSENT)  # type: ignore[arg-type]
-            if value is ABSENT:
-                value = self.lookup(atom)
+        try:
+            values = [a.value if type(a) is Literal else env[a] for a in eqn.inputs]  # type: ignore[index]
+        except KeyError:  # rare: it comes from outside, or there is none
+            values = [self.lookup(a) for a in eqn.inputs]
+            for atom, value in zip(eqn.inputs, values, strict=True):
                 if value is ABSENT:
                     if atom in self.raised:
-                        self.raised.update(eqn.outputs)
+                        self.raised.update(outputs)
                     return
-            values.append(value)
-        result = eqn.primitive.evaluate(*values, **eqn.params)
-        if eqn.primitive.multiple_results:
-            env.update(zip(eqn.outputs, result, strict=True))
+        result = primitive.evaluate(*values, **eqn.params)
+        if primitive.multiple_results:
+            env.update(zip(outputs, result, strict=True))
         else:
-            env[eqn.outputs[0]] = result
+            env[outputs[0]] = result
 
     def value(self, var: Var) -> Any:
         """The value of a variable of this trace, computed now if need be; ABSENT if it has none. Raises what its computation raises."""

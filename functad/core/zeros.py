@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from functad.core.primitive import REGISTRY, type_of
+from functad.core.seq import Seq
+from functad.core.tracer import Tracer
 from functad.errors import InternalError
 from functad.ir.types import ArrayType, SeqType
 
@@ -36,4 +38,5 @@ def add(x: Any, y: Any) -> Any:
         return y
     if y is None:
         return x
-    return REGISTRY["seq_add" if isinstance(type_of(x), SeqType) else "add"].bind(x, y)
+    sequences = type(x) is Seq or (type(x) is Tracer and isinstance(x.variable.type, SeqType))
+    return REGISTRY["seq_add" if sequences else "add"].bind(x, y)

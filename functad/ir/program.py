@@ -215,10 +215,11 @@ def literal(value: Any) -> Literal:
 
 def frozen(array: np.ndarray) -> np.ndarray:
     """A copy that nobody can write to, in native byte order."""
-    native = array.dtype.newbyteorder("=")
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
     if array.nbytes > SMALL_BYTES:
-        return np.asarray(FrozenMemory(np.array(array, native, order="C")))
-    return np.ndarray(array.shape, native, array.astype(native, copy=False).tobytes())
+        return np.asarray(FrozenMemory(np.array(array, order="C")))
+    return np.ndarray(array.shape, array.dtype, array.tobytes())
 
 
 SMALL_BYTES = 1 << 16

@@ -78,11 +78,16 @@ def _element(x: Any, index: int) -> Any:
     shape = shape_of(x)
     if not shape:
         parse_index(index, shape)  # raises
+    y = reshape(slice_p.bind(x, **_element_params(index, shape)), shape[1:])
+    return view(y, x) if len(shape) > 1 else y
+
+
+@functools.lru_cache(maxsize=4096)
+def _element_params(index: int, shape: tuple[int, ...]) -> dict[str, Any]:
+    """The params of the slice that is an element of the first axis."""
     start = integer_span(index, 0, shape[0]).start
     zeros = (0,) * (len(shape) - 1)
-    part = slice_p.bind(x, starts=(start, *zeros), stops=(start + 1, *shape[1:]), steps=(1,) * len(shape))
-    y = reshape(part, shape[1:])
-    return view(y, x) if zeros else y
+    return {"starts": (start, *zeros), "stops": (start + 1, *shape[1:]), "steps": (1,) * len(shape)}
 
 
 def sliced(x: Any, index: Index) -> Any:

@@ -70,6 +70,8 @@ def _along_axis_0(f: Callable[..., Any], inputs: tuple[Any, ...], kwargs: dict[s
 def array_function(self: Tracer, func: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """``__array_function__``."""
     f = TABLE.get(func)
+    if f is not None and not kwargs:
+        return f(*args)
     name = f"{func.__module__.replace('numpy', 'np', 1)}.{func.__name__}"
     if f is None:
         raise UnsupportedError(f"{name}{here()} is not available for traced values{_ADVICE}")

@@ -114,12 +114,16 @@ SMALL = 500
 """Elements up to which NumPy counts those that are not 0 in less time than it compares them."""
 
 
-def _strong(plain: Callable[[Any, Any], Any], either: bool = False) -> Callable[[Any, Any], Any]:
+def _strong(plain: Callable[[Any, Any], Any], ufunc: np.ufunc, either: bool = False) -> Callable[[Any, Any], Any]:
     """``plain(t, f)``, and 0 where t is 0 (``either``: or f); NumPy warns of what is not a number where neither is."""
 
     def evaluate(t: Any, f: Any) -> Any:
         if _has_no_zero(t) and not (either and not _has_no_zero(f)):
             return plain(t, f)
+        if t.ndim and t.dtype.kind == "f":  # real: only where it is wanted
+            out = np.zeros(t.shape, t.dtype)
+            ufunc(t, f, out=out, where=(t != 0) & (f != 0) if either else t != 0)
+            return out
         with np.errstate(invalid="ignore"):
             out = plain(t, f)
         zero = (t == 0) | (f == 0) if either else t == 0
@@ -163,7 +167,7 @@ product_kernel = _strong_kernel(_product, either=True)
 """The kernel of ``strong_product``, for recurrences in which zero wins."""
 
 strong_mul: Op = elementwise(
-    "strong_mul", _strong(multiply), kinds="fc", operands=2, cheap=True,
+    "strong_mul", _strong(multiply, np.multiply), kinds="fc", operands=2, cheap=True,
     kernel=_strong_kernel(_product), scalar_kernel=_strong_kernel(product_of_scalars),
     jvp=(lambda t, z, x, y: strong_mul(t, y), lambda t, z, x, y: strong_product(t, x)),
     linear=(0,), transpose=lambda ct, x, y: (unbroadcast(strong_mul(ct, y), x), None),
@@ -171,7 +175,7 @@ strong_mul: Op = elementwise(
 )  # fmt: skip
 
 strong_product: Op = elementwise(
-    "strong_product", _strong(multiply, either=True), kinds="fc", operands=2, cheap=True,
+    "strong_product", _strong(multiply, np.multiply, either=True), kinds="fc", operands=2, cheap=True,
     kernel=product_kernel, scalar_kernel=_strong_kernel(product_of_scalars, either=True),
     jvp=(lambda t, z, x, y: strong_product(t, y), lambda t, z, x, y: strong_product(t, x)),
     linear=(0,), transpose=lambda ct, x, y: (unbroadcast(strong_product(ct, y), x), None),
@@ -179,7 +183,8 @@ strong_product: Op = elementwise(
 )  # fmt: skip
 
 strong_div: Op = elementwise(
-    "strong_div", _strong(operator.truediv), kinds="fc", operands=2, low=0.5, singular=(1,), kernel=_strong_kernel(lambda b, t, f: b.div(t, f)),
+    "strong_div", _strong(operator.truediv, np.true_divide), kinds="fc", operands=2, low=0.5, singular=(1,),
+    kernel=_strong_kernel(lambda b, t, f: b.div(t, f)),
     jvp=(lambda t, z, x, y: strong_div(t, y), lambda t, z, x, y: strong_div(strong_product(neg(t), z), y)),
     linear=(0,), transpose=lambda ct, x, y: (unbroadcast(strong_div(ct, y), x), None),
     doc="x / y, and 0 where x is 0, whatever y is.",

@@ -61,12 +61,18 @@ def _type_rule(x: ArrayType, y: ArrayType, *, contract: Pair, batch: Pair) -> Ar
 def _evaluate(x: Any, y: Any, *, contract: Pair, batch: Pair) -> Any:
     """As matrix products: batch + (free of x, contracted) times batch + (contracted, free of y)."""
     order_x, shape_x, order_y, shape_y, shape = _matrices(x.shape, y.shape, contract, batch)
-    return np.matmul(x.transpose(order_x).reshape(shape_x), y.transpose(order_y).reshape(shape_y)).reshape(shape)[()]
+    lhs, rhs = _as_matrices(x, order_x, shape_x), _as_matrices(y, order_y, shape_y)
+    return np.matmul(lhs, rhs).reshape(shape)[()]
+
+
+def _as_matrices(x: Any, order: Axes | None, shape: Axes) -> Any:
+    x = x if order is None else x.transpose(order)
+    return x if x.shape == shape else x.reshape(shape)
 
 
 @lru_cache(maxsize=1024)
-def _matrices(x: Axes, y: Axes, contract: Pair, batch: Pair) -> tuple[Axes, Axes, Axes, Axes, Axes]:
-    """The order of axes, and then the shape, that make matrices of both operands; and the shape of the result."""
+def _matrices(x: Axes, y: Axes, contract: Pair, batch: Pair) -> tuple[Axes | None, Axes, Axes | None, Axes, Axes]:
+    """The order of axes (None: as it is), and then the shape, that make matrices of both operands; and the shape of the result."""
     free_x, free_y = free_axes(len(x), contract[0], batch[0]), free_axes(len(y), contract[1], batch[1])
 
     def lengths(shape: Axes, axes: Axes) -> Axes:
@@ -74,7 +80,9 @@ def _matrices(x: Axes, y: Axes, contract: Pair, batch: Pair) -> tuple[Axes, Axes
 
     batched, rows, inner, columns = lengths(x, batch[0]), lengths(x, free_x), lengths(x, contract[0]), lengths(y, free_y)
     lhs, rhs = (*batched, prod(rows), prod(inner)), (*batched, prod(inner), prod(columns))
-    return batch[0] + free_x + contract[0], lhs, batch[1] + contract[1] + free_y, rhs, batched + rows + columns
+    orders = batch[0] + free_x + contract[0], batch[1] + contract[1] + free_y
+    order_x, order_y = [None if order == tuple(range(len(order))) else order for order in orders]
+    return order_x, lhs, order_y, rhs, batched + rows + columns
 
 
 def _jvp(ts: Sequence[Any], xs: Sequence[Any], z: Any, *, contract: Pair, batch: Pair) -> Any:

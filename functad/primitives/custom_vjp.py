@@ -137,6 +137,8 @@ class LinearizedVjp:
     def backward(self, residuals: Sequence[Any], cotangents: Sequence[Any]) -> Sequence[Any]:
         rule, consts = self._params["rule"], self._params["consts"]
         found = rule.backward(self._form, residuals[:consts], residuals[consts:], cotangents)
+        if not consts and False not in self._mask:
+            return found  # type: ignore[no-any-return]
         constants = sum(self._mask[:consts])  # that are being differentiated, but not used
         return [*[None] * constants, *select(found, self._mask[consts:])]
 

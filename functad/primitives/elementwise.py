@@ -206,10 +206,12 @@ def unbroadcast(ct: Any, operand: Linear) -> Any:
 
 def align_batched(size: int, batched: Sequence[bool], operands: Sequence[Any]) -> list[Any]:
     """Operands of one rank for an elementwise primitive; unbatched rank-0 ones stay as they are."""
-    from functad.primitives.shapes import broadcast
-
     shapes = [type_of(x).shape[1:] if flag else type_of(x).shape for x, flag in zip(operands, batched, strict=True)]
     common = max(shapes, key=len)
+    if all([len(s) == len(common) if flag else not s for s, flag in zip(shapes, batched, strict=True)]):
+        return list(operands)
+    from functad.primitives.shapes import broadcast
+
     aligned = []
     for x, flag, shape in zip(operands, batched, shapes, strict=True):
         if len(shape) == len(common):

@@ -58,6 +58,13 @@ def _broadcast_type(x: ArrayType, *, shape: Shape, axes: tuple[int, ...]) -> Arr
 def _broadcast_evaluate(x: Any, *, shape: Shape, axes: tuple[int, ...]) -> Any:
     if not axes:  # what np.broadcast_to gives, in a tenth of its time
         return np.ndarray(shape, x.dtype, x[()], 0, (0,) * len(shape))
+    if x.flags.c_contiguous and x.size:  # likewise
+        strides = [0] * len(shape)
+        for n, step, a in zip(x.shape, x.strides, axes, strict=True):
+            strides[a] = step if n == shape[a] else 0
+        spread = np.ndarray(shape, x.dtype, x, 0, strides)
+        spread.flags.writeable = False
+        return spread
     expanded = [1] * len(shape)
     for n, a in zip(np.shape(x), axes, strict=True):
         expanded[a] = n

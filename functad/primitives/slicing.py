@@ -68,6 +68,11 @@ def _slice_type(x: ArrayType, *, starts: Ints, stops: Ints, steps: Ints) -> Arra
     return x.with_shape(tuple([_count(*span) for span in spans]))
 
 
+@lru_cache(maxsize=4096)
+def _index(starts: Ints, stops: Ints, steps: Ints) -> tuple[slice, ...]:
+    return tuple([slice(a, z, s) for a, z, s in zip(starts, stops, steps, strict=True)])
+
+
 def _slice_transpose(ct: Any, x: Linear, *, starts: Ints, stops: Ints, steps: Ints) -> tuple[Any]:
     update = SliceUpdate(x.type, (ct,), {"starts": starts, "stops": stops, "steps": steps})
     return (Sum([update]) if is_part(type_of(ct).size, x.type.size) else update.alone(),)
@@ -129,10 +134,6 @@ class SliceUpdate(Update):
 
     def into(self, out: np.ndarray) -> None:
         out[_index(**self.params)] += self.operands[0]
-
-
-def _index(starts: Ints, stops: Ints, steps: Ints) -> tuple[slice, ...]:
-    return tuple([slice(a, z, s) for a, z, s in zip(starts, stops, steps, strict=True)])
 
 
 def _slice_add_type(x: ArrayType, y: ArrayType, *, starts: Ints, stops: Ints, steps: Ints) -> ArrayType:

@@ -88,9 +88,12 @@ class DerivedRule:
 
     def primal(self, eqn: Eqn, ins: Sequence[Any], known: Mapping[Var, Any]) -> tuple[Sequence[Any], Sequence[Any]]:
         outs = primal(eqn, ins, known)
-        if self._selected is not None:
+        selected = self._selected
+        if selected is not None:
+            if not selected:
+                return outs, ()
             values = (*ins, *outs)
-            return outs, [values[i] for i in self._selected]
+            return outs, [values[i] for i in selected]
         return outs, run_program(self._residuals, (*ins, *outs))
 
     def forward(self, residuals: Sequence[Any], tangents: Sequence[Any]) -> Sequence[Any]:
@@ -271,7 +274,7 @@ class LinearMap:
                     c = ct.pop(outs[0], None)
                     if c is None:
                         continue
-                    cts = [c if type(c) is not Sum else c.total()]
+                    cts = [c.total() if type(c) is Sum else c]
                 else:
                     cts = [settled(ct.pop(v, None)) for v in outs]
                     if all([c is None for c in cts]):
@@ -283,7 +286,8 @@ class LinearMap:
                     continue
                 for v, c in zip(ins, rule.backward(residuals, cts), strict=True):
                     if c is not None:
-                        ct[v] = accumulate(ct[v], c) if v in ct else c
+                        before = ct.get(v)
+                        ct[v] = c if before is None else accumulate(before, c)
             found = [ct.get(v) for v in self.inputs]
             if any(unsettled):
                 return [c if keep else settled(c) for c, keep in zip(found, unsettled, strict=True)]
@@ -328,16 +332,22 @@ def linearize_program(
             ins = [a.value if type(a) is Literal else values[a] for a in inputs_of]  # type: ignore[index]
             mask = tuple([a in moving for a in inputs_of])
             signature = eqn.signature
-            doubts = doubts_about(eqn, doubtful) if doubtful or signature.singular else ()
+            doubts: Doubts = ()
+            if signature.singular:
+                doubts = doubts_about(eqn, doubtful)
+            elif not doubtful.isdisjoint(inputs_of):
+                doubts = tuple([a in doubtful for a in inputs_of])
             outs: Sequence[Any]
             if True not in mask or eqn.primitive.piecewise_constant:
                 rule, outs = None, primal(eqn, ins, known)
             else:
                 rule = signature.rules.get((mask, doubts) if doubts else mask) or linear_rule(eqn, mask, doubts)
                 outs, residuals = rule.primal(eqn, ins, known)
-            for v, value in zip(outputs_of, outs, strict=True):
-                values[v] = value
-            if doubts or signature.singular:
+            if len(outputs_of) == 1:
+                values[outputs_of[0]] = outs[0]
+            else:
+                values.update(zip(outputs_of, outs, strict=True))
+            if doubts or (signature.singular and eqn.primitive.doubting is not None):
                 note_doubtful(eqn, doubts, doubtful)
             if rule is not None and rule.active:
                 moved = inputs_of if False not in mask else [a for a, m in zip(inputs_of, mask, strict=True) if m]

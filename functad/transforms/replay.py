@@ -45,7 +45,7 @@ def primal(eqn: Eqn, ins: Sequence[Any], known: Mapping[Var, Any]) -> tuple[Any,
     trace = current_trace()
     if trace is None:
         if have:
-            return tuple([known[v] for v in outputs])
+            return (known[outputs[0]],) if len(outputs) == 1 else tuple([known[v] for v in outputs])
         out = prim.evaluate(*ins, **eqn.params)
         return tuple(out) if prim.multiple_results else (out,)
     carried = [known[v] for v in outputs] if have and trace.concrete else None

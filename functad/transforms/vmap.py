@@ -27,7 +27,9 @@ def batch_program(program: Program, size: int, args: Sequence[Any], batched: Seq
             flags = tuple([mapped.get(a, False) for a in eqn.inputs])
             outs, out_flags = batch_equation(eqn, size, flags, ins)
             read.write(eqn.outputs, outs)
-            mapped.update((v, flag) for v, flag in zip(eqn.outputs, out_flags, strict=True) if flag)
+            for v, flag in zip(eqn.outputs, out_flags, strict=True):
+                if flag:
+                    mapped[v] = flag
     return [read(a) for a in program.outputs], [mapped.get(a, False) for a in program.outputs]
 
 

@@ -149,6 +149,14 @@ def test_iota():
         fd.make_ir(lambda x: iota((), np.float64, 0))(1.0)
 
 
+@pytest.mark.parametrize("x", [array(3), array(1), array(2, 3), array(3, 2).T, array(4, 3)[::2], array(0), np.asfortranarray(array(2, 3))])
+def test_broadcast_is_a_view_that_nobody_can_write_to(x):
+    shape = (2, *[4 if n == 1 else n for n in x.shape])
+    y = broadcast(x, shape, range(1, 1 + x.ndim))
+    np.testing.assert_array_equal(y, np.broadcast_to(x, shape), strict=True)
+    assert not y.flags.writeable and (np.shares_memory(y, x) or not x.size)
+
+
 def test_broadcast_reshape_transpose():
     check_linear(lambda x: broadcast(x, (2, 3, 4), (0, 2)), array(2, 1))
     check_linear(lambda x: broadcast(x, (2, 0), (0,)), array(2))

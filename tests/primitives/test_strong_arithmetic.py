@@ -67,3 +67,11 @@ def test_derivatives_where_the_tangent_is_zero():
     assert fd.grad(tangent_mul, 1)(0.0, np.inf) == 0
     assert fd.grad(fd.grad(lambda t, f: tangent_mul(t, np.log(f)), 1), 1)(0.0, 0.0) == 0
     assert fd.grad(strong_product, (0, 1))(0.0, np.inf) == (np.inf, 0.0)
+
+
+def test_numpy_warns_of_what_is_no_number_only_where_no_zero_wins():
+    t, f = np.array([0.0, np.inf]), np.array([np.inf, 0.0])
+    with np.errstate(all="raise"):
+        np.testing.assert_array_equal(strong_mul(t, np.array([np.inf, 1.0])), [0.0, np.inf])
+        with pytest.raises(FloatingPointError, match="invalid value"):
+            strong_mul(t, f)
