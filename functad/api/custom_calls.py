@@ -9,8 +9,8 @@ import numpy as np
 
 from functad.api.arguments import leaves_of
 from functad.api.frozen import Frozen
-from functad.api.outside import Outside
-from functad.api.outside_kept import Kept
+from functad.api.world.kept import Kept
+from functad.api.world.outside import Outside
 from functad.core.capture import Leaf, capture
 from functad.core.trace import ABSENT, Trace, current_trace, evaluated, using
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer

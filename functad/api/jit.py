@@ -12,15 +12,15 @@ from typing import Any, overload
 from functad import config
 from functad.api.arguments import fresh_all, leaf_name, leaves_of, name_of, normal_argnums
 from functad.api.fastmath import FastMath, fastmath_flags
-from functad.api.guards import Guards
-from functad.api.hidden import HiddenOperand
 from functad.api.named import ByName
-from functad.api.operands import Operand, Operands, compared_arrays
-from functad.api.outside import Outside
 from functad.api.signatures import entry_signature
 from functad.api.stages import Lowered
-from functad.api.substitute import Substitution, Wrapper
-from functad.api.watch import Watch
+from functad.api.world.guards import Guards
+from functad.api.world.hidden import HiddenOperand
+from functad.api.world.operands import Operand, Operands, compared_arrays
+from functad.api.world.outside import Outside
+from functad.api.world.substitute import Substitution, Wrapper
+from functad.api.world.watch import Watch
 from functad.core.capture import Captured, Leaf, capture, own
 from functad.core.evaluator import run_program
 from functad.core.location import user_location

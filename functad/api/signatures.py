@@ -12,8 +12,8 @@ from functad.core.tracer import ARRAY, PYTHON
 from functad.ir.types import ArrayType, SeqType
 
 if TYPE_CHECKING:
-    from functad.api.hidden import HiddenOperand
     from functad.api.jit import Traced
+    from functad.api.world.hidden import HiddenOperand
     from functad.lower.places import Check
     from functad.lower.signature import Signature, Spec
 

@@ -16,7 +16,7 @@ import pytest
 
 import functad as fd
 from functad import config
-from functad.api.outside import MOST_BYTES
+from functad.api.world.outside import MOST_BYTES
 from functad.errors import IndexOutOfBoundsError
 from functad.lower.places import Unwritten
 

@@ -11,9 +11,10 @@ from types import CodeType, FunctionType
 import pytest
 
 import functad as fd
-from functad.api import jit, reach, watch
-from functad.api.reach import Reach
-from functad.api.reads import reads_of
+from functad.api import jit
+from functad.api.world import reach, watch
+from functad.api.world.reach import Reach
+from functad.api.world.reads import reads_of
 from functad.core import trace
 
 

@@ -8,8 +8,8 @@ import types
 import pytest
 
 import functad as fd
-from functad.api.reach import Reach
-from functad.api.substitute import Substitution
+from functad.api.world.reach import Reach
+from functad.api.world.substitute import Substitution
 
 
 def other(f, name, value):

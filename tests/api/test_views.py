@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from functad.api.views import is_plain, view_of
+from functad.api.world.views import is_plain, view_of
 
 
 @st.composite

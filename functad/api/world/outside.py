@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 
 from functad import config
-from functad.api.guards import Guard, Guards, Never
-from functad.api.hidden import HiddenOperand
-from functad.api.reach import Reach
-from functad.api.views import address, is_plain, view_of
+from functad.api.world.guards import Guard, Guards, Never
+from functad.api.world.hidden import HiddenOperand
+from functad.api.world.reach import Reach
+from functad.api.world.views import address, is_plain, view_of
 from functad.core.trace import ABSENT, Trace, escaped, using
 from functad.core.tracer import ARRAY, Tracer
 from functad.ir.program import Atom, Eqn, Program, Var, frozen, is_frozen, literal

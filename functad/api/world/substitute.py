@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterator, Mapping
 from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any
 
-from functad.api.reach import Node, Reach
+from functad.api.world.reach import Node, Reach
 from functad.core.trace import type_name
 from functad.lower.places import CellContent, DictItem, Fixed, Place
 

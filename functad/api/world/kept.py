@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from functad.api.hidden import HiddenOperand
-from functad.api.outside import Outside
-from functad.api.reach import Reach
+from functad.api.world.hidden import HiddenOperand
+from functad.api.world.outside import Outside
+from functad.api.world.reach import Reach
 from functad.core.trace import Trace
 from functad.ir.program import Var, frozen, is_frozen
 from functad.ir.types import ArrayType

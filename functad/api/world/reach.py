@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from functad.api.reads import Path, reads_of
+from functad.api.world.reads import Path, reads_of
 from functad.core.location import is_internal
 from functad.lower.places import ABSENT, CellContent, DictItem, FunctionCode, Place
 

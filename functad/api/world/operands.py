@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from functad.api.reach import Reach, Source
-from functad.api.substitute import Substitution
-from functad.api.watch import Watch
+from functad.api.world.reach import Reach, Source
+from functad.api.world.substitute import Substitution
+from functad.api.world.watch import Watch
 from functad.core.capture import Leaf, as_leaf
 from functad.core.location import is_internal, user_stack_level
 from functad.errors import FunctadError, RetraceWarning

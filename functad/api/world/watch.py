@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Container, Hashable, Sequence
 from typing import Any
 
-from functad.api.guards import Guard
-from functad.api.reach import Reach
+from functad.api.world.guards import Guard
+from functad.api.world.reach import Reach
 from functad.identity import same
 from functad.lower.places import Place
 from functad.lower.unchanged import Unchanged
