@@ -81,7 +81,8 @@ def check_transposed(example: Example) -> None:
     linear = forward_linear(program, example.args, tangents)
     found = apply(backward(program, mask), [*example.args, *cts], "vjp")
     if all(np.all(np.isfinite(x)) for x in [*dots, *found]):
-        doubles = all(is_double(a.type.dtype) for e in program.eqns for a in (*e.inputs, *e.outputs))
+        atoms = [*program.inputs, *[a for e in program.eqns for a in (*e.inputs, *e.outputs)]]
+        doubles = all(is_double(a.type.dtype) for a in atoms)
         rtol, atol = (1e-8, 1e-12) if doubles else (1e-2, 1e-4)
         assert_paired(cts, dots, cts, linear, f"jvp and linearize of {example}", rtol, atol)
         assert_paired(cts, dots, found, [t for t in tangents if t is not None], str(example), rtol, atol)
