@@ -1,6 +1,6 @@
 """The check that places hold what they held, in a form that costs an entry about a nanosecond a place, whatever their number.
 
-Native code (``functad_unchanged`` in ``entry_helpers``) compares pointers, in words that lie in memory:
+Native code (``functad_unchanged`` in ``entry_checks``) compares pointers, in words that lie in memory:
 
     number of words, number of dicts
     for each word: its address, and what it held                     a cell's content, a function's code: pointers to objects

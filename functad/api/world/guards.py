@@ -20,7 +20,7 @@ class Guard(Protocol):
 
 
 class Never:
-    """Holds never: what a Program depends on has changed while it was traced."""
+    """Holds never: what a Program depends on has changed while it was traced, so it serves one call only."""
 
     def holds(self) -> bool:
         """False."""

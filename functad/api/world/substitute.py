@@ -7,6 +7,7 @@ that reads the place is made anew, with cells of its own and a copy of its modul
 from __future__ import annotations
 
 import functools
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any
@@ -21,14 +22,14 @@ __all__ = ["Substitution", "Wrapper"]
 New = Callable[["_Made"], Any]
 
 
-class Wrapper:
+class Wrapper(ABC):
     """What wraps a function, and can be made anew around another."""
 
     _f: Callable[..., Any]
 
+    @abstractmethod
     def wrapping(self, f: Callable[..., Any]) -> Any:
         """The same around another function."""
-        raise NotImplementedError
 
 
 class Substitution:

@@ -5,20 +5,13 @@ from __future__ import annotations
 from collections.abc import Container, Hashable, Sequence
 from typing import Any
 
-from functad.api.world.guards import Guard
+from functad.api.world.guards import Guard, Never
 from functad.api.world.reach import Reach
 from functad.identity import same
 from functad.lower.places import Place
 from functad.lower.unchanged import Unchanged
 
-__all__ = ["Never", "Watch"]
-
-
-class Never:
-    """The guard of a Program that serves one call only."""
-
-    def holds(self) -> bool:
-        return False
+__all__ = ["Watch"]
 
 
 class Watch:
