@@ -1,4 +1,5 @@
-"""What it costs a call that the function closes over what can change: arrays, which are read as they are or compared, numbers and functions.
+"""What it costs a call that the function closes over what can change: arrays, which are read as they are or compared,
+numbers and functions.
 
 In JAX what a jitted function closes over is a constant: changing it has no effect.
 """
@@ -46,24 +47,45 @@ def many_weighted(xp: Any, ws: Any) -> Any:
 
 def arrays(seconds: float) -> Iterator[Result]:
     """Against the same arrays as arguments, a function without them, JAX and NumPy."""
-    for size, targets in ((8, {"JAX, constant": 15}), (1000, {"JAX, constant": 15}), (1_000_000, {"as an argument": 0.8})):
+    for size, targets in (
+        (8, {"JAX, constant": 15}),
+        (1000, {"JAX, constant": 15}),
+        (1_000_000, {"as an argument": 0.8}),
+    ):
         w, x = np.linspace(0.5, 1.5, size), np.linspace(1.0, 2.0, size)
         ours = Contender("functad", "f(x)", {"f": fd.jit(weighted(np, w)), "x": x})
         peers = [
             Contender("as an argument", "f(w, x)", {"f": fd.jit(lambda w, x: np.sum(w * x)), "w": w, "x": x}),
-            Contender("JAX, constant", "f(x)", {"f": jax.jit(weighted(jnp, w)), "x": jnp.asarray(x)}, ".block_until_ready()"),
+            Contender(
+                "JAX, constant", "f(x)", {"f": jax.jit(weighted(jnp, w)), "x": jnp.asarray(x)}, ".block_until_ready()"
+            ),
         ]
-        yield from compare(f"closure: an array of {size:g} numbers", ours, peers, seconds, targets, note="compared, too" if size < 8000 else "")
+        yield from compare(
+            f"closure: an array of {size:g} numbers",
+            ours,
+            peers,
+            seconds,
+            targets,
+            note="compared, too" if size < 8000 else "",
+        )
     ws, x = [np.linspace(0.5, 1.5, 100) + k for k in range(10)], np.linspace(1.0, 2.0, 100)
     ours = Contender("functad", "f(x)", {"f": fd.jit(many_weighted(np, ws)), "x": x})
     peers = [
-        Contender("as an argument", "f(ws, x)", {"f": fd.jit(lambda ws, x: many_weighted(np, ws)(x)), "ws": ws, "x": x}),
-        Contender("JAX, constant", "f(x)", {"f": jax.jit(many_weighted(jnp, ws)), "x": jnp.asarray(x)}, ".block_until_ready()"),
+        Contender(
+            "as an argument", "f(ws, x)", {"f": fd.jit(lambda ws, x: many_weighted(np, ws)(x)), "ws": ws, "x": x}
+        ),
+        Contender(
+            "JAX, constant", "f(x)", {"f": jax.jit(many_weighted(jnp, ws)), "x": jnp.asarray(x)}, ".block_until_ready()"
+        ),
     ]
     yield from compare("closure: a list of 10 arrays of 100 numbers", ours, peers, seconds, note="compared, too")
     w = np.linspace(0.5, 1.5, 1_000_000)
     ours = Contender("functad", "w.fill(2.0) or f(x)", {"f": fd.jit(weighted(np, w)), "w": w, "x": np.ones(w.size)})
-    peer = Contender("as an argument", "w.fill(2.0) or f(w, x)", {"f": fd.jit(lambda w, x: np.sum(w * x)), "w": w, "x": np.ones(w.size)})
+    peer = Contender(
+        "as an argument",
+        "w.fill(2.0) or f(w, x)",
+        {"f": fd.jit(lambda w, x: np.sum(w * x)), "w": w, "x": np.ones(w.size)},
+    )
     yield from compare("closure: 1e+06 numbers, written before each call", ours, [peer], seconds, {peer.name: 0.8})
     for size in (1, 100, 8000):
         w, x = np.linspace(0.5, 1.5, size), np.linspace(1.0, 2.0, 8)
@@ -102,10 +124,19 @@ def names(seconds: float) -> Iterator[Result]:
     cases = (
         ("closure: a float in a closure cell", "f(0.5)", one, constant, TARGET),
         ("closure: five floats in globals", "f(0.5)", five, constants, TARGET),
-        ("closure: the same, a global set each time", "(names.update(other=object()), f(0.5))[1]", five, constants, None),
+        (
+            "closure: the same, a global set each time",
+            "(names.update(other=object()), f(0.5))[1]",
+            five,
+            constants,
+            None,
+        ),
     )
     for case, expression, ours, theirs, target in cases:
-        contender, peer = [Contender(who, expression, {"f": f, "names": vars(module)}) for who, f in (("functad", ours), ("as constants", theirs))]
+        contender, peer = [
+            Contender(who, expression, {"f": f, "names": vars(module)})
+            for who, f in (("functad", ours), ("as constants", theirs))
+        ]
         yield from compare(case, contender, [peer], seconds, {"as constants": target} if target else None)
 
 

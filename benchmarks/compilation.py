@@ -1,7 +1,7 @@
 """From a Python function to its compiled gradient; importing; and what a second size costs.
 
-Each function compiled here is a new object and a new Program: functad compiles a structure only once, so constants that are part of the code
-(small integers), or the order of operations, vary.
+Each function compiled here is a new object and a new Program: functad compiles a structure only once, so constants that
+are part of the code (small integers), or the order of operations, vary.
 """
 
 from __future__ import annotations
@@ -49,8 +49,19 @@ def varied_losses(xp: Any) -> Iterator[Callable[..., Any]]:
 
 
 def varied_chains(xp: Any) -> Iterator[Callable[..., Any]]:
-    """One operation after the other, in an order that differs each time; operands stay where all functions are smooth."""
-    operations = (xp.sin, xp.cos, xp.tanh, xp.arctan, lambda x: x * x, lambda x: 1 + x, lambda x: x * 0.7, lambda x: 1 / (3 + x))
+    """One operation after the other, in an order that differs each time; operands stay where all functions are
+    smooth.
+    """
+    operations = (
+        xp.sin,
+        xp.cos,
+        xp.tanh,
+        xp.arctan,
+        lambda x: x * x,
+        lambda x: 1 + x,
+        lambda x: x * 0.7,
+        lambda x: 1 / (3 + x),
+    )
     for seed in itertools.count():
         order = np.random.default_rng(seed).integers(len(operations), size=CHAIN)
 
@@ -86,7 +97,9 @@ def compile_times(case: str, losses: Losses, arguments: int, seconds: float) -> 
 
 def import_time(seconds: float) -> Result:
     """``import functad`` beside ``import numba``, each in a fresh process."""
-    ours, theirs = best_times([Contender(name, f"start({name!r})", {"start": start}) for name in ("functad", "numba")], seconds)
+    ours, theirs = best_times(
+        [Contender(name, f"start({name!r})", {"start": start}) for name in ("functad", "numba")], seconds
+    )
     return Result("import in a fresh process", ours, "import numba", theirs, 1.0, "the whole process")
 
 
@@ -114,6 +127,16 @@ def second_size(seconds: float) -> Result:
 
     new_size()
     before = compile_count()
-    a, b = best_times([Contender("functad", "f()", {"f": new_size}), Contender("JAX", "f()", {"f": new_size_jax})], seconds)
+    a, b = best_times(
+        [Contender("functad", "f()", {"f": new_size}), Contender("JAX", "f()", {"f": new_size_jax})], seconds
+    )
     compiled = compile_count() - before
-    return Result("first call at another size", a, "JAX", b, None, f"{compiled} compilations", {"without compiling": compiled == 0})
+    return Result(
+        "first call at another size",
+        a,
+        "JAX",
+        b,
+        None,
+        f"{compiled} compilations",
+        {"without compiling": compiled == 0},
+    )

@@ -43,8 +43,12 @@ def run(seconds: float) -> Iterator[Result]:
         text = ours.lower(x, y).kernel_ir
         facts = {"one kernel": text.count("kernel ") == 1, "no temporary arrays": " = temp " not in text}
         peers = [
-            Contender("JAX", "f(x, y)", {"f": theirs, "x": jnp.asarray(x), "y": jnp.asarray(y)}, "[1].block_until_ready()"),
+            Contender(
+                "JAX", "f(x, y)", {"f": theirs, "x": jnp.asarray(x), "y": jnp.asarray(y)}, "[1].block_until_ready()"
+            ),
             Contender("NumPy, by hand", "f(x, y)", {"f": gradient_by_hand, "x": x, "y": y}),
         ]
         contender = Contender("functad", "f(x, y)", {"f": ours, "x": x, "y": y})
-        yield from compare(f"elementwise gradient, {n:.0e} elements", contender, peers, seconds, {"JAX": 3}, facts=facts)
+        yield from compare(
+            f"elementwise gradient, {n:.0e} elements", contender, peers, seconds, {"JAX": 3}, facts=facts
+        )

@@ -1,8 +1,8 @@
 """Timing side by side: several ways to compute the same thing, checked against one another and then timed in turns.
 
-What is timed is a statement, as with `timeit`, so that a call of a tenth of a microsecond is not hidden by a wrapper around it. Contenders take
-turns, a batch each, and the best batch counts: other work on the machine only adds. Results of JAX are waited for. (``one_thread`` has contenders
-that take their turns in another process.)
+What is timed is a statement, as with `timeit`, so that a call of a tenth of a microsecond is not hidden by a wrapper
+around it. Contenders take turns, a batch each, and the best batch counts: other work on the machine only adds. Results
+of JAX are waited for. (``one_thread`` has contenders that take their turns in another process.)
 """
 
 from __future__ import annotations
@@ -60,7 +60,9 @@ class Timed(Protocol):
 
 @dataclass(frozen=True)
 class Contender:
-    """An expression to be timed, and the names in it; ``ready`` is appended to wait for a result that is computed asynchronously."""
+    """An expression to be timed, and the names in it; ``ready`` is appended to wait for a result that is computed
+    asynchronously.
+    """
 
     name: str
     expression: str
@@ -134,7 +136,9 @@ def check_equal(case: str, name: str, found: Any, expected: Any, tolerance: floa
     assert len(ours) == len(theirs), f"{case}: {name} gives {len(theirs)} arrays, functad {len(ours)}"
     for a, b in zip(ours, theirs, strict=True):
         scale = float(np.max(np.abs(np.asarray(b)), initial=0.0))
-        np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance * scale, err_msg=f"{case}: functad and {name} differ")
+        np.testing.assert_allclose(
+            a, b, rtol=tolerance, atol=tolerance * scale, err_msg=f"{case}: functad and {name} differ"
+        )
 
 
 def best_times(contenders: Sequence[Timed], seconds: float) -> list[float]:
@@ -165,7 +169,7 @@ def fastest(contenders: Sequence[Timed]) -> Timed:
     return contenders[times.index(min(times))]
 
 
-# -- the table ------------------------------------------------------------------------------------------------------------------------------
+# -- the table ---------------------------------------------------------------------------------------------------------
 
 
 def show(seconds: float) -> str:
@@ -198,7 +202,8 @@ def environment() -> str:
     """The machine and the versions, in a line."""
     packages = ", ".join(f"{name} {version(name)}" for name in ("numpy", "numba", "jax", "casadi", "autograd"))
     load = f", load {os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else ""
-    return f"{cpu_name()}, {os.cpu_count()} cores{load}; {platform.system()}; Python {platform.python_version()}, {packages}"
+    machine = f"{cpu_name()}, {os.cpu_count()} cores{load}"
+    return f"{machine}; {platform.system()}; Python {platform.python_version()}, {packages}"
 
 
 def cpu_name() -> str:

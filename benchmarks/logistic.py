@@ -35,13 +35,19 @@ def by_hand(w: np.ndarray, x: np.ndarray, labels: np.ndarray) -> tuple[np.floati
 def run(seconds: float) -> Iterator[Result]:
     """Against JAX, and NumPy by hand."""
     rng = np.random.default_rng(0)
-    arguments = rng.normal(size=FEATURES, scale=0.1), rng.normal(size=(POINTS, FEATURES)), rng.choice([-1.0, 1.0], size=POINTS)
+    arguments = (
+        rng.normal(size=FEATURES, scale=0.1),
+        rng.normal(size=(POINTS, FEATURES)),
+        rng.choice([-1.0, 1.0], size=POINTS),
+    )
     ours = fd.jit(fd.value_and_grad(loss_in(np)))
     theirs = jax.jit(jax.value_and_grad(loss_in(jnp)))
     text = ours.lower(*arguments).kernel_ir
     note = f"{text.count('kernel ')} kernels, {text.count('product ')} products, {text.count(' = temp ')} temps"
     peers = [
-        Contender("JAX", "f(*arguments)", {"f": theirs, "arguments": jax.device_put(arguments)}, "[1].block_until_ready()"),
+        Contender(
+            "JAX", "f(*arguments)", {"f": theirs, "arguments": jax.device_put(arguments)}, "[1].block_until_ready()"
+        ),
         Contender("NumPy, by hand", "f(*arguments)", {"f": by_hand, "arguments": arguments}),
     ]
     contender = Contender("functad", "f(*arguments)", {"f": ours, "arguments": arguments})

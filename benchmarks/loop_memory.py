@@ -29,7 +29,9 @@ def by_scan(y: Any, steps: int, checkpoint: str | None) -> Any:
 
 def by_while(y: Any, steps: Any, checkpoint: str | None) -> Any:
     """A number of steps that only the loop finds out."""
-    return np.sum(fd.lax.while_loop(lambda v: v[0] < steps, lambda v: (v[0] + 1, step(v[1])), (0, y), checkpoint=checkpoint)[1])
+    return np.sum(
+        fd.lax.while_loop(lambda v: v[0] < steps, lambda v: (v[0] + 1, step(v[1])), (0, y), checkpoint=checkpoint)[1]
+    )
 
 
 def step(y: Any) -> Any:
@@ -41,7 +43,9 @@ LOOPS = {"scan": by_scan, "while": by_while}
 
 
 def measure(loop: str, checkpoint: str | None) -> tuple[float, float]:
-    """Seconds, and the growth of this process's peak in MB from a short loop to the long one; both run the same code."""
+    """Seconds, and the growth of this process's peak in MB from a short loop to the long one; both run the same
+    code.
+    """
     static = (1, 2) if loop == "scan" else 2
     gradient = fd.jit(fd.grad(LOOPS[loop]), static_argnums=static)
     y = np.linspace(-1.0, 1.0, STATE)
@@ -55,11 +59,14 @@ def measure(loop: str, checkpoint: str | None) -> tuple[float, float]:
 def peak() -> float:
     """The most memory that this process has had, in MB.
 
-    Where the system tells it in ``/proc``: on Linux, what `getrusage` calls the peak includes that of the process which started this one.
+    Where the system tells it in ``/proc``: on Linux, what `getrusage` calls the peak includes that of the process which
+    started this one.
     """
     status = Path("/proc/self/status")
     if status.exists():
-        return next(float(text.split()[1]) for text in status.read_text().splitlines() if text.startswith("VmHWM:")) / 1e3
+        return (
+            next(float(text.split()[1]) for text in status.read_text().splitlines() if text.startswith("VmHWM:")) / 1e3
+        )
     size = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return size / 1e6 if sys.platform == "darwin" else size / 1e3
 

@@ -1,6 +1,8 @@
-"""Gradients of loops of many small steps: run time and compile time against JAX's, run time against loops written by hand.
+"""Gradients of loops of many small steps: run time and compile time against JAX's, run time against loops written by
+hand.
 
-Each problem is one function for both libraries. JAX gets several ways to unroll its loops, each on all threads and on one, and the fastest counts.
+Each problem is one function for both libraries. JAX gets several ways to unroll its loops, each on all threads and on
+one, and the fastest counts.
 """
 
 from __future__ import annotations
@@ -54,7 +56,12 @@ class Problem:
     by_hand: Callable[..., Any]
     target: float  # times as fast as JAX
     unroll: int = 1  # steps that functad makes in a turn
-    jax_unrolls: tuple[int, ...] = (1, 2, 4, 8)  # steps that JAX may make in a turn; more take longer, but for a loop that vanishes
+    jax_unrolls: tuple[int, ...] = (
+        1,
+        2,
+        4,
+        8,
+    )  # steps that JAX may make in a turn; more take longer, but for a loop that vanishes
 
     @property
     def wanted(self) -> int | tuple[int, ...]:
@@ -62,7 +69,7 @@ class Problem:
         return 0 if self.function is lstm else tuple(range(len(self.arguments)))
 
 
-# -- the problems ---------------------------------------------------------------------------------------------------------------------------
+# -- the problems ------------------------------------------------------------------------------------------------------
 
 PENDULUM_STEPS, PENDULUM_H = 10_000, 1e-3
 
@@ -167,12 +174,24 @@ def problems() -> Iterator[Problem]:
         1.0,
     )
     a, y = rng.normal(size=(20, 20), scale=0.2), rng.normal(size=20)
-    yield Problem(f"RK4, 20 dimensions, {RK4_STEPS} steps", rk4, (a, y), lambda a, y: loops_numba.rk4(a, y, RK4_STEPS, RK4_H), 2.5)
+    yield Problem(
+        f"RK4, 20 dimensions, {RK4_STEPS} steps", rk4, (a, y), lambda a, y: loops_numba.rk4(a, y, RK4_STEPS, RK4_H), 2.5
+    )
     yield Problem("LSTM, 2 layers of 14, 1024 characters", lstm, lstm_arguments(rng), loops_numba.lstm, 3.0)
     u = rng.normal(size=(128, 128))
-    yield Problem(f"heat, 128 x 128, {HEAT_STEPS} steps", heat, (u,), lambda u: loops_numba.heat(u, HEAT_STEPS, HEAT_RATE), 2.0)
+    yield Problem(
+        f"heat, 128 x 128, {HEAT_STEPS} steps", heat, (u,), lambda u: loops_numba.heat(u, HEAT_STEPS, HEAT_RATE), 2.0
+    )
     terms, points = rng.normal(size=50), rng.uniform(-1, 1, size=1000)
-    yield Problem("Horner, 50 terms at 1000 points", horner, (terms, points), loops_numba.horner, 1.4, unroll=4, jax_unrolls=(1, 2, 4, 50))
+    yield Problem(
+        "Horner, 50 terms at 1000 points",
+        horner,
+        (terms, points),
+        loops_numba.horner,
+        1.4,
+        unroll=4,
+        jax_unrolls=(1, 2, 4, 50),
+    )
 
 
 def lstm_arguments(rng: np.random.Generator, features: int = 14, characters: int = 1024) -> tuple[Any, ...]:
@@ -188,7 +207,7 @@ def lstm_arguments(rng: np.random.Generator, features: int = 14, characters: int
     return (layer(), layer(), (weights(features, features), weights(features))), text[:-1], text[1:]
 
 
-# -- the comparison -------------------------------------------------------------------------------------------------------------------------
+# -- the comparison ----------------------------------------------------------------------------------------------------
 
 
 def run(seconds: float) -> Iterator[Result]:
@@ -203,14 +222,25 @@ def run(seconds: float) -> Iterator[Result]:
         targets = {jax_best.name: problem.target, by_hand.name: 1 / 1.5}
         note = f"unroll={problem.unroll}" if problem.unroll > 1 else ""
         yield from compare(problem.name, ours, [jax_best, by_hand], seconds, targets, tolerance=1e-8, note=note)
-        yield Result(problem.name, compiling[0], "JAX", compiling[1], 1.0, ", ".join(filter(None, ["compilation and a call", note])))
+        yield Result(
+            problem.name,
+            compiling[0],
+            "JAX",
+            compiling[1],
+            1.0,
+            ", ".join(filter(None, ["compilation and a call", note])),
+        )
 
 
 def jax_gradient(number: int, unroll: int) -> Contender:
     """The gradient of a problem by JAX, with so many steps in a turn."""
     problem = next(itertools.islice(problems(), number, None))
     gradient = jax.jit(jax.grad(problem.function(jax_library(unroll)), problem.wanted))
-    return Contender("JAX", "wait(f(*arguments))", {"f": gradient, "arguments": jax.device_put(problem.arguments), "wait": jax.block_until_ready})
+    return Contender(
+        "JAX",
+        "wait(f(*arguments))",
+        {"f": gradient, "arguments": jax.device_put(problem.arguments), "wait": jax.block_until_ready},
+    )
 
 
 def warm_up() -> None:

@@ -28,7 +28,9 @@ def pendulum(state: np.ndarray, steps: int, h: float) -> np.ndarray:
 
 @numba.njit
 def times(columns: np.ndarray, x: np.ndarray, out: np.ndarray) -> None:
-    """``out = a @ x`` for a matrix given by its columns: the inner loop runs over contiguous elements, and vectorises without reassociation."""
+    """``out = a @ x`` for a matrix given by its columns: the inner loop runs over contiguous elements, and vectorises
+    without reassociation.
+    """
     out[:] = 0.0
     for j in range(len(x)):
         for i in range(len(out)):
@@ -59,7 +61,9 @@ def outer_sum(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 @numba.njit
 def rk4(a: np.ndarray, y: np.ndarray, steps: int, h: float) -> tuple[np.ndarray, np.ndarray]:
-    """Gradients of the final |y|^2 in ``a`` and the first ``y``: the cotangents of all slopes are kept for one product with all stages."""
+    """Gradients of the final |y|^2 in ``a`` and the first ``y``: the cotangents of all slopes are kept for one product
+    with all stages.
+    """
     n = len(y)
     columns = a.T.copy()
     stages = np.empty((steps, 4, n))
@@ -94,7 +98,9 @@ def rk4(a: np.ndarray, y: np.ndarray, steps: int, h: float) -> tuple[np.ndarray,
 
 @numba.njit
 def heat(u: np.ndarray, steps: int, rate: float) -> np.ndarray:
-    """Gradient of the final sum of squares: the transposed step reads cotangents of the interior only, here inside a frame of zeros."""
+    """Gradient of the final sum of squares: the transposed step reads cotangents of the interior only, here inside a
+    frame of zeros.
+    """
     m, n = u.shape
     u, following = u.copy(), u.copy()
     for _ in range(steps):
@@ -137,7 +143,9 @@ def sigmoid(x: float) -> float:
 
 
 @numba.njit
-def lstm_layer(x: np.ndarray, w: np.ndarray, u: np.ndarray, b: np.ndarray, gates: np.ndarray, cells: np.ndarray, states: np.ndarray) -> None:
+def lstm_layer(
+    x: np.ndarray, w: np.ndarray, u: np.ndarray, b: np.ndarray, gates: np.ndarray, cells: np.ndarray, states: np.ndarray
+) -> None:
     """A layer over all steps; ``cells`` and ``states`` begin with those before the first."""
     n = u.shape[0]
     gates[:] = product(x, w) + b
@@ -203,7 +211,7 @@ def lstm(params: tuple, x: np.ndarray, y: np.ndarray) -> tuple:  # type: ignore[
     )
 
 
-# -- gradient descent inside gradient descent -----------------------------------------------------------------------------------------------
+# -- gradient descent inside gradient descent --------------------------------------------------------------------------
 
 
 @numba.njit

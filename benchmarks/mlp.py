@@ -40,11 +40,25 @@ def run(seconds: float) -> Iterator[Result]:
             (rng.normal(size=(m, n), scale=m**-0.5).astype(dtype), rng.normal(size=n, scale=0.1).astype(dtype))
             for m, n in itertools.pairwise(WIDTHS)
         ]
-        arguments = layers, rng.normal(size=(BATCH, WIDTHS[0])).astype(dtype), np.eye(WIDTHS[-1], dtype=dtype)[rng.integers(10, size=BATCH)]
+        arguments = (
+            layers,
+            rng.normal(size=(BATCH, WIDTHS[0])).astype(dtype),
+            np.eye(WIDTHS[-1], dtype=dtype)[rng.integers(10, size=BATCH)],
+        )
         ours = fd.jit(fd.value_and_grad(loss_in(np, nn.log_softmax)))
         theirs = jax.jit(jax.value_and_grad(loss_in(jnp, jax.nn.log_softmax)))
         text = ours.lower(*arguments).kernel_ir
         note = f"{text.count('kernel ')} kernels, {text.count('product ')} products, {text.count(' = temp ')} temps"
         contender = Contender("functad", "f(*arguments)", {"f": ours, "arguments": arguments})
-        peer = Contender("JAX", "f(*arguments)", {"f": theirs, "arguments": jax.device_put(arguments)}, "[0].block_until_ready()")
-        yield from compare(f"MLP 784-128-64-10, batch 128, {dtype}", contender, [peer], seconds, {"JAX": 0.8}, tolerance=tolerance, note=note)
+        peer = Contender(
+            "JAX", "f(*arguments)", {"f": theirs, "arguments": jax.device_put(arguments)}, "[0].block_until_ready()"
+        )
+        yield from compare(
+            f"MLP 784-128-64-10, batch 128, {dtype}",
+            contender,
+            [peer],
+            seconds,
+            {"JAX": 0.8},
+            tolerance=tolerance,
+            note=note,
+        )

@@ -1,7 +1,7 @@
 """Gradient descent inside gradient descent: min over x of max over y, where both loops run until the gradient is small.
 
-After Pearlmutter and Siskind, "Using programming language theory to make automatic differentiation sound and efficient" (2008), whose saddle point
-is found with each way of nesting forward and reverse mode.
+After Pearlmutter and Siskind, "Using programming language theory to make automatic differentiation sound and efficient"
+(2008), whose saddle point is found with each way of nesting forward and reverse mode.
 """
 
 from __future__ import annotations
@@ -66,7 +66,8 @@ def selecting(going: Any, step: Callable[[Any], Any], state: Any) -> Any:
 
 
 def bounded_while(one: Callable[..., Any]) -> While:
-    """A loop that JAX can differentiate in reverse: of a fixed number of steps, of which those after the end do nothing.
+    """A loop that JAX can differentiate in reverse: of a fixed number of steps, of which those after the end do
+    nothing.
 
     (Unrolled it takes longer.)
     """

@@ -1,7 +1,7 @@
 """JAX on one thread: contenders in a process of their own, since JAX's threads are those that it starts with.
 
-Small steps are often faster there: nothing is handed from thread to thread. JAX's dispatch is synchronous in that process, so a small
-computation runs in the thread that asks for it.
+Small steps are often faster there: nothing is handed from thread to thread. JAX's dispatch is synchronous in that
+process, so a small computation runs in the thread that asks for it.
 """
 
 from __future__ import annotations
@@ -54,11 +54,13 @@ def process() -> ProcessPoolExecutor:
     return ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), initializer=become_one_thread)
 
 
-# -- in that process ------------------------------------------------------------------------------------------------------------------------
+# -- in that process ---------------------------------------------------------------------------------------------------
 
 
 def become_one_thread() -> None:
-    """Before JAX starts its threads: as many as there are processors, unless this variable says otherwise (loops are then not divided, either)."""
+    """Before JAX starts its threads: as many as there are processors, unless this variable says otherwise (loops are
+    then not divided, either).
+    """
     os.environ["PJRT_NPROC"] = "1"
     jax.config.update("jax_cpu_enable_async_dispatch", False)
 

@@ -30,7 +30,13 @@ def run(seconds: float) -> Iterator[Result]:
     f, g = rosenbrock_in(np), rosenbrock_in(jnp)
     cases = (
         ("Rosenbrock, gradient, 10 dimensions", 10, fd.jit(fd.grad(f)), jax.jit(jax.grad(g)), optimize.rosen_der),
-        ("Rosenbrock, Hessian, 100 dimensions", 100, fd.jit(fd.hessian(f)), jax.jit(jax.hessian(g)), optimize.rosen_hess),
+        (
+            "Rosenbrock, Hessian, 100 dimensions",
+            100,
+            fd.jit(fd.hessian(f)),
+            jax.jit(jax.hessian(g)),
+            optimize.rosen_hess,
+        ),
     )
     for case, n, ours, theirs, by_hand in cases:
         x = np.random.default_rng(0).normal(size=n)

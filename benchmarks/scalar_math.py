@@ -1,4 +1,5 @@
-"""functad's scalar math beside NumPy's (or SciPy's): ns an element in a loop over arrays in cache, and the largest error found, in ulp.
+"""functad's scalar math beside NumPy's (or SciPy's): ns an element in a loop over arrays in cache, and the largest
+error found, in ulp.
 
 python -m benchmarks.scalar_math              # everything
 python -m benchmarks.scalar_math exp tanh     # some
@@ -38,7 +39,9 @@ OTHERS: dict[str, Ufunc] = {
     "erf": special.erf,
     "erfc": special.erfc,
 }
-SUBJECTS = {name: Subject(case.intervals[:1], case.exact, OTHERS.get(name) or getattr(np, name)) for name, case in CASES.items()} | {
+SUBJECTS = {
+    name: Subject(case.intervals[:1], case.exact, OTHERS.get(name) or getattr(np, name)) for name, case in CASES.items()
+} | {
     "power": Subject(((0.01, 10.0), (-5.0, 5.0)), exact_power, np.power),
     "arctan2": Subject(((-5.0, 5.0), (-5.0, 5.0)), mp.atan2, np.arctan2),
     "hypot": Subject(((-5.0, 5.0), (-5.0, 5.0)), mp.hypot, np.hypot),
@@ -72,8 +75,14 @@ def report(name: str, dtype: str) -> str:
     rng = np.random.default_rng(0)
     operands = [rng.uniform(low, high, 8192).astype(DTYPES[dtype]) for low, high in subject.intervals]
     out = np.empty_like(operands[0])
-    times = best_time(ours.bind(out, *operands), out.size), best_time(lambda: subject.other(*operands, out=out), out.size)
-    errors = largest_error(ours, subject, dtype), largest_error(lambda *x: subject.other(*x, out=np.empty_like(x[0])), subject, dtype)
+    times = (
+        best_time(ours.bind(out, *operands), out.size),
+        best_time(lambda: subject.other(*operands, out=out), out.size),
+    )
+    errors = (
+        largest_error(ours, subject, dtype),
+        largest_error(lambda *x: subject.other(*x, out=np.empty_like(x[0])), subject, dtype),
+    )
     return f"{name:10} {dtype}  {times[0]:6.2f} ns {errors[0]:5.2f} ulp   {times[1]:6.2f} ns {errors[1]:5.2f} ulp"
 
 

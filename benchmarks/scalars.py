@@ -37,7 +37,9 @@ def run(seconds: float) -> Iterator[Result]:
     ]
     targets = {"CasADi": 1.0, "CasADi, buffers": 1.0}
     contender = Contender("functad", "f(x)", {"f": ours, "x": X})
-    yield from compare("4th derivative of tanh at a float", contender, peers, seconds, targets, facts={"straight-line code": straight})
+    yield from compare(
+        "4th derivative of tanh at a float", contender, peers, seconds, targets, facts={"straight-line code": straight}
+    )
 
 
 def casadi_function() -> casadi.Function:

@@ -1,6 +1,7 @@
 """What strong zeros cost: the same derivatives with and without them.
 
-Without them, no primitive counts as singular: then no factor of a derivative is doubted (``transforms/strong.py``), and all products are plain ones.
+Without them, no primitive counts as singular: then no factor of a derivative is doubted (``transforms/strong.py``), and
+all products are plain ones.
 """
 
 from __future__ import annotations
@@ -83,7 +84,11 @@ def subjects() -> Iterator[tuple[str, Callable[[], Callable[..., Any]], tuple[An
     rng = np.random.default_rng(0)
     for n in (10**3, 10**6):
         x, y = rng.normal(size=n), rng.normal(size=n)
-        yield f"elementwise gradient, {n:.0e} elements", lambda: fd.jit(fd.grad(elementwise.loss_in(np), argnums=(0, 1))), (x, y)
+        yield (
+            f"elementwise gradient, {n:.0e} elements",
+            lambda: fd.jit(fd.grad(elementwise.loss_in(np), argnums=(0, 1))),
+            (x, y),
+        )
         yield f"roots and logarithms, {n:.0e} elements", lambda: fd.jit(fd.grad(roots)), (np.abs(x) + 0.1,)
     bodies, masses = rng.normal(size=(pairs.BODIES, 3)), rng.uniform(0.5, 1.5, size=pairs.BODIES)
     yield "all pairs, gradient", lambda: fd.jit(fd.grad(pairs.energy_in(np))), (bodies, masses)
@@ -92,10 +97,18 @@ def subjects() -> Iterator[tuple[str, Callable[[], Callable[..., Any]], tuple[An
     weights = rng.normal(size=logistic.FEATURES, scale=0.1)
     yield "logistic regression", lambda: fd.jit(fd.value_and_grad(logistic.loss_in(np))), (weights, points, labels)
     yield "MLP, float64", lambda: fd.jit(fd.value_and_grad(mlp.loss_in(np, nn.log_softmax))), mlp_arguments(rng)
-    yield "Hessian of roots and logarithms, 10 numbers", lambda: fd.jit(fd.hessian(roots)), (rng.uniform(1, 2, size=10),)
+    yield (
+        "Hessian of roots and logarithms, 10 numbers",
+        lambda: fd.jit(fd.hessian(roots)),
+        (rng.uniform(1, 2, size=10),),
+    )
     yield "Newton's iteration, 1000 steps", lambda: fd.jit(fd.grad(newton)), (3.0,)
     for problem in loops.problems():
-        yield problem.name, lambda p=problem: fd.jit(fd.grad(p.function(loops.our_library(p.unroll)), p.wanted)), problem.arguments  # type: ignore[misc]
+        yield (
+            problem.name,
+            lambda p=problem: fd.jit(fd.grad(p.function(loops.our_library(p.unroll)), p.wanted)),
+            problem.arguments,
+        )  # type: ignore[misc]
     yield "un-jitted grad, float", lambda: fd.grad(unjitted.chain_in(np)), (0.3,)
     yield "un-jitted grad, while and if", lambda: fd.grad(unjitted.search_in(np)), (0.3,)
     yield "un-jitted grad, roots, 10 elements", lambda: fd.grad(roots), (rng.uniform(1, 2, size=10),)
@@ -105,7 +118,11 @@ def mlp_arguments(rng: np.random.Generator) -> tuple[Any, ...]:
     """Layers, data and labels of the small network."""
     sizes = zip(mlp.WIDTHS[:-1], mlp.WIDTHS[1:], strict=True)
     layers = [(rng.normal(size=(m, n), scale=m**-0.5), rng.normal(size=n, scale=0.1)) for m, n in sizes]
-    return layers, rng.normal(size=(mlp.BATCH, mlp.WIDTHS[0])), np.eye(mlp.WIDTHS[-1])[rng.integers(mlp.WIDTHS[-1], size=mlp.BATCH)]
+    return (
+        layers,
+        rng.normal(size=(mlp.BATCH, mlp.WIDTHS[0])),
+        np.eye(mlp.WIDTHS[-1])[rng.integers(mlp.WIDTHS[-1], size=mlp.BATCH)],
+    )
 
 
 def run(seconds: float) -> Iterator[Result]:

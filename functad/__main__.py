@@ -1,4 +1,6 @@
-"""``python -m functad``: fit two of NIST's nonlinear-regression sets with compiled derivatives, and show what that took."""
+"""``python -m functad``: fit two of NIST's nonlinear-regression sets with compiled derivatives, and show what that
+took.
+"""
 
 from functad.examples.report import main
 

@@ -1,4 +1,5 @@
-"""Debug and tuning flags: each an environment variable ``FUNCTAD_*`` and, in code, ``config.flag(value)`` as a context manager.
+"""Debug and tuning flags: each an environment variable ``FUNCTAD_*`` and, in code, ``config.flag(value)`` as a context
+manager.
 
 All flags together are the ``Settings`` of a context: one object for each combination of values, so that compiled code
 can tell by a pointer whether it was made for the flags in force.
@@ -15,7 +16,8 @@ from contextvars import ContextVar
 from typing import Generic, TypeVar
 
 __all__ = [
-    "Flag", "Settings", "backend", "cpu", "current", "debug", "dump", "entry", "first", "settings", "threads", "tracing", "unset", "vector_bits",
+    "Flag", "Settings", "backend", "cpu", "current", "debug", "dump", "entry", "first", "settings", "threads",
+    "tracing", "unset", "vector_bits",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -61,7 +63,8 @@ _open_traces = 0
 
 @contextmanager
 def tracing() -> Iterator[None]:
-    """While a function is traced whose Program serves later calls, no compiled function is to be called natively in this context.
+    """While a function is traced whose Program serves later calls, no compiled function is to be called natively in
+    this context.
 
     Its result would be a constant of the Program, though it may depend on arrays that change.
     """
@@ -132,9 +135,16 @@ def _stages(text: str) -> frozenset[str]:
     return frozenset(part for part in text.replace(",", " ").split())
 
 
-debug = Flag("FUNCTAD_DEBUG", "0", _bool, "Run the IR checker after every pass and transform; compare all arrays that a function can reach.")
+debug = Flag(
+    "FUNCTAD_DEBUG",
+    "0",
+    _bool,
+    "Run the IR checker after every pass and transform; compare all arrays that a function can reach.",
+)
 dump = Flag("FUNCTAD_DUMP", "", _stages, "Stages to print to stderr: ir, passes, kernel, llvm, asm (or all).")
-backend = Flag("FUNCTAD_BACKEND", "native", str, "What runs a jitted function: native, evaluator or kernel (slow; for debugging).")
+backend = Flag(
+    "FUNCTAD_BACKEND", "native", str, "What runs a jitted function: native, evaluator or kernel (slow; for debugging)."
+)
 entry = Flag("FUNCTAD_ENTRY", "native", str, "How Python calls native code: native (emitted entry) or ctypes.")
 threads = Flag("FUNCTAD_THREADS", "0", int, "Threads for large loops; 0 means one per core.")
 vector_bits = Flag("FUNCTAD_VECTOR_BITS", "0", int, "Vector width in bits; 0 means the CPU's own.")

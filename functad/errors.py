@@ -1,4 +1,6 @@
-"""Error classes: each is also an instance of what Python or NumPy would raise, and its message says what to write instead."""
+"""Error classes: each is also an instance of what Python or NumPy would raise, and its message says what to write
+instead.
+"""
 
 from __future__ import annotations
 

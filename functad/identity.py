@@ -1,7 +1,8 @@
-"""Identity keys: hashable values that are equal exactly where Python values have the same types and values, all the way down.
+"""Identity keys: hashable values that are equal exactly where Python values have the same types and values, all the way
+down.
 
-Python's ``==`` takes 1, 1.0 and True for one value, and 0.0 for -0.0, though a function may do different things with them; and NaN is not
-even itself. Where a cache decides by a value, it decides by its key.
+Python's ``==`` takes 1, 1.0 and True for one value, and 0.0 for -0.0, though a function may do different things with
+them; and NaN is not even itself. Where a cache decides by a value, it decides by its key.
 """
 
 from __future__ import annotations
@@ -19,7 +20,9 @@ import numpy as np
 __all__ = ["identity_key", "same"]
 
 _OWN = frozenset({int, str, bytes, type(None), type(...), type(NotImplemented)})
-"""Types whose values are keys themselves: none is equal to a value of another of them, nor to any other key, which is a tuple."""
+"""Types whose values are keys themselves: none is equal to a value of another of them, nor to any other key, which is a
+tuple.
+"""
 
 
 def identity_key(value: Any) -> Hashable:
@@ -27,8 +30,10 @@ def identity_key(value: Any) -> Hashable:
 
     Examples
     --------
-    >>> identity_key(1) == identity_key(True), identity_key((2,)) == identity_key((2.0,)), identity_key(0.0) == identity_key(-0.0)
-    (False, False, False)
+    >>> identity_key(1) == identity_key(True), identity_key((2,)) == identity_key((2.0,))
+    (False, False)
+    >>> identity_key(0.0) == identity_key(-0.0)
+    False
     >>> identity_key(float("nan")) == identity_key(float("nan"))
     True
     """
@@ -74,7 +79,8 @@ _CONSTANTS = (int, float, complex, bool, str, bytes, frozenset, range, np.generi
 
 
 def same(a: Any, b: Any) -> bool:
-    """Whether a program that reads ``b`` does what it did with ``a``: they are one object, or constants of one key, or tuples of such.
+    """Whether a program that reads ``b`` does what it did with ``a``: they are one object, or constants of one key, or
+    tuples of such.
 
     Examples
     --------

@@ -31,7 +31,19 @@ from functad.primitives.shapes import broadcast, reshape
 from functad.primitives.special import erfc
 from functad.primitives.stops import stop_gradient
 
-__all__ = ["elu", "gelu", "leaky_relu", "log_softmax", "logsumexp", "one_hot", "relu", "sigmoid", "silu", "softmax", "softplus"]
+__all__ = [
+    "elu",
+    "gelu",
+    "leaky_relu",
+    "log_softmax",
+    "logsumexp",
+    "one_hot",
+    "relu",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "softplus",
+]
 
 
 def floating(x: Any, name: str) -> Any:
@@ -86,7 +98,9 @@ def softplus(x: Any) -> Any:
 
 
 def _gated(y: Any, far: float, gate: Callable[[Any], Any]) -> Any:
-    """y times a gate that goes from 0 to 1, and has got there, to the last bit, where ``|y|`` exceeds ``far``: not inf * 0 there."""
+    """y times a gate that goes from 0 to 1, and has got there, to the last bit, where ``|y|`` exceeds ``far``: not inf
+    * 0 there.
+    """
     done = gt(absolute(y), far)
     near = select(done, 0, y)
     return select(done, relu(y), mul(near, gate(near)))
@@ -111,7 +125,8 @@ def _by_tanh(y: Any) -> Any:
 
 
 def one_hot(x: Any, num_classes: int, dtype: Any = float) -> Any:
-    """An axis more, the last, with 1 at the index that x holds and 0 elsewhere; all 0 for an index that is out of range.
+    """An axis more, the last, with 1 at the index that x holds and 0 elsewhere; all 0 for an index that is out of
+    range.
 
     Examples
     --------
@@ -122,14 +137,18 @@ def one_hot(x: Any, num_classes: int, dtype: Any = float) -> Any:
     """
     index = cast(as_array(x, "one_hot"), np.dtype(np.int64))
     shape = (*shape_of(index), num_classes)
-    return convert(eq(broadcast(index, shape, range(len(shape) - 1)), iota(shape, np.int64, len(shape) - 1)), np.dtype(dtype))
+    return convert(
+        eq(broadcast(index, shape, range(len(shape) - 1)), iota(shape, np.int64, len(shape) - 1)), np.dtype(dtype)
+    )
 
 
-# -- sums of exponentials: the largest exponent is taken out; values first, as constants, then their derivatives as a whole ----------------
+# -- sums of exponentials: the largest exponent is taken out; values first, as constants, then derivatives as a whole
 
 
 def _exponentials(x: Any, axes: tuple[int, ...]) -> tuple[Any, Any, Any, Any]:
-    """x less its largest element over axes (0 where that is not finite), the exponentials of that, their sum, the largest element."""
+    """x less its largest element over axes (0 where that is not finite), the exponentials of that, their sum, the
+    largest element.
+    """
     top = reduced(reduce_max, real(x) if x.dtype.kind == "c" else x, axes, True)
     top = select(isfinite(top), top, 0)
     shifted = subtract(x, top)

@@ -1,6 +1,7 @@
 """Nested containers: dict, list, tuple, namedtuple, dataclass, None (empty), and what is registered with optree.
 
-Dict keys are sorted, as in JAX. Dataclasses are registered when first met; a field with ``metadata={"static": True}`` is part of the structure.
+Dict keys are sorted, as in JAX. Dataclasses are registered when first met; a field with ``metadata={"static": True}``
+is part of the structure.
 """
 
 from __future__ import annotations
@@ -16,7 +17,16 @@ import optree
 
 from functad.identity import identity_key
 
-__all__ = ["TreeDef", "flatten", "flatten_with_paths", "leaf_paths", "register", "structure_key", "tree_map", "unflatten"]
+__all__ = [
+    "TreeDef",
+    "flatten",
+    "flatten_with_paths",
+    "leaf_paths",
+    "register",
+    "structure_key",
+    "tree_map",
+    "unflatten",
+]
 
 TreeDef = optree.PyTreeSpec
 NAMESPACE = "functad"
@@ -33,8 +43,9 @@ def _tuple_of_leaves(count: int) -> TreeDef:
     return _tree_flatten((0.0,) * count, namespace=NAMESPACE)[1]  # type: ignore[arg-type]
 
 
-
-def register(cls: type, flatten: Callable[[Any], tuple[Sequence[Any], Any]], unflatten: Callable[[Any, Sequence[Any]], Any]) -> None:
+def register(
+    cls: type, flatten: Callable[[Any], tuple[Sequence[Any], Any]], unflatten: Callable[[Any, Sequence[Any]], Any]
+) -> None:
     """Make a class a container: ``flatten(x) -> (children, structure)``, ``unflatten(structure, children) -> x``."""
     optree.register_pytree_node(cls, flatten, unflatten, namespace=NAMESPACE)  # type: ignore[arg-type]
 
@@ -92,7 +103,8 @@ def flatten_with_paths(tree: Any) -> tuple[list[tuple[str, Any]], TreeDef]:
 
 
 def structure_key(structure: TreeDef) -> Hashable:
-    """What two structures share exactly if their containers and keys have the same types and values: a dict's key 1 is not its key True.
+    """What two structures share exactly if their containers and keys have the same types and values: a dict's key 1 is
+    not its key True.
 
     Examples
     --------

@@ -1,4 +1,6 @@
-"""Settings for all tests: the IR checker runs after every pass and transform, and hypothesis draws the same examples each time."""
+"""Settings for all tests: the IR checker runs after every pass and transform, and hypothesis draws the same examples
+each time.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,11 @@ os.environ.setdefault("FUNCTAD_DEBUG", "1")  # before functad is imported: flags
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
-    "functad", derandomize=True, deadline=None, database=None, print_blob=False, suppress_health_check=[HealthCheck.too_slow]
+    "functad",
+    derandomize=True,
+    deadline=None,
+    database=None,
+    print_blob=False,
+    suppress_health_check=[HealthCheck.too_slow],
 )
 settings.load_profile("functad")

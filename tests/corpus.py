@@ -94,12 +94,27 @@ def hyperbolics(x):
 
 @entry(POSITIVE, VECTOR)
 def exponentials(x, y):
-    return np.log(x) * np.exp2(y) + np.expm1(y) - np.log2(x) + np.log10(x) + np.logaddexp(x, y) + np.cbrt(x) + np.reciprocal(x)
+    return (
+        np.log(x) * np.exp2(y)
+        + np.expm1(y)
+        - np.log2(x)
+        + np.log10(x)
+        + np.logaddexp(x, y)
+        + np.cbrt(x)
+        + np.reciprocal(x)
+    )
 
 
 @entry(VECTOR, POSITIVE)
 def kinks_away_from_them(x, y):
-    return np.maximum(x, y) - np.minimum(x, 0.1) + np.clip(x, -0.5, 0.5) + np.abs(x) * np.sign(x) + np.floor(y) * x + np.fabs(x)
+    return (
+        np.maximum(x, y)
+        - np.minimum(x, 0.1)
+        + np.clip(x, -0.5, 0.5)
+        + np.abs(x) * np.sign(x)
+        + np.floor(y) * x
+        + np.fabs(x)
+    )
 
 
 @entry(np.array([-1.0, 0.5, 2.0, -0.3]))
@@ -128,7 +143,14 @@ def broadcasting(x, y):
 @entry(uniform(2, 3, 4))
 def rearrangements(x):
     y = np.transpose(x, (2, 0, 1)).reshape(4, 6)
-    return np.swapaxes(x, 0, 1), np.moveaxis(x, 0, -1) * 2.0, y.T @ y, np.ravel(x)[::-1], np.squeeze(x[:1]), np.expand_dims(y, 0)
+    return (
+        np.swapaxes(x, 0, 1),
+        np.moveaxis(x, 0, -1) * 2.0,
+        y.T @ y,
+        np.ravel(x)[::-1],
+        np.squeeze(x[:1]),
+        np.expand_dims(y, 0),
+    )
 
 
 @entry(uniform(7))
@@ -217,7 +239,13 @@ def least_squares(a, x, b):
 
 @entry(uniform(2, 3), uniform(3, 4), uniform(4))
 def einsums(a, b, c):
-    return np.einsum("ij,jk,k->i", a, b, c), np.einsum("ij,ij->", a, a), np.outer(c, c), np.tensordot(a, b, axes=1), np.inner(c, c)
+    return (
+        np.einsum("ij,jk,k->i", a, b, c),
+        np.einsum("ij,ij->", a, a),
+        np.outer(c, c),
+        np.tensordot(a, b, axes=1),
+        np.inner(c, c),
+    )
 
 
 @entry(uniform(2, 3, 4), uniform(4, 3))
@@ -310,7 +338,12 @@ def closure(x):
 
 @entry(VECTOR)
 def methods(x):
-    return x.reshape(5, 1).sum(axis=1).mean() * x.astype(float).max(), (x * 2).T.copy(), x.dot(x), x.ravel().clip(-0.5, 0.5)
+    return (
+        x.reshape(5, 1).sum(axis=1).mean() * x.astype(float).max(),
+        (x * 2).T.copy(),
+        x.dot(x),
+        x.ravel().clip(-0.5, 0.5),
+    )
 
 
 @entry(VECTOR, 0.5)

@@ -1,4 +1,6 @@
-"""Every function of the corpus under every transform, natively and in the evaluator, against NumPy and finite differences."""
+"""Every function of the corpus under every transform, natively and in the evaluator, against NumPy and finite
+differences.
+"""
 
 from __future__ import annotations
 
@@ -46,13 +48,17 @@ def is_smooth(x):
 
 
 def of_floats(entry):
-    """The function of the floating-point leaves of its arguments alone, with those: what integers are is closed over."""
+    """The function of the floating-point leaves of its arguments alone, with those: what integers are is closed
+    over.
+    """
     leaves, structure = flatten(entry.args)
     smooth = [is_smooth(x) for x in leaves]
 
     def f(*values):
         given = iter(values)
-        return entry.function(*unflatten(structure, [next(given) if s else x for x, s in zip(leaves, smooth, strict=True)]))
+        return entry.function(
+            *unflatten(structure, [next(given) if s else x for x, s in zip(leaves, smooth, strict=True)])
+        )
 
     return f, [x for x, s in zip(leaves, smooth, strict=True) if s]
 
@@ -63,7 +69,9 @@ def scalar(f):
     def total(*values):
         result = 0.0
         for i, leaf in enumerate(x for x in flatten(f(*values))[0] if is_smooth_type(x)):
-            result = result + (1.0 + 0.3 * i) * np.sum(np.real(leaf) * 1.5 + np.imag(leaf) if leaf_kind(leaf) == "c" else np.sin(leaf))
+            result = result + (1.0 + 0.3 * i) * np.sum(
+                np.real(leaf) * 1.5 + np.imag(leaf) if leaf_kind(leaf) == "c" else np.sin(leaf)
+            )
         return result
 
     return total
@@ -153,7 +161,9 @@ def test_vmap_and_grad_commute(entry, backend):
 
 @names([e for e in TRACEABLE if not any(np.asarray(x).dtype.kind == "c" for x in flatten(e.args)[0])])
 def test_hessians(entry, backend):
-    """The Hessian in the last argument: forward over reverse, reverse over reverse, natively, and as the derivative of the gradient."""
+    """The Hessian in the last argument: forward over reverse, reverse over reverse, natively, and as the derivative of
+    the gradient.
+    """
     f, values = of_floats(entry)
     last = len(values) - 1
     g = scalar(f)
@@ -163,7 +173,11 @@ def test_hessians(entry, backend):
     tangents = [np.zeros_like(v)[()] for v in values]
     tangents[last] = cast([np.random.default_rng(1).uniform(-1, 1, np.shape(values[last]))], [values[last]])[0]
     expected = fd.jvp(fd.grad(g, last), tuple(values), tuple(tangents))[1]
-    product = np.tensordot(hessian, tangents[last], axes=np.ndim(tangents[last])) if np.ndim(tangents[last]) else hessian * tangents[last]
+    product = (
+        np.tensordot(hessian, tangents[last], axes=np.ndim(tangents[last]))
+        if np.ndim(tangents[last])
+        else hessian * tangents[last]
+    )
     assert_same(np.asarray(product)[()], expected, "hessian @ v", entry)
     assert_same(fd.jacrev(fd.jacrev(g, last), last)(*values), hessian, "jacrev(jacrev)", entry)
     assert_same(fd.jit(fd.hessian(g, last))(*values), hessian, "jit(hessian)", entry)

@@ -59,15 +59,15 @@ class Text(str):
 
 
 DIFFERENT = [
-    1, True, 1.0, 1 + 0j, np.int64(1), np.float64(1.0), np.float32(1.0), np.bool_(True), Level.LOW, Mode.FAST, "1", b"1", Text("1"),
-    0, False, 0.0, -0.0, 0j, complex(0.0, -0.0), complex(-0.0, 0.0), np.float64(-0.0), NAN, np.float32("nan"), float("inf"), -float("inf"), None, ...,
-    (), (1,), (1.0,), (True,), (-0.0,), (0.0,), ((1,),), ((True,),), (1, 2), Pair(1, 2), Pair(1.0, 2), Pair(True, 2),
-    frozenset(), frozenset({1}), frozenset({True}), frozenset({1.0}), frozenset({(1,)}), frozenset({(1.0,)}),
-    Options(1), Options(True), Options(1.0), Options((0.0,)), Options((-0.0,)), Options(NAN), MoreOptions(1), MoreOptions(True),
-    functools.partial(scale, by=2), functools.partial(scale, by=2.0), functools.partial(scale, 2), scale, np.sum, np.sin,
-    int, float, np.float64, np.dtype("f8"), np.dtype("f4"), np.dtype(">f8"),
-    range(2), range(0, 3, 2), decimal.Decimal("1"), decimal.Decimal("1.0"),
-    Mode.EXACT, Mode, "a", b"a",
+    1, True, 1.0, 1 + 0j, np.int64(1), np.float64(1.0), np.float32(1.0), np.bool_(True), Level.LOW, Mode.FAST, "1",
+    b"1", Text("1"), 0, False, 0.0, -0.0, 0j, complex(0.0, -0.0), complex(-0.0, 0.0), np.float64(-0.0), NAN,
+    np.float32("nan"), float("inf"), -float("inf"), None, ..., (), (1,), (1.0,), (True,), (-0.0,), (0.0,), ((1,),),
+    ((True,),), (1, 2), Pair(1, 2), Pair(1.0, 2), Pair(True, 2), frozenset(), frozenset({1}), frozenset({True}),
+    frozenset({1.0}), frozenset({(1,)}), frozenset({(1.0,)}), Options(1), Options(True), Options(1.0), Options((0.0,)),
+    Options((-0.0,)), Options(NAN), MoreOptions(1), MoreOptions(True), functools.partial(scale, by=2),
+    functools.partial(scale, by=2.0), functools.partial(scale, 2), scale, np.sum, np.sin, int, float, np.float64,
+    np.dtype("f8"), np.dtype("f4"), np.dtype(">f8"), range(2), range(0, 3, 2), decimal.Decimal("1"),
+    decimal.Decimal("1.0"), Mode.EXACT, Mode, "a", b"a",
 ]  # fmt: skip
 
 
@@ -78,26 +78,39 @@ def test_all_differ() -> None:
 
 def test_equal_ones_are_equal() -> None:
     for make in (
-        lambda: (1, (2.5, "a"), frozenset({1.5, 2})), lambda: Options((NAN, -0.0)), lambda: functools.partial(scale, by=(1, 2.0)), lambda: NAN,
-        lambda: Pair(np.float32(1.5), None), lambda: complex(NAN, -0.0), lambda: 10**30, lambda: np.float64(NAN), lambda: range(3),
-        lambda: Fuzzy(1.0),
+        lambda: (1, (2.5, "a"), frozenset({1.5, 2})), lambda: Options((NAN, -0.0)),
+        lambda: functools.partial(scale, by=(1, 2.0)), lambda: NAN, lambda: Pair(np.float32(1.5), None),
+        lambda: complex(NAN, -0.0), lambda: 10**30, lambda: np.float64(NAN), lambda: range(3), lambda: Fuzzy(1.0),
     ):  # fmt: skip
         assert identity_key(make()) == identity_key(make()) and hash(identity_key(make())) == hash(identity_key(make()))
     assert identity_key(Fuzzy(1.0)) == identity_key(Fuzzy(1.1))  # as the class says
     assert identity_key(Options(1, "a")) == identity_key(Options(1, "b"))
 
 
-@pytest.mark.parametrize("value", [[1], {1: 2}, {1}, np.zeros(2), (1, [2]), (np.zeros(2),), Options([1]), functools.partial(scale, by=[1])])
+@pytest.mark.parametrize(
+    "value", [[1], {1: 2}, {1}, np.zeros(2), (1, [2]), (np.zeros(2),), Options([1]), functools.partial(scale, by=[1])]
+)
 def test_what_cannot_be_hashed(value) -> None:
     with pytest.raises(TypeError, match="unhashable"):
         identity_key(value)
     f = fd.jit(lambda x, s: x, static_argnums=1)
-    with pytest.raises(fd.errors.StructureError, match=r"static argument 1 of <lambda> is a .*, which cannot be hashed; .* pass a tuple"):
+    with pytest.raises(
+        fd.errors.StructureError,
+        match=r"static argument 1 of <lambda> is a .*, which cannot be hashed; .* pass a tuple",
+    ):
         f(1.0, value)
 
 
 @pytest.mark.parametrize(
-    "pair", [((2,), (2.0,)), (0.0, -0.0), (Options(1), Options(True)), (1, True), (frozenset({1}), frozenset({1.0})), (Pair(1, 2), (1, 2))]
+    "pair",
+    [
+        ((2,), (2.0,)),
+        (0.0, -0.0),
+        (Options(1), Options(True)),
+        (1, True),
+        (frozenset({1}), frozenset({1.0})),
+        (Pair(1, 2), (1, 2)),
+    ],
 )
 def test_static_arguments_of_jit(pair) -> None:
     f = fd.jit(lambda x, s: repr_code(s) * x, static_argnums=1)
@@ -128,8 +141,8 @@ class Layer:
 @pytest.mark.parametrize(
     ("a", "b"),
     [
-        (Layer(1.0, 1), Layer(1.0, True)), (Layer(1.0, (0.0,)), Layer(1.0, (-0.0,))), ({1: 2.0}, {True: 2.0}), ({1: 2.0}, {1.0: 2.0}),
-        ([{0.0: 1.0}], [{-0.0: 1.0}]), ((Layer({1: 1.0}, 2),), (Layer({True: 1.0}, 2),)),
+        (Layer(1.0, 1), Layer(1.0, True)), (Layer(1.0, (0.0,)), Layer(1.0, (-0.0,))), ({1: 2.0}, {True: 2.0}),
+        ({1: 2.0}, {1.0: 2.0}), ([{0.0: 1.0}], [{-0.0: 1.0}]), ((Layer({1: 1.0}, 2),), (Layer({True: 1.0}, 2),)),
     ],
 )  # fmt: skip
 def test_structures_of_arguments(a, b) -> None:

@@ -72,5 +72,10 @@ def test_only_the_backend_imports_numba(path: Path) -> None:
 
 
 def test_import_is_light() -> None:
-    code = "import sys, functad; print([m for m in ('numba', 'llvmlite', 'scipy.linalg', 'opt_einsum') if m in sys.modules])"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    code = (
+        "import sys, functad; print([m for m in ('numba', 'llvmlite', 'scipy.linalg', 'opt_einsum') if m in "
+        "sys.modules])"
+    )
+    assert (
+        subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+    )

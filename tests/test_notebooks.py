@@ -1,7 +1,7 @@
 """What five introductory notebooks do with PyTorch's autograd, as functions: every number that they print.
 
-They compute in float32 and print four digits, hence the tolerances; where their inputs are random and printed, those inputs are used, and where
-they are not printed, the identity that the notebook checks.
+They compute in float32 and print four digits, hence the tolerances; where their inputs are random and printed, those
+inputs are used, and where they are not printed, the identity that the notebook checks.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ def close(found: object, printed: object, rtol: float = PRINTED, atol: float = 6
     np.testing.assert_allclose(found, printed, rtol=rtol, atol=atol)
 
 
-# -- notebook 0: backward() on scalars, partial derivatives, diverging graphs ------------------------------------------------------------
+# -- notebook 0: backward() on scalars, partial derivatives, diverging graphs ------------------------------------------
 
 
 def test_gradient_of_a_parabola() -> None:
@@ -51,7 +51,7 @@ def test_gradients_accumulate_where_the_graph_diverges() -> None:
     close(pullback((1.0, 1.0))[0], -8.3329)
 
 
-# -- notebook 1: intermediate derivatives, a small network, switching gradients off ------------------------------------------------------
+# -- notebook 1: intermediate derivatives, a small network, switching gradients off ------------------------------------
 
 
 def test_graph_functions_are_derivatives_of_the_steps() -> None:
@@ -88,7 +88,7 @@ def test_outside_a_transform_nothing_is_recorded() -> None:
     assert np.all(fd.grad(lambda w: np.sum(fd.stop_gradient(x @ w)))(w) == 0)
 
 
-# -- notebook 2: vectors, accumulated gradients, detaching ---------------------------------------------------------------------------------
+# -- notebook 2: vectors, accumulated gradients, detaching -------------------------------------------------------------
 
 ARANGE = np.arange(4.0)
 
@@ -125,7 +125,7 @@ def test_detaching_an_intermediate_value() -> None:
     np.testing.assert_array_equal(fd.grad(lambda x: (x * x * x).sum())(ARANGE), 3 * ARANGE**2)
 
 
-# -- notebook 3: polynomials and sines, one and two variables, columns, activations --------------------------------------------------------
+# -- notebook 3: polynomials and sines, one and two variables, columns, activations ------------------------------------
 
 
 def test_polynomial_and_its_pullback_any_number_of_times() -> None:
@@ -141,7 +141,18 @@ def test_sine_at_many_points() -> None:
     x = np.array([5.6419, 1.1369, 4.7996, 0.8205, 0.4615, 0.4596, 2.5004, 1.2695, 2.5845, 0.4513])
     z, pullback = fd.vjp(np.sin, x)
     close(z, [-0.5982, 0.9073, -0.9962, 0.7315, 0.4453, 0.4436, 0.5981, 0.9549, 0.5287, 0.4362], atol=1e-4)
-    printed = [0.80134296, 0.420412, 0.08707973, 0.6818824, 0.8953653, 0.896241, -0.80138785, 0.29677498, -0.84881455, 0.89987385]
+    printed = [
+        0.80134296,
+        0.420412,
+        0.08707973,
+        0.6818824,
+        0.8953653,
+        0.896241,
+        -0.80138785,
+        0.29677498,
+        -0.84881455,
+        0.89987385,
+    ]
     close(pullback(np.ones(10))[0], printed, atol=1e-4)  # the inputs are printed to four decimals
 
 
@@ -169,12 +180,23 @@ def test_tanh_activation() -> None:
     x = np.array([-0.1015, 0.4655, 0.7771, -0.6037, -0.8693, 0.2803, -0.9955, -0.4249, 0.3446, -0.9768])
     z, pullback = fd.vjp(np.tanh, x)
     close(z, [-0.1012, 0.4345, 0.6510, -0.5397, -0.7010, 0.2732, -0.7597, -0.4010, 0.3316, -0.7517], atol=1e-4)
-    printed = [0.9897621, 0.8111834, 0.57615125, 0.7087302, 0.5085927, 0.9253647, 0.42288297, 0.8391874, 0.8900712, 0.43500286]
+    printed = [
+        0.9897621,
+        0.8111834,
+        0.57615125,
+        0.7087302,
+        0.5085927,
+        0.9253647,
+        0.42288297,
+        0.8391874,
+        0.8900712,
+        0.43500286,
+    ]
     close(pullback(np.ones(10))[0], printed, atol=1e-4)
     np.testing.assert_allclose(pullback(np.ones(10))[0], 1 - np.tanh(x) ** 2, rtol=1e-13)
 
 
-# -- notebook 4: intermediates, detach, while loops, Jacobians and Hessians ----------------------------------------------------------------
+# -- notebook 4: intermediates, detach, while loops, Jacobians and Hessians --------------------------------------------
 
 
 def test_mean_of_products_from_printed_inputs() -> None:
@@ -204,9 +226,9 @@ def test_exercise() -> None:
     x = np.linspace(-2.0, 2.0, 25)
     gradient = fd.grad(lambda x: np.sum(np.exp(2 * x**2 * np.sin(x))))(x)
     printed = [
-        2.7343e-03, 8.0899e-03, 2.4208e-02, 7.0817e-02, 1.9001e-01, 4.3878e-01, 8.2628e-01, 1.2166e00, 1.3549e00, 1.0997e00, 6.0093e-01,
-        1.6387e-01, 0.0, 1.6691e-01, 6.9499e-01, 1.7762e00, 4.0675e00, 9.5081e00, 2.3928e01, 6.5504e01, 1.9073e02, 5.6104e02, 1.5392e03,
-        3.5214e03, 5.6924e03,
+        2.7343e-03, 8.0899e-03, 2.4208e-02, 7.0817e-02, 1.9001e-01, 4.3878e-01, 8.2628e-01, 1.2166e00, 1.3549e00,
+        1.0997e00, 6.0093e-01, 1.6387e-01, 0.0, 1.6691e-01, 6.9499e-01, 1.7762e00, 4.0675e00, 9.5081e00, 2.3928e01,
+        6.5504e01, 1.9073e02, 5.6104e02, 1.5392e03, 3.5214e03, 5.6924e03,
     ]  # fmt: skip
     close(gradient, printed, atol=1e-15)
 
@@ -265,7 +287,9 @@ def test_jacobians() -> None:
 
 
 def test_hessian_in_two_arguments() -> None:
-    (xx, xy), (yx, yy) = fd.hessian(lambda x, y: np.sum(exp_adder(x, y)), (0, 1))(np.array([0.8534]), np.array([0.0284]))
+    (xx, xy), (yx, yy) = fd.hessian(lambda x, y: np.sum(exp_adder(x, y)), (0, 1))(
+        np.array([0.8534]), np.array([0.0284])
+    )
     close(xx, [[4.6952]], atol=2e-4)
     assert xy == yx == yy == [[0.0]]
 

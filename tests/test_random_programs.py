@@ -11,7 +11,16 @@ from functad import config
 from functad.core.evaluator import run_program
 from functad.primitives.calls import jit_p
 from functad.testing.drivers import apply
-from functad.testing.fuzz import CHECKS, Check, check_derivatives, check_native, check_passes, check_transposed, draw, main
+from functad.testing.fuzz import (
+    CHECKS,
+    Check,
+    check_derivatives,
+    check_native,
+    check_passes,
+    check_transposed,
+    draw,
+    main,
+)
 from functad.testing.programs import Example, assert_same, by_the_evaluator, examples
 from functad.testing.reduction import check_example
 from functad.transforms.vmap import batch_program
@@ -63,7 +72,9 @@ def test_vmap_is_a_loop(example, size, choices):
             plain = run_program(program, lane)
         except (ValueError, IndexError):
             return
-        assert_same(Example(program, lane, plain), results, f"lane {i} of vmap over {size} with inputs {batched} mapped")
+        assert_same(
+            Example(program, lane, plain), results, f"lane {i} of vmap over {size} with inputs {batched} mapped"
+        )
 
 
 def permuted(value, rng):

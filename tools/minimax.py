@@ -1,8 +1,10 @@
-"""Derive the polynomial coefficients of ``functad/lower/math``: ``python tools/minimax.py [name ...]`` prints them with their error bounds.
+"""Derive the polynomial coefficients of ``functad/lower/math``: ``python tools/minimax.py [name ...]`` prints them with
+their error bounds.
 
-Each is the minimax polynomial p of a function g under a weight w, so that max |w (g - p)|, which the weight makes the relative error of the
-final result (``exp``, not the polynomial inside it), is least. It is found by Remez's exchange algorithm (E. Remez, 1934; J.-M. Muller,
-*Elementary Functions*, on polynomial approximation) in 60-digit arithmetic, and its coefficients are then rounded to the dtype.
+Each is the minimax polynomial p of a function g under a weight w, so that max |w (g - p)|, which the weight makes the
+relative error of the final result (``exp``, not the polynomial inside it), is least. It is found by Remez's exchange
+algorithm (E. Remez, 1934; J.-M. Muller, *Elementary Functions*, on polynomial approximation) in 60-digit arithmetic,
+and its coefficients are then rounded to the dtype.
 """
 
 from __future__ import annotations
@@ -23,7 +25,8 @@ SCALARS = {"f64": float, "f32": lambda x: np.float32(float(x))}
 
 @dataclass(frozen=True)
 class Approximation:
-    """``g`` by a polynomial of degree ``degrees[dtype]`` on ``interval``, under ``weight``; ``limit`` is g(0), where its formula is 0/0.
+    """``g`` by a polynomial of degree ``degrees[dtype]`` on ``interval``, under ``weight``; ``limit`` is g(0), where
+    its formula is 0/0.
 
     The first ``low_parts`` coefficients are given a second time: what rounding took from them.
     """
@@ -83,7 +86,9 @@ def _levelled(a: Approximation, nodes: list[mp.mpf], degree: int) -> tuple[list[
 
 
 def _alternation(grid: list[mp.mpf], errors: list[mp.mpf], count: int) -> list[mp.mpf]:
-    """Where the error is largest between sign changes: ``count`` neighbouring such points, dropping the smaller end of any surplus."""
+    """Where the error is largest between sign changes: ``count`` neighbouring such points, dropping the smaller end of
+    any surplus.
+    """
     extrema: list[tuple[mp.mpf, mp.mpf]] = []
     for x, e in zip(grid, errors, strict=True):
         if not extrema or extrema[-1][1] * e < 0:
@@ -204,7 +209,9 @@ APPROXIMATIONS = {
         g=lambda v: erfcx(1 / (v + ERFC_MIDDLE) - 3) / (v + ERFC_MIDDLE),
         limit=erfcx(1 / ERFC_MIDDLE - 3) / ERFC_MIDDLE,
         weight=lambda v: (v + ERFC_MIDDLE) / erfcx(1 / (v + ERFC_MIDDLE) - 3),
-        interval={dtype: (1 / (3 + end) - ERFC_MIDDLE, 1 / mp.mpf("3.75") - ERFC_MIDDLE) for dtype, end in ERFC_ENDS.items()},
+        interval={
+            dtype: (1 / (3 + end) - ERFC_MIDDLE, 1 / mp.mpf("3.75") - ERFC_MIDDLE) for dtype, end in ERFC_ENDS.items()
+        },
         degrees={"f64": 20, "f32": 9},
         low_parts=2,
     ),

@@ -1,4 +1,6 @@
-"""What all transforms do with arguments and results: choose the differentiated ones, check them, give fresh arrays back."""
+"""What all transforms do with arguments and results: choose the differentiated ones, check them, give fresh arrays
+back.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,8 @@ def normal_argnums(argnums: int | Sequence[int], count: int, transform: str) -> 
         position = operator.index(a)
         if not -count <= position < count:
             raise StructureError(
-                f"{transform}: argnums={argnums} names argument {position}, but the function was called with {count} positional arguments"
+                f"{transform}: argnums={argnums} names argument {position}, but the function was called with {count} "
+                "positional arguments"
             )
         result.append(position % count)
     if len(set(result)) != len(result):
@@ -61,7 +64,9 @@ def with_aux(f: Callable[..., Any], result: Any, transform: str) -> WithAux:
     """The pair that a function returns under ``has_aux=True``."""
     if isinstance(result, tuple) and len(result) == 2:
         return WithAux(*result)
-    raise StructureError(f"{transform} with has_aux=True: {name_of(f)} must return a pair (value, aux), got {type(result).__name__}")
+    raise StructureError(
+        f"{transform} with has_aux=True: {name_of(f)} must return a pair (value, aux), got {type(result).__name__}"
+    )
 
 
 class Differentiated:
@@ -70,7 +75,14 @@ class Differentiated:
     Python integers become floats; arrays of integers and booleans are refused.
     """
 
-    def __init__(self, f: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, Any], positions: Sequence[int], transform: str) -> None:
+    def __init__(
+        self,
+        f: Callable[..., Any],
+        args: Sequence[Any],
+        kwargs: dict[str, Any],
+        positions: Sequence[int],
+        transform: str,
+    ) -> None:
         self.f = f
         self.args = args
         self.kwargs = kwargs
@@ -93,7 +105,8 @@ class Differentiated:
                 return Leaf(convert(leaf.value, np.dtype(np.float64)), array_type((), np.float64), PYTHON)
             return Leaf(np.float64(leaf.value), array_type((), np.float64), PYTHON)
         raise DtypeError(
-            f"{self.transform} differentiates real or complex floating-point values, but argument {position} of {name_of(self.f)} holds "
+            f"{self.transform} differentiates real or complex floating-point values, but argument {position} of "
+            f"{name_of(self.f)} holds "
             f"{leaf.type}; convert it with x.astype(float), or leave it out of argnums"
         )
 
@@ -150,12 +163,15 @@ def check_like(given: Leaf, expected: ArrayType, what: str) -> Any:
     if given.type is expected:
         return given.value
     if given.type.shape != expected.shape:
-        raise ShapeError(f"{what} has shape {given.type.shape}, but the value it belongs to is {expected}; give one of shape {expected.shape}")
+        raise ShapeError(
+            f"{what} has shape {given.type.shape}, but the value it belongs to is {expected}; give one of shape "
+            f"{expected.shape}"
+        )
     if expected.inexact and given.kind == PYTHON and not (given.type.dtype.kind == "c" and expected.dtype.kind != "c"):
         if type(given.value) is Tracer:
             return convert(given.value, expected.dtype)
         return expected.dtype.type(given.value)
     raise DtypeError(
-        f"{what} has dtype {given.type.dtype}, but the value it belongs to is {expected}; convert it with .astype({str(expected.dtype)!r})"
+        f"{what} has dtype {given.type.dtype}, but the value it belongs to is {expected}; convert it with "
+        f".astype({str(expected.dtype)!r})"
     )
-

@@ -126,16 +126,16 @@ def positional(fun: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, A
 class custom_jvp(Custom):
     """A function with a Jacobian-vector product rule of its own; it serves forward and reverse mode.
 
-    The rule runs when the function is differentiated; what it closes over is fixed when the function is called. Without `jit`,
-    the function and its rule get plain values where these are known.
+    The rule runs when the function is differentiated; what it closes over is fixed when the function is called. Without
+    `jit`, the function and its rule get plain values where these are known.
 
     Parameters
     ----------
     fun
         The function; containers of arrays in and out.
     nondiff_argnums
-        Positions of arguments that are no arrays (functions, say) or are not differentiated; rules get them first. They may be
-        traced, and close over traced values.
+        Positions of arguments that are no arrays (functions, say) or are not differentiated; rules get them first. They
+        may be traced, and close over traced values.
 
     Raises
     ------

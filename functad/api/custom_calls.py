@@ -257,7 +257,9 @@ def private(x: Any) -> Any:
 
 
 def fitting(x: Any, type_: ArrayType) -> Any:
-    """What a rule returned for a value of this type, made private; None where it is not just that. So most take no search."""
+    """What a rule returned for a value of this type, made private; None where it is not just that. So most take no
+    search.
+    """
     cls = type(x)
     if cls is np.ndarray:
         if x.shape == type_.shape and x.dtype is type_.dtype:

@@ -197,7 +197,9 @@ def assigned(code: types.CodeType) -> frozenset[str]:
     return frozenset(stored.union(*inside).intersection(code.co_freevars))
 
 
-WRITES = frozenset(("append", "appendleft", "extend", "insert", "add", "update", "setdefault", "pop", "clear", "remove"))
+WRITES = frozenset(
+    ("append", "appendleft", "extend", "insert", "add", "update", "setdefault", "pop", "clear", "remove")
+)
 """Methods that write to a container."""
 
 

@@ -28,16 +28,17 @@ def value_and_grad(
     argnums
         Position of the argument to differentiate, or several; each may be a container.
     has_aux
-        Whether ``f`` returns auxiliary data beside its value: a container of anything. Traced values in it become values; what else is in it,
-        such as strings and None, is handed through as it is. (Results of `jit` are arrays and numbers, here as elsewhere.)
+        Whether ``f`` returns auxiliary data beside its value: a container of anything. Traced values in it become
+        values; what else is in it, such as strings and None, is handed through as it is. (Results of `jit` are arrays
+        and numbers, here as elsewhere.)
     holomorphic
         Whether ``f`` is a holomorphic function of complex arguments with a complex value.
 
     Returns
     -------
     callable
-        ``(value, gradient)``, with ``has_aux`` ``((value, aux), gradient)``. The gradient is shaped as the argument; a tuple if ``argnums`` is one.
-        For complex arguments and a real value it is du/dx - i du/dy.
+        ``(value, gradient)``, with ``has_aux`` ``((value, aux), gradient)``. The gradient is shaped as the argument; a
+        tuple if ``argnums`` is one. For complex arguments and a real value it is du/dx - i du/dy.
 
     Raises
     ------
@@ -58,7 +59,10 @@ def value_and_grad(
         positions = normal_argnums(argnums, len(args), "grad")
         inputs = Differentiated(f, args, kwargs, positions, "grad")
         if holomorphic and any(leaf.type.dtype.kind != "c" for leaf in inputs.leaves):
-            raise DtypeError(f"grad with holomorphic=True takes complex arguments, got {', '.join(str(x.type) for x in inputs.leaves)}")
+            raise DtypeError(
+                "grad with holomorphic=True takes complex arguments, got "
+                f"{', '.join(str(x.type) for x in inputs.leaves)}"
+            )
 
         def call(leaves: Sequence[Any]) -> Any:
             result = inputs.call(leaves)
@@ -110,7 +114,11 @@ def check_scalar(captured: Captured, f: Callable[..., Any], holomorphic: bool) -
     """Refuse what has no gradient."""
     name, types = name_of(f), captured.program.out_types
     if not captured.out_tree.is_leaf():
-        found = f"a container of {captured.out_tree.num_leaves} values" if captured.out_tree.num_leaves else "None (is a return statement missing?)"
+        found = (
+            f"a container of {captured.out_tree.num_leaves} values"
+            if captured.out_tree.num_leaves
+            else "None (is a return statement missing?)"
+        )
         raise StructureError(
             f"grad needs a function that returns one scalar; {name} returned {found}. "
             "For a value beside auxiliary data use has_aux=True, for several outputs fd.jacobian or fd.vjp"
@@ -118,12 +126,14 @@ def check_scalar(captured: Captured, f: Callable[..., Any], holomorphic: bool) -
     out = types[0]
     if out.shape != ():
         raise ShapeError(
-            f"grad needs a scalar-valued function; {name} returned {out}. Sum it (np.sum), or use fd.jacobian, or fd.vjp with a cotangent"
+            f"grad needs a scalar-valued function; {name} returned {out}. Sum it (np.sum), or use fd.jacobian, or "
+            "fd.vjp with a cotangent"
         )
     if out.dtype.kind == "c" and not holomorphic:
-        raise DtypeError(f"grad needs a real value; {name} returned {out}. Take np.real or np.abs of it, or pass holomorphic=True")
+        raise DtypeError(
+            f"grad needs a real value; {name} returned {out}. Take np.real or np.abs of it, or pass holomorphic=True"
+        )
     if holomorphic and out.dtype.kind != "c":
         raise DtypeError(f"grad with holomorphic=True needs a complex value; {name} returned {out}")
     if out.dtype.kind not in "fc":
         raise DtypeError(f"grad needs a floating-point value; {name} returned {out}")
-

@@ -28,13 +28,15 @@ __all__ = ["hessian", "hvp", "jacfwd", "jacobian", "jacrev", "vhp"]
 def jacobian(
     f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False
 ) -> Callable[..., Any]:
-    """A function that returns the Jacobian of ``f``, by forward mode if there are no more inputs than outputs, else by reverse mode.
+    """A function that returns the Jacobian of ``f``, by forward mode if there are no more inputs than outputs, else by
+    reverse mode.
 
     What calls a `custom_vjp` function is always differentiated in reverse mode.
 
-    The result is a container of the structure of the value of ``f``; each leaf of it holds, in the structure of the argument, arrays of shape
-    ``value.shape + argument.shape``. A tuple of those if ``argnums`` is a sequence. With ``has_aux``, ``f`` returns a pair
-    (value, auxiliary data: see `value_and_grad`), and the result is ``(Jacobian, auxiliary data)``.
+    The result is a container of the structure of the value of ``f``; each leaf of it holds, in the structure of the
+    argument, arrays of shape ``value.shape + argument.shape``. A tuple of those if ``argnums`` is a sequence. With
+    ``has_aux``, ``f`` returns a pair (value, auxiliary data: see `value_and_grad`), and the result is ``(Jacobian,
+    auxiliary data)``.
 
     Examples
     --------
@@ -76,7 +78,8 @@ def hessian(
 
 
 def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
-    """The product of the Hessian of the scalar function ``f`` with a vector, forward over reverse: no Hessian is formed.
+    """The product of the Hessian of the scalar function ``f`` with a vector, forward over reverse: no Hessian is
+    formed.
 
     ``primals`` and ``tangents`` are tuples, one entry an argument; so is the result, unless there is one argument.
 
@@ -91,7 +94,8 @@ def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
 
 
 def vhp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
-    """The product of a vector with the Hessian of the scalar function ``f``, reverse over reverse; arguments and result as of `hvp`.
+    """The product of a vector with the Hessian of the scalar function ``f``, reverse over reverse; arguments and result
+    as of `hvp`.
 
     Examples
     --------
@@ -103,7 +107,9 @@ def vhp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     return result[0] if len(primals) == 1 else result
 
 
-def _jacobian(f: Callable[..., Any], argnums: int | Sequence[int], has_aux: bool, holomorphic: bool, transform: str) -> Callable[..., Any]:
+def _jacobian(
+    f: Callable[..., Any], argnums: int | Sequence[int], has_aux: bool, holomorphic: bool, transform: str
+) -> Callable[..., Any]:
     @functools.wraps(f)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
         positions = normal_argnums(argnums, len(args), transform)
@@ -123,7 +129,9 @@ def _jacobian(f: Callable[..., Any], argnums: int | Sequence[int], has_aux: bool
         linear = LinearMap(linear.entries, captured.program.inputs[len(captured.captures) :], linear.outputs[:n])
         in_types = [leaf.type for leaf in inputs.leaves]
         n_in, n_out = sum(t.size for t in in_types), sum(t.size for t in out_types)
-        forward = transform == "jacfwd" or (transform == "jacobian" and n_in <= n_out and not reverse_only(captured.program))
+        forward = transform == "jacfwd" or (
+            transform == "jacobian" and n_in <= n_out and not reverse_only(captured.program)
+        )
         blocks = forward_blocks(linear, in_types, out_types) if forward else reverse_blocks(linear, in_types, out_types)
         results = fresh_all([*outs[n:], *[b for row in blocks for b in row]])
         flat = iter(results[len(outs) - n :])
@@ -148,7 +156,10 @@ def forward_blocks(linear: LinearMap, in_types: Sequence[ArrayType], out_types: 
     """Blocks [output][input] of the Jacobian, a column an input element."""
     columns = []
     for i, t in enumerate(in_types):
-        results = map_unit_vectors(lambda e, i=i: linear.forward([e if j == i else None for j in range(len(in_types))]), t)  # type: ignore[misc]
+        results = map_unit_vectors(
+            lambda e, i=i: linear.forward([e if j == i else None for j in range(len(in_types))]),  # type: ignore[misc]
+            t,
+        )
         column = []
         for r, out in zip(results, out_types, strict=True):
             if r is None:
@@ -164,9 +175,17 @@ def reverse_blocks(linear: LinearMap, in_types: Sequence[ArrayType], out_types: 
     """Blocks [output][input] of the Jacobian, a row an output element."""
     rows = []
     for o, t in enumerate(out_types):
-        results = map_unit_vectors(lambda e, o=o: linear.backward([e if j == o else None for j in range(len(out_types))]), t)  # type: ignore[misc]
+        results = map_unit_vectors(
+            lambda e, o=o: linear.backward([e if j == o else None for j in range(len(out_types))]),  # type: ignore[misc]
+            t,
+        )
         shapes = [t.shape + x.shape for x in in_types]
-        rows.append([zeros(x.with_shape(s)) if r is None else reshape(r, s) for r, x, s in zip(results, in_types, shapes, strict=True)])
+        rows.append(
+            [
+                zeros(x.with_shape(s)) if r is None else reshape(r, s)
+                for r, x, s in zip(results, in_types, shapes, strict=True)
+            ]
+        )
     return rows
 
 
@@ -182,7 +201,9 @@ def map_unit_vectors(f: Callable[[Any], list[Any]], type: ArrayType) -> list[Any
         present.extend(r is not None for r in results)
         return [r for r in results if r is not None]
 
-    captured = capture(call, [Leaf(None, type, ARRAY if type.ndim else SCALAR)], "jacobian", concrete=True, valued=[False])
+    captured = capture(
+        call, [Leaf(None, type, ARRAY if type.ndim else SCALAR)], "jacobian", concrete=True, valued=[False]
+    )
     found = iter(on_unit_vectors(captured.program, captured.captures))
     return [next(found) if p else None for p in present]
 
@@ -192,14 +213,19 @@ def ones(type: ArrayType) -> Any:
     return np.ones(type.shape, type.dtype) if type.ndim else type.dtype.type(1)
 
 
-def check_types(f: Callable[..., Any], inputs: Differentiated, out_types: Sequence[ArrayType], holomorphic: bool, transform: str) -> None:
+def check_types(
+    f: Callable[..., Any], inputs: Differentiated, out_types: Sequence[ArrayType], holomorphic: bool, transform: str
+) -> None:
     """Refuse complex Jacobians unless the function is said to be holomorphic."""
     complex_in = [leaf.type for leaf in inputs.leaves if leaf.type.dtype.kind == "c"]
     if complex_in and not holomorphic and transform != "jacrev":
         raise DtypeError(f"{transform} of {name_of(f)} with complex arguments ({complex_in[0]}) needs holomorphic=True")
     for t in out_types:
         if not t.inexact:
-            raise DtypeError(f"{transform} needs floating-point values; {name_of(f)} returned {t}; convert it with .astype(float)")
+            raise DtypeError(
+                f"{transform} needs floating-point values; {name_of(f)} returned {t}; convert it with .astype(float)"
+            )
         if t.dtype.kind == "c" and not holomorphic:
-            raise DtypeError(f"{transform} of {name_of(f)} with a complex value ({t}) needs holomorphic=True, or take np.real of it")
-
+            raise DtypeError(
+                f"{transform} of {name_of(f)} with a complex value ({t}) needs holomorphic=True, or take np.real of it"
+            )

@@ -54,7 +54,9 @@ class Traced:
     captures: list[Tracer]
     hidden: tuple[HiddenOperand, ...]
     guards: Guards
-    entries: dict[config.Settings, Callable[..., Any]] = field(default_factory=dict)  # take the arguments of a positional call as they are
+    entries: dict[config.Settings, Callable[..., Any]] = field(
+        default_factory=dict
+    )  # take the arguments of a positional call as they are
 
     def valid(self) -> bool:
         """Whether the world is as the Program takes it to be."""
@@ -63,7 +65,9 @@ class Traced:
     def supersedes(self, other: Traced) -> bool:
         """Whether this reads at each call what the other holds one value of."""
         compared = {id(g.array) for g in self.guards.guards if isinstance(g, Unwritten) and g.content is not None}
-        read = {h.place.identity for h in self.hidden if not (isinstance(h.place, Fixed) and id(h.place.value) in compared)}
+        read = {
+            h.place.identity for h in self.hidden if not (isinstance(h.place, Fixed) and id(h.place.value) in compared)
+        }
         for guard in other.guards.guards:
             if isinstance(guard, Unchanged) and any([guard.held_at(identity) is not ABSENT for identity in read]):
                 return True
@@ -99,7 +103,8 @@ class Jitted(ByName, Wrapper):
         self._lock = threading.RLock()
 
     def __new__(cls, *args: Any) -> Jitted:
-        # each function has a class of its own: its __call__ becomes the native entry of the last kind of call, which no Python code then precedes
+        # each function has a class of its own: its __call__ becomes the native entry of the last kind of call, which no
+        # Python code then precedes
         return super().__new__(type("Jitted", (Jitted,), {"__doc__": cls.__doc__}) if cls is Jitted else cls)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -125,13 +130,16 @@ class Jitted(ByName, Wrapper):
     def __repr__(self) -> str:
         return f"<functad.jit of {name_of(self._f)}>"
 
-    # -- the slow path: from arguments to a traced Program --------------------------------------------------------------------------
+    # -- the slow path: from arguments to a traced Program -------------------------------------------------------------
 
     def _dispatch(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         traced, leaves = self.trace(args, kwargs)
         around = current_trace()
         outside = None if around is None else around.outside
-        hidden = [h.value() if outside is None or isinstance(h.place, Fixed) else outside.hide(h.place, h.type, h.kind) for h in traced.hidden]
+        hidden = [
+            h.value() if outside is None or isinstance(h.place, Fixed) else outside.hide(h.place, h.type, h.kind)
+            for h in traced.hidden
+        ]
         values = [*traced.captures, *[leaf.value for leaf in leaves], *hidden]
         if around is None and config.backend.value == "native":
             for v in values:
@@ -143,8 +151,12 @@ class Jitted(ByName, Wrapper):
         outs = call(traced.program, values, name_of(self._f), self._fastmath)
         return traced.out_tree.unflatten(fresh_all(outs, values))
 
-    def native(self, traced: Traced, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: Sequence[Leaf]) -> Callable[..., Any]:
-        """The native call of the leaves; as a side effect, calls like this one go straight to native code from now on."""
+    def native(
+        self, traced: Traced, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: Sequence[Leaf]
+    ) -> Callable[..., Any]:
+        """The native call of the leaves; as a side effect, calls like this one go straight to native code from now
+        on.
+        """
         from functad.lower.compile import compiled_of, entry_for
         from functad.lower.execute import native_call
         from functad.lower.places import InForce
@@ -178,8 +190,14 @@ class Jitted(ByName, Wrapper):
         dynamic, static = self.split_static(args, kwargs)
         leaves, structure = leaves_of(dynamic, f"arguments of {name_of(self._f)}: ")
         try:
-            containers = structure.num_nodes > structure.num_leaves + 3  # other than the pair of args and kwargs, whose keys are strings
-            key = (structure_key(structure) if containers else structure, *self.key_of(static), *[(leaf.type, leaf.kind) for leaf in leaves])
+            containers = (
+                structure.num_nodes > structure.num_leaves + 3
+            )  # other than the pair of args and kwargs, whose keys are strings
+            key = (
+                structure_key(structure) if containers else structure,
+                *self.key_of(static),
+                *[(leaf.type, leaf.kind) for leaf in leaves],
+            )
             versions = self._traced.setdefault(key, [])
         except TypeError:
             raise self.unhashable(static) from None
@@ -190,11 +208,15 @@ class Jitted(ByName, Wrapper):
                 if traced is None:
                     leaves = [own(leaf) for leaf in leaves]
                     traced = with_known_program(self.trace_now(structure, static, leaves, versions), versions)
-                    if not traced.captures and traced.valid():  # what closes over tracers of an enclosing function serves this call only
+                    if (
+                        not traced.captures and traced.valid()
+                    ):  # what closes over tracers of an enclosing function serves this call only
                         versions[:] = [traced, *[v for v in versions if not traced.supersedes(v)]][:MOST_VERSIONS]
         return traced, leaves
 
-    def trace_now(self, structure: TreeDef, static: Static, leaves: Sequence[Leaf], versions: Sequence[Traced] = ()) -> Traced:
+    def trace_now(
+        self, structure: TreeDef, static: Static, leaves: Sequence[Leaf], versions: Sequence[Traced] = ()
+    ) -> Traced:
         """Run the Python function on tracers; ``versions`` are Programs for other states of the world."""
         roots = [self._f, *[value for _, value in (*static[0], *static[1])]]
         watch = Watch(*roots)
@@ -205,10 +227,17 @@ class Jitted(ByName, Wrapper):
             if not operands:
                 raise
             error = e
-        return self._operands.some(lambda chosen: self._version(structure, static, leaves, Watch(*roots), chosen), operands, error)
+        return self._operands.some(
+            lambda chosen: self._version(structure, static, leaves, Watch(*roots), chosen), operands, error
+        )
 
     def _version(
-        self, structure: TreeDef, static: Static, leaves: Sequence[Leaf], watch: Watch, operands: Mapping[Hashable, Operand]
+        self,
+        structure: TreeDef,
+        static: Static,
+        leaves: Sequence[Leaf],
+        watch: Watch,
+        operands: Mapping[Hashable, Operand],
     ) -> Traced:
         """A Program that reads operands at each call, and holds the rest of what the function reads."""
         outside = Outside(watch.reach.arrays, compared_arrays(watch.reach, operands))
@@ -246,7 +275,8 @@ class Jitted(ByName, Wrapper):
         outside: Outside | None = None,
         replaced: Callable[[], tuple[Callable[..., Any], Static]] | None = None,
     ) -> Captured:
-        """What the function does; without ``outside`` with the arrays that it closes over as they are, in a Program of the leaves alone.
+        """What the function does; without ``outside`` with the arrays that it closes over as they are, in a Program of
+        the leaves alone.
 
         ``replaced`` makes another function, and static arguments, that stand for them.
         """
@@ -274,7 +304,7 @@ class Jitted(ByName, Wrapper):
                     if isinstance(guard, Unchanged):
                         guard.rewrite(watch.writes)
 
-    # -- static arguments ---------------------------------------------------------------------------------------------------------
+    # -- static arguments ----------------------------------------------------------------------------------------------
 
     def split_static(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
         """Dynamic arguments as (args, kwargs), and static ones as ((position, value), ...), ((name, value), ...)."""
@@ -285,7 +315,10 @@ class Jitted(ByName, Wrapper):
             if -len(args) <= p < len(args):
                 positions.update(normal_argnums(p, len(args), "jit"))
         names = {k for k in kwargs if k in self._static_argnames}
-        dynamic = tuple([a for i, a in enumerate(args) if i not in positions]), {k: v for k, v in kwargs.items() if k not in names}
+        dynamic = (
+            tuple([a for i, a in enumerate(args) if i not in positions]),
+            {k: v for k, v in kwargs.items() if k not in names},
+        )
         static = tuple([(i, args[i]) for i in sorted(positions)]), tuple([(k, kwargs[k]) for k in sorted(names)])
         return dynamic, static
 
@@ -298,7 +331,9 @@ class Jitted(ByName, Wrapper):
         return args, kwargs
 
     def key_of(self, static: Any) -> tuple[Any, ...]:
-        """What decides, besides the dynamic arguments, which Program serves a call: static values, and flags that act while it is made."""
+        """What decides, besides the dynamic arguments, which Program serves a call: static values, and flags that act
+        while it is made.
+        """
         flags = config.debug.value, config.dump.value
         return (flags, *[(where, identity_key(value)) for where, value in (*static[0], *static[1])])
 
@@ -310,7 +345,8 @@ class Jitted(ByName, Wrapper):
             except TypeError:
                 return StructureError(
                     f"static argument {where!r} of {name_of(self._f)} is a {type_name(value)}, which cannot be hashed; "
-                    "static arguments select the compiled code and must be hashable: pass a tuple, or leave it out of static_argnums"
+                    "static arguments select the compiled code and must be hashable: pass a tuple, or leave it out of "
+                    "static_argnums"
                 )
         return StructureError(f"the arguments of {name_of(self._f)} have a structure that cannot be hashed")
 
@@ -373,18 +409,19 @@ def jit(
 ) -> Any:
     """Compile a function to native code; also a decorator, with or without arguments.
 
-    The function is traced once for each structure, dtype, shape and kind of its arguments; it must be pure, but what it closes over may change
-    between calls. An array that meets traced values as it is (``x * w``, also ``w[1:]``, ``w.T``) is read anew at each call, whatever its size.
-    What Python or NumPy computes from one before (``2 * w``, ``w[0]``, ``np.sum(w)``) is traced again when the array has changed, and so is what
-    depends on a number, a string or a function in a closure cell or a global. Numbers and arrays that keep changing are read anew, too.
-    docs/closures.md says what is seen and what is not (attributes of objects, items of lists): pass such things as arguments.
+    The function is traced once for each structure, dtype, shape and kind of its arguments; it must be pure, but what it
+    closes over may change between calls. An array that meets traced values as it is (``x * w``, also ``w[1:]``,
+    ``w.T``) is read anew at each call, whatever its size. What Python or NumPy computes from one before (``2 * w``,
+    ``w[0]``, ``np.sum(w)``) is traced again when the array has changed, and so is what depends on a number, a string or
+    a function in a closure cell or a global. Numbers and arrays that keep changing are read anew, too. docs/closures.md
+    says what is seen and what is not (attributes of objects, items of lists): pass such things as arguments.
 
     Parameters
     ----------
     static_argnums, static_argnames
-        Arguments that are Python values (hashable), not traced: a value of another type, or that differs, traces again (1, 1.0 and True are three
-        values, and so are (0.0,) and (-0.0,) two). Given by position they are static by name too, and the other way round, where the signature
-        tells.
+        Arguments that are Python values (hashable), not traced: a value of another type, or that differs, traces again
+        (1, 1.0 and True are three values, and so are (0.0,) and (-0.0,) two). Given by position they are static by name
+        too, and the other way round, where the signature tells.
     fastmath
         By default compiled arithmetic is NumPy's to the last bit: ``+ - * /`` and ``sqrt`` round once each. A set of
         LLVM's flags, with Numba's meaning (``"contract"``: products may be fused with sums; ``"reassoc"``, ``"arcp"``,
@@ -421,7 +458,9 @@ def jit(
     return Jitted(f, nums, names, fastmath_flags(fastmath))
 
 
-def complete_static(f: Callable[..., Any], nums: tuple[int, ...], names: tuple[str, ...]) -> tuple[tuple[int, ...], tuple[str, ...]]:
+def complete_static(
+    f: Callable[..., Any], nums: tuple[int, ...], names: tuple[str, ...]
+) -> tuple[tuple[int, ...], tuple[str, ...]]:
     """Static positions with their names, and the other way round."""
     if not nums and not names:
         return nums, names
@@ -430,7 +469,11 @@ def complete_static(f: Callable[..., Any], nums: tuple[int, ...], names: tuple[s
     except (TypeError, ValueError):
         return nums, names
     positional = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    unknown = [n for n in names if n not in {p.name for p in parameters} and not any(p.kind is p.VAR_KEYWORD for p in parameters)]
+    unknown = [
+        n
+        for n in names
+        if n not in {p.name for p in parameters} and not any(p.kind is p.VAR_KEYWORD for p in parameters)
+    ]
     if unknown:
         raise StructureError(f"jit: static_argnames names {unknown[0]!r}, but {name_of(f)} has no such parameter")
     more_names = {positional[n] for n in nums if -len(positional) <= n < len(positional)}

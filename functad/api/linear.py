@@ -30,8 +30,8 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], 
     f
         Any function of containers of arrays.
     primals, tangents
-        Tuples, one entry an argument; tangents have the structure, shapes and dtypes of the primals. The tangent of an integer or
-        boolean leaf must be zero.
+        Tuples, one entry an argument; tangents have the structure, shapes and dtypes of the primals. The tangent of an
+        integer or boolean leaf must be zero.
     has_aux
         Whether ``f`` returns a pair (value, auxiliary data); then the result is ``(value, tangent, aux)``.
 
@@ -74,11 +74,16 @@ def primals_and_tangents(
             f"got {type(primals).__name__} and {type(tangents).__name__}: write (x,) and (t,)"
         )
     if len(primals) != len(tangents):
-        raise StructureError(f"{transform} takes one tangent an argument of {name_of(f)}: got {len(primals)} primals and {len(tangents)} tangents")
+        raise StructureError(
+            f"{transform} takes one tangent an argument of {name_of(f)}: got {len(primals)} primals and "
+            f"{len(tangents)} tangents"
+        )
     leaves, structure = leaves_of(tuple(primals), "primals")
     given, tangent_structure = leaves_of(tuple(tangents), "tangents")
     if structure != tangent_structure:
-        raise StructureError(f"{transform}: the tangents' structure {tangent_structure} differs from the primals' {structure}")
+        raise StructureError(
+            f"{transform}: the tangents' structure {tangent_structure} differs from the primals' {structure}"
+        )
     result, checked = [], []
     for leaf, t, path in zip(leaves, given, leaf_paths(structure), strict=True):
         leaf = own(float_of_int(leaf))
@@ -89,7 +94,8 @@ def primals_and_tangents(
             result.append(None)
         else:
             raise DtypeError(
-                f"{transform}: primals{path} is {leaf.type}, which has no derivative; its tangent must be zeros, or convert it with .astype(float)"
+                f"{transform}: primals{path} is {leaf.type}, which has no derivative; its tangent must be zeros, or "
+                "convert it with .astype(float)"
             )
     return checked, result
 
@@ -104,7 +110,14 @@ def float_of_int(leaf: Leaf) -> Leaf:
 class LinearFunction:
     """The derivative of a function at a point, as a function of tangents; what `linearize` returns."""
 
-    def __init__(self, linear: LinearMap, in_types: tuple[ArrayType, ...], in_tree: TreeDef, out_types: tuple[ArrayType, ...], out_tree: TreeDef):
+    def __init__(
+        self,
+        linear: LinearMap,
+        in_types: tuple[ArrayType, ...],
+        in_tree: TreeDef,
+        out_types: tuple[ArrayType, ...],
+        out_tree: TreeDef,
+    ):
         self.linear = linear
         self.in_types, self.in_tree = in_types, in_tree
         self.out_types, self.out_tree = out_types, out_tree
@@ -114,7 +127,10 @@ class LinearFunction:
         given, structure = leaves_of(tangents, "tangents")
         if structure != self.in_tree:
             raise StructureError(f"the linear function takes tangents of structure {self.in_tree}, got {structure}")
-        dots = [check_like(t, ty, f"tangents{p}") for t, ty, p in zip(given, self.in_types, leaf_paths(structure), strict=True)]
+        dots = [
+            check_like(t, ty, f"tangents{p}")
+            for t, ty, p in zip(given, self.in_types, leaf_paths(structure), strict=True)
+        ]
         outs = self.linear.forward(dots)
         full = [instantiate(t, ty) for t, ty in zip(outs, self.out_types, strict=True)]
         return self.out_tree.unflatten(fresh_all(full, [*dots, *self.linear.residuals]))
@@ -123,13 +139,22 @@ class LinearFunction:
 class Pullback:
     """The transposed derivative of a function at a point, as a function of a cotangent; what `vjp` returns."""
 
-    def __init__(self, linear: LinearMap, in_types: tuple[ArrayType, ...], in_tree: TreeDef, out_types: tuple[ArrayType, ...], out_tree: TreeDef):
+    def __init__(
+        self,
+        linear: LinearMap,
+        in_types: tuple[ArrayType, ...],
+        in_tree: TreeDef,
+        out_types: tuple[ArrayType, ...],
+        out_tree: TreeDef,
+    ):
         self.linear = linear
         self.in_types, self.in_tree = in_types, in_tree
         self.out_types, self.out_tree = out_types, out_tree
 
     def __call__(self, cotangent: Any) -> Any:
-        """The cotangents of the arguments (a tuple) for a cotangent of the value. It may be called any number of times."""
+        """The cotangents of the arguments (a tuple) for a cotangent of the value. It may be called any number of
+        times.
+        """
         given, structure = leaves_of(cotangent, "the cotangent")
         if structure != self.out_tree:
             raise StructureError(f"the pullback takes a cotangent of structure {self.out_tree}, got {structure}")
@@ -142,7 +167,9 @@ class Pullback:
 
 
 class LinearStructure:
-    """What two linear maps share exactly if they are the same derivative at different points: their rules and variables."""
+    """What two linear maps share exactly if they are the same derivative at different points: their rules and
+    variables.
+    """
 
     __slots__ = ("example", "key")
 
@@ -150,8 +177,20 @@ class LinearStructure:
         linear = example.linear
         self.example = example
         self.key = (
-            tuple([(id(rule), len(residuals), tuple(ins), tuple(outs)) for rule, residuals, ins, outs, _ in linear.entries]),
-            *(tuple(linear.inputs), tuple(linear.outputs), example.in_types, example.in_tree, example.out_types, example.out_tree),
+            tuple(
+                [
+                    (id(rule), len(residuals), tuple(ins), tuple(outs))
+                    for rule, residuals, ins, outs, _ in linear.entries
+                ]
+            ),
+            *(
+                tuple(linear.inputs),
+                tuple(linear.outputs),
+                example.in_types,
+                example.in_tree,
+                example.out_types,
+                example.out_tree,
+            ),
         )
 
     def __eq__(self, other: object) -> bool:
@@ -208,8 +247,8 @@ def _linearized(
 def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     """The value of ``f`` and its pullback: from a cotangent of the value to a tuple of cotangents of the arguments.
 
-    The pullback may be called repeatedly, differentiated, and returned from jitted functions. Cotangents of integer and boolean arguments are
-    zeros. Complex: pullbacks do not conjugate.
+    The pullback may be called repeatedly, differentiated, and returned from jitted functions. Cotangents of integer and
+    boolean arguments are zeros. Complex: pullbacks do not conjugate.
 
     Examples
     --------
@@ -244,8 +283,8 @@ def abstract_type(x: Any) -> ArrayType:
 def linear_transpose(f: Callable[..., Any], *primals: Any) -> Callable[..., tuple[Any, ...]]:
     """The transpose of a linear function, from a cotangent of its value to a tuple of cotangents of its arguments.
 
-    ``primals`` give shapes and dtypes only (arrays, or anything with ``shape`` and ``dtype``). Of an affine function, ``A x + b``, it is the
-    transpose of the linear part.
+    ``primals`` give shapes and dtypes only (arrays, or anything with ``shape`` and ``dtype``). Of an affine function,
+    ``A x + b``, it is the transpose of the linear part.
 
     Raises
     ------
@@ -268,9 +307,13 @@ def linear_transpose(f: Callable[..., Any], *primals: Any) -> Callable[..., tupl
     def transposed(cotangent: Any) -> tuple[Any, ...]:
         given, tree = leaves_of(cotangent, "the cotangent")
         if tree != captured.out_tree:
-            raise StructureError(f"the transpose of {name_of(f)} takes a cotangent of structure {captured.out_tree}, got {tree}")
+            raise StructureError(
+                f"the transpose of {name_of(f)} takes a cotangent of structure {captured.out_tree}, got {tree}"
+            )
         out_types = captured.program.out_types
-        cts = [check_like(c, ty, f"the cotangent{p}") for c, ty, p in zip(given, out_types, leaf_paths(tree), strict=True)]
+        cts = [
+            check_like(c, ty, f"the cotangent{p}") for c, ty, p in zip(given, out_types, leaf_paths(tree), strict=True)
+        ]
         linear = [False] * n + [True] * len(types)
         found = transpose_program(captured.program, linear, [*captured.captures, *[None] * len(types)], cts)
         full = [instantiate(c, t) for c, t in zip(found, types, strict=True)]

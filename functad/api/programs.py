@@ -22,8 +22,8 @@ __all__ = ["eval_shape", "make_ir"]
 def make_ir(f: Callable[..., Any], optimized: bool = False) -> Callable[..., Program]:
     """A function that returns the Program of ``f`` for given arguments; print it to read it.
 
-    Arrays that ``f`` closes over are constants in it, as they are now. (Those of a jitted function are further inputs of what
-    ``fd.jit(f).lower(*args)`` shows: each call reads them.)
+    Arrays that ``f`` closes over are constants in it, as they are now. (Those of a jitted function are further inputs
+    of what ``fd.jit(f).lower(*args)`` shows: each call reads them.)
 
     Parameters
     ----------

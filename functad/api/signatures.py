@@ -31,7 +31,8 @@ def entry_signature(
 ) -> Signature | None:
     """The signature of a positional call; None where it holds something that only Python can take apart.
 
-    ``args`` are the dynamic arguments, whose leaves are ``leaves`` in order; ``static`` maps positions to static values.
+    ``args`` are the dynamic arguments, whose leaves are ``leaves`` in order; ``static`` maps positions to static
+    values.
     """
     from functad.lower.signature import Hidden, Signature, Static
     from functad.lower.signature import Leaf as EntryLeaf
@@ -39,7 +40,13 @@ def entry_signature(
     def of_leaf(leaf: Leaf | HiddenOperand) -> EntryLeaf:
         if isinstance(leaf.type, SeqType):
             raise _Unknown
-        kind = "array" if leaf.kind == ARRAY else _PYTHON_KINDS[leaf.type.dtype.kind] if leaf.kind == PYTHON else "numpy_scalar"
+        kind = (
+            "array"
+            if leaf.kind == ARRAY
+            else _PYTHON_KINDS[leaf.type.dtype.kind]
+            if leaf.kind == PYTHON
+            else "numpy_scalar"
+        )
         return EntryLeaf(kind, leaf.type.dtype, leaf.type.shape)
 
     def of_result(type: ArrayType) -> Spec:

@@ -36,7 +36,9 @@ class Lowered:
         self._fastmath = fastmath
         self._call = call
         self.hidden = hidden
-        """What the last inputs of the Program are read from at each call: the writeable arrays that the function closes over."""
+        """What the last inputs of the Program are read from at each call: the writeable arrays that the function closes
+        over.
+        """
 
     @property
     def ir(self) -> Program:

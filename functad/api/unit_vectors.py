@@ -1,12 +1,14 @@
 """A linear Program on all unit vectors at once.
 
-In general that is the Program mapped over the unit vectors. But where it only multiplies elements, adds up products and sums them, each element of
-its input keeps apart from the others: what becomes of unit vector k is one number, and none of its zeros has to be carried along:
+In general that is the Program mapped over the unit vectors. But where it only multiplies elements, adds up products and
+sums them, each element of its input keeps apart from the others: what becomes of unit vector k is one number, and none
+of its zeros has to be carried along:
 
     t -> a * t      gives  a_k e_k: a diagonal matrix
     t -> sum(a * t) gives  a_k: the coefficients themselves
 
-So the gradient of ``sum(f(x))`` by forward mode takes n operations, not n^2. (And no zero meets an infinity, whose product would be NaN.)
+So the gradient of ``sum(f(x))`` by forward mode takes n operations, not n^2. (And no zero meets an infinity, whose
+product would be NaN.)
 """
 
 from __future__ import annotations
@@ -35,7 +37,9 @@ EACH, SUM = "each", "sum"
 
 
 def on_unit_vectors(program: Program, args: Sequence[Any]) -> list[Any]:
-    """The results of a Program, linear in its last input, for all unit vectors of that, stacked on axis 0; ``args`` are its other inputs."""
+    """The results of a Program, linear in its last input, for all unit vectors of that, stacked on axis 0; ``args`` are
+    its other inputs.
+    """
     type = program.inputs[-1].type
     kinds = _kinds(program)
     if kinds is not None:
@@ -67,7 +71,8 @@ def _kind(eqn: Eqn, given: Sequence[str | None]) -> str | None:
         case "add" | "sub", [kind, other] if kind == other and shapes[0] == shapes[1]:
             return kind
         case ("mul", [kind, None] | [None, kind]) | (
-            "div" | "strong_mul" | "strong_div" | "strong_product" | "tangent_mul", [kind, None]
+            "div" | "strong_mul" | "strong_div" | "strong_product" | "tangent_mul",
+            [kind, None],
         ) if shapes[0] == eqn.outputs[0].type.shape:
             return kind
         case "sum", ["each"] if len(eqn.params["axes"]) == len(shapes[0]):

@@ -19,16 +19,20 @@ from functad.tree import TreeDef, leaf_paths, unflatten
 __all__ = ["vmap"]
 
 
-def vmap(f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, axis_size: int | None = None) -> Callable[..., Any]:
+def vmap(
+    f: Callable[..., Any], in_axes: Any = 0, out_axes: Any = 0, axis_size: int | None = None
+) -> Callable[..., Any]:
     """A function that maps ``f`` over an axis of its arguments.
 
     Parameters
     ----------
     in_axes
-        Which axis of each argument is mapped: an int, None (not mapped), or a tuple with an entry an argument, each of which may be a container
-        that matches (the upper part of) the argument. Keyword arguments are mapped over axis 0.
+        Which axis of each argument is mapped: an int, None (not mapped), or a tuple with an entry an argument, each of
+        which may be a container that matches (the upper part of) the argument. Keyword arguments are mapped over axis
+        0.
     out_axes
-        Where the mapped axis is put in the results: an int, None (for results that do not depend on it), or a container.
+        Where the mapped axis is put in the results: an int, None (for results that do not depend on it), or a
+        container.
     axis_size
         The size of the mapped axis, where no argument tells it.
 
@@ -104,7 +108,10 @@ def argument_axes(f: Callable[..., Any], in_axes: Any, args: Sequence[Any], stru
     if isinstance(in_axes, list):
         in_axes = tuple(in_axes)
     if isinstance(in_axes, tuple) and len(in_axes) != len(args):
-        raise StructureError(f"vmap: in_axes={in_axes} has {len(in_axes)} entries, but {name_of(f)} was called with {len(args)} positional arguments")
+        raise StructureError(
+            f"vmap: in_axes={in_axes} has {len(in_axes)} entries, but {name_of(f)} was called with {len(args)} "
+            "positional arguments"
+        )
     return spread(in_axes, positional, "in_axes") + [0] * keyword.num_leaves
 
 
@@ -112,16 +119,22 @@ def normal_axis(axis: Any, leaf: Leaf, path: str) -> int:
     """A mapped axis counted from the front."""
     number = operator.index(axis)
     if not -leaf.type.ndim <= number < leaf.type.ndim:
-        raise ShapeError(f"vmap: arguments{path} is {leaf.type}, which has no axis {number} to map over; use in_axes=None for it")
+        raise ShapeError(
+            f"vmap: arguments{path} is {leaf.type}, which has no axis {number} to map over; use in_axes=None for it"
+        )
     return number % leaf.type.ndim
 
 
-def mapped_size(f: Callable[..., Any], leaves: Sequence[Leaf], axes: Sequence[int | None], paths: Sequence[str], given: int | None) -> int:
+def mapped_size(
+    f: Callable[..., Any], leaves: Sequence[Leaf], axes: Sequence[int | None], paths: Sequence[str], given: int | None
+) -> int:
     """The one size of all mapped axes."""
     sizes = {p: leaf.type.shape[a] for leaf, a, p in zip(leaves, axes, paths, strict=True) if a is not None}
     found = set(sizes.values()) | (set() if given is None else {given})
     if not found:
-        raise StructureError(f"vmap: no argument of {name_of(f)} is mapped (in_axes is None throughout); map one, or pass axis_size")
+        raise StructureError(
+            f"vmap: no argument of {name_of(f)} is mapped (in_axes is None throughout); map one, or pass axis_size"
+        )
     if len(found) > 1:
         listed = ", ".join(f"arguments{p}: {n}" for p, n in sizes.items())
         wanted = "" if given is None else f", axis_size: {given}"
@@ -136,19 +149,26 @@ def move_axis(x: Any, source: int, target: int) -> Any:
     return transpose(x, order)
 
 
-def place_results(f: Callable[..., Any], outs: Sequence[Any], flags: Sequence[bool], size: int, out_axes: Any, tree: TreeDef) -> list[Any]:
+def place_results(
+    f: Callable[..., Any], outs: Sequence[Any], flags: Sequence[bool], size: int, out_axes: Any, tree: TreeDef
+) -> list[Any]:
     """Results with the mapped axis where ``out_axes`` wants it."""
     placed = []
     for out, batched, axis, path in zip(outs, flags, spread(out_axes, tree, "out_axes"), leaf_paths(tree), strict=True):
         if axis is None:
             if batched:
-                raise StructureError(f"vmap: out_axes is None for the result{path} of {name_of(f)}, but it depends on the mapped axis")
+                raise StructureError(
+                    f"vmap: out_axes is None for the result{path} of {name_of(f)}, but it depends on the mapped axis"
+                )
             placed.append(out)
             continue
         full = out if batched else broadcast(out, (size, *type_of(out).shape), range(1, type_of(out).ndim + 1))
         ndim = type_of(full).ndim
         number = operator.index(axis)
         if not -ndim <= number < ndim:
-            raise ShapeError(f"vmap: out_axes={number} for the result{path} of {name_of(f)}, which has {ndim} axes with the mapped one")
+            raise ShapeError(
+                f"vmap: out_axes={number} for the result{path} of {name_of(f)}, which has {ndim} axes with the mapped "
+                "one"
+            )
         placed.append(move_axis(full, 0, number % ndim))
     return placed

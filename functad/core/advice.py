@@ -1,7 +1,8 @@
-"""What to write instead where Python's own control flow meets a value that is not known: the user's statement, in terms of `functad.lax`.
+"""What to write instead where Python's own control flow meets a value that is not known: the user's statement, in terms
+of `functad.lax`.
 
-The instruction that asked is looked up in the source, by line and column, and the statement that decides on it is written anew. Where the
-source is not at hand, or the statement is of another kind, the advice is general.
+The instruction that asked is looked up in the source, by line and column, and the statement that decides on it is
+written anew. Where the source is not at hand, or the statement is of another kind, the advice is general.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from functad.ir.program import Location
 __all__ = ["advice", "quoted"]
 
 GENERAL = (
-    "instead of if use fd.lax.cond(condition, lambda: x, lambda: y), instead of while fd.lax.while_loop(condition_function, body_function, value), "
+    "instead of if use fd.lax.cond(condition, lambda: x, lambda: y), instead of while "
+    "fd.lax.while_loop(condition_function, body_function, value), "
     "instead of for fd.lax.fori_loop or fd.lax.scan"
 )
 
@@ -38,7 +40,9 @@ def advice(location: Location | None) -> str:
     except SyntaxError:
         return GENERAL
     decisions = [node for node in ast.walk(tree) if _decides(node, span)]
-    forms = [form for node in reversed(decisions) if (form := _form(node)) is not None]  # ast.walk goes from the outside inwards
+    forms = [
+        form for node in reversed(decisions) if (form := _form(node)) is not None
+    ]  # ast.walk goes from the outside inwards
     return f"write {forms[0]}" if forms else GENERAL
 
 
@@ -101,7 +105,10 @@ def _if(node: ast.If) -> str | None:
         otherwise = _next(node.orelse) if node.orelse else carry
         if otherwise:
             return f"{carry} = {_cond(node.test, value, otherwise)}"
-    return f"{carry} = fd.lax.cond({_condition(node.test)}, then, other, {carry}), where then({carry}) and other({carry}) return the new values"
+    return (
+        f"{carry} = fd.lax.cond({_condition(node.test)}, then, other, {carry}), "
+        f"where then({carry}) and other({carry}) return the new values"
+    )
 
 
 def _while(node: ast.While) -> str | None:
@@ -124,9 +131,11 @@ def _for(node: ast.For, bounds: Sequence[ast.expr]) -> str | None:
     first, last = ("0", ast.unparse(bounds[0])) if len(bounds) == 1 else map(ast.unparse, bounds)
     carry = ", ".join(names)
     if len(names) == 1 and (body := _next(node.body)):
-        return f"{carry} = fd.lax.fori_loop({first}, {last}, lambda {node.target.id}, {carry}: {ast.unparse(body)}, {carry})"
+        step = f"lambda {node.target.id}, {carry}: {ast.unparse(body)}"
+        return f"{carry} = fd.lax.fori_loop({first}, {last}, {step}, {carry})"
     return (
-        f"{carry} = fd.lax.fori_loop({first}, {last}, lambda {node.target.id}, s: body({node.target.id}, *s), ({carry})), "
+        f"{carry} = fd.lax.fori_loop({first}, {last}, lambda {node.target.id}, s: body({node.target.id}, *s), "
+        f"({carry})), "
         f"where body({node.target.id}, {carry}) returns the next ({carry})"
     )
 
@@ -135,12 +144,21 @@ _LEAVES = (ast.Return, ast.Raise, ast.Break, ast.Continue, ast.FunctionDef)
 
 
 def _assigned(body: Iterable[ast.stmt]) -> list[str]:
-    """The names that statements assign to, in order; none where they also leave on other ways, or change more than names."""
+    """The names that statements assign to, in order; none where they also leave on other ways, or change more than
+    names.
+    """
     nodes = [n for s in body for n in ast.walk(s)]
-    if any(isinstance(n, _LEAVES) or (isinstance(n, ast.Attribute | ast.Subscript) and not isinstance(n.ctx, ast.Load)) for n in nodes):
+    if any(
+        isinstance(n, _LEAVES) or (isinstance(n, ast.Attribute | ast.Subscript) and not isinstance(n.ctx, ast.Load))
+        for n in nodes
+    ):
         return []
     inner = {n for c in nodes if isinstance(c, ast.comprehension) for n in ast.walk(c.target)}
-    return list(dict.fromkeys([n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store) and n not in inner]))
+    return list(
+        dict.fromkeys(
+            [n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store) and n not in inner]
+        )
+    )
 
 
 def _next(body: Sequence[ast.stmt]) -> ast.expr | None:

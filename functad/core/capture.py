@@ -26,7 +26,9 @@ _PYTHON_NUMBERS: dict[type, type] = {float: np.float64, int: np.int64, bool: np.
 
 
 class Leaf:
-    """An argument as functad takes it: its value (or tracer), its type, and its kind (Python number, NumPy scalar, array)."""
+    """An argument as functad takes it: its value (or tracer), its type, and its kind (Python number, NumPy scalar,
+    array).
+    """
 
     __slots__ = ("kind", "type", "value")
 
@@ -67,7 +69,8 @@ def as_leaf(x: Any, where: Callable[[], str]) -> Leaf:
 
 
 def own(leaf: Leaf) -> Leaf:
-    """The leaf with a private, read-only copy of an array that someone else may write to, while the function runs or before a pullback is called.
+    """The leaf with a private, read-only copy of an array that someone else may write to, while the function runs or
+    before a pullback is called.
 
     What counts are the values at the call; they are read when the function has returned.
     """
@@ -112,7 +115,9 @@ class WithAux:
 
 
 class Aux:
-    """Auxiliary data: traced values, which become results of the Program, among anything else, which is handed through as it is."""
+    """Auxiliary data: traced values, which become results of the Program, among anything else, which is handed through
+    as it is.
+    """
 
     def __init__(self, tree: Any) -> None:
         self._leaves, self._tree = flatten(tree)
@@ -131,7 +136,8 @@ class Aux:
 class Captured:
     """What a traced call did."""
 
-    program: Program  # inputs: captures, then the leaves; outputs: the leaves of the value, then what is traced of the auxiliary data
+    # inputs: captures, then the leaves; outputs: the leaves of the value, then what is traced of the auxiliary data
+    program: Program
     captures: list[Tracer]  # the enclosing trace's tracers that the first inputs stand for
     out_tree: TreeDef
     aux: Aux | None
@@ -171,7 +177,10 @@ def capture(
 
             outputs = [result_leaf(x, partial(where, i), trace) for i, x in enumerate(found)]
             if aux is not None:
-                outputs += [result_leaf(x, lambda: f"the auxiliary data of the function under {kind}", trace) for x in aux.traced()]
+                outputs += [
+                    result_leaf(x, lambda: f"the auxiliary data of the function under {kind}", trace)
+                    for x in aux.traced()
+                ]
             program, captures = trace.finish([o.value for o in outputs])
     finally:
         trace.open = False

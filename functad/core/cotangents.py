@@ -1,8 +1,9 @@
 """Adding up the cotangents of a value that is used many times.
 
-What reads few elements of a large array gives back a cotangent that is zero elsewhere. Such a cotangent is an ``Update``: it waits, in a ``Sum``,
-until the cotangent is needed, and is then added to the dense array that is there. So reverse mode costs what the reads did: n reads of one element
-each take n steps, not n additions of whole arrays, and in a loop's body an update of the carried cotangent can be made in place.
+What reads few elements of a large array gives back a cotangent that is zero elsewhere. Such a cotangent is an
+``Update``: it waits, in a ``Sum``, until the cotangent is needed, and is then added to the dense array that is there.
+So reverse mode costs what the reads did: n reads of one element each take n steps, not n additions of whole arrays, and
+in a loop's body an update of the carried cotangent can be made in place.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
-"""Running a Program: with NumPy where no trace is open (the specification of native code), else equation by equation into the trace.
+"""Running a Program: with NumPy where no trace is open (the specification of native code), else equation by equation
+into the trace.
 
-A Program that is run often (the rules of un-jitted derivatives are) is turned into a Python function, one line an equation, so that an
-equation costs the call of its NumPy function and little else.
+A Program that is run often (the rules of un-jitted derivatives are) is turned into a Python function, one line an
+equation, so that an equation costs the call of its NumPy function and little else.
 """
 
 from __future__ import annotations
@@ -39,7 +40,9 @@ def run_program(program: Program, args: Sequence[Any]) -> Sequence[Any]:
 
 
 def locate(error: IndexOutOfBoundsError, program: Program) -> None:
-    """Say where in the user's code the equation is that raised an error in Python code made of a Program, a line an equation."""
+    """Say where in the user's code the equation is that raised an error in Python code made of a Program, a line an
+    equation.
+    """
     frame = error.__traceback__ and error.__traceback__.tb_next
     if frame is not None:
         error.at(program.eqns[frame.tb_lineno - FIRST_LINE].loc)
@@ -97,7 +100,11 @@ def python_function(program: Program) -> Callable[..., tuple[Any, ...]]:
         operands = [read(a) for a in eqn.inputs] + [f"{k}={constant(v)}" for k, v in eqn.params.items()]
         for v in eqn.outputs:
             names[v] = f"x{len(names)}"
-        results = f"({''.join([names[v] + ', ' for v in eqn.outputs])})" if eqn.primitive.multiple_results else names[eqn.outputs[0]]
+        results = (
+            f"({''.join([names[v] + ', ' for v in eqn.outputs])})"
+            if eqn.primitive.multiple_results
+            else names[eqn.outputs[0]]
+        )
         lines.append(f"    {results} = {constant(eqn.primitive.evaluate)}({', '.join(operands)})")
     lines.append(f"    return ({''.join([read(a) + ', ' for a in program.outputs])})")
     exec("\n".join(lines), scope)

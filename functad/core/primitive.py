@@ -35,7 +35,8 @@ class Linear:
 
 @dataclass(frozen=True)
 class Sample:
-    """One call of a primitive for the registry-driven tests: operand types (or arrays; sequences by their types) and params.
+    """One call of a primitive for the registry-driven tests: operand types (or arrays; sequences by their types) and
+    params.
 
     ``low`` and ``high`` bound the random operands, so that they stay where the operation is defined and smooth.
     """
@@ -55,7 +56,9 @@ class Signature:
     def __init__(self, in_types: tuple[ArrayType, ...], out_types: tuple[ArrayType, ...], singular: Singular) -> None:
         self.out_types = out_types
         self.singular = singular
-        self.strange = next((t for t in (*in_types, *out_types) if not t.native), None)  # one of a dtype that native code has not
+        self.strange = next(
+            (t for t in (*in_types, *out_types) if not t.native), None
+        )  # one of a dtype that native code has not
         self.rules: dict[Any, Any] = {}  # linear rules by which operands are active; see transforms.linearize
 
 
@@ -67,16 +70,18 @@ class Primitive:
     name
         Its name in printed Programs, unique.
     type_rule
-        ``type_rule(*in_types, **params)`` gives the result's type (a tuple of types if ``multiple_results``), or raises.
+        ``type_rule(*in_types, **params)`` gives the result's type (a tuple of types if ``multiple_results``), or
+        raises.
     evaluate
         ``evaluate(*values, **params)``: the specification, in NumPy.
     jvp
-        ``jvp(tangents, primals, out, **params)``: the tangent of the result; a tangent is None where it is zero; at least one is not.
-        None: the result has no derivative (integer or piecewise constant), its tangent is zero.
+        ``jvp(tangents, primals, out, **params)``: the tangent of the result; a tangent is None where it is zero; at
+        least one is not. None: the result has no derivative (integer or piecewise constant), its tangent is zero.
     transpose
         ``transpose(ct, *operands, **params)``: one cotangent (or None) an operand; linear operands come as ``Linear``.
     linear
-        The operands in which the result is linear: ``"jointly"`` all together, ``"each"`` each alone, or the positions that are so together.
+        The operands in which the result is linear: ``"jointly"`` all together, ``"each"`` each alone, or the positions
+        that are so together.
     batch
         ``batch(size, batched, *operands, **params)``: operands flagged in ``batched`` carry the mapped axis as axis 0;
         returns (result, whether it is batched).
@@ -87,11 +92,13 @@ class Primitive:
     may_raise
         Whether evaluation can raise on some values (an index out of bounds).
     linearize
-        For primitives with sub-Programs: ``linearize(in_types, params, mask) -> LinearRule`` in place of what jvp and transpose give.
+        For primitives with sub-Programs: ``linearize(in_types, params, mask) -> LinearRule`` in place of what jvp and
+        transpose give.
     expands
         Whether an equation is a call of its param ``program``, which inlining may put in its place.
     jvp_call
-        For primitives with sub-Programs: ``jvp_call(primals, tangents, **params) -> (results, their tangents)`` in place of ``jvp``.
+        For primitives with sub-Programs: ``jvp_call(primals, tangents, **params) -> (results, their tangents)`` in
+        place of ``jvp``.
     cheap
         Whether a result takes a few cycles an element: it is computed again where it is needed rather than kept.
     reverse_only
@@ -99,19 +106,21 @@ class Primitive:
     own_rules
         Whether each call brings derivative rules of its own: what follows from its params is found for each equation.
     singular
-        Whether a result, or what its derivative multiplies a tangent by, may be infinite or NaN where the operands are finite (a root at 0, a
-        quotient, an exponential that overflows): an exactly zero tangent then stays zero. Or the positions of the operands that make it so where
-        they are 0 (divisors: a fixed number other than 0 does not), or a function of (in_types, params) that says. A primitive with sub-Programs is
-        singular where anything in them is; one with rules of its own says it for all calls.
+        Whether a result, or what its derivative multiplies a tangent by, may be infinite or NaN where the operands are
+        finite (a root at 0, a quotient, an exponential that overflows): an exactly zero tangent then stays zero. Or the
+        positions of the operands that make it so where they are 0 (divisors: a fixed number other than 0 does not), or
+        a function of (in_types, params) that says. A primitive with sub-Programs is singular where anything in them is;
+        one with rules of its own says it for all calls.
     doubting
-        For primitives with sub-Programs: ``doubting(params, doubts) -> (params, doubts)``. From which operands may be infinite or NaN, the params
-        with sub-Programs that know which of their inputs may be so, and which results may be so.
+        For primitives with sub-Programs: ``doubting(params, doubts) -> (params, doubts)``. From which operands may be
+        infinite or NaN, the params with sub-Programs that know which of their inputs may be so, and which results may
+        be so.
     """
 
     __slots__ = (
-        "_signatures", "batch", "cheap", "doubting", "evaluate", "expands", "has_programs", "jvp", "jvp_call", "kernel", "linear",
-        "linearize", "may_raise", "multiple_results", "name", "own_rules", "piecewise_constant", "reverse_only", "samples", "singular",
-        "transpose", "type_rule",
+        "_signatures", "batch", "cheap", "doubting", "evaluate", "expands", "has_programs", "jvp", "jvp_call", "kernel",
+        "linear", "linearize", "may_raise", "multiple_results", "name", "own_rules", "piecewise_constant",
+        "reverse_only", "samples", "singular", "transpose", "type_rule",
     )  # fmt: skip
 
     def __init__(
@@ -166,8 +175,8 @@ class Primitive:
     def signature(self, in_types: tuple[ArrayType, ...], params: Mapping[str, Any]) -> Signature:
         """What is known once and for all about operands of these types under these params; memoised, if params recur.
 
-        Params are compared by ``==``: they are integers, booleans (one of the two for each param), strings, dtypes, tuples of these, and objects
-        that are equal only where they mean the same.
+        Params are compared by ``==``: they are integers, booleans (one of the two for each param), strings, dtypes,
+        tuples of these, and objects that are equal only where they mean the same.
         """
         if self.own_rules:  # whose Programs are made only if someone asks for them: what follows from the types is all
             out_types = tuple(self.type_rule(*in_types, **params))

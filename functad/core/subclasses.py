@@ -1,8 +1,8 @@
 """Arrays of subclasses: as plain arrays, unless they mean something else by ``*`` or ``x[i]``.
 
-A subclass of ``ndarray`` that only adds attributes (``np.memmap`` is one) is an array like others. One that overrides operators, indexing, or
-what NumPy's functions do, such as ``np.matrix``, a masked array or a quantity with a unit, computes something else; traced values know nothing of
-that, and would compute element by element in silence.
+A subclass of ``ndarray`` that only adds attributes (``np.memmap`` is one) is an array like others. One that overrides
+operators, indexing, or what NumPy's functions do, such as ``np.matrix``, a masked array or a quantity with a unit,
+computes something else; traced values know nothing of that, and would compute element by element in silence.
 """
 
 from __future__ import annotations
@@ -16,7 +16,22 @@ from functad.errors import StructureError
 
 __all__ = ["overridden", "plain_array", "refuse_foreign"]
 
-_BINARY = ("add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "divmod", "pow", "and", "or", "xor", "lshift", "rshift")
+_BINARY = (
+    "add",
+    "sub",
+    "mul",
+    "matmul",
+    "truediv",
+    "floordiv",
+    "mod",
+    "divmod",
+    "pow",
+    "and",
+    "or",
+    "xor",
+    "lshift",
+    "rshift",
+)
 _OPERATORS = (
     *[f"__{r}{name}__" for name in _BINARY for r in ("", "r")],
     *[f"__{name}__" for name in ("neg", "pos", "abs", "invert", "eq", "ne", "lt", "le", "gt", "ge")],
@@ -49,7 +64,9 @@ def plain_array(x: Any, what: str) -> np.ndarray:
 
 
 def refuse_foreign(x: Any, what: str) -> None:
-    """Refuse what is no ndarray and has NumPy's functions compute in its own way: quantities with units, labelled arrays, data frames."""
+    """Refuse what is no ndarray and has NumPy's functions compute in its own way: quantities with units, labelled
+    arrays, data frames.
+    """
     for name in _PROTOCOLS:
         if hasattr(type(x), name):
             raise StructureError(f"{what} is {_described(x, name)}")
@@ -62,6 +79,7 @@ def _described(x: Any, name: str) -> str:
         return "an np.matrix, whose * is the product of matrices; use np.asarray(x), and @ for that product"
     cls = type(x)
     return (
-        f"a {cls.__module__}.{cls.__qualname__}, a kind of array with a {name} of its own, which traced values know nothing of; "
+        f"a {cls.__module__}.{cls.__qualname__}, a kind of array with a {name} of its own, which traced values know "
+        "nothing of; "
         "use np.asarray(x), and write out what that method does"
     )

@@ -1,8 +1,8 @@
 """Tracing: ``bind`` emits equations into the current trace, and values are computed on demand where they are known.
 
-A trace collects the equations of one function call. Traces nest; a tracer of an enclosing trace that is used in an inner one becomes
-an explicit extra input ("capture") of every trace in between, so that inner Programs are closed and no transform can confuse the
-variables of another.
+A trace collects the equations of one function call. Traces nest; a tracer of an enclosing trace that is used in an
+inner one becomes an explicit extra input ("capture") of every trace in between, so that inner Programs are closed and
+no transform can confuse the variables of another.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from functad.core.primitive import Primitive
 
 __all__ = [
-    "ABSENT", "Outside", "Trace", "current_trace", "evaluated", "inherited_location", "is_compiling", "no_trace", "not_native", "using",
+    "ABSENT", "Outside", "Trace", "current_trace", "evaluated", "inherited_location", "is_compiling", "no_trace",
+    "not_native", "using",
 ]  # fmt: skip
 
 ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "ABSENT"})()
@@ -36,9 +37,14 @@ _current: ContextVar[Trace | None] = ContextVar("functad_trace", default=None)
 
 current_trace = _current.get
 
-floating_rules: ContextVar[Any] = getattr(np._core.umath, "_extobj_contextvar", ContextVar("floating_rules", default=None))  # type: ignore[attr-defined]
-"""What NumPy does about floating-point errors, as ``np.errstate`` sets it. Should NumPy keep it elsewhere, the rules are those in force when a
-value is computed."""
+floating_rules: ContextVar[Any] = getattr(
+    np._core.umath,  # type: ignore[attr-defined]
+    "_extobj_contextvar",
+    ContextVar("floating_rules", default=None),
+)
+"""What NumPy does about floating-point errors, as ``np.errstate`` sets it. Should NumPy keep it elsewhere, the rules
+are those in force when a value is computed.
+"""
 
 
 class using:
@@ -71,7 +77,9 @@ def no_trace() -> Any:
 
 
 def is_compiling() -> bool:
-    """Whether what is traced now is part of a Program that serves other values too (it is under ``jit``, or in the body of a loop)."""
+    """Whether what is traced now is part of a Program that serves other values too (it is under ``jit``, or in the body
+    of a loop).
+    """
     trace = _current.get()
     while trace is not None:
         if not trace.concrete:
@@ -81,10 +89,11 @@ def is_compiling() -> bool:
 
 
 class inherited_location:
-    """A scope in which equations are emitted from given locations: rules inherit the location of what they differentiate.
+    """A scope in which equations are emitted from given locations: rules inherit the location of what they
+    differentiate.
 
-    ``with inherited_location() as at:`` and then ``at.loc = eqn.loc`` before each rule. Where nothing is traced, the rule is evaluated, and it is
-    an error that inherits the location.
+    ``with inherited_location() as at:`` and then ``at.loc = eqn.loc`` before each rule. Where nothing is traced, the
+    rule is evaluated, and it is an error that inherits the location.
     """
 
     __slots__ = ("loc", "trace")
@@ -112,11 +121,14 @@ class Nowhere:
 def not_native(what: str, type: ArrayType) -> DtypeError:
     """The error for a dtype that native code does not have; ``what`` takes, gives or is an array of it."""
     convert = "complex" if type.dtype.kind == "c" else "float"
-    return DtypeError(f"{what} {type.dtype}, which native code does not have; convert with .astype({convert}), or leave jit out")
+    return DtypeError(
+        f"{what} {type.dtype}, which native code does not have; convert with .astype({convert}), or leave jit out"
+    )
 
 
 class Outside(Protocol):
-    """What a trace takes from outside besides its inputs, where its Program is to serve later calls too: they read it anew.
+    """What a trace takes from outside besides its inputs, where its Program is to serve later calls too: they read it
+    anew.
 
     The traces inside such a trace share its ``Outside``. Other traces, whose Programs serve one call, hold arrays as
     they were.
@@ -134,7 +146,9 @@ class Outside(Protocol):
         ...
 
     def runs_later(self, f: Any) -> None:
-        """Note that a function runs when the Program does: what it reads beside its arguments is of no concern while it is traced."""
+        """Note that a function runs when the Program does: what it reads beside its arguments is of no concern while it
+        is traced.
+        """
         ...
 
     def inherit(self, guards: Any) -> None:
@@ -158,7 +172,8 @@ class Trace:
     kind
         The transform that traces, for messages: ``"grad"``, ``"vmap"``, ``"jit"`` ...
     concrete
-        Whether values are computed where they are known. Under ``jit`` they are not: the Program must serve other values too.
+        Whether values are computed where they are known. Under ``jit`` they are not: the Program must serve other
+        values too.
     locate
         Whether equations know the user's line. Derivation of a rule that serves many places turns it off.
     outside
@@ -166,8 +181,8 @@ class Trace:
     """
 
     __slots__ = (
-        "captures", "concrete", "cursor", "env", "eqns", "inputs", "kind", "loc", "locate", "native", "open", "outside", "parent",
-        "raised", "rules", "sources", "start_rules",
+        "captures", "concrete", "cursor", "env", "eqns", "inputs", "kind", "loc", "locate", "native", "open", "outside",
+        "parent", "raised", "rules", "sources", "start_rules",
     )  # fmt: skip
 
     def __init__(self, kind: str, concrete: bool, locate: bool = True, outside: Outside | None = None) -> None:
@@ -176,7 +191,9 @@ class Trace:
         self.locate = locate
         self.concrete = concrete
         self.parent = _current.get()
-        self.native: bool = kind == "jit" or (self.parent is not None and self.parent.native)  # whether all of it becomes native code
+        self.native: bool = kind == "jit" or (
+            self.parent is not None and self.parent.native
+        )  # whether all of it becomes native code
         self.outside: Outside | None = self.parent.outside if outside is None and self.parent is not None else outside
         self.inputs: list[Var] = []
         self.eqns: list[Eqn] = []
@@ -184,11 +201,13 @@ class Trace:
         self.sources: dict[Var, Tracer] = {}  # inputs whose value is that of a tracer of the parent
         self.captures: dict[Var, tuple[Var, Tracer]] = {}  # parent's variable -> own input, parent's tracer
         self.cursor = 0  # equations before it have been evaluated, or cannot be
-        self.rules = self.start_rules = floating_rules.get()  # np.errstate: where the last equation was emitted, where the function was called
+        self.rules = self.start_rules = (
+            floating_rules.get()
+        )  # np.errstate: where the last equation was emitted, where the function was called
         self.raised: set[Var] = set()  # results of equations whose evaluation raised, and of those that need them
         self.open = True
 
-    # -- inputs ------------------------------------------------------------------------------------------------------------------
+    # -- inputs --------------------------------------------------------------------------------------------------------
 
     def add_input(self, type: ArrayType, value: Any = ABSENT) -> Var:
         """A new input variable, with its value (or the parent's tracer of it) where that is known."""
@@ -228,23 +247,30 @@ class Trace:
             return Literal(value)
         if isinstance(value, np.ndarray):
             if type(value) is not np.ndarray:
-                value = plain_array(value, f"what meets traced values{f' at {where}' if (where := user_location()) else ''}")
+                value = plain_array(
+                    value, f"what meets traced values{f' at {where}' if (where := user_location()) else ''}"
+                )
             found = value if self.outside is None else self.outside.operand(value)
             return self.atom(found) if type(found) is Tracer else literal(found)
         if isinstance(value, Seq):
             return Literal(value, value.type)
         raise StructureError(
-            f"expected an array or a number, got {type_name(value)}; convert it with np.asarray before it meets traced values"
+            f"expected an array or a number, got {type_name(value)}; convert it with np.asarray before it meets traced "
+            "values"
         )
 
-    # -- equations ---------------------------------------------------------------------------------------------------------------
+    # -- equations -----------------------------------------------------------------------------------------------------
 
-    def emit(self, primitive: Primitive, args: Sequence[Any], params: Mapping[str, Any], values: Sequence[Any] | None = None) -> Any:
+    def emit(
+        self, primitive: Primitive, args: Sequence[Any], params: Mapping[str, Any], values: Sequence[Any] | None = None
+    ) -> Any:
         """Append ``primitive[params] args`` and return a tracer of its result (a tuple of them, if it has several).
 
         ``values`` are the results, where they have been computed before.
         """
-        if self.concrete and floating_rules.get() is not self.rules:  # what was emitted before is computed by the rules that it was emitted under
+        if (
+            self.concrete and floating_rules.get() is not self.rules
+        ):  # what was emitted before is computed by the rules that it was emitted under
             self.run()
             self.rules = floating_rules.get()
         inputs: list[Atom] = []
@@ -268,7 +294,9 @@ class Trace:
             try:
                 for out in outputs[:1]:
                     self.value(out)
-            except BaseException as error:  # where the user catches it, nothing has happened: the equation must not raise again
+            except (
+                BaseException
+            ) as error:  # where the user catches it, nothing has happened: the equation must not raise again
                 self.eqns.pop()
                 self.cursor = min(self.cursor, len(self.eqns))
                 if isinstance(error, IndexOutOfBoundsError):
@@ -280,7 +308,9 @@ class Trace:
         return Tracer(out, self, ARRAY if out.type.ndim else SCALAR)
 
     def finish(self, outputs: Sequence[Any]) -> tuple[Program, list[Tracer]]:
-        """Close the trace: its Program, captures first among the inputs, and the parent's tracers that they stand for."""
+        """Close the trace: its Program, captures first among the inputs, and the parent's tracers that they stand
+        for.
+        """
         atoms = [self.atom(o) for o in outputs]
         self.open = False
         if self.raised:  # the user caught that, and goes on without the value: it must not raise again
@@ -290,7 +320,7 @@ class Trace:
         program = Program([v for v, _ in captured] + self.inputs, self.eqns, atoms)
         return program, [t for _, t in captured]
 
-    # -- values ------------------------------------------------------------------------------------------------------------------
+    # -- values --------------------------------------------------------------------------------------------------------
 
     def lookup(self, atom: Atom) -> Any:
         """The value of an atom where it is known already or comes from outside; ABSENT if not."""
@@ -308,7 +338,8 @@ class Trace:
     def run(self) -> None:
         """Evaluate all equations that are not evaluated yet and whose operands have values.
 
-        What an evaluation raises is none of Python's business yet: nobody may ever ask for that value. It is raised by ``value``, of what needs it.
+        What an evaluation raises is none of Python's business yet: nobody may ever ask for that value. It is raised by
+        ``value``, of what needs it.
         """
         eqns = self.eqns
         token, rules = _current.set(None), floating_rules.set(self.rules)
@@ -317,7 +348,8 @@ class Trace:
             for eqn in eqns[self.cursor :]:
                 try:
                     evaluate(eqn)
-                except Exception:  # only an error of the operation: whatever else comes (Ctrl-C), the equation is still to be evaluated
+                # only an error of the operation: whatever else comes (Ctrl-C), the equation is still to be evaluated
+                except Exception:
                     self.raised.update(eqn.outputs)
                 self.cursor += 1
         finally:
@@ -345,7 +377,9 @@ class Trace:
             env[outputs[0]] = result
 
     def value(self, var: Var) -> Any:
-        """The value of a variable of this trace, computed now if need be; ABSENT if it has none. Raises what its computation raises."""
+        """The value of a variable of this trace, computed now if need be; ABSENT if it has none. Raises what its
+        computation raises.
+        """
         if not self.concrete:
             return ABSENT if self.outside is None else self.outside.value(self, var)
         value = self.lookup(var)
@@ -357,7 +391,9 @@ class Trace:
         return value
 
     def run_again(self, var: Var) -> None:
-        """Evaluate what raised before among what a variable needs; it raises again, unless ``np.errstate`` is another now."""
+        """Evaluate what raised before among what a variable needs; it raises again, unless ``np.errstate`` is another
+        now.
+        """
         eqns, _ = self.divide({var})
         token = _current.set(None)
         try:
@@ -387,13 +423,17 @@ class Trace:
         return value
 
     def ask(self, var: Var) -> Any:
-        """The value of a variable where Python may see it: not inside of a function that is traced for other values too (ABSENT then)."""
+        """The value of a variable where Python may see it: not inside of a function that is traced for other values too
+        (ABSENT then).
+        """
         if self.hidden_by() is None:
             return self.value(var)
         return ABSENT if self.outside is None else self.outside.value(self, var)
 
     def hidden_by(self) -> Trace | None:
-        """The trace, between the current one and this, that serves other values too: what it saw of a value would be stale in the next call."""
+        """The trace, between the current one and this, that serves other values too: what it saw of a value would be
+        stale in the next call.
+        """
         trace = _current.get()
         while trace is not None and trace is not self:
             if not trace.concrete:
@@ -409,9 +449,11 @@ class Trace:
         where = user_location()
         instead = advice(where)
         explained = {
-            "jit": f"a function under jit is traced once for all values of its arguments; {instead}, use np.where(condition, x, y) for elements, "
+            "jit": f"a function under jit is traced once for all values of its arguments; {instead}, use "
+            "np.where(condition, x, y) for elements, "
             "mark the argument with static_argnums, or leave jit out (grad alone runs Python control flow)",
-            "vmap": f"under vmap it has a different value for each element of the mapped axis; {instead}, or use np.where(condition, x, y)",
+            "vmap": f"under vmap it has a different value for each element of the mapped axis; {instead}, or use "
+            "np.where(condition, x, y)",
         }.get(blame.kind, f"it has no value while {blame.kind} traces; {instead}, or use np.where(condition, x, y)")
         return f"{reason} of a traced {var.type} has no value{f' at {quoted(where)}' if where else ''}: {explained}"
 
@@ -426,6 +468,7 @@ def escaped(tracer: Tracer) -> EscapedTracerError:
     """The error for a tracer that outlived its function."""
     made = next((f" made at {e.loc}" for e in tracer.owner.eqns if tracer.variable in e.outputs), "")
     return EscapedTracerError(
-        f"a traced value ({tracer.variable.type},{made or ' an argument'}) of a function under {tracer.owner.kind} was used after that function "
+        f"a traced value ({tracer.variable.type},{made or ' an argument'}) of a function under {tracer.owner.kind} was "
+        "used after that function "
         "had returned; return it from the function instead of storing it"
     )

@@ -1,7 +1,8 @@
 """``Tracer``: what a traced function sees in place of an array.
 
-A tracer is a handle: a variable of a trace, and what kind of object the value would be in plain NumPy. Operators, methods and the
-NumPy protocols are installed by ``functad.numpy``; here are only the handle itself and what Python asks of every object.
+A tracer is a handle: a variable of a trace, and what kind of object the value would be in plain NumPy. Operators,
+methods and the NumPy protocols are installed by ``functad.numpy``; here are only the handle itself and what Python asks
+of every object.
 """
 
 from __future__ import annotations
@@ -82,15 +83,20 @@ class Tracer:
 
     def __repr__(self) -> str:
         value = self.owner.value(self.variable) if self.owner.open else None
-        known = f" = {np.array2string(np.asarray(value), threshold=8, precision=6)}" if isinstance(value, np.ndarray | np.generic) else ""
+        known = (
+            f" = {np.array2string(np.asarray(value), threshold=8, precision=6)}"
+            if isinstance(value, np.ndarray | np.generic)
+            else ""
+        )
         return f"Tracer({self.variable.type} under {self.owner.kind}{known})"
 
-    # -- what Python may ask of a value ------------------------------------------------------------------------------------------
+    # -- what Python may ask of a value --------------------------------------------------------------------------------
 
     def _scalar(self, asked: str) -> Any:
         if self.size != 1:
             raise TracerConversionError(
-                f"{asked} of a traced {self.type}{_at()}: only a value with one element can be converted; use np.any, np.all or an index"
+                f"{asked} of a traced {self.type}{_at()}: only a value with one element can be converted; use np.any, "
+                "np.all or an index"
             )
         value = self.owner.force(self.variable, asked)
         return value if isinstance(value, np.generic) else np.asarray(value).reshape(())[()]
@@ -100,7 +106,9 @@ class Tracer:
 
     def __index__(self) -> int:
         if self.dtype.kind not in "iu":
-            raise TracerConversionError(f"a traced {self.type} was used as an index{_at()}: only integers can be; use .astype(int)")
+            raise TracerConversionError(
+                f"a traced {self.type} was used as an index{_at()}: only integers can be; use .astype(int)"
+            )
         return operator.index(self._scalar("the integer value"))
 
     def __int__(self) -> int:
@@ -110,7 +118,9 @@ class Tracer:
 
     def __float__(self) -> float:
         if self.type.inexact:
-            raise self._loses("float()", "the traced value itself as a number, and NumPy's functions, not those of math")
+            raise self._loses(
+                "float()", "the traced value itself as a number, and NumPy's functions, not those of math"
+            )
         return float(self._scalar("the value"))
 
     def __complex__(self) -> complex:
@@ -118,8 +128,13 @@ class Tracer:
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if self.type.inexact:
-            raise self._loses("np.asarray() (or writing it into a plain array)", "functad.numpy.asarray, np.stack, or x.at[index].set(value)")
-        value = self.owner.force(self.variable, "np.asarray() (write functad.numpy.asarray(table)[index] to index a plain array)")
+            raise self._loses(
+                "np.asarray() (or writing it into a plain array)",
+                "functad.numpy.asarray, np.stack, or x.at[index].set(value)",
+            )
+        value = self.owner.force(
+            self.variable, "np.asarray() (write functad.numpy.asarray(table)[index] to index a plain array)"
+        )
         return np.array(value, dtype)
 
     def __iter__(self) -> Iterator[Any]:
@@ -128,7 +143,9 @@ class Tracer:
         return iter([self[i] for i in range(self.shape[0])])  # type: ignore[index]
 
     def __hash__(self) -> int:
-        raise TypeError(f"a traced {self.type} cannot be hashed{_at()}, as an array cannot; use id(x) or a static argument")
+        raise TypeError(
+            f"a traced {self.type} cannot be hashed{_at()}, as an array cannot; use id(x) or a static argument"
+        )
 
     def __setitem__(self, index: Any, value: Any) -> None:
         raise ImmutableError(

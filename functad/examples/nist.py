@@ -1,7 +1,8 @@
 """Nonlinear regression on NIST's reference data, with derivatives by functad.
 
-The data sets are NIST's Statistical Reference Datasets for nonlinear regression (public domain), as published: each file states its model, two
-starting points, certified parameters with their standard deviations, the residual sum of squares, and the data.
+The data sets are NIST's Statistical Reference Datasets for nonlinear regression (public domain), as published: each
+file states its model, two starting points, certified parameters with their standard deviations, the residual sum of
+squares, and the data.
 """
 
 from __future__ import annotations
@@ -42,7 +43,11 @@ def enso(b: Any, x: Any) -> Any:
 
 
 def gauss(b: Any, x: Any) -> Any:
-    return b[0] * np.exp(-b[1] * x) + b[2] * np.exp(-(((x - b[3]) / b[4]) ** 2)) + b[5] * np.exp(-(((x - b[6]) / b[7]) ** 2))
+    return (
+        b[0] * np.exp(-b[1] * x)
+        + b[2] * np.exp(-(((x - b[3]) / b[4]) ** 2))
+        + b[5] * np.exp(-(((x - b[6]) / b[7]) ** 2))
+    )
 
 
 def kirby(b: Any, x: Any) -> Any:
@@ -113,7 +118,9 @@ def load(name: str) -> Dataset:
     data = np.array([[float(v) for v in line.split()] for line in lines[first - 1 : last]])
     rows = np.array([[float(v) for v in r.split()] for r in re.findall(r"^ *b\d+ *=(.*)$", text, re.MULTILINE)])
     rss = float(re.findall(r"Residual Sum of Squares: +(\S+)", text)[0])
-    return Dataset(name, rows[:, :2].T.copy(), rows[:, 2].copy(), rows[:, 3].copy(), rss, data[:, 0].copy(), data[:, 1].copy())
+    return Dataset(
+        name, rows[:, :2].T.copy(), rows[:, 2].copy(), rows[:, 3].copy(), rss, data[:, 0].copy(), data[:, 1].copy()
+    )
 
 
 @dataclass
@@ -139,13 +146,22 @@ def residual_function(data: Dataset) -> Callable[[Any], Any]:
 def fit(data: Dataset, start: int = 1) -> Fit:
     """Fit a model by Levenberg-Marquardt with functad's compiled Jacobian, from starting point 0 or 1.
 
-    The standard deviations are the square roots of the diagonal of ``s**2 (J^T J)^-1`` with ``s**2`` the residual variance; with the QR
-    factorisation ``J = Q R`` that diagonal holds the squared norms of the rows of ``R^-1``, which squares no condition number.
+    The standard deviations are the square roots of the diagonal of ``s**2 (J^T J)^-1`` with ``s**2`` the residual
+    variance; with the QR factorisation ``J = Q R`` that diagonal holds the squared norms of the rows of ``R^-1``, which
+    squares no condition number.
     """
     residuals = residual_function(data)
     compiled, jacobian = fd.jit(residuals), fd.jit(fd.jacobian(residuals))
     found = least_squares(
-        compiled, data.starts[start], jac=jacobian, method="lm", x_scale="jac", xtol=1e-15, ftol=1e-15, gtol=1e-15, max_nfev=20_000
+        compiled,
+        data.starts[start],
+        jac=jacobian,
+        method="lm",
+        x_scale="jac",
+        xtol=1e-15,
+        ftol=1e-15,
+        gtol=1e-15,
+        max_nfev=20_000,
     )
     b = polish(compiled, jacobian, found.x)
     r = compiled(b)
@@ -158,7 +174,9 @@ def fit(data: Dataset, start: int = 1) -> Fit:
 
 
 def polish(residuals: Callable[[Any], Any], jacobian: Callable[[Any], Any], b: np.ndarray) -> np.ndarray:
-    """A few Gauss-Newton steps: the optimiser stops when the sum of squares does, half the digits before the parameters do."""
+    """A few Gauss-Newton steps: the optimiser stops when the sum of squares does, half the digits before the parameters
+    do.
+    """
     for _ in range(10):
         j = jacobian(b)
         scale = np.linalg.norm(j, axis=0)

@@ -34,7 +34,8 @@ def show_programs(data: Dataset) -> None:
     model = MODELS[data.name]
     b, x = data.starts[1], data.x
     print(
-        f"The model of {data.name}, b[0] * (1 - np.exp(-b[1] * x)), traced to functad's IR for {len(b)} parameters and {len(x)} points:\n"
+        f"The model of {data.name}, b[0] * (1 - np.exp(-b[1] * x)), traced to functad's IR for {len(b)} parameters and "
+        f"{len(x)} points:\n"
     )
     print(indent(fd.make_ir(model)(b, x)))
     print("\nThe gradient of its sum of squares, fd.grad(lambda b: np.sum(residuals(b) ** 2)), as it is compiled:\n")
@@ -49,14 +50,21 @@ def show_fit(data: Dataset) -> None:
     print(f"\n{title}\n{'=' * len(title)}\n")
     print(f"scipy.optimize.least_squares with jac=fd.jit(fd.jacobian(residuals)): {result.evaluations} evaluations\n")
     print(f"{'':>4}  {'fitted':>18} {'certified':>18} {'std. deviation':>16} {'certified':>16}  digits")
-    for i, (b, cb, s, cs) in enumerate(zip(result.parameters, data.parameters, result.deviations, data.deviations, strict=True), 1):
+    for i, (b, cb, s, cs) in enumerate(
+        zip(result.parameters, data.parameters, result.deviations, data.deviations, strict=True), 1
+    ):
         print(f"{f'b{i}':>4}  {b:18.10e} {cb:18.10e} {s:16.8e} {cs:16.8e}  {min(digits(b, cb), digits(s, cs)):6.1f}")
     certified = data.residual_sum
-    print(f"{'RSS':>4}  {result.residual_sum:18.10e} {certified:18.10e} {'':>16} {'':>16}  {digits(result.residual_sum, certified):6.1f}")
+    print(
+        f"{'RSS':>4}  {result.residual_sum:18.10e} {certified:18.10e} {'':>16} {'':>16}  "
+        f"{digits(result.residual_sum, certified):6.1f}"
+    )
 
 
 def show_hessian(data: Dataset) -> None:
-    """The Hessian of the sum of squares against differences of the gradient, and against Gauss-Newton's approximation."""
+    """The Hessian of the sum of squares against differences of the gradient, and against Gauss-Newton's
+    approximation.
+    """
     residuals, b = residual_function(data), data.parameters
 
     def loss(b: Any) -> Any:
@@ -67,7 +75,9 @@ def show_hessian(data: Dataset) -> None:
     differences = np.stack([(gradient(b + h) - gradient(b - h)) / (2 * np.max(h)) for h in np.diag(steps)], axis=1)
     scale = np.sqrt(np.outer(np.diag(hessian), np.diag(hessian)))
     print(f"\nHessian at the solution: symmetric to {np.max(np.abs(hessian - hessian.T) / scale):.0e},", end=" ")
-    print(f"within {np.max(np.abs(hessian - differences) / scale):.0e} of central differences of the gradient,", end=" ")
+    print(
+        f"within {np.max(np.abs(hessian - differences) / scale):.0e} of central differences of the gradient,", end=" "
+    )
     print(f"smallest eigenvalue {np.min(np.linalg.eigvalsh(hessian / scale)):.1e} (scaled): a minimum.")
 
 
@@ -82,7 +92,10 @@ def show_costs(data: Dataset, compiling: float) -> None:
     """What compiling and calling cost."""
     residuals, b = residual_function(data), data.starts[1]
     jacobian, compiled = fd.jit(fd.jacobian(residuals)), fd.jit(residuals)
-    print(f"\nCost: tracing, differentiating and compiling the Jacobian took {compiling * 1e3:.1f} ms; then one call takes\n")
+    print(
+        f"\nCost: tracing, differentiating and compiling the Jacobian took {compiling * 1e3:.1f} ms; then one call "
+        "takes\n"
+    )
     exact = microseconds(lambda: jacobian(b))
     rows = [
         ("residuals, plain NumPy", microseconds(lambda: residuals(b))),

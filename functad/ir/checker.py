@@ -1,4 +1,6 @@
-"""The checker: what every Program must satisfy. It runs after each pass and transform in debug mode and names the culprit."""
+"""The checker: what every Program must satisfy. It runs after each pass and transform in debug mode and names the
+culprit.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +19,9 @@ __all__ = ["check_program"]
 def check_program(program: Program, where: str) -> None:
     """Raise ``InternalError`` where a Program is malformed.
 
-    Every variable is defined once and before its uses, every atom has a type and every literal the type that it claims, and every
-    equation's results have the types that its primitive's type rule gives. The same holds for the Programs in params, which see no
-    variables but their own.
+    Every variable is defined once and before its uses, every atom has a type and every literal the type that it claims,
+    and every equation's results have the types that its primitive's type rule gives. The same holds for the Programs in
+    params, which see no variables but their own.
 
     Parameters
     ----------
@@ -68,11 +70,17 @@ class _Checker:
             if atom not in self.defined:
                 self.fail(f"a variable of type {atom.type} is used but not defined before", eqn)
         elif not isinstance(atom, Literal):
-            self.fail(f"{type(atom).__name__} {atom!r} is used as an operand{_of(eqn)}; it is neither a variable nor a literal", None)
+            self.fail(
+                f"{type(atom).__name__} {atom!r} is used as an operand{_of(eqn)}; it is neither a variable nor a "
+                "literal",
+                None,
+            )
         elif not isinstance(atom.value, np.generic) and not (type(atom.value) is np.ndarray and atom.value.ndim):
             self.fail(f"a literal holds {atom.value!r}; it must be a NumPy scalar or an array of rank 1 or more", eqn)
         elif array_type(atom.value.shape, atom.value.dtype) is not atom.type:
-            self.fail(f"a literal of type {array_type(atom.value.shape, atom.value.dtype)} claims to be {atom.type}", eqn)
+            self.fail(
+                f"a literal of type {array_type(atom.value.shape, atom.value.dtype)} claims to be {atom.type}", eqn
+            )
         elif type(atom.value) is np.ndarray and atom.value.flags.writeable:
             self.fail(f"a literal array of type {atom.type} can be written to", eqn)
 

@@ -1,8 +1,8 @@
 """Structural keys: one hashable value for all Programs that are equal up to the names of their variables.
 
-Variables count by position, literals by dtype and bit pattern (so that NaN equals itself and -0.0 differs from 0.0), array literals by
-a digest of their content, params by value. Locations and Program names do not count: code that is shared through a key must take both
-from elsewhere.
+Variables count by position, literals by dtype and bit pattern (so that NaN equals itself and -0.0 differs from 0.0),
+array literals by a digest of their content, params by value. Locations and Program names do not count: code that is
+shared through a key must take both from elsewhere.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ __all__ = ["ProgramKey", "structural_key"]
 class ProgramKey:
     """The identity of a Program's structure.
 
-    ``digest`` covers all that has a stable value, so where ``objects`` is empty it may name a file on disk. ``objects`` holds, in order
-    of first use, the keys of params that Python alone can compare: functions, container structures.
+    ``digest`` covers all that has a stable value, so where ``objects`` is empty it may name a file on disk. ``objects``
+    holds, in order of first use, the keys of params that Python alone can compare: functions, container structures.
     """
 
     __slots__ = ("digest", "objects")

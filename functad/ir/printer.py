@@ -4,16 +4,17 @@ Grammar (``[x]`` optional, ``x*`` repeated, words in quotes literally)::
 
     program   = [name " "] "{ lambda" (" " binder)* " ." newline equation* "  in (" [atom (" " atom)*] ") }"
     binder    = variable ":" type
-    equation  = "    " (binder (" " binder)* | "()") " = " primitive ["[" params "]"] (" " atom)* ["  # " file ":" line] newline
-    params    = name "=" value (", " name "=" value)*                                            sorted by name
-    atom      = variable | scalar | "array(" type ")"
-    scalar    = number [":" dtype]                       the dtype is left out where it is float64, int64, bool or complex128
-    type      = dtype "[" [size ("," size)*] "]"         f64[3,4]; a size is an integer, or n0, n1, ... where it is run-time data
+    equation  = "    " (binder (" " binder)* | "()") " = " primitive ["[" params "]"] (" " atom)* ["  # " file ":" line]
+    newline params    = name "=" value (", " name "=" value)*                                            sorted by name
+    atom      = variable | scalar | "array(" type ")" scalar    = number [":" dtype]                       the dtype is
+    left out where it is float64, int64, bool or complex128 type      = dtype "[" [size ("," size)*] "]"
+    f64[3,4]; a size is an integer, or n0, n1, ... where it is run-time data
               | "seq<" type ">"                          a sequence of run-time length, left by a loop
-    variable  = a, b, ..., z, aa, ab, ...                in order of definition, anew in each Program; "?0", "?1" where undefined
+    variable  = a, b, ..., z, aa, ab, ...                in order of definition, anew in each Program; "?0", "?1" where
+    undefined
 
-A param is written as Python would, with dtypes by their short names and functions by theirs. An equation whose params hold Programs
-has each param on lines of its own::
+A param is written as Python would, with dtypes by their short names and functions by theirs. An equation whose params
+hold Programs has each param on lines of its own::
 
     { lambda a:f64[] .
         b:f64[] = jit[

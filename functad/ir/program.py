@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from functad.core.primitive import Primitive, Signature
 
 __all__ = [
-    "Atom", "Eqn", "Literal", "Location", "Program", "ProgramOnDemand", "Var", "frozen", "is_frozen", "literal", "programs_in", "sub_programs",
+    "Atom", "Eqn", "Literal", "Location", "Program", "ProgramOnDemand", "Var", "frozen", "is_frozen", "literal",
+    "programs_in", "sub_programs",
 ]  # fmt: skip
 
 
@@ -141,7 +142,9 @@ class Program:
         self.outputs = tuple(outputs)
         self.name = name
         self.plan: Any = None  # the evaluator's: how often it ran, then a Python function
-        self.doubtful: frozenset[Var] = frozenset()  # inputs that may be infinite or NaN, as far as derivatives care; see transforms.strong
+        self.doubtful: frozenset[Var] = (
+            frozenset()
+        )  # inputs that may be infinite or NaN, as far as derivatives care; see transforms.strong
         self.derived: dict[Any, Any] = {}  # what transforms and the backend made of this Program, by what they made
 
     @property
@@ -234,7 +237,12 @@ class FrozenMemory:
     def __init__(self, array: np.ndarray) -> None:
         self._array = array
         address = array.__array_interface__["data"][0]
-        self.__array_interface__ = {"data": (address, True), "shape": array.shape, "typestr": array.dtype.str, "version": 3}
+        self.__array_interface__ = {
+            "data": (address, True),
+            "shape": array.shape,
+            "typestr": array.dtype.str,
+            "version": 3,
+        }
 
 
 def is_frozen(array: np.ndarray) -> bool:

@@ -87,7 +87,9 @@ def array_type(shape: tuple[int, ...], dtype: np.dtype | type) -> ArrayType:
     """
     found = _interned.get((shape, dtype))  # type: ignore[arg-type]
     if found is None:
-        exact = np.dtype(np.dtype(dtype).newbyteorder("=").str)  # the one object of its kind and size, in native byte order
+        exact = np.dtype(
+            np.dtype(dtype).newbyteorder("=").str
+        )  # the one object of its kind and size, in native byte order
         found = _interned.setdefault((shape, exact), ArrayType(shape, exact))
     return found
 

@@ -1,4 +1,6 @@
-"""A kernel's body where some of its comparisons are known: masks that hold go, choices are made, and what nobody reads any more is dropped."""
+"""A kernel's body where some of its comparisons are known: masks that hold go, choices are made, and what nobody reads
+any more is dropped.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ __all__ = ["assume"]
 
 
 def assume(body: Sequence[Instr], facts: Mapping[Value, bool]) -> list[tuple[Instr, Instr]]:
-    """The instructions that are left where ``facts`` hold, each with the one that it comes from; every value keeps its name."""
+    """The instructions that are left where ``facts`` hold, each with the one that it comes from; every value keeps its
+    name.
+    """
     return _without_unused(_Simplified(facts).run(body))
 
 

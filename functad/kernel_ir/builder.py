@@ -135,7 +135,9 @@ class Builder:
         return self.emit(name, values, BOOL if op.result == "bool" else dtype)
 
     def cast(self, x: Operand, dtype: np.dtype | type) -> Any:
-        """``x`` in another dtype, as NumPy's ``astype``; a complex value loses its imaginary part, a real one gains 0."""
+        """``x`` in another dtype, as NumPy's ``astype``; a complex value loses its imaginary part, a real one gains
+        0.
+        """
         dtype = np.dtype(dtype)
         if dtype.kind == "c":
             part = np.dtype(f"f{dtype.itemsize // 2}")
@@ -183,7 +185,9 @@ class Builder:
         values = tuple([arg if isinstance(arg, Value) else self.const(arg, dtype) for arg in args])
         for value in values:
             if value.dtype != dtype:
-                raise TypeError(f"{op.name} takes operands of one dtype, not {' and '.join(dtype_name(v.dtype) for v in values)}")
+                raise TypeError(
+                    f"{op.name} takes operands of one dtype, not {' and '.join(dtype_name(v.dtype) for v in values)}"
+                )
         return values
 
     def emit(self, name: str, values: tuple[Value, ...], dtype: np.dtype) -> Value:

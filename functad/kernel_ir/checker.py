@@ -1,7 +1,8 @@
 """The checker of the kernel IR: types, ranks, order of definitions, and bounds where they are decidable.
 
-A program that passes gives memory accesses that the emitter can trust: where sizes are symbols, an index is in bounds if it is so for every
-value of the symbols, and what cannot be decided (data-dependent indices) is the rule's own responsibility.
+A program that passes gives memory accesses that the emitter can trust: where sizes are symbols, an index is in bounds
+if it is so for every value of the symbols, and what cannot be decided (data-dependent indices) is the rule's own
+responsibility.
 """
 
 from __future__ import annotations
@@ -49,7 +50,8 @@ INT64 = np.dtype(np.int64)
 def check_program(program: KernelProgram, codes: int | None = None, held: Iterable[Buffer] = ()) -> None:
     """Raises ``InternalError`` where a program is ill-formed.
 
-    ``codes`` is the number of error codes, those of the program if not given; the outputs ``held`` hold something from the start.
+    ``codes`` is the number of error codes, those of the program if not given; the outputs ``held`` hold something from
+    the start.
     """
     codes = len(program.checks) if codes is None else codes
     for buffer in program.inputs + program.outputs:
@@ -73,7 +75,9 @@ def check_program(program: KernelProgram, codes: int | None = None, held: Iterab
             check_control(statement, lambda inner, held: check_program(inner, codes, held))
         written.update(b.root for b in writes)
     for buffer in program.outputs:
-        _require(buffer.root in written or any(n == 0 for n in buffer.shape), f"output {_describe(buffer)} is never written")
+        _require(
+            buffer.root in written or any(n == 0 for n in buffer.shape), f"output {_describe(buffer)} is never written"
+        )
 
 
 def accesses(statement: Statement) -> tuple[list[Buffer], list[Buffer]]:
@@ -119,7 +123,9 @@ class _KernelChecker:
             self.check(instr)
 
     def writers(self) -> None:
-        """What is written may be read at the element itself only, and is written there by one instruction (or under masks)."""
+        """What is written may be read at the element itself only, and is written there by one instruction (or under
+        masks).
+        """
         stores: dict[Buffer, set[Index]] = {}
         whole: set[tuple[Buffer, Index]] = set()
         for instr in self.kernel.body:
@@ -147,7 +153,10 @@ class _KernelChecker:
                 _require(instr.out.dtype == INT64 and 0 <= instr.axis < len(self.kernel.axes), "a wrong axis index")
             case Load():
                 self.access(instr.buffer, instr.index, instr.mask)
-                _require(instr.out.dtype == instr.buffer.dtype, f"a load of {dtype_name(instr.out.dtype)} from {_describe(instr.buffer)}")
+                _require(
+                    instr.out.dtype == instr.buffer.dtype,
+                    f"a load of {dtype_name(instr.out.dtype)} from {_describe(instr.buffer)}",
+                )
             case Compute():
                 self.compute(instr)
             case Store():
@@ -155,15 +164,23 @@ class _KernelChecker:
                 self.writes(instr.buffer, instr.value)
                 missing = [n for k, n in enumerate(self.kernel.axes) if n != 1 and not _mentions(instr.index, k)]
                 data = any(isinstance(atom, Value) for a in instr.index for atom, _ in a.terms)
-                _require(not missing or data, f"a store to {_describe(instr.buffer)} at the same element again and again")
+                _require(
+                    not missing or data, f"a store to {_describe(instr.buffer)} at the same element again and again"
+                )
             case Reduce() | Scatter():
                 self.access(instr.buffer, instr.index, None)
                 self.writes(instr.buffer, instr.value)
                 known = instr.op in ACCUMULATE or (instr.op == "set" and isinstance(instr, Scatter))
                 _require(known, f"accumulation by {instr.op}")
-                _require((instr.value.dtype == BOOL) == (instr.op in ("any", "all")) or instr.op == "set", f"{instr.op} of {instr.value.dtype}")
+                _require(
+                    (instr.value.dtype == BOOL) == (instr.op in ("any", "all")) or instr.op == "set",
+                    f"{instr.op} of {instr.value.dtype}",
+                )
                 if isinstance(instr, Reduce):
-                    _require(all(isinstance(t, int) for a in instr.index for t, _ in a.terms), "a reduction at a data-dependent index")
+                    _require(
+                        all(isinstance(t, int) for a in instr.index for t, _ in a.terms),
+                        "a reduction at a data-dependent index",
+                    )
             case Scan():
                 self.use(instr.value)
                 _require(instr.op in ACCUMULATE and instr.out.dtype == instr.value.dtype, f"a wrong scan by {instr.op}")
@@ -173,7 +190,10 @@ class _KernelChecker:
                 if instr.value is not None:
                     self.use(instr.value)
                     _require(instr.value.dtype == INT64, "a check that names a value that is not int64")
-                _require(instr.code >= 1 and (self.codes is None or instr.code <= self.codes), f"unknown error code {instr.code}")
+                _require(
+                    instr.code >= 1 and (self.codes is None or instr.code <= self.codes),
+                    f"unknown error code {instr.code}",
+                )
         out: Value | None = getattr(instr, "out", None)
         if out is not None:
             _require(out not in self.defined, "a value defined twice")
@@ -211,7 +231,9 @@ class _KernelChecker:
                     self.use(atom)
                     _require(atom.dtype == INT64, "an index that is not int64")
                 else:
-                    _require(0 <= atom < len(self.kernel.axes), f"an index by loop axis {atom} of {len(self.kernel.axes)}")
+                    _require(
+                        0 <= atom < len(self.kernel.axes), f"an index by loop axis {atom} of {len(self.kernel.axes)}"
+                    )
             if mask is None:
                 self.bounds(buffer, affine, extent)
 
@@ -232,10 +254,14 @@ class _KernelChecker:
 def _check_buffer(buffer: Buffer, program: KernelProgram) -> None:
     _require(buffer.dtype.kind in "biuf", f"a buffer of dtype {buffer.dtype} (a complex array is pairs of reals)")
     for size in buffer.shape:
-        _require(all(i < program.symbols for m, _ in size.terms for i in m), f"unknown size symbol in {_describe(buffer)}")
+        _require(
+            all(i < program.symbols for m, _ in size.terms for i in m), f"unknown size symbol in {_describe(buffer)}"
+        )
     if buffer.base is not None:
         _require(buffer.dtype == buffer.base.dtype, f"{_describe(buffer)} is a view with another dtype")
-        _require(_same_size(buffer.shape, buffer.base.shape), f"{_describe(buffer)} is a view of {_describe(buffer.base)}")
+        _require(
+            _same_size(buffer.shape, buffer.base.shape), f"{_describe(buffer)} is a view of {_describe(buffer.base)}"
+        )
     if buffer.root.role == "input":
         _require(buffer.root in program.inputs, f"input {_describe(buffer)} is not in the calling order")
     if buffer.root.role == "output":
@@ -252,7 +278,9 @@ def _check_product(p: Product) -> None:
 
 
 def _same_size(x: Sequence[Extent], y: Sequence[Extent]) -> bool:
-    """Whether two shapes can have the same number of elements: symbols may stand for products of others (n0 for 5*5)."""
+    """Whether two shapes can have the same number of elements: symbols may stand for products of others (n0 for
+    5*5).
+    """
     return (product(x) - product(y)).constant in (None, 0)
 
 

@@ -1,8 +1,9 @@
-"""Complex arithmetic as real arithmetic: a pair of Values, and what each operation does to pairs (``complex_functions``: exp, sin, ...).
+"""Complex arithmetic as real arithmetic: a pair of Values, and what each operation does to pairs
+(``complex_functions``: exp, sin, ...).
 
-The formulas follow NumPy and C99 (branch cuts, signed zeros, infinities), without branches: special cases are selects. An operand that is
-a plain Value is a real number, and is kept real where that saves work (``z * 2`` is two products). Sums, products and
-quotients round as NumPy's.
+The formulas follow NumPy and C99 (branch cuts, signed zeros, infinities), without branches: special cases are selects.
+An operand that is a plain Value is a real number, and is kept real where that saves work (``z * 2`` is two products).
+Sums, products and quotients round as NumPy's.
 """
 
 from __future__ import annotations
@@ -115,7 +116,8 @@ def fma(b: Builder, x: Number, y: Number, z: Number) -> Any:
 def div(b: Builder, x: Number, y: Number) -> Complex:
     """Smith's method, as NumPy: the quotient ``r`` of the smaller by the larger part of y keeps |y|^2 from overflowing.
 
-    x / y = (u + v r) / (p + q r), where p is the larger part of y, q the smaller, r = q / p, and (u, v) the parts of x in that order.
+    x / y = (u + v r) / (p + q r), where p is the larger part of y, q the smaller, r = q / p, and (u, v) the parts of x
+    in that order.
     """
     if not isinstance(y, Complex):
         return Complex(b.div(x.re, y), b.div(x.im, y))
@@ -143,7 +145,9 @@ def reciprocal(b: Builder, y: Complex) -> Complex:
 
 @rule
 def power(b: Builder, x: Number, y: Number) -> Any:
-    """exp(y log x), with x**0 = 1, and 0**y = 0 where Re y > 0, else NaN, as NumPy; small constant integers by products."""
+    """exp(y log x), with x**0 = 1, and 0**y = 0 where Re y > 0, else NaN, as NumPy; small constant integers by
+    products.
+    """
     exponent = b.constant(y)
     if exponent is not None and exponent == int(exponent) and abs(exponent) <= 4:
         return _integer_power(b, x, int(exponent))
@@ -203,7 +207,9 @@ def ne(b: Builder, x: Number, y: Number) -> Value:
 
 
 def _lexicographic(name: str, strict: str) -> Callable[..., Value]:
-    """NumPy's order of complex numbers: by real part, then by imaginary part, false where a part that decides is NaN."""
+    """NumPy's order of complex numbers: by real part, then by imaginary part, false where a part that decides is
+    NaN.
+    """
 
     def rule(b: Builder, x: Number, y: Number) -> Value:
         x, y = _pair(b, x), _pair(b, y)

@@ -28,7 +28,9 @@ def _over_i(b: Builder, z: Complex) -> Complex:
 
 
 def _scaled(b: Builder, x: Complex) -> tuple[Complex, Any, Any, Any]:
-    """x times a power of four, so that its square neither overflows nor vanishes; whether it was huge, whether tiny, and the exponent k of 4^k."""
+    """x times a power of four, so that its square neither overflows nor vanishes; whether it was huge, whether tiny,
+    and the exponent k of 4^k.
+    """
     info = np.finfo(x.re.dtype)
     size = b.maximum(b.abs(x.re), b.abs(x.im))
     huge, tiny = b.ge(size, float(info.max) / 8), b.lt(size, float(info.tiny) * 4 / float(info.eps))
@@ -39,7 +41,9 @@ def _scaled(b: Builder, x: Complex) -> tuple[Complex, Any, Any, Any]:
 
 @rule
 def sqrt(b: Builder, z: Complex) -> Complex:
-    """With t = sqrt((|x| + |z|) / 2), the root is (t, y / 2t) for x >= 0, and (|y| / 2t, +-t) for x < 0: no cancellation."""
+    """With t = sqrt((|x| + |z|) / 2), the root is (t, y / 2t) for x >= 0, and (|y| / 2t, +-t) for x < 0: no
+    cancellation.
+    """
     (x, y), (scaled, huge, tiny, k) = (z.re, z.im), _scaled(b, z)
     t = b.sqrt(b.mul(b.add(b.abs(scaled.re), b.abs(scaled)), 0.5))
     w = b.select(b.eq(t, 0), 0, b.div(b.abs(scaled.im), b.add(t, t)))
@@ -58,7 +62,9 @@ def _limit(dtype: np.dtype) -> float:
 
 @rule
 def exp(b: Builder, z: Complex) -> Complex:
-    """e^x (cos y, sin y); e^x is the product of two factors, so that it does not overflow before the product with the sine does."""
+    """e^x (cos y, sin y); e^x is the product of two factors, so that it does not overflow before the product with the
+    sine does.
+    """
     x, y = z.re, z.im
     limit = _limit(x.dtype)
     part = b.minimum(x, limit)
@@ -91,7 +97,9 @@ def expm1_slope(b: Builder, z: Complex) -> Any:
 
 @rule
 def log(b: Builder, z: Complex) -> Complex:
-    """log |z| + i arg z. Near |z| = 1 the first is log1p((p - 1)(p + 1) + q^2) / 2, with p the larger part of z and q the smaller."""
+    """log |z| + i arg z. Near |z| = 1 the first is log1p((p - 1)(p + 1) + q^2) / 2, with p the larger part of z and q
+    the smaller.
+    """
     scaled, huge, tiny, k = _scaled(b, z)
     shift = b.select(huge, math.log(4), b.select(tiny, -k * math.log(4), b.const(0, z.re.dtype)))
     p, q = b.maximum(b.abs(z.re), b.abs(z.im)), b.minimum(b.abs(z.re), b.abs(z.im))
@@ -158,7 +166,9 @@ def cosh(b: Builder, z: Complex) -> Complex:
 
 @rule
 def tanh(b: Builder, z: Complex) -> Complex:
-    """Kahan's: with t = tan y, beta = 1 + t^2, s = sinh x: (beta s cosh x + i t) / (1 + beta s^2); far out, 1 + 4i sin y cos y e^-2|x|."""
+    """Kahan's: with t = tan y, beta = 1 + t^2, s = sinh x: (beta s cosh x + i t) / (1 + beta s^2); far out, 1 + 4i sin
+    y cos y e^-2|x|.
+    """
     x, y = z.re, z.im
     size = b.abs(x)
     cut = 22.0 if x.dtype.itemsize == 8 else 11.0
@@ -218,7 +228,9 @@ def _one_plus(b: Builder, z: Complex) -> Any:
 
 @rule
 def arcsin(b: Builder, z: Complex) -> Complex:
-    """With p = sqrt(1 - z) and q = sqrt(1 + z): (arctan2(x, Re(p q)), arcsinh(Im(conj(p) q))); no difference in them cancels."""
+    """With p = sqrt(1 - z) and q = sqrt(1 + z): (arctan2(x, Re(p q)), arcsinh(Im(conj(p) q))); no difference in them
+    cancels.
+    """
     p, q = _one_minus(b, z), _one_plus(b, z)
     re = b.arctan2(z.re, b.sub(b.mul(p.re, q.re), b.mul(p.im, q.im)))
     im = b.arcsinh(b.sub(b.mul(p.re, q.im), b.mul(p.im, q.re)))
@@ -250,7 +262,9 @@ def arccosh(b: Builder, z: Complex) -> Complex:
 
 @rule
 def arctanh(b: Builder, z: Complex) -> Complex:
-    """For x >= 0: (log1p(4x / ((1 - x)^2 + y^2)) / 4, arctan2(2y, (1 - x)(1 + x) - y^2) / 2); for x < 0 by symmetry; far out, 1/z + i pi/2."""
+    """For x >= 0: (log1p(4x / ((1 - x)^2 + y^2)) / 4, arctan2(2y, (1 - x)(1 + x) - y^2) / 2); for x < 0 by symmetry;
+    far out, 1/z + i pi/2.
+    """
     x, y = b.abs(z.re), z.im
     size_y = b.abs(y)
     info = np.finfo(x.dtype)

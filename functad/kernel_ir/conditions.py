@@ -1,4 +1,5 @@
-"""What comparisons of loop indices with sizes say: each is a condition ``affine >= 0``, and a conjunction of them is a polyhedron, mostly a box.
+"""What comparisons of loop indices with sizes say: each is a condition ``affine >= 0``, and a conjunction of them is a
+polyhedron, mostly a box.
 
 Over the integers ``x < y`` is ``y - x - 1 >= 0``, and ``not (d >= 0)`` is ``-d - 1 >= 0``.
 """
@@ -21,7 +22,9 @@ Condition = Affine
 INT64 = np.dtype(np.int64)
 
 LARGE = 64
-"""Sizes that are symbols are taken to be at least this when it is asked what can be worth it, never when it is asked what is true."""
+"""Sizes that are symbols are taken to be at least this when it is asked what can be worth it, never when it is asked
+what is true.
+"""
 
 FEW = 8
 """Fewer points than this along an axis are few."""
@@ -97,7 +100,12 @@ def _numbers(affine: Affine) -> Iterator[int]:
         yield from (coefficient for _, coefficient in size.terms)
 
 
-_ARITHMETIC: dict[str, Callable[..., Affine | None]] = {"add": lambda x, y: x + y, "sub": _difference, "neg": lambda x: x * -1, "mul": _scaled}
+_ARITHMETIC: dict[str, Callable[..., Affine | None]] = {
+    "add": lambda x, y: x + y,
+    "sub": _difference,
+    "neg": lambda x: x * -1,
+    "mul": _scaled,
+}
 
 _COMPARISON: dict[str, Callable[[Affine, Affine], Condition]] = {
     "ge": _difference,
@@ -113,7 +121,9 @@ def complement(condition: Condition) -> Condition:
 
 
 def conjuncts(body: Iterable[Instr], known: Mapping[Value, Condition]) -> dict[Value, tuple[Condition, ...]]:
-    """The conditions that the conjunctions of a body (and its comparisons) contain; those with nothing affine in them are left out."""
+    """The conditions that the conjunctions of a body (and its comparisons) contain; those with nothing affine in them
+    are left out.
+    """
     found: dict[Value, tuple[Condition, ...]] = {v: (c,) for v, c in known.items()}
     for instr in body:
         if isinstance(instr, Compute) and instr.op == "bit_and" and instr.out.dtype.kind == "b":
@@ -124,7 +134,9 @@ def conjuncts(body: Iterable[Instr], known: Mapping[Value, Condition]) -> dict[V
 
 
 class Box:
-    """The points at which some conditions hold. Only the strictest are kept: of those that are the same but for a number, one."""
+    """The points at which some conditions hold. Only the strictest are kept: of those that are the same but for a
+    number, one.
+    """
 
     def __init__(self, some: Iterable[Condition] = ()) -> None:
         self._offsets: dict[frozenset[tuple[int | Value, Poly]], list[Poly]] = {}
@@ -150,10 +162,17 @@ class Box:
 
     def facts(self, known: Mapping[Value, Condition]) -> dict[Value, bool]:
         """The comparisons that are the same at all points."""
-        return {v: truth for v, c in known.items() for truth, fact in ((True, c), (False, complement(c))) if self.implies(fact)}
+        return {
+            v: truth
+            for v, c in known.items()
+            for truth, fact in ((True, c), (False, complement(c)))
+            if self.implies(fact)
+        }
 
     def room(self, condition: Condition) -> Room:
-        """How many points this and each of the conditions leave along an axis: ``i - a >= 0`` and ``b - i >= 0`` leave ``b - a + 1``."""
+        """How many points this and each of the conditions leave along an axis: ``i - a >= 0`` and ``b - i >= 0`` leave
+        ``b - a + 1``.
+        """
         opposite = frozenset((condition * -1).terms)
         offsets = self._offsets.get(opposite, ()) if opposite else ()
         return min((_room(condition.offset + o + 1) for o in offsets), default=Room.MANY)

@@ -1,8 +1,8 @@
 """Statements with statements inside: loops, branches, and the sequences that loops leave behind.
 
-What runs inside is a ``KernelProgram`` of its own, a function from buffers to buffers; it shares the size symbols and error codes of the program
-around it. A sequence is a ``SequenceBuffer``: a cell that owns memory which grows with each step. Whoever writes a cell first empties it. The
-first error of a step ends the whole call.
+What runs inside is a ``KernelProgram`` of its own, a function from buffers to buffers; it shares the size symbols and
+error codes of the program around it. A sequence is a ``SequenceBuffer``: a cell that owns memory which grows with each
+step. Whoever writes a cell first empties it. The first error of a step ends the whole call.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ CELL_WORDS = 3
 
 
 class SequenceBuffer(Buffer):
-    """A sequence: ``element`` describes what each step wrote, an array or a sequence again. A temporary has the role ``sequence``."""
+    """A sequence: ``element`` describes what each step wrote, an array or a sequence again. A temporary has the role
+    ``sequence``.
+    """
 
     __slots__ = ("element",)
 
@@ -37,9 +39,11 @@ class SequenceBuffer(Buffer):
 
 @dataclass(eq=False, slots=True)
 class Carry:
-    """What a loop carries: the buffer with the first value, that for the last, and a ``spare`` of the same kind, which steps write in turn.
+    """What a loop carries: the buffer with the first value, that for the last, and a ``spare`` of the same kind, which
+    steps write in turn.
 
-    Where it is updated ``in_place``, the body's output holds the carry from the start of a step, and its input is not read.
+    Where it is updated ``in_place``, the body's output holds the carry from the start of a step, and its input is not
+    read.
     """
 
     first: Buffer
@@ -76,10 +80,12 @@ class Control(Statement):
 
 @dataclass(eq=False, slots=True)
 class Loop(Control):
-    """``body`` for each step below ``steps`` (a size, or a rank-0 int64 buffer); from the last step to the first if ``reverse``.
+    """``body`` for each step below ``steps`` (a size, or a rank-0 int64 buffer); from the last step to the first if
+    ``reverse``.
 
-    The body's inputs are ``consts``, the carry, and for each of ``elements`` (arrays with the steps along axis 0, or sequences) that of the step; its
-    outputs the next carry, and an element for each of ``written``. The call fails with error ``code`` where there are fewer elements than steps.
+    The body's inputs are ``consts``, the carry, and for each of ``elements`` (arrays with the steps along axis 0, or
+    sequences) that of the step; its outputs the next carry, and an element for each of ``written``. The call fails with
+    error ``code`` where there are fewer elements than steps.
     """
 
     body: KernelProgram
@@ -117,8 +123,8 @@ class Loop(Control):
 class While(Control):
     """``body`` while ``test`` holds.
 
-    The test takes ``test_consts`` and the carry and gives one boolean; the body takes ``consts`` and the carry and gives the next carry and an
-    element for each of the sequences ``written``. ``steps`` (rank 0, int64) counts.
+    The test takes ``test_consts`` and the carry and gives one boolean; the body takes ``consts`` and the carry and
+    gives the next carry and an element for each of the sequences ``written``. ``steps`` (rank 0, int64) counts.
     """
 
     test: KernelProgram

@@ -1,4 +1,6 @@
-"""The checker of statements with statements inside: what is bound to a program's inputs and outputs is of their shape and dtype."""
+"""The checker of statements with statements inside: what is bound to a program's inputs and outputs is of their shape
+and dtype.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,9 @@ __all__ = ["check_control"]
 
 
 def check_control(statement: Control, check: Callable[[KernelProgram, Sequence[Buffer]], None]) -> None:
-    """Raises ``InternalError`` where a statement does not fit the programs inside it; ``check`` checks these, given the outputs that hold
-    something from the start."""
+    """Raises ``InternalError`` where a statement does not fit the programs inside it; ``check`` checks these, given the
+    outputs that hold something from the start.
+    """
     for program in statement.programs:
         held: list[Buffer] = []
         if isinstance(statement, Loop | While) and program is statement.body:
@@ -23,7 +26,11 @@ def check_control(statement: Control, check: Callable[[KernelProgram, Sequence[B
         case Loop():
             carry = [c.last for c in statement.carry]
             elements = [_element(b) for b in statement.elements]
-            _fits(statement.body, [*statement.consts, *carry, *elements], [*carry, *[_element(b) for b in statement.written]])
+            _fits(
+                statement.body,
+                [*statement.consts, *carry, *elements],
+                [*carry, *[_element(b) for b in statement.written]],
+            )
         case While():
             carry = [c.last for c in statement.carry]
             _fits(statement.test, [*statement.test_consts, *carry], [statement.flag])

@@ -1,4 +1,6 @@
-"""The evaluator of statements with statements inside: a sequence is a Python list, a body a program on arrays of the one around it."""
+"""The evaluator of statements with statements inside: a sequence is a Python list, a body a program on arrays of the
+one around it.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +64,11 @@ def _loop(m: Machine, loop: Loop) -> None:
         if isinstance(b, SequenceBuffer):
             m.memory(b)[:] = [None] * n
     for i in range(n - 1, -1, -1) if loop.reverse else range(n):
-        outs = m.run(loop.body, [*consts, *state, *[x[i] if isinstance(x, list) else x[i, ...] for x in elements]], _held(loop.carry, state))
+        outs = m.run(
+            loop.body,
+            [*consts, *state, *[x[i] if isinstance(x, list) else x[i, ...] for x in elements]],
+            _held(loop.carry, state),
+        )
         state = outs[: len(state)]
         for b, value in zip(loop.written, outs[len(state) :], strict=True):
             m.memory(b)[i] = value

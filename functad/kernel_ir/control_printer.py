@@ -1,4 +1,5 @@
-"""The text of statements with statements inside: a line that says what is bound to what, and the programs, indented; ``=>`` is an update in place.
+"""The text of statements with statements inside: a line that says what is bound to what, and the programs, indented;
+``=>`` is an update in place.
 
 loop n0 [reverse] (consts; first -> last ...; elements) -> (written):
 while (consts of the test; consts; first -> last ...) -> (steps; written): test, body
@@ -15,7 +16,9 @@ from functad.kernel_ir.nodes import Buffer, KernelProgram
 __all__ = ["format_control"]
 
 
-def format_control(statement: Control, name: Callable[[Buffer], str], text: Callable[[KernelProgram], Sequence[str]]) -> list[str]:
+def format_control(
+    statement: Control, name: Callable[[Buffer], str], text: Callable[[KernelProgram], Sequence[str]]
+) -> list[str]:
     """The lines of a statement, given the names of buffers and the lines of the programs inside."""
 
     def names(buffers: Sequence[Buffer]) -> str:
@@ -27,9 +30,15 @@ def format_control(statement: Control, name: Callable[[Buffer], str], text: Call
     match statement:
         case Loop() as s:
             steps = name(s.steps) if isinstance(s.steps, Buffer) else str(s.steps)
-            head = f"loop {steps}{' reverse' * s.reverse} ({names(s.consts)}; {carried(s.carry)}; {names(s.elements)}) -> ({names(s.written)}):"
+            head = (
+                f"loop {steps}{' reverse' * s.reverse} ({names(s.consts)}; {carried(s.carry)}; {names(s.elements)}) "
+                f"-> ({names(s.written)}):"
+            )
         case While() as s:
-            head = f"while ({names(s.test_consts)}; {names(s.consts)}; {carried(s.carry)}) -> ({name(s.steps)}; {names(s.written)}):"
+            head = (
+                f"while ({names(s.test_consts)}; {names(s.consts)}; {carried(s.carry)}) -> ({name(s.steps)}; "
+                f"{names(s.written)}):"
+            )
         case Branch() as s:
             head = f"branch {name(s.index)} ({names(s.operands)}) -> ({names(s.results)}):"
         case SequenceLength() as s:

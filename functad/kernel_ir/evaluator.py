@@ -1,7 +1,8 @@
-"""The evaluator of the kernel IR: a KernelProgram on NumPy arrays, without LLVM. It is how lowering bugs are told from emission bugs.
+"""The evaluator of the kernel IR: a KernelProgram on NumPy arrays, without LLVM. It is how lowering bugs are told from
+emission bugs.
 
-A kernel is evaluated instruction by instruction over its whole iteration space: a value is an array that broadcasts to the space. Every
-access is checked; memory that nobody wrote holds NaN (or a pattern).
+A kernel is evaluated instruction by instruction over its whole iteration space: a value is an array that broadcasts to
+the space. Every access is checked; memory that nobody wrote holds NaN (or a pattern).
 """
 
 from __future__ import annotations
@@ -46,10 +47,14 @@ __all__ = ["HELPERS", "evaluate_program"]
 Helper = Callable[[Sequence[np.ndarray], Sequence[int]], int]
 
 HELPERS: MutableMapping[str, Helper] = WeakValueDictionary()
-"""What a ``Call`` of a symbol does, in Python: ``helper(arrays, sizes) -> error code`` (0 if none). Whoever needs a helper keeps it alive."""
+"""What a ``Call`` of a symbol does, in Python: ``helper(arrays, sizes) -> error code`` (0 if none). Whoever needs a
+helper keeps it alive.
+"""
 
 
-def evaluate_program(program: KernelProgram, inputs: Sequence[Any], symbols: Sequence[int] = ()) -> tuple[list[np.ndarray], int]:
+def evaluate_program(
+    program: KernelProgram, inputs: Sequence[Any], symbols: Sequence[int] = ()
+) -> tuple[list[np.ndarray], int]:
     """The outputs, and 0 or the smallest error code, after noting the value that its check found (``offender``).
 
     Arrays may be given as pairs of reals or as complex.
@@ -137,7 +142,9 @@ class _Run:
         elif isinstance(statement, Product):
             self.product(statement)
         elif isinstance(statement, Call):
-            code = HELPERS[statement.symbol]([self.array(b) for b in statement.buffers], [self.size(n) for n in statement.sizes])
+            code = HELPERS[statement.symbol](
+                [self.array(b) for b in statement.buffers], [self.size(n) for n in statement.sizes]
+            )
             if code:
                 self.failed.setdefault(code, None)
 
@@ -149,7 +156,9 @@ class _Run:
             array = array.reshape([self.size(n) for n in (p.batch, *shape)])
             return array.swapaxes(1, 2) if transposed else array
 
-        value = np.ascontiguousarray(operand(p.lhs, p.m, p.k, p.transpose_lhs) @ operand(p.rhs, p.k, p.n, p.transpose_rhs))
+        value = np.ascontiguousarray(
+            operand(p.lhs, p.m, p.k, p.transpose_lhs) @ operand(p.rhs, p.k, p.n, p.transpose_rhs)
+        )
         out = self.array(p.out)
         out[...] = (value.reshape(-1).view(p.out.dtype) if p.complex else value).reshape(out.shape)
 
@@ -163,7 +172,8 @@ class _Space:
         self.shape = tuple(run.size(n) for n in kernel.axes)
         self.start = (0,) * len(self.shape)
         self.values: dict[Value, Any] = {}
-        # a reverse scan visits the points of the innermost axis in descending order: the space is laid out in the order of visits
+        # a reverse scan visits the points of the innermost axis in descending order: the space is laid out in the order
+        # of visits
         self.backwards = any(isinstance(i, Scan) and i.reverse for i in kernel.body)
 
     def run(self) -> None:
@@ -173,7 +183,9 @@ class _Space:
         if 0 in self.shape:
             return
         scattered = {i.buffer.root for i in self.body if isinstance(i, Scatter)}
-        if any(isinstance(i, Load) and i.buffer.root in scattered for i in self.body):  # each point reads what those before it wrote
+        if any(
+            isinstance(i, Load) and i.buffer.root in scattered for i in self.body
+        ):  # each point reads what those before it wrote
             points, self.shape = np.ndindex(*self.shape), (1,) * len(self.shape)
             for self.start in points:
                 self.instructions()
@@ -202,7 +214,9 @@ class _Space:
         for axis, (affine, extent) in enumerate(zip(index, self.memory.shape(buffer), strict=True)):
             position = np.where(mask, self.affine(affine), 0)
             if np.any(((position < 0) | (position >= extent)) & mask):
-                raise InternalError(f"kernel IR: index {position.min()} to {position.max()} of axis {axis} of length {extent}")
+                raise InternalError(
+                    f"kernel IR: index {position.min()} to {position.max()} of axis {axis} of length {extent}"
+                )
             where.append(position)
         return tuple(where)
 
@@ -258,7 +272,9 @@ class _Space:
     def store(self, instr: Store) -> None:
         array = self.memory.array(instr.buffer)
         mask = True if instr.mask is None else self.values[instr.mask]
-        *where, value, live = self.points(*self.element(instr.buffer, instr.index, mask), self.values[instr.value], mask)
+        *where, value, live = self.points(
+            *self.element(instr.buffer, instr.index, mask), self.values[instr.value], mask
+        )
         where = [w[live] for w in where]
         if where and len(np.unique(np.ravel_multi_index(tuple(where), array.shape))) != np.count_nonzero(live):
             raise InternalError("kernel IR: two points store to one element")
@@ -269,7 +285,9 @@ class _Space:
         array = self.memory.array(instr.buffer)
         function: Any = OPS[ACCUMULATE[instr.op]].function
         named = [t[0][0] for t in (a.terms for a in instr.index) if len(t) == 1 and t[0][1] == 1]
-        plain = all(a.offset == 0 or not a.terms for a in instr.index) and len(set(named)) == sum(bool(a.terms) for a in instr.index)
+        plain = all(a.offset == 0 or not a.terms for a in instr.index) and len(set(named)) == sum(
+            bool(a.terms) for a in instr.index
+        )
         with np.errstate(all="ignore"):
             if not plain:
                 *where, value = self.points(*self.element(instr.buffer, instr.index), self.values[instr.value])

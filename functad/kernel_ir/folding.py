@@ -1,4 +1,6 @@
-"""Folding: operations that need no new instruction, by name. Every rule is exact for NaN, inf and -0, too; each gives the value, or None."""
+"""Folding: operations that need no new instruction, by name. Every rule is exact for NaN, inf and -0, too; each gives
+the value, or None.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,13 @@ def _fold_div(b: Builder, x: Value, y: Value) -> Value | None:
     if _is(b, y, 1):
         return x
     constant = b.constant(y)
-    if constant is not None and np.isfinite(constant) and constant != 0 and np.isfinite(1 / constant) and np.frexp(constant)[0] in (0.5, -0.5):
+    if (
+        constant is not None
+        and np.isfinite(constant)
+        and constant != 0
+        and np.isfinite(1 / constant)
+        and np.frexp(constant)[0] in (0.5, -0.5)
+    ):
         return b.mul(x, 1 / constant)  # type: ignore[no-any-return]  # the reciprocal of a power of two is exact
     return None
 
@@ -132,6 +140,7 @@ def _fold_zero_test(name: str) -> Callable[[Builder, Value, Value], Value | None
 
 
 FOLD: dict[str, Callable[..., Value | None]] = {
-    "add": _fold_add, "sub": _fold_sub, "neg": _fold_neg, "mul": _fold_mul, "div": _fold_div, "power": _fold_power, "select": _fold_select,
-    "bit_and": _fold_and, "bit_or": _fold_or, "eq": _fold_zero_test("eq"), "ne": _fold_zero_test("ne"),
+    "add": _fold_add, "sub": _fold_sub, "neg": _fold_neg, "mul": _fold_mul, "div": _fold_div, "power": _fold_power,
+    "select": _fold_select, "bit_and": _fold_and, "bit_or": _fold_or, "eq": _fold_zero_test("eq"),
+    "ne": _fold_zero_test("ne"),
 }  # fmt: skip

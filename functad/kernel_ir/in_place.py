@@ -1,10 +1,12 @@
 """Updates in place: arrays that share their memory with the array they are made from.
 
-A scatter copies its operand and then writes a few elements. Where nothing reads the operand afterwards the copy is left out, and both are one array
-(`without_copies`). A loop's step whose new carry starts as such a copy of the old one, or is computed from it element by element, writes into the
-carry itself (`in_place`): then ``v.at[i].set(...)`` costs one element a step, in reverse mode too.
+A scatter copies its operand and then writes a few elements. Where nothing reads the operand afterwards the copy is left
+out, and both are one array (`without_copies`). A loop's step whose new carry starts as such a copy of the old one, or
+is computed from it element by element, writes into the carry itself (`in_place`): then ``v.at[i].set(...)`` costs one
+element a step, in reverse mode too.
 
-Statements that read the old array after the copy are moved before it, with what they need, where that changes nothing they see.
+Statements that read the old array after the copy are moved before it, with what they need, where that changes nothing
+they see.
 """
 
 from __future__ import annotations
@@ -15,7 +17,19 @@ from typing import Any
 
 from functad.kernel_ir.checker import accesses
 from functad.kernel_ir.control import Carry, Control, Loop, SequenceBuffer, While
-from functad.kernel_ir.nodes import Affine, Buffer, Call, Check, Kernel, KernelProgram, Load, Reduce, Scatter, Statement, Store
+from functad.kernel_ir.nodes import (
+    Affine,
+    Buffer,
+    Call,
+    Check,
+    Kernel,
+    KernelProgram,
+    Load,
+    Reduce,
+    Scatter,
+    Statement,
+    Store,
+)
 
 __all__ = ["copied", "in_place", "without_copies"]
 
@@ -71,7 +85,7 @@ def _update_in_place(code: _Code, old: Buffer, new: Buffer) -> bool:
     return True
 
 
-# -- what a statement does ------------------------------------------------------------------------------------------------------------
+# -- what a statement does ---------------------------------------------------------------------------------------------
 
 
 def copied(kernel: Statement | None) -> tuple[Buffer, Buffer] | None:
@@ -88,16 +102,28 @@ def copied(kernel: Statement | None) -> tuple[Buffer, Buffer] | None:
     old, new = first.buffer, last.buffer
     indices = []
     for load, store in zip(loads, stores, strict=True):
-        if not isinstance(load, Load) or not isinstance(store, Store) or load.mask is not None or store.mask is not None:
+        if (
+            not isinstance(load, Load)
+            or not isinstance(store, Store)
+            or load.mask is not None
+            or store.mask is not None
+        ):
             return None
-        if load.buffer is not old or store.buffer is not new or store.value is not load.out or load.index != store.index:
+        if (
+            load.buffer is not old
+            or store.buffer is not new
+            or store.value is not load.out
+            or load.index != store.index
+        ):
             return None
         indices.append(store.index)
     return (old, new) if old.shape == new.shape and indices == _whole(kernel, new) else None
 
 
 def _whole(kernel: Kernel, buffer: Buffer) -> list[Any]:
-    """The indices by which a kernel that visits each element of a buffer once, in order, does so; empty if its axes are others."""
+    """The indices by which a kernel that visits each element of a buffer once, in order, does so; empty if its axes are
+    others.
+    """
     for pair in (0, 1):  # of a complex array, both parts at each point
         shape = buffer.shape[: len(buffer.shape) - pair]
         if pair and (not buffer.shape or buffer.shape[-1] != 2):
@@ -112,8 +138,8 @@ def _whole(kernel: Kernel, buffer: Buffer) -> list[Any]:
 def _is_updated_by(statement: Statement | None, old: Buffer, new: Buffer) -> bool:
     """Whether a statement, the first that writes to ``new``, may do so where it reads ``old``.
 
-    A kernel may if it reads an element of ``old`` only at the point, and before, it stores that of ``new``; a loop, if it carries ``old`` to ``new``
-    in place.
+    A kernel may if it reads an element of ``old`` only at the point, and before, it stores that of ``new``; a loop, if
+    it carries ``old`` to ``new`` in place.
     """
     if isinstance(statement, Loop | While):
         others = [b.root for b in statement.reads if b.root is old]
@@ -136,7 +162,7 @@ def _is_updated_by(statement: Statement | None, old: Buffer, new: Buffer) -> boo
     return bool(read) and read <= stored
 
 
-# -- a list of statements that changes --------------------------------------------------------------------------------------------------
+# -- a list of statements that changes ---------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
@@ -152,7 +178,9 @@ class _Effects:
             return _Effects(set(), set())
         reads, writes = accesses(statement)
         found = _Effects({b.root for b in reads}, {b.root for b in writes})
-        if isinstance(statement, Call | Control) or (isinstance(statement, Kernel) and any(isinstance(i, Check) for i in statement.body)):
+        if isinstance(statement, Call | Control) or (
+            isinstance(statement, Kernel) and any(isinstance(i, Check) for i in statement.body)
+        ):
             found.writes.add("errors")  # what can end the call stays in order
         return found
 
@@ -197,7 +225,9 @@ class _Code:
         return set() if statement is None else {b.root for part in accesses(statement) for b in part}
 
     def behind_readers(self, old: Buffer, at: int) -> int | None:
-        """The slot that the statement in a slot is in once all others that mention a buffer are before it; None if they cannot be."""
+        """The slot that the statement in a slot is in once all others that mention a buffer are before it; None if they
+        cannot be.
+        """
         later = {k for k in self.mentions[old] if k > at}
         if not later:
             return at

@@ -1,8 +1,8 @@
 """The kernel IR: loop nests over buffers, the last form before LLVM text.
 
-A ``KernelProgram`` is a list of statements over buffers. A ``Kernel`` is one loop nest whose body is scalar SSA code, run at every
-point of its iteration space. Everything is real: a complex array is a buffer of real pairs with a trailing axis of length 2.
-Buffers are C-contiguous; a rank-0 temporary is a register. Sizes are polynomials in run-time symbols.
+A ``KernelProgram`` is a list of statements over buffers. A ``Kernel`` is one loop nest whose body is scalar SSA code,
+run at every point of its iteration space. Everything is real: a complex array is a buffer of real pairs with a trailing
+axis of length 2. Buffers are C-contiguous; a rank-0 temporary is a register. Sizes are polynomials in run-time symbols.
 """
 
 from __future__ import annotations
@@ -16,21 +16,24 @@ import numpy as np
 from functad.kernel_ir.sizes import Extent, Poly, poly
 
 __all__ = [
-    "Affine", "AxisIndex", "Buffer", "Call", "Check", "CheckInfo", "Compute", "Const", "Instr", "Kernel", "KernelProgram",
-    "Load", "Product", "Reduce", "Scan", "Scatter", "SizeValue", "Statement", "Store", "Value",
+    "Affine", "AxisIndex", "Buffer", "Call", "Check", "CheckInfo", "Compute", "Const", "Instr", "Kernel",
+    "KernelProgram", "Load", "Product", "Reduce", "Scan", "Scatter", "SizeValue", "Statement", "Store", "Value",
 ]  # fmt: skip
 
 
 class Buffer:
     """A C-contiguous array in memory, or a register where its rank is 0 and its role ``temp``.
 
-    ``role`` is ``input`` (read only, given by the caller; constants are inputs too), ``output`` (given by the caller, never aliasing an
-    input) or ``temp`` (planned workspace). A buffer with a ``base`` is the same memory as ``base`` under another shape (row-major reshape).
+    ``role`` is ``input`` (read only, given by the caller; constants are inputs too), ``output`` (given by the caller,
+    never aliasing an input) or ``temp`` (planned workspace). A buffer with a ``base`` is the same memory as ``base``
+    under another shape (row-major reshape).
     """
 
     __slots__ = ("base", "dtype", "role", "shape")
 
-    def __init__(self, shape: Sequence[Extent], dtype: np.dtype, role: str = "temp", base: Buffer | None = None) -> None:
+    def __init__(
+        self, shape: Sequence[Extent], dtype: np.dtype, role: str = "temp", base: Buffer | None = None
+    ) -> None:
         self.shape = tuple(poly(n) for n in shape)
         self.dtype = dtype
         self.role = role
@@ -52,7 +55,9 @@ class Value:
 
 
 class Affine:
-    """An integer ``offset + sum(scale * atom)``; an atom is a loop axis (its number, an int) or an int64 ``Value`` of the body."""
+    """An integer ``offset + sum(scale * atom)``; an atom is a loop axis (its number, an int) or an int64 ``Value`` of
+    the body.
+    """
 
     __slots__ = ("offset", "terms")
 
@@ -158,8 +163,8 @@ class Store(Instr):
 class Reduce(Instr):
     """``buffer[index] = op(buffer[index], value)`` over the loop axes that ``index`` does not mention.
 
-    ``op`` is sum, prod, max, min, any or all. The kernel itself first sets the buffer to the op's identity (an empty max is refused
-    before). Order of accumulation is free for sum and prod but must not depend on the number of threads.
+    ``op`` is sum, prod, max, min, any or all. The kernel itself first sets the buffer to the op's identity (an empty
+    max is refused before). Order of accumulation is free for sum and prod but must not depend on the number of threads.
     """
 
     buffer: Buffer
@@ -170,10 +175,11 @@ class Reduce(Instr):
 
 @dataclass(eq=False, slots=True)
 class Scatter(Instr):
-    """``buffer[index] = op(buffer[index], value)`` with data-dependent, possibly repeated indices; op is set, sum, prod, max or min.
+    """``buffer[index] = op(buffer[index], value)`` with data-dependent, possibly repeated indices; op is set, sum,
+    prod, max or min.
 
-    The buffer holds its starting value before the kernel. Points run in order: for ``set`` the last one wins, and a ``Load`` of the same
-    element earlier in the body sees what the points before have left there.
+    The buffer holds its starting value before the kernel. Points run in order: for ``set`` the last one wins, and a
+    ``Load`` of the same element earlier in the body sees what the points before have left there.
     """
 
     buffer: Buffer
@@ -184,7 +190,8 @@ class Scatter(Instr):
 
 @dataclass(eq=False, slots=True)
 class Scan(Instr):
-    """``out = op(value at this point, out at the previous point along the innermost axis)``; from the far end if ``reverse``.
+    """``out = op(value at this point, out at the previous point along the innermost axis)``; from the far end if
+    ``reverse``.
 
     Points along the innermost axis then run in order (descending if ``reverse``: the index itself counts down).
     """
@@ -197,7 +204,8 @@ class Scan(Instr):
 
 @dataclass(eq=False, slots=True)
 class Check(Instr):
-    """The whole call fails with error ``code`` if ``ok`` is false at any point; the kernel may run on, and must stay in bounds itself.
+    """The whole call fails with error ``code`` if ``ok`` is false at any point; the kernel may run on, and must stay in
+    bounds itself.
 
     The message names the int64 ``value``, if there is one: at the first such point.
     """
@@ -226,9 +234,10 @@ class Kernel(Statement):
 class Product(Statement):
     """``out[b, i, j] = sum_k lhs[b, i, k] * rhs[b, k, j]``: a batched matrix product of buffers.
 
-    ``lhs`` has shape (batch, m, k), or (batch, k, m) if ``transpose_lhs``; ``rhs`` (batch, k, n), or (batch, n, k); ``out`` (batch, m, n).
-    The shapes are those of the statement, not of the buffers: each buffer is read in row-major order under them. A complex buffer has real dtype
-    and a trailing axis of length 2, with ``complex`` set. Sizes 0 give zeros.
+    ``lhs`` has shape (batch, m, k), or (batch, k, m) if ``transpose_lhs``; ``rhs`` (batch, k, n), or (batch, n, k);
+    ``out`` (batch, m, n). The shapes are those of the statement, not of the buffers: each buffer is read in row-major
+    order under them. A complex buffer has real dtype and a trailing axis of length 2, with ``complex`` set. Sizes 0
+    give zeros.
     """
 
     out: Buffer

@@ -1,7 +1,7 @@
 """The value that a failed check found, on its way to the message.
 
-Whoever runs a kernel program (its evaluator, native code) notes it in the thread that made the call, just before the error code is given back;
-whoever raises the error takes it.
+Whoever runs a kernel program (its evaluator, native code) notes it in the thread that made the call, just before the
+error code is given back; whoever raises the error takes it.
 """
 
 from __future__ import annotations

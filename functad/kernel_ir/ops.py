@@ -86,7 +86,9 @@ def _tanh_slope(x: Any) -> Any:
 
 
 def _unit(x: Any, y: Any) -> tuple[Any, Any]:
-    """x / r and y / r with r = hypot(x, y), by the quotient of the smaller by the larger: right where r overflows or is subnormal, too."""
+    """x / r and y / r with r = hypot(x, y), by the quotient of the smaller by the larger: right where r overflows or is
+    subnormal, too.
+    """
     steep = np.abs(x) < np.abs(y)
     larger, smaller = np.where(steep, y, x), np.where(steep, x, y)
     origin = (larger == 0) & (smaller == 0)
@@ -115,7 +117,9 @@ def _special(name: str) -> Callable[..., Any]:
 
 @in_single
 def _lgamma(x: Any) -> Any:
-    """SciPy's, but for subnormal numbers, where that overflows and is -log |x|, and for -inf, where that has the wrong sign."""
+    """SciPy's, but for subnormal numbers, where that overflows and is -log |x|, and for -inf, where that has the wrong
+    sign.
+    """
     size = np.abs(x)
     return np.select([size < np.finfo(size.dtype).tiny, np.isneginf(x)], [-np.log(size), size], _special("gammaln")(x))
 
@@ -137,13 +141,34 @@ def _table() -> dict[str, Op]:
     add("floor ceil trunc rint sqrt cbrt", 1, "f")
     add("exp exp2 expm1 log log2 log10 log1p", 1, "f")
     add("sin cos tan arcsin arccos arctan sinh cosh tanh arcsinh arccosh arctanh", 1, "f")
-    add("expm1_slope sigmoid_slope tanh_slope", 1, "f", expm1_slope=np.exp, sigmoid_slope=_sigmoid_slope, tanh_slope=_tanh_slope)
+    add(
+        "expm1_slope sigmoid_slope tanh_slope",
+        1,
+        "f",
+        expm1_slope=np.exp,
+        sigmoid_slope=_sigmoid_slope,
+        tanh_slope=_tanh_slope,
+    )
     add("tanh_half", 1, "f", tanh_half=in_single(lambda x: np.tanh(x * 0.5)))
-    add("unit_x unit_y", 2, "f", unit_x=in_single(lambda x, y: _unit(x, y)[0]), unit_y=in_single(lambda x, y: _unit(x, y)[1]))
+    add(
+        "unit_x unit_y",
+        2,
+        "f",
+        unit_x=in_single(lambda x, y: _unit(x, y)[0]),
+        unit_y=in_single(lambda x, y: _unit(x, y)[1]),
+    )
     add("x_over_square", 2, "f", x_over_square=in_single(lambda x, y: _over_square(x, x, y)))
     add("y_over_square", 2, "f", y_over_square=in_single(lambda x, y: _over_square(y, x, y)))
     add("sigmoid softplus", 1, "f", sigmoid=_sigmoid, softplus=lambda x: np.logaddexp(x, np.zeros_like(x)))
-    add("erf erfc digamma lgamma", 1, "f", erf=_special("erf"), erfc=_special("erfc"), digamma=_special("digamma"), lgamma=_lgamma)
+    add(
+        "erf erfc digamma lgamma",
+        1,
+        "f",
+        erf=_special("erf"),
+        erfc=_special("erfc"),
+        digamma=_special("digamma"),
+        lgamma=_lgamma,
+    )
     add("eq ne", 2, "biuf", "bool", eq=np.equal, ne=np.not_equal)
     add("lt le gt ge", 2, "biuf", "bool", lt=np.less, le=np.less_equal, gt=np.greater, ge=np.greater_equal)
     add("isnan isfinite isinf signbit", 1, "f", "bool")
@@ -159,7 +184,8 @@ OPS = _table()
 """Every operation by name."""
 
 NUMPY: Any = SimpleNamespace(**{name: op.function for name, op in OPS.items()})
-"""Stands for a ``Builder`` where a formula written in operations is evaluated: ``f(NUMPY, x)`` in place of ``f(b, x)``."""
+"""Stands for a ``Builder`` where a formula written in operations is evaluated: ``f(NUMPY, x)`` in place of ``f(b, x)``.
+"""
 
 ACCUMULATE = {"sum": "add", "prod": "mul", "max": "maximum", "min": "minimum", "any": "bit_or", "all": "bit_and"}
 """The operation that ``Reduce``, ``Scan`` and ``Scatter`` apply, by the name that they use."""

@@ -3,18 +3,21 @@
 Grammar (a line each; ``dtype`` is a short name such as ``f64``, ``size`` a polynomial such as ``2*n0*n1 - 1``)::
 
     program   = "program (" [ symbol { ", " symbol } ] "):" { buffer } { statement } { check }
-    buffer    = name " = " role " " dtype "[" sizes "]" [ " of " name ]           role: input, output, temp; of: the same memory
-    statement = "kernel " name " [" [ axis " < " size { ", " ... } ] "]:" { instruction }
-              | "product " out " = " lhs [ "'" ] " @ " rhs [ "'" ] " [" batch ", " m ", " n ", " k "]" [ " complex" ]     ': transposed
+    buffer    = name " = " role " " dtype "[" sizes "]" [ " of " name ]           role: input, output, temp; of: the
+    same memory statement = "kernel " name " [" [ axis " < " size { ", " ... } ] "]:" { instruction }
+              | "product " out " = " lhs [ "'" ] " @ " rhs [ "'" ] " [" batch ", " m ", " n ", " k "]" [ " complex" ]
+               ': transposed
               | "call " symbol "(" buffers ") sizes (" sizes ")" [ " writes " buffers ]
     instruction = [ value " " dtype " = " ] operation
     operation = "const " number | "size " size | "axis " axis | "load " element [ " if " value " else " number ]
               | op " " values | "store " element " = " value [ " if " value ] | "reduce " op " " element " <- " value
-              | "scatter " op " " element " <- " value | "scan " [ "reverse " ] op " " value | "check " value " code " number
-    element   = name "[" affine { ", " affine } "]"                             affine: size { " + " [ size "*" ] ( axis | value ) }
-    check     = "code " number ": " error ": " message
+              | "scatter " op " " element " <- " value | "scan " [ "reverse " ] op " " value | "check " value " code "
+              number
+    element   = name "[" affine { ", " affine } "]"                             affine: size { " + " [ size "*" ] ( axis
+    | value ) } check     = "code " number ": " error ": " message
 
-Inputs are ``in0 in1 ...``, outputs ``out0 ...``, temporaries ``t0 ...``, loop axes ``i0 ...``, values ``%0 ...`` (anew in each kernel).
+Inputs are ``in0 in1 ...``, outputs ``out0 ...``, temporaries ``t0 ...``, loop axes ``i0 ...``, values ``%0 ...`` (anew
+in each kernel).
 """
 
 from __future__ import annotations
@@ -118,7 +121,10 @@ class _Names:
                 return [f"product {self.buffer(p.out)} = {lhs} @ {rhs} [{sizes}]{' complex' * p.complex}"]
             case Call() as call:
                 writes = f" writes {', '.join(map(self.buffer, call.writes))}" if call.writes else ""
-                return [f"call {call.symbol}({', '.join(map(self.buffer, call.buffers))}) sizes ({_sizes(call.sizes)}){writes}"]
+                return [
+                    f"call {call.symbol}({', '.join(map(self.buffer, call.buffers))}) sizes "
+                    f"({_sizes(call.sizes)}){writes}"
+                ]
             case Control():
                 return format_control(statement, self.buffer, lambda program: format_program(program).splitlines())
         raise TypeError(f"not a statement: {statement!r}")

@@ -33,7 +33,9 @@ def with_operands(instr: Instr, value: Callable[[Value], Value]) -> Instr:
     """A copy that uses other values."""
 
     def affine(index: Affine) -> Affine:
-        return Affine(index.offset, [(value(atom) if isinstance(atom, Value) else atom, scale) for atom, scale in index.terms])
+        return Affine(
+            index.offset, [(value(atom) if isinstance(atom, Value) else atom, scale) for atom, scale in index.terms]
+        )
 
     if isinstance(instr, Load | Store | Reduce | Scatter):
         instr = replace(instr, index=tuple(map(affine, instr.index)))

@@ -55,7 +55,12 @@ def promoted(leaves: Sequence[Leaf], types: Sequence[ArrayType]) -> list[Leaf] |
     changed = False
     result = []
     for leaf, t in zip(leaves, types, strict=True):
-        if leaf.kind == PYTHON and leaf.type is not t and t.shape == () and np.can_cast(leaf.type.dtype, t.dtype, "same_kind"):
+        if (
+            leaf.kind == PYTHON
+            and leaf.type is not t
+            and t.shape == ()
+            and np.can_cast(leaf.type.dtype, t.dtype, "same_kind")
+        ):
             value = convert(leaf.value, t.dtype) if type(leaf.value) is Tracer else t.dtype.type(leaf.value)
             result.append(Leaf(value, t, SCALAR))
             changed = True
@@ -65,24 +70,35 @@ def promoted(leaves: Sequence[Leaf], types: Sequence[ArrayType]) -> list[Leaf] |
 
 
 def check_boolean(function: str, what: str, type: ArrayType) -> None:
-    """Refuse a condition that is no scalar boolean; a number is none, though Python would take it for one: ``~True`` is -2, which is true."""
+    """Refuse a condition that is no scalar boolean; a number is none, though Python would take it for one: ``~True`` is
+    -2, which is true.
+    """
     if type.shape != ():
-        raise DtypeError(f"{function}{here()}: {what} a scalar boolean, got {type}; use np.any or np.all, or fd.vmap over it")
+        raise DtypeError(
+            f"{function}{here()}: {what} a scalar boolean, got {type}; use np.any or np.all, or fd.vmap over it"
+        )
     if type.dtype.kind != "b":
         raise DtypeError(
-            f"{function}{here()}: {what} a scalar boolean, got {type}; compare a number (x != 0), and negate a boolean with np.logical_not(x): "
+            f"{function}{here()}: {what} a scalar boolean, got {type}; compare a number (x != 0), and negate a boolean "
+            "with np.logical_not(x): "
             "~x of a Python bool is an integer (~True is -2) that would be taken for true"
         )
 
 
-def check_carry(what: str, leaves: Sequence[Leaf], tree: TreeDef, types: Sequence[ArrayType], out_tree: TreeDef) -> None:
+def check_carry(
+    what: str, leaves: Sequence[Leaf], tree: TreeDef, types: Sequence[ArrayType], out_tree: TreeDef
+) -> None:
     """Refuse a carry whose structure or types change from one step to the next."""
     if tree != out_tree:
-        raise StructureError(f"{what}: the body takes a carry of structure {tree} and returns one of structure {out_tree}; they must be the same")
+        raise StructureError(
+            f"{what}: the body takes a carry of structure {tree} and returns one of structure {out_tree}; they must be "
+            "the same"
+        )
     for leaf, t, path in zip(leaves, types, leaf_paths(tree), strict=True):
         if leaf.type is not t:
             raise StructureError(
-                f"{what}: the carry{path} is {leaf.type} before a step and {t} after it; a carry keeps its shape and dtype: "
+                f"{what}: the carry{path} is {leaf.type} before a step and {t} after it; a carry keeps its shape and "
+                "dtype: "
                 f"start from one of the right type, or convert it in the body (.astype, np.broadcast_to, np.reshape)"
             )
 

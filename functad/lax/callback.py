@@ -19,25 +19,30 @@ __all__ = ["pure_callback"]
 
 
 def pure_callback(
-    f: Callable[..., Any], result_types: Any, *args: Any, vmap_method: Literal["sequential", "expand_dims", "broadcast_all"] = "sequential"
+    f: Callable[..., Any],
+    result_types: Any,
+    *args: Any,
+    vmap_method: Literal["sequential", "expand_dims", "broadcast_all"] = "sequential",
 ) -> Any:
-    """``f(*args)`` for any Python function ``f`` of NumPy arrays, run when the values are there; under ``jit``, native code calls back into Python.
+    """``f(*args)`` for any Python function ``f`` of NumPy arrays, run when the values are there; under ``jit``, native
+    code calls back into Python.
 
-    ``f`` must be pure: it runs as often as it takes, which may be never. What it raises is raised by the call. It has no derivative, unless
-    `custom_jvp` around the call gives it one.
+    ``f`` must be pure: it runs as often as it takes, which may be never. What it raises is raised by the call. It has
+    no derivative, unless `custom_jvp` around the call gives it one.
 
     Parameters
     ----------
     f
         Takes containers of NumPy arrays (copies that it may keep), and scalars where their rank is 0.
     result_types
-        What ``f`` returns: a container of anything with ``shape`` and ``dtype``, such as an array or what `eval_shape` returns.
+        What ``f`` returns: a container of anything with ``shape`` and ``dtype``, such as an array or what `eval_shape`
+        returns.
     args
         Containers of arrays.
     vmap_method
-        What `vmap` does: ``"sequential"`` calls ``f`` once for each element of the mapped axis. With the others ``f`` is called once, with arrays
-        that have the mapped axis in front (``"expand_dims"``: one of length 1 where an argument is not mapped; ``"broadcast_all"``: repeated),
-        and returns such arrays.
+        What `vmap` does: ``"sequential"`` calls ``f`` once for each element of the mapped axis. With the others ``f``
+        is called once, with arrays that have the mapped axis in front (``"expand_dims"``: one of length 1 where an
+        argument is not mapped; ``"broadcast_all"``: repeated), and returns such arrays.
 
     Examples
     --------
@@ -49,7 +54,9 @@ def pure_callback(
     array([2., 4., 6.])
     """
     if vmap_method not in VMAP_METHODS:
-        raise StructureError(f"pure_callback: vmap_method={vmap_method!r}; expected one of {', '.join(map(repr, VMAP_METHODS))}")
+        raise StructureError(
+            f"pure_callback: vmap_method={vmap_method!r}; expected one of {', '.join(map(repr, VMAP_METHODS))}"
+        )
     leaves, arg_tree = leaves_and_tree(args, "arguments of pure_callback: ")
     found, result_tree = flatten_with_paths(result_types)
     trace = current_trace()
@@ -71,5 +78,6 @@ def _stated_type(x: Any, path: str) -> tuple[tuple[int, ...], np.dtype]:
         leaf = as_leaf(x, lambda: "result_types of pure_callback")
         return leaf.type.shape, leaf.type.dtype
     raise StructureError(
-        f"pure_callback: result_types{path} is {type(x).__name__}; expected a container of anything with shape and dtype, such as an array of zeros"
+        f"pure_callback: result_types{path} is {type(x).__name__}; expected a container of anything with shape and "
+        "dtype, such as an array of zeros"
     )

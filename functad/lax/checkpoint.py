@@ -18,18 +18,18 @@ __all__ = ["checkpoint", "checkpoint_name"]
 def checkpoint(f: Callable[..., Any], policy: Policy | None = None) -> Callable[..., Any]:
     """A function that saves only its arguments for reverse mode, and computes what else it needs again.
 
-    Memory for the residuals of ``f`` is then needed only while its own reverse pass runs; the price is one more evaluation of ``f``
-    (Griewank and Walther, "Evaluating Derivatives", 2nd ed., SIAM 2008, chapter 12).
+    Memory for the residuals of ``f`` is then needed only while its own reverse pass runs; the price is one more
+    evaluation of ``f`` (Griewank and Walther, "Evaluating Derivatives", 2nd ed., SIAM 2008, chapter 12).
 
     Parameters
     ----------
     f
         The function.
     policy
-        What to save beside the arguments: ``policy(primitive, in_types, params)`` says, of each equation, whether its results are saved and not
-        computed again. It is asked about what is inside loops, branches and jitted functions, too; what it accepts in the body of a loop is saved
-        at each step. ``fd.lax.checkpoint_policies`` has ``nothing_saveable`` (what None stands for), ``dots_saveable``, policies by name
-        (`checkpoint_name`) and others.
+        What to save beside the arguments: ``policy(primitive, in_types, params)`` says, of each equation, whether its
+        results are saved and not computed again. It is asked about what is inside loops, branches and jitted functions,
+        too; what it accepts in the body of a loop is saved at each step. ``fd.lax.checkpoint_policies`` has
+        ``nothing_saveable`` (what None stands for), ``dots_saveable``, policies by name (`checkpoint_name`) and others.
 
     Examples
     --------
@@ -45,9 +45,8 @@ def checkpoint(f: Callable[..., Any], policy: Policy | None = None) -> Callable[
 
     >>> def step(c, x):
     ...     return fd.checkpoint_name(np.sin(c), "sine") * x, None
-    >>> f = fd.checkpoint(
-    ...     lambda a: fd.lax.scan(step, a, np.ones(9))[0], policy=fd.lax.checkpoint_policies.save_only_these_names("sine")
-    ... )
+    >>> policy = fd.lax.checkpoint_policies.save_only_these_names("sine")
+    >>> f = fd.checkpoint(lambda a: fd.lax.scan(step, a, np.ones(9))[0], policy=policy)
     >>> fd.grad(f)(0.0)
     np.float64(1.0)
     """
@@ -73,7 +72,8 @@ def checkpoint(f: Callable[..., Any], policy: Policy | None = None) -> Callable[
 
 
 def checkpoint_name(x: Any, name: str) -> Any:
-    """``x`` itself, with a name that policies of `checkpoint` can go by (``fd.lax.checkpoint_policies.save_only_these_names``).
+    """``x`` itself, with a name that policies of `checkpoint` can go by
+    (``fd.lax.checkpoint_policies.save_only_these_names``).
 
     Parameters
     ----------

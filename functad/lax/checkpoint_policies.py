@@ -1,8 +1,9 @@
 """Policies of ``fd.checkpoint``: which results are saved for reverse mode; all others are computed again.
 
-A policy is a function of an equation (the name of its primitive, the types of its operands, its params), as ``fd.make_ir`` prints them; it returns
-whether to save the equation's results. It is asked about the equations in the bodies of loops, in branches, and in jitted functions, but not about
-these as such: what it accepts in a loop's body is saved at each step. `checkpoint_name` gives a value a name that a policy can go by.
+A policy is a function of an equation (the name of its primitive, the types of its operands, its params), as
+``fd.make_ir`` prints them; it returns whether to save the equation's results. It is asked about the equations in the
+bodies of loops, in branches, and in jitted functions, but not about these as such: what it accepts in a loop's body is
+saved at each step. `checkpoint_name` gives a value a name that a policy can go by.
 """
 
 from __future__ import annotations
@@ -43,13 +44,17 @@ def dots_saveable(primitive: str, in_types: Sequence[ArrayType], params: Mapping
 
 
 def dots_with_no_batch_dims_saveable(primitive: str, in_types: Sequence[ArrayType], params: Mapping[str, Any]) -> bool:
-    """Save the results of matrix products without batch axes (those with weights), but not of batches of products (such as attention's scores)."""
+    """Save the results of matrix products without batch axes (those with weights), but not of batches of products (such
+    as attention's scores).
+    """
     return primitive == "dot_general" and params["batch"] == ((), ())
 
 
 @dataclass(frozen=True)
 class Names:
-    """Decides by name: the verdict on the names listed, on other names, and on all else. Equal ones are the same policy to a cache."""
+    """Decides by name: the verdict on the names listed, on other names, and on all else. Equal ones are the same policy
+    to a cache.
+    """
 
     names: tuple[str, ...]
     listed: bool
@@ -65,7 +70,9 @@ class Names:
 def _names(policy: str, names: Sequence[str]) -> tuple[str, ...]:
     for name in names:
         if not isinstance(name, str):
-            raise StructureError(f"{policy} takes names as strings, one by one, got {name!r}; expected such as {policy}('a', 'b')")
+            raise StructureError(
+                f"{policy} takes names as strings, one by one, got {name!r}; expected such as {policy}('a', 'b')"
+            )
     return tuple(sorted(set(names)))
 
 

@@ -26,7 +26,8 @@ def cond(pred: Any, true_fun: Callable[..., Any], false_fun: Callable[..., Any],
     Parameters
     ----------
     pred
-        A scalar boolean. Numbers are refused, whatever they are: ``~flag`` of a Python bool is one, and never zero; write ``np.logical_not(flag)``.
+        A scalar boolean. Numbers are refused, whatever they are: ``~flag`` of a Python bool is one, and never zero;
+        write ``np.logical_not(flag)``.
     true_fun, false_fun
         Functions whose results agree in structure, shapes and dtypes.
 
@@ -61,7 +62,8 @@ def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -
 
 
 def select(pred: Any, on_true: Any, on_false: Any) -> Any:
-    """Elements of ``on_true`` where ``pred`` holds, else of ``on_false``: arrays of one shape and dtype (the predicate may be a scalar).
+    """Elements of ``on_true`` where ``pred`` holds, else of ``on_false``: arrays of one shape and dtype (the predicate
+    may be a scalar).
 
     Examples
     --------
@@ -92,15 +94,23 @@ def _choose_elements(what: str, which: Any, cases: Sequence[Any]) -> Any:
     if not leaves:
         raise StructureError(f"{what} needs at least one case")
     if any(t is not types[0] for t in types):
-        raise ShapeError(f"{what} takes cases of one shape and dtype, got {', '.join(map(str, types))}; np.where broadcasts and promotes")
+        raise ShapeError(
+            f"{what} takes cases of one shape and dtype, got {', '.join(map(str, types))}; np.where broadcasts and "
+            "promotes"
+        )
     if index.type.shape not in ((), types[0].shape):
-        raise ShapeError(f"{what} chooses from {types[0]} by a scalar or an array of that shape, got {index.type}; np.where broadcasts")
+        raise ShapeError(
+            f"{what} chooses from {types[0]} by a scalar or an array of that shape, got {index.type}; np.where "
+            "broadcasts"
+        )
     if index.type.dtype.kind == "b":
         if len(leaves) > 2:
             raise DtypeError(f"{what} of {len(leaves)} cases takes integers to choose by, got {index.type}")
         return strict_select(index.value, leaves[-1].value, leaves[0].value)
     if index.type.dtype.kind not in "iu" or what == "select":
-        raise DtypeError(f"{what} takes {'booleans' if what == 'select' else 'integers'} to choose by, got {index.type}")
+        raise DtypeError(
+            f"{what} takes {'booleans' if what == 'select' else 'integers'} to choose by, got {index.type}"
+        )
     chosen = leaves[-1].value
     for k in range(len(leaves) - 2, -1, -1):
         chosen = strict_select(index.value <= k, leaves[k].value, chosen)
@@ -113,7 +123,9 @@ def _choose(what: str, index: Any, functions: Sequence[Callable[..., Any]], oper
         trace_body(lambda xs, f=f: f(*unflatten(structure, xs)), [abstract(x.type, x.kind) for x in leaves], what)  # type: ignore[misc]
         for f in functions
     ]
-    check_branches(what, bodies, ("false_fun", "true_fun") if what == "cond" else [f"branch {k}" for k in range(len(bodies))])
+    check_branches(
+        what, bodies, ("false_fun", "true_fun") if what == "cond" else [f"branch {k}" for k in range(len(bodies))]
+    )
     # each branch closes over values of its own: all take them all
     consts = [c for b in bodies for c in b.consts]
     starts = np.cumsum([0, *[len(b.consts) for b in bodies]])
@@ -126,7 +138,10 @@ def _with_consts(body: Body, start: int, types: Sequence[Any]) -> Any:
     from functad.core.evaluator import run_program
 
     own, n = len(body.consts), len(types)
-    return trace_program(lambda *args: run_program(body.program, (*args[start : start + own], *args[n:])), (*types, *body.program.in_types[own:]))
+    return trace_program(
+        lambda *args: run_program(body.program, (*args[start : start + own], *args[n:])),
+        (*types, *body.program.in_types[own:]),
+    )
 
 
 def check_branches(what: str, bodies: Sequence[Body], names: Sequence[str]) -> None:
@@ -134,9 +149,12 @@ def check_branches(what: str, bodies: Sequence[Body], names: Sequence[str]) -> N
     first = bodies[0]
     for name, other in zip(names[1:], bodies[1:], strict=True):
         if other.tree != first.tree:
-            raise StructureError(f"{what}: {names[0]} returns the structure {first.tree}, {name} {other.tree}; they must be the same")
+            raise StructureError(
+                f"{what}: {names[0]} returns the structure {first.tree}, {name} {other.tree}; they must be the same"
+            )
         for a, b, path in zip(first.program.out_types, other.program.out_types, leaf_paths(first.tree), strict=True):
             if a is not b:
                 raise StructureError(
-                    f"{what}: the result{path} is {a} in {names[0]} and {b} in {name}; convert one with .astype or np.broadcast_to"
+                    f"{what}: the result{path} is {a} in {names[0]} and {b} in {name}; convert one with .astype or "
+                    "np.broadcast_to"
                 )

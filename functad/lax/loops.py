@@ -35,13 +35,14 @@ def scan(
     unroll: int | bool = 1,
     checkpoint: Literal["sqrt", "binomial"] | int | None = None,
 ) -> tuple[Any, Any]:
-    """Run ``carry, y = f(carry, x)`` over the first axis of ``xs``, and return the last carry and all ``y`` along a new first axis.
+    """Run ``carry, y = f(carry, x)`` over the first axis of ``xs``, and return the last carry and all ``y`` along a new
+    first axis.
 
     Parameters
     ----------
     f
-        Takes the carry and one element of ``xs``, each a container; returns the next carry, of the same structure and types, and a
-        container (or None).
+        Takes the carry and one element of ``xs``, each a container; returns the next carry, of the same structure and
+        types, and a container (or None).
     init
         The first carry.
     xs
@@ -51,17 +52,19 @@ def scan(
     reverse
         Whether to run from the last element to the first.
     unroll
-        How many steps native code makes in a turn; True: all of them, so that no loop is left. It pays where a step is a few elementwise
-        operations on arrays, which then go through memory once a turn (Horner's rule for 1000 points at once: three times as fast with 4), and
-        where there are a few steps on scalars. The loop by itself costs next to nothing, and compilation takes longer. The steps are the
-        same operations in the same order; only how native code groups long sums may depend on it.
+        How many steps native code makes in a turn; True: all of them, so that no loop is left. It pays where a step is
+        a few elementwise operations on arrays, which then go through memory once a turn (Horner's rule for 1000 points
+        at once: three times as fast with 4), and where there are a few steps on scalars. The loop by itself costs next
+        to nothing, and compilation takes longer. The steps are the same operations in the same order; only how native
+        code groups long sums may depend on it.
     checkpoint
-        How reverse mode saves memory. ``"sqrt"`` or an integer, the number of carries that are held: only the carry at the start of each of so many
-        segments is saved, and the residuals of one segment at a time; every step is computed twice. With n steps and ``"sqrt"``, about 2 sqrt(n) of
-        them are in memory at once.
-        ``"binomial"``: segments within segments, 16 to each. At most 31 (1 + log16 n) carries and the residuals of 31 steps are in memory at
-        once, and each step is computed at most 1 + log16 n times: for a million steps 89 carries, and 5 times (that memory and repetitions can
-        both be logarithmic: Griewank and Walther, "Algorithm 799: revolve", ACM TOMS 26 (2000)).
+        How reverse mode saves memory. ``"sqrt"`` or an integer, the number of carries that are held: only the carry at
+        the start of each of so many segments is saved, and the residuals of one segment at a time; every step is
+        computed twice. With n steps and ``"sqrt"``, about 2 sqrt(n) of them are in memory at once. ``"binomial"``:
+        segments within segments, 16 to each. At most 31 (1 + log16 n) carries and the residuals of 31 steps are in
+        memory at once, and each step is computed at most 1 + log16 n times: for a million steps 89 carries, and 5 times
+        (that memory and repetitions can both be logarithmic: Griewank and Walther, "Algorithm 799: revolve", ACM TOMS
+        26 (2000)).
 
     Examples
     --------
@@ -78,7 +81,10 @@ def scan(
     def step(carry_tree: TreeDef, count: int, values: Sequence[Any]) -> Any:
         result = f(unflatten(carry_tree, values[:count]), unflatten(x_tree, values[count:]))
         if not (isinstance(result, tuple | list) and len(result) == 2):
-            raise StructureError(f"scan: the body must return a pair (carry, y), got {type(result).__name__}; return (carry, None) for no y")
+            raise StructureError(
+                f"scan: the body must return a pair (carry, y), got {type(result).__name__}; return (carry, None) for "
+                "no y"
+            )
         return result
 
     carry, body, tree = trace_carry("scan", init, elements, step, lambda t: t.child(0))
@@ -95,7 +101,9 @@ def scan_length(items: Sequence[Leaf], length: int | None) -> int:
     sizes = set()
     for leaf in items:
         if not leaf.type.ndim:
-            raise ShapeError(f"scan runs over the first axis of xs, but one of its leaves is {leaf.type}; close over it instead")
+            raise ShapeError(
+                f"scan runs over the first axis of xs, but one of its leaves is {leaf.type}; close over it instead"
+            )
         sizes.add(leaf.type.shape[0])
     if length is not None:
         sizes.add(_length(length))
@@ -136,7 +144,9 @@ def _positive(what: str, name: str, value: Any, counted: str) -> int:
 def trace_carry(
     what: str, init: Any, elements: Sequence[Leaf], step: Callable[..., Any], carry_part: Callable[[TreeDef], TreeDef]
 ) -> tuple[list[Leaf], Body, TreeDef]:
-    """Trace a body until the carry that it gives is the one that it takes; Python numbers in the first carry follow the body's dtypes."""
+    """Trace a body until the carry that it gives is the one that it takes; Python numbers in the first carry follow the
+    body's dtypes.
+    """
     carry, tree = leaves_and_tree(init, f"the carry of {what}")
     while True:
         start = [abstract(c.type, c.kind) for c in carry]
@@ -151,7 +161,10 @@ def trace_carry(
 
 
 def while_loop(
-    cond_fun: Callable[[Any], Any], body_fun: Callable[[Any], Any], init_val: Any, checkpoint: Literal["sqrt", "binomial"] | int | None = None
+    cond_fun: Callable[[Any], Any],
+    body_fun: Callable[[Any], Any],
+    init_val: Any,
+    checkpoint: Literal["sqrt", "binomial"] | int | None = None,
 ) -> Any:
     """``val = init_val``, then ``val = body_fun(val)`` while ``cond_fun(val)``.
 
@@ -164,25 +177,28 @@ def while_loop(
     body_fun
         Returns a container of the structure and types of its argument.
     checkpoint
-        How reverse mode saves memory, at the price of computing steps again. ``"binomial"`` (or an integer: see below) holds 100 carries and the
-        residuals of 16 steps, however many steps there turn out to be. Each step is computed at most 2 + t times, t being 1 up to 20,800 steps,
-        2 up to 551,200, 3 up to 9.9 million, and 4 up to 136 million. With ``"sqrt"``, each step is computed twice; segments grow by one step
-        each time, so after n steps about sqrt(2 n) carries, and the residuals of as many steps, are in memory at once.
-        An integer is the number of carries that are held, as in `scan`.
+        How reverse mode saves memory, at the price of computing steps again. ``"binomial"`` (or an integer: see below)
+        holds 100 carries and the residuals of 16 steps, however many steps there turn out to be. Each step is computed
+        at most 2 + t times, t being 1 up to 20,800 steps, 2 up to 551,200, 3 up to 9.9 million, and 4 up to 136
+        million. With ``"sqrt"``, each step is computed twice; segments grow by one step each time, so after n steps
+        about sqrt(2 n) carries, and the residuals of as many steps, are in memory at once. An integer is the number of
+        carries that are held, as in `scan`.
 
     Notes
     -----
-    The sweep forward does not know how far it will go, so it keeps carries at equal distances, of 16 steps at first, in half of the slots: k of s,
-    an even number or one. When these are full, every second carry goes, and distances double; they stay below 2 n / k after n steps. On the way back
-    the length between two carries is known, and c = s - k + 1 slots, or more, are there for it; b(c, t) = binomial(c + t, t) blocks of 16 steps need
-    then at most t repetitions of each (Griewank and Walther, "Algorithm 799: revolve", ACM TOMS 26 (2000)). So t is the least number with
-    b(c, t) >= n / (8 k); each step is computed once more on the sweep forward, and once more with its residuals. (Carries kept on the way to an
-    unknown end: Heuveline and Walther, Euro-Par 2006; Wang, Moin and Iaccarino, SIAM J. Sci. Comput. 31 (2009); Stumm and Walther, SIAM J. Sci.
-    Comput. 32 (2010). Those schedules need a repetition less for some n, and store a carry at nearly every step.)
+    The sweep forward does not know how far it will go, so it keeps carries at equal distances, of 16 steps at first, in
+    half of the slots: k of s, an even number or one. When these are full, every second carry goes, and distances
+    double; they stay below 2 n / k after n steps. On the way back the length between two carries is known, and c = s -
+    k + 1 slots, or more, are there for it; b(c, t) = binomial(c + t, t) blocks of 16 steps need then at most t
+    repetitions of each (Griewank and Walther, "Algorithm 799: revolve", ACM TOMS 26 (2000)). So t is the least number
+    with b(c, t) >= n / (8 k); each step is computed once more on the sweep forward, and once more with its residuals.
+    (Carries kept on the way to an unknown end: Heuveline and Walther, Euro-Par 2006; Wang, Moin and Iaccarino, SIAM J.
+    Sci. Comput. 31 (2009); Stumm and Walther, SIAM J. Sci. Comput. 32 (2010). Those schedules need a repetition less
+    for some n, and store a carry at nearly every step.)
 
-    Of a carry only those parts are held that the recomputation of other steps needs: neither sums nor results that are only written to. Higher
-    derivatives, forward over reverse or reverse over reverse, hold no more; but with `vmap` between two reverse modes (`jacrev` of `jacrev`),
-    residuals of all steps are held.
+    Of a carry only those parts are held that the recomputation of other steps needs: neither sums nor results that are
+    only written to. Higher derivatives, forward over reverse or reverse over reverse, hold no more; but with `vmap`
+    between two reverse modes (`jacrev` of `jacrev`), residuals of all steps are held.
 
     Examples
     --------
@@ -192,12 +208,16 @@ def while_loop(
 
     A hundred thousand steps in the memory of a hundred:
 
+    >>> def step(v):
+    ...     return v[0] + 1, v[1] - 1e-5 * v[1] ** 2
     >>> def decay(y):
-    ...     return fd.lax.while_loop(lambda v: v[0] < 100_000, lambda v: (v[0] + 1, v[1] - 1e-5 * v[1] ** 2), (0, y), checkpoint="binomial")[1]
+    ...     return fd.lax.while_loop(lambda v: v[0] < 100_000, step, (0, y), checkpoint="binomial")[1]
     >>> round(fd.jit(fd.grad(decay))(1.0), 6)
     np.float64(0.249997)
     """
-    carry, body, tree = trace_carry("while_loop", init_val, (), lambda t, _, xs: body_fun(unflatten(t, xs)), lambda t: t)
+    carry, body, tree = trace_carry(
+        "while_loop", init_val, (), lambda t, _, xs: body_fun(unflatten(t, xs)), lambda t: t
+    )
     leaves = [abstract(c.type) for c in carry]
     test = trace_body(lambda xs: cond_fun(unflatten(tree, xs)), leaves, "while_loop")
     types = test.program.out_types
@@ -212,7 +232,9 @@ def while_loop(
     return wrap(state, tree)
 
 
-def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_val: Any, *, unroll: int | bool | None = None) -> Any:
+def fori_loop(
+    lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_val: Any, *, unroll: int | bool | None = None
+) -> Any:
     """``val = body_fun(i, val)`` for i from ``lower`` to ``upper - 1``; the bounds may be traced integers.
 
     Parameters
@@ -241,11 +263,21 @@ def fori_loop(lower: Any, upper: Any, body_fun: Callable[[Any, Any], Any], init_
     values = [c.value for c in carry]
     if static:
         n = max(int(last) - int(first), 0)
-        state, _ = bind_loop(body.program, body.consts, values, (), length=n, unroll=steps_in_turn("fori_loop", 1 if unroll is None else unroll, n))
+        state, _ = bind_loop(
+            body.program,
+            body.consts,
+            values,
+            (),
+            length=n,
+            unroll=steps_in_turn("fori_loop", 1 if unroll is None else unroll, n),
+        )
     elif unroll in (None, False, 1):
         state, _ = bind_loop(body.program, body.consts, values, (), length=None, steps=[np.maximum(last - first, 0)])
     else:
-        raise StructureError(f"fori_loop: unroll={unroll!r} needs bounds that are known when it is traced, but they are traced values; leave it out")
+        raise StructureError(
+            f"fori_loop: unroll={unroll!r} needs bounds that are known when it is traced, but they are traced values; "
+            "leave it out"
+        )
     return wrap(state, tree)[1]
 
 
@@ -255,8 +287,8 @@ def map(f: Callable[[Any], Any], xs: Any, *, batch_size: int | None = None) -> A
     Parameters
     ----------
     batch_size
-        So many elements at a time go through a ``vmap`` of ``f``, and what remains at the end in one more: as fast as that where ``f`` is a few
-        operations, in the memory of one batch.
+        So many elements at a time go through a ``vmap`` of ``f``, and what remains at the end in one more: as fast as
+        that where ``f`` is a few operations, in the memory of one batch.
 
     Examples
     --------
@@ -269,7 +301,9 @@ def map(f: Callable[[Any], Any], xs: Any, *, batch_size: int | None = None) -> A
     size = _positive("map", "batch_size", batch_size, "elements at a time")
     items, tree = leaves_and_tree(xs, "xs of map")
     n = scan_length(items, None)
-    body = trace_body(lambda xs: f(unflatten(tree, xs)), [abstract(x.type.with_shape(x.type.shape[1:])) for x in items], "map")
+    body = trace_body(
+        lambda xs: f(unflatten(tree, xs)), [abstract(x.type.with_shape(x.type.shape[1:])) for x in items], "map"
+    )
     parts, whole = [], n - n % size
     if whole or not n:
         batches = [np.reshape(x.value[:whole], (whole // size, size, *x.type.shape[1:])) for x in items]
@@ -291,8 +325,8 @@ def _mapped(body: Body, size: int) -> tuple[Program, Sequence[Any]]:
 def associative_scan(fn: Callable[[Any, Any], Any], elems: Any, reverse: bool = False, axis: int = 0) -> Any:
     """All prefixes of an associative operation along an axis: ``[e0, fn(e0, e1), fn(fn(e0, e1), e2), ...]``.
 
-    ``fn`` takes and returns containers of arrays and is applied to whole slices, about ``2 log2 n`` times (Blelloch, "Prefix sums and their
-    applications", CMU-CS-90-190, 1990).
+    ``fn`` takes and returns containers of arrays and is applied to whole slices, about ``2 log2 n`` times (Blelloch,
+    "Prefix sums and their applications", CMU-CS-90-190, 1990).
 
     Examples
     --------
@@ -325,7 +359,10 @@ def _prefixes(fn: Callable[[Any, Any], Any], elems: Any) -> Any:
     # pairs e0 e1, e2 e3, ...: their prefixes are every second one; the others are one element more
     pairs = fn(tree_map(lambda x: x[: n - 1 : 2], elems), tree_map(lambda x: x[1::2], elems))
     if flatten(pairs)[1] != structure:
-        raise StructureError(f"associative_scan: fn takes two containers of structure {structure} and returns one of structure {flatten(pairs)[1]}")
+        raise StructureError(
+            f"associative_scan: fn takes two containers of structure {structure} and returns one of structure "
+            f"{flatten(pairs)[1]}"
+        )
     odd = _prefixes(fn, pairs)
     until = n // 2 if n % 2 else n // 2 - 1
     rest = fn(tree_map(lambda x: x[:until], odd), tree_map(lambda x: x[2::2], elems))

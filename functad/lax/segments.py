@@ -1,4 +1,6 @@
-"""Loops in checkpointed segments: reverse mode keeps the carry at the start of each segment, and the residuals of one segment at a time."""
+"""Loops in checkpointed segments: reverse mode keeps the carry at the start of each segment, and the residuals of one
+segment at a time.
+"""
 
 from __future__ import annotations
 
@@ -24,17 +26,20 @@ from functad.transforms.programs import trace_program
 __all__ = ["run_blocks", "run_checkpointed", "scan_blocks"]
 
 RADIX = 16
-"""Segments of a segment in a "binomial" scan: r at each of log n / log r levels keep r log n / log r carries, and each step is computed once a level.
+"""Segments of a segment in a "binomial" scan: r at each of log n / log r levels keep r log n / log r carries, and each
+step is computed once a level.
 
-Two would keep the fewest carries, but a million steps would need 20 levels, each a copy of the loop around it in native code, and 20 runs of each
-step; 16 needs 5 of both, for twice the carries.
+Two would keep the fewest carries, but a million steps would need 20 levels, each a copy of the loop around it in native
+code, and 20 runs of each step; 16 needs 5 of both, for twice the carries.
 """
 
 Block = tuple[int, tuple[int, ...]]
-"""A number of segments, and how many segments of the level below make one of each level, lowest first; () where they are the steps themselves."""
+"""A number of segments, and how many segments of the level below make one of each level, lowest first; () where they
+are the steps themselves.
+"""
 
 
-# -- scan -------------------------------------------------------------------------------------------------------------------------------
+# -- scan --------------------------------------------------------------------------------------------------------------
 
 
 def scan_blocks(checkpoint: str | int, n: int) -> list[Block]:
@@ -44,7 +49,9 @@ def scan_blocks(checkpoint: str | int, n: int) -> list[Block]:
     if checkpoint == "sqrt":
         segments = max(1, math.isqrt(n))
     elif isinstance(checkpoint, str) or operator.index(checkpoint) < 1:
-        raise StructureError(f"scan: checkpoint={checkpoint!r}; expected 'sqrt', 'binomial' or a positive number of segments")
+        raise StructureError(
+            f"scan: checkpoint={checkpoint!r}; expected 'sqrt', 'binomial' or a positive number of segments"
+        )
     else:
         segments = max(1, min(operator.index(checkpoint), n))
     steps, rest = divmod(n, segments)
@@ -63,7 +70,13 @@ def binomial_blocks(n: int) -> list[Block]:
 
 
 def run_blocks(
-    body: Program, consts: Sequence[Any], carry: Sequence[Any], xs: Sequence[Any], blocks: Sequence[Block], reverse: bool, unroll: int = 1
+    body: Program,
+    consts: Sequence[Any],
+    carry: Sequence[Any],
+    xs: Sequence[Any],
+    blocks: Sequence[Block],
+    reverse: bool,
+    unroll: int = 1,
 ) -> tuple[list[Any], list[Any]]:
     """The last carry, and what was written step by step, of a loop that runs in blocks of checkpointed segments."""
     segment = Segments(body, len(consts), len(carry), reverse, unroll)
@@ -84,7 +97,9 @@ def run_blocks(
 
 
 class Segments:
-    """The nested segments of one loop's body; the Program of a segment is made once, however many blocks are made of it."""
+    """The nested segments of one loop's body; the Program of a segment is made once, however many blocks are made of
+    it.
+    """
 
     def __init__(self, body: Program, consts: int, carry: int, reverse: bool, unroll: int) -> None:
         self.body, self.consts, self.carry, self.reverse, self.unroll = body, consts, carry, reverse, unroll
@@ -98,7 +113,9 @@ class Segments:
         if radices:
             xs = [np.reshape(x, (count, size, *x.shape[1:])) for x in xs]
         unroll = 1 if radices else self.unroll
-        state, ys = bind_loop(self.program(radices), consts, carry, xs, length=count, reverse=self.reverse, unroll=unroll)
+        state, ys = bind_loop(
+            self.program(radices), consts, carry, xs, length=count, reverse=self.reverse, unroll=unroll
+        )
         return state, [np.reshape(y, (count * size, *y.shape[2:])) for y in ys] if radices else ys
 
     def program(self, radices: tuple[int, ...]) -> Program:
@@ -113,7 +130,10 @@ class Segments:
 
             elements = self.body.in_types[self.consts + self.carry :]
             size = math.prod(radices)
-            types = [*self.body.in_types[: self.consts + self.carry], *[t.with_shape((size, *t.shape)) for t in elements]]
+            types = [
+                *self.body.in_types[: self.consts + self.carry],
+                *[t.with_shape((size, *t.shape)) for t in elements],
+            ]
             self.made[radices] = checkpointed(trace_program(steps, types))
         return self.made[radices]
 
@@ -123,32 +143,47 @@ def checkpointed(program: Program) -> Program:
     return trace_program(lambda *args: checkpoint_p.bind(*args, program=program, policy=None), program.in_types)
 
 
-# -- while ------------------------------------------------------------------------------------------------------------------------------
+# -- while -------------------------------------------------------------------------------------------------------------
 
 
 SLOTS = 100
-"""The carries that a "binomial" while loop holds; a million steps are then computed four times each, 136 million six times at most."""
+"""The carries that a "binomial" while loop holds; a million steps are then computed four times each, 136 million six
+times at most.
+"""
 
 
 def run_checkpointed(
-    cond: Program, body: Program, cond_consts: Sequence[Any], body_consts: Sequence[Any], carry: Sequence[Any], checkpoint: str | int
+    cond: Program,
+    body: Program,
+    cond_consts: Sequence[Any],
+    body_consts: Sequence[Any],
+    carry: Sequence[Any],
+    checkpoint: str | int,
 ) -> list[Any]:
     """The last carry of a while loop that saves memory in reverse mode."""
     if checkpoint == "sqrt":
         return run_segments(cond, body, cond_consts, body_consts, carry)
     slots = SLOTS if checkpoint == "binomial" else 0 if isinstance(checkpoint, str) else operator.index(checkpoint)
     if slots < 1:
-        raise StructureError(f"while_loop: checkpoint={checkpoint!r}; expected 'sqrt', 'binomial' or a positive number of carries to hold")
+        raise StructureError(
+            f"while_loop: checkpoint={checkpoint!r}; expected 'sqrt', 'binomial' or a positive number of carries to "
+            "hold"
+        )
     return bind_checkpointed_while(cond, body, cond_consts, body_consts, carry, slots)[0]
 
 
-def run_segments(cond: Program, body: Program, cond_consts: Sequence[Any], body_consts: Sequence[Any], carry: Sequence[Any]) -> list[Any]:
+def run_segments(
+    cond: Program, body: Program, cond_consts: Sequence[Any], body_consts: Sequence[Any], carry: Sequence[Any]
+) -> list[Any]:
     """The last carry of a while loop that runs in checkpointed segments of one step, two steps, three steps, ...
 
     The outer loop carries the length of the next segment; the loop of a segment also stops after that many steps.
     """
     counter = array_type((), np.int64)
-    for_cond, for_body = [v.type for v in cond.inputs[: len(cond_consts)]], [v.type for v in body.inputs[: len(body_consts)]]
+    for_cond, for_body = (
+        [v.type for v in cond.inputs[: len(cond_consts)]],
+        [v.type for v in body.inputs[: len(body_consts)]],
+    )
     state_types = list(body.out_types)
 
     def goes_on(*args: Any) -> list[Any]:

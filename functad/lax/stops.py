@@ -21,4 +21,6 @@ def stop_gradient(x: Any) -> Any:
     np.float64(3.0)
     """
     leaves, structure = leaves_and_tree(x, "the argument of stop_gradient")
-    return wrap([strict_stop(leaf.value) if type(leaf.value) is Tracer else leaf.value.copy() for leaf in leaves], structure)
+    return wrap(
+        [strict_stop(leaf.value) if type(leaf.value) is Tracer else leaf.value.copy() for leaf in leaves], structure
+    )

@@ -1,7 +1,8 @@
 """The memory layout of CPython's and NumPy's objects, and the addresses of their functions, for emitted code.
 
-Both are stable where functad runs, but neither is promised: ``verified`` compares every offset with live objects, once, before the first
-entry is emitted. Where anything differs (another interpreter, a debug or free-threaded build), entries are made with ctypes instead.
+Both are stable where functad runs, but neither is promised: ``verified`` compares every offset with live objects, once,
+before the first entry is emitted. Where anything differs (another interpreter, a debug or free-threaded build), entries
+are made with ctypes instead.
 """
 
 from __future__ import annotations
@@ -50,15 +51,15 @@ DICT_VERSION = 24  # until 3.13: a number that no dict has had before, new with 
 C_ALIGNED = 0x1 | 0x100  # NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ALIGNED
 
 _PYTHON_FUNCTIONS = (
-    "PyComplex_FromDoubles", "PyContextVar_Get", "PyDict_GetItemWithError", "PyDict_New", "PyDict_Next", "PyDict_SetItem",
-    "PyDict_Size", "PyErr_Clear", "PyErr_NoMemory", "PyErr_Occurred", "PyEval_RestoreThread", "PyEval_SaveThread",
-    "PyFloat_FromDouble", "PyList_New", "PyLong_AsDouble", "PyLong_AsLongLongAndOverflow", "PyLong_FromLongLong",
-    "PyObject_Vectorcall", "PyTuple_New", "Py_DecRef", "Py_IncRef",
+    "PyComplex_FromDoubles", "PyContextVar_Get", "PyDict_GetItemWithError", "PyDict_New", "PyDict_Next",
+    "PyDict_SetItem", "PyDict_Size", "PyErr_Clear", "PyErr_NoMemory", "PyErr_Occurred", "PyEval_RestoreThread",
+    "PyEval_SaveThread", "PyFloat_FromDouble", "PyList_New", "PyLong_AsDouble", "PyLong_AsLongLongAndOverflow",
+    "PyLong_FromLongLong", "PyObject_Vectorcall", "PyTuple_New", "Py_DecRef", "Py_IncRef",
 )  # fmt: skip
 
 _PYTHON_OBJECTS: dict[str, Any] = {
-    "PyBool_Type": bool, "PyComplex_Type": complex, "PyDict_Type": dict, "PyFloat_Type": float, "PyList_Type": list, "PyLong_Type": int,
-    "PyTuple_Type": tuple, "_Py_FalseStruct": False, "_Py_NoneStruct": None, "_Py_TrueStruct": True,
+    "PyBool_Type": bool, "PyComplex_Type": complex, "PyDict_Type": dict, "PyFloat_Type": float, "PyList_Type": list,
+    "PyLong_Type": int, "PyTuple_Type": tuple, "_Py_FalseStruct": False, "_Py_NoneStruct": None, "_Py_TrueStruct": True,
     "PyArray_Type": np.ndarray, "functad.numpy_false": np.False_, "functad.numpy_true": np.True_,
     "functad.settings": config.current, "functad.settings_first": config.first,
 }  # fmt: skip
@@ -74,8 +75,8 @@ _PY_TP_ALLOC = 47  # of PyType_GetSlot
 def symbols() -> dict[str, int]:
     """The addresses of functions and immortal objects, by the names that emitted code gives them.
 
-    Besides the C names there are, for each dtype of ``DTYPES``, ``functad.descr.NAME`` (the native descriptor), ``functad.scalar.NAME``
-    (the scalar type) and ``functad.scalar_alloc.NAME`` (its ``tp_alloc``).
+    Besides the C names there are, for each dtype of ``DTYPES``, ``functad.descr.NAME`` (the native descriptor),
+    ``functad.scalar.NAME`` (the scalar type) and ``functad.scalar_alloc.NAME`` (its ``tp_alloc``).
     """
     table = _numpy_table()
     found = {name: _function_address(name) for name in _PYTHON_FUNCTIONS}
@@ -93,12 +94,18 @@ def symbols() -> dict[str, int]:
 @functools.lru_cache(maxsize=1)
 def verified() -> bool:
     """Whether objects of this interpreter and this NumPy are laid out as emitted code takes them to be."""
-    if platform.python_implementation() != "CPython" or sysconfig.get_config_var("Py_GIL_DISABLED") or hasattr(sys, "gettotalrefcount"):
+    if (
+        platform.python_implementation() != "CPython"
+        or sysconfig.get_config_var("Py_GIL_DISABLED")
+        or hasattr(sys, "gettotalrefcount")
+    ):
         return False
     if ctypes.sizeof(ctypes.c_void_p) != 8:
         return False
     # Lazily, in this order: each check makes sure of what the next ones dereference.
-    return all(check() for check in (_containers_hold, _scalars_hold, _arrays_hold, _numpy_functions_hold, _functions_hold))
+    return all(
+        check() for check in (_containers_hold, _scalars_hold, _arrays_hold, _numpy_functions_hold, _functions_hold)
+    )
 
 
 @functools.lru_cache(maxsize=1)
@@ -111,7 +118,11 @@ def dicts_have_versions() -> bool:
     def assign() -> None:  # as specialised code does, too, once it has run for some times
         module.name3 = object()  # type: ignore[attr-defined]
 
-    changes: list[Callable[[], object]] = [lambda: names.update(name3=object()), lambda: names.update(new=object()), lambda: names.pop("name5")]
+    changes: list[Callable[[], object]] = [
+        lambda: names.update(name3=object()),
+        lambda: names.update(new=object()),
+        lambda: names.pop("name5"),
+    ]
     seen = [_pointer(names, DICT_VERSION)]
     for change in [*changes, *[assign] * 50, names.clear]:
         change()
@@ -125,18 +136,27 @@ def dicts_have_versions() -> bool:
 def _containers_hold() -> bool:
     first, second = object(), object()
     pair, items, data = (first, second), [first, second], b"functad!"
-    if _pointer(pair, OB_TYPE) != id(tuple) or _pointer(items, OB_TYPE) != id(list) or _pointer(data, OB_TYPE) != id(bytes):
+    if (
+        _pointer(pair, OB_TYPE) != id(tuple)
+        or _pointer(items, OB_TYPE) != id(list)
+        or _pointer(data, OB_TYPE) != id(bytes)
+    ):
         return False
     if _pointer(pair, VAR_SIZE) != 2 or _pointer(items, VAR_SIZE) != 2:
         return False
     if [_pointer(pair, TUPLE_ITEMS), _pointer(pair, TUPLE_ITEMS + 8)] != [id(first), id(second)]:
         return False
-    # The list's item pointer cannot be compared with a known value: read through it only where it lies after a plausible object.
+    # The list's item pointer cannot be compared with a known value: read through it only where it lies after a
+    # plausible object.
     stored = _pointer(items, LIST_ITEMS)
     if not stored or stored % 8 or list.__basicsize__ != LIST_ITEMS + 16:
         return False
     cell = types.CellType(first)
-    if types.CellType.__basicsize__ < CELL_CONTENT + 8 or _pointer(cell, CELL_CONTENT) != id(first) or _pointer(types.CellType(), CELL_CONTENT):
+    if (
+        types.CellType.__basicsize__ < CELL_CONTENT + 8
+        or _pointer(cell, CELL_CONTENT) != id(first)
+        or _pointer(types.CellType(), CELL_CONTENT)
+    ):
         return False
     inside = [ctypes.c_void_p.from_address(stored + 8 * k).value for k in range(2)]
     return inside == [id(first), id(second)] and _read(data, BYTES_DATA, 8) == data
@@ -152,7 +172,10 @@ def _scalars_hold() -> bool:
         scalar = np.ones((), name)[()]
         if type(scalar) is not np.dtype(name).type or _pointer(scalar, OB_TYPE) != id(type(scalar)):
             return False
-        if type(scalar).__basicsize__ < SCALAR_VALUE + scalar.itemsize or _read(scalar, SCALAR_VALUE, scalar.itemsize) != scalar.tobytes():
+        if (
+            type(scalar).__basicsize__ < SCALAR_VALUE + scalar.itemsize
+            or _read(scalar, SCALAR_VALUE, scalar.itemsize) != scalar.tobytes()
+        ):
             return False
     return True
 
@@ -171,13 +194,19 @@ def _sample_arrays() -> Iterator[np.ndarray[Any, Any]]:
 
 
 def _array_holds(array: np.ndarray[Any, Any]) -> bool:
-    if _pointer(array, OB_TYPE) != id(np.ndarray) or _pointer(array, ARRAY_DATA) != array.__array_interface__["data"][0]:
+    if (
+        _pointer(array, OB_TYPE) != id(np.ndarray)
+        or _pointer(array, ARRAY_DATA) != array.__array_interface__["data"][0]
+    ):
         return False
     if _int(array, ARRAY_NDIM) != array.ndim or _int(array, ARRAY_FLAGS) != array.flags.num:
         return False
     if bool(array.flags.num & C_ALIGNED == C_ALIGNED) != (array.flags.c_contiguous and array.flags.aligned):
         return False
-    if _pointer(array, ARRAY_DESCR) != id(array.dtype) or _read(array.dtype, DESCR_BYTEORDER, 1).decode() != array.dtype.byteorder:
+    if (
+        _pointer(array, ARRAY_DESCR) != id(array.dtype)
+        or _read(array.dtype, DESCR_BYTEORDER, 1).decode() != array.dtype.byteorder
+    ):
         return False
     return array.ndim == 0 or all(
         [ctypes.c_ssize_t.from_address(_pointer(array, at) + 8 * k).value for k in range(array.ndim)] == list(numbers)
@@ -187,13 +216,17 @@ def _array_holds(array: np.ndarray[Any, Any]) -> bool:
 
 def _numpy_functions_hold() -> bool:
     """Whether the API table's slots are what they should be: seen by calling them."""
-    if _numpy_table()[_NUMPY_ARRAY_TYPE] != id(np.ndarray) or _type_slot(float, _PY_TP_ALLOC) != _function_address("PyType_GenericAlloc"):
+    if _numpy_table()[_NUMPY_ARRAY_TYPE] != id(np.ndarray) or _type_slot(float, _PY_TP_ALLOC) != _function_address(
+        "PyType_GenericAlloc"
+    ):
         return False
     pointer, integer, py_object = ctypes.c_void_p, ctypes.c_int, ctypes.py_object
     new = ctypes.PYFUNCTYPE(py_object, py_object, pointer, integer, pointer, pointer, pointer, integer, pointer)
     ctypes.pythonapi.Py_IncRef(py_object(np.dtype("float32")))  # NewFromDescr takes over a reference
     shape = (ctypes.c_ssize_t * 2)(2, 3)
-    array = new(symbols()["PyArray_NewFromDescr"])(np.ndarray, id(np.dtype("float32")), 2, ctypes.addressof(shape), None, None, 0, None)
+    array = new(symbols()["PyArray_NewFromDescr"])(
+        np.ndarray, id(np.dtype("float32")), 2, ctypes.addressof(shape), None, None, 0, None
+    )
     if type(array) is not np.ndarray or array.shape != (2, 3) or array.dtype != np.float32 or not array.flags.carray:
         return False
     allocate = ctypes.PYFUNCTYPE(py_object, py_object, ctypes.c_ssize_t)
@@ -220,7 +253,9 @@ def _functions_hold() -> bool:
 
 def _numpy_table() -> ctypes.Array[Any]:
     umath = importlib.import_module("numpy._core._multiarray_umath")
-    get_pointer = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(("PyCapsule_GetPointer", ctypes.pythonapi))
+    get_pointer = ctypes.PYFUNCTYPE(ctypes.c_void_p, ctypes.py_object, ctypes.c_char_p)(
+        ("PyCapsule_GetPointer", ctypes.pythonapi)
+    )
     length = max(_NUMPY_FUNCTIONS.values()) + 1
     return (ctypes.c_void_p * length).from_address(get_pointer(umath._ARRAY_API, None))
 

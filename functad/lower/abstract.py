@@ -1,7 +1,9 @@
-"""Abstraction: the Program of a computation with its sizes and constants taken out, so that one piece of code serves them all.
+"""Abstraction: the Program of a computation with its sizes and constants taken out, so that one piece of code serves
+them all.
 
-Sizes above ``STATIC`` become symbols, numbered in order of first appearance; equal sizes are one symbol, so a coincidence gives other
-code than the general case, never wrong code. Numbers outside a small set, and all arrays, become further inputs, given at run time.
+Sizes above ``STATIC`` become symbols, numbered in order of first appearance; equal sizes are one symbol, so a
+coincidence gives other code than the general case, never wrong code. Numbers outside a small set, and all arrays,
+become further inputs, given at run time.
 """
 
 from __future__ import annotations
@@ -128,4 +130,8 @@ class _Abstraction:
     def atom(self, atom: Atom) -> Atom:
         if isinstance(atom, Var):
             return self.variables[atom]
-        return atom if not atom.type.ndim and is_embedded(atom.value) else self.constants.variable(atom, self.type(atom.type))
+        return (
+            atom
+            if not atom.type.ndim and is_embedded(atom.value)
+            else self.constants.variable(atom, self.type(atom.type))
+        )

@@ -1,4 +1,5 @@
-"""Where BLAS is: the routines that SciPy's ``cython_blas`` exports to C, by the names under which emitted code calls them.
+"""Where BLAS is: the routines that SciPy's ``cython_blas`` exports to C, by the names under which emitted code calls
+them.
 
 They are Fortran routines: every argument by address, matrices in column-major order, 32-bit counts.
 """
@@ -47,7 +48,10 @@ def _address(routine: str, capsule: object) -> int:
     get_pointer.restype, get_pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
     signature = get_name(capsule)
     if b" int *" not in signature or not signature.startswith(b"void ("):
-        raise InternalError(f"SciPy's {routine} has the signature {signature.decode()}; functad calls it with pointers to 32-bit integers")
+        raise InternalError(
+            f"SciPy's {routine} has the signature {signature.decode()}; functad calls it with pointers to 32-bit "
+            "integers"
+        )
     address = get_pointer(capsule, signature)
     assert address is not None
     return int(address)

@@ -1,15 +1,17 @@
 """Running a kernel in blocks on several threads: native code that all modules share (``shared.py``).
 
-    call void @functad_blocks(ptr @kernel, ptr %data, i64 %length, i64 %work, i64 %grain, i64 %unit, ptr %partials, i64 %stride, ptr %count)
+    call void @functad_blocks(ptr @kernel, ptr %data, i64 %length, i64 %work, i64 %grain, i64 %unit, ptr %partials, i64
+    %stride, ptr %count)
 
-divides the indices ``0 .. length - 1`` into blocks, of which each has about ``work / grain`` of the work (but one in ``MOST``) and a multiple of
-``unit`` indices, and calls ``void kernel(ptr data, i64 begin, i64 end, ptr partial)`` for each: at once if there is only one. Block b gets the
-memory at ``partials + b * stride`` for its share of the results that blocks have in common. ``count`` is how
-many blocks there were. Then
+divides the indices ``0 .. length - 1`` into blocks, of which each has about ``work / grain`` of the work (but one in
+``MOST``) and a multiple of ``unit`` indices, and calls ``void kernel(ptr data, i64 begin, i64 end, ptr partial)`` for
+each: at once if there is only one. Block b gets the memory at ``partials + b * stride`` for its share of the results
+that blocks have in common. ``count`` is how many blocks there were. Then
 
     call void @functad_blocks_sum_f64(ptr %target, ptr %partials, i64 %stride, i64 %count, i64 %n)
 
-accumulates ``n`` partial results of each block, in order. How blocks are divided among threads makes no difference to any of that.
+accumulates ``n`` partial results of each block, in order. How blocks are divided among threads makes no difference to
+any of that.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""A table of what is costly to make: each thing is made once, by one thread, and the least recently used are forgotten."""
+"""A table of what is costly to make: each thing is made once, by one thread, and the least recently used are
+forgotten.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ class Cache(Generic[T]):
         self._found: OrderedDict[Hashable, Future[T]] = OrderedDict()
 
     def get(self, key: Hashable, make: Callable[[], T]) -> T:
-        """The value of a key; where there is none ``make`` makes it, while other threads that want it wait. What raises is not kept."""
+        """The value of a key; where there is none ``make`` makes it, while other threads that want it wait. What raises
+        is not kept.
+        """
         with self._lock:
             future = self._found.get(key)
             mine = future is None

@@ -16,17 +16,20 @@ __all__ = ["NativeFunction"]
 class NativeFunction:
     """Machine code for one kind of arguments.
 
-    The C function at ``address`` is ``int32_t f(void **inputs, void **outputs, int64_t *sizes)``: data pointers of C-contiguous inputs (the
-    arguments' leaves, then ``hidden``, then ``constants``) and of outputs that do not overlap them, and the values of ``sizes``. It returns 0, or
-    the number of the check that failed. It is valid while this object lives.
+    The C function at ``address`` is ``int32_t f(void **inputs, void **outputs, int64_t *sizes)``: data pointers of
+    C-contiguous inputs (the arguments' leaves, then ``hidden``, then ``constants``) and of outputs that do not overlap
+    them, and the values of ``sizes``. It returns 0, or the number of the check that failed. It is valid while this
+    object lives.
     """
 
     def __init__(self, compiled: Compiled, call: Callable[..., Any], hidden: tuple[Any, ...] = ()) -> None:
         self._compiled = compiled
         self._call = call
         self.hidden = hidden
-        """What the C function takes behind the arguments: the writeable arrays that the function closes over. Only a call of this object looks
-        whether they, and what else the function closes over, still have the shape that the code was made for."""
+        """What the C function takes behind the arguments: the writeable arrays that the function closes over. Only a
+        call of this object looks whether they, and what else the function closes over, still have the shape that the
+        code was made for.
+        """
         if "numba" in sys.modules:  # else Numba registers it when it is imported, by its entry point
             register()
 
@@ -83,7 +86,9 @@ class NativeFunction:
 
 @functools.cache
 def register() -> None:
-    """Teach Numba that compiled functions are functions; Numba calls this itself, by the entry point ``numba_extensions``."""
+    """Teach Numba that compiled functions are functions; Numba calls this itself, by the entry point
+    ``numba_extensions``.
+    """
     from numba.core import types
     from numba.extending import typeof_impl
 

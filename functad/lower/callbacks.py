@@ -28,7 +28,9 @@ def offender_address() -> int:
 
 
 def native_callbacks(externals: Iterable[str]) -> dict[str, Any]:
-    """The C functions of the callbacks among the symbols that a module leaves undefined; they must live as long as its code."""
+    """The C functions of the callbacks among the symbols that a module leaves undefined; they must live as long as its
+    code.
+    """
     sites = [(name, HELPERS.get(name)) for name in externals]
     return {name: native_callback(site) for name, site in sites if isinstance(site, Site)}
 
@@ -40,7 +42,10 @@ def native_callback(site: Site) -> Any:
     def call(addresses: Any, sizes: Any) -> int:
         given = sizes[:count]
         shapes = site.shapes(given)
-        arrays = [_array(addresses[k], shape, dtype) for k, (shape, (dtype, _)) in enumerate(zip(shapes, site.form, strict=True))]
+        arrays = [
+            _array(addresses[k], shape, dtype)
+            for k, (shape, (dtype, _)) in enumerate(zip(shapes, site.form, strict=True))
+        ]
         return site(arrays, given)
 
     return _Helper(call)

@@ -1,7 +1,7 @@
 """From a Program to code that runs: passes, abstraction, a table of code by structure, fusion, emission, linking.
 
-A ``Code`` is compiled once for each structure and target; a ``Compiled`` is one Program's use of it, with its own sizes, constants and
-locations.
+A ``Code`` is compiled once for each structure and target; a ``Compiled`` is one Program's use of it, with its own
+sizes, constants and locations.
 """
 
 from __future__ import annotations
@@ -128,7 +128,9 @@ class Compiled:
         if code == OUT_OF_MEMORY:
             raise MemoryError(f"no memory for the temporary arrays of {self.name}")
         if code == SIZE_OVERFLOW:
-            raise ShapeError(f"{self.name} multiplies matrices with more rows or columns than BLAS can count (2**31 - 1)")
+            raise ShapeError(
+                f"{self.name} multiplies matrices with more rows or columns than BLAS can count (2**31 - 1)"
+            )
         if code == CALLBACK_FAILED:
             raise take_exception()
         raise failure(self.code.kernels, code, self.symbols, self._locations[code - 1])
@@ -174,12 +176,14 @@ def compiled_of(program: Program, fastmath: str = "") -> Compiled:
     return found  # type: ignore[no-any-return]
 
 
-def entry_for(compiled: Compiled, signature: Signature, slow_path: Callable[..., Any], name: str | None = None) -> Callable[..., Any]:
+def entry_for(
+    compiled: Compiled, signature: Signature, slow_path: Callable[..., Any], name: str | None = None
+) -> Callable[..., Any]:
     """What Python calls: compiled code for arguments that fit the signature, ``slow_path`` for all others."""
     return make_entry(signature, compiled.driver, slow_path, compiled.raise_error, name=name or compiled.name)
 
 
-# -- running without an entry --------------------------------------------------------------------------------------------------
+# -- running without an entry ------------------------------------------------------------------------------------------
 
 
 def run(compiled: Compiled, args: Sequence[Any]) -> list[Any]:
@@ -204,21 +208,33 @@ def run(compiled: Compiled, args: Sequence[Any]) -> list[Any]:
 def _run_with_sequences(compiled: Compiled, args: Sequence[Any]) -> list[Any]:
     """Call native code that takes or gives sequences."""
     cells = Cells(compiled.code.free_sequence)
-    inputs: list[Any] = [x if isinstance(t, SeqType) else np.require(x, t.dtype, ["C", "A"]) for x, t in zip(args, compiled.in_types, strict=True)]
-    addresses = [cells.given(x, t) if isinstance(t, SeqType) else x.ctypes.data for x, t in zip(inputs, compiled.in_types, strict=True)]
-    outputs: list[Any] = [cells.made() if isinstance(t, SeqType) else np.empty(t.shape, t.dtype) for t in compiled.out_types]
+    inputs: list[Any] = [
+        x if isinstance(t, SeqType) else np.require(x, t.dtype, ["C", "A"])
+        for x, t in zip(args, compiled.in_types, strict=True)
+    ]
+    addresses = [
+        cells.given(x, t) if isinstance(t, SeqType) else x.ctypes.data
+        for x, t in zip(inputs, compiled.in_types, strict=True)
+    ]
+    outputs: list[Any] = [
+        cells.made() if isinstance(t, SeqType) else np.empty(t.shape, t.dtype) for t in compiled.out_types
+    ]
     results = [ctypes.addressof(x) if isinstance(x, ctypes.Structure) else x.ctypes.data for x in outputs]
     driver = compiled.driver
     function = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)(driver.address)
     sizes = (ctypes.c_int64 * max(1, len(driver.sizes)))(*driver.sizes)
     pointers = [*addresses, *[c.ctypes.data for c in driver.constants]]
-    code = function((ctypes.c_void_p * max(1, len(pointers)))(*pointers), (ctypes.c_void_p * max(1, len(results)))(*results), sizes)
+    code = function(
+        (ctypes.c_void_p * max(1, len(pointers)))(*pointers), (ctypes.c_void_p * max(1, len(results)))(*results), sizes
+    )
     if code:
         for x, t in zip(outputs, compiled.out_types, strict=True):
             if isinstance(t, SeqType):
                 cells.free(x, t)
         compiled.raise_error(code)
-    return [cells.taken(x, t) if isinstance(t, SeqType) else x[()] for x, t in zip(outputs, compiled.out_types, strict=True)]
+    return [
+        cells.taken(x, t) if isinstance(t, SeqType) else x[()] for x, t in zip(outputs, compiled.out_types, strict=True)
+    ]
 
 
 def run_kernels(program: Program, args: Sequence[Any]) -> list[Any]:

@@ -27,7 +27,9 @@ def is_embedded(value: np.generic) -> bool:
 
 
 class Constants:
-    """The constants that become inputs, each once: equal numbers of a dtype share one, and so do uses of the same array."""
+    """The constants that become inputs, each once: equal numbers of a dtype share one, and so do uses of the same
+    array.
+    """
 
     def __init__(self) -> None:
         self._found: dict[Any, tuple[Var, np.ndarray]] = {}

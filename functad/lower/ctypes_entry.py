@@ -1,4 +1,6 @@
-"""The entry in plain Python: the same contract as the emitted one, at about 5 us a call, on every platform that has ctypes."""
+"""The entry in plain Python: the same contract as the emitted one, at about 5 us a call, on every platform that has
+ctypes.
+"""
 
 from __future__ import annotations
 

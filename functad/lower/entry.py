@@ -28,7 +28,8 @@ __all__ = ["make_entry"]
 
 Function = Callable[..., Any]
 
-# Without a word from the driver the GIL is released where arguments and results have this many elements. It costs 0.04 us: less than 1 %.
+# Without a word from the driver the GIL is released where arguments and results have this many elements. It costs 0.04
+# us: less than 1 %.
 RELEASE_ELEMENTS = 50_000
 
 # Pointers that an emitted entry keeps on the stack.
@@ -38,12 +39,19 @@ _METH_FASTCALL_KEYWORDS = 0x80 | 0x02
 
 
 def make_entry(
-    signature: Signature, driver: Driver, slow_path: Function, raise_error: Callable[[int], None], *, name: str = "entry"
+    signature: Signature,
+    driver: Driver,
+    slow_path: Function,
+    raise_error: Callable[[int], None],
+    *,
+    name: str = "entry",
 ) -> Function:
-    """A function that runs ``driver`` on arguments that fit ``signature``, and hands all others, as they are, to ``slow_path``.
+    """A function that runs ``driver`` on arguments that fit ``signature``, and hands all others, as they are, to
+    ``slow_path``.
 
-    ``raise_error`` gets the driver's error code and has to raise. Everything given here lives as long as the entry. The entry is emitted
-    code unless the flag ``entry`` says ``ctypes`` or this interpreter's memory layout is unknown; both behave alike.
+    ``raise_error`` gets the driver's error code and has to raise. Everything given here lives as long as the entry. The
+    entry is emitted code unless the flag ``entry`` says ``ctypes`` or this interpreter's memory layout is unknown; both
+    behave alike.
 
     Examples
     --------
@@ -79,7 +87,9 @@ def releases_gil(signature: Signature, driver: Driver) -> bool:
     return sum(math.prod(leaf.shape) for leaf in (*signature.inputs, *signature.outputs)) >= RELEASE_ELEMENTS
 
 
-def _make_native_entry(signature: Signature, driver: Driver, slow_path: Function, fail: Function, name: str) -> Function:
+def _make_native_entry(
+    signature: Signature, driver: Driver, slow_path: Function, fail: Function, name: str
+) -> Function:
     library = _entry_code(signature.structure, len(driver.constants), Target.host())
     method = _MethodDef(name.encode(), library.address(ENTRY_SYMBOL), _METH_FASTCALL_KEYWORDS, None)
     specs = (*signature.args, signature.result)
@@ -103,7 +113,8 @@ def _make_native_entry(signature: Signature, driver: Driver, slow_path: Function
 def _entry_code(structure: Signature, constants: int, target: Target) -> Library:
     """The code that entries of one structure share."""
     text = entry_text(structure, constants)
-    # The text is loads, compares and calls: optimised code generation would take five times as long, for nothing measurable.
+    # The text is loads, compares and calls: optimised code generation would take five times as long, for nothing
+    # measurable.
     code = emit_object(text, dataclasses.replace(target, opt_level=0))
     symbols = {name: address for name, address in (abi.symbols() | parallel_symbols()).items() if f"@{name}" in text}
     helpers = _helpers()
@@ -112,7 +123,9 @@ def _entry_code(structure: Signature, constants: int, target: Target) -> Library
 
 @functools.lru_cache(maxsize=1)
 def _helpers() -> Library:
-    """The code that all entries share. (Threads that make their first entries at once may each make it; entries keep theirs.)"""
+    """The code that all entries share. (Threads that make their first entries at once may each make it; entries keep
+    theirs.)
+    """
     return link(emit_object(HELPERS_TEXT, Target.host()), abi.symbols(), HELPERS)
 
 
@@ -125,7 +138,9 @@ def _block(signature: Signature, driver: Driver) -> bytes:
             words += leaf.shape
     words += [constant.__array_interface__["data"][0] for constant in driver.constants]
     if len(words) != layout.sizes:
-        raise InternalError(f"the block of an entry has {len(words)} words before its sizes, and its layout {layout.sizes}")
+        raise InternalError(
+            f"the block of an entry has {len(words)} words before its sizes, and its layout {layout.sizes}"
+        )
     return np.array([*words, *driver.sizes], np.int64).tobytes()
 
 
@@ -135,7 +150,9 @@ def _check_driver(driver: Driver) -> None:
         if type(constant) is not np.ndarray:
             raise InternalError(f"a constant of native code is of type {type(constant).__name__}, not ndarray")
         if not (constant.flags.c_contiguous and constant.flags.aligned and constant.dtype.isnative):
-            raise InternalError(f"a constant of native code is not a C-contiguous native array: {constant.dtype}{constant.shape}")
+            raise InternalError(
+                f"a constant of native code is not a C-contiguous native array: {constant.dtype}{constant.shape}"
+            )
 
 
 def _fail(raise_error: Callable[[int], None], code: int) -> None:
@@ -144,7 +161,9 @@ def _fail(raise_error: Callable[[int], None], code: int) -> None:
 
 
 def _keys(spec: Spec) -> Iterator[Any]:
-    """The keys of dicts, in the order in which the entry's text asks for them: a dict's own before those of its children."""
+    """The keys of dicts, in the order in which the entry's text asks for them: a dict's own before those of its
+    children.
+    """
     if isinstance(spec, Container):
         yield from spec.keys
         for child in spec.children:
@@ -163,7 +182,12 @@ def _statics(spec: Spec) -> Iterator[Any]:
 class _MethodDef(ctypes.Structure):
     """CPython's ``PyMethodDef``."""
 
-    _fields_ = [("name", ctypes.c_char_p), ("function", ctypes.c_void_p), ("flags", ctypes.c_int), ("doc", ctypes.c_char_p)]
+    _fields_ = [
+        ("name", ctypes.c_char_p),
+        ("function", ctypes.c_void_p),
+        ("flags", ctypes.c_int),
+        ("doc", ctypes.c_char_p),
+    ]
 
 
 _new_function = ctypes.PYFUNCTYPE(ctypes.py_object, ctypes.c_void_p, ctypes.py_object, ctypes.c_void_p)(

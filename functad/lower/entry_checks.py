@@ -29,7 +29,8 @@ no:
   ret i1 false
 }"""
 
-# Whether the places of an `Unchanged`, whose words begin at %words, hold what they held. A dict is searched only where its version is another.
+# Whether the places of an `Unchanged`, whose words begin at %words, hold what they held. A dict is searched only where
+# its version is another.
 _UNCHANGED = """define i1 @functad_unchanged(ptr %words) {
 entry:
   %words.count = load i64, ptr %words
@@ -106,9 +107,9 @@ no:
   ret i1 false
 }"""
 
-# Whether arrays show the memory that their records say, in the same way, and whether it holds what it held. The record of an array: the
-# object, data pointer, descriptor, rank, address of shape and strides; where the first row of bytes begins behind the first element, how many
-# rows there are, their step, their length, and what they held.
+# Whether arrays show the memory that their records say, in the same way, and whether it holds what it held. The record
+# of an array: the object, data pointer, descriptor, rank, address of shape and strides; where the first row of bytes
+# begins behind the first element, how many rows there are, their step, their length, and what they held.
 _UNWRITTEN = f"""define i1 @functad_unwritten(ptr %records) {{
 entry:
   %count = load i64, ptr %records

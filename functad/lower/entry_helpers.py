@@ -1,7 +1,7 @@
 """The functions that all entries call: loops over tables of arrays and over the items of containers.
 
-With them the text of an entry grows with its containers and scalars, but not with its arrays. They are compiled once a process, and
-optimised, in 12 ms: without that each call would take 9 ns more.
+With them the text of an entry grows with its containers and scalars, but not with its arrays. They are compiled once a
+process, and optimised, in 12 ms: without that each call would take 9 ns more.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ from functad.lower.entry_checks import CHECKS, CHECKS_TEXT
 
 __all__ = ["DECLARATIONS", "HELPERS", "HELPERS_TEXT"]
 
-# An array among the arguments: where its object stands among the items, where its data pointer goes among the inputs. An array of the
-# result: nothing, and where its data pointer goes among the outputs. Then rank, offset of the dims in the block, descriptor.
+# An array among the arguments: where its object stands among the items, where its data pointer goes among the inputs.
+# An array of the result: nothing, and where its data pointer goes among the outputs. Then rank, offset of the dims in
+# the block, descriptor.
 _ARRAY_TYPE = "%functad.array = type { i64, i64, i64, i64, ptr }"
 
-# Whether all array arguments are of the wanted type, rank, layout, dims and dtype; stores their data pointers into the inputs. Most arrays
-# carry the native descriptor itself. Unpickled ones carry a copy: those pass by the descriptor's class and byte order.
+# Whether all array arguments are of the wanted type, rank, layout, dims and dtype; stores their data pointers into the
+# inputs. Most arrays carry the native descriptor itself. Unpickled ones carry a copy: those pass by the descriptor's
+# class and byte order.
 _CHECK_ARRAYS = f"""define i1 @functad_check_arrays(ptr %table, i64 %count, ptr %items, ptr %inputs, ptr %block) {{
 entry:
   br label %next
@@ -127,7 +129,8 @@ numpy:
   %descr.at = getelementptr %functad.array, ptr %table, i64 %k, i32 4
   %descr = load ptr, ptr %descr.at
   call void @Py_IncRef(ptr %descr) ; which the array takes over
-  %new = call ptr @PyArray_NewFromDescr(ptr @PyArray_Type, ptr %descr, i32 %rank, ptr %dims, ptr null, ptr null, i32 0, ptr null)
+  %new = call ptr @PyArray_NewFromDescr(
+    ptr @PyArray_Type, ptr %descr, i32 %rank, ptr %dims, ptr null, ptr null, i32 0, ptr null)
   br label %allocated
 other:
   %given = call ptr @PyObject_Vectorcall(ptr %allocator, ptr null, i64 0, ptr null)
@@ -154,7 +157,8 @@ no:
   ret i1 false
 }}"""
 
-# Looks up keys in a dict; the values found become items first, first + 1, ..., which are held. False where one is missing.
+# Looks up keys in a dict; the values found become items first, first + 1, ..., which are held. False where one is
+# missing.
 _LOOK_UP = """define i1 @functad_look_up(ptr %dict, ptr %keys, i64 %count, ptr %items, i64 %first, ptr %held) {
 entry:
   br label %next

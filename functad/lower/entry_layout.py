@@ -25,8 +25,9 @@ class SelfItem(IntEnum):
 
 
 class Layout:
-    """Where things stand in the block, counted in words: driver, release_gil, number of threads, dims of array arguments, dims of array
-    results, addresses of constants, sizes."""
+    """Where things stand in the block, counted in words: driver, release_gil, number of threads, dims of array
+    arguments, dims of array results, addresses of constants, sizes.
+    """
 
     DRIVER = 0
     RELEASE_GIL = 1

@@ -92,7 +92,9 @@ class Pieces:
         return self.load("ptr", f"%{array}", 8 * number + (abi.TUPLE_ITEMS if array == "statics" else 0))
 
     def take(self, place: Part) -> str:
-        """A reference of the caller's own to the object in a place: moved out of ``objects``, a new one from ``statics``."""
+        """A reference of the caller's own to the object in a place: moved out of ``objects``, a new one from
+        ``statics``.
+        """
         obj = self.peek(place)
         if place[0] == "objects":
             self.line(f"store ptr null, ptr {self.address('%objects', 8 * place[1])}")

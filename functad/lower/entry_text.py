@@ -1,17 +1,21 @@
-"""The LLVM text of an entry: a C function that CPython calls directly, and that does in machine code what a Python wrapper would do.
+"""The LLVM text of an entry: a C function that CPython calls directly, and that does in machine code what a Python
+wrapper would do.
 
     PyObject *functad_entry(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 
-It unpacks the arguments, checks them against the signature, makes the arrays of the result, calls the driver, and packs the result.
-``self`` is a tuple, whose items ``SelfItem`` lists; numbers that differ between specialisations (shapes, addresses) stand in its block,
-as ``Layout`` says, so that all signatures of one structure share one entry. Its variables are
+It unpacks the arguments, checks them against the signature, makes the arrays of the result, calls the driver, and packs
+the result. ``self`` is a tuple, whose items ``SelfItem`` lists; numbers that differ between specialisations (shapes,
+addresses) stand in its block, as ``Layout`` says, so that all signatures of one structure share one entry. Its
+variables are
 
-    items      the arguments and what is in their containers. What is reached through a list or a dict could be dropped from it by another
-               thread (while the GIL is released) or by code that runs during the call (``__eq__`` of a foreign key): it stands first among
-               the items, and is held, as far as ``held`` says
+    items      the arguments and what is in their containers. What is reached through a list or a dict could be dropped
+    from it by another
+               thread (while the GIL is released) or by code that runs during the call (``__eq__`` of a foreign key): it
+               stands first among the items, and is held, as far as ``held`` says
     inputs     the data pointers for the driver; those of scalars point to copies in ``values``
     outputs    the same for the result
-    objects    new objects: arrays, then scalars, then containers; so many as ``made`` says. They are owned here until the last step
+    objects    new objects: arrays, then scalars, then containers; so many as ``made`` says. They are owned here until
+    the last step
 
 Every way out releases ``objects`` and ``items`` as far as they are filled.
 """
@@ -55,7 +59,9 @@ _FUNCTIONS = (
 
 
 def entry_text(signature: Signature, constants: int) -> str:
-    """The text of the module that defines ``ENTRY_SYMBOL`` for signatures of this structure and drivers with this many constants."""
+    """The text of the module that defines ``ENTRY_SYMBOL`` for signatures of this structure and drivers with this many
+    constants.
+    """
     return _Entry(signature, constants).text()
 
 
@@ -133,7 +139,10 @@ class _Entry(World):
             for (item, number, leaf), dims in zip(self.argument_arrays, self.layout.argument_dims, strict=True)
         ]
         arrays = [(number, leaf) for number, leaf in enumerate(self.outputs) if leaf.kind == "array"]
-        results = [_array_entry(0, number, leaf, 8 * dims) for (number, leaf), dims in zip(arrays, self.layout.result_dims, strict=True)]
+        results = [
+            _array_entry(0, number, leaf, 8 * dims)
+            for (number, leaf), dims in zip(arrays, self.layout.result_dims, strict=True)
+        ]
         self.variables |= {_descr(leaf) for leaf in (*self.inputs, *self.outputs) if leaf.kind == "array"}
         for name, entries in (("argument.arrays", arguments), ("result.arrays", results)):
             yield f"@{name} = internal constant [{len(entries)} x %functad.array] [{', '.join(entries)}]"
@@ -141,17 +150,24 @@ class _Entry(World):
     # Arguments.
 
     def unpack_arguments(self) -> None:
-        """Check containers, read scalars, and note where the arrays are: they come last, when no more Python code can run."""
+        """Check containers, read scalars, and note where the arrays are: they come last, when no more Python code can
+        run.
+        """
         self.unpack_children(self.signature.args, "%args")
         if self.constants:
-            source, target = self.address("%block", 8 * self.layout.constants), self.address("%inputs", 8 * len(self.inputs))
+            source, target = (
+                self.address("%block", 8 * self.layout.constants),
+                self.address("%inputs", 8 * len(self.inputs)),
+            )
             self.line(f"call void @functad_copy(ptr {source}, i64 {self.constants}, ptr {target})")
 
     def unpack_children(self, children: tuple[Spec, ...], objects: str) -> None:
         """What a tuple or the call itself keeps alive is only copied."""
         first, self.borrowed = self.borrowed, self.borrowed + len(children)
         if children:
-            self.line(f"call void @functad_copy(ptr {objects}, i64 {len(children)}, ptr {self.address('%items', 8 * first)})")
+            self.line(
+                f"call void @functad_copy(ptr {objects}, i64 {len(children)}, ptr {self.address('%items', 8 * first)})"
+            )
         for item, child in enumerate(children, first):
             self.unpack(child, item)
 
@@ -202,18 +218,25 @@ class _Entry(World):
             self.require(f"call i1 @functad_int_keys(ptr {obj})")
         if children:
             self.may_raise = True
-            self.require(f"call i1 @functad_look_up(ptr {obj}, ptr {keys}, i64 {len(children)}, ptr %items, i64 {first}, ptr %held)")
+            self.require(
+                f"call i1 @functad_look_up(ptr {obj}, ptr {keys}, i64 {len(children)}, ptr %items, i64 {first}, ptr "
+                "%held)"
+            )
         for item, child in enumerate(children, first):
             self.unpack(child, item)
 
     def unpack_list(self, children: tuple[Spec, ...], obj: str) -> None:
-        """A list, all of whose items are held before anything is done with one: a dict among them may run code that changes the list."""
+        """A list, all of whose items are held before anything is done with one: a dict among them may run code that
+        changes the list.
+        """
         self.require_type(obj, "PyList_Type")
         self.require_size(obj, len(children))
         first, self.held = self.held, self.held + len(children)
         if children:
             objects = self.load("ptr", obj, abi.LIST_ITEMS)
-            self.line(f"call void @functad_hold(ptr {objects}, i64 {len(children)}, ptr %items, i64 {first}, ptr %held)")
+            self.line(
+                f"call void @functad_hold(ptr {objects}, i64 {len(children)}, ptr %items, i64 {first}, ptr %held)"
+            )
         for item, child in enumerate(children, first):
             self.unpack(child, item)
 
@@ -258,7 +281,9 @@ class _Entry(World):
     def check_arrays(self) -> None:
         count = len(self.argument_arrays)
         if count:
-            self.require(f"call i1 @functad_check_arrays(ptr @argument.arrays, i64 {count}, ptr %items, ptr %inputs, ptr %block)")
+            self.require(
+                f"call i1 @functad_check_arrays(ptr @argument.arrays, i64 {count}, ptr %items, ptr %inputs, ptr %block)"
+            )
 
     # The call.
 
@@ -269,7 +294,10 @@ class _Entry(World):
                 self.line(f"store ptr {self.result_value(number)}, ptr {self.address('%outputs', 8 * number)}")
         self.objects = len(self.layout.result_dims)
         if self.objects:
-            arguments = f"ptr @result.arrays, i64 {self.objects}, ptr %allocators, ptr %objects, ptr %made, ptr %outputs, ptr %block"
+            arguments = (
+                f"ptr @result.arrays, i64 {self.objects}, ptr %allocators, ptr %objects, ptr %made, ptr "
+                "%outputs, ptr %block"
+            )
             self.require(f"call i1 @functad_make_arrays({arguments})", otherwise="failure")
 
     def result_value(self, number: int) -> str:
@@ -324,10 +352,15 @@ class _Entry(World):
             case _ if leaf.dtype.name == "bool":
                 self.new_bool(value, "functad.numpy_true", "functad.numpy_false")
             case _:
-                allocate, cls = (self.variable(f"functad.{what}.{leaf.dtype.name}") for what in ("scalar_alloc", "scalar"))
+                allocate, cls = (
+                    self.variable(f"functad.{what}.{leaf.dtype.name}") for what in ("scalar_alloc", "scalar")
+                )
                 scalar = self.new_object(f"call ptr {allocate}(ptr {cls}, i64 0)")
                 bits = 8 * leaf.dtype.itemsize
-                self.line(f"store i{bits} {self.load(f'i{bits}', value, 0)}, ptr {self.address(scalar, abi.SCALAR_VALUE)}, align 8")
+                self.line(
+                    f"store i{bits} {self.load(f'i{bits}', value, 0)}, ptr {self.address(scalar, abi.SCALAR_VALUE)}, "
+                    "align 8"
+                )
 
     def new_bool(self, value: str, true: str, false: str) -> None:
         truth = self.value(f"icmp ne i8 {self.load('i8', value, 0)}, 0")
@@ -368,7 +401,9 @@ class _Entry(World):
         for first, count in _runs(children):
             target = self.address(items, offset + 8 * position)
             if first[0] == "objects":
-                self.line(f"call void @functad_move(ptr {self.address('%objects', 8 * first[1])}, i64 {count}, ptr {target})")
+                self.line(
+                    f"call void @functad_move(ptr {self.address('%objects', 8 * first[1])}, i64 {count}, ptr {target})"
+                )
             else:
                 self.line(f"store ptr {self.take(first)}, ptr {target}")
             position += count

@@ -1,7 +1,9 @@
-"""The part of an entry's text that looks at the world: objects that no call gives, and checks of what the code was made for.
+"""The part of an entry's text that looks at the world: objects that no call gives, and checks of what the code was made
+for.
 
-Numbers and objects stand in two items of the entry's ``self``: a tuple of objects (``world_objects``), in the order in which the text asks
-for them, and records of arrays that nobody may have written to, whose number and content the text does not depend on.
+Numbers and objects stand in two items of the entry's ``self``: a tuple of objects (``world_objects``), in the order in
+which the text asks for them, and records of arrays that nobody may have written to, whose number and content the text
+does not depend on.
 """
 
 from __future__ import annotations
@@ -14,7 +16,17 @@ import numpy as np
 from functad.lower import abi
 from functad.lower.entry_layout import SelfItem
 from functad.lower.entry_pieces import Pieces, self_item
-from functad.lower.places import CellContent, Check, DictItem, Fixed, FunctionCode, InForce, Place, Unwritten, elements_of
+from functad.lower.places import (
+    CellContent,
+    Check,
+    DictItem,
+    Fixed,
+    FunctionCode,
+    InForce,
+    Place,
+    Unwritten,
+    elements_of,
+)
 from functad.lower.signature import Hidden, Signature
 from functad.lower.unchanged import Unchanged
 
@@ -65,7 +77,8 @@ def unwritten_records(checks: Sequence[Check]) -> tuple[bytes, object]:
 def _runs(check: Unwritten) -> Iterator[tuple[int, int, int, int, int]]:
     """What to compare of an array: rows of bytes that lie side by side, a fixed step apart.
 
-    Each as: where the first begins behind the array's first element, how many there are, their step, their length; where they are in the content.
+    Each as: where the first begins behind the array's first element, how many there are, their step, their length;
+    where they are in the content.
     """
     elements = elements_of(check.array)
     axes = [(n, s) for n, s in zip(elements.shape, elements.strides, strict=True) if n > 1]
@@ -77,7 +90,13 @@ def _runs(check: Unwritten) -> Iterator[tuple[int, int, int, int, int]]:
         rows *= axes.pop()[0]
     low = _address(elements) - check.address
     for number, index in enumerate(np.ndindex(*[n for n, _ in axes])):
-        yield low + sum([i * s for i, (_, s) in zip(index, axes, strict=True)]), rows, step, length, number * rows * length
+        yield (
+            low + sum([i * s for i, (_, s) in zip(index, axes, strict=True)]),
+            rows,
+            step,
+            length,
+            number * rows * length,
+        )
 
 
 def _address(array: np.ndarray[Any, Any]) -> int:

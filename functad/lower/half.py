@@ -7,9 +7,10 @@ from __future__ import annotations
 
 __all__ = ["half_text"]
 
-# Up: the bits of a half, shifted, are a float whose exponent is too small by 112, subnormals included; infinity and NaN have the highest.
-# Down: below 2^-14, where halves are subnormal, adding 0.5 leaves the half's bits, rounded, at the end of the sum; above, 112 is taken off the
-# exponent, and just less than half a unit added, or half a unit where the last bit is odd: ties go to even, and what is too large to infinity.
+# Up: the bits of a half, shifted, are a float whose exponent is too small by 112, subnormals included; infinity and NaN
+# have the highest. Down: below 2^-14, where halves are subnormal, adding 0.5 leaves the half's bits, rounded, at the
+# end of the sum; above, 112 is taken off the exponent, and just less than half a unit added, or half a unit where the
+# last bit is odd: ties go to even, and what is too large to infinity.
 _TEXT = """
 define internal float @__extendhfsf2(half %x) nounwind {
   %bits = bitcast half %x to i16

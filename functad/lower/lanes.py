@@ -1,10 +1,12 @@
-"""``Lanes``: writes LLVM text for one element (width 1, ``double``) or for a vector of them (``<8 x double>``) through the same calls.
+"""``Lanes``: writes LLVM text for one element (width 1, ``double``) or for a vector of them (``<8 x double>``) through
+the same calls.
 
-Scalar bodies and the math library are written once against it. Every method appends instructions to the current basic block and returns
-the name of its result; operands are names or the literals of ``const``. A dtype is its short name: ``f64 f32 f16 i64 i32 i16 i8 u64 u32 u16
-u8 bool``; a bool is an ``i1`` in registers, and an f16 a ``float`` that a half can hold (``round_half`` makes one). What a module needs besides
-(declarations of intrinsics and libm functions, internal helper functions) gathers in ``declarations``, whole top-level entries that the module
-printer emits in any order.
+Scalar bodies and the math library are written once against it. Every method appends instructions to the current basic
+block and returns the name of its result; operands are names or the literals of ``const``. A dtype is its short name:
+``f64 f32 f16 i64 i32 i16 i8 u64 u32 u16 u8 bool``; a bool is an ``i1`` in registers, and an f16 a ``float`` that a half
+can hold (``round_half`` makes one). What a module needs besides (declarations of intrinsics and libm functions,
+internal helper functions) gathers in ``declarations``, whole top-level entries that the module printer emits in any
+order.
 
 Arithmetic rounds as IEEE says, each operation by itself: LLVM fuses no product with a sum, and reorders nothing. Whose
 arithmetic may be treated more freely writes it through ``Lanes`` that carry fast-math ``flags`` of LLVM: ``contract``
@@ -32,17 +34,31 @@ _SCALARS = {
     "i64": "i64", "i32": "i32", "i16": "i16", "i8": "i8",
     "u64": "i64", "u32": "i32", "u16": "i16", "u8": "i8",
 }  # fmt: skip
-_BITS = {"f64": 64, "f32": 32, "bool": 1, "i64": 64, "i32": 32, "i16": 16, "i8": 8, "u64": 64, "u32": 32, "u16": 16, "u8": 8}
+_BITS = {
+    "f64": 64,
+    "f32": 32,
+    "bool": 1,
+    "i64": 64,
+    "i32": 32,
+    "i16": 16,
+    "i8": 8,
+    "u64": 64,
+    "u32": 32,
+    "u16": 16,
+    "u8": 8,
+}
 
 # libm functions may set errno, which nothing reads: to LLVM they are pure.
 _PURE = "nounwind willreturn memory(none)"
 
 
 class Lanes:
-    """Text of straight-line code over ``width`` lanes, appended to ``lines``; ``names`` gives fresh SSA names (``%v12``).
+    """Text of straight-line code over ``width`` lanes, appended to ``lines``; ``names`` gives fresh SSA names
+    (``%v12``).
 
-    ``block`` is the label of the current basic block. A few rare paths (``sin`` of a huge argument) branch and go on in a new block, so a
-    loop's phi nodes must read ``block`` after the body is written rather than assume the label they opened it with.
+    ``block`` is the label of the current basic block. A few rare paths (``sin`` of a huge argument) branch and go on in
+    a new block, so a loop's phi nodes must read ``block`` after the body is written rather than assume the label they
+    opened it with.
     """
 
     __slots__ = ("_flags", "_known", "block", "declarations", "lines", "names", "width")
@@ -204,7 +220,9 @@ class Lanes:
         return self._convert("bitcast", src, dst, x)
 
     def cast(self, src: str, dst: str, x: str) -> str:
-        """``x.astype(dst)``. A float that no int of the dtype can hold wraps or gives the lowest int, as C code on x86-64 does."""
+        """``x.astype(dst)``. A float that no int of the dtype can hold wraps or gives the lowest int, as C code on
+        x86-64 does.
+        """
         if src == dst:
             return x
         if src == "f16":
@@ -212,7 +230,11 @@ class Lanes:
         if dst == "f16":
             return self._to_half(src, x)
         if dst == "bool":
-            return self.fcmp("une", src, x, self.const(src, 0.0)) if src[0] == "f" else self.icmp("ne", src, x, self.const(src, 0))
+            return (
+                self.fcmp("une", src, x, self.const(src, 0.0))
+                if src[0] == "f"
+                else self.icmp("ne", src, x, self.const(src, 0))
+            )
         if src == "bool" and dst[0] == "f":
             return self.select(dst, x, self.const(dst, 1.0), self.const(dst, 0.0))
         if src[0] == "f":
@@ -233,9 +255,14 @@ class Lanes:
         return self.round_half(self._to_odd(x, narrow) if src == "f64" else narrow)
 
     def _to_odd(self, x: str, narrow: str) -> str:
-        """An f64 as an f32, given the nearest: of the two around it that with an odd last bit, which no further rounding takes for a tie."""
+        """An f64 as an f32, given the nearest: of the two around it that with an odd last bit, which no further
+        rounding takes for a tie.
+        """
         wide = self._convert("fpext", "f32", "f64", narrow)
-        inexact, beyond = self.fcmp("one", "f64", wide, x), self.fcmp("ogt", "f64", self.fabs("f64", wide), self.fabs("f64", x))
+        inexact, beyond = (
+            self.fcmp("one", "f64", wide, x),
+            self.fcmp("ogt", "f64", self.fabs("f64", wide), self.fabs("f64", x)),
+        )
         bits = self.isub("i32", self.bitcast("f32", "i32", narrow), self.cast("bool", "i32", beyond))
         return self.bitcast("i32", "f32", self.ior("i32", bits, self.cast("bool", "i32", inexact)))
 
@@ -269,12 +296,15 @@ class Lanes:
             large = self.fcmp("oge", src, x, bound)
             low = self._fptosi(src, "i64", self.select(src, large, self.op("fsub", src, x, bound), x))
             return self.select("i64", large, self.ixor("i64", low, self.const("i64", -(2**63))), low)
-        # Narrower ints wrap modulo 2^bits; unsigned 32 needs 64 bits to hold both its range and the negatives that wrap into it.
+        # Narrower ints wrap modulo 2^bits; unsigned 32 needs 64 bits to hold both its range and the negatives that wrap
+        # into it.
         via = "i64" if dst in ("i64", "u32") else "i32"
         return self.cast(via, dst, self._fptosi(src, via, x))
 
     def _fptosi(self, src: str, dst: str, x: str) -> str:
-        """``fptosi``, with the lowest int for NaN and what is out of range: alone it is poison there, and ``select`` drops the poison."""
+        """``fptosi``, with the lowest int for NaN and what is out of range: alone it is poison there, and ``select``
+        drops the poison.
+        """
         bits = _BITS[dst] - 1
         fits = self.fcmp("olt", src, self.fabs(src, x), self.const(src, 2.0**bits))
         return self.select(dst, fits, self._convert("fptosi", src, dst, x), self.const(dst, -(2**bits)))
@@ -321,7 +351,9 @@ class Lanes:
         """``rare()`` in the lanes where ``p`` holds, else ``usual``; ``rare`` only runs if ``p`` holds in some lane."""
         then, done, before = self.label(), self.label(), self.block
         # The weights keep what the rare code needs, registers above all, out of the usual path.
-        self.lines.append(f'  br i1 {self.any(p)}, label %{then}, label %{done}, !prof !{{!"branch_weights", i32 1, i32 1000000}}')
+        self.lines.append(
+            f'  br i1 {self.any(p)}, label %{then}, label %{done}, !prof !{{!"branch_weights", i32 1, i32 1000000}}'
+        )
         known = self._known[1] if self._known[0] == before else {}
         self.start(then)
         self._known = (then, known.copy())
@@ -364,7 +396,9 @@ def _intrinsic(name: str, ty: str, suffix: str, arity: int) -> tuple[str, str]:
 
 @functools.cache
 def _lanewise(symbol: str, scalar: str, width: int, arity: int) -> str:
-    """A function of vectors that applies a scalar one lane by lane; out of line, since each call in a loop costs the compiler time."""
+    """A function of vectors that applies a scalar one lane by lane; out of line, since each call in a loop costs the
+    compiler time.
+    """
     ty, operands = f"<{width} x {scalar}>", range(arity)
     parameters = ", ".join(f"{ty} %x{j}" for j in operands)
     extracted = "\n".join(f"  %y{j} = extractelement {ty} %x{j}, i32 %lane" for j in operands)

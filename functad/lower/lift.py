@@ -1,4 +1,6 @@
-"""Constants of sub-Programs become operands of the equations around them, so that code does not depend on their values."""
+"""Constants of sub-Programs become operands of the equations around them, so that code does not depend on their
+values.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +16,14 @@ __all__ = ["lift_constants"]
 
 
 def lift_constants(program: Program) -> Program:
-    """The Program without constants in sub-Programs, but for those that are part of the code anyway; equations keep their places."""
+    """The Program without constants in sub-Programs, but for those that are part of the code anyway; equations keep
+    their places.
+    """
     if not any(sub_programs(e) for e in program.eqns):
         return program
-    return Program(program.inputs, [_lifted(e) if sub_programs(e) else e for e in program.eqns], program.outputs, program.name)
+    return Program(
+        program.inputs, [_lifted(e) if sub_programs(e) else e for e in program.eqns], program.outputs, program.name
+    )
 
 
 def _lifted(eqn: Eqn) -> Eqn:
@@ -28,7 +34,9 @@ def _lifted(eqn: Eqn) -> Eqn:
             layout = Layout.of(p)
             steps, consts, carry, xs = layout.split(ins)
             body, more = _closed(p["body"])
-            return _with(eqn, (*steps, *more, *consts, *carry, *xs), {**p, "body": body, "consts": layout.consts + len(more)})
+            return _with(
+                eqn, (*steps, *more, *consts, *carry, *xs), {**p, "body": body, "consts": layout.consts + len(more)}
+            )
         case "while":
             n, m = p["cond_consts"], p["body_consts"]
             cond, tested = _closed(p["cond"])
@@ -51,7 +59,12 @@ def _ignoring(program: Program, before: Sequence[Sequence[Literal]], after: Sequ
     """A branch that also takes, among its first inputs, the constants of the other branches."""
     own = len(program.inputs) - program.derived["operands"]
     others = [[Var(a.type) for more in part for a in more] for part in (before, after)]
-    return Program((*others[0], *program.inputs[:own], *others[1], *program.inputs[own:]), program.eqns, program.outputs, program.name)
+    return Program(
+        (*others[0], *program.inputs[:own], *others[1], *program.inputs[own:]),
+        program.eqns,
+        program.outputs,
+        program.name,
+    )
 
 
 def _closed(program: Program) -> tuple[Program, list[Literal]]:

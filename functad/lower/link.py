@@ -1,7 +1,8 @@
 """Linking object code into this process.
 
-llvmlite's ORC LLJIT, with JITLink rather than RuntimeDyld: 0.3 ms a library against 0.7. The code is freed with its library, but LLVM keeps
-9 KB of bookkeeping for each until its LLJIT dies. To make an LLJIT costs 1.4 ms, so a few libraries share one.
+llvmlite's ORC LLJIT, with JITLink rather than RuntimeDyld: 0.3 ms a library against 0.7. The code is freed with its
+library, but LLVM keeps 9 KB of bookkeeping for each until its LLJIT dies. To make an LLJIT costs 1.4 ms, so a few
+libraries share one.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ class Library:
 
     __slots__ = ("__weakref__", "_addresses", "_keep", "_tracker")
 
-    def __init__(self, tracker: llvm.orcjit.ResourceTracker, addresses: Mapping[str, int], keep: Iterable[object]) -> None:
+    def __init__(
+        self, tracker: llvm.orcjit.ResourceTracker, addresses: Mapping[str, int], keep: Iterable[object]
+    ) -> None:
         self._tracker = tracker  # frees the code when it dies; keeps the LLJIT alive
         self._addresses = addresses
         self._keep = tuple(keep)  # what the code refers to
@@ -35,7 +38,9 @@ class Library:
 
 
 def link(code: bytes, symbols: Mapping[str, int], exports: Iterable[str], keep: Iterable[object] = ()) -> Library:
-    """Load object code; what it leaves undefined comes from ``symbols`` (addresses by name), then from the C library. It keeps ``keep`` alive."""
+    """Load object code; what it leaves undefined comes from ``symbols`` (addresses by name), then from the C library.
+    It keeps ``keep`` alive.
+    """
     exports = tuple(exports)
     builder = llvm.JITLibraryBuilder().add_object_img(code).add_current_process()
     for name, address in symbols.items():

@@ -17,22 +17,30 @@ __all__ = ["njit_function"]
 
 
 def njit_function(compiled: Compiled, hidden: Sequence[np.ndarray] = ()) -> Any:
-    """A compiled Program as an ``@njit`` function of its inputs but the last, which are ``hidden``; it returns its output, or the tuple of them.
+    """A compiled Program as an ``@njit`` function of its inputs but the last, which are ``hidden``; it returns its
+    output, or the tuple of them.
 
-    Its types are fixed: arrays of the compiled dtypes and ranks in any layout, scalars of the compiled dtypes. Shapes are checked on each call.
-    The memory of hidden arrays is read at each call.
+    Its types are fixed: arrays of the compiled dtypes and ranks in any layout, scalars of the compiled dtypes. Shapes
+    are checked on each call. The memory of hidden arrays is read at each call.
     """
     import numba
 
     types = (*compiled.in_types, *compiled.out_types)
     if any(isinstance(t, SeqType) for t in types):
-        raise UnsupportedError(f"a function that takes or returns a sequence of run-time length cannot be called from Numba: {types}")
+        raise UnsupportedError(
+            f"a function that takes or returns a sequence of run-time length cannot be called from Numba: {types}"
+        )
     if any(t.dtype == np.float16 for t in types):
-        raise UnsupportedError("a function that takes or returns float16 cannot be called from Numba, which has none; convert inside of the function")
+        raise UnsupportedError(
+            "a function that takes or returns float16 cannot be called from Numba, which has none; convert inside of "
+            "the function"
+        )
     for x in hidden:
         if not (isinstance(x, np.ndarray) and x.flags.c_contiguous and x.flags.aligned and x.dtype.isnative):
             raise UnsupportedError(
-                f"{compiled.name} closes over {'an array that is not C-contiguous' if isinstance(x, np.ndarray) else type(x).__name__}, which Numba "
+                f"{compiled.name} closes over "
+                f"{'an array that is not C-contiguous' if isinstance(x, np.ndarray) else type(x).__name__}, which "
+                "Numba "
                 "code cannot read: make it an argument, or an array np.ascontiguousarray(...)"
             )
     driver = compiled.driver
@@ -63,7 +71,9 @@ def numba_type(type: ArrayType) -> Any:
 
 
 def source(compiled: Compiled, hidden: Sequence[int], constants: int) -> str:
-    """The Python source that Numba compiles: check shapes, collect pointers, call, give the results back; ``hidden`` are addresses."""
+    """The Python source that Numba compiles: check shapes, collect pointers, call, give the results back; ``hidden``
+    are addresses.
+    """
     given = len(compiled.in_types)
     inputs, outputs = compiled.in_types[: given - len(hidden)], compiled.out_types
     lines = [f"def call({', '.join([f'x{i}' for i in range(len(inputs))])}):"]
@@ -90,4 +100,3 @@ def source(compiled: Compiled, hidden: Sequence[int], constants: int) -> str:
     results = [f"y{i}" if t.ndim else f"y{i}[0]" for i, t in enumerate(outputs)]
     lines.append(f"    return {results[0] if len(results) == 1 else '(' + ', '.join(results) + ',)'}")
     return "\n".join(lines) + "\n"
-

@@ -1,8 +1,10 @@
-"""Where a native entry finds, at each call, what the call does not give, and what it checks there before it trusts its code.
+"""Where a native entry finds, at each call, what the call does not give, and what it checks there before it trusts its
+code.
 
-A ``Place`` holds an object: an object of one's own (``Fixed``), a closure cell, an item of a dict (a module's globals). A ``Check`` says
-something about the world that the code was made for. Both are plain data with a Python meaning, ``get`` and ``holds``, which the ctypes
-entry and the slow path use; ``functad.lower.entry_world`` writes the same as machine code. ``structure`` is what that text depends on.
+A ``Place`` holds an object: an object of one's own (``Fixed``), a closure cell, an item of a dict (a module's globals).
+A ``Check`` says something about the world that the code was made for. Both are plain data with a Python meaning,
+``get`` and ``holds``, which the ctypes entry and the slow path use; ``functad.lower.entry_world`` writes the same as
+machine code. ``structure`` is what that text depends on.
 """
 
 from __future__ import annotations
@@ -17,7 +19,18 @@ import numpy as np
 
 from functad import config
 
-__all__ = ["ABSENT", "CellContent", "Check", "DictItem", "Fixed", "FunctionCode", "InForce", "Place", "Unwritten", "elements_of"]
+__all__ = [
+    "ABSENT",
+    "CellContent",
+    "Check",
+    "DictItem",
+    "Fixed",
+    "FunctionCode",
+    "InForce",
+    "Place",
+    "Unwritten",
+    "elements_of",
+]
 
 ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "ABSENT"})()
 """What an empty place holds."""
@@ -117,7 +130,12 @@ class FunctionCode(Place):
         return "code", id(self.function)
 
 
-_ANY_OBJECT, _ANY_CELL, _ANY_ITEM, _ANY_CODE = Fixed(None), CellContent(CellType()), DictItem({}, ""), FunctionCode(lambda: None)  # type: ignore[arg-type]
+_ANY_OBJECT, _ANY_CELL, _ANY_ITEM, _ANY_CODE = (
+    Fixed(None),
+    CellContent(CellType()),
+    DictItem({}, ""),
+    FunctionCode(lambda: None),  # type: ignore[arg-type]
+)
 
 
 class Check(ABC):
@@ -149,7 +167,9 @@ class InForce(Check):
 
 @dataclass(frozen=True, eq=False)
 class Unwritten(Check):
-    """An array shows the same memory in the same way and, where ``content`` is given, that holds the same elements, bit by bit."""
+    """An array shows the same memory in the same way and, where ``content`` is given, that holds the same elements, bit
+    by bit.
+    """
 
     array: np.ndarray[Any, Any]
     content: bytes | None
@@ -161,11 +181,23 @@ class Unwritten(Check):
     @classmethod
     def since_now(cls, array: np.ndarray[Any, Any], content: bool) -> Unwritten:
         """The array as it is."""
-        return cls(array, elements_of(array).tobytes() if content else None, array.shape, array.strides, array.dtype, array.ctypes.data)
+        return cls(
+            array,
+            elements_of(array).tobytes() if content else None,
+            array.shape,
+            array.strides,
+            array.dtype,
+            array.ctypes.data,
+        )
 
     def holds(self) -> bool:
         a = self.array
-        if a.shape != self.shape or a.strides != self.strides or a.dtype is not self.dtype or a.ctypes.data != self.address:
+        if (
+            a.shape != self.shape
+            or a.strides != self.strides
+            or a.dtype is not self.dtype
+            or a.ctypes.data != self.address
+        ):
             return False
         return self.content is None or elements_of(a).tobytes() == self.content
 
@@ -178,7 +210,9 @@ def elements_of(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """The elements that an array shows, each once, in the order in which they lie in memory."""
     a = np.asarray(array)
     steps = [s if n > 1 else 0 for n, s in zip(a.shape, a.strides, strict=True)]
-    forward: np.ndarray[Any, Any] = a[(*[slice(None, None, -1) if s < 0 else slice(None if s else 1) for s in steps], ...)]
+    forward: np.ndarray[Any, Any] = a[
+        (*[slice(None, None, -1) if s < 0 else slice(None if s else 1) for s in steps], ...)
+    ]
     return forward.transpose(sorted(range(a.ndim), key=lambda axis: -abs(steps[axis])))
 
 

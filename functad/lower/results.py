@@ -1,8 +1,8 @@
 """Memory of array results: NumPy's own, except for large arrays, whose memory is recycled.
 
-Fresh memory costs a page fault for every page that is written: 10^7 doubles take 7 ms, and 3.7 in memory that was used before. The allocator
-recycles well by itself only where what is freed at a time is little: of two results of 256 kB freed together it gives the pages back, and
-makes them anew in 70 us each, while the pool takes 4.
+Fresh memory costs a page fault for every page that is written: 10^7 doubles take 7 ms, and 3.7 in memory that was used
+before. The allocator recycles well by itself only where what is freed at a time is little: of two results of 256 kB
+freed together it gives the pages back, and makes them anew in 70 us each, while the pool takes 4.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ ALIGNMENT = 64
 
 Memory = np.ndarray[Any, np.dtype[np.uint8]]
 
-# By id, the longest waiting first. Only ever changed by single dict operations, which are atomic: memory comes back whenever the last
-# array on it dies, in any thread.
+# By id, the longest waiting first. Only ever changed by single dict operations, which are atomic: memory comes back
+# whenever the last array on it dies, in any thread.
 _idle: dict[int, Memory] = {}
 
 
@@ -44,7 +44,9 @@ def _new(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
 
 
 class _Lease:
-    """The owner of a pooled array's memory: the base of the array and of all its views, so it dies with the last of them."""
+    """The owner of a pooled array's memory: the base of the array and of all its views, so it dies with the last of
+    them.
+    """
 
     __slots__ = ("__array_interface__", "_memory")
 
@@ -54,7 +56,9 @@ class _Lease:
         address = start + -start % ALIGNMENT
         self.__array_interface__ = {"shape": shape, "typestr": dtype.str, "data": (address, False), "version": 3}
 
-    def __del__(self, idle: dict[int, Memory] = _idle, limit: int = IDLE_BYTES) -> None:  # defaults: globals go first at exit
+    def __del__(
+        self, idle: dict[int, Memory] = _idle, limit: int = IDLE_BYTES
+    ) -> None:  # defaults: globals go first at exit
         idle[id(self._memory)] = self._memory
         waiting = list(idle.items())
         excess = sum(memory.nbytes for _, memory in waiting) - limit

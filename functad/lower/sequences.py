@@ -1,6 +1,7 @@
 """Sequences that cross the boundary of compiled code: residuals that one compiled function leaves for another.
 
-Such calls go through ctypes. A sequence of arrays is one array in Python, with the steps along axis 0; one of sequences a list.
+Such calls go through ctypes. A sequence of arrays is one array in Python, with the steps along axis 0; one of sequences
+a list.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ def depth_of(type: ArrayType) -> int:
 
 
 class Cells:
-    """The cells of one call: those given to it live as long as this object, those that it makes are freed once they are read."""
+    """The cells of one call: those given to it live as long as this object, those that it makes are freed once they are
+    read.
+    """
 
     def __init__(self, free: Callable[[int, int], None]) -> None:
         self._free = free  # what a cell of a depth at an address owns

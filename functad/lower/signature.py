@@ -1,8 +1,9 @@
-"""What an entry takes and gives: the structure of a call's arguments and result, for one specialisation of a compiled function.
+"""What an entry takes and gives: the structure of a call's arguments and result, for one specialisation of a compiled
+function.
 
-An entry is valid for exactly this: containers of these types and keys, leaves of these kinds, dtypes and shapes. Everything else goes to
-its slow path. Leaves count from left to right, those that no call gives (``hidden``) behind the arguments', and that is
-the order of the driver's inputs and outputs.
+An entry is valid for exactly this: containers of these types and keys, leaves of these kinds, dtypes and shapes.
+Everything else goes to its slow path. Leaves count from left to right, those that no call gives (``hidden``) behind the
+arguments', and that is the order of the driver's inputs and outputs.
 """
 
 from __future__ import annotations
@@ -54,7 +55,9 @@ class Leaf:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A ``tuple``, ``list`` or ``dict`` (exactly, no subclass) of children; a dict's in the order of ``keys``: strings, or ints that are no bools."""
+    """A ``tuple``, ``list`` or ``dict`` (exactly, no subclass) of children; a dict's in the order of ``keys``: strings,
+    or ints that are no bools.
+    """
 
     kind: str
     children: tuple[Spec, ...]
@@ -86,7 +89,9 @@ class Hidden:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """The positional arguments of a call, its result, what it reads besides, and what must hold for the code to be valid."""
+    """The positional arguments of a call, its result, what it reads besides, and what must hold for the code to be
+    valid.
+    """
 
     args: tuple[Spec, ...]
     result: Spec
@@ -100,7 +105,9 @@ class Signature:
 
     @property
     def structure(self) -> Signature:
-        """What is left when everything that an entry's code does not depend on is made equal: sizes, keys, values, objects."""
+        """What is left when everything that an entry's code does not depend on is made equal: sizes, keys, values,
+        objects.
+        """
         hidden = tuple([Hidden(h.place.structure, _structure(h.leaf)) for h in self.hidden])  # type: ignore[arg-type]
         one_by_one = [c.structure for c in self.checks if not isinstance(c, Unwritten)]
         together = dict.fromkeys([c.structure for c in self.checks if isinstance(c, Unwritten)])
@@ -114,12 +121,14 @@ class Signature:
 
 @dataclass(frozen=True, slots=True)
 class Driver:
-    """The function that an entry calls, ``i32 driver(ptr inputs, ptr outputs, ptr sizes)``, with all that it takes besides the arguments.
+    """The function that an entry calls, ``i32 driver(ptr inputs, ptr outputs, ptr sizes)``, with all that it takes
+    besides the arguments.
 
-    ``inputs`` points to the data pointers of the argument leaves and then of ``constants`` (C-contiguous arrays); ``outputs`` to those of
-    the result leaves, whose memory is fresh and uninitialised; ``sizes`` to the int64 ``sizes``. A complex element is two reals, a boolean
-    one byte. The driver gives 0, or the code of an error. ``keep`` is what must live as long as the entry: the library with the
-    code. The GIL is released during the call if ``release_gil``; None lets the size of arguments and result decide.
+    ``inputs`` points to the data pointers of the argument leaves and then of ``constants`` (C-contiguous arrays);
+    ``outputs`` to those of the result leaves, whose memory is fresh and uninitialised; ``sizes`` to the int64
+    ``sizes``. A complex element is two reals, a boolean one byte. The driver gives 0, or the code of an error. ``keep``
+    is what must live as long as the entry: the library with the code. The GIL is released during the call if
+    ``release_gil``; None lets the size of arguments and result decide.
     """
 
     address: int
@@ -139,7 +148,9 @@ def _structure(spec: Spec) -> Spec:
         case Leaf():
             return Leaf(spec.kind, spec.dtype, (0,) * len(spec.shape)) if spec.shape else spec
         case Container():
-            return Container(spec.kind, tuple(_structure(child) for child in spec.children), (0,) if spec.has_int_keys else ())
+            return Container(
+                spec.kind, tuple(_structure(child) for child in spec.children), (0,) if spec.has_int_keys else ()
+            )
 
 
 def _leaves(spec: Spec) -> Iterator[Leaf]:

@@ -14,7 +14,8 @@ from functad.lower.half import half_text
 
 __all__ = ["Target", "assembly", "emit_object", "target_machine"]
 
-# The x86-64 levels by which a user may name a CPU in FUNCTAD_CPU, and their vectors; 128 bits is right, if slow, on every other.
+# The x86-64 levels by which a user may name a CPU in FUNCTAD_CPU, and their vectors; 128 bits is right, if slow, on
+# every other.
 _NAMED_VECTOR_BITS = {"x86-64-v3": 256, "x86-64-v4": 512}
 
 _PARSE_ERROR = re.compile(r":(\d+):(\d+): error: (.*)")
@@ -44,7 +45,8 @@ class Target:
         bits = config.vector_bits.value or (_NAMED_VECTOR_BITS.get(named, 128) if named else _vector_bits(features))
         triple = _host_triple()
         if bits >= 512 and triple.startswith("x86_64"):
-            # LLVM treats 512-bit vectors as illegal on the Intel CPUs that it tunes for 256, however explicit the text is.
+            # LLVM treats 512-bit vectors as illegal on the Intel CPUs that it tunes for 256, however explicit the text
+            # is.
             features = ",".join(filter(None, (features, "-prefer-256-bit")))
         return Target(triple, cpu, features, bits, fastmath=fastmath)
 
@@ -63,8 +65,8 @@ def emit_object(text: str, target: Target, *, passes: tuple[str, ...] = ()) -> b
 def assembly(text: str, target: Target, *, passes: tuple[str, ...] = ()) -> str:
     """The same as assembly, for people to read.
 
-    ``passes`` names passes of LLVM's optimiser to run before code generation, in order: ``sroa``, ``new_gvn``, ``instruction_combine``,
-    ``always_inliner``, ... (the ``add_*_pass`` methods of llvmlite's ``ModulePassManager``).
+    ``passes`` names passes of LLVM's optimiser to run before code generation, in order: ``sroa``, ``new_gvn``,
+    ``instruction_combine``, ``always_inliner``, ... (the ``add_*_pass`` methods of llvmlite's ``ModulePassManager``).
     """
     machine = target_machine(target)
     listing: str = machine.emit_assembly(_module(text, target, machine, passes))
@@ -72,11 +74,14 @@ def assembly(text: str, target: Target, *, passes: tuple[str, ...] = ()) -> str:
 
 
 def _module(text: str, target: Target, machine: llvm.TargetMachine, passes: tuple[str, ...]) -> llvm.ModuleRef:
-    # The parser already needs the layout, for default alignments. No newline: line numbers in errors stay those of the text.
+    # The parser already needs the layout, for default alignments. No newline: line numbers in errors stay those of the
+    # text.
     header = f'target datalayout = "{machine.target_data}" target triple = "{target.triple}" '
     try:
         # A context of its own: types and constants of LLVM's global one are never freed.
-        module = llvm.parse_assembly(header + text + half_text(text, target.triple, target.features), llvm.create_context())
+        module = llvm.parse_assembly(
+            header + text + half_text(text, target.triple, target.features), llvm.create_context()
+        )
         module.verify()
     except RuntimeError as error:
         raise InternalError(_explain(text, str(error))) from None
@@ -95,7 +100,10 @@ def _explain(text: str, error: str) -> str:
         return f"functad emitted invalid LLVM text: {error.strip()}"
     line, message = int(found[1]), found[3]
     lines = text.splitlines()
-    shown = [f"{'>' if n == line else ' '} {n:5d} | {lines[n - 1]}" for n in range(max(1, line - 3), min(len(lines), line + 2) + 1)]
+    shown = [
+        f"{'>' if n == line else ' '} {n:5d} | {lines[n - 1]}"
+        for n in range(max(1, line - 3), min(len(lines), line + 2) + 1)
+    ]
     return f"functad emitted invalid LLVM text: {message} (line {line})\n" + "\n".join(shown)
 
 

@@ -4,10 +4,11 @@ A module that needs it contains ``RUNTIME_TEXT`` and calls
 
     call void @functad_parallel(ptr @body, ptr %data, i64 %blocks)
 
-which runs ``void body(ptr data, i64 first, i64 count)`` over disjoint ranges of the blocks ``0 .. blocks - 1``, all of them done when it
-returns. ``body`` must give the same result for every division into ranges, and report errors through ``data``. It runs on the calling
-thread where there is nothing to gain (fewer than two blocks, one thread), where Numba has no OpenMP pool, and in a forked child, whose
-OpenMP runtime would hang. The module is linked with ``parallel_symbols()``.
+which runs ``void body(ptr data, i64 first, i64 count)`` over disjoint ranges of the blocks ``0 .. blocks - 1``, all of
+them done when it returns. ``body`` must give the same result for every division into ranges, and report errors through
+``data``. It runs on the calling thread where there is nothing to gain (fewer than two blocks, one thread), where Numba
+has no OpenMP pool, and in a forked child, whose OpenMP runtime would hang. The module is linked with
+``parallel_symbols()``.
 
 The number of threads belongs to the process. Whoever calls native code sets it before each call, from the flag
 ``threads`` of its context: the native entry stores ``wanted()`` of the flags that it was made for, Python code calls
@@ -31,9 +32,10 @@ from functad import config
 
 __all__ = ["RUNTIME_TEXT", "configure", "num_threads", "parallel_symbols", "wanted"]
 
-# numba_parallel_for hands its function one range at a time: the index of the first block as the address args[0], counted in steps of
-# steps[0] = 1 from a base, and the number of blocks as dims[0]. The base is 1, since Numba leaves a null base null in some releases.
-# The region sets the pool's thread mask of the calling thread, which is the user's (numba.set_num_threads), so it is put back.
+# numba_parallel_for hands its function one range at a time: the index of the first block as the address args[0],
+# counted in steps of steps[0] = 1 from a base, and the number of blocks as dims[0]. The base is 1, since Numba leaves a
+# null base null in some releases. The region sets the pool's thread mask of the calling thread, which is the user's
+# (numba.set_num_threads), so it is put back.
 RUNTIME_TEXT = """
 ; number of threads, parallel_for, get_num_threads, set_num_threads, limit of the number
 %functad.pool = type { i64, ptr, ptr, ptr, i64 }
@@ -88,7 +90,8 @@ pool:
   %set = load ptr, ptr %set.at
   %mask = call i32 %get()
   %team = trunc i64 %workers to i32
-  call void %parallel(ptr @functad_parallel_range, ptr %args, ptr %dims, ptr %steps, ptr %region, i64 0, i64 1, i32 %team)
+  call void %parallel(
+    ptr @functad_parallel_range, ptr %args, ptr %dims, ptr %steps, ptr %region, i64 0, i64 1, i32 %team)
   call void %set(i32 %mask)
   ret void
 
@@ -130,7 +133,9 @@ def wanted() -> int:
 
 
 def configure() -> int:
-    """Set the process's number of threads to what is ``wanted`` here, and make the pool ready if there is one; gives the number."""
+    """Set the process's number of threads to what is ``wanted`` here, and make the pool ready if there is one; gives
+    the number.
+    """
     _pool.threads = threads = wanted()
     if threads > 1:
         with _starting:
@@ -157,7 +162,9 @@ def _start() -> bool:
 
 
 def _load_omppool() -> ModuleType | None:
-    """Numba's OpenMP extension module, without importing Numba: 2 ms against 300. Importing Numba later shares its state."""
+    """Numba's OpenMP extension module, without importing Numba: 2 ms against 300. Importing Numba later shares its
+    state.
+    """
     package = importlib.util.find_spec("numba")
     if package is None or not package.submodule_search_locations:
         return None
@@ -176,10 +183,12 @@ def _load_omppool() -> ModuleType | None:
 
 @contextmanager
 def _patience() -> Iterator[None]:
-    """While GNU's OpenMP runtime is loaded, which reads it then: how often a thread that waits for others looks before it sleeps.
+    """While GNU's OpenMP runtime is loaded, which reads it then: how often a thread that waits for others looks before
+    it sleeps.
 
-    By default it looks 300 000 times: seven milliseconds in which it keeps a core from what it waits for, where both are on one core, or
-    another process or BLAS's threads want it too. After a thousand it sleeps, and at worst a loop takes the time that one thread would take.
+    By default it looks 300 000 times: seven milliseconds in which it keeps a core from what it waits for, where both
+    are on one core, or another process or BLAS's threads want it too. After a thousand it sleeps, and at worst a loop
+    takes the time that one thread would take.
     """
     if {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
         yield

@@ -1,13 +1,15 @@
-"""The check that places hold what they held, in a form that costs an entry about a nanosecond a place, whatever their number.
+"""The check that places hold what they held, in a form that costs an entry about a nanosecond a place, whatever their
+number.
 
 Native code (``functad_unchanged`` in ``entry_checks``) compares pointers, in words that lie in memory:
 
     number of words, number of dicts
-    for each word: its address, and what it held                     a cell's content, a function's code: pointers to objects
-    for each dict: the address of its version, or 0; the version; the dict; number of names; for each name: the key, what it held
+    for each word: its address, and what it held                     a cell's content, a function's code: pointers to
+    objects for each dict: the address of its version, or 0; the version; the dict; number of names; for each name: the
+    key, what it held
 
-What is not there is a null pointer. Names are looked up only where their dict has another version. What is held is kept alive, so that an
-address stands for one object.
+What is not there is a null pointer. Names are looked up only where their dict has another version. What is held is kept
+alive, so that an address stands for one object.
 """
 
 from __future__ import annotations

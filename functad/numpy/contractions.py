@@ -1,7 +1,7 @@
 """Products of vectors, matrices and higher arrays.
 
-All are one operation on arrays whose axes have labels, ``contract``: multiply, and sum over the labels that the result lacks. It is what one step
-of ``einsum`` does, and becomes one ``dot_general``.
+All are one operation on arrays whose axes have labels, ``contract``: multiply, and sum over the labels that the result
+lacks. It is what one step of ``einsum`` does, and becomes one ``dot_general``.
 """
 
 from __future__ import annotations
@@ -35,19 +35,25 @@ Labels = Sequence[Any]
 
 
 def contract(x: Any, x_labels: Labels, y: Any, y_labels: Labels, out_labels: Labels) -> Any:
-    """The products of elements of x and y, summed over the labels that are not in ``out_labels``, its axes in that order.
+    """The products of elements of x and y, summed over the labels that are not in ``out_labels``, its axes in that
+    order.
 
     A label occurs once an operand. Axes of one label have equal lengths, or length 1 in one of the operands.
     """
     dtype = result_dtype([x, y])
     if dtype == BOOL:  # whether any of the products holds
         return convert(contract(cast(x, INT64), x_labels, cast(y, INT64), y_labels, out_labels), BOOL)
-    x, x_labels, y, y_labels = *_squeezed(cast(x, dtype), x_labels, y, y_labels), *_squeezed(cast(y, dtype), y_labels, x, x_labels)
+    x, x_labels, y, y_labels = (
+        *_squeezed(cast(x, dtype), x_labels, y, y_labels),
+        *_squeezed(cast(y, dtype), y_labels, x, x_labels),
+    )
     x, x_labels = _summed(x, x_labels, (*y_labels, *out_labels))
     y, y_labels = _summed(y, y_labels, (*x_labels, *out_labels))
     shared = [a for a in x_labels if a in y_labels]
     batch, contracted = [a for a in shared if a in out_labels], [a for a in shared if a not in out_labels]
-    pairs = [([x_labels.index(a) for a in labels], [y_labels.index(a) for a in labels]) for labels in (contracted, batch)]
+    pairs = [
+        ([x_labels.index(a) for a in labels], [y_labels.index(a) for a in labels]) for labels in (contracted, batch)
+    ]
     z = dot_general(x, y, *pairs)
     z_labels = batch + [a for a in (*x_labels, *y_labels) if a not in shared]
     return transpose(z, [z_labels.index(a) for a in out_labels])
@@ -74,7 +80,7 @@ def _check_core(name: str, x: Any, y: Any, i: int, j: int) -> None:
         raise ShapeError(f"np.{name}{here()}: shapes {shape_of(x)} and {shape_of(y)} not aligned: {axes}")
 
 
-# -- dot and its relatives ---------------------------------------------------------------------------------------------------------------
+# -- dot and its relatives ---------------------------------------------------------------------------------------------
 
 
 @implements(np.dot)
@@ -143,11 +149,13 @@ def _tensordot(x: Any, y: Any, ax: Sequence[int], ay: Sequence[int]) -> Any:
     return dot_general(cast(x, dtype), cast(y, dtype), (ax, ay))
 
 
-# -- matrix products: the axes before the last one or two are broadcast ------------------------------------------------------------------
+# -- matrix products: the axes before the last one or two are broadcast ------------------------------------------------
 
 
 def _product(ufunc: np.ufunc, x_core: str, y_core: str, out_core: str) -> Any:
-    """Declare a matrix product by the labels of its core axes; a matrix axis that a vector lacks is left out of the result."""
+    """Declare a matrix product by the labels of its core axes; a matrix axis that a vector lacks is left out of the
+    result.
+    """
     name = ufunc.__name__
 
     def f(a: Any, b: Any, /, out: None = None) -> Any:
@@ -159,7 +167,8 @@ def _product(ufunc: np.ufunc, x_core: str, y_core: str, out_core: str) -> Any:
         for v, core in ((x, xc), (y, yc)):
             if len(shape_of(v)) < max(len(core), 1):
                 raise ShapeError(
-                    f"np.{name}{here()}: operands of shapes {shape_of(x)} and {shape_of(y)} need at least {max(len(core), 1)} axes; use * for scalars"
+                    f"np.{name}{here()}: operands of shapes {shape_of(x)} and {shape_of(y)} need at least "
+                    f"{max(len(core), 1)} axes; use * for scalars"
                 )
         _check_core(name, x, y, xc.index("k") - len(xc), yc.index("k") - len(yc))
         lead_x, lead_y = len(shape_of(x)) - len(xc), len(shape_of(y)) - len(yc)
@@ -178,7 +187,8 @@ def _check_lead(name: str, x: Any, y: Any, lead_x: int, lead_y: int) -> None:
         np.broadcast_shapes(shape_of(x)[:lead_x], shape_of(y)[:lead_y])
     except ValueError:
         raise ShapeError(
-            f"np.{name}{here()}: operands of shapes {shape_of(x)} and {shape_of(y)}: axes {shape_of(x)[:lead_x]} and {shape_of(y)[:lead_y]} "
+            f"np.{name}{here()}: operands of shapes {shape_of(x)} and {shape_of(y)}: axes {shape_of(x)[:lead_x]} and "
+            f"{shape_of(y)[:lead_y]} "
             "before the matrices could not be broadcast together"
         ) from None
 
@@ -187,7 +197,7 @@ matmul = _product(np.matmul, "nk", "km", "nm")
 vecdot = _product(np.vecdot, "k", "k", "")
 
 
-# -- others ------------------------------------------------------------------------------------------------------------------------------
+# -- others ------------------------------------------------------------------------------------------------------------
 
 
 @implements(np.kron)
@@ -209,7 +219,9 @@ def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axi
     x, y = as_array(a, "cross"), as_array(b, "cross")
     x, y = moveaxis(x, axisa, -1), moveaxis(y, axisb, -1)
     if shape_of(x)[-1] != 3 or shape_of(y)[-1] != 3:
-        raise ShapeError(f"np.cross{here()} of vectors of lengths {shape_of(x)[-1]} and {shape_of(y)[-1]}; both must be 3")
+        raise ShapeError(
+            f"np.cross{here()} of vectors of lengths {shape_of(x)[-1]} and {shape_of(y)[-1]}; both must be 3"
+        )
     x, y = promote("cross", x, y)
     left = mul(x[..., np.array([1, 2, 0])], y[..., np.array([2, 0, 1])])
     right = mul(x[..., np.array([2, 0, 1])], y[..., np.array([1, 2, 0])])

@@ -71,7 +71,9 @@ def _number_like(x: Any, part: Any) -> Any:
 
 @implements(np.angle)
 def angle(z: Any, deg: bool = False) -> Any:
-    """``numpy.angle``: the argument of complex numbers. At 0, where it jumps in every direction, its derivative is NaN."""
+    """``numpy.angle``: the argument of complex numbers. At 0, where it jumps in every direction, its derivative is
+    NaN.
+    """
     x = as_array(z, "angle")
     x = cast(x, result_dtype([x, 1.0]))
     y = arctan2(complex.imag(x), complex.real(x)) if x.dtype.kind == "c" else arctan2(x.dtype.type(0), x)
@@ -124,7 +126,7 @@ def _finite(x: Any, nan: float, posinf: Any, neginf: Any) -> Any:
     return select(eq(x, -np.inf), x.dtype.type(limits.min if neginf is None else neginf), y)
 
 
-# -- questions about dtypes --------------------------------------------------------------------------------------------------------------
+# -- questions about dtypes --------------------------------------------------------------------------------------------
 
 
 @implements(np.result_type)

@@ -26,15 +26,17 @@ from functad.primitives.selection import select
 from functad.primitives.shapes import broadcast_p, reshape
 
 __all__ = [
-    "arange", "array", "asarray", "empty", "empty_like", "eye", "full", "full_like", "identity", "linspace", "logspace", "meshgrid", "ones",
-    "ones_like", "zeros", "zeros_like",
+    "arange", "array", "asarray", "empty", "empty_like", "eye", "full", "full_like", "identity", "linspace", "logspace",
+    "meshgrid", "ones", "ones_like", "zeros", "zeros_like",
 ]  # fmt: skip
 
 INT64 = np.dtype(np.int64)
 
 
 def creates(numpy_function: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Declare what a NumPy function that has no array argument does inside a trace; NumPy calls it where ``like=`` is a tracer."""
+    """Declare what a NumPy function that has no array argument does inside a trace; NumPy calls it where ``like=`` is a
+    tracer.
+    """
 
     def declare(f: Callable[..., Any]) -> Callable[..., Any]:
         def public(*args: Any, **kwargs: Any) -> Any:
@@ -66,7 +68,7 @@ def as_new(x: Any) -> Any:
     return x
 
 
-# -- one value ---------------------------------------------------------------------------------------------------------------------------
+# -- one value ---------------------------------------------------------------------------------------------------------
 
 
 @creates(np.zeros)
@@ -105,7 +107,11 @@ def _filled(shape: tuple[int, ...], fill_value: Any, dtype: Any, name: str) -> A
 def _like(name: str, value: Any) -> Any:
     def f(a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None) -> Any:
         x = as_array(a, name)
-        return constant(value, shape_of(x) if shape is None else as_shape(shape, name), np.dtype(dtype) if dtype is not None else x.dtype)
+        return constant(
+            value,
+            shape_of(x) if shape is None else as_shape(shape, name),
+            np.dtype(dtype) if dtype is not None else x.dtype,
+        )
 
     f.__name__ = name
     f.__doc__ = f"``numpy.{name}``."
@@ -116,15 +122,20 @@ zeros_like, ones_like, empty_like = _like("zeros_like", 0), _like("ones_like", 1
 
 
 @creates(np.full_like)
-def full_like(a: Any, fill_value: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None) -> Any:
+def full_like(
+    a: Any, fill_value: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None
+) -> Any:
     """``numpy.full_like``; the value may be traced."""
     x = as_array(a, "full_like")
     return _filled(
-        shape_of(x) if shape is None else as_shape(shape, "full_like"), fill_value, x.dtype if dtype is None else dtype, "full_like"
+        shape_of(x) if shape is None else as_shape(shape, "full_like"),
+        fill_value,
+        x.dtype if dtype is None else dtype,
+        "full_like",
     )
 
 
-# -- given elements ----------------------------------------------------------------------------------------------------------------------
+# -- given elements ----------------------------------------------------------------------------------------------------
 
 
 @creates(np.array)
@@ -145,7 +156,7 @@ def asarray(a: Any, dtype: Any = None) -> Any:
     return array(a, dtype)
 
 
-# -- sequences ---------------------------------------------------------------------------------------------------------------------------
+# -- sequences ---------------------------------------------------------------------------------------------------------
 
 
 @creates(np.arange)
@@ -167,7 +178,9 @@ def _known(bound: Any) -> Any:
 
 
 @creates(np.linspace)
-def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None, axis: int = 0) -> Any:
+def linspace(
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, retstep: bool = False, dtype: Any = None, axis: int = 0
+) -> Any:
     """``numpy.linspace``; the ends may be traced."""
     num = operator.index(num)
     if num < 0:
@@ -183,19 +196,23 @@ def linspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, retste
     if endpoint and num > 1:
         y = select(eq(index, num - 1), high, y)
     if dtype is not None:
-        y = cast(floor(y) if np.dtype(dtype).kind in "iu" else y, np.dtype(dtype))  # NumPy rounds down, not towards zero
+        y = cast(
+            floor(y) if np.dtype(dtype).kind in "iu" else y, np.dtype(dtype)
+        )  # NumPy rounds down, not towards zero
     y = moveaxis(y, 0, normal_axis(axis, len(shape), "linspace"))
     return (y, step[0]) if retstep else y
 
 
 @creates(np.logspace)
-def logspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10.0, dtype: Any = None, axis: int = 0) -> Any:
+def logspace(
+    start: Any, stop: Any, num: int = 50, endpoint: bool = True, base: Any = 10.0, dtype: Any = None, axis: int = 0
+) -> Any:
     """``numpy.logspace``: powers of a base with equally spaced exponents."""
     y = power(base, linspace(start, stop, num, endpoint, axis=axis))
     return cast(y, np.dtype(dtype)) if dtype is not None else y
 
 
-# -- grids -------------------------------------------------------------------------------------------------------------------------------
+# -- grids -------------------------------------------------------------------------------------------------------------
 
 
 @creates(np.eye)
@@ -221,6 +238,9 @@ def meshgrid(*xi: Any, copy: bool = True, sparse: bool = False, indexing: str = 
     if indexing == "xy" and len(xs) > 1:
         axes[:2] = [1, 0]
     shape = [lengths[axes.index(i)] for i in range(len(xs))]
-    columns = [reshape(x, [n if i == axis else 1 for i in range(len(xs))]) for x, n, axis in zip(xs, lengths, axes, strict=True)]
+    columns = [
+        reshape(x, [n if i == axis else 1 for i in range(len(xs))])
+        for x, n, axis in zip(xs, lengths, axes, strict=True)
+    ]
     grids = [c if sparse else broadcast_to(c, shape) for c in columns]
     return tuple([fresh_array(g, x) if type(g) is Tracer else lifted(g) for g, x in zip(grids, xs, strict=True)])

@@ -27,7 +27,9 @@ def below(rows: int, columns: int) -> Any:
 
 
 def diagonal_of(x: Any, axis1: int, axis2: int, offset: int = 0) -> Any:
-    """The diagonal over two axes, as the last axis, behind the others: every (n + 1)th element of the rows laid end to end."""
+    """The diagonal over two axes, as the last axis, behind the others: every (n + 1)th element of the rows laid end to
+    end.
+    """
     shape = shape_of(x)
     others = [i for i in range(len(shape)) if i not in (axis1, axis2)]
     m, n = shape[axis1], shape[axis2]

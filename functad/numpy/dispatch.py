@@ -65,14 +65,18 @@ def implements(*numpy_functions: Any) -> Callable[[Callable[..., Any]], Callable
 
 
 def call_declared(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], name: str) -> Any:
-    """``f(*args, **kwargs)`` without keyword arguments that are at NumPy's neutral defaults; an error for those that f does not have."""
+    """``f(*args, **kwargs)`` without keyword arguments that are at NumPy's neutral defaults; an error for those that f
+    does not have.
+    """
     if kwargs:
         code = f.__code__
         accepted = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
         unknown = [k for k in kwargs if k not in accepted]
         for k in unknown:
             if kwargs[k] is not None and kwargs[k] is not False:
-                raise UnsupportedError(f"np.{name}{here()}: the argument {k}= is not available for traced values{_instead(k)}")
+                raise UnsupportedError(
+                    f"np.{name}{here()}: the argument {k}= is not available for traced values{_instead(k)}"
+                )
         if unknown:
             kwargs = {k: v for k, v in kwargs.items() if k in accepted}
     return f(*args, **kwargs)

@@ -50,7 +50,9 @@ def _parse(operands: tuple[Any, ...]) -> tuple[str, list[Any]]:
     if operands and isinstance(operands[0], str):
         operands = (operands[0], *[as_array(x, "einsum") for x in operands[1:]])
     else:  # operand, sublist, operand, sublist, ..., [sublist of the result]
-        operands = tuple([as_array(x, "einsum") if i % 2 == 0 and i + 1 < len(operands) else x for i, x in enumerate(operands)])
+        operands = tuple(
+            [as_array(x, "einsum") if i % 2 == 0 and i + 1 < len(operands) else x for i, x in enumerate(operands)]
+        )
     try:
         import opt_einsum  # when used: importing functad stays quick
 
@@ -65,12 +67,14 @@ def _check_lengths(terms: list[str], xs: list[Any]) -> None:
     for term, x in zip(terms, xs, strict=True):
         if len(term) != len(shape_of(x)):
             raise ShapeError(
-                f"np.einsum{here()}: subscripts {term!r} for an operand of shape {shape_of(x)}: there must be one letter an axis"
+                f"np.einsum{here()}: subscripts {term!r} for an operand of shape {shape_of(x)}: there must be one "
+                "letter an axis"
             )
         for a, n in zip(term, shape_of(x), strict=True):
             if n not in (1, lengths.setdefault(a, n)) and lengths[a] != 1:
                 raise ShapeError(
-                    f"np.einsum{here()}: {a!r} stands for axes of lengths {lengths[a]} and {n}, in operands of shapes {_shapes(xs)}"
+                    f"np.einsum{here()}: {a!r} stands for axes of lengths {lengths[a]} and {n}, in operands of shapes "
+                    f"{_shapes(xs)}"
                 )
             lengths[a] = max(n, lengths[a]) if n and lengths[a] else 0
 

@@ -1,4 +1,5 @@
-"""How a NumPy ufunc runs on traced values: its operands promoted as NumPy would, broadcast, and given to strict primitives.
+"""How a NumPy ufunc runs on traced values: its operands promoted as NumPy would, broadcast, and given to strict
+primitives.
 
 Operands that need neither go straight to the primitive: that is the common case, and tracing has to be cheap.
 """
@@ -42,7 +43,9 @@ def prepared(ufunc: np.ufunc, args: tuple[Any, ...]) -> list[Any]:
 
 
 def suits(x: Any, type: ArrayType) -> bool:
-    """Whether a plain operand goes to a strict primitive with a tracer of this type: of its dtype and shape, or rank 0."""
+    """Whether a plain operand goes to a strict primitive with a tracer of this type: of its dtype and shape, or rank
+    0.
+    """
     cls = x.__class__
     if cls is not np.ndarray and cls is not np.float64:
         return False
@@ -55,7 +58,9 @@ def own_loops(ufunc: np.ufunc, kinds: str) -> frozenset[str]:
 
 
 def unary(ufunc: np.ufunc, op: Op, kinds: str = "fc", other: Apply | None = None) -> Apply:
-    """Declare a ufunc of one operand: a primitive where the dtype's kind is in ``kinds``, elsewhere what ``other`` makes of the operand."""
+    """Declare a ufunc of one operand: a primitive where the dtype's kind is in ``kinds``, elsewhere what ``other``
+    makes of the operand.
+    """
     bind, direct, chars = op.primitive.bind, frozenset(kinds), own_loops(ufunc, kinds)
     rest = other or bind
 
@@ -69,7 +74,9 @@ def unary(ufunc: np.ufunc, op: Op, kinds: str = "fc", other: Apply | None = None
 
 
 def binary(ufunc: np.ufunc, op: Op | Apply, kinds: str = "fc", other: Apply | None = None) -> Apply:
-    """Declare a ufunc of two operands: a primitive where the common dtype's kind is in ``kinds``, elsewhere what ``other`` makes of them."""
+    """Declare a ufunc of two operands: a primitive where the common dtype's kind is in ``kinds``, elsewhere what
+    ``other`` makes of them.
+    """
     bind, direct, chars = op.primitive.bind if isinstance(op, Op) else op, frozenset(kinds), own_loops(ufunc, kinds)
     rest = other or bind
 

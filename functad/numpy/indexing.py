@@ -14,7 +14,18 @@ from functad.numpy.axes import normal_axis
 from functad.numpy.dispatch import here, implements
 from functad.numpy.elementwise import suits
 from functad.numpy.indices import Index, in_bounds, integer_span, parse_index
-from functad.numpy.operands import as_array, cast, check_mask, common_shape, fresh, operand, promote, shape_of, spread, view
+from functad.numpy.operands import (
+    as_array,
+    cast,
+    check_mask,
+    common_shape,
+    fresh,
+    operand,
+    promote,
+    shape_of,
+    spread,
+    view,
+)
 from functad.numpy.promotion import result_dtype
 from functad.numpy.reductions import refuse_out
 from functad.numpy.ufuncs import maximum, minimum
@@ -30,7 +41,7 @@ PLAIN = frozenset((int, type(None)))
 BOOL, INT64 = np.dtype(np.bool_), np.dtype(np.int64)
 
 
-# -- x[index] ----------------------------------------------------------------------------------------------------------------------------
+# -- x[index] ----------------------------------------------------------------------------------------------------------
 
 
 def get_item(x: Any, index: Any) -> Any:
@@ -102,7 +113,9 @@ def looked_up(x: Any, index: Index) -> Any:
     """What the index arrays look up in the sliced x; without new axes."""
     lookup = index.lookup()
     y = transpose(x, lookup.order)
-    return transpose(gather_p.bind(y, *over_batch(index, shape_of(y)[: lookup.batch]), batch=lookup.batch), lookup.result)
+    return transpose(
+        gather_p.bind(y, *over_batch(index, shape_of(y)[: lookup.batch]), batch=lookup.batch), lookup.result
+    )
 
 
 def over_batch(index: Index, lead: tuple[int, ...]) -> list[Any]:
@@ -111,7 +124,7 @@ def over_batch(index: Index, lead: tuple[int, ...]) -> list[Any]:
     return [broadcast(i, lead + index.looked_up, range(len(lead), ndim)) for i in index.arrays.values()]
 
 
-# -- indices along one axis --------------------------------------------------------------------------------------------------------------
+# -- indices along one axis --------------------------------------------------------------------------------------------
 
 
 @implements(np.take)
@@ -165,7 +178,7 @@ def _with_last(x: Any, axis: int, others: tuple[int, ...]) -> Any:
     return broadcast(y, (*others, n), range(ndim))
 
 
-# -- choices -----------------------------------------------------------------------------------------------------------------------------
+# -- choices -----------------------------------------------------------------------------------------------------------
 
 
 @implements(np.where)
@@ -197,7 +210,8 @@ def select(condlist: Any, choicelist: Any, default: Any = 0) -> Any:
     """``numpy.select``: from the first choice whose condition holds, else the default."""
     if len(condlist) != len(choicelist) or not condlist:
         raise ArgumentError(
-            f"np.select{here()}: {len(condlist)} conditions and {len(choicelist)} choices; there must be one choice a condition"
+            f"np.select{here()}: {len(condlist)} conditions and {len(choicelist)} choices; there must be one choice a "
+            "condition"
         )
     dtype = result_dtype([operand(v, "select") for v in (*choicelist, default)])
     result = cast(operand(default, "select"), dtype)
@@ -225,7 +239,9 @@ def clip(a: Any, a_min: Any = None, a_max: Any = None, out: None = None, *, min:
 
 @implements(np.nonzero)
 def nonzero(a: Any) -> tuple[np.ndarray, ...]:
-    """``numpy.nonzero``, as plain arrays: how many elements are not zero is a shape, so their values must be known while tracing."""
+    """``numpy.nonzero``, as plain arrays: how many elements are not zero is a shape, so their values must be known
+    while tracing.
+    """
     x = as_array(a, "nonzero")
     return np.nonzero(x.owner.force(x.variable, "np.nonzero") if type(x) is Tracer else x)
 

@@ -1,7 +1,8 @@
 """NumPy's indices, taken apart: what ``x[index]`` means for an array of a known shape.
 
-An index is slices (integers are slices of length one whose axis is dropped) and index arrays. The result has the axes of x that are sliced, new
-axes, and in one place the axes B that all index arrays broadcast to: where the first of them stands, or in front if something lies between them.
+An index is slices (integers are slices of length one whose axis is dropped) and index arrays. The result has the axes
+of x that are sliced, new axes, and in one place the axes B that all index arrays broadcast to: where the first of them
+stands, or in front if something lies between them.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ INT64 = np.dtype(np.int64)
 
 
 class Span(NamedTuple):
-    """The elements ``start, start + step, ...`` before ``stop`` of an axis, with step >= 1; backwards if ``reverse``."""
+    """The elements ``start, start + step, ...`` before ``stop`` of an axis, with step >= 1; backwards if
+    ``reverse``.
+    """
 
     start: int
     stop: int
@@ -53,7 +56,8 @@ class Span(NamedTuple):
 class Lookup(NamedTuple):
     """Reading at index arrays as ``transpose``, ``gather``, ``transpose``.
 
-    Index arrays of axes that are side by side are looked up where they are, with the axes before them as batch axes: x stays as it is in memory.
+    Index arrays of axes that are side by side are looked up where they are, with the axes before them as batch axes: x
+    stays as it is in memory.
     """
 
     order: tuple[int, ...]  # of the axes of x, for gather
@@ -113,7 +117,9 @@ def parse_index(index: Any, shape: tuple[int, ...]) -> Index:
     if ellipses > 1:
         raise InvalidIndexError(f"an index{here()} can only have a single ellipsis ('...')")
     if taken > len(shape):
-        raise InvalidIndexError(f"too many indices{here()}: the array has {len(shape)} axes (shape {shape}), but {taken} were indexed")
+        raise InvalidIndexError(
+            f"too many indices{here()}: the array has {len(shape)} axes (shape {shape}), but {taken} were indexed"
+        )
     if not ellipses:
         items.append(Ellipsis)
     parts = _Parts(shape, any(_is_array(item) for item in items))
@@ -121,7 +127,14 @@ def parse_index(index: Any, shape: tuple[int, ...]) -> Index:
         parts.add(item, position, len(shape) - taken)
     arrays, looked_up = _broadcast_arrays(parts.arrays)
     return Index(
-        shape, tuple(parts.spans), frozenset(parts.dropped), arrays, looked_up, tuple(parts.layout), parts.place(), keeps_array=ellipses > 0
+        shape,
+        tuple(parts.spans),
+        frozenset(parts.dropped),
+        arrays,
+        looked_up,
+        tuple(parts.layout),
+        parts.place(),
+        keeps_array=ellipses > 0,
     )
 
 
@@ -135,7 +148,9 @@ class _Parts:
         self.dropped: list[int] = []
         self.arrays: dict[int, Any] = {}
         self.layout: list[int | None] = []
-        self.advanced: list[tuple[int, int]] = []  # of each index array, and each integer among them: its position, and its place in layout
+        self.advanced: list[
+            tuple[int, int]
+        ] = []  # of each index array, and each integer among them: its position, and its place in layout
 
     def add(self, item: Any, position: int, rest: int) -> None:
         """One part of the index; an ellipsis stands for ``rest`` axes."""
@@ -168,7 +183,7 @@ class _Parts:
         return self.advanced[0][1] if side_by_side else 0
 
 
-# -- the parts ---------------------------------------------------------------------------------------------------------------------------
+# -- the parts ---------------------------------------------------------------------------------------------------------
 
 
 def _is_array(item: Any) -> bool:
@@ -188,7 +203,9 @@ def _item(part: Any) -> Any:
     if isinstance(part, np.ndarray) and type(part) is not np.ndarray:
         part = plain_array(part, f"an index{here()}")
     if isinstance(part, (list, tuple)):
-        part = stack_list(part, "ndarray index") if is_traced(part) else np.asarray(part, dtype=None if part else np.int64)
+        part = (
+            stack_list(part, "ndarray index") if is_traced(part) else np.asarray(part, dtype=None if part else np.int64)
+        )
     if not isinstance(part, (Tracer, np.ndarray, bool, np.bool_)):
         try:
             return operator.index(part)
@@ -198,7 +215,8 @@ def _item(part: Any) -> Any:
     if kind not in ("i", "u", "b") or (kind == "b" and not part.ndim):
         described = f"an array of dtype {part.dtype}" if kind else f"{part!r} of type {type(part).__name__}"
         raise InvalidIndexError(
-            f"only integers, slices (`:`), ellipsis (`...`), None and integer or boolean arrays are valid indices, got {described}{here()}"
+            "only integers, slices (`:`), ellipsis (`...`), None and integer or boolean arrays are valid indices, got "
+            f"{described}{here()}"
         )
     if isinstance(part, np.ndarray) and not part.ndim:
         depends_on(part)
@@ -228,7 +246,8 @@ def _where_holds(mask: Any, shape: tuple[int, ...], axis: int) -> Sequence[np.nd
     for i, n in enumerate(shape_of(mask)):
         if n != shape[axis + i]:
             raise InvalidIndexError(
-                f"boolean index{here()} did not match indexed array along axis {axis + i}; size of axis is {shape[axis + i]} "
+                f"boolean index{here()} did not match indexed array along axis {axis + i}; size of axis is "
+                f"{shape[axis + i]} "
                 f"but size of corresponding boolean axis is {n}"
             )
     if isinstance(mask, Tracer):
@@ -258,5 +277,9 @@ def _broadcast_arrays(arrays: dict[int, Any]) -> tuple[dict[int, Any], tuple[int
         shape = common_shape([shape_of(a) for a in arrays.values()], "ndarray index") if arrays else ()
     except ShapeError:
         given = " ".join(str(shape_of(a)) for a in arrays.values())
-        raise InvalidIndexError(f"shape mismatch: indexing arrays could not be broadcast together with shapes {given}{here()}") from None
-    return {axis: broadcast(a, shape, range(len(shape) - len(shape_of(a)), len(shape))) for axis, a in arrays.items()}, shape
+        raise InvalidIndexError(
+            f"shape mismatch: indexing arrays could not be broadcast together with shapes {given}{here()}"
+        ) from None
+    return {
+        axis: broadcast(a, shape, range(len(shape) - len(shape_of(a)), len(shape))) for axis, a in arrays.items()
+    }, shape

@@ -27,11 +27,11 @@ from functad.primitives.shapes import broadcast, reshape
 from functad.primitives.slicing import pad as strict_pad
 
 __all__ = [
-    "append", "array_split", "block", "column_stack", "concat", "concatenate", "diff", "dsplit", "dstack", "ediff1d", "hsplit", "hstack", "pad",
-    "split", "stack", "unstack", "vsplit", "vstack",
+    "append", "array_split", "block", "column_stack", "concat", "concatenate", "diff", "dsplit", "dstack", "ediff1d",
+    "hsplit", "hstack", "pad", "split", "stack", "unstack", "vsplit", "vstack",
 ]  # fmt: skip
 
-# -- joining -----------------------------------------------------------------------------------------------------------------------------
+# -- joining -----------------------------------------------------------------------------------------------------------
 
 
 @implements(np.concatenate)
@@ -50,7 +50,8 @@ def concatenate(arrays: Any, /, axis: int | None = 0, out: None = None, *, dtype
     for x in xs:
         if _without(shape_of(x), axis) != _without(first, axis):
             raise ShapeError(
-                f"np.concatenate{here()}: all axes but axis {axis} must have equal lengths, got shapes {' '.join(str(shape_of(x)) for x in xs)}"
+                f"np.concatenate{here()}: all axes but axis {axis} must have equal lengths, got shapes "
+                f"{' '.join(str(shape_of(x)) for x in xs)}"
             )
     return fresh(joining.concatenate(xs, axis), *xs)
 
@@ -72,7 +73,9 @@ def stack(arrays: Any, axis: int = 0, out: None = None, *, dtype: Any = None) ->
     refuse_out(out, "stack")
     xs = _parts(arrays, "stack")
     if any(shape_of(x) != shape_of(xs[0]) for x in xs):
-        raise ShapeError(f"np.stack{here()}: all arrays must have one shape, got {' '.join(str(shape_of(x)) for x in xs)}")
+        raise ShapeError(
+            f"np.stack{here()}: all arrays must have one shape, got {' '.join(str(shape_of(x)) for x in xs)}"
+        )
     i = normal_axis(axis, len(shape_of(xs[0])) + 1, "stack")
     return concatenate([shapes.expand_dims(x, i) for x in xs], i, dtype=dtype)
 
@@ -132,7 +135,7 @@ def append(arr: Any, values: Any, axis: int | None = None) -> Any:
     return concatenate((as_array(arr, "append"), as_array(values, "append")), axis)
 
 
-# -- splitting ---------------------------------------------------------------------------------------------------------------------------
+# -- splitting ---------------------------------------------------------------------------------------------------------
 
 
 @implements(np.array_split)
@@ -163,7 +166,8 @@ def split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
         n = shape_of(ary)[normal_axis(axis, len(shape_of(ary)), "split")]
         if indices_or_sections <= 0 or n % indices_or_sections:
             raise ShapeError(
-                f"np.split{here()}: an axis of length {n} cannot be split into {indices_or_sections} equal parts; use np.array_split"
+                f"np.split{here()}: an axis of length {n} cannot be split into {indices_or_sections} equal parts; use "
+                "np.array_split"
             )
     return array_split(ary, indices_or_sections, axis)  # type: ignore[no-any-return]
 
@@ -193,11 +197,13 @@ def unstack(x: Any, /, *, axis: int = 0) -> tuple[Any, ...]:
     return tuple([x[(slice(None),) * i + (k,)] for k in range(shape_of(x)[i])])
 
 
-# -- padding -----------------------------------------------------------------------------------------------------------------------------
+# -- padding -----------------------------------------------------------------------------------------------------------
 
 
 @implements(np.pad)
-def pad(array: Any, pad_width: Any, mode: str = "constant", *, constant_values: Any = 0, reflect_type: str = "even") -> Any:
+def pad(
+    array: Any, pad_width: Any, mode: str = "constant", *, constant_values: Any = 0, reflect_type: str = "even"
+) -> Any:
     """``numpy.pad`` with modes constant, edge, reflect (even), symmetric (even), wrap and empty (zeros)."""
     x = as_array(array, "pad")
     ndim = len(shape_of(x))
@@ -209,7 +215,8 @@ def pad(array: Any, pad_width: Any, mode: str = "constant", *, constant_values: 
     if mode not in ("edge", "reflect", "symmetric", "wrap") or reflect_type != "even":
         given = f"mode {mode!r}" + (f" with reflect_type {reflect_type!r}" if reflect_type != "even" else "")
         raise UnsupportedError(
-            f"np.pad{here()}: {given} is not available for traced values; there are constant, edge, reflect, symmetric and wrap"
+            f"np.pad{here()}: {given} is not available for traced values; there are constant, edge, reflect, symmetric "
+            "and wrap"
         )
     y = x
     for axis, width in enumerate(widths):
@@ -227,10 +234,13 @@ def _widths(pad_width: Any, ndim: int) -> list[tuple[int, int]]:
         widths = np.broadcast_to(np.asarray(pad_width), (ndim, 2)).tolist()
     except ValueError:
         raise ShapeError(
-            f"np.pad{here()}: pad_width {pad_width} does not fit an array of {ndim} axes; give one (before, after) an axis"
+            f"np.pad{here()}: pad_width {pad_width} does not fit an array of {ndim} axes; give one (before, after) an "
+            "axis"
         ) from None
     if any(not isinstance(w, int) or w < 0 for pair in widths for w in pair):
-        raise ArgumentError(f"np.pad{here()}: pad_width must be made of integers that are not negative, got {pad_width}")
+        raise ArgumentError(
+            f"np.pad{here()}: pad_width must be made of integers that are not negative, got {pad_width}"
+        )
     return [(before, after) for before, after in widths]
 
 
@@ -247,7 +257,7 @@ def _constant_pad(x: Any, widths: list[tuple[int, int]], values: Any) -> Any:
     return x
 
 
-# -- differences -------------------------------------------------------------------------------------------------------------------------
+# -- differences -------------------------------------------------------------------------------------------------------
 
 
 @implements(np.diff)

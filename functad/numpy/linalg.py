@@ -16,7 +16,19 @@ from functad.numpy.statistics import linalg_norm as norm
 from functad.numpy.statistics import matrix_norm as matrix_norm
 from functad.numpy.statistics import vector_norm as vector_norm
 
-__all__ = ["cross", "diagonal", "matmul", "matrix_norm", "matrix_transpose", "norm", "outer", "tensordot", "trace", "vecdot", "vector_norm"]
+__all__ = [
+    "cross",
+    "diagonal",
+    "matmul",
+    "matrix_norm",
+    "matrix_transpose",
+    "norm",
+    "outer",
+    "tensordot",
+    "trace",
+    "vecdot",
+    "vector_norm",
+]
 
 
 def __getattr__(name: str) -> _Any:

@@ -18,15 +18,16 @@ from functad.primitives.selection import select
 from functad.primitives.shapes import broadcast
 
 __all__ = [
-    "allclose", "array_equal", "bitwise_and", "bitwise_invert", "bitwise_left_shift", "bitwise_not", "bitwise_or", "bitwise_right_shift",
-    "bitwise_xor", "equal", "greater", "greater_equal", "invert", "isclose", "isfinite", "isinf", "isnan", "left_shift", "less", "less_equal",
-    "logical_and", "logical_not", "logical_or", "logical_xor", "not_equal", "right_shift", "signbit",
+    "allclose", "array_equal", "bitwise_and", "bitwise_invert", "bitwise_left_shift", "bitwise_not", "bitwise_or",
+    "bitwise_right_shift", "bitwise_xor", "equal", "greater", "greater_equal", "invert", "isclose", "isfinite", "isinf",
+    "isnan", "left_shift", "less", "less_equal", "logical_and", "logical_not", "logical_or", "logical_xor", "not_equal",
+    "right_shift", "signbit",
 ]  # fmt: skip
 
 BOOL = np.dtype(np.bool_)
 INT64, UINT64 = np.dtype(np.int64), np.dtype(np.uint64)
 
-# -- comparisons: of integers as the numbers they are, also where no dtype holds both ----------------------------------------------------
+# -- comparisons: of integers as the numbers they are, also where no dtype holds both ----------------------------------
 
 NEGATIVE_IS = {
     comparison.eq: False,
@@ -46,7 +47,9 @@ def _compare(ufunc: np.ufunc, op: Op, mirrored: Op) -> Any:
     def f(x: Any, y: Any) -> Any:
         x, y = operand(x, name), operand(y, name)
         if type(x) is int and not _fits(x, strength(y)):
-            return broadcast(ufunc(x, strength(y).type(0)), shape_of(y), ())  # all values of that dtype compare alike with x
+            return broadcast(
+                ufunc(x, strength(y).type(0)), shape_of(y), ()
+            )  # all values of that dtype compare alike with x
         if type(y) is int and not _fits(y, strength(x)):
             return broadcast(ufunc(strength(x).type(0), y), shape_of(x), ())
         a, b = _integer(x), _integer(y)
@@ -71,7 +74,9 @@ def _signed_with_unsigned(op: Op, x: Any, y: Any, name: str) -> Any:
 
 
 def _integer(x: Any) -> np.dtype | None:
-    """The dtype of an integer whose value is not known; a traced Python integer is compared as what it is, not as the other's dtype."""
+    """The dtype of an integer whose value is not known; a traced Python integer is compared as what it is, not as the
+    other's dtype.
+    """
     if type(x) in PYTHON_NUMBERS:
         return None
     dtype: np.dtype = x.dtype
@@ -92,7 +97,7 @@ less_equal = _compare(np.less_equal, comparison.le, comparison.ge)
 greater = _compare(np.greater, comparison.gt, comparison.lt)
 greater_equal = _compare(np.greater_equal, comparison.ge, comparison.le)
 
-# -- tests -------------------------------------------------------------------------------------------------------------------------------
+# -- tests -------------------------------------------------------------------------------------------------------------
 
 isnan = unary(np.isnan, comparison.isnan, "fciub")
 isinf = unary(np.isinf, comparison.isinf, "fciub")
@@ -130,7 +135,7 @@ def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> Any:
     return as_python(reduce_all(same, range(len(shape_of(same)))))
 
 
-# -- logical operations: any number is true unless it is zero ----------------------------------------------------------------------------
+# -- logical operations: any number is true unless it is zero ----------------------------------------------------------
 
 
 def _logical(ufunc: np.ufunc, op: Op) -> Any:
@@ -149,7 +154,7 @@ logical_or = _logical(np.logical_or, bitwise.bit_or)
 logical_xor = _logical(np.logical_xor, bitwise.bit_xor)
 logical_not = _logical(np.logical_not, bitwise.bit_not)
 
-# -- bits --------------------------------------------------------------------------------------------------------------------------------
+# -- bits --------------------------------------------------------------------------------------------------------------
 
 bitwise_and = binary(np.bitwise_and, bitwise.bit_and, "iub")
 bitwise_or = binary(np.bitwise_or, bitwise.bit_or, "iub")

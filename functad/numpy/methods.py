@@ -1,4 +1,6 @@
-"""The operators, methods and properties that tracers share with arrays: installed on ``Tracer`` here and nowhere else."""
+"""The operators, methods and properties that tracers share with arrays: installed on ``Tracer`` here and nowhere
+else.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,18 @@ import numpy as np
 
 from functad.core.tracer import ARRAY, Tracer
 from functad.errors import DtypeError, ImmutableError, UnsupportedError
-from functad.numpy import contractions, conversion, diagonals, indexing, operators, protocols, reductions, shapes, statistics, ufuncs
+from functad.numpy import (
+    contractions,
+    conversion,
+    diagonals,
+    indexing,
+    operators,
+    protocols,
+    reductions,
+    shapes,
+    statistics,
+    ufuncs,
+)
 from functad.numpy.dispatch import here
 from functad.numpy.operands import as_python, cast, fresh, fresh_array
 from functad.numpy.updates import At
@@ -19,11 +32,16 @@ __all__ = ["install"]
 INT64 = np.dtype(np.int64)
 
 METHODS: dict[str, Callable[..., Any]] = {
-    "all": reductions.all, "any": reductions.any, "argmax": reductions.argmax, "argmin": reductions.argmin, "clip": indexing.clip,
-    "compress": indexing.compress, "conj": ufuncs.conjugate, "conjugate": ufuncs.conjugate, "cumprod": reductions.cumprod,
-    "cumsum": reductions.cumsum, "diagonal": diagonals.diagonal, "dot": contractions.dot, "max": reductions.max, "mean": statistics.mean,
-    "min": reductions.min, "nonzero": indexing.nonzero, "prod": reductions.prod, "ravel": shapes.ravel, "repeat": shapes.repeat,
-    "round": conversion.round, "squeeze": shapes.squeeze, "std": statistics.std, "sum": reductions.sum, "swapaxes": shapes.swapaxes,
+    "all": reductions.all, "any": reductions.any, "argmax": reductions.argmax, "argmin": reductions.argmin,
+    "clip": indexing.clip,
+    "compress": indexing.compress, "conj": ufuncs.conjugate, "conjugate": ufuncs.conjugate,
+    "cumprod": reductions.cumprod,
+    "cumsum": reductions.cumsum, "diagonal": diagonals.diagonal, "dot": contractions.dot, "max": reductions.max,
+    "mean": statistics.mean,
+    "min": reductions.min, "nonzero": indexing.nonzero, "prod": reductions.prod, "ravel": shapes.ravel,
+    "repeat": shapes.repeat,
+    "round": conversion.round, "squeeze": shapes.squeeze, "std": statistics.std, "sum": reductions.sum,
+    "swapaxes": shapes.swapaxes,
     "take": indexing.take, "trace": diagonals.trace, "var": statistics.var,
 }  # fmt: skip
 """Methods that are functions of the same name."""
@@ -34,10 +52,14 @@ IN_PLACE = ("fill", "itemset", "partition", "put", "resize", "setfield", "setfla
 ITEM: dict[str, Callable[..., Any]] = {"b": bool, "i": int, "u": int, "f": float, "c": complex}
 
 
-def astype(x: Tracer, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True) -> Any:
+def astype(
+    x: Tracer, dtype: Any, order: str = "K", casting: str = "unsafe", subok: bool = True, copy: bool = True
+) -> Any:
     """``ndarray.astype``."""
     if not np.can_cast(x.dtype, dtype, casting):  # type: ignore[arg-type]
-        raise DtypeError(f"x.astype{here()}: a traced {x.type} cannot be cast to {np.dtype(dtype)} by the rule {casting!r}")
+        raise DtypeError(
+            f"x.astype{here()}: a traced {x.type} cannot be cast to {np.dtype(dtype)} by the rule {casting!r}"
+        )
     return conversion.astype(x, dtype, copy=copy)
 
 
@@ -102,7 +124,8 @@ def writes(name: str) -> Callable[..., Any]:
 
     def method(x: Tracer, *args: Any, **kwargs: Any) -> Any:
         raise ImmutableError(
-            f"x.{name}(){here()} would change a traced {x.variable.type} in place: functions under {x.owner.kind} are pure; "
+            f"x.{name}(){here()} would change a traced {x.variable.type} in place: functions under {x.owner.kind} are "
+            "pure; "
             "use a function that returns a new array, or x = x.at[index].set(value)"
         )
 

@@ -1,7 +1,8 @@
 """What a NumPy function does with its arguments before a strict primitive sees them: convert, promote, broadcast.
 
-Plain arrays that are closed over are handed to primitives as they are, and converted by equations, so that the trace knows the very array
-that the Program depends on. Under ``jit`` they are tracers from here on: a later call reads what they hold then.
+Plain arrays that are closed over are handed to primitives as they are, and converted by equations, so that the trace
+knows the very array that the Program depends on. Under ``jit`` they are tracers from here on: a later call reads what
+they hold then.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ from functad.primitives.joining import concatenate
 from functad.primitives.shapes import broadcast, reshape
 
 __all__ = [
-    "as_array", "as_python", "cast", "check_mask", "common_shape", "depends_on", "dtype_of", "fresh", "fresh_array", "operand", "promote",
-    "shape_of", "spread", "stack_list", "view",
+    "as_array", "as_python", "cast", "check_mask", "common_shape", "depends_on", "dtype_of", "fresh", "fresh_array",
+    "operand", "promote", "shape_of", "spread", "stack_list", "view",
 ]  # fmt: skip
 
 
@@ -76,7 +77,8 @@ def stack_list(xs: Sequence[Any], name: str) -> Any:
     shapes = [shape_of(p) for p in parts]
     if any(s != shapes[0] for s in shapes):
         raise ShapeError(
-            f"np.{name}{here()}: the parts of a list have different shapes, {' and '.join(str(s) for s in dict.fromkeys(shapes))}"
+            f"np.{name}{here()}: the parts of a list have different shapes, "
+            f"{' and '.join(str(s) for s in dict.fromkeys(shapes))}"
         )
     dtype = result_dtype(parts)
     return concatenate([reshape(cast(p, dtype), (1, *shapes[0])) for p in parts], 0)
@@ -86,7 +88,8 @@ def check_mask(x: Any, argument: str, name: str) -> None:
     """Refuse an array of numbers where NumPy takes booleans: ``~m`` of integers is true nearly everywhere."""
     if dtype_of(x).kind != "b":
         raise DtypeError(
-            f"np.{name}{here()}: {argument} must be boolean, got {'a number' if type(x) in PYTHON_NUMBERS else 'an array'} of dtype {dtype_of(x)}; "
+            f"np.{name}{here()}: {argument} must be boolean, got "
+            f"{'a number' if type(x) in PYTHON_NUMBERS else 'an array'} of dtype {dtype_of(x)}; "
             "write x != 0"
         )
 

@@ -1,7 +1,7 @@
 """The operators of tracers.
 
-What Python numbers alone give stays a Python number (weak in promotion): ``x * x * a`` of a traced Python float x keeps a's float32. The common
-cases, operands of one type, or one that is a Python number, go straight to a primitive.
+What Python numbers alone give stays a Python number (weak in promotion): ``x * x * a`` of a traced Python float x keeps
+a's float32. The common cases, operands of one type, or one that is a Python number, go straight to a primitive.
 """
 
 from __future__ import annotations
@@ -44,10 +44,16 @@ BINARY: dict[str, tuple[str, Callable[..., Any]]] = {
 """By the name of their methods: each has a reflected and an in-place form."""
 
 COMPARISONS: dict[str, Callable[..., Any]] = {
-    "eq": logic.equal, "ne": logic.not_equal, "lt": logic.less, "le": logic.less_equal, "gt": logic.greater, "ge": logic.greater_equal,
+    "eq": logic.equal, "ne": logic.not_equal, "lt": logic.less, "le": logic.less_equal, "gt": logic.greater,
+    "ge": logic.greater_equal,
 }  # fmt: skip
 
-UNARY: dict[str, Callable[..., Any]] = {"neg": ufuncs.negative, "pos": ufuncs.positive, "abs": ufuncs.absolute, "invert": logic.invert}
+UNARY: dict[str, Callable[..., Any]] = {
+    "neg": ufuncs.negative,
+    "pos": ufuncs.positive,
+    "abs": ufuncs.absolute,
+    "invert": logic.invert,
+}
 
 _OPERANDS = (np.ndarray, np.generic, bool, list, tuple)
 
@@ -60,7 +66,8 @@ def binary_methods(name: str, symbol: str, f: Callable[..., Any]) -> dict[str, C
         if x.kind != ARRAY:
             return NotImplemented
         raise ImmutableError(
-            f"x {symbol}= y{here()}: a traced {x.variable.type} cannot be changed in place, functions under {x.owner.kind} are pure; "
+            f"x {symbol}= y{here()}: a traced {x.variable.type} cannot be changed in place, functions under "
+            f"{x.owner.kind} are pure; "
             f"write x = x {symbol} y, or x = x.at[index].{_UPDATES.get(symbol, 'set')}(y) for a part of it"
         )
 
@@ -73,7 +80,8 @@ _UPDATES = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "**": "
 def comparison_methods(name: str, f: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
     """The method of a comparison.
 
-    Scalars whose values are known are compared at once: the result has no derivative, and is asked for as soon as it is there (``while x < y``).
+    Scalars whose values are known are compared at once: the result has no derivative, and is asked for as soon as it is
+    there (``while x < y``).
     """
     traced, compare = _infix(name, f)[0], getattr(operator, name)
 
@@ -93,7 +101,9 @@ def comparison_methods(name: str, f: Callable[..., Any]) -> dict[str, Callable[.
 
 
 def _equality(name: str, f: Callable[..., Any], x: Tracer, y: Any) -> Any:
-    """``==`` and ``!=`` with what other operators refuse: there Python would compare identities, in silence, where NumPy compares elements."""
+    """``==`` and ``!=`` with what other operators refuse: there Python would compare identities, in silence, where
+    NumPy compares elements.
+    """
     if hasattr(type(y), "__array_ufunc__"):
         return NotImplemented  # answers for itself
     own: Any = type(y).__eq__
@@ -151,7 +161,11 @@ def _general(name: str, f: Callable[..., Any], x: Any, y: Any, other: Any) -> An
     """An operator on any operands; ``other`` is the one that may be of a type that tracers know nothing of."""
     if _is_python_number(x) and _is_python_number(y):
         return _of_python_numbers(name, f, x, y)
-    return f(x, y) if type(other) is Tracer or type(other) in PYTHON_NUMBERS or isinstance(other, _OPERANDS) else NotImplemented
+    return (
+        f(x, y)
+        if type(other) is Tracer or type(other) in PYTHON_NUMBERS or isinstance(other, _OPERANDS)
+        else NotImplemented
+    )
 
 
 def _is_python_number(x: Any) -> bool:
@@ -159,7 +173,7 @@ def _is_python_number(x: Any) -> bool:
     return not x.kind if cls is Tracer else cls is bool or cls in PYTHON_NUMBERS
 
 
-# -- Python numbers ----------------------------------------------------------------------------------------------------------------------
+# -- Python numbers ----------------------------------------------------------------------------------------------------
 
 
 def _of_python_numbers(name: str, f: Callable[..., Any], x: Any, y: Any) -> Any:

@@ -1,6 +1,7 @@
 """NumPy's promotion (NEP 50): the dtype that an operation computes in, asked of NumPy itself and remembered.
 
-An operand takes part with its dtype; a Python number, traced or not, only with its Python type: it is weak, and adapts to the others.
+An operand takes part with its dtype; a Python number, traced or not, only with its Python type: it is weak, and adapts
+to the others.
 """
 
 from __future__ import annotations

@@ -16,7 +16,8 @@ from functad.numpy.shapes import expand_dims
 __all__ = ["array_function", "array_namespace", "array_ufunc"]
 
 REDUCE: dict[np.ufunc, Callable[..., Any]] = {
-    np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min, np.logical_and: np.all, np.logical_or: np.any,
+    np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min, np.logical_and: np.all,
+    np.logical_or: np.any,
 }  # fmt: skip
 ACCUMULATE: dict[np.ufunc, Callable[..., Any]] = {np.add: np.cumsum, np.multiply: np.cumprod}
 
@@ -25,14 +26,16 @@ def array_ufunc(self: Tracer, ufunc: np.ufunc, method: str, *inputs: Any, **kwar
     """``__array_ufunc__``."""
     if kwargs.pop("out", None) is not None:
         raise ImmutableError(
-            f"np.{ufunc.__name__}{here()} would write a traced value into a plain array (an in-place operator, or out=), which would lose its "
+            f"np.{ufunc.__name__}{here()} would write a traced value into a plain array (an in-place operator, or "
+            "out=), which would lose its "
             "derivative; write x = x + y instead of x += y, and make the array with functad.numpy"
         )
     if method == "__call__":
         f = _declared(ufunc)
         if kwargs and not (kwargs.pop("where", True) is True and not kwargs):
             raise UnsupportedError(
-                f"np.{ufunc.__name__}{here()}: the arguments {', '.join(kwargs) or 'where'} are not available for traced values; "
+                f"np.{ufunc.__name__}{here()}: the arguments {', '.join(kwargs) or 'where'} are not available for "
+                "traced values; "
                 "use np.where for where=, and x.astype for dtype="
             )
         return f(*inputs)
@@ -44,7 +47,9 @@ def array_ufunc(self: Tracer, ufunc: np.ufunc, method: str, *inputs: Any, **kwar
         x, y = (as_array(v, ufunc.__name__) for v in inputs)
         return _declared(ufunc)(expand_dims(x, tuple(range(len(shape_of(x)), len(shape_of(x)) + len(shape_of(y))))), y)
     if method == "at":
-        raise ImmutableError(f"np.{ufunc.__name__}.at{here()} writes in place; use x = x.at[index].add(y) (or multiply, min, max, set)")
+        raise ImmutableError(
+            f"np.{ufunc.__name__}.at{here()} writes in place; use x = x.at[index].add(y) (or multiply, min, max, set)"
+        )
     raise UnsupportedError(f"np.{ufunc.__name__}.{method}{here()} is not available for traced values")
 
 
@@ -67,7 +72,9 @@ def _along_axis_0(f: Callable[..., Any], inputs: tuple[Any, ...], kwargs: dict[s
     return call_declared(TABLE[f], inputs, {"axis": 0, **kwargs} if len(inputs) == 1 else kwargs, ufunc.__name__)
 
 
-def array_function(self: Tracer, func: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+def array_function(
+    self: Tracer, func: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
     """``__array_function__``."""
     f = TABLE.get(func)
     if f is not None and not kwargs:

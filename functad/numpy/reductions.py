@@ -22,7 +22,8 @@ from functad.primitives.shapes import broadcast, reshape
 from functad.primitives.slicing import pad
 
 __all__ = [
-    "all", "amax", "amin", "any", "argmax", "argmin", "count_nonzero", "cumprod", "cumsum", "cumulative_sum", "max", "min", "prod", "ptp", "sum",
+    "all", "amax", "amin", "any", "argmax", "argmin", "count_nonzero", "cumprod", "cumsum", "cumulative_sum", "max",
+    "min", "prod", "ptp", "sum",
 ]  # fmt: skip
 
 BOOL, INT64 = np.dtype(np.bool_), np.dtype(np.int64)
@@ -45,7 +46,9 @@ def reduced(op: Callable[..., Any], x: Any, axes: tuple[int, ...], keepdims: Any
 def masked(x: Any, where: Any, otherwise: Any, name: str) -> Any:
     """The elements of x where a mask holds, elsewhere a value that does not count."""
     mask = operand(where, name)
-    if isinstance(where, np.ndarray) or (type(where) is Tracer and where.kind == ARRAY):  # NumPy converts lists and numbers
+    if isinstance(where, np.ndarray) or (
+        type(where) is Tracer and where.kind == ARRAY
+    ):  # NumPy converts lists and numbers
         check_mask(mask, "where=", name)
     mask = cast(mask, BOOL)
     shape = common_shape((shape_of(x), shape_of(mask)), name)
@@ -53,7 +56,17 @@ def masked(x: Any, where: Any, otherwise: Any, name: str) -> Any:
 
 
 def _total(
-    f: Any, op: Any, combine: Any, neutral: int, a: Any, axis: Any, dtype: Any, out: Any, keepdims: Any, initial: Any, where: Any
+    f: Any,
+    op: Any,
+    combine: Any,
+    neutral: int,
+    a: Any,
+    axis: Any,
+    dtype: Any,
+    out: Any,
+    keepdims: Any,
+    initial: Any,
+    where: Any,
 ) -> Any:
     name = f.__name__
     refuse_out(out, name)
@@ -68,12 +81,20 @@ def _total(
 def refuse_out(out: Any, name: str) -> None:
     """Results of traced operations are new arrays."""
     if out is not None:
-        raise UnsupportedError(f"np.{name}{here()}: out= is not available for traced values; assign the result instead: y = np.{name}(x)")
+        raise UnsupportedError(
+            f"np.{name}{here()}: out= is not available for traced values; assign the result instead: y = np.{name}(x)"
+        )
 
 
 @implements(np.sum)
 def sum(
-    a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False, initial: Any = None, where: Any = None
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: None = None,
+    keepdims: bool = False,
+    initial: Any = None,
+    where: Any = None,
 ) -> Any:
     """``numpy.sum`` over axes."""
     plain = axis is None and dtype is None and out is None and initial is None and where is None and not keepdims
@@ -84,13 +105,21 @@ def sum(
 
 @implements(np.prod)
 def prod(
-    a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False, initial: Any = None, where: Any = None
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: None = None,
+    keepdims: bool = False,
+    initial: Any = None,
+    where: Any = None,
 ) -> Any:
     """``numpy.prod`` over axes."""
     return _total(np.prod, reductions.reduce_prod, mul, 1, a, axis, dtype, out, keepdims, initial, where)
 
 
-def _extremum(f: Any, op: Any, combine: Any, a: Any, axis: Any, out: Any, keepdims: Any, initial: Any, where: Any) -> Any:
+def _extremum(
+    f: Any, op: Any, combine: Any, a: Any, axis: Any, out: Any, keepdims: Any, initial: Any, where: Any
+) -> Any:
     name = f.__name__
     refuse_out(out, name)
     x = as_array(a, name)
@@ -108,13 +137,17 @@ def _extremum(f: Any, op: Any, combine: Any, a: Any, axis: Any, out: Any, keepdi
 
 
 @implements(np.max, np.amax)
-def max(a: Any, axis: Any = None, out: None = None, keepdims: bool = False, initial: Any = None, where: Any = None) -> Any:
+def max(
+    a: Any, axis: Any = None, out: None = None, keepdims: bool = False, initial: Any = None, where: Any = None
+) -> Any:
     """``numpy.max`` over axes; elements that tie share the derivative equally."""
     return _extremum(np.max, reductions.reduce_max, maximum, a, axis, out, keepdims, initial, where)
 
 
 @implements(np.min, np.amin)
-def min(a: Any, axis: Any = None, out: None = None, keepdims: bool = False, initial: Any = None, where: Any = None) -> Any:
+def min(
+    a: Any, axis: Any = None, out: None = None, keepdims: bool = False, initial: Any = None, where: Any = None
+) -> Any:
     """``numpy.min`` over axes; elements that tie share the derivative equally."""
     return _extremum(np.min, reductions.reduce_min, minimum, a, axis, out, keepdims, initial, where)
 
@@ -207,7 +240,9 @@ def cumprod(a: Any, axis: Any = None, dtype: Any = None, out: None = None) -> An
 
 
 @implements(np.cumulative_sum)
-def cumulative_sum(x: Any, /, *, axis: Any = None, dtype: Any = None, out: None = None, include_initial: bool = False) -> Any:
+def cumulative_sum(
+    x: Any, /, *, axis: Any = None, dtype: Any = None, out: None = None, include_initial: bool = False
+) -> Any:
     """``numpy.cumulative_sum`` along an axis, which may be left out for one-dimensional arrays."""
     ndim = len(shape_of(x))
     if axis is None and ndim != 1:

@@ -18,12 +18,12 @@ from functad.primitives.joining import concatenate
 from functad.primitives.slicing import slice_
 
 __all__ = [
-    "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_arrays", "broadcast_to", "copy", "expand_dims", "flip", "fliplr", "flipud",
-    "matrix_transpose", "moveaxis", "ndim", "permute_dims", "ravel", "repeat", "reshape", "roll", "rollaxis", "rot90", "shape", "size",
-    "squeeze", "swapaxes", "tile", "transpose",
+    "atleast_1d", "atleast_2d", "atleast_3d", "broadcast_arrays", "broadcast_to", "copy", "expand_dims", "flip",
+    "fliplr", "flipud", "matrix_transpose", "moveaxis", "ndim", "permute_dims", "ravel", "repeat", "reshape", "roll",
+    "rollaxis", "rot90", "shape", "size", "squeeze", "swapaxes", "tile", "transpose",
 ]  # fmt: skip
 
-# -- reshaping ---------------------------------------------------------------------------------------------------------------------------
+# -- reshaping ---------------------------------------------------------------------------------------------------------
 
 
 @implements(np.reshape)
@@ -38,7 +38,8 @@ def reshape(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = None
         y = strict.reshape(x, new)
     elif order in ("A", "K"):
         raise ArgumentError(
-            f"np.reshape{here()}: order={order!r} goes by how an array lies in memory, which traced values do not know; use 'C' or 'F'"
+            f"np.reshape{here()}: order={order!r} goes by how an array lies in memory, which traced values do not "
+            "know; use 'C' or 'F'"
         )
     else:
         raise ArgumentError(f"np.reshape{here()}: order must be 'C' or 'F', got {order!r}")
@@ -72,7 +73,9 @@ def squeeze(a: Any, axis: Any = None) -> Any:
     axes = [i for i, n in enumerate(old) if n == 1] if axis is None else normal_axes(axis, len(old), "squeeze")
     for i in axes:
         if old[i] != 1:
-            raise ShapeError(f"np.squeeze{here()}: cannot squeeze axis {i} of length {old[i]} of shape {old}; only axes of length 1")
+            raise ShapeError(
+                f"np.squeeze{here()}: cannot squeeze axis {i} of length {old[i]} of shape {old}; only axes of length 1"
+            )
     return view(strict.reshape(x, [n for i, n in enumerate(old) if i not in axes]), x)
 
 
@@ -94,7 +97,7 @@ atleast_1d = _at_least("atleast_1d", 1, lambda s: (1,))
 atleast_2d = _at_least("atleast_2d", 2, lambda s: (1, *(s or (1,))))
 atleast_3d = _at_least("atleast_3d", 3, lambda s: (*(s if len(s) == 2 else (1, *(s or (1,)))), 1))
 
-# -- axes in another order ---------------------------------------------------------------------------------------------------------------
+# -- axes in another order ---------------------------------------------------------------------------------------------
 
 
 @implements(np.transpose, np.permute_dims)
@@ -116,7 +119,9 @@ def matrix_transpose(x: Any, /) -> Any:
     """``numpy.matrix_transpose``: the last two axes exchanged."""
     n = len(shape_of(x))
     if n < 2:
-        raise ShapeError(f"np.matrix_transpose{here()} of an array of shape {shape_of(x)}: it must have at least two axes")
+        raise ShapeError(
+            f"np.matrix_transpose{here()} of an array of shape {shape_of(x)}: it must have at least two axes"
+        )
     return swapaxes(x, n - 2, n - 1)
 
 
@@ -137,7 +142,9 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Any:
     ndim = len(shape_of(x))
     sources, targets = normal_axes(source, ndim, "moveaxis"), normal_axes(destination, ndim, "moveaxis")
     if len(sources) != len(targets):
-        raise AxisError(f"np.moveaxis{here()}: source {source} and destination {destination} must have the same number of axes")
+        raise AxisError(
+            f"np.moveaxis{here()}: source {source} and destination {destination} must have the same number of axes"
+        )
     order = [i for i in range(ndim) if i not in sources]
     for target, i in sorted(zip(targets, sources, strict=True)):
         order.insert(target, i)
@@ -184,7 +191,7 @@ def rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
     return swapaxes(flip(m, second), first, second) if turns == 1 else flip(swapaxes(m, first, second), second)
 
 
-# -- repetition --------------------------------------------------------------------------------------------------------------------------
+# -- repetition --------------------------------------------------------------------------------------------------------
 
 
 @implements(np.broadcast_to)
@@ -236,7 +243,9 @@ def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
             raise ShapeError(f"np.repeat{here()}: {counts.shape} repeats do not fit an axis of length {shape[axis]}")
         return take(x, np.repeat(np.arange(shape[axis]), counts), axis)
     count = operator.index(counts.item())
-    wide = strict.broadcast(x, (*shape[: axis + 1], count, *shape[axis + 1 :]), [i + (i > axis) for i in range(len(shape))])
+    wide = strict.broadcast(
+        x, (*shape[: axis + 1], count, *shape[axis + 1 :]), [i + (i > axis) for i in range(len(shape))]
+    )
     return fresh(strict.reshape(wide, (*shape[:axis], shape[axis] * count, *shape[axis + 1 :])), x)
 
 
@@ -269,7 +278,7 @@ def part(x: Any, axis: int, start: int, stop: int) -> Any:
     return slice_(x, starts, [stop if i == axis else n for i, n in enumerate(shape)])
 
 
-# -- questions ---------------------------------------------------------------------------------------------------------------------------
+# -- questions ---------------------------------------------------------------------------------------------------------
 
 
 @implements(np.shape)

@@ -43,7 +43,7 @@ def squares(x: Any) -> Any:
     return arithmetic.add(arithmetic.square(complex.real(x)), arithmetic.square(complex.imag(x)))
 
 
-# -- mean and variance -------------------------------------------------------------------------------------------------------------------
+# -- mean and variance -------------------------------------------------------------------------------------------------
 
 
 @implements(np.mean)
@@ -65,7 +65,14 @@ def count(x: Any, axes: tuple[int, ...]) -> int:
 
 @implements(np.var)
 def var(
-    a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: bool = False, *, correction: Any = None
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: None = None,
+    ddof: float = 0,
+    keepdims: bool = False,
+    *,
+    correction: Any = None,
 ) -> Any:
     """``numpy.var`` over axes: the mean of squares about the mean."""
     refuse_out(out, "var")
@@ -74,12 +81,21 @@ def var(
     axes = normal_axes(axis, len(shape_of(x)), "var")
     deviation = subtract(x, mean(x, axes, keepdims=True))
     total = reduced(reductions.reduce_sum, squares(deviation), axes, keepdims)
-    return arithmetic.div(total, total.dtype.type(max(count(x, axes) - (ddof if correction is None else correction), 0)))
+    return arithmetic.div(
+        total, total.dtype.type(max(count(x, axes) - (ddof if correction is None else correction), 0))
+    )
 
 
 @implements(np.std)
 def std(
-    a: Any, axis: Any = None, dtype: Any = None, out: None = None, ddof: float = 0, keepdims: bool = False, *, correction: Any = None
+    a: Any,
+    axis: Any = None,
+    dtype: Any = None,
+    out: None = None,
+    ddof: float = 0,
+    keepdims: bool = False,
+    *,
+    correction: Any = None,
 ) -> Any:
     """``numpy.std`` over axes; its derivative is 0 where all elements are equal, as that of a norm at 0."""
     return length_of(var(a, axis, dtype, out, ddof, keepdims, correction=correction))
@@ -87,7 +103,9 @@ def std(
 
 @implements(np.average)
 def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = False, *, keepdims: bool = False) -> Any:
-    """``numpy.average`` over axes, weighted if weights are given: of the array's shape, or one an element of one axis."""
+    """``numpy.average`` over axes, weighted if weights are given: of the array's shape, or one an element of one
+    axis.
+    """
     x = as_array(a, "average")
     axes = normal_axes(axis, len(shape_of(x)), "average")
     if weights is None:
@@ -99,7 +117,8 @@ def average(a: Any, axis: Any = None, weights: Any = None, returned: bool = Fals
         if shape_of(w) != shape_of(x):
             if len(axes) != 1 or shape_of(w) != (shape_of(x)[axes[0]],):
                 raise ShapeError(
-                    f"np.average{here()}: weights of shape {shape_of(w)} fit neither the array, {shape_of(x)}, nor axis {axis} of it"
+                    f"np.average{here()}: weights of shape {shape_of(w)} fit neither the array, {shape_of(x)}, nor "
+                    f"axis {axis} of it"
                 )
             w = reshape(w, [n if i == axes[0] else 1 for i, n in enumerate(shape_of(x))])
         x, w = cast(x, dtype), cast(w, dtype)
@@ -125,7 +144,7 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
     return sum(divide(multiply(width, heights), 2.0), axis)
 
 
-# -- norms -------------------------------------------------------------------------------------------------------------------------------
+# -- norms -------------------------------------------------------------------------------------------------------------
 
 
 def euclidean(x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
@@ -142,7 +161,9 @@ def euclidean(x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
 
 @implements(np.linalg.norm)
 def linalg_norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    """``numpy.linalg.norm``: of vectors any order, of matrices None, "fro", 1, -1, inf and -inf. Norms have derivative 0 at 0."""
+    """``numpy.linalg.norm``: of vectors any order, of matrices None, "fro", 1, -1, inf and -inf. Norms have derivative
+    0 at 0.
+    """
     x = as_array(x, "linalg.norm")
     x = cast(x, result_dtype([x, 1.0]) if x.dtype.kind in "iub" else x.dtype)
     ndim = len(shape_of(x))
@@ -154,7 +175,8 @@ def linalg_norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = Fals
     if len(axes) == 2:
         return _matrix_norm(x, ord, axes, keepdims)
     raise ShapeError(
-        f"np.linalg.norm{here()} with ord={ord!r} is of vectors or matrices; name one or two axes of the array of shape {shape_of(x)}"
+        f"np.linalg.norm{here()} with ord={ord!r} is of vectors or matrices; name one or two axes of the array of "
+        f"shape {shape_of(x)}"
     )
 
 
@@ -186,7 +208,8 @@ def _matrix_norm(x: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Any
         return euclidean(x, axes, keepdims)
     if ord not in (1, -1, math.inf, -math.inf):
         raise UnsupportedError(
-            f"np.linalg.norm{here()}: the matrix norm of order {ord!r} is not available for traced values; there are 'fro', 1, -1, inf and -inf"
+            f"np.linalg.norm{here()}: the matrix norm of order {ord!r} is not available for traced values; there are "
+            "'fro', 1, -1, inf and -inf"
         )
     summed = axes[0] if abs(ord) == 1 else axes[1]
     sums = reduced(reductions.reduce_sum, absolute(x), (summed,), True)

@@ -22,11 +22,12 @@ from functad.primitives.bitwise import bit_and, bit_or
 from functad.primitives.comparison import eq, isinf, isnan, lt, signbit
 
 __all__ = [
-    "abs", "absolute", "add", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "cbrt", "ceil", "conj",
-    "conjugate", "copysign", "cos", "cosh", "deg2rad", "degrees", "divide", "divmod", "exp", "exp2", "expm1", "fabs", "float_power", "floor",
-    "floor_divide", "fmax", "fmin", "fmod", "heaviside", "hypot", "log", "log10", "log1p", "log2", "logaddexp", "maximum", "minimum", "mod",
-    "modf", "multiply", "negative", "positive", "pow", "power", "rad2deg", "radians", "reciprocal", "remainder", "rint", "sign", "sin", "sinh",
-    "sqrt", "square", "subtract", "tan", "tanh", "true_divide", "trunc",
+    "abs", "absolute", "add", "arccos", "arccosh", "arcsin", "arcsinh", "arctan", "arctan2", "arctanh", "cbrt", "ceil",
+    "conj", "conjugate", "copysign", "cos", "cosh", "deg2rad", "degrees", "divide", "divmod", "exp", "exp2", "expm1",
+    "fabs", "float_power", "floor", "floor_divide", "fmax", "fmin", "fmod", "heaviside", "hypot", "log", "log10",
+    "log1p", "log2", "logaddexp", "maximum", "minimum", "mod", "modf", "multiply", "negative", "positive", "pow",
+    "power", "rad2deg", "radians", "reciprocal", "remainder", "rint", "sign", "sin", "sinh", "sqrt", "square",
+    "subtract", "tan", "tanh", "true_divide", "trunc",
 ]  # fmt: skip
 
 
@@ -35,14 +36,16 @@ def same(x: Any) -> Any:
     return x
 
 
-# -- arithmetic; on bools a sum is "or", a product "and", as in NumPy --------------------------------------------------------------------
+# -- arithmetic; on bools a sum is "or", a product "and", as in NumPy --------------------------------------------------
 
 
 _mul, _square = arithmetic.mul.primitive.bind, arithmetic.square.primitive.bind
 
 
 def _times(x: Any, y: Any) -> Any:
-    """The product; that of a value and itself is its square, whose derivative is one product where the rule for two factors gives a sum of two."""
+    """The product; that of a value and itself is its square, whose derivative is one product where the rule for two
+    factors gives a sum of two.
+    """
     return _square(x) if x is y else _mul(x, y)
 
 
@@ -71,7 +74,9 @@ def _divmod(x: Any, y: Any) -> tuple[Any, Any]:
 
 
 def _modf(x: Any) -> tuple[Any, Any]:
-    """The fractional part has the sign of x, also where it is 0, and derivative 1 everywhere but at infinities, where it is 0."""
+    """The fractional part has the sign of x, also where it is 0, and derivative 1 everywhere but at infinities, where
+    it is 0.
+    """
     (x,) = prepared(np.modf, (x,))
     whole = rounding.trunc(x)
     part = selection.select(signbit(x), arithmetic.neg(arithmetic.sub(whole, x)), arithmetic.sub(x, whole))
@@ -82,7 +87,7 @@ divmod = declare(np.divmod, _divmod)
 modf = declare(np.modf, _modf)
 
 
-# -- powers: an exponent that is a plain whole number or 1/2, and a base that is a plain 2, have forms of their own ----------------------
+# -- powers: an exponent that is a plain whole number or 1/2, and a base that is a plain 2, have forms of their own ----
 
 
 MAX_PRODUCT_POWER = 32
@@ -90,7 +95,13 @@ MAX_PRODUCT_POWER = 32
 
 
 def _power_of(ufunc: np.ufunc, x: Any, y: Any) -> Any:
-    if type(y) is int and -MAX_PRODUCT_POWER <= y <= MAX_PRODUCT_POWER and ufunc is np.power and type(x) is Tracer and x.dtype.kind == "f":
+    if (
+        type(y) is int
+        and -MAX_PRODUCT_POWER <= y <= MAX_PRODUCT_POWER
+        and ufunc is np.power
+        and type(x) is Tracer
+        and x.dtype.kind == "f"
+    ):
         return fresh(powers.integer_power(x, y), x)
     x, y = [operand(_plain_number(v), ufunc.__name__) for v in (x, y)]
     dtype = loop_dtype(ufunc, (x, y))
@@ -129,7 +140,7 @@ sqrt = unary(np.sqrt, powers.sqrt)
 cbrt = unary(np.cbrt, powers.cbrt, "f")
 hypot = binary(np.hypot, powers.hypot, "f")
 
-# -- exponentials and logarithms ---------------------------------------------------------------------------------------------------------
+# -- exponentials and logarithms ---------------------------------------------------------------------------------------
 
 exp = unary(np.exp, exponential.exp)
 exp2 = unary(np.exp2, exponential.exp2)
@@ -140,7 +151,7 @@ log10 = unary(np.log10, exponential.log10)
 log1p = unary(np.log1p, exponential.log1p)
 logaddexp = binary(np.logaddexp, exponential.logaddexp, "f")
 
-# -- trigonometry ------------------------------------------------------------------------------------------------------------------------
+# -- trigonometry ------------------------------------------------------------------------------------------------------
 
 sin = unary(np.sin, trigonometric.sin)
 cos = unary(np.cos, trigonometric.cos)
@@ -164,7 +175,7 @@ def _scaled(ufunc: np.ufunc, factor: float) -> Any:
 deg2rad, radians = _scaled(np.deg2rad, math.pi / 180), _scaled(np.radians, math.pi / 180)
 rad2deg, degrees = _scaled(np.rad2deg, 180 / math.pi), _scaled(np.degrees, 180 / math.pi)
 
-# -- magnitude, sign, rounding -----------------------------------------------------------------------------------------------------------
+# -- magnitude, sign, rounding -----------------------------------------------------------------------------------------
 
 absolute = abs = unary(np.absolute, rounding.absolute, "fciu", other=same)
 fabs = unary(np.fabs, rounding.absolute, "f")
@@ -176,7 +187,7 @@ ceil = unary(np.ceil, rounding.ceil, "f", other=same)
 trunc = unary(np.trunc, rounding.trunc, "f", other=same)
 rint = unary(np.rint, rounding.rint)
 
-# -- the larger, the smaller -------------------------------------------------------------------------------------------------------------
+# -- the larger, the smaller -------------------------------------------------------------------------------------------
 
 maximum = binary(np.maximum, selection.maximum, "fciub")
 minimum = binary(np.minimum, selection.minimum, "fciub")

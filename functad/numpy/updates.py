@@ -1,7 +1,7 @@
 """Updates at an index without writing in place: ``x.at[index].set(v)`` is a copy of x with ``x[index] = v``.
 
-What slices take is updated through ``pad`` and ``select``, which fuse with what is around them, or where it is little added to by itself; what index
-arrays look up, by ``scatter``.
+What slices take is updated through ``pad`` and ``select``, which fuse with what is around them, or where it is little
+added to by itself; what index arrays look up, by ``scatter``.
 """
 
 from __future__ import annotations
@@ -58,9 +58,11 @@ class At:
 
 
 class Update:
-    """``x.at[index]``: the updates. Where an index array names an element several times, all of its updates count, in order.
+    """``x.at[index]``: the updates. Where an index array names an element several times, all of its updates count, in
+    order.
 
-    A value is broadcast to the shape of ``x[index]`` and takes the dtype of x, unless that would lose something (a fraction, an imaginary part).
+    A value is broadcast to the shape of ``x[index]`` and takes the dtype of x, unless that would lose something (a
+    fraction, an imaginary part).
     """
 
     __slots__ = ("_index", "_x")
@@ -133,26 +135,35 @@ class Update:
 
 
 def check_fits(v: Any, dtype: np.dtype) -> None:
-    """Refuse a value that would lose something in an array of a dtype, as ``np.add.at`` does; a Python number need only be of its kind."""
+    """Refuse a value that would lose something in an array of a dtype, as ``np.add.at`` does; a Python number need only
+    be of its kind.
+    """
     kind = strength(v)
     fits = dtype.kind in _HOLDS[kind] if kind in PYTHON_NUMBERS else np.can_cast(kind, dtype, "same_kind")
     if not fits:
         given = f"a Python {kind.__name__}" if kind in PYTHON_NUMBERS else f"{kind} values"
         wider = result_dtype([v, dtype.type(0)])
-        raise DtypeError(f"x.at[index]{here()}: {given} would be cut in an array of dtype {dtype}; use x.astype({str(wider)!r}).at[index]")
+        raise DtypeError(
+            f"x.at[index]{here()}: {given} would be cut in an array of dtype {dtype}; use "
+            f"x.astype({str(wider)!r}).at[index]"
+        )
 
 
 _HOLDS: dict[Any, str] = {int: "iufc", float: "fc", complex: "c"}
 
 
 def _fitted(v: Any, shape: tuple[int, ...]) -> Any:
-    """A value broadcast to the shape of ``x[index]``; as in an assignment, it may have more leading axes, of length 1."""
+    """A value broadcast to the shape of ``x[index]``; as in an assignment, it may have more leading axes, of length
+    1.
+    """
     own = shape_of(v)
     while len(own) > len(shape) and own[0] == 1:
         own = own[1:]
     lead = len(shape) - len(own)
     if lead < 0 or any(m not in (1, n) for m, n in zip(own, shape[lead:], strict=True)):
-        raise ShapeError(f"x.at[index]{here()}: a value of shape {shape_of(v)} cannot be broadcast to the shape {shape} of x[index]")
+        raise ShapeError(
+            f"x.at[index]{here()}: a value of shape {shape_of(v)} cannot be broadcast to the shape {shape} of x[index]"
+        )
     return broadcast(reshape(v, own), shape, range(lead, len(shape)))
 
 
@@ -170,7 +181,7 @@ def _plain(x: np.ndarray, index: Any, op: str, v: Any) -> np.ndarray:
     return out
 
 
-# -- on traced values --------------------------------------------------------------------------------------------------------------------
+# -- on traced values --------------------------------------------------------------------------------------------------
 
 
 def updated(x: Any, index: Index, op: str, v: Any) -> Any:
@@ -191,7 +202,11 @@ def _slices_updated(x: Any, index: Index, op: str, v: Any) -> Any:
     shape, spans = shape_of(x), index.spans
     v = flip(reshape(v, [s.length for s in spans]), [a for a, s in enumerate(spans) if s.reverse])
     lead = len(index.dropped)
-    if lead and index.dropped == set(range(lead)) and all(s.takes_all(n) for s, n in zip(spans[lead:], shape[lead:], strict=True)):
+    if (
+        lead
+        and index.dropped == set(range(lead))
+        and all(s.takes_all(n) for s, n in zip(spans[lead:], shape[lead:], strict=True))
+    ):
         return SCATTERS[op].bind(x, reshape(v, shape[lead:]), *[np.int64(s.start) for s in spans[:lead]], batch=0)
     if op in _COMBINE:
         v = _COMBINE[op](slice_(x, [s.start for s in spans], [s.stop for s in spans], [s.step for s in spans]), v)

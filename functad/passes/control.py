@@ -33,7 +33,7 @@ def _mapped(eqn: Eqn, f: Callable[[Program], Program]) -> Eqn:
     return Eqn(eqn.primitive, eqn.inputs, {k: value(v) for k, v in eqn.params.items()}, eqn.outputs, eqn.loc)
 
 
-# -- arithmetic of sequences --------------------------------------------------------------------------------------------------------
+# -- arithmetic of sequences -------------------------------------------------------------------------------------------
 
 
 def expand_sequences(program: Program) -> Program:
@@ -51,7 +51,9 @@ def _sum(x: Var, y: Var, out: Var) -> Eqn:
 
 
 def _zeros(x: Var, out: Var) -> Eqn:
-    return Eqn(REGISTRY["broadcast"], (Literal(out.type.dtype.type(0)),), {"shape": out.type.shape, "axes": ()}, (out,), None)
+    return Eqn(
+        REGISTRY["broadcast"], (Literal(out.type.dtype.type(0)),), {"shape": out.type.shape, "axes": ()}, (out,), None
+    )
 
 
 _ELEMENTS: dict[str, Callable[..., Eqn]] = {"seq_add": _sum, "seq_zeros": _zeros}
@@ -61,7 +63,11 @@ def _by_elements(eqn: Eqn) -> list[Eqn]:
     type, name = eqn.outputs[0].type, eqn.primitive.name
     assert isinstance(type, SeqType)
     xs, out = [Var(type.element) for _ in eqn.inputs], Var(type.element)
-    inner = Eqn(eqn.primitive, tuple(xs), {}, (out,), eqn.loc) if isinstance(type.element, SeqType) else _ELEMENTS[name](*xs, out)
+    inner = (
+        Eqn(eqn.primitive, tuple(xs), {}, (out,), eqn.loc)
+        if isinstance(type.element, SeqType)
+        else _ELEMENTS[name](*xs, out)
+    )
     body = expand_sequences(Program(xs, [inner], (out,)))
     steps = Var(array_type((), np.int64))
     params = {"body": body, "length": None, "reverse": False, "unroll": 1, "consts": 0, "carry": 0}
@@ -69,11 +75,13 @@ def _by_elements(eqn: Eqn) -> list[Eqn]:
     return [length, Eqn(REGISTRY["loop"], (steps, *eqn.inputs), params, eqn.outputs, eqn.loc)]
 
 
-# -- what nobody reads --------------------------------------------------------------------------------------------------------------
+# -- what nobody reads -------------------------------------------------------------------------------------------------
 
 
 def trim(program: Program) -> Program:
-    """The Program without results of loops and branches that are not read, nor the operands and work that only those need."""
+    """The Program without results of loops and branches that are not read, nor the operands and work that only those
+    need.
+    """
     if not any(sub_programs(e) for e in program.eqns):
         return program
     needed = {a for a in program.outputs if type(a) is Var}
@@ -92,7 +100,9 @@ def _kept(values: Sequence[Any], flags: Sequence[bool]) -> list[Any]:
 
 def _used(program: Program) -> list[bool]:
     """Which inputs a Program reads."""
-    read = {a for e in program.eqns for a in e.inputs if type(a) is Var} | {a for a in program.outputs if type(a) is Var}
+    read = {a for e in program.eqns for a in e.inputs if type(a) is Var} | {
+        a for a in program.outputs if type(a) is Var
+    }
     return [v in read for v in program.inputs]
 
 
@@ -104,8 +114,12 @@ def _taking(program: Program, flags: Sequence[bool]) -> Program:
     return Program(_kept(program.inputs, flags), program.eqns, program.outputs, program.name)
 
 
-def _needed_carry(body: Program, first: int, wanted: list[bool], written: Sequence[bool], also: Callable[[], Sequence[bool]]) -> list[bool]:
-    """The parts of a carry, inputs of the body from number ``first``, that are wanted, or that what is wanted depends on."""
+def _needed_carry(
+    body: Program, first: int, wanted: list[bool], written: Sequence[bool], also: Callable[[], Sequence[bool]]
+) -> list[bool]:
+    """The parts of a carry, inputs of the body from number ``first``, that are wanted, or that what is wanted depends
+    on.
+    """
     n = len(wanted)
     wanted = [w or t for w, t in zip(wanted, also(), strict=True)]
     while True:
@@ -158,7 +172,13 @@ def _trim_cond(eqn: Eqn, wanted: Sequence[bool]) -> Eqn:
     if all(taken) and all(wanted):
         return eqn
     params = {"branches": tuple([_taking(b, taken) for b in branches])}
-    return Eqn(eqn.primitive, (eqn.inputs[0], *_kept(eqn.inputs[1:], taken)), params, tuple(_kept(eqn.outputs, wanted)), eqn.loc)
+    return Eqn(
+        eqn.primitive,
+        (eqn.inputs[0], *_kept(eqn.inputs[1:], taken)),
+        params,
+        tuple(_kept(eqn.outputs, wanted)),
+        eqn.loc,
+    )
 
 
 _TRIM: dict[str, Callable[[Eqn, Sequence[bool]], Eqn]] = {"loop": _trim_loop, "while": _trim_while, "cond": _trim_cond}

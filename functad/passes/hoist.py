@@ -1,7 +1,8 @@
 """Loop-invariant code: what every step of a loop would compute again moves out of it.
 
-Only what can neither raise nor run forever moves, for the loop may have no steps; and only what pays in memory: not broadcasts, views and the like,
-which fuse into what reads them, nor large arrays that are larger than all that they are computed from, nor what is made of literals alone.
+Only what can neither raise nor run forever moves, for the loop may have no steps; and only what pays in memory: not
+broadcasts, views and the like, which fuse into what reads them, nor large arrays that are larger than all that they are
+computed from, nor what is made of literals alone.
 """
 
 from __future__ import annotations
@@ -57,7 +58,9 @@ def _out_of_while(eqn: Eqn, before: list[Eqn]) -> Eqn:
 
 def _hoisted(body: Program, consts: Sequence[Atom], before: list[Eqn]) -> tuple[Program, list[Atom]]:
     """The body with what it no longer computes as first inputs, and these; the equations for them go to ``before``."""
-    memory: dict[Atom, int] = {v: v.type.size for v in body.inputs[: len(consts)]}  # what is invariant, by the size of the arrays it stems from
+    memory: dict[Atom, int] = {
+        v: v.type.size for v in body.inputs[: len(consts)]
+    }  # what is invariant, by the size of the arrays it stems from
     invariant: list[Eqn] = []
     moved: set[Atom] = set()
     for e in body.eqns:
@@ -91,4 +94,6 @@ def _pays(eqn: Eqn, size: int) -> bool:
     if any(isinstance(v.type, SeqType) for v in eqn.outputs):
         return False
     rule = eqn.primitive.kernel_rule(tuple([a.type for a in eqn.inputs]), eqn.params)
-    return size > 0 and not isinstance(rule, Pull | Alias) and all([v.type.size <= max(size, SMALL) for v in eqn.outputs])
+    return (
+        size > 0 and not isinstance(rule, Pull | Alias) and all([v.type.size <= max(size, SMALL) for v in eqn.outputs])
+    )

@@ -1,8 +1,8 @@
 """Algebraic simplification: tables of rules, one line each, by primitive.
 
-A rule takes a ``Match`` (an equation whose operands have been simplified) and gives what its result equals: an atom, or None if it does not
-apply. Every rule is exact in IEEE arithmetic, signed zeros and NaN included; that is why there is no ``x + 0 -> x`` (it would turn -0.0 + 0.0
-into -0.0) and no ``x * 0 -> 0``.
+A rule takes a ``Match`` (an equation whose operands have been simplified) and gives what its result equals: an atom, or
+None if it does not apply. Every rule is exact in IEEE arithmetic, signed zeros and NaN included; that is why there is
+no ``x + 0 -> x`` (it would turn -0.0 + 0.0 into -0.0) and no ``x * 0 -> 0``.
 """
 
 from __future__ import annotations
@@ -68,7 +68,9 @@ Rule = Callable[[Match], Atom | None]
 
 
 def is_value(m: Match, i: int, value: float) -> bool:
-    """Whether operand i is the rank-0 literal ``value``, not complex: times 1 + 0i, infinities become NaN and -0 becomes 0."""
+    """Whether operand i is the rank-0 literal ``value``, not complex: times 1 + 0i, infinities become NaN and -0
+    becomes 0.
+    """
     v = m.scalar(i)
     return v is not None and v.dtype.kind != "c" and bool(v == value)
 
@@ -91,7 +93,9 @@ def unary_pair(outer: str, inner: str) -> Rule:
 
 
 def spread_literal(m: Match) -> Atom | None:
-    """``f(broadcast(rank-0 a), y) -> f(a, y)``: rank-0 operands broadcast by themselves, as long as another operand has the shape."""
+    """``f(broadcast(rank-0 a), y) -> f(a, y)``: rank-0 operands broadcast by themselves, as long as another operand has
+    the shape.
+    """
     new = list(m.ins)
     for i in range(len(new)):
         e = m.made_by(i, "broadcast")
@@ -168,7 +172,8 @@ def same_branches(m: Match) -> Atom | None:
 
 
 def spread_update(m: Match) -> Atom | None:
-    """``slice_add(x, y) -> x + pad(y, -0.0)``, where x is computed in a loop that can do so on the way: then no array need be in memory.
+    """``slice_add(x, y) -> x + pad(y, -0.0)``, where x is computed in a loop that can do so on the way: then no array
+    need be in memory.
 
     Every x + -0.0 is x. One or two masks cost less than going over memory again; more do not.
     """
@@ -207,13 +212,25 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "neg": (unary_pair("neg", "neg"),),
     "conj": (unary_pair("conj", "conj"),),
     "add": (spread_literal, negated_operand),
-    "sub": (spread_literal, lambda m: m.keep(0) if is_value(m, 1, 0) and not np.signbit(m.scalar(1)) else None, subtract_negated),
+    "sub": (
+        spread_literal,
+        lambda m: m.keep(0) if is_value(m, 1, 0) and not np.signbit(m.scalar(1)) else None,
+        subtract_negated,
+    ),
     "mul": (
         spread_literal,
         lambda m: m.keep(0) if is_value(m, 1, 1) else None,
         lambda m: m.keep(1) if is_value(m, 0, 1) else None,
-        lambda m: m.emit("neg", m.ins[0]) if m.out.dtype.kind == "f" and is_value(m, 1, -1) and m.keep(0) is not None else None,
-        lambda m: m.emit("neg", m.ins[1]) if m.out.dtype.kind == "f" and is_value(m, 0, -1) and m.keep(1) is not None else None,
+        lambda m: (
+            m.emit("neg", m.ins[0])
+            if m.out.dtype.kind == "f" and is_value(m, 1, -1) and m.keep(0) is not None
+            else None
+        ),
+        lambda m: (
+            m.emit("neg", m.ins[1])
+            if m.out.dtype.kind == "f" and is_value(m, 0, -1) and m.keep(1) is not None
+            else None
+        ),
     ),
     "div": (spread_literal, lambda m: m.keep(0) if is_value(m, 1, 1) else None),
     "strong_mul": (spread_literal, plain("mul")),
@@ -228,9 +245,13 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "convert": (same_shape,),
     "stop_gradient": (same_shape,),
     "slice_add": (spread_update,),
-    **dict.fromkeys(("softmax_of", "log_softmax_of", "logsumexp_of", "norm_of", "direction_of"), (same_shape,)),  # once differentiated
+    **dict.fromkeys(
+        ("softmax_of", "log_softmax_of", "logsumexp_of", "norm_of", "direction_of"), (same_shape,)
+    ),  # once differentiated
     **dict.fromkeys(("eq", "ne", "lt", "le", "gt", "ge"), (spread_literal,)),
-    **dict.fromkeys(("power", "maximum", "minimum", "arctan2", "hypot", "logaddexp", "clip", "copysign"), (spread_literal,)),
+    **dict.fromkeys(
+        ("power", "maximum", "minimum", "arctan2", "hypot", "logaddexp", "clip", "copysign"), (spread_literal,)
+    ),
 }
 
 

@@ -1,8 +1,8 @@
 """Operands of loops and branches that their bodies can do without, and the converse of ``hoist``.
 
-What a body is given as an operand is memory that it reads; what it makes itself, it can be compiled for. A literal, or what is made of literals
-alone (a mask of indices), or a spread scalar goes into the body, where it meets its readers: a product with 1 goes away. Two constants that are
-one value are one.
+What a body is given as an operand is memory that it reads; what it makes itself, it can be compiled for. A literal, or
+what is made of literals alone (a mask of indices), or a spread scalar goes into the body, where it meets its readers: a
+product with 1 goes away. Two constants that are one value are one.
 """
 
 from __future__ import annotations
@@ -53,7 +53,9 @@ def _rule(eqn: Eqn) -> object:
 
 
 def _is_cheap(eqn: Eqn, made: Made) -> bool:
-    """Whether making a result again costs no more than reading it: spread scalars and indices, and arithmetic on indices."""
+    """Whether making a result again costs no more than reading it: spread scalars and indices, and arithmetic on
+    indices.
+    """
     if sum([len(made.get(a, ())) for a in eqn.inputs]) >= AT_MOST:
         return False
     if eqn.primitive.name in SPREADING:
@@ -93,8 +95,12 @@ def _sunk_cond(eqn: Eqn, made: Made) -> Eqn:
     return Eqn(eqn.primitive, (index, *kept), {"branches": tuple(branches)}, eqn.outputs, eqn.loc)
 
 
-def _sunk(bodies: Sequence[Program], operands: Sequence[Atom], made: Made) -> tuple[list[Program], Sequence[Atom]] | None:
-    """Bodies whose first inputs are these operands, and those of the operands that they still need; None if that is all of them."""
+def _sunk(
+    bodies: Sequence[Program], operands: Sequence[Atom], made: Made
+) -> tuple[list[Program], Sequence[Atom]] | None:
+    """Bodies whose first inputs are these operands, and those of the operands that they still need; None if that is all
+    of them.
+    """
     moves = [_moves(a, made) and all([_fuses(b, b.inputs[k]) for b in bodies]) for k, a in enumerate(operands)]
     if not any(moves) and len(set(operands)) == len(operands):
         return None
@@ -109,7 +115,9 @@ def _moves(atom: Atom, made: Made) -> bool:
     return atom in made if type(atom) is Var else not atom.type.ndim
 
 
-def _with(body: Program, operands: Sequence[Atom], moves: Sequence[bool], kept: Sequence[Atom], inside: Sequence[Eqn]) -> Program:
+def _with(
+    body: Program, operands: Sequence[Atom], moves: Sequence[bool], kept: Sequence[Atom], inside: Sequence[Eqn]
+) -> Program:
     """A body that takes what is kept, and begins with what it makes itself."""
     taken = {a: Var(a.type) for a in kept}
     own: dict[Atom, Atom] = {}
@@ -121,20 +129,26 @@ def _with(body: Program, operands: Sequence[Atom], moves: Sequence[bool], kept: 
     replaced: dict[Atom, Atom] = {
         v: own.get(a, a) if moved else taken[a] for v, a, moved in zip(body.inputs, operands, moves, strict=False)
     }  # fmt: skip
-    eqns += [Eqn(e.primitive, tuple([replaced.get(a, a) for a in e.inputs]), e.params, e.outputs, e.loc) for e in body.eqns]
+    eqns += [
+        Eqn(e.primitive, tuple([replaced.get(a, a) for a in e.inputs]), e.params, e.outputs, e.loc) for e in body.eqns
+    ]
     outputs = [replaced.get(a, a) for a in body.outputs]
     return Program((*taken.values(), *body.inputs[len(operands) :]), eqns, outputs, body.name)
 
 
 def _fuses(body: Program, var: Var) -> bool:
-    """Whether all that reads an input can make its elements where it reads them: matrix products, for one, need arrays."""
+    """Whether all that reads an input can make its elements where it reads them: matrix products, for one, need
+    arrays.
+    """
     readers = [e for e in body.eqns if var in e.inputs] if var.type.ndim else []
     return all([_fuses_inside(e, var) if sub_programs(e) else _takes_elements(e, var) for e in readers])
 
 
 def _takes_elements(eqn: Eqn, var: Var) -> bool:
     rule = _rule(eqn)
-    return not isinstance(rule, Contraction | Statements) and not (isinstance(rule, Pull) and rule.random_access and eqn.inputs[0] is var)
+    return not isinstance(rule, Contraction | Statements) and not (
+        isinstance(rule, Pull) and rule.random_access and eqn.inputs[0] is var
+    )
 
 
 def _fuses_inside(eqn: Eqn, var: Var) -> bool:

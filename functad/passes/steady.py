@@ -12,7 +12,9 @@ __all__ = ["steady"]
 
 
 def steady(program: Program) -> Program:
-    """The Program with constants in place of carries that do not change, at any depth: the innermost first, for others may follow from them."""
+    """The Program with constants in place of carries that do not change, at any depth: the innermost first, for others
+    may follow from them.
+    """
     program = inside(program, steady)
     if not any(e.primitive.name in ("loop", "while") for e in program.eqns):
         return program
@@ -63,11 +65,14 @@ def _while(eqn: Eqn, replaced: dict[Atom, Atom]) -> Eqn:
 
     def reordered(program: Program, first: int, results: Sequence[int]) -> Program:
         order = [*[first + k for k in same], *range(first), *[first + k for k in moving]]
-        return Program([program.inputs[i] for i in order], program.eqns, [program.outputs[i] for i in results], program.name)
+        return Program(
+            [program.inputs[i] for i in order], program.eqns, [program.outputs[i] for i in results], program.name
+        )
 
     results = [*moving, *range(n, len(body.outputs))]
     params = {
-        "cond": reordered(cond, t, [0]), "body": reordered(body, m, results), "cond_consts": t + len(same), "body_consts": m + len(same),
+        "cond": reordered(cond, t, [0]), "body": reordered(body, m, results), "cond_consts": t + len(same),
+        "body_consts": m + len(same),
     }  # fmt: skip
     steady = [carry[k] for k in same]
     inputs = (*steady, *tested, *steady, *consts, *[carry[k] for k in moving])

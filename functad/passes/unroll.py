@@ -1,11 +1,13 @@
-"""Unrolling: a loop that is to make k steps in a turn becomes one of n // k turns over a body of k steps, and the n mod k steps that remain.
+"""Unrolling: a loop that is to make k steps in a turn becomes one of n // k turns over a body of k steps, and the n mod
+k steps that remain.
 
-Fusion then sees k steps at once: where a step is elementwise, the carry is read and written once in k steps. A loop whose n steps fit into one
-turn is no loop any more. The steps are the same operations in the same order. (Native code groups the terms of
-a long sum as suits all that is in a kernel; so the last bits of that can differ.)
+Fusion then sees k steps at once: where a step is elementwise, the carry is read and written once in k steps. A loop
+whose n steps fit into one turn is no loop any more. The steps are the same operations in the same order. (Native code
+groups the terms of a long sum as suits all that is in a kernel; so the last bits of that can differ.)
 
-What the steps read and write is in ``Column`` s: the k rows of each turn as one element of an array, and the rows that remain. A loop that reads
-what another one wrote (as the reverse loop reads residuals) takes its column, not the array that would be put together and cut again.
+What the steps read and write is in ``Column`` s: the k rows of each turn as one element of an array, and the rows that
+remain. A loop that reads what another one wrote (as the reverse loop reads residuals) takes its column, not the array
+that would be put together and cut again.
 """
 
 from __future__ import annotations
@@ -42,7 +44,9 @@ def _is_asked(eqn: Eqn) -> bool:
 
 @dataclass(frozen=True)
 class Column:
-    """The rows of an array: those of each turn of a loop as one element of ``turns`` (None if there are no turns), and the ``rest``, one by one."""
+    """The rows of an array: those of each turn of a loop as one element of ``turns`` (None if there are no turns), and
+    the ``rest``, one by one.
+    """
 
     turns: Atom | None
     rest: list[Atom]
@@ -84,7 +88,9 @@ class Unrolling:
     # ---- loops
 
     def loop(self, eqn: Eqn, inputs: Sequence[Atom]) -> list[Atom]:
-        """The last carry, and what all steps wrote, of a loop: the turns over its first rows, and the steps over the rest."""
+        """The last carry, and what all steps wrote, of a loop: the turns over its first rows, and the steps over the
+        rest.
+        """
         p, loc = eqn.params, eqn.loc
         _, consts, carry, xs = Layout.of(p).split(inputs)
         n, k = p["length"], min(p["unroll"], p["length"])
@@ -103,9 +109,17 @@ class Unrolling:
         return [*state, *[self.put_together(loc, c, k) for c in written]]
 
     def steps(
-        self, body: Program, consts: Sequence[Atom], carry: Sequence[Atom], rows: Sequence[Sequence[Atom]], n: int, reverse: bool
+        self,
+        body: Program,
+        consts: Sequence[Atom],
+        carry: Sequence[Atom],
+        rows: Sequence[Sequence[Atom]],
+        n: int,
+        reverse: bool,
     ) -> tuple[list[Atom], list[list[Atom]]]:
-        """The equations of n steps: the last carry, and for all that they write its rows; ``rows`` are those of all that they read."""
+        """The equations of n steps: the last carry, and for all that they write its rows; ``rows`` are those of all
+        that they read.
+        """
         state = list(carry)
         written: list[list[Atom]] = [[] for _ in body.outputs[len(state) :]]
         for i in range(n - 1, -1, -1) if reverse else range(n):
@@ -125,7 +139,12 @@ class Unrolling:
         rows = [[made.row(loc, x, i) for i in range(k)] for x in xs]
         last, ys = made.steps(body, fixed, state, rows, k, eqn.params["reverse"])
         outputs = [*last, *[made.stack(loc, y) for y in ys]]
-        params = {**eqn.params, "body": Program((*fixed, *state, *xs), made.eqns, outputs, body.name), "length": count, "unroll": 1}
+        params = {
+            **eqn.params,
+            "body": Program((*fixed, *state, *xs), made.eqns, outputs, body.name),
+            "length": count,
+            "unroll": 1,
+        }
         results = [*[a.type for a in carry], *[_stacked(a.type, count) for a in outputs[len(carry) :]]]
         outs = [Var(t) for t in results]
         self.eqns.append(Eqn(eqn.primitive, (*consts, *carry, *blocks), params, tuple(outs), loc))
@@ -161,7 +180,9 @@ class Unrolling:
         n, *shape = x.type.shape
         if (start, stop) == (0, n):
             return x
-        return self.emit(loc, "slice", x, starts=(start, *[0] * len(shape)), stops=(stop, *shape), steps=(1,) * x.type.ndim)
+        return self.emit(
+            loc, "slice", x, starts=(start, *[0] * len(shape)), stops=(stop, *shape), steps=(1,) * x.type.ndim
+        )
 
     def row(self, loc: Location | None, x: Atom, i: int) -> Atom:
         """One row of an array."""

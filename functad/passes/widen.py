@@ -1,6 +1,7 @@
 """Sums of halves are float32, rounded once at the end.
 
-NumPy does so too, along the axis that it adds up in one go, and for products of matrices; natively it is so for all axes.
+NumPy does so too, along the axis that it adds up in one go, and for products of matrices; natively it is so for all
+axes.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Arithmetic: the ring operations and division, the linear operations that all other derivative rules are written in."""
+"""Arithmetic: the ring operations and division, the linear operations that all other derivative rules are written
+in.
+"""
 
 from __future__ import annotations
 
@@ -96,19 +98,20 @@ reciprocal = elementwise(
     jvp=lambda t, y, x: neg(mul(t, square(y))),
 )  # fmt: skip
 
-# -- strong zeros: a tangent that is exactly 0 stays 0, though it meets an infinity or NaN ------------------------------------------------
+# -- strong zeros: a tangent that is exactly 0 stays 0, though it meets an infinity or NaN -----------------------------
 #
-# What ``where``, ``maximum``, an index or a mask did not take has a tangent or cotangent of exactly 0. The derivative rules of singular
-# primitives multiply it by factors that may be infinite or NaN, and so may what follows them; ``transforms/strong.py`` puts these operations in
-# the place of such products. Complex numbers are 0 if both parts are. With f' and t' the tangents,
+# What ``where``, ``maximum``, an index or a mask did not take has a tangent or cotangent of exactly 0. The derivative
+# rules of singular primitives multiply it by factors that may be infinite or NaN, and so may what follows them;
+# ``transforms/strong.py`` puts these operations in the place of such products. Complex numbers are 0 if both parts are.
+# With f' and t' the tangents,
 #
 #     strong_mul(t, f) = t f, and 0 where t is 0:          d = strong_mul(t', f) + strong_product(f', t)
 #     strong_div(t, f) = z = t / f, and 0 where t is 0:    d = strong_div(t', f) + strong_div(strong_product(-f', z), f)
 #     strong_product(x, y) = x y, and 0 where x or y is 0: d = strong_product(x', y) + strong_product(y', x)
 #     tangent_mul(t, f) = t f for a finite f:              d = tangent_mul(t', f) + strong_product(f', t)
 #
-# where t is 0, the result is 0 whatever f is, and so are its derivatives in f, of any order. The zero is +0: in native code, that is a product
-# that a mask leaves out, where the sign of the product would take an operation more.
+# where t is 0, the result is 0 whatever f is, and so are its derivatives in f, of any order. The zero is +0: in native
+# code, that is a product that a mask leaves out, where the sign of the product would take an operation more.
 
 SMALL = 500
 """Elements up to which NumPy counts those that are not 0 in less time than it compares them."""
@@ -150,8 +153,9 @@ def _strong_kernel(plain: Callable[[Any, Any, Any], Any], either: bool = False) 
 
 
 def _kept(b: Any, t: Any) -> tuple[Any, Any]:
-    """Where an operand is not 0 for having been left out of a product before, and what it is there: products in a row have one mask, not one after
-    another."""
+    """Where an operand is not 0 for having been left out of a product before, and what it is there: products in a row
+    have one mask, not one after another.
+    """
     inner = t if type(t) is Complex else b.negated.get(t, t)
     mask, product, zero = b.selected.get(inner, (None, t, None))
     if mask is None or b.constant(zero) != 0:

@@ -1,11 +1,12 @@
 """The logarithm of the beta function, log |gamma(a) gamma(b) / gamma(a + b)|, without the cancellation of that sum.
 
-Stirling's series of the larger arguments goes into the sum before anything is subtracted, so that large terms cancel on paper (A. R. DiDonato
-and A. H. Morris, *Algorithm 708: significant digit computation of the incomplete beta function ratios*, 1992). With b >= a, b >= 10, and
-s(x) the remainder of Stirling's formula,
+Stirling's series of the larger arguments goes into the sum before anything is subtracted, so that large terms cancel on
+paper (A. R. DiDonato and A. H. Morris, *Algorithm 708: significant digit computation of the incomplete beta function
+ratios*, 1992). With b >= a, b >= 10, and s(x) the remainder of Stirling's formula,
 
     log gamma(b) - log gamma(a + b) = -(a + b - 1/2) log(1 + a/b) - a (log b - 1) + s(b) - s(a + b)
-    log B = log(2 pi) / 2 + s(a) + s(b) - s(a + b) - log(b) / 2 - (a - 1/2) log(1 + b/a) - b log(1 + a/b)   for a >= 10, too.
+    log B = log(2 pi) / 2 + s(a) + s(b) - s(a + b) - log(b) / 2 - (a - 1/2) log(1 + b/a) - b log(1 + a/b)   for a >= 10,
+    too.
 
 The derivatives are differences of polygamma functions, taken term by term in the series of those.
 """
@@ -47,8 +48,8 @@ def _betaln(b: Any, x: Any, y: Any) -> Any:
 
         |B(p, q)| = B(r, q) |sin pi (p + q) / sin pi p|  where r > 0, else  pi / (|q sin pi p| B(1 - p, p + q)).
 
-    At a whole p it is infinite, but for a whole q and r > 0, where the poles of two gamma functions cancel. (For whole p <= q <= 0, one of two
-    poles is left; as q goes to infinity at p <= 0, B goes as q^-p gamma(p).)
+    At a whole p it is infinite, but for a whole q and r > 0, where the poles of two gamma functions cancel. (For whole
+    p <= q <= 0, one of two poles is left; as q goes to infinity at p <= 0, B goes as q^-p gamma(p).)
     """
     p, q = b.minimum(x, y), b.maximum(x, y)
     left, r = b.bit_and(b.le(p, 0), b.gt(q, 0)), b.sub(b.sub(1, p), q)
@@ -114,11 +115,13 @@ betaln = elementwise(
 )  # fmt: skip
 
 
-# -- psi_n(x + h) - psi_n(x) for positive x and h ----------------------------------------------------------------------------------------
+# -- psi_n(x + h) - psi_n(x) for positive x and h ----------------------------------------------------------------------
 
 
 def polygamma_difference(x: Any, h: Any, order: int) -> Any:
-    """``polygamma(x + h, order) - polygamma(x, order)`` for positive x and h, with all digits also where h is small beside x."""
+    """``polygamma(x + h, order) - polygamma(x, order)`` for positive x and h, with all digits also where h is small
+    beside x.
+    """
     return _difference(x, h, order=order)
 
 
@@ -137,7 +140,9 @@ def _powers(b: Any, x: Any, h: Any, count: int) -> list[Any]:
 
 
 def _difference_kernel(b: Any, x: Any, h: Any, *, order: int) -> Any:
-    """(-1)^n n! (zeta(n + 1, x) - zeta(n + 1, x + h)), by Euler and Maclaurin as ``polygamma``; for n = 0 the integral is a logarithm."""
+    """(-1)^n n! (zeta(n + 1, x) - zeta(n + 1, x + h)), by Euler and Maclaurin as ``polygamma``; for n = 0 the integral
+    is a logarithm.
+    """
     s = order + 1
     total = None
     for k in range(8 + s):

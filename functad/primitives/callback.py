@@ -1,7 +1,8 @@
 """The ``pure_callback`` equation: a call of a Python function of NumPy arrays, of which functad sees values alone.
 
-In native code it is a ``Call`` of a helper whose symbol names a `Site`: the function, and how its operands and results lie in memory. What the
-function raises waits, for the thread that runs the code, until the code has come back with `CALLBACK_FAILED`.
+In native code it is a ``Call`` of a helper whose symbol names a `Site`: the function, and how its operands and results
+lie in memory. What the function raises waits, for the thread that runs the code, until the code has come back with
+`CALLBACK_FAILED`.
 """
 
 from __future__ import annotations
@@ -31,7 +32,8 @@ from functad.tree import TreeDef, flatten, structure_key
 __all__ = ["CALLBACK_FAILED", "VMAP_METHODS", "Callback", "Site", "pure_callback_p", "take_exception"]
 
 CALLBACK_FAILED = -3
-"""What a helper returns when its function has raised; less than all other error codes, so it is the one that is seen."""
+"""What a helper returns when its function has raised; less than all other error codes, so it is the one that is seen.
+"""
 
 VMAP_METHODS = ("sequential", "expand_dims", "broadcast_all")
 
@@ -40,13 +42,16 @@ Form = tuple[tuple[np.dtype, int], ...]
 
 
 class Callback:
-    """A function of containers of arrays as one of leaves; equal where structures are and the function is the same object, or method of one."""
+    """A function of containers of arrays as one of leaves; equal where structures are and the function is the same
+    object, or method of one.
+    """
 
     def __init__(self, f: Callable[..., Any], args: TreeDef, result: TreeDef) -> None:
         self.f, self.args, self.result = f, args, result
         self.name: str = getattr(f, "__name__", type(f).__name__)
         self._sites: dict[Form, Site] = {}
-        # a callable object need not be hashable, and what it is equal to may change; methods are made anew each time that they are looked up
+        # a callable object need not be hashable, and what it is equal to may change; methods are made anew each time
+        # that they are looked up
         self._identity = f if isinstance(f, MethodType) else id(f), structure_key(args), structure_key(result)
 
     def __eq__(self, other: object) -> bool:
@@ -58,7 +63,9 @@ class Callback:
     def __repr__(self) -> str:
         return self.name
 
-    def __call__(self, operands: Sequence[Any], shapes: Sequence[tuple[int, ...]], dtypes: Sequence[np.dtype]) -> list[Any]:
+    def __call__(
+        self, operands: Sequence[Any], shapes: Sequence[tuple[int, ...]], dtypes: Sequence[np.dtype]
+    ) -> list[Any]:
         """The results, checked. The function gets copies: it may keep or change them."""
         found, structure = flatten(self.f(*self.args.unflatten([np.array(x)[()] for x in operands])))
         if structure != self.result:
@@ -66,9 +73,14 @@ class Callback:
         return [self._checked(x, shape, dtype) for x, shape, dtype in zip(found, shapes, dtypes, strict=True)]
 
     def _checked(self, x: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
-        value = plain_array(x, f"pure_callback: what {self.name} returned") if isinstance(x, np.ndarray) else np.asarray(x)
+        value = (
+            plain_array(x, f"pure_callback: what {self.name} returned") if isinstance(x, np.ndarray) else np.asarray(x)
+        )
         if value.shape != tuple(shape):
-            raise ShapeError(f"pure_callback: {self.name} returned an array of shape {value.shape}, but result_types says {tuple(shape)}")
+            raise ShapeError(
+                f"pure_callback: {self.name} returned an array of shape {value.shape}, but result_types says "
+                f"{tuple(shape)}"
+            )
         weak = type(x) in (bool, int, float, complex) and np.can_cast(value.dtype, dtype, "same_kind")
         if value.dtype != dtype and not weak:
             raise DtypeError(
@@ -105,11 +117,15 @@ class Site:
         """Read the operands, call the function, write the results (zeros if it raises); `CALLBACK_FAILED` or 0."""
         shapes, dtypes = self.shapes(sizes), [dtype for dtype, _ in self.form]
         # the memory of a complex array is one of pairs of reals
-        arrays = [b.reshape(-1).view(dtype).reshape(shape) for b, dtype, shape in zip(buffers, dtypes, shapes, strict=True)]
+        arrays = [
+            b.reshape(-1).view(dtype).reshape(shape) for b, dtype, shape in zip(buffers, dtypes, shapes, strict=True)
+        ]
         operands, results = arrays[: self.operands], arrays[self.operands :]
         try:
             values = self.callback(operands, shapes[self.operands :], dtypes[self.operands :])
-        except BaseException as error:  # native code cannot be unwound; KeyboardInterrupt too is raised when it has come back
+        except (
+            BaseException
+        ) as error:  # native code cannot be unwound; KeyboardInterrupt too is raised when it has come back
             _raised.error = error
             for array in results:
                 array[...] = 0
@@ -126,11 +142,15 @@ def take_exception() -> BaseException:
     return error
 
 
-def _type_rule(*types: ArrayType, callback: Callback, shapes: Any, dtypes: Any, vmap_method: str) -> tuple[ArrayType, ...]:
+def _type_rule(
+    *types: ArrayType, callback: Callback, shapes: Any, dtypes: Any, vmap_method: str
+) -> tuple[ArrayType, ...]:
     return tuple([array_type(shape, dtype) for shape, dtype in zip(shapes, dtypes, strict=True)])
 
 
-def _native(ctx: Any, in_types: Any, out_types: Any, *, callback: Callback, shapes: Any, dtypes: Any, vmap_method: str) -> None:
+def _native(
+    ctx: Any, in_types: Any, out_types: Any, *, callback: Callback, shapes: Any, dtypes: Any, vmap_method: str
+) -> None:
     types = (*in_types, *out_types)
     site = callback.site(tuple([(t.dtype, t.ndim) for t in types]), len(in_types))
     results = tuple([ctx.output(k) for k in range(len(out_types))])
@@ -138,10 +158,13 @@ def _native(ctx: Any, in_types: Any, out_types: Any, *, callback: Callback, shap
     ctx.append(Call(site.symbol, buffers, tuple([poly(n) for t in types for n in t.shape]), results))
 
 
-def _jvp(tangents: Sequence[Any], primals: Sequence[Any], outs: Sequence[Any], *, callback: Callback, **params: Any) -> list[Any]:
+def _jvp(
+    tangents: Sequence[Any], primals: Sequence[Any], outs: Sequence[Any], *, callback: Callback, **params: Any
+) -> list[Any]:
     if any(type_of(y).inexact for y in outs):
         raise StructureError(
-            f"pure_callback: {callback.name} is a Python function of which functad sees values alone, so it has no derivative; "
+            f"pure_callback: {callback.name} is a Python function of which functad sees values alone, so it has no "
+            "derivative; "
             "give it one with fd.custom_jvp around the call, or apply fd.stop_gradient to its arguments"
         )
     return [None] * len(outs)
@@ -149,7 +172,8 @@ def _jvp(tangents: Sequence[Any], primals: Sequence[Any], outs: Sequence[Any], *
 
 def _transpose(cts: Sequence[Any], *operands: Any, callback: Callback, **params: Any) -> list[Any]:
     raise LinearityError(
-        f"pure_callback: {callback.name} is a Python function of which functad sees values alone, so it has no transpose; "
+        f"pure_callback: {callback.name} is a Python function of which functad sees values alone, so it has no "
+        "transpose; "
         "give it a reverse rule with fd.custom_vjp around the call, and use fd.vjp"
     )
 

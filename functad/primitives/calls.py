@@ -108,7 +108,9 @@ def with_equal_inputs(program: Program, which: Sequence[int]) -> Program:
     types = [program.in_types[which.index(k)] for k in range(max(which) + 1)]
     made = trace_program(lambda *args: replay(program, [args[k] for k in which], results), types, "jit")
     made.name = program.name
-    made.doubtful = frozenset([made.inputs[k] for v, k in zip(program.inputs, which, strict=True) if v in program.doubtful])
+    made.doubtful = frozenset(
+        [made.inputs[k] for v, k in zip(program.inputs, which, strict=True) if v in program.doubtful]
+    )
     return made
 
 
@@ -169,7 +171,9 @@ class CallRule(TransparentRule):
 
 
 def call_doubting(params: Mapping[str, Any], doubts: Sequence[bool]) -> tuple[Mapping[str, Any], Sequence[bool]]:
-    """The params of a call with a Program that knows which of its inputs may be infinite or NaN, and which results may be so."""
+    """The params of a call with a Program that knows which of its inputs may be infinite or NaN, and which results may
+    be so.
+    """
     program = params["program"]
     return {**params, "program": with_doubts(program, doubts)}, doubtful_results(program, doubts)
 
@@ -201,9 +205,7 @@ def _reversed_again() -> bool:
 
 
 def _transpose(cts: Sequence[Any], *operands: Any, program: Program, name: str, fastmath: str = "") -> list[Any]:
-    return transpose_call(
-        lambda made, args: call(made, args, f"transpose({name})", fastmath), program, cts, operands
-    )
+    return transpose_call(lambda made, args: call(made, args, f"transpose({name})", fastmath), program, cts, operands)
 
 
 def _batch(

@@ -1,12 +1,14 @@
-"""The ``checkpointed_while`` equation: a ``while`` whose reverse mode holds a fixed number of carries, however many steps there turn out to be.
+"""The ``checkpointed_while`` equation: a ``while`` whose reverse mode holds a fixed number of carries, however many
+steps there turn out to be.
 
-It is a call of a Program that is one ``while`` equation, with another linear rule. What must be held to run a loop of known length backwards is a
-classic: c carries allow binomial(c + t, t) steps where each is repeated at most t times (Griewank and Walther, "Algorithm 799: revolve", ACM TOMS 26
-(2000)). Here the length is not known while the carries are chosen, so the sweep forward keeps them at equal distances, and drops every second
-one when there is no room left (so-called online checkpointing: Heuveline and Walther, Euro-Par 2006; Wang, Moin and Iaccarino, SIAM J. Sci. Comput.
-31 (2009); Stumm and Walther, SIAM J. Sci. Comput. 32 (2010), distribute them so that repetitions are fewest at any length, and move some at nearly
-every step; dropping half of them costs one repetition more, and nothing per step). Between two of them the length is known, and the way back
-uses what slots are free by revolve's rule.
+It is a call of a Program that is one ``while`` equation, with another linear rule. What must be held to run a loop of
+known length backwards is a classic: c carries allow binomial(c + t, t) steps where each is repeated at most t times
+(Griewank and Walther, "Algorithm 799: revolve", ACM TOMS 26 (2000)). Here the length is not known while the carries are
+chosen, so the sweep forward keeps them at equal distances, and drops every second one when there is no room left
+(so-called online checkpointing: Heuveline and Walther, Euro-Par 2006; Wang, Moin and Iaccarino, SIAM J. Sci. Comput. 31
+(2009); Stumm and Walther, SIAM J. Sci. Comput. 32 (2010), distribute them so that repetitions are fewest at any length,
+and move some at nearly every step; dropping half of them costs one repetition more, and nothing per step). Between two
+of them the length is known, and the way back uses what slots are free by revolve's rule.
 """
 
 from __future__ import annotations
@@ -44,7 +46,9 @@ from functad.transforms.replay import replay
 __all__ = ["BLOCK", "bind_checkpointed_while", "checkpointed_while_p", "kept_slots"]
 
 BLOCK = 16
-"""The steps that are run backwards at once, with all their residuals: the schedule, which counts in blocks, costs little beside them."""
+"""The steps that are run backwards at once, with all their residuals: the schedule, which counts in blocks, costs
+little beside them.
+"""
 
 INDEX = array_type((), np.int64)
 NEVER = np.int64(2**62)
@@ -59,7 +63,12 @@ def kept_slots(slots: int) -> int:
 
 
 def bind_checkpointed_while(
-    cond: Program, body: Program, cond_consts: Sequence[Any], body_consts: Sequence[Any], carry: Sequence[Any], slots: int
+    cond: Program,
+    body: Program,
+    cond_consts: Sequence[Any],
+    body_consts: Sequence[Any],
+    carry: Sequence[Any],
+    slots: int,
 ) -> tuple[list[Any], Any]:
     """Run a body while the condition holds: the last carry, and the number of steps."""
     program = as_program(cond, body, len(cond_consts), len(body_consts))
@@ -71,22 +80,30 @@ def as_program(cond: Program, body: Program, cond_consts: int, body_consts: int)
     """The Program that is one ``while`` equation."""
     params = {"cond": cond, "body": body, "cond_consts": cond_consts, "body_consts": body_consts}
     types = (*cond.in_types[:cond_consts], *body.in_types)
-    made = derived(body, ("while", *params.values()), lambda: trace_program(lambda *args: while_p.bind(*args, **params), types))
+    made = derived(
+        body, ("while", *params.values()), lambda: trace_program(lambda *args: while_p.bind(*args, **params), types)
+    )
     return made  # type: ignore[no-any-return]
 
 
 def as_call(program: Program, slots: int) -> Program:
     """The Program that is one ``checkpointed_while`` equation."""
     params = {"program": program, "slots": slots}
-    made = derived(program, ("call", slots), lambda: trace_program(lambda *args: checkpointed_while_p.bind(*args, **params), program.in_types))
+    made = derived(
+        program,
+        ("call", slots),
+        lambda: trace_program(lambda *args: checkpointed_while_p.bind(*args, **params), program.in_types),
+    )
     return made  # type: ignore[no-any-return]
 
 
-# -- the linear rule --------------------------------------------------------------------------------------------------------------------
+# -- the linear rule ---------------------------------------------------------------------------------------------------
 
 
 class CheckpointedRule:
-    """Residuals are the operands, the carries kept by the sweep forward, as far as recomputing the steps needs them, and how far it went."""
+    """Residuals are the operands, the carries kept by the sweep forward, as far as recomputing the steps needs them,
+    and how far it went.
+    """
 
     active = True
 
@@ -107,7 +124,9 @@ class CheckpointedRule:
         self._find_needed(n)
 
     def _find_needed(self, n: int) -> None:
-        """What of the carry and of the constants a step needs to recompute its residuals, and those of the steps after it."""
+        """What of the carry and of the constants a step needs to recompute its residuals, and those of the steps after
+        it.
+        """
         whole = self.block.stacking
 
         def recording(needed: Sequence[bool]) -> tuple[Program, list[bool]]:
@@ -154,7 +173,9 @@ class CheckpointedRule:
 
     @cached_property
     def _strides(self) -> tuple[Program, Program]:
-        """The loop over strides: each keeps the carry that it starts from in row number ``count``; so row k has the carry after k strides."""
+        """The loop over strides: each keeps the carry that it starts from in row number ``count``; so row k has the
+        carry after k strides.
+        """
         n, (tests, consts), kept = len(self.start), self.counts, self.kept
 
         def within(*args: Any) -> Sequence[Any]:
@@ -177,7 +198,9 @@ class CheckpointedRule:
             thinned = minimum(mul(iota((kept,), np.int64, 0), factor), kept - 1)
             rows = [gather_p.bind(r, thinned, batch=0) for r in rows]
             rows = [put(r, count, x) for r, x in zip(rows, select(carry, self.needed), strict=True)]
-            (_, taken, *carry), _, _ = bind_while(inner_test, inner_step, for_cond, for_body, [stride, np.int64(0), *carry])
+            (_, taken, *carry), _, _ = bind_while(
+                inner_test, inner_step, for_cond, for_body, [stride, np.int64(0), *carry]
+            )
             return [add(count, 1), stride, add(steps, taken), *carry, *rows]
 
         for_cond, for_body, carry = self.cond.in_types[:tests], self.body.in_types[:consts], self.body.out_types
@@ -187,15 +210,21 @@ class CheckpointedRule:
         return trace_program(goes_on, [*for_cond, *state]), trace_program(stride_on, [*for_cond, *for_body, *state])
 
     def _cut_residuals(self, residuals: Sequence[Any]) -> tuple[list[Any], tuple[Any, Any, Any], list[Any], list[Any]]:
-        """The constants, the steps with rows in use and their distance, the rows, and what is the same in every step."""
-        _, for_body, _, (steps, count, stride), rows, fixed = cut(residuals, *self.counts, len(self.start), 3, sum(self.needed))
+        """The constants, the steps with rows in use and their distance, the rows, and what is the same in every
+        step.
+        """
+        _, for_body, _, (steps, count, stride), rows, fixed = cut(
+            residuals, *self.counts, len(self.start), 3, sum(self.needed)
+        )
         return select(for_body, self.consts), (steps, count, stride), rows, fixed
 
     def _fixed_types(self) -> list[ArrayType]:
         """The types of the residuals that are the same in every step."""
         return [*[t for t in self.const_types if isinstance(t, SeqType)], *self.block.invariants.out_types]
 
-    def _record(self, consts: Sequence[Any], state: Sequence[Any], fixed: Sequence[Any], steps: Any) -> tuple[list[Any], list[Any]]:
+    def _record(
+        self, consts: Sequence[Any], state: Sequence[Any], fixed: Sequence[Any], steps: Any
+    ) -> tuple[list[Any], list[Any]]:
         """The state after some steps, and all residuals of these steps."""
         after, stacked = bind_loop(self.recording, consts, state, (), length=None, steps=[steps])
         return after, [steps, *fixed, *stacked]
@@ -228,7 +257,9 @@ class CheckpointedRule:
 
     def backward(self, residuals: Sequence[Any], cotangents: Sequence[Any]) -> Sequence[Any]:
         cts = [instantiate(c, t) for c, t in zip(select(cotangents[:-1], self.km), self.carry_types, strict=True)]
-        made = derived(self.call, ("way back", self.moving), lambda: self._way_back([type_of(x) for x in (*residuals, *cts)]))
+        made = derived(
+            self.call, ("way back", self.moving), lambda: self._way_back([type_of(x) for x in (*residuals, *cts)])
+        )
         return [*[None] * sum(self.conditions), *reversible_p.bind(*residuals, *cts, **made)]
 
     def _way_back(self, types: Sequence[ArrayType]) -> dict[str, Any]:
@@ -252,13 +283,16 @@ class CheckpointedRule:
     def _actions(self) -> tuple[Program, Program]:
         """The loop over actions: a carry further on is put on top of the others, or the last steps run backwards.
 
-        The rows up to ``top`` hold the carries after ``starts`` steps, and ``end`` steps are left. A row beyond the slots takes what is not kept.
+        The rows up to ``top`` hold the carries after ``starts`` steps, and ``end`` steps are left. A row beyond the
+        slots takes what is not kept.
         """
         consts = select(self.body.in_types[: len(self.cm)], self.consts)
         fixed, width = self._fixed_types(), len(self.state_types)
 
         def act(*args: Any) -> Sequence[Any]:
-            c, f, (end, top, starts), rows, cts, sums = cut(args, len(consts), len(fixed), 3, width, len(self.carry_types))
+            c, f, (end, top, starts), rows, cts, sums = cut(
+                args, len(consts), len(fixed), 3, width, len(self.carry_types)
+            )
             start = gather_p.bind(starts, top, batch=0)
             left, free = sub(end, start), sub(np.int64(self.slots - 1), top)
             last = le(left, BLOCK)
@@ -289,11 +323,13 @@ def put(rows: Any, index: Any, x: Any) -> Any:
 
 
 def split(blocks: Any, slots: Any) -> Any:
-    """How many of a number of blocks (two or more) to advance before the next carry is kept, with c ``slots``, two or more, for them all.
+    """How many of a number of blocks (two or more) to advance before the next carry is kept, with c ``slots``, two or
+    more, for them all.
 
-    With b(c, t) = binomial(c + t, t), c carries allow b(c, t) blocks where each is repeated at most t times: b(c, t) = b(c, t - 1) + b(c - 1, t),
-    and the first b(c, t - 1) of them still have all c slots, and one repetition less, once the others are done with. Among all such divisions,
-    those with b(c, t - 2) or more in the first part and b(c - 1, t - 1) or more in the second have the fewest repetitions in sum.
+    With b(c, t) = binomial(c + t, t), c carries allow b(c, t) blocks where each is repeated at most t times: b(c, t) =
+    b(c, t - 1) + b(c - 1, t), and the first b(c, t - 1) of them still have all c slots, and one repetition less, once
+    the others are done with. Among all such divisions, those with b(c, t - 2) or more in the first part and b(c - 1, t
+    - 1) or more in the second have the fewest repetitions in sum.
     """
 
     def test(blocks: Any, slots: Any, t: Any, b2: Any, b1: Any, b0: Any) -> Sequence[Any]:
@@ -309,7 +345,7 @@ def split(blocks: Any, slots: Any) -> Any:
     return maximum(maximum(b2, sub(blocks, sub(b0, b1))), 1)
 
 
-# -- the primitive ----------------------------------------------------------------------------------------------------------------------
+# -- the primitive -----------------------------------------------------------------------------------------------------
 
 
 def _rebind(program: Program, args: Sequence[Any], slots: int) -> list[Any]:
@@ -325,7 +361,9 @@ def _rebind(program: Program, args: Sequence[Any], slots: int) -> list[Any]:
     return replay(program, args, results)
 
 
-def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, program: Program, slots: int) -> tuple[Sequence[Any], Sequence[Any]]:
+def _jvp(
+    primals: Sequence[Any], tangents: Sequence[Any], *, program: Program, slots: int
+) -> tuple[Sequence[Any], Sequence[Any]]:
     mask = present(tangents)
     made, out_mask = jvp_of(program, mask)
     outs = _rebind(made, (*primals, *select(tangents, mask)), slots)
@@ -333,7 +371,9 @@ def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, program: Program, s
     return outs[:n], expand(outs[n:], out_mask)
 
 
-def _batch(size: int, batched: Sequence[Any], *operands: Any, program: Program, slots: int) -> tuple[Sequence[Any], Sequence[Any]]:
+def _batch(
+    size: int, batched: Sequence[Any], *operands: Any, program: Program, slots: int
+) -> tuple[Sequence[Any], Sequence[Any]]:
     made, flags = batch_of(program, size, batched)
     if not any(e.primitive is while_p for e in made.eqns):  # the number of steps differs: a loop over lanes
         return map_over_lanes(checkpointed_while_p, size, batched, operands, {"program": program, "slots": slots})
@@ -347,7 +387,9 @@ def _doubting(params: Mapping[str, Any], doubts: Sequence[bool]) -> tuple[Mappin
 
 
 def _samples() -> list[Sample]:
-    return [Sample(s.operands, {"program": as_program(**s.params), "slots": n}) for s in while_p.samples() for n in (1, 4)]
+    return [
+        Sample(s.operands, {"program": as_program(**s.params), "slots": n}) for s in while_p.samples() for n in (1, 4)
+    ]
 
 
 checkpointed_while_p: Primitive = Primitive(
@@ -359,7 +401,9 @@ checkpointed_while_p: Primitive = Primitive(
     jvp_call=_jvp,
     linearize=lambda types, params, mask: CheckpointedRule(params["program"], params["slots"], mask),
     doubting=_doubting,
-    transpose=lambda cts, *operands, program, slots: transpose_call(run_program, program, cts, operands),  # what is linear leaves no residuals
+    transpose=lambda cts, *operands, program, slots: transpose_call(
+        run_program, program, cts, operands
+    ),  # what is linear leaves no residuals
     linear="jointly",
     batch=_batch,
     samples=_samples,

@@ -12,7 +12,9 @@ __all__ = ["eq", "ge", "gt", "isfinite", "isinf", "isnan", "le", "lt", "ne", "si
 
 
 def _test(name: str, evaluate: Any, *, kinds: str = "fciub", operands: int = 1) -> Op:
-    return elementwise(name, evaluate, kinds=kinds, operands=operands, result=lambda dtype: np.dtype(np.bool_), cheap=True)
+    return elementwise(
+        name, evaluate, kinds=kinds, operands=operands, result=lambda dtype: np.dtype(np.bool_), cheap=True
+    )
 
 
 # complex numbers are ordered as in NumPy: by real part, then by imaginary part

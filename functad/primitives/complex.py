@@ -1,7 +1,8 @@
 """Complex numbers and their parts.
 
-A cotangent c of a complex z stands for the linear map dz -> Re(c dz): for real-valued f it is du/dx - i du/dy, and pullbacks do not
-conjugate. With z = x + iy, Re(c dz) = Re(c) dx - Im(c) dy, from which the transposes of the real-linear maps below follow.
+A cotangent c of a complex z stands for the linear map dz -> Re(c dz): for real-valued f it is du/dx - i du/dy, and
+pullbacks do not conjugate. With z = x + iy, Re(c dz) = Re(c) dx - Im(c) dy, from which the transposes of the
+real-linear maps below follow.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ def complex_dtype(dtype: np.dtype) -> np.dtype:
 
 def joined(x: Any, y: Any) -> Any:
     """The complex numbers of these real and imaginary parts, in NumPy."""
-    out = np.empty(np.broadcast_shapes(x.shape, y.shape), complex_dtype(x.dtype))  # x + 1j * y would lose signed zeros, and inf * 0 is NaN
+    out = np.empty(
+        np.broadcast_shapes(x.shape, y.shape), complex_dtype(x.dtype)
+    )  # x + 1j * y would lose signed zeros, and inf * 0 is NaN
     out.real, out.imag = x, y
     return out[()]
 

@@ -1,4 +1,6 @@
-"""The ``cond`` equation: one of several branches, chosen by an index. Only the chosen one runs, under every transform."""
+"""The ``cond`` equation: one of several branches, chosen by an index. Only the chosen one runs, under every
+transform.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ def _bind(index: Any, operands: Sequence[Any], branches: Sequence[Program]) -> l
 def _type_rule(index: ArrayType, *operands: ArrayType, branches: tuple[Program, ...]) -> tuple[ArrayType, ...]:
     for b in branches:
         if b.in_types != operands or b.out_types != branches[0].out_types:
-            raise StructureError(f"branches give {[b.out_types for b in branches]} on {operands}: they must agree in all types")
+            raise StructureError(
+                f"branches give {[b.out_types for b in branches]} on {operands}: they must agree in all types"
+            )
     return branches[0].out_types
 
 
@@ -47,7 +51,9 @@ def _evaluate(index: Any, *operands: Any, branches: tuple[Program, ...]) -> tupl
     return tuple(run_program(branches[chosen], operands))
 
 
-def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, branches: tuple[Program, ...]) -> tuple[Sequence[Any], Sequence[Any]]:
+def _jvp(
+    primals: Sequence[Any], tangents: Sequence[Any], *, branches: tuple[Program, ...]
+) -> tuple[Sequence[Any], Sequence[Any]]:
     mask = present(tangents[1:])
     force = union([jvp_of(b, mask)[1] for b in branches])
     made = [jvp_of(b, mask, force)[0] for b in branches]
@@ -57,7 +63,9 @@ def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, branches: tuple[Pro
 
 
 def shared_slots(types: Sequence[Sequence[ArrayType]]) -> tuple[list[ArrayType], list[list[int]]]:
-    """The types of slots that hold what any one of several branches leaves, and for each branch the slots that it uses."""
+    """The types of slots that hold what any one of several branches leaves, and for each branch the slots that it
+    uses.
+    """
     slots: list[ArrayType] = []
     places = []
     for own in types:
@@ -74,8 +82,9 @@ def shared_slots(types: Sequence[Sequence[ArrayType]]) -> tuple[list[ArrayType],
 class CondRule:
     """The linear rule of a choice: forward, tangent and backward choose again by the same index.
 
-    The residuals of all branches share slots, one a type; the chosen branch fills what it needs, and the rest is zeros (or empty sequences).
-    Active sequences are residuals too: where one branch has a derivative for a sequence and another has none, that needs zeros of its length.
+    The residuals of all branches share slots, one a type; the chosen branch fills what it needs, and the rest is zeros
+    (or empty sequences). Active sequences are residuals too: where one branch has a derivative for a sequence and
+    another has none, that needs zeros of its length.
     """
 
     active = True
@@ -98,7 +107,9 @@ class CondRule:
 
         return trace_program(f, forward.in_types)
 
-    def primal(self, eqn: Eqn | None, ins: Sequence[Any], known: Mapping[Var, Any]) -> tuple[Sequence[Any], Sequence[Any]]:
+    def primal(
+        self, eqn: Eqn | None, ins: Sequence[Any], known: Mapping[Var, Any]
+    ) -> tuple[Sequence[Any], Sequence[Any]]:
         outs = _bind(ins[0], ins[1:], self.forwards)
         n = len(self.branches[0].outputs)
         return outs[:n], [ins[0], *sequences(select(ins[1:], self.mask)), *sequences(outs[:n]), *outs[n:]]
@@ -124,11 +135,23 @@ class CondRule:
         for s, places in zip(self.splits, self.places, strict=True):
             linear, found = getattr(s, kind)(given, arrays)
             key = "slots", tuple(places), tuple(self.slots), force
-            made.append(derived(linear, key, lambda linear=linear, p=places, m=found: self._on_slots(linear, p, m, force, references[kind])))  # type: ignore[misc]
+            made.append(
+                derived(
+                    linear,
+                    key,
+                    lambda linear=linear, p=places, m=found: self._on_slots(  # type: ignore[misc]
+                        linear, p, m, force, references[kind]
+                    ),
+                )
+            )
         return expand(_bind(residuals[0], [*own, *residuals[cut:], *select(values, given)], made), force)
 
-    def _on_slots(self, linear: Program, places: Sequence[int], found: Mask, force: Mask, targets: Sequence[ArrayType]) -> Program:
-        """A linear Program that takes sequences of the lengths of its results, all slots, and the given tangents or cotangents."""
+    def _on_slots(
+        self, linear: Program, places: Sequence[int], found: Mask, force: Mask, targets: Sequence[ArrayType]
+    ) -> Program:
+        """A linear Program that takes sequences of the lengths of its results, all slots, and the given tangents or
+        cotangents.
+        """
         flags = [isinstance(t, SeqType) for t in targets]
         references = select(targets, flags)
         start, n = len(references), len(references) + len(self.slots)
@@ -137,7 +160,11 @@ class CondRule:
             results = expand(run_program(linear, (*[args[start + i] for i in places], *args[n:])), found)
             waiting = iter(args[:start])
             likes = [next(waiting) if flag else None for flag in flags]
-            return [zeros_like(like) if r is None else r for r, like, wanted in zip(results, likes, force, strict=True) if wanted]
+            return [
+                zeros_like(like) if r is None else r
+                for r, like, wanted in zip(results, likes, force, strict=True)
+                if wanted
+            ]
 
         return trace_program(f, (*references, *self.slots, *linear.in_types[len(places) :]))
 
@@ -153,7 +180,9 @@ def blank(type: ArrayType) -> Any:
 
 def _doubting(params: Mapping[str, Any], doubts: Sequence[bool]) -> tuple[Mapping[str, Any], Sequence[bool]]:
     branches = params["branches"]
-    return {"branches": tuple([with_doubts(b, doubts[1:]) for b in branches])}, union([doubtful_results(b, doubts[1:]) for b in branches])
+    return {"branches": tuple([with_doubts(b, doubts[1:]) for b in branches])}, union(
+        [doubtful_results(b, doubts[1:]) for b in branches]
+    )
 
 
 def _transpose(cts: Sequence[Any], *operands: Any, branches: tuple[Program, ...]) -> list[Any]:
@@ -165,17 +194,23 @@ def _transpose(cts: Sequence[Any], *operands: Any, branches: tuple[Program, ...]
     return expand(rule.backward(residuals, cts), mask)
 
 
-def _batch(size: int, batched: Sequence[Any], *operands: Any, branches: tuple[Program, ...]) -> tuple[Sequence[Any], Sequence[Any]]:
+def _batch(
+    size: int, batched: Sequence[Any], *operands: Any, branches: tuple[Program, ...]
+) -> tuple[Sequence[Any], Sequence[Any]]:
     if batched[0]:
         return map_over_lanes(cond_p, size, batched, operands, {"branches": branches})
     flags = [batch_of(b, size, batched[1:])[1] for b in branches]
     force = union(flags)
-    differ = [isinstance(t, SeqType) and len(set(found)) > 1 for t, *found in zip(branches[0].out_types, *flags, strict=True)]
+    differ = [
+        isinstance(t, SeqType) and len(set(found)) > 1 for t, *found in zip(branches[0].out_types, *flags, strict=True)
+    ]
     if any(differ) or "lanes" in [flag for found in flags for flag in found]:
         return map_over_lanes(cond_p, size, batched, operands, {"branches": branches})
     made = [batch_of(b, size, batched[1:], force)[0] for b in branches]
     outs = _bind(operands[0], operands[1:], made)
-    return outs, ["elements" if flag and isinstance(type_of(o), SeqType) else flag for o, flag in zip(outs, force, strict=True)]
+    return outs, [
+        "elements" if flag and isinstance(type_of(o), SeqType) else flag for o, flag in zip(outs, force, strict=True)
+    ]
 
 
 def _samples() -> list[Sample]:

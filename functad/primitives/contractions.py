@@ -25,8 +25,8 @@ Pair = tuple[Axes, Axes]
 def dot_general(x: Any, y: Any, contract: Sequence[Sequence[int]], batch: Sequence[Sequence[int]] = ((), ())) -> Any:
     """The sum over pairs of contracted axes of the products of elements.
 
-    ``contract`` and ``batch`` each hold the axes of x and those of y, paired by position. The result has the batch axes, then the other
-    ("free") axes of x, then those of y, both in their own order.
+    ``contract`` and ``batch`` each hold the axes of x and those of y, paired by position. The result has the batch
+    axes, then the other ("free") axes of x, then those of y, both in their own order.
     """
     (cx, cy), (bx, by) = contract, batch
     return dot_p.bind(x, y, contract=(tuple(cx), tuple(cy)), batch=(tuple(bx), tuple(by)))
@@ -54,7 +54,9 @@ def _type_rule(x: ArrayType, y: ArrayType, *, contract: Pair, batch: Pair) -> Ar
                     f"{given}: {kind} axes must have equal lengths, but axis {i} of {x} has length {x.shape[i]} "
                     f"and axis {j} of {y} has length {y.shape[j]}; transpose or reshape an operand so that they fit"
                 )
-    free = [x.shape[a] for a in free_axes(x.ndim, contract[0], batch[0])] + [y.shape[a] for a in free_axes(y.ndim, contract[1], batch[1])]
+    free = [x.shape[a] for a in free_axes(x.ndim, contract[0], batch[0])] + [
+        y.shape[a] for a in free_axes(y.ndim, contract[1], batch[1])
+    ]
     return x.with_shape((*[x.shape[a] for a in batch[0]], *free))
 
 
@@ -72,13 +74,20 @@ def _as_matrices(x: Any, order: Axes | None, shape: Axes) -> Any:
 
 @lru_cache(maxsize=1024)
 def _matrices(x: Axes, y: Axes, contract: Pair, batch: Pair) -> tuple[Axes | None, Axes, Axes | None, Axes, Axes]:
-    """The order of axes (None: as it is), and then the shape, that make matrices of both operands; and the shape of the result."""
+    """The order of axes (None: as it is), and then the shape, that make matrices of both operands; and the shape of the
+    result.
+    """
     free_x, free_y = free_axes(len(x), contract[0], batch[0]), free_axes(len(y), contract[1], batch[1])
 
     def lengths(shape: Axes, axes: Axes) -> Axes:
         return tuple([shape[a] for a in axes])
 
-    batched, rows, inner, columns = lengths(x, batch[0]), lengths(x, free_x), lengths(x, contract[0]), lengths(y, free_y)
+    batched, rows, inner, columns = (
+        lengths(x, batch[0]),
+        lengths(x, free_x),
+        lengths(x, contract[0]),
+        lengths(y, free_y),
+    )
     lhs, rhs = (*batched, prod(rows), prod(inner)), (*batched, prod(inner), prod(columns))
     orders = batch[0] + free_x + contract[0], batch[1] + contract[1] + free_y
     order_x, order_y = [None if order == tuple(range(len(order))) else order for order in orders]
@@ -92,7 +101,9 @@ def _jvp(ts: Sequence[Any], xs: Sequence[Any], z: Any, *, contract: Pair, batch:
 
 
 def _transpose(ct: Any, x: Any, y: Any, *, contract: Pair, batch: Pair) -> tuple[Any, Any]:
-    """The cotangent of one operand is the product of ct and the other one over its free axes; then its axes are put where they belong."""
+    """The cotangent of one operand is the product of ct and the other one over its free axes; then its axes are put
+    where they belong.
+    """
     (cx, cy), (bx, by) = contract, batch
     nb = len(bx)
     if type(x) is Linear:
@@ -107,12 +118,16 @@ def _transpose(ct: Any, x: Any, y: Any, *, contract: Pair, batch: Pair) -> tuple
 
 
 def _partners(kept: Axes, theirs: Axes) -> list[int]:
-    """The axes of the other operand that are contracted with the axes ``kept``, in the order in which those stand in a result."""
+    """The axes of the other operand that are contracted with the axes ``kept``, in the order in which those stand in a
+    result.
+    """
     return [theirs[kept.index(a)] for a in sorted(kept)]
 
 
 def _batch(size: int, batched: Sequence[bool], x: Any, y: Any, *, contract: Pair, batch: Pair) -> tuple[Any, bool]:
-    """A mapped axis of both is a batch axis; one of x or y alone is a free axis, the first of its own, and goes to the front."""
+    """A mapped axis of both is a batch axis; one of x or y alone is a free axis, the first of its own, and goes to the
+    front.
+    """
 
     def moved(axes: Pair) -> tuple[list[int], ...]:
         return tuple([a + flag for a in operand] for operand, flag in zip(axes, batched, strict=True))
@@ -129,7 +144,9 @@ def _samples() -> list[Sample]:
     def sample(dtype: type, x: Axes, y: Axes, contract: Pair, batch: Pair = ((), ())) -> Sample:
         return Sample((array_type(x, dtype), array_type(y, dtype)), {"contract": contract, "batch": batch})
 
-    matrices = [sample(t, (2, 3), (3, 4), ((1,), (0,))) for t in (np.float64, np.float32, np.complex128, np.complex64, np.int64)]
+    matrices = [
+        sample(t, (2, 3), (3, 4), ((1,), (0,))) for t in (np.float64, np.float32, np.complex128, np.complex64, np.int64)
+    ]
     return [
         *matrices,
         sample(np.float64, (), (), ((), ())),

@@ -1,4 +1,6 @@
-"""The native form of control flow: each equation is one statement of the kernel IR over the kernel programs of its sub-Programs."""
+"""The native form of control flow: each equation is one statement of the kernel IR over the kernel programs of its
+sub-Programs.
+"""
 
 from __future__ import annotations
 
@@ -25,11 +27,22 @@ def _inputs(ctx: Any, in_types: Types) -> list[Buffer]:
 
 
 def _carry(ctx: Any, first: list[Buffer], flags: tuple[bool, ...]) -> tuple[Carry, ...]:
-    return tuple([Carry(b, ctx.output(k), ctx.spare(k), flag) for k, (b, flag) in enumerate(zip(first, flags, strict=True))])
+    return tuple(
+        [Carry(b, ctx.output(k), ctx.spare(k), flag) for k, (b, flag) in enumerate(zip(first, flags, strict=True))]
+    )
 
 
 def _loop(
-    ctx: Any, in_types: Types, out_types: Types, *, body: Program, length: Any, reverse: bool, unroll: int, consts: int, carry: int
+    ctx: Any,
+    in_types: Types,
+    out_types: Types,
+    *,
+    body: Program,
+    length: Any,
+    reverse: bool,
+    unroll: int,
+    consts: int,
+    carry: int,
 ) -> None:
     # what could be unrolled is so by now
     steps, fixed, first, elements = Layout(length is None, consts, carry).split(_inputs(ctx, in_types))
@@ -40,7 +53,9 @@ def _loop(
     ctx.append(Loop(made, n, tuple(fixed), _carry(ctx, first, flags), tuple(elements), tuple(written), reverse, code))
 
 
-def _while(ctx: Any, in_types: Types, out_types: Types, *, cond: Program, body: Program, cond_consts: int, body_consts: int) -> None:
+def _while(
+    ctx: Any, in_types: Types, out_types: Types, *, cond: Program, body: Program, cond_consts: int, body_consts: int
+) -> None:
     inputs = _inputs(ctx, in_types)
     first = inputs[cond_consts + body_consts :]
     n = len(first)

@@ -40,7 +40,9 @@ def _samples() -> list[Sample]:
     names = ["f8", "f4", "c16", "c8", "i8", "i4", "u1", "?"]
     allowed = [(a, b) for a in names for b in names if a != b and not (a[0] == "c" and b[0] in "fiu")]
     edges = [Sample((array_type(shape, np.float32),), {"dtype": np.dtype("f8")}) for shape in ((), (2, 1, 3), (0,))]
-    return edges + [Sample((array_type((3,), np.dtype(a)),), {"dtype": np.dtype(b)}, 0, 9, smooth=b[0] in "fc") for a, b in allowed]
+    return edges + [
+        Sample((array_type((3,), np.dtype(a)),), {"dtype": np.dtype(b)}, 0, 9, smooth=b[0] in "fc") for a, b in allowed
+    ]
 
 
 convert_p = Primitive(

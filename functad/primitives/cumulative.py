@@ -1,7 +1,7 @@
 """Accumulation along one axis, forwards or (``reverse``) from its far end; the result has the shape of the operand.
 
-The derivatives of all of them but ``cumsum`` are linear recurrences, ``y_i = a_i y_(i-1) + b_i``, and so is the derivative of a linear
-recurrence. So everything here has derivatives of any order in linear time, whatever is zero.
+The derivatives of all of them but ``cumsum`` are linear recurrences, ``y_i = a_i y_(i-1) + b_i``, and so is the
+derivative of a linear recurrence. So everything here has derivatives of any order in linear time, whatever is zero.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def _visits(index: Any, out: ArrayType, axis: int, reverse: bool) -> Any:
 
 Cumulative = Callable[..., Any]
 
-# -- cumsum, cumprod, cummax, cummin ----------------------------------------------------------------------------------------------------
+# -- cumsum, cumprod, cummax, cummin -----------------------------------------------------------------------------------
 
 
 def _cumulative(name: str, op: str, ufunc: np.ufunc, **rules: Any) -> Cumulative:
@@ -62,7 +62,9 @@ def _cumulative(name: str, op: str, ufunc: np.ufunc, **rules: Any) -> Cumulative
             return np.flip(ufunc.accumulate(np.flip(x, axis), axis, x.dtype), axis)
         return ufunc.accumulate(x, axis, x.dtype)
 
-    def statements(ctx: Any, in_types: Sequence[ArrayType], out_types: Sequence[ArrayType], *, axis: int, reverse: bool) -> None:
+    def statements(
+        ctx: Any, in_types: Sequence[ArrayType], out_types: Sequence[ArrayType], *, axis: int, reverse: bool
+    ) -> None:
         (out,) = out_types
         mixes = out.dtype.kind == "c" and op != "sum"  # its parts cannot be accumulated one by one
         apart = any(n != 1 for n in out.shape[axis + 1 :])
@@ -102,10 +104,24 @@ def _cumulative(name: str, op: str, ufunc: np.ufunc, **rules: Any) -> Cumulative
         ctx.kernel(out.shape, body, name)
 
     def samples() -> list[Sample]:
-        cases = [((4,), 0), ((2, 3), 0), ((20, 3), 0), ((2, 20), 1), ((2, 3, 2), 1), ((1,), 0), ((0, 3), 0), ((0, 3), 1)]
-        made = [Sample((array_type(shape, np.float64),), {"axis": axis, "reverse": bool(k % 2)}) for k, (shape, axis) in enumerate(cases)]
+        cases = [
+            ((4,), 0),
+            ((2, 3), 0),
+            ((20, 3), 0),
+            ((2, 20), 1),
+            ((2, 3, 2), 1),
+            ((1,), 0),
+            ((0, 3), 0),
+            ((0, 3), 1),
+        ]
+        made = [
+            Sample((array_type(shape, np.float64),), {"axis": axis, "reverse": bool(k % 2)})
+            for k, (shape, axis) in enumerate(cases)
+        ]
         dtypes = (np.float32, np.complex128, np.int64, np.uint8)
-        return made + [Sample((array_type((3, 2), t),), {"axis": 0, "reverse": r}) for t in dtypes for r in (False, True)]
+        return made + [
+            Sample((array_type((3, 2), t),), {"axis": 0, "reverse": r}) for t in dtypes for r in (False, True)
+        ]
 
     def cumulative(x: Any, axis: int, reverse: bool = False) -> Any:
         return primitive.bind(x, axis=axis, reverse=reverse)
@@ -135,12 +151,14 @@ cumsum: Cumulative = _cumulative(
 # y_i = x_i y_(i-1), so dy_i = x_i dy_(i-1) + y_(i-1) dx_i
 cumprod = _cumulative(
     "cumprod", "prod", np.multiply,
-    jvp=lambda ts, xs, y, *, axis, reverse: linear_recurrence(xs[0], mul(ts[0], shifted(y, axis, 1, reverse)), axis, reverse),
+    jvp=lambda ts, xs, y, *, axis,
+    reverse: linear_recurrence(xs[0], mul(ts[0], shifted(y, axis, 1, reverse)), axis, reverse),
 )  # fmt: skip
 
 
 def _extremum_jvp(ts: Sequence[Any], xs: Sequence[Any], y: Any, *, axis: int, reverse: bool) -> Any:
-    """The mean of the tangents of all elements so far that equal the extremum: a sum and a count that start anew where it changes.
+    """The mean of the tangents of all elements so far that equal the extremum: a sum and a count that start anew where
+    it changes.
 
     Zero wins in the sum: what it leaves behind is not taken, be it infinite.
     """
@@ -157,11 +175,12 @@ cummax = _cumulative("cummax", "max", np.maximum, jvp=_extremum_jvp)
 cummin = _cumulative("cummin", "min", np.minimum, jvp=_extremum_jvp)
 
 
-# -- linear recurrence: y_0 = b_0, y_i = a_i y_(i-1) + b_i ------------------------------------------------------------------------------
+# -- linear recurrence: y_0 = b_0, y_i = a_i y_(i-1) + b_i -------------------------------------------------------------
 
 
 def linear_recurrence(a: Any, b: Any, axis: int, reverse: bool = False, strong: bool = False) -> Any:
-    """``y_i = a_i y_(i-1) + b_i`` along an axis (``reverse``: ``y_(i+1)``); the first factor has nothing to multiply, so it is not used.
+    """``y_i = a_i y_(i-1) + b_i`` along an axis (``reverse``: ``y_(i+1)``); the first factor has nothing to multiply,
+    so it is not used.
 
     In a ``strong`` one, the product is 0 where one of its factors is, whatever the other.
     """
@@ -171,7 +190,9 @@ def linear_recurrence(a: Any, b: Any, axis: int, reverse: bool = False, strong: 
 def _recurrence_type(a: ArrayType, b: ArrayType, *, axis: int, reverse: bool, strong: bool) -> ArrayType:
     check_axes("linear_recurrence", a, (axis,))
     if a is not b:
-        raise (DtypeError if a.dtype != b.dtype else ShapeError)(f"linear_recurrence takes factors and terms of one type, got {a} and {b}")
+        raise (DtypeError if a.dtype != b.dtype else ShapeError)(
+            f"linear_recurrence takes factors and terms of one type, got {a} and {b}"
+        )
     if a.dtype.kind not in "fciu":
         raise DtypeError(f"linear_recurrence does not take {a.dtype} operands; convert with .astype(int)")
     return a
@@ -192,7 +213,9 @@ def _recurrence_jvp(ts: Sequence[Any], xs: Sequence[Any], y: Any, *, axis: int, 
     """``dy_i = a_i dy_(i-1) + (da_i y_(i-1) + db_i)``."""
     (ta, tb), (a, _) = ts, xs
     times = strong_product if strong else mul
-    return linear_recurrence(a, add(None if ta is None else times(ta, shifted(y, axis, 0, reverse)), tb), axis, reverse, strong)
+    return linear_recurrence(
+        a, add(None if ta is None else times(ta, shifted(y, axis, 0, reverse)), tb), axis, reverse, strong
+    )
 
 
 def _recurrence_transpose(ct: Any, a: Any, b: Linear, *, axis: int, reverse: bool, strong: bool) -> tuple[None, Any]:
@@ -200,7 +223,9 @@ def _recurrence_transpose(ct: Any, a: Any, b: Linear, *, axis: int, reverse: boo
     return None, linear_recurrence(shifted(a, axis, 0, not reverse), ct, axis, not reverse, strong)
 
 
-def _recurrence_batch(size: int, batched: Sequence[bool], a: Any, b: Any, *, axis: int, reverse: bool, strong: bool) -> tuple[Any, bool]:
+def _recurrence_batch(
+    size: int, batched: Sequence[bool], a: Any, b: Any, *, axis: int, reverse: bool, strong: bool
+) -> tuple[Any, bool]:
     a, b = lead_axes(size, batched, (a, b))
     return linear_recurrence(a, b, axis + 1, reverse, strong), True
 
@@ -232,7 +257,9 @@ def _recurrence_samples() -> list[Sample]:
     params = [{"axis": axis, "reverse": bool(k % 2), "strong": k % 4 > 1} for k, (_, axis) in enumerate(cases)]
     made = [Sample((array_type(shape, np.float64),) * 2, p) for (shape, _), p in zip(cases, params, strict=True)]
     dtypes = (np.float32, np.complex128, np.int64)
-    return made + [Sample((array_type((3, 2), t),) * 2, {"axis": 0, "reverse": True, "strong": t is np.complex128}) for t in dtypes]
+    return made + [
+        Sample((array_type((3, 2), t),) * 2, {"axis": 0, "reverse": True, "strong": t is np.complex128}) for t in dtypes
+    ]
 
 
 recurrence_p: Primitive = Primitive(

@@ -57,7 +57,8 @@ def moves(mask: Sequence[bool], program: Program, rule: Rule, consts: int, kind:
         if mask[i] and _is_used(i, program, rule):
             raise StructureError(
                 f"{kind} function {name} closes over a value ({program.in_types[i]}) that is being differentiated, or "
-                "takes it in nondiff_argnums, but its rule covers only the other arguments; pass the value as one of these, "
+                "takes it in nondiff_argnums, but its rule covers only the other arguments; pass the value as one of "
+                "these, "
                 "or wrap it in fd.stop_gradient"
             )
     return True in mask[consts:]

@@ -101,7 +101,8 @@ def no_forward_mode(name: str) -> StructureError:
     """The error for forward mode through a function that has only a reverse rule."""
     return StructureError(
         f"custom_vjp function {name} has a rule for reverse mode only, but forward mode (jvp, jacfwd, linearize, "
-        "hessian around it) was asked for; define it with fd.custom_jvp, which serves both modes, or use reverse mode (grad, "
+        "hessian around it) was asked for; define it with fd.custom_jvp, which serves both modes, or use reverse mode "
+        "(grad, "
         "jacrev)"
     )
 

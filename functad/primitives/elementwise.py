@@ -1,11 +1,12 @@
 """The declaration of an elementwise primitive: one call gives all its rules.
 
-Operands have one dtype and one shape, or rank 0: a rank-0 operand broadcasts, all other broadcasting is an equation of its own. With
-tangents ``t_k`` of operands ``x_k`` the tangent of ``y = f(x_0, x_1, ...)`` is the sum over k of ``jvp[k](t_k, y, x_0, x_1, ...)``, each
-term linear in ``t_k``.
+Operands have one dtype and one shape, or rank 0: a rank-0 operand broadcasts, all other broadcasting is an equation of
+its own. With tangents ``t_k`` of operands ``x_k`` the tangent of ``y = f(x_0, x_1, ...)`` is the sum over k of
+``jvp[k](t_k, y, x_0, x_1, ...)``, each term linear in ``t_k``.
 
-Rules are differentiated again for higher orders, so they are written in primitives whose own derivatives are right at the same points. A rule whose
-factors may be infinite is that of a ``singular`` primitive: a zero tangent stays zero there (``transforms/strong.py``).
+Rules are differentiated again for higher orders, so they are written in primitives whose own derivatives are right at
+the same points. A rule whose factors may be infinite is that of a ``singular`` primitive: a zero tangent stays zero
+there (``transforms/strong.py``).
 """
 
 from __future__ import annotations
@@ -103,14 +104,17 @@ def elementwise(
     params
         The params of the samples.
     singular
-        Whether its value, or a factor of its derivative, may be infinite or NaN where the operands are finite; see ``Primitive``.
+        Whether its value, or a factor of its derivative, may be infinite or NaN where the operands are finite; see
+        ``Primitive``.
     """
     rules = [jvp] if callable(jvp) else list(jvp or ())
 
     def type_rule(*types: ArrayType, **params: Any) -> ArrayType:
         out = broadcast_type(name, types)
         if out.dtype.kind not in kinds:
-            raise DtypeError(f"{name} takes {' or '.join(KIND_NAMES[k] for k in kinds)} operands, got {out}; convert with .astype")
+            raise DtypeError(
+                f"{name} takes {' or '.join(KIND_NAMES[k] for k in kinds)} operands, got {out}; convert with .astype"
+            )
         return out if result is None else out.with_dtype(result(out.dtype, **params))
 
     def jvp_rule(tangents: Sequence[Any], primals: Sequence[Any], out: Any, **params: Any) -> Any:
@@ -152,7 +156,9 @@ def of_complex(types: Sequence[ArrayType], params: Mapping[str, Any]) -> bool:
 
 
 def single_rounding(kernel: Callable[..., Any]) -> Callable[..., Any]:
-    """A kernel of several operations, for float16 too: in float32, and rounded once (what ``in_single`` is to an evaluation)."""
+    """A kernel of several operations, for float16 too: in float32, and rounded once (what ``in_single`` is to an
+    evaluation).
+    """
 
     def wide(b: Any, *xs: Any, **params: Any) -> Any:
         if xs[0].dtype != np.float16:
@@ -231,4 +237,10 @@ def elementwise_samples(
     first = DTYPES[kinds[0]][0]
     if operands > 1:
         for scalar in range(operands):
-            yield Sample(tuple(array_type(() if i == scalar else (3,), first) for i in range(operands)), dict(params[0]), low, high, smooth)
+            yield Sample(
+                tuple(array_type(() if i == scalar else (3,), first) for i in range(operands)),
+                dict(params[0]),
+                low,
+                high,
+                smooth,
+            )

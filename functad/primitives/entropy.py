@@ -1,4 +1,6 @@
-"""What relative entropies are made of: log(x / y) and x log(x / y) - x + y of positive numbers, precise where x and y are nearly equal."""
+"""What relative entropies are made of: log(x / y) and x log(x / y) - x + y of positive numbers, precise where x and y
+are nearly equal.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ __all__ = ["log_ratio", "relative_difference", "relative_entropy"]
 
 
 def _log_ratio(b: Any, x: Any, y: Any) -> Any:
-    """Near 1 by the difference, which is exact; where the quotient may be subnormal, or infinite, as a difference of logarithms."""
+    """Near 1 by the difference, which is exact; where the quotient may be subnormal, or infinite, as a difference of
+    logarithms.
+    """
     ratio = b.div(x, y)
     near = b.bit_and(b.gt(ratio, 0.5), b.lt(ratio, 2.0))
     far = b.bit_or(b.lt(ratio, 1e-30), b.gt(ratio, 1e30))
@@ -27,10 +31,9 @@ log_ratio = elementwise(
 
 # d ((y - x) / y) = -dx / y + x / y^2 dy
 relative_difference = elementwise(
-    "relative_difference", formula(lambda b, x, y: b.div(b.sub(y, x), y)), kinds="f", operands=2, low=0.5, singular=True,
-    kernel=lambda b, x, y: b.div(b.sub(y, x), y),
-    jvp=(lambda t, z, x, y: neg(div(t, y)), lambda t, z, x, y: mul(t, div(div(x, y), y))),
-    doc="(y - x) / y.",
+    "relative_difference", formula(lambda b, x, y: b.div(b.sub(y, x), y)), kinds="f", operands=2, low=0.5,
+    singular=True, kernel=lambda b, x, y: b.div(b.sub(y, x), y),
+    jvp=(lambda t, z, x, y: neg(div(t, y)), lambda t, z, x, y: mul(t, div(div(x, y), y))), doc="(y - x) / y.",
 )  # fmt: skip
 
 ATANH = tuple(1 / k for k in range(3, 27, 2))
@@ -55,7 +58,8 @@ def _relative_entropy(b: Any, x: Any, y: Any) -> Any:
 
 # d = log(x / y) dx + (y - x) / y dy
 relative_entropy: Op = elementwise(
-    "relative_entropy", formula(_relative_entropy), kinds="f", operands=2, low=0.5, singular=True, kernel=_relative_entropy,
+    "relative_entropy", formula(_relative_entropy), kinds="f", operands=2, low=0.5, singular=True,
+    kernel=_relative_entropy,
     jvp=(lambda t, z, x, y: mul(t, log_ratio(x, y)), lambda t, z, x, y: mul(t, relative_difference(x, y))),
     doc="x log(x / y) - x + y of positive numbers, the term of a Kullback-Leibler divergence.",
 )  # fmt: skip

@@ -15,23 +15,32 @@ from functad.primitives.elementwise import Op, elementwise
 from functad.primitives.selection import select
 
 __all__ = [
-    "exp", "exp2", "expm1", "expm1_slope", "log", "log10", "log1p", "log2", "logaddexp", "sigmoid", "sigmoid_slope", "softplus", "tanh_half",
+    "exp", "exp2", "expm1", "expm1_slope", "log", "log10", "log1p", "log2", "logaddexp", "sigmoid", "sigmoid_slope",
+    "softplus", "tanh_half",
 ]  # fmt: skip
 
 LN2, LN10 = math.log(2), math.log(10)
 
-# -- exponentials: the derivative is the result, up to a constant ------------------------------------------------------------------------
+# -- exponentials: the derivative is the result, up to a constant ------------------------------------------------------
 
 exp = elementwise("exp", np.exp, kinds="fc", singular=True, jvp=lambda t, y, x: mul(t, y))
 
 exp2 = elementwise("exp2", np.exp2, kinds="fc", singular=True, jvp=lambda t, y, x: mul(t, mul(y, LN2)))
 
-# e^x, where y + 1 would lose all digits for negative x; a function of its own, since native code has it at little cost beside expm1
+# e^x, where y + 1 would lose all digits for negative x; a function of its own, since native code has it at little cost
+# beside expm1
 expm1 = elementwise("expm1", np.expm1, kinds="fc", singular=True, jvp=lambda t, y, x: mul(t, expm1_slope(x)))
 
-expm1_slope: Op = elementwise("expm1_slope", np.exp, kinds="fc", singular=True, jvp=lambda t, y, x: mul(t, y), doc="The derivative of expm1, exp(x).")
+expm1_slope: Op = elementwise(
+    "expm1_slope",
+    np.exp,
+    kinds="fc",
+    singular=True,
+    jvp=lambda t, y, x: mul(t, y),
+    doc="The derivative of expm1, exp(x).",
+)
 
-# -- logarithms --------------------------------------------------------------------------------------------------------------------------
+# -- logarithms --------------------------------------------------------------------------------------------------------
 
 log = elementwise("log", np.log, kinds="fc", low=0.5, singular=True, jvp=lambda t, y, x: div(t, x))
 
@@ -42,9 +51,10 @@ log10 = elementwise("log10", np.log10, kinds="fc", low=0.5, singular=True, jvp=l
 
 log1p = elementwise("log1p", np.log1p, kinds="fc", low=-0.5, singular=True, jvp=lambda t, y, x: div(t, add(x, 1)))
 
-# -- saturating: all derivatives stay finite, and vanish at +-inf ------------------------------------------------------------------------
+# -- saturating: all derivatives stay finite, and vanish at +-inf ------------------------------------------------------
 
-# y = 1 / (1 + e^-x), dy = y (1 - y) dx, in which 1 - y would lose all digits where x is large: y'(x) = z / (1 + z)^2 with z = e^-|x|
+# y = 1 / (1 + e^-x), dy = y (1 - y) dx, in which 1 - y would lose all digits where x is large: y'(x) = z / (1 + z)^2
+# with z = e^-|x|
 sigmoid = elementwise(
     "sigmoid", OPS["sigmoid"].function, kinds="f",
     jvp=lambda t, y, x: mul(t, sigmoid_slope(x)),

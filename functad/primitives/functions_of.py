@@ -1,7 +1,8 @@
 """Functions that are differentiated as a whole, though they are computed step by step.
 
-A function of this kind is a value, computed by other primitives from constants, together with the operand that it is a function of: as a
-primitive it is the first operand, and its derivative is that of the function in the last. Once differentiated, it is dropped.
+A function of this kind is a value, computed by other primitives from constants, together with the operand that it is a
+function of: as a primitive it is the first operand, and its derivative is that of the function in the last. Once
+differentiated, it is dropped.
 """
 
 from __future__ import annotations
@@ -31,15 +32,18 @@ def spread_over(y: Any, like: Any, axes: Axes) -> Any:
 def function_of(name: str, reduced: tuple[bool, ...], tangent: Callable[..., Any]) -> Callable[..., Any]:
     """Declare a function that reduces axes, or keeps the shape of its operand.
 
-    Its operands are its value, what its derivative needs beside that, and the operand; ``reduced`` says which of all but the last lack the
-    axes. The derivative is ``tangent(t, operands, value, axes)``.
+    Its operands are its value, what its derivative needs beside that, and the operand; ``reduced`` says which of all
+    but the last lack the axes. The derivative is ``tangent(t, operands, value, axes)``.
     """
 
     def type_rule(*types: ArrayType, axes: Axes) -> ArrayType:
         return types[0]
 
     def batch(size: int, batched: Sequence[bool], *xs: Any, axes: Axes) -> tuple[Any, bool]:
-        full = [x if flag else broadcast(x, (size, *type_of(x).shape), range(1, 1 + type_of(x).ndim)) for x, flag in zip(xs, batched, strict=True)]
+        full = [
+            x if flag else broadcast(x, (size, *type_of(x).shape), range(1, 1 + type_of(x).ndim))
+            for x, flag in zip(xs, batched, strict=True)
+        ]
         return primitive.bind(*full, axes=tuple([a + 1 for a in axes])), True
 
     def samples() -> list[Sample]:

@@ -1,8 +1,9 @@
 """Reading at indices that are data.
 
-``check_index`` is the one place where an index is compared with the length of its axis; it alone may raise. ``gather`` and the scatters
-take indices that have passed it, so what derivatives read again is not checked again, and they fuse and move like any other equation. In
-native code they clamp all the same: no index, whatever its value, reaches memory that is not the operand's.
+``check_index`` is the one place where an index is compared with the length of its axis; it alone may raise. ``gather``
+and the scatters take indices that have passed it, so what derivatives read again is not checked again, and they fuse
+and move like any other equation. In native code they clamp all the same: no index, whatever its value, reaches memory
+that is not the operand's.
 """
 
 from __future__ import annotations
@@ -21,17 +22,28 @@ from functad.kernel_ir.rules import Pointwise, Pull
 from functad.kernel_ir.sizes import poly
 from functad.primitives.shapes import lead_axes, transpose
 
-__all__ = ["batch_grid", "check_index", "check_indices", "clamped", "gather", "gather_p", "indexed_type", "out_of_bounds"]
+__all__ = [
+    "batch_grid",
+    "check_index",
+    "check_indices",
+    "clamped",
+    "gather",
+    "gather_p",
+    "indexed_type",
+    "out_of_bounds",
+]
 
-# x has the axes batch + indexed (one an index array) + rest; an index array has batch + looked up. Results have batch + looked up + rest:
+# x has the axes batch + indexed (one an index array) + rest; an index array has batch + looked up. Results have batch +
+# looked up + rest:
 #     gather(x, i, j)[b, l, r] = x[b, i[b, l], j[b, l], r]
 
 
-# -- check_index ----------------------------------------------------------------------------------------------------------------------
+# -- check_index -------------------------------------------------------------------------------------------------------
 
 
 def check_index(index: Any, axis: int, length: int) -> Any:
-    """The index itself where it is in bounds, counted from the end where negative; raises IndexOutOfBoundsError if any element is not.
+    """The index itself where it is in bounds, counted from the end where negative; raises IndexOutOfBoundsError if any
+    element is not.
 
     ``axis`` is only for the message.
     """
@@ -87,13 +99,14 @@ check_index_p: Primitive = Primitive(
 )
 
 
-# -- gather ---------------------------------------------------------------------------------------------------------------------------
+# -- gather ------------------------------------------------------------------------------------------------------------
 
 
 def gather(x: Any, *indices: Any, batch: int = 0) -> Any:
     """``out[b, l, r] = x[b, indices[0][b, l], indices[1][b, l], ..., r]``, with ``batch`` leading axes b common to all.
 
-    The index arrays are int64 of one shape. Negative indices count from the end; one out of bounds raises IndexOutOfBoundsError.
+    The index arrays are int64 of one shape. Negative indices count from the end; one out of bounds raises
+    IndexOutOfBoundsError.
     """
     return gather_p.bind(x, *check_indices("gather", x, indices, batch), batch=batch)
 
@@ -121,7 +134,10 @@ def indexed_type(name: str, x: ArrayType, indices: Sequence[ArrayType], batch: i
 
 def batch_grid(shape: Sequence[int], batch: int) -> list[Any]:
     """Index arrays for the batch axes that broadcast against index arrays of this shape."""
-    return [np.arange(n).reshape([-1 if a == axis else 1 for a in range(len(shape))]) for axis, n in enumerate(shape[:batch])]
+    return [
+        np.arange(n).reshape([-1 if a == axis else 1 for a in range(len(shape))])
+        for axis, n in enumerate(shape[:batch])
+    ]
 
 
 def _gather_jvp(ts: Sequence[Any], xs: Sequence[Any], y: Any, *, batch: int) -> Any:
@@ -137,7 +153,9 @@ def _gather_transpose(ct: Any, x: Any, *indices: Any, batch: int) -> tuple[Any, 
 def _gather_batch(size: int, batched: Sequence[bool], x: Any, *indices: Any, batch: int) -> tuple[Any, bool]:
     if batched[0]:
         return gather_p.bind(x, *lead_axes(size, batched[1:], indices), batch=batch + 1), True
-    mapped = lead_axes(size, batched[1:], indices)  # x is read whole: the mapped axis becomes one more that is looked up
+    mapped = lead_axes(
+        size, batched[1:], indices
+    )  # x is read whole: the mapped axis becomes one more that is looked up
     ndim = type_of(mapped[0]).ndim
     mapped = [transpose(i, (*range(1, batch + 1), 0, *range(batch + 1, ndim))) for i in mapped]
     out = gather_p.bind(x, *mapped, batch=batch)
@@ -154,7 +172,9 @@ def _gather_pull(b: Any, index: Any, reads: Any, types: Any, out: Any, *, batch:
     sizes = x.shape[batch : batch + len(types) - 1]
     where = tuple(clamped(b, read(looked_up), n) for read, n in zip(reads[1:], sizes, strict=True))
     full = (*index[:batch], *where, *index[types[1].ndim :])
-    return reads[0](full, mask=b.const(False, np.bool_)) if any(n == 0 for n in sizes) else reads[0](full)  # there is nothing to read
+    return (
+        reads[0](full, mask=b.const(False, np.bool_)) if any(n == 0 for n in sizes) else reads[0](full)
+    )  # there is nothing to read
 
 
 gather_p = Primitive(

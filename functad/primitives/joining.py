@@ -32,9 +32,12 @@ def _concatenate_type(*types: ArrayType, axis: int) -> ArrayType:
     for t in types[1:]:
         if t.dtype != first.dtype:
             raise DtypeError(f"concatenate takes operands of one dtype, got {first} and {t}; convert with .astype")
-        if t.ndim != first.ndim or any(m != n for a, (m, n) in enumerate(zip(first.shape, t.shape, strict=True)) if a != axis):
+        if t.ndim != first.ndim or any(
+            m != n for a, (m, n) in enumerate(zip(first.shape, t.shape, strict=True)) if a != axis
+        ):
             raise ShapeError(
-                f"cannot concatenate {first} and {t} along axis {axis}: their other axes must have equal lengths; broadcast one"
+                f"cannot concatenate {first} and {t} along axis {axis}: their other axes must have equal lengths; "
+                "broadcast one"
             )
     return first.with_shape((*first.shape[:axis], sum(t.shape[axis] for t in types), *first.shape[axis + 1 :]))
 
@@ -45,7 +48,9 @@ def _concatenate_transpose(ct: Any, *xs: Any, axis: int) -> list[Any]:
     for x in xs:
         shape = x.type.shape if type(x) is Linear else type_of(x).shape
         starts = [offset if a == axis else 0 for a in range(len(shape))]
-        cts.append(slice_(ct, starts, [a + n for a, n in zip(starts, shape, strict=True)]) if type(x) is Linear else None)
+        cts.append(
+            slice_(ct, starts, [a + n for a, n in zip(starts, shape, strict=True)]) if type(x) is Linear else None
+        )
         offset += shape[axis]
     return cts
 
@@ -58,7 +63,9 @@ _PARTS = 3
 
 
 def _concatenate_kernel(in_types: Sequence[ArrayType], params: Mapping[str, Any]) -> KernelRule:
-    """Few elements, or a few parts, are chosen from where they are read; in memory, each part is written by a loop of its own."""
+    """Few elements, or a few parts, are chosen from where they are read; in memory, each part is written by a loop of
+    its own.
+    """
     lengths = [x.shape[params["axis"]] for x in in_types]
     if all(isinstance(n, int) for n in lengths):
         return _CHOICE if sum(lengths) <= _CHOSEN else _WRITTEN
@@ -105,7 +112,10 @@ concatenate_p = Primitive(
     samples=lambda: [
         Sample((array_type((2,), np.float64), array_type((3,), np.float64)), {"axis": 0}),
         Sample((array_type((20, 1), np.float64), array_type((20, 2), np.float64)), {"axis": 1}),
-        Sample((array_type((2, 3), np.float32), array_type((2, 1), np.float32), array_type((2, 0), np.float32)), {"axis": 1}),
+        Sample(
+            (array_type((2, 3), np.float32), array_type((2, 1), np.float32), array_type((2, 0), np.float32)),
+            {"axis": 1},
+        ),
         Sample((array_type((20, 2), np.complex128), array_type((30, 2), np.complex128)), {"axis": 0}),
         Sample((array_type((1, 2), np.int64), array_type((1, 2), np.int64)), {"axis": 0}),
         Sample((array_type((0,), np.bool_), array_type((1,), np.bool_)), {"axis": 0}),

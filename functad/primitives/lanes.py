@@ -1,4 +1,6 @@
-"""Batching of equations that take another course for each element of the mapped axis: a loop over lanes, each with real branches of its own."""
+"""Batching of equations that take another course for each element of the mapped axis: a loop over lanes, each with real
+branches of its own.
+"""
 
 from __future__ import annotations
 

@@ -1,9 +1,10 @@
 """The ``loop`` equation: a body run for a known number of steps (``scan``), or for one that is an operand.
 
-Operands are, in this order: the number of steps (only where ``length`` is None), constants, the carry, and what is read step by step (arrays along
-axis 0, or sequences). Results are the last carry and what is written step by step: arrays with the steps along axis 0, or sequences where the
-number of steps or the elements are not static. The body maps (constants, carry, elements) to (carry, elements).
-``unroll`` is the number of steps that native code makes in a turn (``passes/unroll.py``).
+Operands are, in this order: the number of steps (only where ``length`` is None), constants, the carry, and what is read
+step by step (arrays along axis 0, or sequences). Results are the last carry and what is written step by step: arrays
+with the steps along axis 0, or sequences where the number of steps or the elements are not static. The body maps
+(constants, carry, elements) to (carry, elements). ``unroll`` is the number of steps that native code makes in a turn
+(``passes/unroll.py``).
 """
 
 from __future__ import annotations
@@ -26,17 +27,22 @@ from functad.transforms.programs import trace_program
 __all__ = ["loop_p"]
 
 
-def _type_rule(*types: ArrayType, body: Program, length: int | None, reverse: bool, unroll: int, consts: int, carry: int) -> tuple[ArrayType, ...]:
+def _type_rule(
+    *types: ArrayType, body: Program, length: int | None, reverse: bool, unroll: int, consts: int, carry: int
+) -> tuple[ArrayType, ...]:
     _, const_types, carry_types, xs_types = Layout(length is None, consts, carry).split(types)
     expected = (*const_types, *carry_types, *[element_type(t) for t in xs_types])
     if body.in_types != expected or body.out_types[:carry] != tuple(carry_types):
         raise StructureError(
-            f"a loop's body takes {body.in_types} and gives carry {body.out_types[:carry]}, but the operands are {expected}"
+            f"a loop's body takes {body.in_types} and gives carry {body.out_types[:carry]}, but the operands are "
+            f"{expected}"
         )
     return (*carry_types, *[stacked_type(t, length) for t in body.out_types[carry:]])
 
 
-def _evaluate(*operands: Any, body: Program, length: int | None, reverse: bool, unroll: int, consts: int, carry: int) -> tuple[Any, ...]:
+def _evaluate(
+    *operands: Any, body: Program, length: int | None, reverse: bool, unroll: int, consts: int, carry: int
+) -> tuple[Any, ...]:
     steps, const_values, state, xs = Layout(length is None, consts, carry).split(operands)
     n = int(steps[0]) if length is None else length
     types = body.out_types[carry:]

@@ -1,7 +1,7 @@
 """Derivatives and batching of the ``loop`` equation.
 
-Which parts of the carry have tangents (cotangents, a mapped axis) depends on the body itself: each rule grows the set until the body gives no
-more than it takes.
+Which parts of the carry have tangents (cotangents, a mapped axis) depends on the body itself: each rule grows the set
+until the body gives no more than it takes.
 """
 
 from __future__ import annotations
@@ -19,7 +19,17 @@ from functad.primitives.lanes import map_over_lanes
 from functad.primitives.loop_body import Layout, bind_loop
 from functad.primitives.shapes import transpose
 from functad.primitives.step_sums import last_part, sum_over_steps
-from functad.transforms.programs import Linearized, batch_of, derived, expand, jvp_of, linearized, mapped_value, select, trace_program
+from functad.transforms.programs import (
+    Linearized,
+    batch_of,
+    derived,
+    expand,
+    jvp_of,
+    linearized,
+    mapped_value,
+    select,
+    trace_program,
+)
 from functad.transforms.strong import doubtful_results, with_doubts
 from functad.transforms.transpose import linear_variables
 
@@ -52,7 +62,7 @@ def cut(values: Sequence[Any], *counts: int) -> list[list[Any]]:
     return [*parts, list(values[start:])]
 
 
-# -- forward mode ---------------------------------------------------------------------------------------------------------------------
+# -- forward mode ------------------------------------------------------------------------------------------------------
 
 
 def loop_jvp(primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Sequence[Any], Sequence[Any]]:
@@ -73,7 +83,10 @@ def loop_jvp(primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> 
         return [*k, *kt, *y, *yt]
 
     elements = body.in_types[len(consts) + n :]
-    types = [type_of(v) for v in (*consts, *select(const_dots, cm), *carry, *select(carry, km))] + [*elements, *select(elements, xm)]
+    types = [type_of(v) for v in (*consts, *select(const_dots, cm), *carry, *select(carry, km))] + [
+        *elements,
+        *select(elements, xm),
+    ]
     made = derived(both, "loop step", lambda: trace_program(step, types))
     first = [zeros_like(v) if t is None else t for t, v in zip(select(carry_dots, km), select(carry, km), strict=True)]
     state, written = bind_loop(
@@ -84,14 +97,15 @@ def loop_jvp(primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> 
     return [*k, *written[:ys]], [*expand(kt, km), *expand(written[ys:], out_mask[n:])]
 
 
-# -- linearize --------------------------------------------------------------------------------------------------------------------------
+# -- linearize ---------------------------------------------------------------------------------------------------------
 
 
 class LoopRule:
     """The linear rule of a loop.
 
-    The forward loop also writes the residuals of its steps, but not those that are the same in every step (they are computed once, outside), that
-    it read step by step itself (they are there already), or that cost less to compute again (``transforms.residuals``).
+    The forward loop also writes the residuals of its steps, but not those that are the same in every step (they are
+    computed once, outside), that it read step by step itself (they are there already), or that cost less to compute
+    again (``transforms.residuals``).
     """
 
     active = True
@@ -135,7 +149,9 @@ class LoopRule:
                 self.places.append(("read", elements.index(atom)))
             else:
                 self.places.append(("stacked", stacked.setdefault(atom, len(stacked))))
-        self.invariants = dce(Program(forward.inputs[:consts], [e for e in forward.eqns if not fixed.intersection(e.outputs)], invariant))
+        self.invariants = dce(
+            Program(forward.inputs[:consts], [e for e in forward.eqns if not fixed.intersection(e.outputs)], invariant)
+        )
         self.stacking = dce(Program(forward.inputs, forward.eqns, (*forward.outputs[:n], *stacked)))
         self.reads = sorted({i for kind, i in self.places if kind == "read"})
         self.counts = len(invariant), len(self.reads), len(stacked)
@@ -147,21 +163,35 @@ class LoopRule:
 
     def primal(self, eqn: Eqn, ins: Sequence[Any], known: Mapping[Var, Any]) -> tuple[Sequence[Any], Sequence[Any]]:
         steps, consts, carry, xs = self.layout.split(ins)
-        state, written = bind_loop(self.stacking, consts, carry, xs, length=self.length, steps=steps, reverse=self.reverse, unroll=self.unroll)
+        state, written = bind_loop(
+            self.stacking, consts, carry, xs, length=self.length, steps=steps, reverse=self.reverse, unroll=self.unroll
+        )
         ys = len(self.body.outputs) - len(state)
         return [*state, *written[:ys]], self.residuals(steps, consts, carry, state, xs, written[ys:])
 
     def residuals(
-        self, steps: Sequence[Any], consts: Sequence[Any], first: Sequence[Any], last: Sequence[Any], xs: Sequence[Any], stacked: Sequence[Any]
+        self,
+        steps: Sequence[Any],
+        consts: Sequence[Any],
+        first: Sequence[Any],
+        last: Sequence[Any],
+        xs: Sequence[Any],
+        stacked: Sequence[Any],
     ) -> list[Any]:
         """All that the linear loops need; active sequences are references, for zeros as long as they are."""
         references = sequences([*select(consts, self.cm), *select(first, self.km), *select(last, self.km)])
         return [*steps, *references, *run_program(self.invariants, consts), *[xs[i] for i in self.reads], *stacked]
 
-    def _cut_residuals(self, residuals: Sequence[Any]) -> tuple[list[Any], list[list[Any]], list[Any], list[Any], list[Any]]:
-        """The number of steps; references for constants, for the first and for the last carry; and the other residuals by kind."""
+    def _cut_residuals(
+        self, residuals: Sequence[Any]
+    ) -> tuple[list[Any], list[list[Any]], list[Any], list[Any], list[Any]]:
+        """The number of steps; references for constants, for the first and for the last carry; and the other residuals
+        by kind.
+        """
         consts, carry, _ = [sum([isinstance(t, SeqType) for t in part]) for part in self._active_types()]
-        steps, of_consts, first, last, invariant, read, stacked = cut(residuals, int(self.layout.dynamic), consts, carry, carry, *self.counts[:2])
+        steps, of_consts, first, last, invariant, read, stacked = cut(
+            residuals, int(self.layout.dynamic), consts, carry, carry, *self.counts[:2]
+        )
         return steps, [of_consts, first, last], invariant, read, stacked
 
     def _active_types(self) -> list[list[ArrayType]]:
@@ -221,7 +251,14 @@ class LoopRule:
         starts = select(sums or self.no_sums(references[0]), made.sums)
         elements = [*read, *stacked, *[c for c in y_cts if c is not None]]
         state, written = bind_loop(
-            made.body, invariant, [*first, *starts], elements, length=self.length, steps=steps, reverse=not self.reverse, unroll=self.unroll
+            made.body,
+            invariant,
+            [*first, *starts],
+            elements,
+            length=self.length,
+            steps=steps,
+            reverse=not self.reverse,
+            unroll=self.unroll,
         )
         x_cts, left = cut(written, len(written) - made.left)
         consts = expand(state[len(first) :], made.sums)
@@ -234,17 +271,23 @@ class LoopRule:
         return select([*[None] * self.layout.dynamic, *expand(consts, self.cm), *carry, *xs], self.mask)
 
     def no_sums(self, references: Sequence[Any]) -> list[Any]:
-        """Zeros for the cotangents of the active constants; ``references`` starts with those of them that are sequences."""
+        """Zeros for the cotangents of the active constants; ``references`` starts with those of them that are
+        sequences.
+        """
         types = self._active_types()[0]
-        return starting([None] * len(types), types, [True] * len(types), references[: sum([isinstance(t, SeqType) for t in types])])
+        return starting(
+            [None] * len(types), types, [True] * len(types), references[: sum([isinstance(t, SeqType) for t in types])]
+        )
 
 
 class CotangentBody:
-    """One step of the reverse pass of a loop, given cotangents of parts of the moving carry and of what is written step by step.
+    """One step of the reverse pass of a loop, given cotangents of parts of the moving carry and of what is written step
+    by step.
 
-    The body takes what is invariant; carries the cotangents ``km`` of the moving carry and the ``sums`` of those of constants; reads residuals and
-    cotangents; and writes the cotangents ``x_mask`` of what was read, and the last ``left`` values of which sums over the steps are taken ``later``:
-    for each such constant a Program, and where its operands are.
+    The body takes what is invariant; carries the cotangents ``km`` of the moving carry and the ``sums`` of those of
+    constants; reads residuals and cotangents; and writes the cotangents ``x_mask`` of what was read, and the last
+    ``left`` values of which sums over the steps are taken ``later``: for each such constant a Program, and where its
+    operands are.
     """
 
     def __init__(self, rule: LoopRule, kg: Mask, yg: Mask) -> None:
@@ -264,7 +307,9 @@ class CotangentBody:
         const_mask, self.x_mask = mask[:consts], mask[consts + carry :]
 
         def traced(linear: Program, sums: Mask) -> Program:
-            """The step as a Program: (invariant, carry, sums, elements) -> (carry, cotangents of constants, of what was read)."""
+            """The step as a Program: (invariant, carry, sums, elements) -> (carry, cotangents of constants, of what was
+            read).
+            """
 
             def step(*args: Any) -> list[Any]:
                 i, k, c, r, s, y = cut(args, len(invariant), sum(self.km), sum(sums), len(read), len(stacked))
@@ -292,9 +337,18 @@ class CotangentBody:
         first, last = len(invariant), len(invariant) + sum(self.km) + sum(self.sums)
         self._leave(step, ends(step, self.sums) if parts else {}, rule.length, step.inputs[:first], step.inputs[last:])
 
-    def _leave(self, step: Program, parts: Mapping[int, Program], length: Any, invariant: Sequence[Var], elements: Sequence[Var]) -> None:
+    def _leave(
+        self,
+        step: Program,
+        parts: Mapping[int, Program],
+        length: Any,
+        invariant: Sequence[Var],
+        elements: Sequence[Var],
+    ) -> None:
         """Make the body of a step and the sums ``later`` of what it leaves out."""
-        places = {v: ("invariant", k) for k, v in enumerate(invariant)} | {v: ("elements", k) for k, v in enumerate(elements)}
+        places = {v: ("invariant", k) for k, v in enumerate(invariant)} | {
+            v: ("elements", k) for k, v in enumerate(elements)
+        }
         cotangents = dependent_on(step, [v for v in step.inputs if v not in places] + list(elements[self.residuals :]))
         left: dict[Var, int] = {}
         self.later: dict[int, tuple[Program, list[tuple[str, int]]]] = {}
@@ -310,8 +364,12 @@ class CotangentBody:
         self.body = dce(Program(step.inputs, step.eqns, (*k, *kept, *x, *left)))
 
 
-def starting(values: Sequence[Any], types: Sequence[ArrayType], mask: Sequence[bool], references: Sequence[Any]) -> list[Any]:
-    """What a carry starts from where the mask says that there is one: values, or zeros; ``references`` are as long as those of sequences."""
+def starting(
+    values: Sequence[Any], types: Sequence[ArrayType], mask: Sequence[bool], references: Sequence[Any]
+) -> list[Any]:
+    """What a carry starts from where the mask says that there is one: values, or zeros; ``references`` are as long as
+    those of sequences.
+    """
     likes = expand(references, [isinstance(t, SeqType) for t in types])
     full = zip(values, types, likes, mask, strict=True)
     return [v if v is not None else zeros(t) if like is None else zeros_like(like) for v, t, like, m in full if m]
@@ -342,13 +400,17 @@ def loop_linearize(types: Sequence[ArrayType], params: Mapping[str, Any], mask: 
 
 
 def loop_doubting(params: Mapping[str, Any], doubts: Sequence[bool]) -> tuple[Mapping[str, Any], Sequence[bool]]:
-    """The params with a body that knows which of its inputs may be infinite or NaN in any step, and which results may be so."""
+    """The params with a body that knows which of its inputs may be infinite or NaN in any step, and which results may
+    be so.
+    """
     _, consts, carry, xs = Layout.of(params).split(doubts)
     body, results = doubting_body(params["body"], consts, carry, xs)
     return {**params, "body": body}, results
 
 
-def doubting_body(body: Program, consts: Sequence[bool], carry: Sequence[bool], xs: Sequence[bool]) -> tuple[Program, Sequence[bool]]:
+def doubting_body(
+    body: Program, consts: Sequence[bool], carry: Sequence[bool], xs: Sequence[bool]
+) -> tuple[Program, Sequence[bool]]:
     """A loop's body that knows so, and which results may be so; a carry may, if a step can make it."""
     moving = grow(carry, lambda k: doubtful_results(body, (*consts, *k, *xs))[: len(k)])
     doubts = (*consts, *moving, *xs)
@@ -371,7 +433,7 @@ def at_zero(x: Linear) -> Any:
     return zeros_like(x.like()) if isinstance(x.type, SeqType) and x.like is not None else zeros(x.type)
 
 
-# -- batching ---------------------------------------------------------------------------------------------------------------------------
+# -- batching ----------------------------------------------------------------------------------------------------------
 
 
 def loop_batch(size: int, batched: Sequence[Any], *operands: Any, **params: Any) -> tuple[Sequence[Any], Sequence[Any]]:
@@ -389,18 +451,34 @@ def loop_batch(size: int, batched: Sequence[Any], *operands: Any, **params: Any)
     if leaves_lanes(out_flags, carry, flags, kf):
         return map_over_lanes(REGISTRY["loop"], size, batched, operands, params)
     spread = [mapped_value(x, size) if want and not have else x for x, want, have in zip(carry, flags, kf, strict=True)]
-    state, written = bind_loop(made, consts, spread, moved, length=params["length"], steps=steps, reverse=params["reverse"], unroll=params["unroll"])
+    state, written = bind_loop(
+        made,
+        consts,
+        spread,
+        moved,
+        length=params["length"],
+        steps=steps,
+        reverse=params["reverse"],
+        unroll=params["unroll"],
+    )
     results = [
         steps_first(y) if flag and not isinstance(type_of(y), SeqType) else y
         for y, flag in zip(written, out_flags[n:], strict=True)
     ]
-    marks = ["elements" if flag and isinstance(type_of(y), SeqType) else bool(flag) for y, flag in zip(written, out_flags[n:], strict=True)]
+    marks = [
+        "elements" if flag and isinstance(type_of(y), SeqType) else bool(flag)
+        for y, flag in zip(written, out_flags[n:], strict=True)
+    ]
     return [*state, *results], [*flags, *marks]
 
 
 def leaves_lanes(out_flags: Sequence[Any], carry: Sequence[Any], flags: Sequence[Any], given: Sequence[Any]) -> bool:
-    """Whether a loop has to run lane by lane: its steps leave sequences of lanes, or a carried sequence becomes mapped on the way."""
-    becomes = [want and not have and isinstance(type_of(x), SeqType) for x, want, have in zip(carry, flags, given, strict=True)]
+    """Whether a loop has to run lane by lane: its steps leave sequences of lanes, or a carried sequence becomes mapped
+    on the way.
+    """
+    becomes = [
+        want and not have and isinstance(type_of(x), SeqType) for x, want, have in zip(carry, flags, given, strict=True)
+    ]
     return "lanes" in out_flags or any(becomes)
 
 

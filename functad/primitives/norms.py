@@ -2,8 +2,8 @@
 
     dr = sum of u_j dx_j        du_i = (dx_i - u_i dr) / r
 
-Where one element outweighs all others, as x = (1e9, 1), dx_m - u_m dr is a difference of nearly equal numbers. There, 1 - u_m^2 is the sum
-of the others' squares.
+Where one element outweighs all others, as x = (1e9, 1), dx_m - u_m dr is a difference of nearly equal numbers. There, 1
+- u_m^2 is the sum of the others' squares.
 """
 
 from __future__ import annotations

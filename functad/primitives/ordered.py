@@ -1,7 +1,8 @@
 """Kernels whose points run one after the other, each on what the points before it left in memory.
 
-A kernel that scatters runs in row-major order, and a load of the element that it scatters to sees what the points before have put there.
-So any accumulation can be written as load, operation, ``set``; products of complex numbers and linear recurrences are.
+A kernel that scatters runs in row-major order, and a load of the element that it scatters to sees what the points
+before have put there. So any accumulation can be written as load, operation, ``set``; products of complex numbers and
+linear recurrences are.
 """
 
 from __future__ import annotations
@@ -54,5 +55,7 @@ def over(ctx: Any, shape: Sequence[Any], fn: Callable[[Any, Any], None], name: s
 
 
 def copy(ctx: Any, shape: Sequence[Any]) -> None:
-    """The first result starts as the first operand. Where nothing else reads that, they share memory: see ``kernel_ir.in_place``."""
+    """The first result starts as the first operand. Where nothing else reads that, they share memory: see
+    ``kernel_ir.in_place``.
+    """
     over(ctx, shape, lambda b, index: b.store(ctx.output(), index, ctx.read(0)(index)), "copy")

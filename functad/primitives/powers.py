@@ -22,7 +22,7 @@ from functad.primitives.selection import select
 __all__ = ["by_squaring", "cbrt", "cbrt_slope", "hypot", "integer_power", "power", "sqrt", "unit_x", "unit_y"]
 
 
-# -- roots: infinite derivatives at 0 ----------------------------------------------------------------------------------------------------
+# -- roots: infinite derivatives at 0 ----------------------------------------------------------------------------------
 
 # y = sqrt x, dy = dx / 2y
 sqrt = elementwise("sqrt", np.sqrt, kinds="fc", low=0.5, singular=True, jvp=lambda t, y, x: div(t, mul(y, 2)))
@@ -41,7 +41,8 @@ cbrt_slope: Op = elementwise(
 hypot: Op = elementwise(
     "hypot", np.hypot, kinds="f", operands=2, low=0.5,
     jvp=(lambda t, r, x, y: mul(t, unit_x(x, y)), lambda t, r, x, y: mul(t, unit_y(x, y))),
-    doc="sqrt(x**2 + y**2), without overflow. Derivatives are 0 at the origin, and NaN where both operands are infinite: there is no limit.",
+    doc="sqrt(x**2 + y**2), without overflow. Derivatives are 0 at the origin, and NaN where both operands are "
+    "infinite: there is no limit.",
 )  # fmt: skip
 
 
@@ -76,11 +77,13 @@ unit_y: Op = elementwise(
 )  # fmt: skip
 
 
-# -- c x ** n with fixed whole n and c: repeated squaring --------------------------------------------------------------------------------
+# -- c x ** n with fixed whole n and c: repeated squaring --------------------------------------------------------------
 
 
 def integer_power(x: Any, n: int, coefficient: int = 1) -> Any:
-    """``coefficient * x ** n`` for a fixed integer n, negative only for floating and complex x; by products, with a relative error of n eps / 2."""
+    """``coefficient * x ** n`` for a fixed integer n, negative only for floating and complex x; by products, with a
+    relative error of n eps / 2.
+    """
     if n == 1:
         return x if coefficient == 1 else mul(x, coefficient)
     if n == 2 and coefficient == 1:
@@ -133,17 +136,19 @@ _INTEGER_POWER, _INTEGER_POWER_OF_SCALARS = [
 ]
 
 
-# d(c x^n) = c n x^(n-1) dx: never 0 * inf, since n = 0 has none. The factor n joins the coefficient, so that a derivative of any order is one product
+# d(c x^n) = c n x^(n-1) dx: never 0 * inf, since n = 0 has none. The factor n joins the coefficient, so that a
+# derivative of any order is one product
 _integer_power = elementwise(
     "integer_power", _integer_power_evaluate, kinds="fciu", low=0.5, cheap=True, result=_integer_power_dtype,
-    jvp=lambda t, z, x, *, exponent, coefficient: mul(t, integer_power(x, exponent - 1, coefficient * exponent)) if exponent else None,
+    jvp=lambda t, z, x, *, exponent,
+    coefficient: mul(t, integer_power(x, exponent - 1, coefficient * exponent)) if exponent else None,
     kernel=_INTEGER_POWER, scalar_kernel=_INTEGER_POWER_OF_SCALARS,
     params=({"exponent": 5, "coefficient": 1}, {"exponent": 3, "coefficient": 4}, {"exponent": 0, "coefficient": 2}),
     singular=lambda types, params: params["exponent"] < 0,
 )  # fmt: skip
 
 
-# -- x ** y ------------------------------------------------------------------------------------------------------------------------------
+# -- x ** y ------------------------------------------------------------------------------------------------------------
 
 
 def power(x: Any, y: Any) -> Any:
@@ -152,14 +157,16 @@ def power(x: Any, y: Any) -> Any:
     return (_signed_power if dtype.kind == "i" else _power)(x, y)
 
 
-# d(x^y)/dx = y x^(y-1), in which 0 0^-1 at x = y = 0 would be NaN; with 0 0^1 in its place all derivatives there are 0. It is reached from
-# 0^2 too, in the third derivative. (Testing y = 0 alone would lose the mixed derivative: d/dy of y x^(y-1) is 1/x at y = 0.)
+# d(x^y)/dx = y x^(y-1), in which 0 0^-1 at x = y = 0 would be NaN; with 0 0^1 in its place all derivatives there are 0.
+# It is reached from 0^2 too, in the third derivative. (Testing y = 0 alone would lose the mixed derivative: d/dy of y
+# x^(y-1) is 1/x at y = 0.)
 def _power_dx(t: Any, z: Any, x: Any, y: Any) -> Any:
     corner = bit_and(eq(x, 0), eq(y, 0))
     return mul(t, mul(y, power(x, select(corner, 1, sub(y, 1)))))
 
 
-# d(x^y)/dy = x^y log x, which goes to 0 with x where y > 0, and with 1 / x where y < 0, and is taken to be 0 at x = y = 0
+# d(x^y)/dy = x^y log x, which goes to 0 with x where y > 0, and with 1 / x where y < 0, and is taken to be 0 at x = y =
+# 0
 def _power_dy(t: Any, z: Any, x: Any, y: Any) -> Any:
     vanishes = bit_or(bit_and(eq(x, 0), ge(y, 0)), bit_and(isinf(x), lt(y, 0)))
     return mul(t, mul(z, log(select(vanishes, 1, x))))
@@ -167,7 +174,8 @@ def _power_dy(t: Any, z: Any, x: Any, y: Any) -> Any:
 
 _power = elementwise(
     "power", np.power, kinds="fcu", operands=2, low=0.5, singular=True, jvp=(_power_dx, _power_dy),
-    doc="x ** y. At x = 0 first derivatives are limits (0 ** 0.5: inf and 0); at 0 ** 0 all are 0; in y of a negative x they are NaN.",
+    doc="x ** y. At x = 0 first derivatives are limits (0 ** 0.5: inf and 0); at 0 ** 0 all are 0; in y of a negative "
+    "x they are NaN.",
 )  # fmt: skip
 
 
@@ -185,5 +193,12 @@ def _signed_power_kernel(b: Any, x: Any, y: Any) -> Any:
 _NO_POWER = "integers have no negative integer powers; use x.astype(float) ** y"
 
 _signed_power = elementwise(
-    "signed_power", _signed_power_evaluate, kinds="i", operands=2, low=0, high=5, kernel=_signed_power_kernel, may_raise=True
+    "signed_power",
+    _signed_power_evaluate,
+    kinds="i",
+    operands=2,
+    low=0,
+    high=5,
+    kernel=_signed_power_kernel,
+    may_raise=True,
 )

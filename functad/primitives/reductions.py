@@ -21,7 +21,17 @@ from functad.primitives.ordered import accumulate, start
 from functad.primitives.selection import select
 from functad.primitives.shapes import broadcast, check_axes, reshape, transpose
 
-__all__ = ["argmax", "argmin", "reduce_all", "reduce_any", "reduce_max", "reduce_min", "reduce_prod", "reduce_sum", "sum_all"]
+__all__ = [
+    "argmax",
+    "argmin",
+    "reduce_all",
+    "reduce_any",
+    "reduce_max",
+    "reduce_min",
+    "reduce_prod",
+    "reduce_sum",
+    "sum_all",
+]
 
 Axes = tuple[int, ...]
 
@@ -49,10 +59,14 @@ def _reduction(
     def type_rule(x: ArrayType, *, axes: Axes) -> ArrayType:
         check_axes(name, x, axes)
         if x.dtype.kind not in kinds:
-            raise DtypeError(f"{name} does not take {x.dtype} operands (it takes kinds {', '.join(kinds)}); convert with .astype")
+            raise DtypeError(
+                f"{name} does not take {x.dtype} operands (it takes kinds {', '.join(kinds)}); convert with .astype"
+            )
         out = x.with_shape(tuple([x.shape[i] for i in kept_axes(x.ndim, axes)]))
         if not empty and x.size == 0 and out.size:
-            raise ShapeError(f"{name} of {x} over axes {axes} is over no elements, so it has no value; give it an initial value")
+            raise ShapeError(
+                f"{name} of {x} over axes {axes} is over no elements, so it has no value; give it an initial value"
+            )
         return out
 
     def reduce(x: Any, axes: Iterable[int]) -> Any:
@@ -63,7 +77,11 @@ def _reduction(
         cases = [((4,), (0,)), ((2, 3), (0,)), ((20, 3), (1,)), ((2, 3, 2), (0, 2)), ((1, 2), (0,)), ((3, 0), (0,))]
         cases += [((0, 3), (0,))] if empty else []
         made = [Sample((array_type(shape, DTYPES[kinds[0]]),), {"axes": axes}) for shape, axes in cases]
-        return made + [Sample((array_type((3, 2), DTYPES[k]),), {"axes": (0,)}) for k in kinds] + _float32(kinds, {"axes": (1,)})
+        return (
+            made
+            + [Sample((array_type((3, 2), DTYPES[k]),), {"axes": (0,)}) for k in kinds]
+            + _float32(kinds, {"axes": (1,)})
+        )
 
     primitive = Primitive(
         name,
@@ -95,7 +113,7 @@ def _spread(y: Any, like: Any, axes: Sequence[int]) -> Any:
     return broadcast(y, shape, kept_axes(len(shape), axes))
 
 
-# -- sum ------------------------------------------------------------------------------------------------------------------------------
+# -- sum ---------------------------------------------------------------------------------------------------------------
 
 reduce_sum: Reduce = _reduction(
     "sum",
@@ -111,7 +129,7 @@ def sum_all(x: Any) -> Any:
     return reduce_sum(x, range(type_of(x).ndim))
 
 
-# -- prod: dy = sum_i dx_i * (product of all x_j before i) * (product of all x_j after i), so nothing is divided by an x_i that is 0 ------
+# -- prod: dy = sum_i dx_i * (product of all x_j before i) * (product of all x_j after i): no division by an x_i = 0 ---
 
 
 def _prod_jvp(ts: Sequence[Any], xs: Sequence[Any], y: Any, *, axes: Axes) -> Any:
@@ -132,13 +150,19 @@ def _with_last(x: Any, axes: Axes) -> Any:
 
 
 def _kernel(op: str, boolean: str = "") -> Callable[..., KernelRule]:
-    """The kernel of a reduction whose complex form is no reduction of the parts, and whose form for bools has another name."""
+    """The kernel of a reduction whose complex form is no reduction of the parts, and whose form for bools has another
+    name.
+    """
 
     def ordered(ctx: Any, in_types: Sequence[ArrayType], out_types: Sequence[ArrayType], *, axes: Axes) -> None:
         (x,), (out,) = in_types, out_types
         kept = kept_axes(x.ndim, axes)
         start(ctx, ctx.output(), out.shape, op, x.dtype)
-        ctx.kernel(x.shape, lambda b, index: accumulate(b, ctx.output(), tuple(index[a] for a in kept), op, ctx.read(0)(index)), op)
+        ctx.kernel(
+            x.shape,
+            lambda b, index: accumulate(b, ctx.output(), tuple(index[a] for a in kept), op, ctx.read(0)(index)),
+            op,
+        )
 
     def rule(in_types: Sequence[ArrayType], params: Any) -> KernelRule:
         kind = in_types[0].dtype.kind
@@ -147,10 +171,12 @@ def _kernel(op: str, boolean: str = "") -> Callable[..., KernelRule]:
     return rule
 
 
-reduce_prod = _reduction("prod", lambda x, *, axes: np.prod(x, axis=axes, dtype=x.dtype), "fciu", jvp=_prod_jvp, kernel=_kernel("prod"))
+reduce_prod = _reduction(
+    "prod", lambda x, *, axes: np.prod(x, axis=axes, dtype=x.dtype), "fciu", jvp=_prod_jvp, kernel=_kernel("prod")
+)
 
 
-# -- max, min: elements that tie share the tangent equally; so do NaNs where the result is NaN --------------------------------------------
+# -- max, min: elements that tie share the tangent equally; so do NaNs where the result is NaN -------------------------
 
 
 def _extremum_jvp(ts: Sequence[Any], xs: Sequence[Any], y: Any, *, axes: Axes) -> Any:
@@ -160,20 +186,30 @@ def _extremum_jvp(ts: Sequence[Any], xs: Sequence[Any], y: Any, *, axes: Axes) -
 
 
 reduce_max = _reduction(
-    "max", lambda x, *, axes: np.max(x, axis=axes), "fciub", jvp=_extremum_jvp, kernel=_kernel("max", "any"), empty=False
+    "max",
+    lambda x, *, axes: np.max(x, axis=axes),
+    "fciub",
+    jvp=_extremum_jvp,
+    kernel=_kernel("max", "any"),
+    empty=False,
 )
 reduce_min = _reduction(
-    "min", lambda x, *, axes: np.min(x, axis=axes), "fciub", jvp=_extremum_jvp, kernel=_kernel("min", "all"), empty=False
+    "min",
+    lambda x, *, axes: np.min(x, axis=axes),
+    "fciub",
+    jvp=_extremum_jvp,
+    kernel=_kernel("min", "all"),
+    empty=False,
 )
 
 
-# -- any, all: of bools ---------------------------------------------------------------------------------------------------------------
+# -- any, all: of bools ------------------------------------------------------------------------------------------------
 
 reduce_any = _reduction("any", lambda x, *, axes: np.any(x, axis=axes), "b")
 reduce_all = _reduction("all", lambda x, *, axes: np.all(x, axis=axes), "b")
 
 
-# -- argmax, argmin: the first index at which the extremum, or the first NaN, is ----------------------------------------------------------
+# -- argmax, argmin: the first index at which the extremum, or the first NaN, is ---------------------------------------
 
 
 def _arg_extremum(name: str, evaluate: Callable[..., Any], op: str) -> Callable[[Any, int], Any]:

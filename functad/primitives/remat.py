@@ -1,4 +1,6 @@
-"""Rematerialisation: ``checkpoint`` calls save their operands and what a policy accepts, and compute again what else their reverse pass needs."""
+"""Rematerialisation: ``checkpoint`` calls save their operands and what a policy accepts, and compute again what else
+their reverse pass needs.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +16,22 @@ from functad.ir.types import ArrayType, SeqType, array_type
 from functad.primitives.calls import call_doubting
 from functad.primitives.elementwise import elementwise
 from functad.primitives.saving import CONTROL, Policy, divide, first_run, saveable
-from functad.transforms.programs import batch_of, derived, expand, jvp_of, linearized, select, trace_program, transpose_call
+from functad.transforms.programs import (
+    batch_of,
+    derived,
+    expand,
+    jvp_of,
+    linearized,
+    select,
+    trace_program,
+    transpose_call,
+)
 from functad.transforms.replay import replay
 
 __all__ = ["Policy", "barrier", "checkpoint_p", "name_p"]
 
-# the identity, which common-subexpression elimination takes for something else: without it, it would find that what is computed
-# again has been computed before, and keep that
+# the identity, which common-subexpression elimination takes for something else: without it, it would find that what is
+# computed again has been computed before, and keep that
 barrier = elementwise(
     "barrier", lambda x: x, kinds="fciub", kernel=lambda b, x: x,
     jvp=lambda t, y, x: t,
@@ -40,7 +51,9 @@ def _call(program: Program, args: Sequence[Any], policy: Policy | None) -> tuple
     return tuple(checkpoint_p.bind(*args, program=program, policy=policy))
 
 
-def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, program: Program, policy: Policy | None) -> tuple[Sequence[Any], Sequence[Any]]:
+def _jvp(
+    primals: Sequence[Any], tangents: Sequence[Any], *, program: Program, policy: Policy | None
+) -> tuple[Sequence[Any], Sequence[Any]]:
     mask = tuple([t is not None for t in tangents])
     made, out_mask = jvp_of(program, mask)
     outs = _call(made, (*primals, *select(tangents, mask)), policy)
@@ -49,7 +62,9 @@ def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, program: Program, p
 
 
 def _without_jit(program: Program) -> Program:
-    """The Program with ``jit`` calls expanded, in bodies and branches too: a policy is asked about what they do, not about the calls."""
+    """The Program with ``jit`` calls expanded, in bodies and branches too: a policy is asked about what they do, not
+    about the calls.
+    """
     jit_p = REGISTRY["jit"]
 
     def bare(value: Any) -> Any:
@@ -63,12 +78,16 @@ def _without_jit(program: Program) -> Program:
         inside = eqn.primitive.name in CONTROL
         return bind_all(eqn.primitive, ins, {k: bare(v) for k, v in eqn.params.items()} if inside else eqn.params)
 
-    made = derived(program, "without jit", lambda: trace_program(lambda *args: replay(program, args, results), program.in_types))
+    made = derived(
+        program, "without jit", lambda: trace_program(lambda *args: replay(program, args, results), program.in_types)
+    )
     return made  # type: ignore[no-any-return]
 
 
 class CheckpointRule:
-    """The linear rule of a checkpointed call: its residuals are those operands, and those results the policy accepts, that its derivative needs."""
+    """The linear rule of a checkpointed call: its residuals are those operands, and those results the policy accepts,
+    that its derivative needs.
+    """
 
     active = True
 
@@ -83,9 +102,12 @@ class CheckpointRule:
         made = divide(forward, residuals, self.policy, save)
         self.again = made.again
         self.operands = [i for i, read in enumerate(made.reads) if read]
-        # of the equations that compute residuals, the first run needs those that give what is saved; where nothing is, none
+        # of the equations that compute residuals, the first run needs those that give what is saved; where nothing is,
+        # none
         outputs = (*forward.outputs[: self.outputs], *made.first.outputs[len(forward.outputs) :])
-        self.program = first_run(Program(forward.inputs, made.first.eqns, outputs, program.name)) if made.saved else program
+        self.program = (
+            first_run(Program(forward.inputs, made.first.eqns, outputs, program.name)) if made.saved else program
+        )
 
     def primal(self, eqn: Eqn, ins: Sequence[Any], known: Mapping[Var, Any]) -> tuple[Sequence[Any], Sequence[Any]]:
         found = _call(self.program, ins, self.policy)
@@ -109,7 +131,9 @@ def _transpose(cts: Sequence[Any], *operands: Any, program: Program, policy: Pol
     return transpose_call(lambda made, args: _call(made, args, policy), program, cts, operands)
 
 
-def _batch(size: int, batched: Sequence[Any], *operands: Any, program: Program, policy: Policy | None) -> tuple[tuple[Any, ...], Sequence[Any]]:
+def _batch(
+    size: int, batched: Sequence[Any], *operands: Any, program: Program, policy: Policy | None
+) -> tuple[tuple[Any, ...], Sequence[Any]]:
     made, flags = batch_of(program, size, batched)
     return _call(made, operands, policy), flags
 

@@ -1,7 +1,9 @@
-"""The ``reversible`` equation: a call of a Program whose reverse mode starts again from the operands, by a way of its own.
+"""The ``reversible`` equation: a call of a Program whose reverse mode starts again from the operands, by a way of its
+own.
 
-Checkpointed loops run forwards, and backwards, as such calls. Differentiated in reverse mode by the ordinary rules, the loops in them would leave
-residuals of every step; but their derivatives are those of checkpointed loops again. Forward mode is that of the Program.
+Checkpointed loops run forwards, and backwards, as such calls. Differentiated in reverse mode by the ordinary rules, the
+loops in them would leave residuals of every step; but their derivatives are those of checkpointed loops again. Forward
+mode is that of the Program.
 """
 
 from __future__ import annotations
@@ -60,11 +62,13 @@ def pullback(program: Program, mask: Mask, ins: Sequence[Any], cotangents: Seque
 
 @dataclass(frozen=True)
 class PullbackOf(Reverse):
-    """The results are the cotangents of those operands of ``call`` that ``moving`` flags, from those of its results that ``given`` flags.
+    """The results are the cotangents of those operands of ``call`` that ``moving`` flags, from those of its results
+    that ``given`` flags.
 
-    Operands are those of ``call``, then what has been computed from these before and need not be computed again, then the cotangents. With J the
-    Jacobian of ``call``, the results are J(x)' c, and their pullback of g is, in c, J(x) g, and in x, the gradient of c' (J(x) g): reverse mode
-    over forward mode. What has been computed from x before has no part in that.
+    Operands are those of ``call``, then what has been computed from these before and need not be computed again, then
+    the cotangents. With J the Jacobian of ``call``, the results are J(x)' c, and their pullback of g is, in c, J(x) g,
+    and in x, the gradient of c' (J(x) g): reverse mode over forward mode. What has been computed from x before has no
+    part in that.
     """
 
     call: Program
@@ -74,11 +78,16 @@ class PullbackOf(Reverse):
     def __call__(self, program: Program, mask: Mask, ins: Sequence[Any], cotangents: Sequence[Any]) -> Sequence[Any]:
         n, outs = len(self.call.inputs), len(self.call.outputs)
         tangent, depends = jvp_of(self.call, self.moving)
-        tangent = with_doubts(tangent, [*[v in self.call.doubtful for v in self.call.inputs], *[False] * sum(self.moving)])
+        tangent = with_doubts(
+            tangent, [*[v in self.call.doubtful for v in self.call.inputs], *[False] * sum(self.moving)]
+        )
         split = linearized(tangent, (*mask[:n], *[False] * sum(self.moving)))
         g = [instantiate(c, t) for c, t in zip(cotangents, program.out_types, strict=True)]
         _, dots, residuals = cut(run_program(split.forward, (*ins[:n], *g)), outs, sum(depends))
-        cts = [c if d else None for c, d in zip(expand(ins[len(ins) - sum(self.given) :], self.given), depends, strict=True)]
+        cts = [
+            c if d else None
+            for c, d in zip(expand(ins[len(ins) - sum(self.given) :], self.given), depends, strict=True)
+        ]
         linear, found = split.cotangent((*[False] * outs, *present(select(cts, depends))))
         x_cts = expand(run_program(linear, (*residuals, *[c for c in cts if c is not None])), found)
         ct_dots = select(expand(dots, depends), self.given)
@@ -105,7 +114,9 @@ class ReversibleRule:
         return self.params["reverse"](self.program, self.mask, residuals, cotangents)  # type: ignore[no-any-return]
 
 
-def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, program: Program, reverse: Reverse) -> tuple[Sequence[Any], Sequence[Any]]:
+def _jvp(
+    primals: Sequence[Any], tangents: Sequence[Any], *, program: Program, reverse: Reverse
+) -> tuple[Sequence[Any], Sequence[Any]]:
     mask = present(tangents)
     made, out_mask = jvp_of(program, mask)
     outs = run_program(made, (*primals, *select(tangents, mask)))
@@ -121,7 +132,9 @@ def _transpose(cts: Sequence[Any], *operands: Any, program: Program, reverse: Re
     return expand(reverse(program, mask, point, cts), mask)
 
 
-def _batch(size: int, batched: Sequence[Any], *operands: Any, program: Program, reverse: Reverse) -> tuple[Sequence[Any], Sequence[Any]]:
+def _batch(
+    size: int, batched: Sequence[Any], *operands: Any, program: Program, reverse: Reverse
+) -> tuple[Sequence[Any], Sequence[Any]]:
     made, flags = batch_of(program, size, batched)
     before, after = [{e.primitive.name for e in p.eqns} for p in (program, made)]
     if "while" in before - after:  # its loop takes another course in each lane
@@ -132,7 +145,9 @@ def _batch(size: int, batched: Sequence[Any], *operands: Any, program: Program, 
 def _doubting(params: Mapping[str, Any], doubts: Sequence[bool]) -> tuple[Mapping[str, Any], Sequence[bool]]:
     program, reverse = params["program"], params["reverse"]
     call = with_doubts(reverse.call, doubts[: len(reverse.call.inputs)])
-    return {"program": with_doubts(program, doubts), "reverse": replace(reverse, call=call)}, doubtful_results(program, doubts)
+    return {"program": with_doubts(program, doubts), "reverse": replace(reverse, call=call)}, doubtful_results(
+        program, doubts
+    )
 
 
 def _samples() -> list[Sample]:

@@ -15,7 +15,7 @@ from functad.primitives.selection import select
 
 __all__ = ["absolute", "ceil", "copysign", "floor", "floor_divide", "fmod", "remainder", "rint", "sign", "trunc"]
 
-# -- magnitude and sign ------------------------------------------------------------------------------------------------------------------
+# -- magnitude and sign ------------------------------------------------------------------------------------------------
 
 
 # d|z| = Re(conj(s) dz) with s = sign z = z / |z|, which is 0 at 0
@@ -44,16 +44,18 @@ copysign: Op = elementwise(
     doc="The magnitude of x with the sign of y.",
 )  # fmt: skip
 
-# -- rounding: piecewise constant --------------------------------------------------------------------------------------------------------
+# -- rounding: piecewise constant --------------------------------------------------------------------------------------
 
 floor = elementwise("floor", np.floor, kinds="fiub")
 ceil = elementwise("ceil", np.ceil, kinds="fiub")
 trunc = elementwise("trunc", np.trunc, kinds="fiub")
 rint = elementwise("rint", np.rint, kinds="fc")
 
-# -- division with remainder -------------------------------------------------------------------------------------------------------------
+# -- division with remainder -------------------------------------------------------------------------------------------
 
-floor_divide = elementwise("floor_divide", np.floor_divide, kinds="fiu", operands=2, low=0.5, singular=(1,), doc="The quotient, rounded down.")
+floor_divide = elementwise(
+    "floor_divide", np.floor_divide, kinds="fiu", operands=2, low=0.5, singular=(1,), doc="The quotient, rounded down."
+)
 
 # x mod y = x - q y with q = floor(x / y) constant between the jumps
 remainder = elementwise(

@@ -1,7 +1,8 @@
-"""What a rematerialisation policy saves: a Program is divided into a first run, which also gives what is saved, and one that continues from there.
+"""What a rematerialisation policy saves: a Program is divided into a first run, which also gives what is saved, and one
+that continues from there.
 
-The policy is asked about every equation but those of control flow. In the body of a loop, what it accepts is saved step by step, and the second run
-is a loop over what was saved; the branches of a choice share slots for what they save.
+The policy is asked about every equation but those of control flow. In the body of a loop, what it accepts is saved step
+by step, and the second run is a loop over what was saved; the branches of a choice share slots for what they save.
 """
 
 from __future__ import annotations
@@ -45,7 +46,9 @@ class Division(NamedTuple):
 
 
 def divide(program: Program, wanted: Mask, policy: Policy | None, save: Set[Var] = frozenset()) -> Division:
-    """The wanted outputs from the inputs and from what of ``save`` they need; all else is computed again. Without a policy, all of it is."""
+    """The wanted outputs from the inputs and from what of ``save`` they need; all else is computed again. Without a
+    policy, all of it is.
+    """
     needed: set[Atom] = {a for a in select(program.outputs, wanted) if type(a) is Var}
     saved: dict[Var, None] = {}
     first, again = [], []
@@ -70,7 +73,9 @@ def divide(program: Program, wanted: Mask, policy: Policy | None, save: Set[Var]
 
 
 def first_run(program: Program) -> Program:
-    """The Program without work that its outputs do not need, in the bodies of loops and in branches too: there, what was only for the second run."""
+    """The Program without work that its outputs do not need, in the bodies of loops and in branches too: there, what
+    was only for the second run.
+    """
     program = dce(program)
     needed: set[Atom] = set(program.outputs)
     eqns = []
@@ -95,11 +100,13 @@ def _keeping(program: Program, outputs: Mask) -> Program:
     return first_run(Program(program.inputs, program.eqns, select(program.outputs, outputs), program.name))
 
 
-# -- what is accepted -------------------------------------------------------------------------------------------------------------------
+# -- what is accepted --------------------------------------------------------------------------------------------------
 
 
 def saveable(program: Program, policy: Policy) -> Set[Var]:
-    """The variables that the policy accepts; a loop's or a choice's results are those of the equations in it that give them."""
+    """The variables that the policy accepts; a loop's or a choice's results are those of the equations in it that give
+    them.
+    """
     return derived(program, ("saveable", policy), lambda: _saveable(program, policy))  # type: ignore[no-any-return]
 
 
@@ -112,7 +119,9 @@ def _saveable(program: Program, policy: Policy) -> Set[Var]:
             found.update([v for v, flag in zip(eqn.outputs, flags, strict=True) if flag])
         elif name == "name":
             # the name is that of the operand, too: the derivative of what gave it needs it as it was before
-            accepted, nameless = [policy(name, [a.type for a in eqn.inputs], {"name": n}) for n in (eqn.params["name"], "")]
+            accepted, nameless = [
+                policy(name, [a.type for a in eqn.inputs], {"name": n}) for n in (eqn.params["name"], "")
+            ]
             if accepted:
                 found.update([a for a in eqn.inputs if type(a) is Var])
             elif nameless:
@@ -147,10 +156,12 @@ def _accepted_of_cond(eqn: Eqn, policy: Policy) -> Mask:
     return [all(b.outputs[k] in f for b, f in zip(branches, found, strict=True)) for k in range(len(eqn.outputs))]
 
 
-# -- the second run of an equation --------------------------------------------------------------------------------------------------------
+# -- the second run of an equation -------------------------------------------------------------------------------------
 
 Parts = tuple[Eqn, Eqn, Sequence[Var]] | None
-"""The equation of the first run, that of the second, and what the first saves for it; None where nothing is saved inside."""
+"""The equation of the first run, that of the second, and what the first saves for it; None where nothing is saved
+inside.
+"""
 
 
 def _again(eqn: Eqn, wanted: Mask) -> Eqn:
@@ -165,24 +176,31 @@ def _divided(eqn: Eqn, wanted: Mask, policy: Policy | None) -> Parts:
 
 
 def _divide_body(body: Program, consts: int, carry: Mask, written: Mask, policy: Policy) -> tuple[Division, Mask]:
-    """A loop's body divided for some parts of its last carry and of what it writes, and which parts of the carry the second run has."""
+    """A loop's body divided for some parts of its last carry and of what it writes, and which parts of the carry the
+    second run has.
+    """
     n = len(carry)
     save = _saveable_in_loop(body, consts, n, policy)
     moving = grow(carry, lambda k: divide(body, [*k, *written], policy, save).reads[consts : consts + n])
     return divide(body, [*moving, *written], policy, save), moving
 
 
-def _second_loop(eqn: Eqn, made: Division, steps: Sequence[Atom], operands: Sequence[Atom], carry: Mask, consts: int, more: Sequence[Var],
+def _second_loop(eqn: Eqn, made: Division, steps: Sequence[Atom], operands: Sequence[Atom], carry: Mask, consts: int,
+    more: Sequence[Var],
                  results: Sequence[Var], wanted: Mask, params: Mapping[str, Any]) -> Eqn:  # fmt: skip
     """The loop over what the first one saved."""
     n = len(carry)
     reads = [*made.reads[:consts], *carry, *made.reads[consts + n :]]
     inputs = [v if v not in made.saved else Var(v.type) for v in select(made.first.inputs, reads)]
     body = Program((*inputs, *made.saved), made.again.eqns, made.again.outputs)
-    outputs = [v if flag else Var(v.type) for v, flag, moves in zip(results[:n], wanted[:n], carry, strict=True) if moves]
+    outputs = [
+        v if flag else Var(v.type) for v, flag, moves in zip(results[:n], wanted[:n], carry, strict=True) if moves
+    ]
     counts = {"consts": sum(made.reads[:consts]), "carry": sum(carry)}
     ins = (*steps, *select(operands, reads), *more)
-    return Eqn(REGISTRY["loop"], ins, {**params, **counts, "body": body}, (*outputs, *select(results[n:], wanted[n:])), eqn.loc)
+    return Eqn(
+        REGISTRY["loop"], ins, {**params, **counts, "body": body}, (*outputs, *select(results[n:], wanted[n:])), eqn.loc
+    )
 
 
 def _divide_loop(eqn: Eqn, wanted: Mask, policy: Policy) -> Parts:
@@ -209,7 +227,11 @@ def _divide_while(eqn: Eqn, wanted: Mask, policy: Policy) -> Parts:
     more = [Var(seq_type(v.type)) for v in made.saved]
     first = Eqn(eqn.primitive, eqn.inputs, {**eqn.params, "body": made.first}, (*eqn.outputs, *more), eqn.loc)
     params = {"length": None, "reverse": False, "unroll": 1}
-    return first, _second_loop(eqn, made, [steps], eqn.inputs[tests:], carry, consts, more, results, wanted, params), [steps, *more]
+    return (
+        first,
+        _second_loop(eqn, made, [steps], eqn.inputs[tests:], carry, consts, more, results, wanted, params),
+        [steps, *more],
+    )
 
 
 def _divide_cond(eqn: Eqn, wanted: Mask, policy: Policy) -> Parts:
@@ -245,5 +267,13 @@ def _divide_cond(eqn: Eqn, wanted: Mask, policy: Policy) -> Parts:
     )
 
 
-_ACCEPTED: dict[str, Callable[[Eqn, Policy], Mask]] = {"loop": _accepted_of_loop, "while": _accepted_of_while, "cond": _accepted_of_cond}
-_DIVIDE: dict[str, Callable[[Eqn, Mask, Policy], Parts]] = {"loop": _divide_loop, "while": _divide_while, "cond": _divide_cond}
+_ACCEPTED: dict[str, Callable[[Eqn, Policy], Mask]] = {
+    "loop": _accepted_of_loop,
+    "while": _accepted_of_while,
+    "cond": _accepted_of_cond,
+}
+_DIVIDE: dict[str, Callable[[Eqn, Mask, Policy], Parts]] = {
+    "loop": _divide_loop,
+    "while": _divide_while,
+    "cond": _divide_cond,
+}

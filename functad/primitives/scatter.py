@@ -1,7 +1,8 @@
-"""Writing at indices that are data: ``scatter`` combines updates with a copy of an array, one after the other in row-major order.
+"""Writing at indices that are data: ``scatter`` combines updates with a copy of an array, one after the other in
+row-major order.
 
-Operands as in ``gather``: x has the axes batch + indexed + rest, an index array batch + looked up, the updates batch + looked up + rest.
-An index may occur many times.
+Operands as in ``gather``: x has the axes batch + indexed + rest, an index array batch + looked up, the updates batch +
+looked up + rest. An index may occur many times.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ Shape = tuple[int, ...]
 def scatter(x: Any, updates: Any, *indices: Any, op: str = "add", batch: int = 0) -> Any:
     """A copy of x with each update combined by ``op`` (add, mul, min, max or set) with the element at its index.
 
-    Updates to one element all count, in row-major order; of several that are set the last one wins. Negative indices count from the end;
-    one out of bounds raises IndexOutOfBoundsError.
+    Updates to one element all count, in row-major order; of several that are set the last one wins. Negative indices
+    count from the end; one out of bounds raises IndexOutOfBoundsError.
     """
     primitive = SCATTERS[op]
     return primitive.bind(x, updates, *check_indices(primitive.name, x, indices, batch), batch=batch)
@@ -61,7 +62,9 @@ def _places(x: Any, indices: Sequence[Any], batch: int) -> Any:
 
 
 def _elements(x: Any, indices: Sequence[Any], batch: int) -> Any:
-    """The element of ``x.reshape(-1)`` that each element of the updates goes to, in row-major order, which is that in which NumPy visits one axis."""
+    """The element of ``x.reshape(-1)`` that each element of the updates goes to, in row-major order, which is that in
+    which NumPy visits one axis.
+    """
     width = prod(np.shape(x)[batch + len(indices) :])
     return (_places(x, indices, batch)[:, None] * width + np.arange(width)).ravel()
 
@@ -120,7 +123,9 @@ def _target(b: Any, ctx: Any, in_types: Sequence[ArrayType], first: int, index: 
 
 
 def _no_target(in_types: Sequence[ArrayType], first: int, batch: int) -> bool:
-    """Whether an indexed axis is empty: then there is no element that an update could go to (and no index that is in bounds)."""
+    """Whether an indexed axis is empty: then there is no element that an update could go to (and no index that is in
+    bounds).
+    """
     return any(n == 0 for n in in_types[0].shape[batch : batch + len(in_types) - first])
 
 
@@ -144,11 +149,13 @@ def _scatter_samples(op: str) -> list[Sample]:
     return [*made, sample(np.bool_, (4,), (4,), repeated)] if op == "set" else made
 
 
-# -- add, set: linear in x and the updates together ---------------------------------------------------------------------------------------
+# -- add, set: linear in x and the updates together --------------------------------------------------------------------
 
 
 class ScatterUpdate(Update):
-    """What elements at indices add to a cotangent: the operands are the elements and the indices, the params those of ``scatter_add``."""
+    """What elements at indices add to a cotangent: the operands are the elements and the indices, the params those of
+    ``scatter_add``.
+    """
 
     __slots__ = ()
 
@@ -196,7 +203,9 @@ def _set_transpose(ct: Any, x: Any, updates: Any, *indices: Any, batch: int) -> 
 
 
 def _is_last(x: ArrayType, indices: Sequence[Any], batch: int) -> Any:
-    """Whether each update is the last one to its element: the one whose number is found there when all numbers are set."""
+    """Whether each update is the last one to its element: the one whose number is found there when all numbers are
+    set.
+    """
     shape = type_of(indices[0]).shape
     numbers = reshape(iota((prod(shape[batch:]),), np.int64, 0), shape[batch:])
     numbers = broadcast(numbers, shape, range(batch, len(shape)))
@@ -208,7 +217,7 @@ def _is_last(x: ArrayType, indices: Sequence[Any], batch: int) -> Any:
 scatter_set_p: Primitive = _scatter("set", None, "set", jvp=_set_jvp, linear=(0, 1), transpose=_set_transpose)
 
 
-# -- mul: each update u takes the value v so far to u v, so the tangent v' so far to u v' + u' v ------------------------------------------
+# -- mul: each update u takes the value v so far to u v, so the tangent v' so far to u v' + u' v -----------------------
 
 
 def _mul_jvp(ts: Sequence[Any], operands: Sequence[Any], y: Any, *, batch: int) -> Any:
@@ -226,7 +235,7 @@ def _mul_transpose(ct: Any, x: Linear, updates: Any, *indices: Any, batch: int) 
 scatter_mul_p: Primitive = _scatter("mul", np.multiply, "prod", jvp=_mul_jvp, linear=(0,), transpose=_mul_transpose)
 
 
-# -- min, max: the mean of the tangents of all that tie -----------------------------------------------------------------------------------
+# -- min, max: the mean of the tangents of all that tie ----------------------------------------------------------------
 
 
 def _extremum_jvp(ts: Sequence[Any], operands: Sequence[Any], y: Any, *, batch: int) -> Any:
@@ -241,18 +250,28 @@ def _extremum_jvp(ts: Sequence[Any], operands: Sequence[Any], y: Any, *, batch: 
 scatter_min_p = _scatter("min", np.minimum, "min", jvp=_extremum_jvp)
 scatter_max_p = _scatter("max", np.maximum, "max", jvp=_extremum_jvp)
 
-SCATTERS = {"add": scatter_add_p, "set": scatter_set_p, "mul": scatter_mul_p, "min": scatter_min_p, "max": scatter_max_p}
+SCATTERS = {
+    "add": scatter_add_p,
+    "set": scatter_set_p,
+    "mul": scatter_mul_p,
+    "min": scatter_min_p,
+    "max": scatter_max_p,
+}
 
 
-# -- scatter_recurrence: the derivative of scatter_mul, and its own ---------------------------------------------------------------------
+# -- scatter_recurrence: the derivative of scatter_mul, and its own ----------------------------------------------------
 #
-#     out = x; for each update i in order (or backwards, if reverse):  before[i] = out[index[i]];  out[index[i]] = a[i] before[i] + b[i]
+#     out = x; for each update i in order (or backwards, if reverse):  before[i] = out[index[i]];  out[index[i]] = a[i]
+#     before[i] + b[i]
 #
-# Its results are out and before. It is linear in (x, b) together, and its transpose is itself with the order reversed, the cotangent of
-# before[i] in place of b[i]. In a strong one, the product is 0 where one of its factors is, whatever the other.
+# Its results are out and before. It is linear in (x, b) together, and its transpose is itself with the order reversed,
+# the cotangent of before[i] in place of b[i]. In a strong one, the product is 0 where one of its factors is, whatever
+# the other.
 
 
-def scatter_recurrence(x: Any, a: Any, b: Any, *indices: Any, batch: int, reverse: bool = False, strong: bool = False) -> tuple[Any, Any]:
+def scatter_recurrence(
+    x: Any, a: Any, b: Any, *indices: Any, batch: int, reverse: bool = False, strong: bool = False
+) -> tuple[Any, Any]:
     """``out`` and ``before``; the indices are in bounds."""
     return recurrence_p.bind(x, a, b, *indices, reverse=reverse, batch=batch, strong=strong)  # type: ignore[no-any-return]
 
@@ -267,7 +286,9 @@ def _recurrence_type(
     return x, a
 
 
-def _recurrence_evaluate(x: Any, a: Any, b: Any, *indices: Any, reverse: bool, batch: int, strong: bool) -> tuple[Any, Any]:
+def _recurrence_evaluate(
+    x: Any, a: Any, b: Any, *indices: Any, reverse: bool, batch: int, strong: bool
+) -> tuple[Any, Any]:
     out = np.array(x, order="C")
     times = strong_product.primitive.evaluate if strong else np.multiply
     places = _places(x, indices, batch)
@@ -293,24 +314,32 @@ def _turns(places: Any, reverse: bool) -> Iterator[Any]:
     return iter(groups[::-1] if reverse else groups)
 
 
-def _recurrence_jvp(ts: Sequence[Any], operands: Sequence[Any], outs: Sequence[Any], *, strong: bool, **params: Any) -> Sequence[Any]:
+def _recurrence_jvp(
+    ts: Sequence[Any], operands: Sequence[Any], outs: Sequence[Any], *, strong: bool, **params: Any
+) -> Sequence[Any]:
     (tx, ta, tb), (x, a, b), indices = ts[:3], operands[:3], operands[3:]
     term = add(None if ta is None else (strong_product if strong else mul)(ta, outs[1]), tb)
     tangents = instantiate(tx, type_of(x)), a, instantiate(term, type_of(b))
     return scatter_recurrence(*tangents, *indices, strong=strong, **params)
 
 
-def _recurrence_transpose(cts: Sequence[Any], x: Any, a: Any, b: Any, *indices: Any, reverse: bool, **params: Any) -> tuple[Any, ...]:
+def _recurrence_transpose(
+    cts: Sequence[Any], x: Any, a: Any, b: Any, *indices: Any, reverse: bool, **params: Any
+) -> tuple[Any, ...]:
     given = instantiate(cts[0], _type(x)), a, instantiate(cts[1], _type(b))
     ct_x, ct_b = scatter_recurrence(*given, *indices, reverse=not reverse, **params)
     return (ct_x if type(x) is Linear else None, None, ct_b if type(b) is Linear else None, *[None] * len(indices))
 
 
-def _recurrence_batch(size: int, batched: Sequence[bool], *xs: Any, batch: int, **params: Any) -> tuple[Any, tuple[bool, bool]]:
+def _recurrence_batch(
+    size: int, batched: Sequence[bool], *xs: Any, batch: int, **params: Any
+) -> tuple[Any, tuple[bool, bool]]:
     return scatter_recurrence(*lead_axes(size, batched, xs), batch=batch + 1, **params), (True, True)
 
 
-def _recurrence_statements(ctx: Any, in_types: Sequence[ArrayType], out_types: Any, *, reverse: bool, batch: int, strong: bool) -> None:
+def _recurrence_statements(
+    ctx: Any, in_types: Sequence[ArrayType], out_types: Any, *, reverse: bool, batch: int, strong: bool
+) -> None:
     x, a, *_ = in_types
     copy(ctx, x.shape)
 
@@ -330,7 +359,15 @@ def _recurrence_statements(ctx: Any, in_types: Sequence[ArrayType], out_types: A
 
 
 def _recurrence_samples() -> list[Sample]:
-    def sample(dtype: type, shape: Shape, updates: Shape, *indices: Any, reverse: bool = False, batch: int = 0, strong: bool = False) -> Sample:
+    def sample(
+        dtype: type,
+        shape: Shape,
+        updates: Shape,
+        *indices: Any,
+        reverse: bool = False,
+        batch: int = 0,
+        strong: bool = False,
+    ) -> Sample:
         types = array_type(shape, dtype), array_type(updates, dtype), array_type(updates, dtype)
         return Sample((*types, *indices), {"reverse": reverse, "batch": batch, "strong": strong})
 

@@ -1,6 +1,7 @@
 """Choosing elements: by a predicate, or by size.
 
-Rules select tangents rather than multiply them by 0 or 1: what is not taken is exactly zero, also where it is infinite or NaN.
+Rules select tangents rather than multiply them by 0 or 1: what is not taken is exactly zero, also where it is infinite
+or NaN.
 """
 
 from __future__ import annotations
@@ -17,12 +18,19 @@ from functad.ir.types import ArrayType, array_type
 from functad.kernel_ir.rules import Pointwise
 from functad.primitives.arithmetic import is_linear, mul
 from functad.primitives.comparison import eq, gt, isinf, lt
-from functad.primitives.elementwise import PYTHON_NUMBERS, align_batched, broadcast_like, broadcast_type, elementwise, unbroadcast
+from functad.primitives.elementwise import (
+    PYTHON_NUMBERS,
+    align_batched,
+    broadcast_like,
+    broadcast_type,
+    elementwise,
+    unbroadcast,
+)
 
 __all__ = ["clip", "finite", "maximum", "minimum", "select"]
 
 
-# -- select: x where the predicate holds, else y -----------------------------------------------------------------------------------------
+# -- select: x where the predicate holds, else y -----------------------------------------------------------------------
 
 
 def select(pred: Any, x: Any, y: Any) -> Any:
@@ -65,7 +73,9 @@ def _select_samples() -> list[Sample]:
 
     dtypes = (np.float64, np.float32, np.complex128, np.complex64, np.int64, np.int32, np.uint8, np.bool_)
     mixed = list(itertools.product([(), (3,)], repeat=3))
-    return [sample(d, (3,), (3,), (3,)) for d in dtypes] + [sample(np.float64, *s) for s in [*mixed, ((2, 1, 3),) * 3, ((0,),) * 3]]
+    return [sample(d, (3,), (3,), (3,)) for d in dtypes] + [
+        sample(np.float64, *s) for s in [*mixed, ((2, 1, 3),) * 3, ((0,),) * 3]
+    ]
 
 
 select_p = Primitive(
@@ -87,7 +97,7 @@ def finite(x: Any) -> Any:
     return select(isinf(x), 0, x)
 
 
-# -- the larger and the smaller: operands that tie share the tangent equally -------------------------------------------------------------
+# -- the larger and the smaller: operands that tie share the tangent equally -------------------------------------------
 
 
 def _share(t: Any, wins: Any, ties: Any) -> Any:
@@ -108,5 +118,7 @@ minimum = elementwise(
 
 
 def clip(x: Any, low: Any, high: Any) -> Any:
-    """``x`` between bounds; ``high`` where ``low`` exceeds it; on a bound, x and the bound share the tangent equally."""
+    """``x`` between bounds; ``high`` where ``low`` exceeds it; on a bound, x and the bound share the tangent
+    equally.
+    """
     return minimum(maximum(x, low), high)

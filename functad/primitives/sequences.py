@@ -33,7 +33,12 @@ def map_sequences(f: Callable[..., Any], *seqs: Any) -> Any:
 
 
 def _samples(count: int) -> list[Sample]:
-    elements = array_type((), np.float64), array_type((2,), np.float64), array_type((17,), np.float32), array_type((), np.complex128)
+    elements = (
+        array_type((), np.float64),
+        array_type((2,), np.float64),
+        array_type((17,), np.float32),
+        array_type((), np.complex128),
+    )
     return [Sample((seq_type(t),) * count, {}) for t in elements]
 
 

@@ -23,7 +23,10 @@ Shape = tuple[int, ...]
 def check_axes(name: str, x: ArrayType, axes: Sequence[int]) -> None:
     """Refuses axes that x lacks, and repeated ones."""
     if len(set(axes)) != len(axes) or not all(0 <= a < x.ndim for a in axes):
-        raise ShapeError(f"{name} of {x} over axes {tuple(axes)}: each axis must be one of 0 to {x.ndim - 1}, and none may come twice")
+        raise ShapeError(
+            f"{name} of {x} over axes {tuple(axes)}: each axis must be one of 0 to {x.ndim - 1}, and none may come "
+            "twice"
+        )
 
 
 def lead_axes(size: int, batched: Sequence[bool], operands: Sequence[Any]) -> list[Any]:
@@ -35,7 +38,8 @@ def lead_axes(size: int, batched: Sequence[bool], operands: Sequence[Any]) -> li
     ]
 
 
-# -- broadcast: axis i of the operand becomes axis axes[i] of the result; axes of length 1 stretch, the other axes of the result are new --
+# -- broadcast: axis i of the operand becomes axis axes[i] of the result; axes of length 1 stretch, the other axes of
+# the result are new --
 
 
 def broadcast(x: Any, shape: Sequence[int], axes: Iterable[int]) -> Any:
@@ -48,7 +52,9 @@ def broadcast(x: Any, shape: Sequence[int], axes: Iterable[int]) -> Any:
 
 def _broadcast_type(x: ArrayType, *, shape: Shape, axes: tuple[int, ...]) -> ArrayType:
     if len(axes) != x.ndim or len(set(axes)) != len(axes) or not all(0 <= a < len(shape) for a in axes):
-        raise ShapeError(f"cannot broadcast {x} to shape {shape} by axes {axes}: one axis of the shape for each of its own")
+        raise ShapeError(
+            f"cannot broadcast {x} to shape {shape} by axes {axes}: one axis of the shape for each of its own"
+        )
     for n, a in zip(x.shape, axes, strict=True):
         if n not in (1, shape[a]):
             raise ShapeError(f"cannot broadcast {x} to shape {shape}: axis of length {n} does not fit {shape[a]}")
@@ -83,9 +89,13 @@ def _broadcast_batch(size: int, batched: Any, x: Any, *, shape: Shape, axes: tup
     return broadcast(x, (size, *shape), (0, *[a + 1 for a in axes])), True
 
 
-def _broadcast_pull(b: Any, index: Any, reads: Any, types: Any, out: Any, *, shape: Shape, axes: tuple[int, ...]) -> Any:
+def _broadcast_pull(
+    b: Any, index: Any, reads: Any, types: Any, out: Any, *, shape: Shape, axes: tuple[int, ...]
+) -> Any:
     (x,) = types
-    return reads[0](tuple(Affine(0) if n == 1 and n != shape[a] else index[a] for n, a in zip(x.shape, axes, strict=True)))
+    return reads[0](
+        tuple(Affine(0) if n == 1 and n != shape[a] else index[a] for n, a in zip(x.shape, axes, strict=True))
+    )
 
 
 broadcast_p: Primitive = Primitive(
@@ -108,7 +118,7 @@ broadcast_p: Primitive = Primitive(
 )
 
 
-# -- reshape: the same elements in row-major order ------------------------------------------------------------------------------------
+# -- reshape: the same elements in row-major order ---------------------------------------------------------------------
 
 
 def reshape(x: Any, shape: Sequence[int]) -> Any:
@@ -143,7 +153,7 @@ reshape_p = Primitive(
 )
 
 
-# -- transpose: result axis i is operand axis axes[i] ---------------------------------------------------------------------------------
+# -- transpose: result axis i is operand axis axes[i] ------------------------------------------------------------------
 
 
 def transpose(x: Any, axes: Iterable[int]) -> Any:
@@ -185,7 +195,7 @@ transpose_p = Primitive(
 )
 
 
-# -- flip: the order along some axes reversed -----------------------------------------------------------------------------------------
+# -- flip: the order along some axes reversed --------------------------------------------------------------------------
 
 
 def flip(x: Any, axes: Iterable[int]) -> Any:
@@ -200,7 +210,9 @@ def _flip_type(x: ArrayType, *, axes: tuple[int, ...]) -> ArrayType:
 
 
 def _flip_pull(b: Any, index: Any, reads: Any, types: Any, out: Any, *, axes: tuple[int, ...]) -> Any:
-    return reads[0](tuple(i * -1 + (poly(n) - 1) if a in axes else i for a, (i, n) in enumerate(zip(index, out.shape, strict=True))))
+    return reads[0](
+        tuple(i * -1 + (poly(n) - 1) if a in axes else i for a, (i, n) in enumerate(zip(index, out.shape, strict=True)))
+    )
 
 
 flip_p = Primitive(

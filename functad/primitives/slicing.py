@@ -1,8 +1,9 @@
 """Slices with static bounds, and padding: each is the transpose of the other; and addition to a slice.
 
-``slice`` takes every step-th element of each axis, forwards (backwards is ``flip`` of that). ``pad`` puts ``low`` copies of a value before
-each axis, ``high`` after it and ``interior`` between any two of its elements, so it undoes a slice with step ``interior + 1``.
-``slice_add`` adds to a slice of an array, which may be done in place, where adding a padded array touches every element.
+``slice`` takes every step-th element of each axis, forwards (backwards is ``flip`` of that). ``pad`` puts ``low``
+copies of a value before each axis, ``high`` after it and ``interior`` between any two of its elements, so it undoes a
+slice with step ``interior + 1``. ``slice_add`` adds to a slice of an array, which may be done in place, where adding a
+padded array touches every element.
 """
 
 from __future__ import annotations
@@ -33,17 +34,21 @@ Ints = tuple[int, ...]
 Widths = tuple[tuple[int, int, int], ...]
 
 
-# -- slice ----------------------------------------------------------------------------------------------------------------------------
+# -- slice -------------------------------------------------------------------------------------------------------------
 
 
 def slice_(x: Any, starts: Sequence[int], stops: Sequence[int], steps: Sequence[int] | None = None) -> Any:
-    """The elements ``starts[i]``, ``starts[i] + steps[i]``, ... before ``stops[i]`` of each axis i; none is negative, and no step 0."""
+    """The elements ``starts[i]``, ``starts[i] + steps[i]``, ... before ``stops[i]`` of each axis i; none is negative,
+    and no step 0.
+    """
     shape = type_of(x).shape
     steps = (1,) * len(shape) if steps is None else tuple(steps)
     spans = [_span(*span) for span in zip(starts, stops, steps, strict=False)]
     if spans == [(0, n, 1) for n in shape]:
         return x
-    return slice_p.bind(x, starts=tuple([s[0] for s in spans]), stops=tuple([s[1] for s in spans]), steps=tuple([s[2] for s in spans]))
+    return slice_p.bind(
+        x, starts=tuple([s[0] for s in spans]), stops=tuple([s[1] for s in spans]), steps=tuple([s[2] for s in spans])
+    )
 
 
 def _span(start: int, stop: int, step: int) -> tuple[int, int, int]:
@@ -60,10 +65,13 @@ def _count(start: int, stop: int, step: int) -> int:
 
 def _slice_type(x: ArrayType, *, starts: Ints, stops: Ints, steps: Ints) -> ArrayType:
     spans = list(zip(starts, stops, steps, strict=True))
-    if len(spans) != x.ndim or not all(0 <= a <= z <= n and s >= 1 for (a, z, s), n in zip(spans, x.shape, strict=True)):
+    if len(spans) != x.ndim or not all(
+        0 <= a <= z <= n and s >= 1 for (a, z, s), n in zip(spans, x.shape, strict=True)
+    ):
         text = ", ".join(f"{a}:{z}:{s}" for a, z, s in spans)
         raise ShapeError(
-            f"cannot slice {x} as [{text}]: each axis of length n needs 0 <= start <= stop <= n and step >= 1; flip it to go backwards"
+            f"cannot slice {x} as [{text}]: each axis of length n needs 0 <= start <= stop <= n and step >= 1; flip it "
+            "to go backwards"
         )
     return x.with_shape(tuple([_count(*span) for span in spans]))
 
@@ -99,7 +107,10 @@ slice_p: Primitive = Primitive(
     jvp=lambda ts, xs, y, **params: slice_p.bind(ts[0], **params),
     linear="jointly",
     transpose=_slice_transpose,
-    batch=lambda size, batched, x, *, starts, stops, steps: (slice_(x, (0, *starts), (size, *stops), (1, *steps)), True),
+    batch=lambda size, batched, x, *, starts, stops, steps: (
+        slice_(x, (0, *starts), (size, *stops), (1, *steps)),
+        True,
+    ),
     kernel=Pull(_slice_pull),
     samples=lambda: [
         Sample((array_type((5,), np.float64),), {"starts": (1,), "stops": (4,), "steps": (1,)}),
@@ -113,11 +124,13 @@ slice_p: Primitive = Primitive(
 )
 
 
-# -- slice_add ------------------------------------------------------------------------------------------------------------------------
+# -- slice_add ---------------------------------------------------------------------------------------------------------
 
 
 def is_part(part: int, whole: int) -> bool:
-    """Whether so few elements of an array are better added to by themselves than all, under a mask, in the loop that computes them."""
+    """Whether so few elements of an array are better added to by themselves than all, under a mask, in the loop that
+    computes them.
+    """
     return part * 16 < whole
 
 
@@ -159,11 +172,17 @@ def _slice_add_transpose(ct: Any, x: Any, y: Any, *, starts: Ints, stops: Ints, 
     return ct if type(x) is Linear else None, slice_(ct, starts, stops, steps) if type(y) is Linear else None
 
 
-def _slice_add_batch(size: int, batched: Sequence[bool], x: Any, y: Any, *, starts: Ints, stops: Ints, steps: Ints) -> tuple[Any, bool]:
-    return slice_add_p.bind(*lead_axes(size, batched, (x, y)), starts=(0, *starts), stops=(size, *stops), steps=(1, *steps)), True
+def _slice_add_batch(
+    size: int, batched: Sequence[bool], x: Any, y: Any, *, starts: Ints, stops: Ints, steps: Ints
+) -> tuple[Any, bool]:
+    return slice_add_p.bind(
+        *lead_axes(size, batched, (x, y)), starts=(0, *starts), stops=(size, *stops), steps=(1, *steps)
+    ), True
 
 
-def _slice_add_statements(ctx: Any, in_types: Sequence[ArrayType], out_types: Any, *, starts: Ints, stops: Ints, steps: Ints) -> None:
+def _slice_add_statements(
+    ctx: Any, in_types: Sequence[ArrayType], out_types: Any, *, starts: Ints, stops: Ints, steps: Ints
+) -> None:
     def part(b: Any, index: Any) -> None:
         place = tuple(i * step + start for i, start, step in zip(index, starts, steps, strict=True))
         b.store(ctx.output(), place, b.add(b.load(ctx.output(), place), ctx.read(1)(index)))
@@ -201,15 +220,19 @@ slice_add_p: Primitive = Primitive(
 )
 
 
-# -- pad ------------------------------------------------------------------------------------------------------------------------------
+# -- pad ---------------------------------------------------------------------------------------------------------------
 
 
 def pad(x: Any, value: Any, widths: Sequence[Sequence[int]]) -> Any:
-    """Surround x with ``value`` (rank 0): ``widths[i]`` is (before, after, between the elements of) axis i, all at least 0."""
+    """Surround x with ``value`` (rank 0): ``widths[i]`` is (before, after, between the elements of) axis i, all at
+    least 0.
+    """
     shape = type_of(x).shape
     if type(value) in PYTHON_NUMBERS:
         value = type_of(x).dtype.type(value)
-    exact: Widths = tuple([(low, high, interior if n > 1 else 0) for (low, high, interior), n in zip(widths, shape, strict=False)])
+    exact: Widths = tuple(
+        [(low, high, interior if n > 1 else 0) for (low, high, interior), n in zip(widths, shape, strict=False)]
+    )
     return x if exact == ((0, 0, 0),) * len(shape) else pad_p.bind(x, value, widths=exact)
 
 
@@ -218,13 +241,21 @@ def _pad_type(x: ArrayType, value: ArrayType, *, widths: Widths) -> ArrayType:
         error = DtypeError if value.dtype != x.dtype else ShapeError
         raise error(f"pad of {x} takes a value of type {scalar_type(x.dtype)}, got {value}; convert or index it")
     if len(widths) != x.ndim or any(w < 0 for axis in widths for w in axis):
-        raise ShapeError(f"cannot pad {x} by {widths}: each axis needs one (low, high, interior), none negative; slice_ cuts elements off")
-    return x.with_shape(tuple([stop + high for (_, stop, _), (_, high, _) in zip(_spans(x.shape, widths), widths, strict=True)]))
+        raise ShapeError(
+            f"cannot pad {x} by {widths}: each axis needs one (low, high, interior), none negative; slice_ cuts "
+            "elements off"
+        )
+    return x.with_shape(
+        tuple([stop + high for (_, stop, _), (_, high, _) in zip(_spans(x.shape, widths), widths, strict=True)])
+    )
 
 
 def _spans(shape: Ints, widths: Widths) -> list[Ints]:
     """The (start, stop, step) along each axis of the result at which the elements of an operand of this shape are."""
-    return [(low, low + n + max(n - 1, 0) * interior, interior + 1) for n, (low, _, interior) in zip(shape, widths, strict=True)]
+    return [
+        (low, low + n + max(n - 1, 0) * interior, interior + 1)
+        for n, (low, _, interior) in zip(shape, widths, strict=True)
+    ]
 
 
 def _pad_evaluate(x: Any, value: Any, *, widths: Widths) -> Any:

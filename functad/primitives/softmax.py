@@ -1,7 +1,7 @@
 """Derivatives of sums of exponentials: of softmax, its logarithm, and the logarithm of the sum.
 
-Differentiated step by step, the derivative of a weight w would be w - w^2, and of its logarithm 1 - w, which lose their digits where one
-exponential outweighs the others.
+Differentiated step by step, the derivative of a weight w would be w - w^2, and of its logarithm 1 - w, which lose their
+digits where one exponential outweighs the others.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from functad.primitives.selection import select
 
 __all__ = ["log_softmax_of", "logsumexp_of", "softmax_of"]
 
+
 def _deviation(t: Any, w: Any, axes: Axes) -> Any:
     """t less its mean with weights w.
 
-    Where one weight m is more than 1/2, t_m is taken from all t first: then nothing is left of t_m itself, and the mean is over the others.
+    Where one weight m is more than 1/2, t_m is taken from all t first: then nothing is left of t_m itself, and the mean
+    is over the others.
     """
     if type_of(w).dtype.kind == "c":
         return sub(t, spread_over(reduce_sum(mul(w, t), axes), t, axes))

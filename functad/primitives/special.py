@@ -17,7 +17,7 @@ from functad.primitives.selection import select
 
 __all__ = ["digamma", "erf", "erfc", "gaussian", "lgamma", "polygamma"]
 
-# -- error function ----------------------------------------------------------------------------------------------------------------------
+# -- error function ----------------------------------------------------------------------------------------------------
 
 
 # y = e^(-x^2), dy = -2 x y dx; where y is 0, x may be too large to be squared in a higher derivative
@@ -33,7 +33,9 @@ def _bell(x: Any) -> Any:
 
 
 # d erf x = 2/sqrt(pi) e^(-x^2) dx
-erf = elementwise("erf", OPS["erf"].function, kinds="f", jvp=lambda t, y, x: mul(t, _bell(x)), doc="The error function.")
+erf = elementwise(
+    "erf", OPS["erf"].function, kinds="f", jvp=lambda t, y, x: mul(t, _bell(x)), doc="The error function."
+)
 
 erfc = elementwise(
     "erfc", OPS["erfc"].function, kinds="f",
@@ -41,7 +43,7 @@ erfc = elementwise(
     doc="1 - erf(x), precise where it is small.",
 )  # fmt: skip
 
-# -- gamma function ----------------------------------------------------------------------------------------------------------------------
+# -- gamma function ----------------------------------------------------------------------------------------------------
 
 lgamma = elementwise(
     "lgamma", OPS["lgamma"].function, kinds="f", low=0.5, singular=True,
@@ -82,9 +84,11 @@ BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 
 def _hurwitz(b: Any, s: int, x: Any) -> Any:
     """zeta(s, x) for x > 0, by Euler and Maclaurin: with w = x + N,
 
-        sum over k < N of (x + k)^-s  +  w^(1-s) (1 / (s - 1) + 1 / 2w + sum over j of B_2j / (2j)! s (s + 1) ... (s + 2j - 2) / w^2j)
+        sum over k < N of (x + k)^-s  +  w^(1-s) (1 / (s - 1) + 1 / 2w + sum over j of B_2j / (2j)! s (s + 1) ... (s +
+        2j - 2) / w^2j)
 
-    All terms of the first sum are positive. N = 8 + s makes the last of ten terms of the second less than 1e-18 of all for s up to 10.
+    All terms of the first sum are positive. N = 8 + s makes the last of ten terms of the second less than 1e-18 of all
+    for s up to 10.
     """
     total = None
     for k in range(8 + s):
@@ -102,7 +106,9 @@ def _hurwitz(b: Any, s: int, x: Any) -> Any:
 
 
 def _cotangent_derivative(order: int) -> list[int]:
-    """Coefficients, lowest first, of the polynomial P_n with d^n/du^n cot u = P_n(cot u): P_0(c) = c, P_n+1 = -(1 + c^2) P_n'."""
+    """Coefficients, lowest first, of the polynomial P_n with d^n/du^n cot u = P_n(cot u): P_0(c) = c, P_n+1 = -(1 +
+    c^2) P_n'.
+    """
     p = [0, 1]
     for _ in range(order):
         slope = [i * c for i, c in enumerate(p)][1:]

@@ -1,12 +1,14 @@
 """Sums over the steps of a loop, taken after it.
 
-A constant c of a loop gets a cotangent from each step t, linear in a cotangent g_t of the step: ``S(r_t) g_t``, where r_t are residuals. Where
-g_t is smaller than c, as where c is a matrix that multiplies a vector in each step, the loop leaves g_t behind instead of adding to all of c,
-and the sum is taken at once. As ``S(r)`` is the transpose of some ``T(r)``, the sum
+A constant c of a loop gets a cotangent from each step t, linear in a cotangent g_t of the step: ``S(r_t) g_t``, where
+r_t are residuals. Where g_t is smaller than c, as where c is a matrix that multiplies a vector in each step, the loop
+leaves g_t behind instead of adding to all of c, and the sum is taken at once. As ``S(r)`` is the transpose of some
+``T(r)``, the sum
 
     sum_t S(r_t) g_t   is the transpose of   c -> (T(r_t) c)_t,   which is T mapped over the steps, with one c for all,
 
-so the rules of transposition and batching give it: one product of matrices for a sum of outer products, one scatter for as many as there are steps.
+so the rules of transposition and batching give it: one product of matrices for a sum of outer products, one scatter for
+as many as there are steps.
 """
 
 from __future__ import annotations
@@ -29,7 +31,8 @@ DEPTH = 64
 
 
 def last_part(step: Program, output: int, free: Set[Var]) -> Program | None:
-    """The last equations of a step, those that only one output needs, as a Program of what they need; None where they need more than they give.
+    """The last equations of a step, those that only one output needs, as a Program of what they need; None where they
+    need more than they give.
 
     What a step can have for nothing (``free``, among its inputs) does not count.
     """
@@ -48,32 +51,47 @@ def last_part(step: Program, output: int, free: Set[Var]) -> Program | None:
     needed, part, best = [result], set[Eqn](), (result.type.size, frozenset[Eqn](), [result])
     while len(part) < DEPTH and (e := _next(needed, makers, users, part, result)) is not None:
         part.add(e)
-        needed = list(dict.fromkeys([*[v for v in needed if v not in e.outputs], *[a for a in e.inputs if isinstance(a, Var)]]))
+        needed = list(
+            dict.fromkeys([*[v for v in needed if v not in e.outputs], *[a for a in e.inputs if isinstance(a, Var)]])
+        )
         size = sum([v.type.size for v in needed if v not in free])
         if size < best[0] and not any(isinstance(v.type, SeqType) for v in needed):
             best = size, frozenset(part), needed
     return Program(tuple(best[2]), [e for e in step.eqns if e in best[1]], (result,)) if best[1] else None
 
 
-def _next(needed: Sequence[Var], makers: dict[Var, Eqn], users: dict[Var, list[Eqn | None]], part: set[Eqn], result: Var) -> Eqn | None:
+def _next(
+    needed: Sequence[Var], makers: dict[Var, Eqn], users: dict[Var, list[Eqn | None]], part: set[Eqn], result: Var
+) -> Eqn | None:
     """The equation of the largest variable that nothing else needs."""
     for v in sorted(needed, key=lambda v: -v.type.size):
         e = makers.get(v)
         others = [u for u in users[v] if u is not None and u not in part]
         whole = users[v].count(None) == int(v is result)
-        if e is not None and len(e.outputs) == 1 and whole and not others and not sub_programs(e) and not e.primitive.may_raise:
+        if (
+            e is not None
+            and len(e.outputs) == 1
+            and whole
+            and not others
+            and not sub_programs(e)
+            and not e.primitive.may_raise
+        ):
             return e
     return None
 
 
 def sum_over_steps(part: Program, linear: Mask, mapped: Mask, steps: int) -> tuple[Program, list[int]]:
-    """The Program that takes the sum over all steps of what ``part`` gives, and which inputs of the part it takes, in its order.
+    """The Program that takes the sum over all steps of what ``part`` gives, and which inputs of the part it takes, in
+    its order.
 
-    The part is linear in the inputs flagged so; those ``mapped`` have the steps along axis 0, others are the same in each.
+    The part is linear in the inputs flagged so; those ``mapped`` have the steps along axis 0, others are the same in
+    each.
     """
     count = len(part.inputs)
     transposed, present = transpose_of(part, linear, (True,))
-    over_steps, _ = batch_of(transposed, steps, (*[m for m, x in zip(mapped, linear, strict=True) if not x], False), (True,) * sum(present))
+    over_steps, _ = batch_of(
+        transposed, steps, (*[m for m, x in zip(mapped, linear, strict=True) if not x], False), (True,) * sum(present)
+    )
     known = [i for i in range(count) if not linear[i]]
     taken = select([i for i in range(count) if linear[i]], present)
     made, _ = transpose_of(over_steps, (*[False] * len(known), True), (True,) * len(taken))

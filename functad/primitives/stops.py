@@ -7,4 +7,3 @@ from functad.primitives.elementwise import elementwise
 __all__ = ["stop_gradient"]
 
 stop_gradient = elementwise("stop_gradient", lambda x: x, kinds="fciub", kernel=lambda b, x: x, smooth=False)
-

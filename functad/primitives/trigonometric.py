@@ -17,7 +17,8 @@ from functad.primitives.powers import hypot, unit_x, unit_y
 from functad.primitives.selection import finite
 
 __all__ = [
-    "arccos", "arcsin", "arcsin_slope", "arctan", "arctan2", "arctan_slope", "cos", "sin", "tan", "x_over_square", "y_over_square",
+    "arccos", "arcsin", "arcsin_slope", "arctan", "arctan2", "arctan_slope", "cos", "sin", "tan", "x_over_square",
+    "y_over_square",
 ]  # fmt: skip
 
 sin = elementwise("sin", np.sin, kinds="fc", jvp=lambda t, y, x: mul(t, cos(x)))
@@ -34,12 +35,14 @@ def _tan_jvp(t: Any, y: Any, x: Any) -> Any:
 
 tan = elementwise("tan", np.tan, kinds="fc", low=-1.2, high=1.2, jvp=_tan_jvp)
 
-# -- inverses: the derivative, that of which is a multiple of its own cube or square, so that nothing cancels near 0 or 1 -----------------
+# -- inverses: the derivative's own is a multiple of its cube or square, so that nothing cancels near 0 or 1 -----------
 
 
 @in_single
 def _arcsin_slope(x: Any) -> Any:
-    """1 - x is written, for a complex x, so that a zero imaginary part keeps its sign, which says on which side of a branch cut x lies."""
+    """1 - x is written, for a complex x, so that a zero imaginary part keeps its sign, which says on which side of a
+    branch cut x lies.
+    """
     if x.dtype.kind == "c":
         return np.reciprocal(np.sqrt(-(x - 1))) / np.sqrt(x - (-1))
     return np.reciprocal(np.sqrt((1 - x) * (1 + x)))
@@ -51,9 +54,13 @@ def _arcsin_slope_kernel(b: Any, x: Any) -> Any:
     return b.reciprocal(b.sqrt(b.mul(b.sub(1, x), b.add(1, x))))
 
 
-arcsin = elementwise("arcsin", np.arcsin, kinds="fc", low=-0.9, high=0.9, singular=True, jvp=lambda t, y, x: mul(t, arcsin_slope(x)))
+arcsin = elementwise(
+    "arcsin", np.arcsin, kinds="fc", low=-0.9, high=0.9, singular=True, jvp=lambda t, y, x: mul(t, arcsin_slope(x))
+)
 
-arccos = elementwise("arccos", np.arccos, kinds="fc", low=-0.9, high=0.9, singular=True, jvp=lambda t, y, x: neg(mul(t, arcsin_slope(x))))
+arccos = elementwise(
+    "arccos", np.arccos, kinds="fc", low=-0.9, high=0.9, singular=True, jvp=lambda t, y, x: neg(mul(t, arcsin_slope(x)))
+)
 
 # y = (1 - x)^(-1/2) (1 + x)^(-1/2): dy = x y^3 dx
 arcsin_slope: Op = elementwise(
@@ -86,7 +93,8 @@ arctan_slope: Op = elementwise(
     doc="The derivative of arctan, 1 / (1 + x**2).",
 )  # fmt: skip
 
-# with r^2 = x^2 + y^2: d arctan2(y, x) = (x dy - y dx) / r^2, and r^2 would overflow or vanish long before the quotient does
+# with r^2 = x^2 + y^2: d arctan2(y, x) = (x dy - y dx) / r^2, and r^2 would overflow or vanish long before the quotient
+# does
 arctan2 = elementwise(
     "arctan2", np.arctan2, kinds="f", operands=2, low=0.5, singular=True,
     jvp=(lambda t, z, y, x: mul(t, x_over_square(x, y)), lambda t, z, y, x: neg(mul(t, y_over_square(x, y)))),
@@ -115,6 +123,7 @@ x_over_square: Op = elementwise(
 
 y_over_square: Op = elementwise(
     "y_over_square", OPS["y_over_square"].function, kinds="f", operands=2, low=0.5, singular=True,
-    jvp=(lambda t, z, x, y: mul(t, _double_product(x, y)), lambda t, z, x, y: neg(mul(t, _difference_of_squares(x, y)))),
+    jvp=(lambda t, z, x, y: mul(t, _double_product(x, y)), lambda t, z, x,
+        y: neg(mul(t, _difference_of_squares(x, y)))),
     doc="y / (x**2 + y**2), without overflow.",
 )  # fmt: skip

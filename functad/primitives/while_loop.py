@@ -1,8 +1,9 @@
 """The ``while`` equation: a body run until a condition fails.
 
-Operands are the constants of the condition, those of the body, and the carry. Results are the last carry, the number of steps, and a sequence for
-each further output of the body, one element a step. Reverse mode is nothing special: the forward loop writes the residuals of its steps as
-sequences, and the linear loops are ``loop`` equations over them, with the number of steps as an operand.
+Operands are the constants of the condition, those of the body, and the carry. Results are the last carry, the number of
+steps, and a sequence for each further output of the body, one element a step. Reverse mode is nothing special: the
+forward loop writes the residuals of its steps as sequences, and the linear loops are ``loop`` equations over them, with
+the number of steps as an operand.
 """
 
 from __future__ import annotations
@@ -40,11 +41,19 @@ def bind_while(
     return list(outs[:n]), outs[n], list(outs[n + 1 :])
 
 
-def _type_rule(*types: ArrayType, cond: Program, body: Program, cond_consts: int, body_consts: int) -> tuple[ArrayType, ...]:
+def _type_rule(
+    *types: ArrayType, cond: Program, body: Program, cond_consts: int, body_consts: int
+) -> tuple[ArrayType, ...]:
     for_cond, for_body, carry = cut(types, cond_consts, body_consts)
     n = len(carry)
-    if body.in_types != (*for_body, *carry) or body.out_types[:n] != tuple(carry) or cond.in_types != (*for_cond, *carry):
-        raise StructureError(f"a while loop's body takes {body.in_types} and gives {body.out_types[:n]}, but the carry is {tuple(carry)}")
+    if (
+        body.in_types != (*for_body, *carry)
+        or body.out_types[:n] != tuple(carry)
+        or cond.in_types != (*for_cond, *carry)
+    ):
+        raise StructureError(
+            f"a while loop's body takes {body.in_types} and gives {body.out_types[:n]}, but the carry is {tuple(carry)}"
+        )
     return (*carry, array_type((), np.int64), *[seq_type(t) for t in body.out_types[n:]])
 
 
@@ -85,7 +94,9 @@ def _jvp(primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tupl
     carry_types = [type_of(v) for v in (*carry, *select(carry, km))]
     const_types = [type_of(v) for v in (*for_body, *select(const_dots, cm))]
     made = derived(both, "while step", lambda: trace_program(step, [*const_types, *carry_types]))
-    tested = derived(cond, ("while test", km), lambda: trace_program(test, [*[type_of(c) for c in for_cond], *carry_types]))
+    tested = derived(
+        cond, ("while test", km), lambda: trace_program(test, [*[type_of(c) for c in for_cond], *carry_types])
+    )
     first = [zeros_like(v) if t is None else t for t, v in zip(select(carry_dots, km), select(carry, km), strict=True)]
     state, steps, written = bind_while(tested, made, for_cond, [*for_body, *select(const_dots, cm)], [*carry, *first])
     dots = [*expand(state[n:], km), None, *expand(written[ys:], out_mask[n:])]
@@ -128,7 +139,9 @@ def _transpose(cts: Sequence[Any], *operands: Any, **params: Any) -> list[Any]:
     linear_variables(params["body"], (*rule.loop.cm, *rule.loop.km))  # raises where the body is not linear
     cond = params["cond"]
     read = {a for e in cond.eqns for a in e.inputs} | set(cond.outputs)
-    if any(flag and v in read for v, flag in zip(cond.inputs, (*mask[: params["cond_consts"]], *rule.loop.km), strict=True)):
+    if any(
+        flag and v in read for v, flag in zip(cond.inputs, (*mask[: params["cond_consts"]], *rule.loop.km), strict=True)
+    ):
         raise LinearityError("the condition of a while loop depends on values that the loop would have to be linear in")
     _, residuals = rule.primal(None, [at_zero(x) if type(x) is Linear else x for x in operands], {})  # type: ignore[arg-type]
     return expand(rule.backward(residuals, cts), mask)
@@ -147,7 +160,9 @@ def _batch(size: int, batched: Sequence[Any], *operands: Any, **params: Any) -> 
     made, out_flags = batch_of(body, size, (*const_flags, *flags), (*flags, *[False] * (len(body.outputs) - n)))
     if leaves_lanes(out_flags, carry, flags, start):
         return map_over_lanes(while_p, size, batched, operands, params)
-    spread = [mapped_value(x, size) if want and not have else x for x, want, have in zip(carry, flags, start, strict=True)]
+    spread = [
+        mapped_value(x, size) if want and not have else x for x, want, have in zip(carry, flags, start, strict=True)
+    ]
     state, steps, written = bind_while(tested, made, for_cond, for_body, spread)
     return [*state, steps, *written], [*flags, False, *["elements" if f else False for f in out_flags[n:]]]
 

@@ -1,7 +1,8 @@
 """``scipy.special`` for traced values.
 
-SciPy's ufuncs (``scipy.special.erf(x)``) work on traced values as they are; its other functions (``logsumexp``, ``softmax``, ``log_softmax``,
-``polygamma``) are to be taken from here. Every name that is not defined here is SciPy's own.
+SciPy's ufuncs (``scipy.special.erf(x)``) work on traced values as they are; its other functions (``logsumexp``,
+``softmax``, ``log_softmax``, ``polygamma``) are to be taken from here. Every name that is not defined here is SciPy's
+own.
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ from functad.primitives.comparison import eq, ge, gt, le
 from functad.primitives.selection import select
 
 __all__ = [
-    "betaln", "digamma", "entr", "erf", "erfc", "expit", "gammaln", "kl_div", "log_expit", "log_softmax", "logit", "logsumexp", "ndtr",
-    "polygamma", "psi", "rel_entr", "softmax", "xlog1py", "xlogy",
+    "betaln", "digamma", "entr", "erf", "erfc", "expit", "gammaln", "kl_div", "log_expit", "log_softmax", "logit",
+    "logsumexp", "ndtr", "polygamma", "psi", "rel_entr", "softmax", "xlog1py", "xlogy",
 ]  # fmt: skip
 
-# -- error function, gamma function ------------------------------------------------------------------------------------------------------
+# -- error function, gamma function ------------------------------------------------------------------------------------
 
 erf = unary(sp.erf, special.erf, "f")
 erfc = unary(sp.erfc, special.erfc, "f")
@@ -47,11 +48,13 @@ def polygamma(n: Any, x: Any) -> Any:
     try:
         order = operator.index(n)
     except TypeError:
-        raise ArgumentError(f"scipy.special.polygamma{here()}: the order must be a plain integer, got {type_name(n)}") from None
+        raise ArgumentError(
+            f"scipy.special.polygamma{here()}: the order must be a plain integer, got {type_name(n)}"
+        ) from None
     return special.polygamma(nn.floating(x, "polygamma"), order)
 
 
-# -- logistic function -------------------------------------------------------------------------------------------------------------------
+# -- logistic function -------------------------------------------------------------------------------------------------
 
 expit = unary(sp.expit, exponential.sigmoid, "f")
 log_expit = declare(sp.log_expit, lambda x: neg(exponential.softplus(neg(*prepared(sp.log_expit, (x,))))))
@@ -64,11 +67,13 @@ def _logit(x: Any) -> Any:
 
 logit = declare(sp.logit, _logit)
 
-# -- x log y and entropies: 0 log 0 is 0, and so are its derivatives ---------------------------------------------------------------------
+# -- x log y and entropies: 0 log 0 is 0, and so are its derivatives ---------------------------------------------------
 
 
 def _times_log(ufunc: np.ufunc, logarithm: Any, lowest: float) -> Any:
-    """``x * logarithm(y)``, and 0 where x is 0 and y not within (lowest, inf): no logarithm is taken there, no infinity reaches a derivative."""
+    """``x * logarithm(y)``, and 0 where x is 0 and y not within (lowest, inf): no logarithm is taken there, no infinity
+    reaches a derivative.
+    """
 
     def f(x: Any, y: Any) -> Any:
         x, y = prepared(ufunc, (x, y))
@@ -107,7 +112,7 @@ def _relative(ufunc: np.ufunc, difference: bool) -> Any:
 entr = declare(sp.entr, _entr)
 rel_entr, kl_div = _relative(sp.rel_entr, False), _relative(sp.kl_div, True)
 
-# -- sums of exponentials ----------------------------------------------------------------------------------------------------------------
+# -- sums of exponentials ----------------------------------------------------------------------------------------------
 
 logsumexp = implements(sp.logsumexp)(nn.logsumexp)
 
@@ -124,7 +129,7 @@ def log_softmax(x: Any, axis: Any = None) -> Any:
     return nn.log_softmax(x, axis)
 
 
-# -- functions that NumPy has too --------------------------------------------------------------------------------------------------------
+# -- functions that NumPy has too --------------------------------------------------------------------------------------
 
 for _name in ("cbrt", "exp2", "expm1", "log1p"):
     register(getattr(sp, _name), TABLE[getattr(np, _name)])

@@ -1,4 +1,6 @@
-"""Programs of one equation, and each transform of a Program as a function of arrays: what the testers of rules compare."""
+"""Programs of one equation, and each transform of a Program as a function of arrays: what the testers of rules
+compare.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,17 @@ from functad.transforms.linearize import linearize_program
 from functad.transforms.programs import trace_program
 from functad.transforms.transpose import transpose_program
 
-__all__ = ["STEPS", "applied", "apply", "backward", "forward", "forward_linear", "one_equation", "transposed", "types_of"]
+__all__ = [
+    "STEPS",
+    "applied",
+    "apply",
+    "backward",
+    "forward",
+    "forward_linear",
+    "one_equation",
+    "transposed",
+    "types_of",
+]
 
 
 STEPS = 3
@@ -34,16 +46,27 @@ def types_of(values: Sequence[Any]) -> tuple[ArrayType, ...]:
     return tuple([array_type(v.shape, v.dtype) for v in values])
 
 
-def one_equation(primitive: Primitive, types: Sequence[ArrayType], params: dict[str, Any], sequences: Sequence[bool]) -> Program:
+def one_equation(
+    primitive: Primitive, types: Sequence[ArrayType], params: dict[str, Any], sequences: Sequence[bool]
+) -> Program:
     """The Program that applies a primitive to its inputs."""
     builder = ProgramBuilder()
     return builder.build(*applied(builder, primitive, [builder.input(t) for t in types], params, sequences))
 
 
-def applied(builder: ProgramBuilder, primitive: Primitive, inputs: Sequence[Var], params: dict[str, Any], sequences: Sequence[bool]) -> list[Var]:
+def applied(
+    builder: ProgramBuilder,
+    primitive: Primitive,
+    inputs: Sequence[Var],
+    params: dict[str, Any],
+    sequences: Sequence[bool],
+) -> list[Var]:
     """The results of a primitive of these inputs, of which some are to be sequences, as arrays."""
     operands = [sequence_of(builder, x) if flag else x for x, flag in zip(inputs, sequences, strict=True)]
-    return [array_of(builder, y) if isinstance(y.type, SeqType) else y for y in builder.equation(primitive, operands, params)]
+    return [
+        array_of(builder, y) if isinstance(y.type, SeqType) else y
+        for y in builder.equation(primitive, operands, params)
+    ]
 
 
 def sequence_of(builder: ProgramBuilder, x: Var) -> Var:
@@ -60,7 +83,7 @@ def array_of(builder: ProgramBuilder, x: Var) -> Var:
     return builder.emit(REGISTRY["loop"], x, body=body, length=STEPS, reverse=False, unroll=1, consts=0, carry=0)
 
 
-# -- the transforms, each as a checked Program, on None where there is no tangent ---------------------------------------------------------
+# -- the transforms, each as a checked Program, on None where there is no tangent --------------------------------------
 
 
 def apply(f: Callable[..., list[Any]], args: Sequence[Any], what: str) -> list[Any]:
@@ -119,7 +142,9 @@ def backward(program: Program, mask: Sequence[bool]) -> Callable[..., list[Any]]
 
 
 def transposed(program: Program, mask: Sequence[bool]) -> Callable[..., list[Any]]:
-    """The function of the other inputs (None for the linear ones) and the results' cotangents that gives those of the linear inputs."""
+    """The function of the other inputs (None for the linear ones) and the results' cotangents that gives those of the
+    linear inputs.
+    """
     n = len(program.inputs)
     linear = [t for t, flag in zip(program.in_types, mask, strict=True) if flag]
 

@@ -33,9 +33,9 @@ def check_grads(
 ) -> None:
     """Check the derivatives of ``f`` at ``args``, up to an order.
 
-    Forward mode (`jvp`) along a random direction is compared with central differences of ``f``; reverse mode (`vjp`) with forward mode, by
-    ``sum(ct * J t) == sum(J^T ct * t)``. For each order above 1 the same is done with the derivatives themselves: forward over forward,
-    reverse over forward, forward over reverse, reverse over reverse.
+    Forward mode (`jvp`) along a random direction is compared with central differences of ``f``; reverse mode (`vjp`)
+    with forward mode, by ``sum(ct * J t) == sum(J^T ct * t)``. For each order above 1 the same is done with the
+    derivatives themselves: forward over forward, reverse over forward, forward over reverse, reverse over reverse.
 
     Parameters
     ----------
@@ -75,7 +75,9 @@ def check_grads(
 
     def of_active(values: Sequence[Any]) -> tuple[list[str], list[Any]]:
         found = iter(values)
-        result, tree = flatten(f(*unflatten(structure, [next(found) if flag else x for x, flag in zip(leaves, active, strict=True)])))
+        result, tree = flatten(
+            f(*unflatten(structure, [next(found) if flag else x for x, flag in zip(leaves, active, strict=True)]))
+        )
         return [f"result{path}" for path in leaf_paths(tree)], result
 
     names = [f"args{path}" for path, flag in zip(leaf_paths(structure), active, strict=True) if flag]
@@ -83,7 +85,13 @@ def check_grads(
     subject = Subject(of_active, names, getattr(f, "__name__", type(f).__name__))
     with np.errstate(all="ignore"):
         default = 1e-6 if all(is_double(dtype_of(x)) for x in [*values, *subject(values)]) else 5e-3
-        settings = Settings(modes, default if rtol is None else rtol, default if atol is None else atol, eps, np.random.default_rng(seed))
+        settings = Settings(
+            modes,
+            default if rtol is None else rtol,
+            default if atol is None else atol,
+            eps,
+            np.random.default_rng(seed),
+        )
         Check(subject, values, settings).run(order)
 
 
@@ -162,7 +170,9 @@ class Check:
         outs, dots = jvp(self.subject.spread, tuple(self.values), tuple(self.tangents))
         self.compare_results(outs, "jvp")
         for name, dot, expected in zip(self.names, dots, numerical, strict=True):
-            self.compare(dot, expected, f"jvp of {self.subject.title}: the tangent of {name}", "finite differences give")
+            self.compare(
+                dot, expected, f"jvp of {self.subject.title}: the tangent of {name}", "finite differences give"
+            )
         return list(dots)
 
     def reverse(self, dots: Sequence[Any]) -> None:
@@ -172,13 +182,16 @@ class Check:
         found = pullback(list(self.cotangents))
         for name, value, ct in zip(self.subject.inputs, self.values, found, strict=True):
             if type_of(ct) is not type_of(value):
-                raise AssertionError(f"vjp of {self.subject.title}: the cotangent of {name} is {type_of(ct)}, expected {type_of(value)}")
+                raise AssertionError(
+                    f"vjp of {self.subject.title}: the cotangent of {name} is {type_of(ct)}, expected {type_of(value)}"
+                )
         by_forward, scale_f = pairing(self.cotangents, dots)
         by_reverse, scale_r = pairing(found, self.tangents)
         if not abs(by_forward - by_reverse) <= self.settings.atol + self.settings.rtol * max(scale_f, scale_r):
             self.locate(found)
             raise AssertionError(
-                f"vjp of {self.subject.title}: sum(J^T ct * t) is {by_reverse!r} by reverse mode, sum(ct * J t) is {by_forward!r} by "
+                f"vjp of {self.subject.title}: sum(J^T ct * t) is {by_reverse!r} by reverse mode, sum(ct * J t) is "
+                f"{by_forward!r} by "
                 f"{'forward mode' if 'fwd' in self.settings.modes else 'finite differences'}"
             )
 
@@ -220,7 +233,9 @@ def forward_of(subject: Subject) -> Subject:
         dots = jvp(f, tuple(values[:n]), tuple(values[n:]))[1]
         return names, dots
 
-    return Subject(named, [*subject.inputs, *[f"the tangent of {name}" for name in subject.inputs]], f"the jvp of {subject.title}")
+    return Subject(
+        named, [*subject.inputs, *[f"the tangent of {name}" for name in subject.inputs]], f"the jvp of {subject.title}"
+    )
 
 
 def reverse_of(subject: Subject, results: Sequence[str]) -> Subject:
@@ -231,7 +246,9 @@ def reverse_of(subject: Subject, results: Sequence[str]) -> Subject:
         _, pullback = vjp(subject.spread, *values[:n])
         return [f"the cotangent of {name}" for name in subject.inputs], list(pullback(list(values[n:])))
 
-    return Subject(named, [*subject.inputs, *[f"the cotangent of {name}" for name in results]], f"the vjp of {subject.title}")
+    return Subject(
+        named, [*subject.inputs, *[f"the cotangent of {name}" for name in results]], f"the vjp of {subject.title}"
+    )
 
 
 def dtype_of(value: Any) -> np.dtype:

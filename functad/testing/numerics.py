@@ -42,10 +42,11 @@ def step_size(dtypes: Sequence[np.dtype]) -> float:
 def directional_derivative(
     f: Callable[[list[Any]], Sequence[Any]], values: Sequence[Any], tangents: Sequence[Any], step: float | None = None
 ) -> list[Any]:
-    """The derivative of ``f`` at ``values`` along ``tangents`` (None: held fixed), by differences; None for integer and boolean results.
+    """The derivative of ``f`` at ``values`` along ``tangents`` (None: held fixed), by differences; None for integer and
+    boolean results.
 
-    Five points, (8 (f(h) - f(-h)) - (f(2h) - f(-2h))) / 12 h, have an error of h^4 f'''''/30, so that in double precision ten digits
-    are right, where the two-point formula gives six.
+    Five points, (8 (f(h) - f(-h)) - (f(2h) - f(-2h))) / 12 h, have an error of h^4 f'''''/30, so that in double
+    precision ten digits are right, where the two-point formula gives six.
     """
     h = step or step_size([np.asarray(v).dtype for v, t in zip(values, tangents, strict=True) if t is not None])
     points = [f([moved(v, s, t) for v, t in zip(values, tangents, strict=True)]) for s in (h, -h, 2 * h, -2 * h)]
@@ -71,8 +72,9 @@ def _five_points(ys: Sequence[Any], h: float) -> Any:
 def pairing(cotangents: Sequence[Any], tangents: Sequence[Any]) -> tuple[float, float]:
     """The real part of the sum of cotangent times tangent, and the sum of absolute values, which bounds its rounding.
 
-    Nothing is conjugated. Over complex numbers the real part is what every rule preserves: the derivative of ``real``, ``conj`` or ``abs``
-    is linear over the reals only, and with a complex-linear one the tangents t and it together give the imaginary part too.
+    Nothing is conjugated. Over complex numbers the real part is what every rule preserves: the derivative of ``real``,
+    ``conj`` or ``abs`` is linear over the reals only, and with a complex-linear one the tangents t and it together give
+    the imaginary part too.
     """
     value = scale = 0.0
     for c, t in zip(cotangents, tangents, strict=True):
@@ -92,13 +94,16 @@ def assert_paired(
     rtol: float,
     atol: float = 0.0,
 ) -> None:
-    """Reverse and forward mode agree: ``sum(ct * J t)`` equals ``sum(J^T ct * t)``, within ``atol`` for each unit of ct.
+    """Reverse and forward mode agree: ``sum(ct * J t)`` equals ``sum(J^T ct * t)``, within ``atol`` for each unit of
+    ct.
 
     Where the terms of a derivative cancel (``a / a``), it is their rounding, of which ``rtol`` knows nothing.
     """
     forward, scale_f = pairing(out_cotangents, out_tangents)
     backward, scale_b = pairing(cotangents, tangents)
-    allowed = rtol * max(scale_f, scale_b) + atol * sum([float(np.sum(np.abs(c))) for c in out_cotangents if c is not None])
+    allowed = rtol * max(scale_f, scale_b) + atol * sum(
+        [float(np.sum(np.abs(c))) for c in out_cotangents if c is not None]
+    )
     if not abs(forward - backward) <= allowed:
         raise AssertionError(
             f"{what}: forward mode gives sum(ct * J t) = {forward!r}, reverse mode sum(J^T ct * t) = {backward!r}"
@@ -107,15 +112,21 @@ def assert_paired(
 
 
 def assert_close(found: Any, expected: Any, what: str, rtol: float, atol: float, reference: str = "expected") -> None:
-    """Equal shapes, and elements within ``atol + rtol * abs(expected)``; NaN equals NaN, and infinities must be equal."""
+    """Equal shapes, and elements within ``atol + rtol * abs(expected)``; NaN equals NaN, and infinities must be
+    equal.
+    """
     found, expected = np.asarray(found), np.asarray(expected)
     if found.shape != expected.shape:
         raise AssertionError(f"{what} has shape {found.shape}, expected {expected.shape}")
     good = np.isclose(found, expected, rtol=rtol, atol=atol, equal_nan=True)
     if good.all():
         return
-    error = np.where(good, -1.0, np.abs(np.subtract(found, expected, dtype=np.result_type(found, expected, np.float64))))
-    index = tuple(int(i) for i in np.unravel_index(int(np.argmax(np.where(np.isnan(error), np.inf, error))), found.shape))
+    error = np.where(
+        good, -1.0, np.abs(np.subtract(found, expected, dtype=np.result_type(found, expected, np.float64)))
+    )
+    index = tuple(
+        int(i) for i in np.unravel_index(int(np.argmax(np.where(np.isnan(error), np.inf, error))), found.shape)
+    )
     place = f"[{', '.join(map(str, index))}]" if index else ""
     count = f" ({int(np.sum(~good))} of {good.size} elements differ)" if good.size > 1 else ""
     raise AssertionError(f"{what}{place} is {found[index].item()!r}, {reference} {expected[index].item()!r}{count}")

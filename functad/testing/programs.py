@@ -1,12 +1,15 @@
-"""Random well-typed Programs, for comparing the ways of running one: a hypothesis strategy, and what may differ between them by rounding.
+"""Random well-typed Programs, for comparing the ways of running one: a hypothesis strategy, and what may differ between
+them by rounding.
 
-Programs grow one equation at a time over a pool of variables whose values are known: an equation is kept if its results are finite and
-moderate, so that later ones have something to work on. Elementwise primitives are drawn by the dtypes of their samples, reductions and
-rearrangements with random params, all others with a sample's own operands and params, taken from the pool where types match.
+Programs grow one equation at a time over a pool of variables whose values are known: an equation is kept if its results
+are finite and moderate, so that later ones have something to work on. Elementwise primitives are drawn by the dtypes of
+their samples, reductions and rearrangements with random params, all others with a sample's own operands and params,
+taken from the pool where types match.
 
-Two right ways of running a Program differ by rounding, and an ill-conditioned one makes much of it. So each example carries tolerances
-measured on itself: how far its results move when every operand and result that is rounded is disturbed by a few ulp. What is not
-continuous (comparisons, floor, conversion to integers) is applied only to values that no rounding has touched.
+Two right ways of running a Program differ by rounding, and an ill-conditioned one makes much of it. So each example
+carries tolerances measured on itself: how far its results move when every operand and result that is rounded is
+disturbed by a few ulp. What is not continuous (comparisons, floor, conversion to integers) is applied only to values
+that no rounding has touched.
 """
 
 from __future__ import annotations
@@ -36,12 +39,15 @@ except ImportError as error:
 __all__ = ["Example", "assert_same", "by_the_evaluator", "examples", "tolerances"]
 
 SHAPES = ((), (), (3,), (2, 3), (1,), (0,), (2, 1, 3), (4, 0), (1, 1), (17,), (1030,), (33, 20), (2, 3, 37))
-DTYPES = tuple(np.dtype(t) for t in (np.float64, np.float64, np.float64, np.float32, np.complex128, np.int64, np.int32, np.bool_, np.uint8))
+DTYPES = tuple(
+    np.dtype(t)
+    for t in (np.float64, np.float64, np.float64, np.float32, np.complex128, np.int64, np.int32, np.bool_, np.uint8)
+)
 
 ROUNDLESS = frozenset({
-    "absolute", "broadcast", "ceil", "concatenate", "conj", "convert", "copysign", "cummax", "cummin", "flip", "floor", "gather",
-    "imag", "make_complex", "max", "maximum", "min", "minimum", "neg", "pad", "real", "reshape", "rint", "scatter_max", "scatter_min",
-    "scatter_set", "select", "sign", "slice", "stop_gradient", "transpose", "trunc",
+    "absolute", "broadcast", "ceil", "concatenate", "conj", "convert", "copysign", "cummax", "cummin", "flip", "floor",
+    "gather", "imag", "make_complex", "max", "maximum", "min", "minimum", "neg", "pad", "real", "reshape", "rint",
+    "scatter_max", "scatter_min", "scatter_set", "select", "sign", "slice", "stop_gradient", "transpose", "trunc",
 })  # fmt: skip
 """Primitives that round nothing, on real operands."""
 
@@ -54,8 +60,8 @@ ARITHMETIC = ("add", "sub", "mul", "div", "select", "convert")
 EXACT = ROUNDLESS - {"max", "min", "scatter_max", "scatter_min"} | {
     "add", "all", "any", "argmax", "argmin", "barrier", "bit_and", "bit_not", "bit_or", "bit_xor", "cumsum", "div",
     "eq", "floor_divide", "fmod", "ge", "gt", "integer_power", "iota", "isfinite", "isinf", "isnan", "le",
-    "linear_recurrence", "lt", "mul", "ne", "reciprocal", "remainder", "scatter_add", "scatter_mul", "scatter_recurrence", "shift_left",
-    "shift_right", "signbit", "slice_add", "sqrt", "square", "sub",
+    "linear_recurrence", "lt", "mul", "ne", "reciprocal", "remainder", "scatter_add", "scatter_mul",
+    "scatter_recurrence", "shift_left", "shift_right", "signbit", "slice_add", "sqrt", "square", "sub",
 }  # fmt: skip
 """Primitives whose results are NumPy's to the last bit: each operation is rounded once, and what is accumulated is so
 in one order. (Which of two zeros the extremum of many numbers is depends on an order that NumPy chooses by the CPU.)"""
@@ -173,7 +179,9 @@ class Growth:
         return literal(value) if self.draw(st.integers(0, 3)) else self.input(type, value=value)
 
     def apply(self, primitive: Primitive, operands: Sequence[Known | Literal], params: dict[str, Any]) -> None:
-        """Append an equation, if its operands fit and its results are finite, moderate, and determined in spite of rounding."""
+        """Append an equation, if its operands fit and its results are finite, moderate, and determined in spite of
+        rounding.
+        """
         types = tuple([o.type for o in operands])
         if self.kind.exact and primitive.name in BY_SIZE and any(t.dtype.kind == "c" for t in types):
             return
@@ -200,7 +208,9 @@ class Growth:
         self.pool.extend([Known(v, value, determined) for v, value in zip(outs, values, strict=True)])
 
     def finish(self) -> Example:
-        """The Program; its outputs are the results that nothing used, and at times any variable, perhaps an input or one twice."""
+        """The Program; its outputs are the results that nothing used, and at times any variable, perhaps an input or
+        one twice.
+        """
         used = {a for e in self.builder.eqns for a in e.inputs}
         chosen = [k for k in self.pool if k.variable not in used][-4:] or self.pool[-1:]
         if not self.draw(st.integers(0, 3)):
@@ -238,17 +248,21 @@ def moderate(value: Any) -> bool:
     return value.dtype.kind not in "fc" or bool(np.all(np.isfinite(value)) and np.all(np.abs(value) <= LIMIT))
 
 
-# -- rules of growth --------------------------------------------------------------------------------------------------------------------
+# -- rules of growth ---------------------------------------------------------------------------------------------------
 
 
 @cache
 def samples(elementwise: bool, exact: bool) -> dict[str, tuple[tuple[Primitive, Sample], ...]]:
-    """The samples, by primitive, of those without params or of the others; what sequences alone are given to has none."""
+    """The samples, by primitive, of those without params or of the others; what sequences alone are given to has
+    none.
+    """
     found: dict[str, tuple[tuple[Primitive, Sample], ...]] = {}
     for name, primitive in sorted(REGISTRY.items()):
         if exact and name not in EXACT:
             continue
-        its = tuple([(primitive, s) for s in primitive.samples() if not any(isinstance(o, SeqType) for o in s.operands)])
+        its = tuple(
+            [(primitive, s) for s in primitive.samples() if not any(isinstance(o, SeqType) for o in s.operands)]
+        )
         plain = name == "convert" or not any(s.params for _, s in its)
         if plain == elementwise and its:
             found[name] = its
@@ -273,7 +287,9 @@ def grow_elementwise(growth: Growth) -> None:
     x = growth.recent()
     table = samples_taking(True, growth.kind.exact, x.type.dtype)
     common = [name for name in ARITHMETIC if name in table]
-    primitive, sample = growth.choose(table[growth.choose(common if common and growth.draw(st.booleans()) else list(table))])
+    primitive, sample = growth.choose(
+        table[growth.choose(common if common and growth.draw(st.booleans()) else list(table))]
+    )
     place = growth.choose([i for i, o in enumerate(sample.operands) if o.dtype == x.type.dtype])
     operands: list[Known | Literal] = []
     for i, o in enumerate(sample.operands):
@@ -341,11 +357,12 @@ def grow_rearrangement(growth: Growth) -> None:
 
 
 RULES: tuple[Callable[[Growth], None], ...] = (
-    grow_elementwise, grow_elementwise, grow_elementwise, grow_reduction, grow_broadcast, grow_rearrangement, grow_sample,
+    grow_elementwise, grow_elementwise, grow_elementwise, grow_reduction, grow_broadcast, grow_rearrangement,
+    grow_sample,
 )  # fmt: skip
 
 
-# -- comparing results --------------------------------------------------------------------------------------------------------------------
+# -- comparing results -------------------------------------------------------------------------------------------------
 
 ULPS = 8
 """By how much each rounded operand and result is disturbed, in units of its precision."""
@@ -357,7 +374,10 @@ SAFETY = 50
 def tolerances(program: Program, args: Sequence[Any], results: Sequence[Any]) -> list[float]:
     """How far each output may be off: what rounding does to it, measured by disturbing the Program."""
     rng = np.random.default_rng(0)
-    allowed = [SAFETY * ULPS * epsilon(np.asarray(r).dtype) * float(np.max(np.abs(r), initial=0)) if inexact(r) else 0.0 for r in results]
+    allowed = [
+        SAFETY * ULPS * epsilon(np.asarray(r).dtype) * float(np.max(np.abs(r), initial=0)) if inexact(r) else 0.0
+        for r in results
+    ]
     for _ in range(4):
         for i, (r, d) in enumerate(zip(results, disturbed(program, args, rng), strict=True)):
             if inexact(r):
@@ -380,7 +400,9 @@ def disturbed(program: Program, args: Sequence[Any], rng: np.random.Generator) -
         # operands too: rounding inside a sum is relative to its terms, not to what is left of them
         shaken = rounding and not (determined and jumps(eqn.primitive, types, out_types))
         with by_the_evaluator():
-            found = eqn.primitive.evaluate(*[noisy(read(a), rng) if shaken else read(a) for a in eqn.inputs], **eqn.params)
+            found = eqn.primitive.evaluate(
+                *[noisy(read(a), rng) if shaken else read(a) for a in eqn.inputs], **eqn.params
+            )
         for v, out in zip(eqn.outputs, found if eqn.primitive.multiple_results else (found,), strict=True):
             values[v] = noisy(out, rng) if rounding else out
         if determined and not rounding:

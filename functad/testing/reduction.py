@@ -13,7 +13,8 @@ __all__ = ["check_example", "reduce_example"]
 
 
 def reduce_example(example: Example, fails: Callable[[Example], bool]) -> Example:
-    """The smallest example that still fails, by cutting equations out: their results become inputs with the values that they have.
+    """The smallest example that still fails, by cutting equations out: their results become inputs with the values that
+    they have.
 
     Parameters
     ----------
@@ -35,7 +36,9 @@ def all_values(example: Example) -> dict[Var, Any]:
     values: dict[Var, Any] = dict(zip(example.program.inputs, example.args, strict=True))
     for eqn in example.program.eqns:
         with by_the_evaluator():
-            found = eqn.primitive.evaluate(*[a.value if isinstance(a, Literal) else values[a] for a in eqn.inputs], **eqn.params)
+            found = eqn.primitive.evaluate(
+                *[a.value if isinstance(a, Literal) else values[a] for a in eqn.inputs], **eqn.params
+            )
         values.update(zip(eqn.outputs, found if eqn.primitive.multiple_results else (found,), strict=True))
     return values
 
@@ -59,8 +62,12 @@ def candidates(example: Example, values: dict[Var, Any]) -> Iterator[Example]:
         yield smaller
 
 
-def restricted(program: Program, eqns: list[Eqn] | tuple[Eqn, ...], values: dict[Var, Any], last: bool = False) -> Example:
-    """The Program with some of its equations; what they lack becomes inputs. With ``last``, the output is their last result."""
+def restricted(
+    program: Program, eqns: list[Eqn] | tuple[Eqn, ...], values: dict[Var, Any], last: bool = False
+) -> Example:
+    """The Program with some of its equations; what they lack becomes inputs. With ``last``, the output is their last
+    result.
+    """
     outputs = eqns[-1].outputs if last else program.outputs
     kept = dce(Program(program.inputs, eqns, outputs))
     made = {v for e in kept.eqns for v in e.outputs}
@@ -71,7 +78,9 @@ def restricted(program: Program, eqns: list[Eqn] | tuple[Eqn, ...], values: dict
 
 
 def check_example(example: Example, run: Callable[[Program, Sequence[Any]], Sequence[Any]], how: str) -> None:
-    """Compare a way of running Programs with the NumPy evaluator; a failure is shown on the smallest part of the Program that has it."""
+    """Compare a way of running Programs with the NumPy evaluator; a failure is shown on the smallest part of the
+    Program that has it.
+    """
 
     def fails(candidate: Example) -> bool:
         try:

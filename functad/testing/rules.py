@@ -1,8 +1,10 @@
-"""Testers for the rules of one primitive at one sample: each compares a rule with the NumPy evaluation, or with another rule.
+"""Testers for the rules of one primitive at one sample: each compares a rule with the NumPy evaluation, or with another
+rule.
 
-A check takes a ``Case`` (a primitive, a ``Sample``, random operands) and raises ``AssertionError`` where rules disagree; ``CHECKS`` lists
-them. They use one-equation Programs and the transforms' drivers, so a primitive can be tested before any function uses it. Each Program
-that a rule makes passes the IR checker, which recomputes the type of every equation in it.
+A check takes a ``Case`` (a primitive, a ``Sample``, random operands) and raises ``AssertionError`` where rules
+disagree; ``CHECKS`` lists them. They use one-equation Programs and the transforms' drivers, so a primitive can be
+tested before any function uses it. Each Program that a rule makes passes the IR checker, which recomputes the type of
+every equation in it.
 """
 
 from __future__ import annotations
@@ -29,7 +31,9 @@ from functad.transforms.vmap import batch_program
 __all__ = ["CHECKS", "Case", "check_rule"]
 
 BY_DEFINITION = frozenset({"stop_gradient", "softmax_of", "log_softmax_of", "logsumexp_of", "norm_of", "direction_of"})
-"""Primitives whose derivative is not that of their value: there is none, or it is that of a function whose value is given."""
+"""Primitives whose derivative is not that of their value: there is none, or it is that of a function whose value is
+given.
+"""
 
 
 def check_rule(primitive: Primitive, sample: Sample, checks: Sequence[str] | None = None, seed: int = 0) -> None:
@@ -71,7 +75,9 @@ def check_rule(primitive: Primitive, sample: Sample, checks: Sequence[str] | Non
 
 
 class Case:
-    """A primitive with random operands, as a one-equation Program; sequences go in and come out as arrays, by way of loops."""
+    """A primitive with random operands, as a one-equation Program; sequences go in and come out as arrays, by way of
+    loops.
+    """
 
     def __init__(self, primitive: Primitive, sample: Sample, rng: np.random.Generator) -> None:
         self.primitive = primitive
@@ -96,7 +102,9 @@ class Case:
         else:
             value = np.array(operand)
             if value.dtype.kind in "fc":
-                value *= value.dtype.type(1 + 0.125 * number)  # keeps what the sample may rely on: signs, order, definiteness
+                value *= value.dtype.type(
+                    1 + 0.125 * number
+                )  # keeps what the sample may rely on: signs, order, definiteness
             elif value.ndim:
                 value = np.roll(value, number, axis=0)  # indices stay in bounds
         value.flags.writeable = False
@@ -117,7 +125,7 @@ class Case:
         return [random_like(t, self.rng) if t.inexact else None for t in self.program.out_types]
 
 
-# -- the checks -------------------------------------------------------------------------------------------------------------------------
+# -- the checks --------------------------------------------------------------------------------------------------------
 
 
 def check_evaluate(case: Case) -> None:
@@ -125,8 +133,12 @@ def check_evaluate(case: Case) -> None:
     check_program(case.program, "the type rule")
     before = [np.array(v).tobytes() for v in case.values]
     for i, (out, t) in enumerate(zip(run_program(case.program, case.values), case.program.out_types, strict=True)):
-        assert isinstance(out, np.ndarray | np.generic), f"evaluate gives a {type(out).__name__} as result {i}, expected an array"
-        assert array_type(out.shape, out.dtype) is t, f"evaluate gives {array_type(out.shape, out.dtype)}, but the type rule says {t}"
+        assert isinstance(out, np.ndarray | np.generic), (
+            f"evaluate gives a {type(out).__name__} as result {i}, expected an array"
+        )
+        assert array_type(out.shape, out.dtype) is t, (
+            f"evaluate gives {array_type(out.shape, out.dtype)}, but the type rule says {t}"
+        )
     assert before == [np.array(v).tobytes() for v in case.values], "evaluate changed an operand"
 
 
@@ -160,7 +172,9 @@ def check_constant(case: Case) -> None:
 
 
 def check_linearize(case: Case) -> None:
-    """The linear map of ``linearize`` equals jvp forward, and is its own transpose backward: sum(ct * J t) = sum(J^T ct * t)."""
+    """The linear map of ``linearize`` equals jvp forward, and is its own transpose backward: sum(ct * J t) = sum(J^T ct
+    * t).
+    """
     rtol = tolerance(case)
     for mask in case.masks():
         which = f"active operands {positions(mask)}"
@@ -204,11 +218,15 @@ def check_transpose(case: Case) -> None:
     rtol = tolerance(case)
     for mask in linear_masks(case):
         x, y, cts = case.tangents(mask), case.tangents(mask), case.cotangents()
-        combined = [None if a is None else (a * a.dtype.type(0.5) + b).astype(a.dtype) for a, b in zip(x, y, strict=True)]
+        combined = [
+            None if a is None else (a * a.dtype.type(0.5) + b).astype(a.dtype) for a, b in zip(x, y, strict=True)
+        ]
         at_x, at_y, at_both = [run_program(case.program, replaced(case.values, point)) for point in (x, y, combined)]
         for i, (fx, fy, both) in enumerate(zip(at_x, at_y, at_both, strict=True)):
             sum_of_both = np.asarray(fx) * fx.dtype.type(0.5) + fy
-            assert_close(both, sum_of_both, f"result {i} as a linear function of operands {positions(mask)}", rtol, atol=rtol)
+            assert_close(
+                both, sum_of_both, f"result {i} as a linear function of operands {positions(mask)}", rtol, atol=rtol
+            )
         known = [None if flag else v for v, flag in zip(case.values, mask, strict=True)]
         found = apply(transposed(case.program, mask), [*known, *cts], "transpose")
         assert_paired(cts, at_x, found, present(x), f"transposed in operands {positions(mask)}", rtol)
@@ -229,7 +247,9 @@ def compare_batched(case: Case, batched: Sequence[bool], size: int) -> None:
     """Compare the batching rule with a loop over the lanes."""
     operands = list(zip(case.sample.operands, case.values, batched, strict=True))
     lanes = [[case.operand(o, i) if flag else v for o, v, flag in operands] for i in range(size)]
-    args = [stacked([lane[k] for lane in lanes], case.types[k]) if flag else v for k, (_, v, flag) in enumerate(operands)]
+    args = [
+        stacked([lane[k] for lane in lanes], case.types[k]) if flag else v for k, (_, v, flag) in enumerate(operands)
+    ]
     carries: list[bool] = []  # which results have the mapped axis
 
     def mapped(*xs: Any) -> list[Any]:
@@ -253,7 +273,9 @@ def check_native(case: Case) -> None:
         with config.backend(backend):
             outs = jit_p.bind(*case.values, program=case.program, name=case.primitive.name)
         for i, (out, plain) in enumerate(zip(outs, expected, strict=True)):
-            assert array_type(out.shape, out.dtype) is case.program.out_types[i], f"{backend} gives {out.dtype}{out.shape} as result {i}"
+            assert array_type(out.shape, out.dtype) is case.program.out_types[i], (
+                f"{backend} gives {out.dtype}{out.shape} as result {i}"
+            )
             assert_close(out, plain, f"result {i} of the {backend} backend", rtol=tolerance(case), atol=tolerance(case))
 
 
@@ -270,7 +292,7 @@ CHECKS: dict[str, Callable[[Case], None]] = {
 """The checks by name."""
 
 
-# -- what they share --------------------------------------------------------------------------------------------------------------------
+# -- what they share ---------------------------------------------------------------------------------------------------
 
 
 def positions(mask: Sequence[bool]) -> list[int]:
@@ -315,13 +337,17 @@ def widened(value: Any) -> Any:
 def in_double(case: Case) -> Program | None:
     """The equation on operands in double precision; None if its params admit single precision only."""
     try:
-        return one_equation(case.primitive, types_of([widened(v) for v in case.values]), case.sample.params, case.sequences)
+        return one_equation(
+            case.primitive, types_of([widened(v) for v in case.values]), case.sample.params, case.sequences
+        )
     except FunctadError:
         return None
 
 
 def linear_masks(case: Case) -> list[tuple[bool, ...]]:
-    """The sets of operands that the result is declared linear in, as far as they have tangents; a call is as linear as what it calls."""
+    """The sets of operands that the result is declared linear in, as far as they have tangents; a call is as linear as
+    what it calls.
+    """
     linear, n = case.primitive.linear, len(case.types)
     inexact = [t.inexact for t in case.types]
     if linear is None or not all(t.inexact for t in case.program.out_types):

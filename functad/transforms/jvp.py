@@ -1,7 +1,8 @@
 """Forward mode: push tangents through a Program, equation by equation.
 
-For each equation ``y = p(x)`` with tangents ``x'``, the linear rule gives ``y' = dp(x) x'`` in terms of other primitives. It is the one that
-reverse mode transposes, so they cannot disagree. What has no tangent costs nothing: a tangent that is zero is None.
+For each equation ``y = p(x)`` with tangents ``x'``, the linear rule gives ``y' = dp(x) x'`` in terms of other
+primitives. It is the one that reverse mode transposes, so they cannot disagree. What has no tangent costs nothing: a
+tangent that is zero is None.
 """
 
 from __future__ import annotations

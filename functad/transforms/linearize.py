@@ -1,9 +1,10 @@
 """Linearize: run a Program once, and keep of each equation what its derivative needs.
 
-The derivative of ``y = p(x)`` is a *linear rule*: residuals computed from x and y, and a linear Program from residuals and tangents to the
-tangent of y. It is derived once for each (primitive, types, params, active operands) by tracing the primitive's jvp rule, splitting it by
-dependence on the tangents, and, for reverse mode, transposing the linear part. Forward mode, reverse mode and linearize therefore cannot
-disagree: they are the same equations. In them, a zero is strong where a factor may be infinite or NaN (``transforms/strong.py``).
+The derivative of ``y = p(x)`` is a *linear rule*: residuals computed from x and y, and a linear Program from residuals
+and tangents to the tangent of y. It is derived once for each (primitive, types, params, active operands) by tracing the
+primitive's jvp rule, splitting it by dependence on the tangents, and, for reverse mode, transposing the linear part.
+Forward mode, reverse mode and linearize therefore cannot disagree: they are the same equations. In them, a zero is
+strong where a factor may be infinite or NaN (``transforms/strong.py``).
 """
 
 from __future__ import annotations
@@ -43,7 +44,9 @@ class LinearRule(Protocol):
         """The tangents of the results (None where zero) from those of the active operands (None where zero)."""
 
     def backward(self, residuals: Sequence[Any], cotangents: Sequence[Any]) -> Sequence[Any]:
-        """The cotangents of the active operands (None where zero, and maybe ``Sum``s) from those of the results (None where zero)."""
+        """The cotangents of the active operands (None where zero, and maybe ``Sum``s) from those of the results (None
+        where zero).
+        """
 
 
 class TransparentRule(ABC):
@@ -76,7 +79,14 @@ class DerivedRule:
 
     __slots__ = ("_backward", "_in_types", "_out_types", "_residuals", "_selected", "_tangent", "active")
 
-    def __init__(self, active: bool, residuals: Program, tangent: Program, in_types: Sequence[ArrayType], out_types: Sequence[ArrayType]):
+    def __init__(
+        self,
+        active: bool,
+        residuals: Program,
+        tangent: Program,
+        in_types: Sequence[ArrayType],
+        out_types: Sequence[ArrayType],
+    ):
         self.active = active  # False: the derivative is zero
         self._residuals = residuals
         self._tangent = tangent
@@ -128,8 +138,9 @@ class DerivedRule:
         return joined(found, forms) if forms else found
 
     def _transpose(self) -> tuple[Program, list[Any]]:
-        """The transposed Program, and what its results are: True for a cotangent, None for one that is zero, or the form of a ``Sum``; empty
-        where each is a cotangent."""
+        """The transposed Program, and what its results are: True for a cotangent, None for one that is zero, or the
+        form of a ``Sum``; empty where each is a cotangent.
+        """
         n = len(self._tangent.inputs) - len(self._in_types)
         with using(None):
             trace = Trace("transpose", concrete=False, locate=False)
@@ -137,7 +148,9 @@ class DerivedRule:
         cotangents = [fresh_input(trace, t) for t in self._out_types]
         linear = [False] * n + [True] * len(self._in_types)
         with using(trace):
-            cts = transpose_program(self._tangent, linear, residuals + [None] * len(self._in_types), cotangents, settle=False)
+            cts = transpose_program(
+                self._tangent, linear, residuals + [None] * len(self._in_types), cotangents, settle=False
+            )
         values, forms = taken_apart(cts)
         program, _ = trace.finish(values)
         return program, [] if all(f is True for f in forms) else forms
@@ -149,7 +162,8 @@ def fresh_input(trace: Trace, type: ArrayType) -> Tracer:
 
 
 def linear_rule(eqn: Eqn, mask: Mask, doubts: Doubts = ()) -> LinearRule:
-    """The linear rule of an equation for the operands flagged in ``mask``, memoised on the primitive (not a user's own).
+    """The linear rule of an equation for the operands flagged in ``mask``, memoised on the primitive (not a user's
+    own).
 
     ``doubts`` flags those that may be infinite.
     """
@@ -161,7 +175,9 @@ def linear_rule(eqn: Eqn, mask: Mask, doubts: Doubts = ()) -> LinearRule:
     found = rules.get(key)
     if found is None:
         types = tuple([a.type for a in eqn.inputs])
-        found = derive_rule(eqn, types, mask, doubts) if special is None else special(types, doubting(eqn, doubts), mask)
+        found = (
+            derive_rule(eqn, types, mask, doubts) if special is None else special(types, doubting(eqn, doubts), mask)
+        )
         if not isinstance(found, TransparentRule):
             rules[key] = found
     return found  # type: ignore[no-any-return]
@@ -179,7 +195,11 @@ def derive_rule(eqn: Eqn, types: Sequence[ArrayType], mask: Mask, doubts: Doubts
     dots = [fresh_input(trace, t) if m else None for t, m in zip(types, mask, strict=True)]
     known = len(primals) + len(outs)
     with using(trace):
-        result = None if prim.jvp is None else prim.jvp(dots, primals, tuple(outs) if prim.multiple_results else outs[0], **eqn.params)
+        result = (
+            None
+            if prim.jvp is None
+            else prim.jvp(dots, primals, tuple(outs) if prim.multiple_results else outs[0], **eqn.params)
+        )
         results = list(result) if prim.multiple_results and result is not None else [result] * len(outs)
         if all(r is None for r in results):
             empty = Program((), (), ())

@@ -1,13 +1,15 @@
 """The linear Programs of loops' bodies with fewer products in a row: each value as a sum of multiples of others.
 
-What the derivative of ``0.1 * y**4 + y * y`` does to a tangent t is, rule by rule, ``0.1 * (r * t) + 2 * t`` with r = 12 y^2; in a loop the next step
-waits for all of that. With numbers moved past what is linear to where coefficients are, and the coefficients of one value added, it is
-``(0.1 * r + 2) * t``: the coefficient does not depend on t, so nothing waits for it. Two residuals are never multiplied by one another, nor by a
-number that is huge or tiny: their product could overflow, and 0 times that is no longer 0. Where zero wins in a product, it does so in its
-multiples: 0 times r1 and 0 times r2 are 0 if 0 times their sum is.
+What the derivative of ``0.1 * y**4 + y * y`` does to a tangent t is, rule by rule, ``0.1 * (r * t) + 2 * t`` with r =
+12 y^2; in a loop the next step waits for all of that. With numbers moved past what is linear to where coefficients are,
+and the coefficients of one value added, it is ``(0.1 * r + 2) * t``: the coefficient does not depend on t, so nothing
+waits for it. Two residuals are never multiplied by one another, nor by a number that is huge or tiny: their product
+could overflow, and 0 times that is no longer 0. Where zero wins in a product, it does so in its multiples: 0 times r1
+and 0 times r2 are 0 if 0 times their sum is.
 
-A multiple of a sum that is needed anyway waits for the sum: of ``v = u + r * t`` and ``0.2 * v``, the second is ``0.2 * u + (0.2 * r) * t`` where a
-small step, whose time is that of what waits for one another, has cycles to spare for more operations.
+A multiple of a sum that is needed anyway waits for the sum: of ``v = u + r * t`` and ``0.2 * v``, the second is ``0.2 *
+u + (0.2 * r) * t`` where a small step, whose time is that of what waits for one another, has cycles to spare for more
+operations.
 """
 
 from __future__ import annotations
@@ -38,7 +40,9 @@ PRODUCTS = ("mul", "tangent_mul", "strong_mul", "strong_product")
 
 @dataclass(frozen=True, slots=True)
 class Multiple:
-    """A number times, if there is one, a residual (of the shape of what it multiplies, or rank 0); ``product`` says how that multiplies."""
+    """A number times, if there is one, a residual (of the shape of what it multiplies, or rank 0); ``product`` says how
+    that multiplies.
+    """
 
     number: Any
     residual: Atom | None = None
@@ -82,7 +86,8 @@ def _cycles(program: Program, linear: Sequence[bool]) -> float:
 
 
 class _Collector:
-    """One walk over a Program. ``sums`` holds the linear variables; what is emitted computes residuals and, in the end, the sums that are needed.
+    """One walk over a Program. ``sums`` holds the linear variables; what is emitted computes residuals and, in the end,
+    the sums that are needed.
 
     ``distributing`` makes a multiple of a sum the sum of multiples; ``waited`` tells whether there was any.
     """
@@ -106,7 +111,9 @@ class _Collector:
             else:
                 self.eqns.append(e)
                 self._note_number(e)
-        return Program(self.program.inputs, self.eqns, [self._value(a) for a in self.program.outputs], self.program.name)
+        return Program(
+            self.program.inputs, self.eqns, [self._value(a) for a in self.program.outputs], self.program.name
+        )
 
     def _note_number(self, eqn: Eqn) -> None:
         values = [a if isinstance(a, Literal) and not a.type.ndim else self.numbers.get(a) for a in eqn.inputs]
@@ -147,7 +154,11 @@ class _Collector:
 
     def _sum_of(self, eqn: Eqn) -> Sum | None:
         """The result as a sum of multiples; None for what is taken as it is."""
-        if eqn.primitive.multiple_results or sub_programs(eqn) or any([a.type.dtype.kind != "f" for a in (*eqn.inputs, *eqn.outputs)]):
+        if (
+            eqn.primitive.multiple_results
+            or sub_programs(eqn)
+            or any([a.type.dtype.kind != "f" for a in (*eqn.inputs, *eqn.outputs)])
+        ):
             return None
         match eqn.primitive.name, eqn.inputs:
             case "neg", (x,):
@@ -255,7 +266,11 @@ class _Collector:
 
     def _emit(self, name: str, *operands: Atom, **params: Any) -> Var:
         """The result of an equation, made once."""
-        key = (name, *[(a.type, a.value.tobytes()) if isinstance(a, Literal) and not a.type.ndim else a for a in operands], *params.items())
+        key = (
+            name,
+            *[(a.type, a.value.tobytes()) if isinstance(a, Literal) and not a.type.ndim else a for a in operands],
+            *params.items(),
+        )
         found = self.emitted.get(key)
         if found is None:
             primitive = REGISTRY[name]

@@ -1,4 +1,6 @@
-"""The transforms as Program to Program: what primitives with sub-Programs do to them. What is made of a Program is kept on it, made once."""
+"""The transforms as Program to Program: what primitives with sub-Programs do to them. What is made of a Program is kept
+on it, made once.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,16 @@ from functad.transforms.residuals import without_cheap_residuals
 from functad.transforms.transpose import transpose_program
 from functad.transforms.vmap import batch_program
 
-__all__ = ["Linearized", "batch_of", "derived", "jvp_of", "linearized", "trace_program", "transpose_call", "transpose_of"]
+__all__ = [
+    "Linearized",
+    "batch_of",
+    "derived",
+    "jvp_of",
+    "linearized",
+    "trace_program",
+    "transpose_call",
+    "transpose_of",
+]
 
 Mask = tuple[bool, ...]
 
@@ -43,7 +54,8 @@ def derived(program: Program, key: Any, make: Callable[[], Any]) -> Any:
 
 
 class Present:
-    """Collects which results of a traced function are there, and drops the others; ``force`` names those that must be (as zeros).
+    """Collects which results of a traced function are there, and drops the others; ``force`` names those that must be
+    (as zeros).
 
     Zeros of sequences need ``likes``: values that are as long.
     """
@@ -55,7 +67,9 @@ class Present:
     def __call__(self, values: Sequence[Any], types: Sequence[ArrayType], likes: Sequence[Any] = ()) -> list[Any]:
         forced = self.force or [False] * len(values)
         if likes:
-            full = [zeros_like(like) if f and v is None else v for v, like, f in zip(values, likes, forced, strict=True)]
+            full = [
+                zeros_like(like) if f and v is None else v for v, like, f in zip(values, likes, forced, strict=True)
+            ]
         else:
             full = [instantiate(v, t) if f else v for v, t, f in zip(values, types, forced, strict=True)]
         self.mask = tuple([v is not None for v in full])
@@ -133,8 +147,9 @@ class Linearized:
         return self._linear(("tangent", given, force), select(self.in_types, given), apply, self.out_types, force)
 
     def cotangent(self, given: Mask, force: Mask = (), sums: Mask = ()) -> tuple[Program, Mask]:
-        """(residuals, cotangents of the given outputs, sums) -> cotangents of the inputs, and which of them there are; to those flagged in
-        ``sums``, which are the first ones, the sums are added."""
+        """(residuals, cotangents of the given outputs, sums) -> cotangents of the inputs, and which of them there are;
+        to those flagged in ``sums``, which are the first ones, the sums are added.
+        """
         count = sum(given)
 
         def apply(linear: LinearMap, values: Sequence[Any]) -> list[Any]:
@@ -195,7 +210,8 @@ def linearized(
 
 
 def transpose_of(program: Program, linear: Mask, given: Mask) -> tuple[Program, Mask]:
-    """(the other inputs, cotangents of the given outputs) -> cotangents of the linear inputs, and which of them there are.
+    """(the other inputs, cotangents of the given outputs) -> cotangents of the linear inputs, and which of them there
+    are.
 
     Linear inputs that are sequences are among the other inputs, too: any of their lengths.
     """
@@ -207,7 +223,10 @@ def transpose_of(program: Program, linear: Mask, given: Mask) -> tuple[Program, 
 
         def f(*args: Any) -> list[Any]:
             values = expand(args[: len(known)], taken)
-            return present(transpose_program(program, linear, values, expand(args[len(known) :], given)), select(program.in_types, linear))
+            return present(
+                transpose_program(program, linear, values, expand(args[len(known) :], given)),
+                select(program.in_types, linear),
+            )
 
         return trace_program(f, (*known, *select(program.out_types, given))), present.mask
 
@@ -215,18 +234,29 @@ def transpose_of(program: Program, linear: Mask, given: Mask) -> tuple[Program, 
 
 
 def transpose_call(
-    call: Callable[[Program, Sequence[Any]], Sequence[Any]], program: Program, cts: Sequence[Any], operands: Sequence[Any]
+    call: Callable[[Program, Sequence[Any]], Sequence[Any]],
+    program: Program,
+    cts: Sequence[Any],
+    operands: Sequence[Any],
 ) -> list[Any]:
-    """The transpose rule of an equation that is a call of a Program: the operands' cotangents, which ``call`` of the transposed Program gives."""
+    """The transpose rule of an equation that is a call of a Program: the operands' cotangents, which ``call`` of the
+    transposed Program gives.
+    """
     linear = tuple([type(x) is Linear for x in operands])
     given = tuple([c is not None for c in cts])
     made, present = transpose_of(program, linear, given)
-    known = [x.like() if type(x) is Linear and x.like else x for x in operands if type(x) is not Linear or isinstance(x.type, SeqType)]
+    known = [
+        x.like() if type(x) is Linear and x.like else x
+        for x in operands
+        if type(x) is not Linear or isinstance(x.type, SeqType)
+    ]
     return expand(expand(call(made, (*known, *select(cts, given))), present), linear)
 
 
 def batch_of(program: Program, size: int, batched: Sequence[Any], force: Mask = ()) -> tuple[Program, tuple[Any, ...]]:
-    """The Program over a mapped axis of the flagged inputs (axis 0), and which outputs carry it; ``force`` names those that must."""
+    """The Program over a mapped axis of the flagged inputs (axis 0), and which outputs carry it; ``force`` names those
+    that must.
+    """
 
     def make() -> tuple[Program, Mask]:
         flags: list[Any] = []
@@ -235,9 +265,14 @@ def batch_of(program: Program, size: int, batched: Sequence[Any], force: Mask = 
             outs, found = batch_program(program, size, args, batched)
             wanted = force or [False] * len(outs)
             flags.extend([flag or want for flag, want in zip(found, wanted, strict=True)])
-            return [mapped_value(o, size) if want and not flag else o for o, flag, want in zip(outs, found, wanted, strict=True)]
+            return [
+                mapped_value(o, size) if want and not flag else o
+                for o, flag, want in zip(outs, found, wanted, strict=True)
+            ]
 
-        return trace_program(f, [mapped_type(t, flag, size) for t, flag in zip(program.in_types, batched, strict=True)]), tuple(flags)
+        return trace_program(
+            f, [mapped_type(t, flag, size) for t, flag in zip(program.in_types, batched, strict=True)]
+        ), tuple(flags)
 
     return derived(program, ("vmap", size, tuple(batched), force), make)  # type: ignore[no-any-return]
 

@@ -1,4 +1,6 @@
-"""What all drivers share: reading atoms, and emitting a Program's primal equations again without computing them again."""
+"""What all drivers share: reading atoms, and emitting a Program's primal equations again without computing them
+again.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ class Reader:
 
 
 def replay(program: Program, args: Sequence[Any], results: Callable[[Eqn, list[Any]], Sequence[Any]]) -> list[Any]:
-    """The outputs of a Program, with what a function of each equation and its operands gives as results; locations are kept."""
+    """The outputs of a Program, with what a function of each equation and its operands gives as results; locations are
+    kept.
+    """
     read = Reader(program, args)
     with inherited_location() as at:
         around = at.loc
@@ -39,7 +43,9 @@ def replay(program: Program, args: Sequence[Any], results: Callable[[Eqn, list[A
 
 
 def primal(eqn: Eqn, ins: Sequence[Any], known: Mapping[Var, Any]) -> tuple[Any, ...]:
-    """The results of an equation on new operands; where its values are known already they are carried over, not computed."""
+    """The results of an equation on new operands; where its values are known already they are carried over, not
+    computed.
+    """
     outputs, prim = eqn.outputs, eqn.primitive
     have = bool(outputs) and outputs[0] in known
     trace = current_trace()
@@ -51,4 +57,3 @@ def primal(eqn: Eqn, ins: Sequence[Any], known: Mapping[Var, Any]) -> tuple[Any,
     carried = [known[v] for v in outputs] if have and trace.concrete else None
     outs = trace.emit(prim, ins, eqn.params, carried)
     return outs if prim.multiple_results else (outs,)
-

@@ -1,8 +1,9 @@
-"""Residuals that need not be kept: what costs less to compute again, from those that are kept, than to store and to load.
+"""Residuals that need not be kept: what costs less to compute again, from those that are kept, than to store and to
+load.
 
-A product, a comparison, a mask of residuals is computed again by whoever needs it; a sine is kept. Where the Program is a loop's body, what
-is the same in every step and what the step reads are there anyway, so all that is cheaply made of them alone is not kept either. And where one
-value gives several residuals, it is kept in their place.
+A product, a comparison, a mask of residuals is computed again by whoever needs it; a sine is kept. Where the Program is
+a loop's body, what is the same in every step and what the step reads are there anyway, so all that is cheaply made of
+them alone is not kept either. And where one value gives several residuals, it is kept in their place.
 """
 
 from __future__ import annotations
@@ -20,22 +21,31 @@ AT_MOST = 4
 """So many equations may stand for one residual."""
 
 
-def without_cheap_residuals(forward: Program, outputs: int, consts: int = 0, elements: int = 0) -> tuple[Program, Program]:
+def without_cheap_residuals(
+    forward: Program, outputs: int, consts: int = 0, elements: int = 0
+) -> tuple[Program, Program]:
     """A Program (inputs) -> (outputs, residuals) with fewer residuals, and the Program from these to all of them.
 
-    The first ``consts`` inputs and the last ``elements`` cost nothing to keep: those of a loop's body that are constant, or read step by step.
+    The first ``consts`` inputs and the last ``elements`` cost nothing to keep: those of a loop's body that are
+    constant, or read step by step.
     """
     choice = _Choice(forward, outputs, consts, elements)
     choice.drop()
     if choice.exchange():
         choice.drop()
-    remade = Program(choice.kept, [e for e in forward.eqns if not choice.again.isdisjoint(e.outputs)], forward.outputs[outputs:])
-    return dce(Program(forward.inputs, forward.eqns, (*forward.outputs[:outputs], *remade.inputs), forward.name)), dce(remade)
+    remade = Program(
+        choice.kept, [e for e in forward.eqns if not choice.again.isdisjoint(e.outputs)], forward.outputs[outputs:]
+    )
+    return dce(Program(forward.inputs, forward.eqns, (*forward.outputs[:outputs], *remade.inputs), forward.name)), dce(
+        remade
+    )
 
 
 @dataclass
 class _Recipe:
-    """How to make a variable: the equations' results, and what these start from: what is free, and what would have to be kept."""
+    """How to make a variable: the equations' results, and what these start from: what is free, and what would have to
+    be kept.
+    """
 
     again: set[Var]
     free: list[Var]
@@ -68,7 +78,9 @@ class _Choice:
                 self._replace(v, found)
 
     def exchange(self) -> bool:
-        """Keep a value in place of several residuals that are made of it, where it is smaller; whether that happened."""
+        """Keep a value in place of several residuals that are made of it, where it is smaller; whether that
+        happened.
+        """
         made_of: dict[Var, list[tuple[Var, _Recipe]]] = {}
         for v in self.kept:
             found = self._recipe(v)

@@ -1,15 +1,16 @@
 """Strong zeros: what has a tangent or cotangent of exactly zero contributes nothing, whatever its derivative is.
 
-At 0, ``np.where(x <= 0, 0.0, np.sqrt(x))`` takes the constant. The cotangent of the root is 0, its derivative infinite, and 0 times that would be
-NaN. So in the linear Program of a rule, a product or a quotient of what moves with a factor that may be infinite or NaN becomes one in which zero
-wins (``primitives/arithmetic.py``). The factors that may be so are those of singular primitives, and what is computed from their results: the
-drivers note which variables of a Program these are, the *doubtful* ones. Constants are looked at; the arguments of a function count as
-finite; a sub-Program knows which of its inputs are doubtful where it is called. (All paths to a derivative doubt the same, so that they agree in
-every bit, signs of zeros included.)
+At 0, ``np.where(x <= 0, 0.0, np.sqrt(x))`` takes the constant. The cotangent of the root is 0, its derivative infinite,
+and 0 times that would be NaN. So in the linear Program of a rule, a product or a quotient of what moves with a factor
+that may be infinite or NaN becomes one in which zero wins (``primitives/arithmetic.py``). The factors that may be so
+are those of singular primitives, and what is computed from their results: the drivers note which variables of a Program
+these are, the *doubtful* ones. Constants are looked at; the arguments of a function count as finite; a sub-Program
+knows which of its inputs are doubtful where it is called. (All paths to a derivative doubt the same, so that they agree
+in every bit, signs of zeros included.)
 
-Where a doubtful variable meets a finite factor, the product is a plain one, but its derivative in the factor is not: the next derivative may
-multiply by something infinite on the way to the doubtful variable. (In ``p * log(p)``, the cotangent of the logarithm is c p, which the second
-derivative divides by p.)
+Where a doubtful variable meets a finite factor, the product is a plain one, but its derivative in the factor is not:
+the next derivative may multiply by something infinite on the way to the doubtful variable. (In ``p * log(p)``, the
+cotangent of the logarithm is c p, which the second derivative divides by p.)
 
 Products in which zero wins take a cycle more; where nothing is 0 they are equal to plain ones.
 """
@@ -26,8 +27,8 @@ from functad.core.primitive import REGISTRY, Singular
 from functad.ir.program import Atom, Eqn, Literal, Program
 
 __all__ = [
-    "Doubts", "doubtful_atoms", "doubtful_results", "doubting", "doubts_about", "note_doubtful", "strengthened", "strengthened_constants",
-    "with_doubts",
+    "Doubts", "doubtful_atoms", "doubtful_results", "doubting", "doubts_about", "note_doubtful", "strengthened",
+    "strengthened_constants", "with_doubts",
 ]  # fmt: skip
 
 STRONG = {
@@ -35,15 +36,18 @@ STRONG = {
     "tangent_mul": ("strong_mul", "tangent_mul", "tangent_mul"),
     "div": ("strong_div", "strong_div", "div"),
 }
-"""What a product, a quotient become, as the operation on what moves and a factor: by a factor that may be infinite or NaN, by one whose derivatives
-may be, and by any other beside a doubtful operand (a divisor is then a fixed number)."""
+"""What a product, a quotient become, as the operation on what moves and a factor: by a factor that may be infinite or
+NaN, by one whose derivatives may be, and by any other beside a doubtful operand (a divisor is then a fixed number).
+"""
 
 Doubts = tuple[bool, ...]
 """Which operands of an equation may make factors of its derivative infinite or NaN; empty where none does."""
 
 
 def doubtful_atoms(program: Program) -> set[Atom]:
-    """The inputs that a Program has been told of, and its constants that are not finite: data in which something is missing."""
+    """The inputs that a Program has been told of, and its constants that are not finite: data in which something is
+    missing.
+    """
     doubtful: set[Atom] = set(program.doubtful)
     seen: dict[int, bool] = {}  # data are used many times
     for e in program.eqns:
@@ -90,7 +94,7 @@ def _may_divide_by_zero(eqn: Eqn, divisors: Singular) -> bool:
     return any([not isinstance(a, Literal) or a.type.ndim > 0 or not a.value for a in atoms])
 
 
-# -- sub-Programs ------------------------------------------------------------------------------------------------------------------------
+# -- sub-Programs ------------------------------------------------------------------------------------------------------
 
 
 def doubting(eqn: Eqn, doubts: Doubts) -> Mapping[str, Any]:
@@ -106,12 +110,16 @@ def _inside(eqn: Eqn, doubts: Doubts) -> tuple[Mapping[str, Any], Sequence[bool]
 
 def with_doubts(program: Program, doubts: Sequence[bool]) -> Program:
     """A Program that knows which of its inputs are doubtful; the same one each time."""
-    doubtful = program.doubtful.union([v for v, flag in zip(program.inputs, doubts, strict=True) if flag and v.type.inexact])
+    doubtful = program.doubtful.union(
+        [v for v, flag in zip(program.inputs, doubts, strict=True) if flag and v.type.inexact]
+    )
     if doubtful == program.doubtful:
         return program
     found = program.derived.get(("doubting", doubtful))
     if found is None:
-        found = program.derived["doubting", doubtful] = Program(program.inputs, program.eqns, program.outputs, program.name)
+        found = program.derived["doubting", doubtful] = Program(
+            program.inputs, program.eqns, program.outputs, program.name
+        )
         found.doubtful = doubtful
     return found  # type: ignore[no-any-return]
 
@@ -129,14 +137,15 @@ def doubtful_results(program: Program, doubts: Sequence[bool]) -> Doubts:
     return found  # type: ignore[no-any-return]
 
 
-# -- rules -------------------------------------------------------------------------------------------------------------------------------
+# -- rules -------------------------------------------------------------------------------------------------------------
 
 
 def strengthened(residuals: Program, tangent: Program, doubts: Sequence[bool]) -> Program:
     """The linear Program of a rule with strong zeros.
 
-    ``residuals`` computes what ``tangent`` takes beside tangents. Of its inputs, ``doubts`` says which may be infinite or NaN; so may be what is
-    computed from them. What singular primitives make of others in a rule is finite, but has derivatives that may not be (the sine of an angle).
+    ``residuals`` computes what ``tangent`` takes beside tangents. Of its inputs, ``doubts`` says which may be infinite
+    or NaN; so may be what is computed from them. What singular primitives make of others in a rule is finite, but has
+    derivatives that may not be (the sine of an angle).
     """
     doubtful = {v for v, flag in zip(residuals.inputs, doubts, strict=True) if flag}
     steep: set[Atom] = set()
@@ -157,7 +166,9 @@ def strengthened(residuals: Program, tangent: Program, doubts: Sequence[bool]) -
 
 
 def strengthened_constants(tangent: Program) -> Program:
-    """A linear Program whose factors are all constants, with strong zeros where those are infinite, or zero and divided by."""
+    """A linear Program whose factors are all constants, with strong zeros where those are infinite, or zero and divided
+    by.
+    """
     eqns = []
     for e in tangent.eqns:
         if e.primitive.name in STRONG and any([type(a) is Literal for a in e.inputs]):

@@ -26,7 +26,9 @@ def linear_variables(program: Program, linear: Sequence[bool]) -> set[Var]:
         if not positions:
             continue
         if not is_linear(eqn, positions):
-            raise LinearityError(f"{eqn.primitive.name} is not linear in its operands {positions}{f', at {eqn.loc}' if eqn.loc else ''}")
+            raise LinearityError(
+                f"{eqn.primitive.name} is not linear in its operands {positions}{f', at {eqn.loc}' if eqn.loc else ''}"
+            )
         found.update(eqn.outputs)
     return found
 
@@ -48,8 +50,8 @@ def transpose_program(
 ) -> list[Any]:
     """The cotangents (None where zero) of the linear inputs of a Program, given those of its outputs.
 
-    ``args`` holds the values of the other inputs; entries for linear inputs are ignored, but for those of sequences: they say how long these are.
-    Unless they are to ``settle``, cotangents may be ``Sum``s.
+    ``args`` holds the values of the other inputs; entries for linear inputs are ignored, but for those of sequences:
+    they say how long these are. Unless they are to ``settle``, cotangents may be ``Sum``s.
     """
     dependent = linear_variables(program, linear)
     read = Reader(program, args)
@@ -72,8 +74,13 @@ def transpose_program(
             if all(o is None for o in outs):
                 continue
             at.loc = eqn.loc
-            operands = [Linear(a.type, partial(at_zero, a)) if type(a) is Var and a in dependent else read(a) for a in eqn.inputs]
-            results = eqn.primitive.transpose(outs if eqn.primitive.multiple_results else outs[0], *operands, **eqn.params)  # type: ignore[misc]
+            operands = [
+                Linear(a.type, partial(at_zero, a)) if type(a) is Var and a in dependent else read(a)
+                for a in eqn.inputs
+            ]
+            results = eqn.primitive.transpose(
+                outs if eqn.primitive.multiple_results else outs[0], *operands, **eqn.params
+            )  # type: ignore[misc]
             for a, value in zip(eqn.inputs, results, strict=True):
                 if value is not None and type(a) is Var and a in dependent:
                     ct[a] = accumulate(ct.get(a), value)
@@ -84,7 +91,8 @@ def transpose_program(
 class AtZero:
     """The linear variables of a Program where its linear inputs are zero.
 
-    A transpose rule may need zeros of a sequence's length, which the linear loop that writes it knows and its type does not.
+    A transpose rule may need zeros of a sequence's length, which the linear loop that writes it knows and its type does
+    not.
     """
 
     def __init__(self, program: Program, dependent: set[Var], read: Reader) -> None:
@@ -98,7 +106,11 @@ class AtZero:
             if not needed.isdisjoint(eqn.outputs):
                 eqns.append(eqn)
                 needed.update([a for a in eqn.inputs if type(a) is Var and a in self.dependent])
-        found = {v: self.read(v) if isinstance(v.type, SeqType) else zeros(v.type) for v in self.program.inputs if v in needed}
+        found = {
+            v: self.read(v) if isinstance(v.type, SeqType) else zeros(v.type)
+            for v in self.program.inputs
+            if v in needed
+        }
         for eqn in reversed(eqns):
             ins = [found[a] if type(a) is Var and a in self.dependent else self.read(a) for a in eqn.inputs]
             found.update(zip(eqn.outputs, bind_all(eqn.primitive, ins, eqn.params), strict=True))

@@ -1,4 +1,6 @@
-"""Vectorisation: rewrite a Program so that some inputs carry one more axis, number 0, and every equation maps over it."""
+"""Vectorisation: rewrite a Program so that some inputs carry one more axis, number 0, and every equation maps over
+it.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +14,14 @@ from functad.transforms.replay import Reader
 __all__ = ["batch_program"]
 
 
-def batch_program(program: Program, size: int, args: Sequence[Any], batched: Sequence[bool]) -> tuple[list[Any], list[bool]]:
+def batch_program(
+    program: Program, size: int, args: Sequence[Any], batched: Sequence[bool]
+) -> tuple[list[Any], list[bool]]:
     """The outputs of a Program over a mapped axis, and which of them carry it.
 
-    The flag of an array is True: the mapped axis is its axis 0. That of a sequence says where the axis is: ``"elements"`` if each element
-    carries it, ``"lanes"`` if the sequence holds one sequence for each index of the axis.
+    The flag of an array is True: the mapped axis is its axis 0. That of a sequence says where the axis is:
+    ``"elements"`` if each element carries it, ``"lanes"`` if the sequence holds one sequence for each index of the
+    axis.
     """
     read = Reader(program, args)
     mapped: dict[Any, Any] = {v: flag for v, flag in zip(program.inputs, batched, strict=True) if flag}
@@ -33,7 +38,9 @@ def batch_program(program: Program, size: int, args: Sequence[Any], batched: Seq
     return [read(a) for a in program.outputs], [mapped.get(a, False) for a in program.outputs]
 
 
-def batch_equation(eqn: Eqn, size: int, flags: tuple[bool, ...], ins: Sequence[Any]) -> tuple[Sequence[Any], Sequence[bool]]:
+def batch_equation(
+    eqn: Eqn, size: int, flags: tuple[bool, ...], ins: Sequence[Any]
+) -> tuple[Sequence[Any], Sequence[bool]]:
     """The results of one equation and which of them carry the mapped axis."""
     prim = eqn.primitive
     if not any(flags):

@@ -38,7 +38,9 @@ TRANSFORMS = {
     "jacfwd": lambda f: fd.jacfwd(f, has_aux=True)(X)[1],
     "jacrev": lambda f: fd.jacrev(f, has_aux=True)(X)[1],
     "hessian": lambda f: fd.hessian(f, has_aux=True)(X)[1],
-    "grad of a gradient": lambda f: fd.grad(lambda x: (lambda g, aux: (np.sum(g), aux))(*fd.grad(f, has_aux=True)(x)), has_aux=True)(X)[1],
+    "grad of a gradient": lambda f: fd.grad(
+        lambda x: (lambda g, aux: (np.sum(g), aux))(*fd.grad(f, has_aux=True)(x)), has_aux=True
+    )(X)[1],
 }
 
 
@@ -57,7 +59,14 @@ def test_mixed_containers(transform):
     def f(x):
         y = 2 * x
         report = Report(np.argmax(y), "note")
-        return loss(x), {"name": "a", "y": y, "list": [1, None, THING, y[0]], "pair": Pair(y, "right"), "report": report, "x": x}
+        return loss(x), {
+            "name": "a",
+            "y": y,
+            "list": [1, None, THING, y[0]],
+            "pair": Pair(y, "right"),
+            "report": report,
+            "x": x,
+        }
 
     aux = transform(f)
     np.testing.assert_array_equal(aux["y"], 2 * X)
@@ -93,7 +102,10 @@ def test_under_jit_auxiliary_data_are_results():
     assert fd.jit(lambda x: f(x)[0])(X).tolist() == [3.0, 12.0, 27.0]  # what stays inside may be anything
     for transform in (fd.jit, fd.vmap):
         name = transform.__name__
-        message = rf"the result\[1\]\['note'\] of the function under {name} is a str; expected an array, a number, or a container of them"
+        message = (
+            rf"the result\[1\]\['note'\] of the function under {name} is a str; expected an array, a number, or "
+            r"a container of them"
+        )
         with pytest.raises(StructureError, match=message):
             transform(f)(X if transform is fd.jit else X[None])
 

@@ -73,7 +73,10 @@ def test_reverse_over_custom_reverse() -> None:
 
 
 def test_forward_mode_of_custom_vjp_says_what_is_missing() -> None:
-    for transform in (lambda: fd.jvp(scaled, ({"x": X, "s": 2.0},), ({"x": X, "s": 1.0},)), lambda: fd.jacfwd(scaled)({"x": X, "s": 2.0})):
+    for transform in (
+        lambda: fd.jvp(scaled, ({"x": X, "s": 2.0},), ({"x": X, "s": 1.0},)),
+        lambda: fd.jacfwd(scaled)({"x": X, "s": 2.0}),
+    ):
         with pytest.raises(StructureError, match=r"custom_vjp function scaled.*reverse mode only.*fd\.custom_jvp"):
             transform()
 

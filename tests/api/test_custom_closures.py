@@ -1,4 +1,6 @@
-"""What functions with rules close over: fixed when they are called; operands where it is traced; explained where out of reach."""
+"""What functions with rules close over: fixed when they are called; operands where it is traced; explained where out of
+reach.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,7 @@ WRAPS = {"plain": lambda f: f, "jit": fd.jit}
 wraps = pytest.mark.parametrize("wrap", WRAPS.values(), ids=WRAPS)
 
 
-# -- traced arguments without derivatives, and functions that close over traced values ----------------------------------
+# -- traced arguments without derivatives, and functions that close over traced values ---------------------------------
 
 
 @partial(fd.custom_jvp, nondiff_argnums=0)
@@ -169,7 +171,7 @@ def test_what_is_closed_over_and_not_used_may_move(wrap) -> None:
     close(wrap(fd.grad(f, (0, 1)))(2.0, 5.0), (15.0, 9.0))
 
 
-# -- fixed when called --------------------------------------------------------------------------------------------------
+# -- fixed when called -------------------------------------------------------------------------------------------------
 
 
 def sum_over_a_loop(x):
@@ -270,7 +272,7 @@ def test_functions_that_hold_themselves() -> None:
     assert fd.grad(fd.grad(f))(2.0) == 12.0
 
 
-# -- out of reach -------------------------------------------------------------------------------------------------------
+# -- out of reach ------------------------------------------------------------------------------------------------------
 
 
 class Model:
@@ -326,7 +328,10 @@ def test_attributes_are_not_found() -> None:
         f.defvjp(lambda x: (2.0 * x, None), lambda _, ct: (model.w * ct,))
         return f(x)
 
-    pattern = r"custom_(jvp|vjp) function <lambda>, or its rule, uses a traced value .* an attribute of an object.* Pass it as an"
+    pattern = (
+        r"custom_(jvp|vjp) function <lambda>, or its rule, uses a traced value .* an attribute of an object.* "
+        r"Pass it as an"
+    )
     for call in (
         lambda: fd.jit(in_function)(2.0, 3.0),
         lambda: fd.grad(in_function, (0, 1))(2.0, 3.0),

@@ -1,4 +1,6 @@
-"""Functions with rules, un-jitted: evaluated where values are known, so Python sees these; rules run when they are needed."""
+"""Functions with rules, un-jitted: evaluated where values are known, so Python sees these; rules run when they are
+needed.
+"""
 
 from __future__ import annotations
 

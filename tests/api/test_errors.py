@@ -30,7 +30,7 @@ def raises(error: type[Exception], *parts: str):
     return pytest.raises(error, match="(?s)" + "".join(f"(?=.*{re.escape(p)})" for p in parts))
 
 
-# -- grad ---------------------------------------------------------------------------------------------------------------------------------
+# -- grad --------------------------------------------------------------------------------------------------------------
 
 
 def test_grad_of_a_vector() -> None:
@@ -94,7 +94,7 @@ def test_an_argument_that_is_no_array() -> None:
         fd.grad(np.sum)(np.array([1.0, None]))
 
 
-# -- tangents and cotangents -----------------------------------------------------------------------------------------------------------------
+# -- tangents and cotangents -------------------------------------------------------------------------------------------
 
 
 def test_number_of_tangents() -> None:
@@ -130,7 +130,7 @@ def test_linear_transpose_of_what_is_not_linear() -> None:
         fd.linear_transpose(np.sin, X)(X)
 
 
-# -- shapes and indices ------------------------------------------------------------------------------------------------------------------------
+# -- shapes and indices ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("transform", [lambda f: fd.grad(lambda x: f(x).sum()), fd.jit], ids=["grad", "jit"])
@@ -161,7 +161,7 @@ def test_traced_index_out_of_bounds_natively() -> None:
         fd.jit(lambda x, i: fnp.asarray(x).at[i].set(0.0))(X, np.array([7]))
 
 
-# -- tracers where Python needs a value ------------------------------------------------------------------------------------------------------------
+# -- tracers where Python needs a value --------------------------------------------------------------------------------
 
 
 def test_float_of_a_tracer() -> None:
@@ -172,7 +172,14 @@ def test_float_of_a_tracer() -> None:
 
 
 def test_truth_value_under_jit() -> None:
-    with raises(TracerConversionError, "truth value", "fd.lax.cond(x > 0, lambda: x, lambda: -x)", "np.where", "static_argnums", "test_errors.py"):
+    with raises(
+        TracerConversionError,
+        "truth value",
+        "fd.lax.cond(x > 0, lambda: x, lambda: -x)",
+        "np.where",
+        "static_argnums",
+        "test_errors.py",
+    ):
         fd.jit(lambda x: x if x > 0 else -x)(1.0)
     with raises(TracerConversionError, "truth value", "vmap", "np.where"):
         fd.vmap(lambda x: x if x > 0 else -x)(X)
@@ -236,7 +243,7 @@ def test_escaped_tracer() -> None:
         fd.grad(lambda x: np.sum(x * kept[0]))(X)
 
 
-# -- writing, unsupported functions ----------------------------------------------------------------------------------------------------------------
+# -- writing, unsupported functions ------------------------------------------------------------------------------------
 
 
 def test_writing_to_an_argument() -> None:
@@ -265,7 +272,7 @@ def test_unsupported_numpy_function() -> None:
         fd.grad(lambda x: x.no_such_thing)(X)
 
 
-# -- jit and vmap -----------------------------------------------------------------------------------------------------------------------------------
+# -- jit and vmap ------------------------------------------------------------------------------------------------------
 
 
 def test_unhashable_static_argument() -> None:
@@ -280,10 +287,19 @@ LONG = np.dtype(np.longdouble)
 
 @pytest.mark.skipif(LONG.itemsize == 8, reason="long double is double here")
 def test_jit_of_extended_precision_is_refused_when_it_is_traced() -> None:
-    """As an argument, even one that nobody uses; where it is made, in the function, a loop or a derivative; as a result."""
+    """As an argument, even one that nobody uses; where it is made, in the function, a loop or a derivative; as a
+    result.
+    """
     x = np.ones(3)
     for f in (lambda x: x * 2, lambda x: x, lambda x: 3.0):
-        words = "arguments of <lambda>: [0][0]", "test_errors.py", LONG.name, "native code does not have", ".astype(float)", "leave jit out"
+        words = (
+            "arguments of <lambda>: [0][0]",
+            "test_errors.py",
+            LONG.name,
+            "native code does not have",
+            ".astype(float)",
+            "leave jit out",
+        )
         with raises(DtypeError, *words):
             fd.jit(f)(x.astype(LONG))
     for f in (
@@ -334,6 +350,11 @@ def test_vmap_sizes_and_axes() -> None:
 
 
 def test_every_error_is_also_what_numpy_would_raise() -> None:
-    kinds = {ShapeError: ValueError, DtypeError: TypeError, IndexOutOfBoundsError: IndexError, TracerConversionError: TypeError}
+    kinds = {
+        ShapeError: ValueError,
+        DtypeError: TypeError,
+        IndexOutOfBoundsError: IndexError,
+        TracerConversionError: TypeError,
+    }
     for error, builtin in kinds.items():
         assert issubclass(error, builtin) and issubclass(error, FunctadError)

@@ -34,7 +34,9 @@ def backend_of(f, monkeypatch):
     import functad.api.jit as jit
 
     ran = []
-    monkeypatch.setattr(jit, "run_program", lambda program, args, run=jit.run_program: ran.append("evaluator") or run(program, args))
+    monkeypatch.setattr(
+        jit, "run_program", lambda program, args, run=jit.run_program: ran.append("evaluator") or run(program, args)
+    )
     f(X)
     monkeypatch.undo()
     return ran[0] if ran else "native"
@@ -50,7 +52,10 @@ def test_backend(f, monkeypatch):
     assert backend_of(f, monkeypatch) == "native"
     with config.backend("kernel"):
         np.testing.assert_allclose(f(X), np.sum(np.tanh(X) * 1.0625 + X))
-    with config.backend("nonsense"), pytest.raises(Exception, match="FUNCTAD_BACKEND is 'nonsense'; expected native, kernel or evaluator"):
+    with (
+        config.backend("nonsense"),
+        pytest.raises(Exception, match="FUNCTAD_BACKEND is 'nonsense'; expected native, kernel or evaluator"),
+    ):
         f(X)
 
 

@@ -123,7 +123,7 @@ def variable(value):
     return f, assign
 
 
-# -- where values come from ---------------------------------------------------------------------------------------------------------
+# -- where values come from --------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ def test_module_attributes(module, tmp_path) -> None:
     assert f(3.0) == 0.0
 
 
-# -- what changes -------------------------------------------------------------------------------------------------------------------
+# -- what changes ------------------------------------------------------------------------------------------------------
 
 
 def test_functions_that_are_defined_again(module) -> None:
@@ -314,11 +314,13 @@ class Colour(enum.Enum):
 
 
 @pytest.mark.parametrize(("a", "b", "alike"), [
-    (1, 1, True), (1, True, False), (1, 1.0, False), (0.0, -0.0, False), (float("nan"), float("nan"), True), (1 + 0j, complex(1, -0.0), False),
-    ((1, (2.0, "a")), (1, (2.0, "a")), True), ((1, 2), (1, 2.0), False), ((0.0,), (-0.0,), False), ((1,), (1, 1), False),
-    (frozenset({1}), frozenset({1}), True), (frozenset({1}), frozenset({1.0}), False), (b"a", b"a", True), ("a", "b", False),
-    (np.float64(1), np.float64(1), True), (np.float64(0.0), np.float64(-0.0), False), (np.float32(1), np.float64(1), False),
-    (Colour.RED, Colour.RED, True), (Colour.RED, Colour.BLUE, False), (None, None, True), (range(3), range(3), True), ([1], [1], False),
+    (1, 1, True), (1, True, False), (1, 1.0, False), (0.0, -0.0, False), (float("nan"), float("nan"), True),
+    (1 + 0j, complex(1, -0.0), False), ((1, (2.0, "a")), (1, (2.0, "a")), True), ((1, 2), (1, 2.0), False),
+    ((0.0,), (-0.0,), False), ((1,), (1, 1), False), (frozenset({1}), frozenset({1}), True),
+    (frozenset({1}), frozenset({1.0}), False), (b"a", b"a", True), ("a", "b", False),
+    (np.float64(1), np.float64(1), True), (np.float64(0.0), np.float64(-0.0), False),
+    (np.float32(1), np.float64(1), False), (Colour.RED, Colour.RED, True), (Colour.RED, Colour.BLUE, False),
+    (None, None, True), (range(3), range(3), True), ([1], [1], False),
 ])  # fmt: skip
 def test_constants_that_are_the_same(a, b, alike) -> None:
     assert same(a, b) is alike
@@ -343,7 +345,7 @@ def test_an_equal_constant_does_not_trace_again() -> None:
         assert calls == before
 
 
-# -- what a function does to its own state ------------------------------------------------------------------------------------------
+# -- what a function does to its own state -----------------------------------------------------------------------------
 
 
 def test_a_counter_does_not_trace_for_ever() -> None:
@@ -437,7 +439,8 @@ def test_rules_that_are_made_inside_read_globals_later(module) -> None:
 def test_a_global_that_is_made_when_first_used(module) -> None:
     exec(
         "CACHE = None\nMADE = 0\n"
-        "def table():\n    global CACHE, MADE\n    if CACHE is None:\n        CACHE, MADE = 3.0, MADE + 1\n    return CACHE\n"
+        "def table():\n    global CACHE, MADE\n    if CACHE is None:\n        CACHE, MADE = 3.0, MADE + 1\n    return "
+        "CACHE\n"
         "def cached(x):\n    return x * table()",
         vars(module),
     )

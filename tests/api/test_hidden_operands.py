@@ -1,4 +1,6 @@
-"""Writeable arrays that a jitted function closes over are hidden operands: read at each call, never copied, compared or traced again."""
+"""Writeable arrays that a jitted function closes over are hidden operands: read at each call, never copied, compared or
+traced again.
+"""
 
 from __future__ import annotations
 
@@ -88,7 +90,12 @@ def test_a_large_array_is_read_at_each_call():
 )
 def test_views_made_inside_show_the_memory(shape, view):
     w = np.random.default_rng(0).normal(size=shape)
-    check_reads_anew(lambda x: view(w) * x + 1.0, (2.0,), lambda: np.copyto(w, 5.0 + np.arange(w.size).reshape(shape)), lambda: view(w) * 2.0 + 1.0)
+    check_reads_anew(
+        lambda x: view(w) * x + 1.0,
+        (2.0,),
+        lambda: np.copyto(w, 5.0 + np.arange(w.size).reshape(shape)),
+        lambda: view(w) * 2.0 + 1.0,
+    )
 
 
 def test_a_transposed_view_is_no_copy_at_each_call(way):
@@ -161,7 +168,10 @@ def test_an_array_that_only_a_foreign_object_holds():
     check_reads_anew(lambda x: np.sum(model.w * x), (X,), lambda: model.w.fill(2.0), lambda: np.sum(model.w * X))
 
 
-@pytest.mark.parametrize("view", [lambda w: w[1:], lambda w: w.reshape(2, -1).T, lambda w: w[::-3], lambda w: np.broadcast_to(w, (2, w.size))])
+@pytest.mark.parametrize(
+    "view",
+    [lambda w: w[1:], lambda w: w.reshape(2, -1).T, lambda w: w[::-3], lambda w: np.broadcast_to(w, (2, w.size))],
+)
 def test_views_of_arrays_that_only_a_foreign_object_holds(view):
     class Model:
         __slots__ = ("w",)
@@ -189,7 +199,9 @@ def test_no_use_copies_the_array():
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     if config.backend.value == "native":
-        assert peaks[0] < 3.2 * w.nbytes  # one copy while the function is traced, to see whether it writes to the array itself
+        assert (
+            peaks[0] < 3.2 * w.nbytes
+        )  # one copy while the function is traced, to see whether it writes to the array itself
         assert peaks[1] < 1 << 16
     w[:] = 2.0
     assert f(1.0) == 2 * 45 * w.size
@@ -218,7 +230,9 @@ def test_another_shape_dtype_or_layout_in_place():
     w.dtype = np.int64
     np.testing.assert_array_equal(f(2.0), w * 2.0)
     w.dtype = np.float64
-    with pytest.warns(DeprecationWarning) if np.lib.NumpyVersion(np.__version__) >= "2.4.0" else contextlib.nullcontext():
+    with (
+        pytest.warns(DeprecationWarning) if np.lib.NumpyVersion(np.__version__) >= "2.4.0" else contextlib.nullcontext()
+    ):
         w.strides = (8, 16)
     np.testing.assert_array_equal(f(2.0), w * 2.0)
 
@@ -246,7 +260,12 @@ def test_memory_mapped_and_other_subclasses(tmp_path):
 @pytest.mark.parametrize("dtype", [np.float32, np.int32, np.uint8, np.bool_, np.complex128])
 def test_dtypes(dtype):
     w, x = np.ones(MOST_BYTES + 1, dtype), np.linspace(1.0, 2.0, MOST_BYTES + 1)
-    check_reads_anew(lambda x: np.sum(np.where(w, x, 0.0) * w), (x,), lambda: w.__setitem__(slice(5), 0), lambda: np.sum(np.where(w, x, 0.0) * w))
+    check_reads_anew(
+        lambda x: np.sum(np.where(w, x, 0.0) * w),
+        (x,),
+        lambda: w.__setitem__(slice(5), 0),
+        lambda: np.sum(np.where(w, x, 0.0) * w),
+    )
 
 
 def test_closed_over_indices_are_checked_at_each_call():
@@ -275,10 +294,15 @@ def test_closed_over_masks_decide_shapes():
 
 def test_updates_of_closed_over_arrays():
     w = np.zeros(LARGE)
-    check_reads_anew(lambda x: np.sum(fd.at(w)[:3].add(2.0) * x), (X,), lambda: w.fill(1.0), lambda: np.sum(w * X) + 2 * np.sum(X[:3]))
+    check_reads_anew(
+        lambda x: np.sum(fd.at(w)[:3].add(2.0) * x),
+        (X,),
+        lambda: w.fill(1.0),
+        lambda: np.sum(w * X) + 2 * np.sum(X[:3]),
+    )
 
 
-# -- transforms ------------------------------------------------------------------------------------------------------------------------------
+# -- transforms --------------------------------------------------------------------------------------------------------
 
 
 def energy(w):
@@ -289,7 +313,9 @@ def slope(w, x):
     return np.cos(w * x) * w * w
 
 
-@pytest.mark.parametrize("nested", [lambda f: fd.jit(fd.grad(f)), lambda f: fd.grad(fd.jit(f)), lambda f: fd.jit(fd.grad(fd.jit(f)))])
+@pytest.mark.parametrize(
+    "nested", [lambda f: fd.jit(fd.grad(f)), lambda f: fd.grad(fd.jit(f)), lambda f: fd.jit(fd.grad(fd.jit(f)))]
+)
 def test_gradients(nested):
     w = np.linspace(1.0, 2.0, LARGE)
     gradient = nested(energy(w))
@@ -306,7 +332,9 @@ def test_second_derivatives():
         w += 1.0
 
 
-@pytest.mark.parametrize("nested", [lambda f: fd.jit(fd.vmap(f)), lambda f: fd.vmap(fd.jit(f)), lambda f: fd.jit(fd.vmap(fd.jit(f)))])
+@pytest.mark.parametrize(
+    "nested", [lambda f: fd.jit(fd.vmap(f)), lambda f: fd.vmap(fd.jit(f)), lambda f: fd.jit(fd.vmap(fd.jit(f)))]
+)
 def test_mapped(nested):
     w = np.linspace(1.0, 2.0, LARGE)
     mapped = nested(lambda s: np.sum(w * s))
@@ -324,7 +352,9 @@ def test_mapped_over_the_array_itself():
 
 
 def test_differentiated_with_respect_to_the_array():
-    """Python may ask for the values of a closed-over array that is an argument of a transform: then the Program depends on them."""
+    """Python may ask for the values of a closed-over array that is an argument of a transform: then the Program depends
+    on them.
+    """
     w = np.linspace(1.0, 2.0, LARGE)
 
     def loss(v):
@@ -384,7 +414,7 @@ def test_functions_that_call_jitted_functions():
         w += 1.0
 
 
-# -- how they show ---------------------------------------------------------------------------------------------------------------------------
+# -- how they show -----------------------------------------------------------------------------------------------------
 
 
 def test_the_stages_show_them_as_further_inputs():
@@ -414,7 +444,7 @@ def test_numba_code_reads_them(way):
         w += 1.0
 
 
-# -- memory ----------------------------------------------------------------------------------------------------------------------------------
+# -- memory ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.filterwarnings("ignore::functad.errors.RetraceWarning")
@@ -469,7 +499,9 @@ def test_arrays_that_decide_shapes():
     x = np.arange(3.0)
 
     def f(x):
-        return np.concatenate([np.repeat(x, counts), *np.split(x, cuts), np.pad(x, widths), x[np.array(0, ndmin=0)] + x[:1]])
+        return np.concatenate(
+            [np.repeat(x, counts), *np.split(x, cuts), np.pad(x, widths), x[np.array(0, ndmin=0)] + x[:1]]
+        )
 
     g = fd.jit(f)
     for _ in range(2):
@@ -536,13 +568,17 @@ FOUND = {
     "container": lambda w: (lambda held: fd.jit(lambda x: use(x, held["a"][0])))({"a": (w, 1)}),
     "helper": lambda w: (lambda helper: fd.jit(lambda x: helper(x)))(helper_of(w)),
     "jitted helper": lambda w: (lambda helper: fd.jit(lambda x: helper(x) + 0.0))(fd.jit(helper_of(w))),
-    "static": lambda w: (lambda f, model: lambda x: f(model, x))(fd.jit(lambda model, x: model.call(x), static_argnums=0), Model(w)),
+    "static": lambda w: (lambda f, model: lambda x: f(model, x))(
+        fd.jit(lambda model, x: model.call(x), static_argnums=0), Model(w)
+    ),
     "callable": lambda w: fd.jit(Model(w)),
 }
 
 
 def test_a_change_that_makes_no_difference_compiles_nothing():
-    """The comparison of a small array fails, and the function is traced again; its Program is the one that has been compiled."""
+    """The comparison of a small array fails, and the function is traced again; its Program is the one that has been
+    compiled.
+    """
     w, bias = np.ones(3), np.zeros(2)
     f, traces = counted(lambda x: np.sum(w * x) + (1.0 if bias[0] > 0 else 2.0))
     f(X[:3])

@@ -1,4 +1,6 @@
-"""``linear_transpose`` of functions that call others: jitted, checkpointed, with rules of their own, loops and branches."""
+"""``linear_transpose`` of functions that call others: jitted, checkpointed, with rules of their own, loops and
+branches.
+"""
 
 from __future__ import annotations
 
@@ -109,9 +111,15 @@ def test_what_is_closed_over_is_differentiated(wrap):
 
 
 NOT_LINEAR = {
-    "checkpoint": (fd.checkpoint(lambda x: np.sin(x)), r"sin is not linear in its operands \[0\], at .*test_linear_transpose.py:\d+"),
+    "checkpoint": (
+        fd.checkpoint(lambda x: np.sin(x)),
+        r"sin is not linear in its operands \[0\], at .*test_linear_transpose.py:\d+",
+    ),
     "jit": (jit(lambda x: x * x), r"square is not linear"),
-    "while": (lambda x: lax.while_loop(lambda s: s[0] < 3, lambda s: (s[0] + 1, np.sin(s[1])), (0, x)), "sin is not linear"),
+    "while": (
+        lambda x: lax.while_loop(lambda s: s[0] < 3, lambda s: (s[0] + 1, np.sin(s[1])), (0, x)),
+        "sin is not linear",
+    ),
     "condition": (
         lambda x: lax.while_loop(lambda s: np.sum(s) < 3, lambda s: 2 * s, x),
         "the condition of a while loop depends on values that the loop would have to be linear in",
@@ -123,7 +131,8 @@ NOT_LINEAR = {
     "custom_jvp": (fd.custom_jvp(np.tanh), "tanh is not linear"),
     "callback": (
         lambda x: fd.pure_callback(np.negative, x, x),
-        "pure_callback: negative is a Python function of which functad sees values alone, so it has no transpose; give it a reverse rule with",
+        "pure_callback: negative is a Python function of which functad sees values alone, so it has no transpose; "
+        "give it a reverse rule with",
     ),
 }
 NOT_LINEAR["custom_jvp"][0].defjvps(lambda t, y, x: t * (1 - y * y))

@@ -1,4 +1,6 @@
-"""Whose memory is whose: what counts are the values at the call, whoever writes to what afterwards, and results belong to the user."""
+"""Whose memory is whose: what counts are the values at the call, whoever writes to what afterwards, and results belong
+to the user.
+"""
 
 from __future__ import annotations
 
@@ -116,7 +118,9 @@ PLAIN = {
     "cond": lambda f, x: lax.cond(True, f, f, x),
     "scan": lambda f, x: lax.scan(lambda c, _: (c, f(c)), x, length=2),
     "map": lambda f, x: lax.map(lambda s: f(s * fd.numpy.arange(4.0)), x),
-    "while": lambda f, x: lax.while_loop(lambda c: c[0] < 2, lambda c: (c[0] + 1, c[1] + sum(map(np.sum, leaves(f(c[1]))))), (0, x)),
+    "while": lambda f, x: lax.while_loop(
+        lambda c: c[0] < 2, lambda c: (c[0] + 1, c[1] + sum(map(np.sum, leaves(f(c[1]))))), (0, x)
+    ),
 }
 """Values: these trace a function before they read its arguments."""
 FORWARD_ONLY = {"jvp", "hessian", "linearize"}

@@ -172,7 +172,9 @@ def test_eight_threads_on_one_function() -> None:
     def work(k: int) -> None:
         for _ in range(10):
             value, gradient = f(*inputs[k])
-            if not (np.isclose(value, expected[k][0], rtol=1e-10) and np.allclose(gradient, expected[k][1], rtol=1e-10)):
+            if not (
+                np.isclose(value, expected[k][0], rtol=1e-10) and np.allclose(gradient, expected[k][1], rtol=1e-10)
+            ):
                 failures.append(k)
 
     threads = [threading.Thread(target=work, args=(k,)) for k in range(8)]

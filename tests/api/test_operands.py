@@ -64,7 +64,11 @@ VALUES = {
 
 @pytest.mark.parametrize("entry", ["native", "ctypes"])
 @pytest.mark.parametrize("values", VALUES.values(), ids=VALUES)
-@pytest.mark.parametrize("x", [2.0, np.float32(2.0), np.array([1.0, 2.0, 3.0]), np.array([1, 2, 3], np.int8)], ids=["number", "f4", "f8[3]", "i1[3]"])
+@pytest.mark.parametrize(
+    "x",
+    [2.0, np.float32(2.0), np.array([1.0, 2.0, 3.0]), np.array([1, 2, 3], np.int8)],
+    ids=["number", "f4", "f8[3]", "i1[3]"],
+)
 def test_a_value_that_has_changed_twice_is_an_operand(values, x, entry) -> None:
     with fd.config.entry(entry):
         f, assign, count = variable(values[0])
@@ -79,7 +83,9 @@ def test_a_value_that_has_changed_twice_is_an_operand(values, x, entry) -> None:
 
 
 def test_globals_of_helpers_and_modules() -> None:
-    m = module_of("RATE = 1.0\ndef helper(x):\n    return RATE * x\ndef f(x):\n    return helper(x) + [RATE for _ in range(2)][1]")
+    m = module_of(
+        "RATE = 1.0\ndef helper(x):\n    return RATE * x\ndef f(x):\n    return helper(x) + [RATE for _ in range(2)][1]"
+    )
     traced = Counted()
 
     def outer(x):
@@ -112,7 +118,8 @@ def test_two_that_change_at_different_times() -> None:
     (lambda f: (lambda g: lambda x: g(np.array([x, x]))[1])(fd.vmap(fd.jit(f))), 1.0),
     (lambda f: (lambda g: lambda x: g(np.array([x, x]))[1])(fd.jit(fd.vmap(f))), 1.0),
     (lambda f: (lambda g: fd.jit(lambda x: g(x)))(fd.jit(f)), 1.0),
-    (lambda f: (lambda g: fd.jit(lambda x: fd.lax.fori_loop(0, 2, lambda i, y: g(y) / f(1.0), x) * g(1.0)))(fd.jit(f)), 1.0),
+    (lambda f: (lambda g: fd.jit(lambda x: fd.lax.fori_loop(0, 2, lambda i, y: g(y) / f(1.0), x) * g(1.0)))(fd.jit(f)),
+        1.0),
     (lambda f: fd.jit(lambda x: fd.lax.scan(lambda c, _: (f(c) / f(1.0), f(c)), x, None, 2)[1][1]), 1.0),
     (lambda f: fd.jit(functools.partial(lambda g, x: g(x), f)), 1.0),
     (lambda f: (lambda g: lambda x: g(f, x))(fd.jit(lambda h, x: h(x), static_argnums=0)), 1.0),
@@ -150,7 +157,22 @@ def test_types_may_change_afterwards() -> None:
     f, assign, _ = variable(1.0)
     g = fd.jit(f)
     x = np.arange(3, dtype=np.float32)
-    for value in (1.0, 2.0, 3.0, 4, 5, 6, np.float64(7), np.float64(8), 9.0, 10, np.arange(3.0), np.arange(1.0), 2j, 11.0):
+    for value in (
+        1.0,
+        2.0,
+        3.0,
+        4,
+        5,
+        6,
+        np.float64(7),
+        np.float64(8),
+        9.0,
+        10,
+        np.arange(3.0),
+        np.arange(1.0),
+        2j,
+        11.0,
+    ):
         assign(value)
         assert g(x).dtype == (x * value).dtype
         np.testing.assert_array_equal(g(x), x * value)
@@ -242,7 +264,7 @@ def test_arrays_that_are_written_to_and_replaced() -> None:
         assert g(2.0) == 4.0 * np.sum(w)
 
 
-# -- where Python needs the value ------------------------------------------------------------------------------------------------------
+# -- where Python needs the value --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("body", "values"), [
@@ -267,7 +289,10 @@ def test_what_decides_is_traced_anew_with_one_warning(body, values) -> None:
             np.testing.assert_array_equal(g(2.0), f(2.0))
     (warning,) = [w for w in seen if w.category is RetraceWarning]
     text = str(warning.message)
-    assert text.startswith("the closed-over variable 'value', which variable.<locals>.f reads, has changed again, and jit traces f anew for each")
+    assert text.startswith(
+        "the closed-over variable 'value', which variable.<locals>.f reads, has changed again, and jit traces f anew "
+        "for each"
+    )
     assert "Make it an argument of f, or one of static_argnames" in text
     assert warning.filename == __file__
 
@@ -305,7 +330,10 @@ def test_only_what_decides_is_traced_anew() -> None:
 def test_one_of_many_is_found_soon() -> None:
     """Each trial is a trace."""
     names = [f"A{k}" for k in range(32)]
-    m = module_of("\n".join(f"{n} = 1.0" for n in names) + f"\ndef f(x):\n    COUNT()\n    return x * ({' + '.join(names)}) * float(A13)")
+    m = module_of(
+        "\n".join(f"{n} = 1.0" for n in names)
+        + f"\ndef f(x):\n    COUNT()\n    return x * ({' + '.join(names)}) * float(A13)"
+    )
     m.COUNT = Counted()
     f = fd.jit(m.f)
     with pytest.warns(RetraceWarning, match="A13") as seen:
@@ -332,7 +360,9 @@ def test_methods_are_traced_anew() -> None:
     """A class belongs to the user: its functions cannot be made anew."""
     m = module_of("RATE = 1.0\nclass Model:\n    def f(self, x):\n        return RATE * x\nmodel = Model()")
     f = fd.jit(lambda x: m.model.f(x))
-    with pytest.warns(RetraceWarning, match=r"users_module\.RATE, which Model\.f reads, .*by way of the class Model, which"):
+    with pytest.warns(
+        RetraceWarning, match=r"users_module\.RATE, which Model\.f reads, .*by way of the class Model, which"
+    ):
         for m.RATE in (1.0, 2.0, 3.0, 4.0):
             assert f(2.0) == 2.0 * m.RATE
 

@@ -1,4 +1,6 @@
-"""Random functions that call one another and read globals and cells, while random ones of those change: jitted or not, the result is the same."""
+"""Random functions that call one another and read globals and cells, while random ones of those change: jitted or not,
+the result is the same.
+"""
 
 from __future__ import annotations
 
@@ -35,12 +37,14 @@ def random_body(r: random.Random, k: int) -> str:
     for _ in range(r.randrange(1, 4)):
         name = r.choice(NAMES)
         terms.append(r.choice([
-            f"{name} * x", f"x + {name}", f"[{name} for _ in range(2)][1] * x", f"(lambda y: y - {name})(x)", f"config.{name} * x",
-            f"(x if {name} is True else -x)", f"np.sin(x * {name})", f"(2 * {name}) * x",
+            f"{name} * x", f"x + {name}", f"[{name} for _ in range(2)][1] * x", f"(lambda y: y - {name})(x)",
+            f"config.{name} * x", f"(x if {name} is True else -x)", f"np.sin(x * {name})", f"(2 * {name}) * x",
         ]))  # fmt: skip
     if k + 1 < FUNCTIONS:
         called = r.randrange(k + 1, FUNCTIONS)
-        terms += r.sample([f"f{called}(x)", f"held(x, f{called})", f"table[{called}](x)", f"inner(f{called})(x)"], r.randrange(1, 3))
+        terms += r.sample(
+            [f"f{called}(x)", f"held(x, f{called})", f"table[{called}](x)", f"inner(f{called})(x)"], r.randrange(1, 3)
+        )
     return f"def f{k}(x):\n    return {' + '.join(terms)}\n"
 
 
@@ -112,5 +116,7 @@ def test_random_worlds(seed) -> None:
             for f, plain in jitted:
                 for x in (0.75, np.array([0.5, -0.25, 1.0])):
                     found, expected = f(x), plain(x)
-                    assert np.shape(found) == np.shape(expected) and np.asarray(found).dtype == np.asarray(expected).dtype
+                    assert (
+                        np.shape(found) == np.shape(expected) and np.asarray(found).dtype == np.asarray(expected).dtype
+                    )
                     np.testing.assert_allclose(found, expected, rtol=1e-12, atol=1e-12)

@@ -24,7 +24,9 @@ def by_dis(code: CodeType) -> tuple[set[str], set[str]]:
     for i in dis.get_instructions(code):
         if i.opname in ("LOAD_GLOBAL", "LOAD_NAME"):
             read.add(i.argval)
-        if i.opname in ("STORE_GLOBAL", "DELETE_GLOBAL") or (i.opname in ("STORE_DEREF", "DELETE_DEREF") and i.argval in code.co_freevars):
+        if i.opname in ("STORE_GLOBAL", "DELETE_GLOBAL") or (
+            i.opname in ("STORE_DEREF", "DELETE_DEREF") and i.argval in code.co_freevars
+        ):
             written.add(i.argval)
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
@@ -34,7 +36,12 @@ def by_dis(code: CodeType) -> tuple[set[str], set[str]]:
     return read, written
 
 
-FUNCTIONS = [f for module in (jit, reach, watch, trace, fd, ast, inspect, functools) for f in vars(module).values() if isinstance(f, FunctionType)]
+FUNCTIONS = [
+    f
+    for module in (jit, reach, watch, trace, fd, ast, inspect, functools)
+    for f in vars(module).values()
+    if isinstance(f, FunctionType)
+]
 
 
 @pytest.mark.parametrize("f", FUNCTIONS, ids=lambda f: f.__qualname__)

@@ -93,8 +93,9 @@ def of_model(x):
 
 
 @pytest.mark.parametrize(("name", "args", "before", "after"), [
-    ("double", (3,), 6, 30), ("outer", (3,), 7, 31), ("recursive", (3, 1), 8, 1000), ("even", (2, 1), 2, 10), ("default", (3,), 6, 30),
-    ("inside", (2,), [0, 2, 2], [0, 10, 10]), ("part", (3,), 11, 35), ("of_part", (3,), 11, 35), ("of_pair", (3,), 6, 30), ("of_table", (3,), 12, 60),
+    ("double", (3,), 6, 30), ("outer", (3,), 7, 31), ("recursive", (3, 1), 8, 1000), ("even", (2, 1), 2, 10),
+    ("default", (3,), 6, 30), ("inside", (2,), [0, 2, 2], [0, 10, 10]), ("part", (3,), 11, 35),
+    ("of_part", (3,), 11, 35), ("of_pair", (3,), 6, 30), ("of_table", (3,), 12, 60),
 ])  # fmt: skip
 def test_globals(name, args, before, after) -> None:
     m = module_of(MODULE)
@@ -120,7 +121,13 @@ def test_a_function_keeps_its_looks() -> None:
     m = module_of(MODULE)
     m.double.attribute = 1
     new = other(m.double, "RATE", 10)
-    assert (new.__name__, new.__qualname__, new.__doc__, new.__module__, new.attribute) == ("double", "double", "Doc.", "users_module", 1)
+    assert (new.__name__, new.__qualname__, new.__doc__, new.__module__, new.attribute) == (
+        "double",
+        "double",
+        "Doc.",
+        "users_module",
+        1,
+    )
     assert new(1, shift=1) == 11
 
 
@@ -148,7 +155,12 @@ def test_wrapped_functions() -> None:
     def f(x):
         return rate * x
 
-    for wrap in (lambda f: fd.grad(f), lambda f: fd.jit(fd.grad(f)), lambda f: functools.partial(fd.grad(f)), lambda f: fd.grad(fd.checkpoint(f))):
+    for wrap in (
+        lambda f: fd.grad(f),
+        lambda f: fd.jit(fd.grad(f)),
+        lambda f: functools.partial(fd.grad(f)),
+        lambda f: fd.grad(fd.checkpoint(f)),
+    ):
         assert other(wrap(f), "rate", 10.0)(1.0) == 10.0
         assert wrap(f)(1.0) == 2.0
     assert other(functools.lru_cache(f), "rate", 10.0) is None

@@ -19,7 +19,7 @@ def f(x, y):
     return np.sum(np.sin(x) * y**2)
 
 
-# -- gradients ------------------------------------------------------------------------------------------------------------------------------
+# -- gradients ---------------------------------------------------------------------------------------------------------
 
 
 def test_grad_and_value_and_grad() -> None:
@@ -88,7 +88,7 @@ def test_complex_conventions() -> None:
     close(real, -np.sin(X))
 
 
-# -- linear maps ------------------------------------------------------------------------------------------------------------------------------
+# -- linear maps -------------------------------------------------------------------------------------------------------
 
 
 def test_jvp_vjp_linearize_agree() -> None:
@@ -144,7 +144,7 @@ def test_results_do_not_share_memory() -> None:
     assert not np.shares_memory(ct, x)
 
 
-# -- Jacobians, Hessians ------------------------------------------------------------------------------------------------------------------------
+# -- Jacobians, Hessians -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("jacobian", [fd.jacfwd, fd.jacrev, fd.jacobian])
@@ -171,7 +171,7 @@ def test_hessians() -> None:
         close(product(f, (X, Y), (Y, X))[0], -np.sin(X) * Y**2 * Y + 2 * np.cos(X) * Y * X)
 
 
-# -- vmap ------------------------------------------------------------------------------------------------------------------------------------------
+# -- vmap --------------------------------------------------------------------------------------------------------------
 
 
 def test_vmap_axes() -> None:
@@ -191,10 +191,13 @@ def test_vmap_axes() -> None:
 @pytest.mark.parametrize("inner", [fd.grad, lambda g: fd.jit(fd.grad(g)), lambda g: fd.grad(fd.jit(g))])
 def test_vmap_of_grad(inner) -> None:
     rows = np.stack([X, Y, X + Y])
-    close(fd.vmap(inner(lambda x: np.prod(np.sin(x))))(rows), np.stack([inner(lambda x: np.prod(np.sin(x)))(r) for r in rows]))
+    close(
+        fd.vmap(inner(lambda x: np.prod(np.sin(x))))(rows),
+        np.stack([inner(lambda x: np.prod(np.sin(x)))(r) for r in rows]),
+    )
 
 
-# -- control flow in Python, containers -------------------------------------------------------------------------------------------------------------
+# -- control flow in Python, containers --------------------------------------------------------------------------------
 
 
 def test_python_control_flow_on_traced_values() -> None:

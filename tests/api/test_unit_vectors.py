@@ -1,4 +1,6 @@
-"""Forward-mode Jacobians: where elements keep apart, by their coefficients alone; elsewhere by unit vectors. Reverse mode agrees."""
+"""Forward-mode Jacobians: where elements keep apart, by their coefficients alone; elsewhere by unit vectors. Reverse
+mode agrees.
+"""
 
 from __future__ import annotations
 
@@ -40,8 +42,14 @@ def test_forward_and_reverse_mode_agree(f, wrap):
     assert fd.tree_map(lambda a: (a.shape, a.dtype), found) == fd.tree_map(lambda b: (b.shape, b.dtype), expected)
 
 
-@pytest.mark.parametrize("x", [np.zeros((0, 3)), np.ones((1, 1)), X.astype(np.float32), X[0]], ids=["empty", "one", "single", "vector"])
-@pytest.mark.parametrize("f", [lambda x: np.sum(np.sin(x)) * 2, lambda x: x, lambda x: np.exp(x) * x - 2.0 * x], ids=["sum", "identity", "elements"])
+@pytest.mark.parametrize(
+    "x", [np.zeros((0, 3)), np.ones((1, 1)), X.astype(np.float32), X[0]], ids=["empty", "one", "single", "vector"]
+)
+@pytest.mark.parametrize(
+    "f",
+    [lambda x: np.sum(np.sin(x)) * 2, lambda x: x, lambda x: np.exp(x) * x - 2.0 * x],
+    ids=["sum", "identity", "elements"],
+)
 def test_other_shapes_and_dtypes(f, x):
     found, expected = fd.jacfwd(f)(x), fd.jacrev(f)(x)
     np.testing.assert_allclose(found, expected, rtol=1e-6)

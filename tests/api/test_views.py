@@ -15,12 +15,19 @@ def views(draw):
     """An array that owns its memory or not, and a view of it made in a few steps."""
     shape = draw(st.lists(st.integers(1, 5), min_size=1, max_size=3))
     flat = np.arange(float(np.prod(shape)))
-    array = draw(st.sampled_from([flat.reshape(shape), np.array(flat.reshape(shape)), np.asfortranarray(flat.reshape(shape))]))
+    array = draw(
+        st.sampled_from([flat.reshape(shape), np.array(flat.reshape(shape)), np.asfortranarray(flat.reshape(shape))])
+    )
     view = array
     for _ in range(draw(st.integers(1, 4))):
         step = draw(st.sampled_from(["slice", "transpose", "integer", "broadcast", "new axis"]))
         if step == "slice" and view.ndim:
-            index = tuple([slice(draw(st.integers(-3, 3)), None, draw(st.sampled_from([1, 2, 3, -1, -2]))) for _ in range(view.ndim)])
+            index = tuple(
+                [
+                    slice(draw(st.integers(-3, 3)), None, draw(st.sampled_from([1, 2, 3, -1, -2])))
+                    for _ in range(view.ndim)
+                ]
+            )
             view = view[index] if view[index].size else view
         elif step == "transpose":
             view = view.transpose(draw(st.permutations(range(view.ndim))))
@@ -50,7 +57,16 @@ W = np.arange(24.0).reshape(4, 6)
 
 
 @pytest.mark.parametrize(
-    "view", [W.T, W[:, 1], W[::-1], W[1:, :3].T, np.broadcast_to(W[:, :1], (4, 6)), W.reshape(2, 2, 6).transpose(1, 0, 2), W[:, ::2]]
+    "view",
+    [
+        W.T,
+        W[:, 1],
+        W[::-1],
+        W[1:, :3].T,
+        np.broadcast_to(W[:, :1], (4, 6)),
+        W.reshape(2, 2, 6).transpose(1, 0, 2),
+        W[:, ::2],
+    ],
 )
 def test_views_of_unknown_arrays(view) -> None:
     """Without the array that they are of: all that is known is the flat memory."""

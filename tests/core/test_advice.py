@@ -1,4 +1,6 @@
-"""What errors say to write instead of Python's control flow: the user's own statement by way of `functad.lax`, and it must be right."""
+"""What errors say to write instead of Python's control flow: the user's own statement by way of `functad.lax`, and it
+must be right.
+"""
 
 from __future__ import annotations
 
@@ -110,14 +112,17 @@ def asserted(x):
 FORMS = {
     conditional: "write fd.lax.cond(x > 0, lambda: x, lambda: -x)",
     statement: "write y = fd.lax.cond((x > 0) & (x < 9), lambda: np.sin(x), lambda: y)",
-    two_names: "write y, z = fd.lax.cond(x > 0, then, other, y, z), where then(y, z) and other(y, z) return the new values",
+    two_names: "write y, z = fd.lax.cond(x > 0, then, other, y, z), where then(y, z) and other(y, z) return the new "
+    "values",
     returns: "write return fd.lax.cond(np.logical_not(x > 0), lambda: np.sin(x), lambda: x)",
-    early_return: "write return fd.lax.cond((0 < x) & (x < 3), lambda: np.sin(x), lambda: ...), with what follows in the second function",
+    early_return: "write return fd.lax.cond((0 < x) & (x < 3), lambda: np.sin(x), lambda: ...), with what follows in "
+    "the second function",
     loop: "write x = fd.lax.while_loop(lambda x: x < 10.0, lambda x: x * 2.0, x)",
     loop_of_two: "write x, k = fd.lax.while_loop(lambda s: goes_on(*s), lambda s: body(*s), (x, k)), "
     "where goes_on(x, k) returns (x < 10.0) | (k < 3) and body(x, k) the next (x, k)",
     counting: "write x = fd.lax.fori_loop(2, n, lambda i, x: x + i, x)",
-    counting_two: "write x, y = fd.lax.fori_loop(0, n, lambda i, s: body(i, *s), (x, y)), where body(i, x, y) returns the next (x, y)",
+    counting_two: "write x, y = fd.lax.fori_loop(0, n, lambda i, s: body(i, *s), (x, y)), where body(i, x, y) returns "
+    "the next (x, y)",
     largest: "write np.maximum(x * 2, 3.0)",
     element: "write fd.numpy.asarray([1.0, 2.0, 3.0])[fd.numpy.asarray(x).astype(int)]",
     breaking: "instead of if use fd.lax.cond(condition, lambda: x, lambda: y), instead of while",
@@ -134,7 +139,9 @@ def test_the_message_shows_the_line_and_its_other_form(f):
     assert re.search(rf"at {re.escape(__file__)}:\d+, `.+`: a function under jit", str(error.value))
 
 
-@pytest.mark.parametrize("f", [conditional, statement, returns, loop, comprehending, counting, largest, element], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "f", [conditional, statement, returns, loop, comprehending, counting, largest, element], ids=lambda f: f.__name__
+)
 @pytest.mark.parametrize("x", [2.0, 0.5])
 def test_the_other_form_does_the_same(f, x):
     names = {"fd": fd, "np": np, "x": x, "y": x, "n": int(x)}
@@ -144,7 +151,9 @@ def test_the_other_form_does_the_same(f, x):
 
 
 def test_under_vmap_and_in_a_body():
-    with pytest.raises(TracerConversionError, match=r"under vmap .* write fd\.lax\.cond\(x > 0, lambda: x, lambda: -x\)"):
+    with pytest.raises(
+        TracerConversionError, match=r"under vmap .* write fd\.lax\.cond\(x > 0, lambda: x, lambda: -x\)"
+    ):
         fd.vmap(conditional)(np.ones(2))
     with pytest.raises(TracerConversionError, match=r"no value while scan traces; write fd\.lax\.cond"):
         fd.lax.scan(lambda c, x: (conditional(c), None), 1.0, np.ones(2))
@@ -153,5 +162,8 @@ def test_under_vmap_and_in_a_body():
 def test_without_the_source():
     names: dict = {}
     exec("def f(x):\n    return x if x > 0 else -x", names)
-    with pytest.raises(TracerConversionError, match=r"has no value at <string>:2: a function under jit .* instead of if use fd\.lax\.cond"):
+    with pytest.raises(
+        TracerConversionError,
+        match=r"has no value at <string>:2: a function under jit .* instead of if use fd\.lax\.cond",
+    ):
         fd.jit(names["f"])(1.0)

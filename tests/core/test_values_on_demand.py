@@ -1,4 +1,6 @@
-"""Values that Python asks for while tracing, where computing them raises: the error is the user's to catch, and nothing is lost by it."""
+"""Values that Python asks for while tracing, where computing them raises: the error is the user's to catch, and nothing
+is lost by it.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,9 @@ def divided_before(x, y):
 
 
 def asked_again(x, y):
-    """What was asked for in vain has its value where it is asked for again, and does not stand in the way of what comes after it."""
+    """What was asked for in vain has its value where it is asked for again, and does not stand in the way of what comes
+    after it.
+    """
     z = x / y
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -61,7 +65,9 @@ TRANSFORMS = {
     "grad": lambda f: lambda x, y: grad(f)(x, y),
     "grad of both": lambda f: lambda x, y: grad(f, argnums=(0, 1))(x, y)[0],
     "second order": lambda f: lambda x, y: grad(lambda x: x * grad(f)(x, y))(x),
-    "inner values from outside": lambda f: lambda x, y: grad(lambda y: grad(lambda x: f(x, y))(x) + 0 * y, 0)(y) + grad(f)(x, y),
+    "inner values from outside": lambda f: (
+        lambda x, y: grad(lambda y: grad(lambda x: f(x, y))(x) + 0 * y, 0)(y) + grad(f)(x, y)
+    ),
     "jvp": lambda f: lambda x, y: jvp(lambda x: f(x, y), (x,), (1.0,))[1],
     "vjp": lambda f: lambda x, y: vjp(lambda x: f(x, y), x)[1](1.0)[0],
     "jacobian": lambda f: lambda x, y: fd.jacobian(f)(x, y),

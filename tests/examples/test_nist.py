@@ -40,5 +40,14 @@ def test_compiled_jacobian_is_the_complex_step(name: str) -> None:
 
 def test_main_job_runs_and_reads_well() -> None:
     out = subprocess.run([sys.executable, "-m", "functad"], capture_output=True, text=True, check=True).stdout
-    for text in ("Misra1a", "Thurber", "certified", "lambda", "RSS", "Hessian", "Jacobian, functad (exact)", "ms; then one call takes"):
+    for text in (
+        "Misra1a",
+        "Thurber",
+        "certified",
+        "lambda",
+        "RSS",
+        "Hessian",
+        "Jacobian, functad (exact)",
+        "ms; then one call takes",
+    ):
         assert text in out

@@ -39,7 +39,8 @@ def test_use_before_definition():
     x, y, z = var(), var(), var()
     program = Program([x], [Eqn(ADD, (x, y), {}, (z,), None), Eqn(NEG, (x,), {}, (y,), None)], [z])
     assert message(program) == (
-        "malformed Program after simplify: a variable of type f64[3] is used but not defined before in the equation `b:f64[3] = add a ?0`"
+        "malformed Program after simplify: a variable of type f64[3] is used but not defined before in the equation "
+        "`b:f64[3] = add a ?0`"
     )
     assert "is used but not defined" in message(Program([x], [], [y]))
 
@@ -87,7 +88,10 @@ def test_sub_programs_are_checked_and_see_only_their_own_variables(with_call):
     inner_result = var()
     leaking = Program([], [Eqn(NEG, (x,), {}, (inner_result,), None)], [inner_result])
     program = Program([x], [Eqn(with_call, (x,), {"program": leaking}, (y,), None)], [y])
-    assert "malformed Program after simplify, in checker_test_call: a variable of type f64[3] is used but not defined" in message(program)
+    assert (
+        "malformed Program after simplify, in checker_test_call: a variable of type f64[3] is used but not defined"
+        in message(program)
+    )
 
 
 @pytest.fixture

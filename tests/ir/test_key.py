@@ -55,8 +55,8 @@ def test_structure_counts():
     x = b.input(array_type((3,), F64))
     y = b.emit(REGISTRY["neg"], x)
     programs = [
-        chain("neg", "mul"), chain("mul", "neg"), chain("neg"), chain("neg", shape=(4,)), chain("neg", dtype=np.float32),
-        b.build(x), b.build(x, y), b.build(y, x), chain(),
+        chain("neg", "mul"), chain("mul", "neg"), chain("neg"), chain("neg", shape=(4,)),
+        chain("neg", dtype=np.float32), b.build(x), b.build(x, y), b.build(y, x), chain(),
     ]  # fmt: skip
     keys = [structural_key(p) for p in programs]
     assert len(set(keys)) == len(keys)
@@ -76,9 +76,10 @@ def test_operand_order_counts():
 @pytest.mark.parametrize(
     ("one", "two"),
     [
-        (np.float64(0.0), np.float64(-0.0)), (np.float64(1), np.float32(1)), (np.int64(1), np.bool_(True)), (np.float64(1), np.int64(1)),
-        (np.zeros(3), -np.zeros(3)), (np.zeros(3), np.zeros(4)), (np.zeros((2, 3)), np.zeros((3, 2))), (np.zeros(1), np.zeros(1, np.int64)),
-        (np.float64(1), np.ones(1)), (np.array([1.0, 2.0]), np.array([2.0, 1.0])), (np.complex128(complex(0.0, -0.0)), np.complex128(0)),
+        (np.float64(0.0), np.float64(-0.0)), (np.float64(1), np.float32(1)), (np.int64(1), np.bool_(True)),
+        (np.float64(1), np.int64(1)), (np.zeros(3), -np.zeros(3)), (np.zeros(3), np.zeros(4)),
+        (np.zeros((2, 3)), np.zeros((3, 2))), (np.zeros(1), np.zeros(1, np.int64)), (np.float64(1), np.ones(1)),
+        (np.array([1.0, 2.0]), np.array([2.0, 1.0])), (np.complex128(complex(0.0, -0.0)), np.complex128(0)),
     ],
 )  # fmt: skip
 def test_literals_that_differ(one, two):
@@ -88,7 +89,8 @@ def test_literals_that_differ(one, two):
 @pytest.mark.parametrize(
     "value",
     [
-        np.float64("nan"), np.array([np.nan, 1.0]), np.float32(0.1), np.arange(12.0).reshape(3, 4).T, np.zeros((0, 2)), np.ones(3)[::2],
+        np.float64("nan"), np.array([np.nan, 1.0]), np.float32(0.1), np.arange(12.0).reshape(3, 4).T, np.zeros((0, 2)),
+        np.ones(3)[::2],
     ],
 )  # fmt: skip
 def test_literals_that_are_equal(value):
@@ -103,9 +105,10 @@ def test_a_literal_is_not_a_variable():
 @pytest.mark.parametrize(
     ("one", "two"),
     [
-        (1, True), (1, 1.0), (0.0, -0.0), ("1", 1), (None, "None"), ((1,), (1, 2)), (((1,), 2), (1, (2,))), ((1, 2), "1,2"),
-        ((), None), (np.dtype("f4"), np.dtype("f8")), (np.dtype("f8"), "float64"), (slice(1, 2), slice(1, 3)), (np.float64(1), 1.0),
-        ({"a": 1}, {"a": 2}), (1j, 1), (array_type((1,), F64), array_type((2,), F64)), (Symbol(0), Symbol(1)), (Symbol(1), "n1"),
+        (1, True), (1, 1.0), (0.0, -0.0), ("1", 1), (None, "None"), ((1,), (1, 2)), (((1,), 2), (1, (2,))),
+        ((1, 2), "1,2"), ((), None), (np.dtype("f4"), np.dtype("f8")), (np.dtype("f8"), "float64"),
+        (slice(1, 2), slice(1, 3)), (np.float64(1), 1.0), ({"a": 1}, {"a": 2}), (1j, 1),
+        (array_type((1,), F64), array_type((2,), F64)), (Symbol(0), Symbol(1)), (Symbol(1), "n1"),
         (chain("neg"), chain("mul")), (b"a", "a"), (len, abs), ("a'),'b", ("a", "b")), ((1, 2), [1, 2]),
     ],
 )  # fmt: skip
@@ -116,7 +119,8 @@ def test_params_that_differ(one, two):
 
 @pytest.mark.parametrize("make", [
     lambda: float("nan"), lambda: (1, ("x", None)), lambda: chain("neg"), lambda: (chain("mul"), chain("neg")),
-    lambda: array_type((2,), F64), lambda: Symbol(3), lambda: len, lambda: {"b": 1, "a": (2,)}, lambda: np.float64("nan"),
+    lambda: array_type((2,), F64), lambda: Symbol(3), lambda: len, lambda: {"b": 1, "a": (2,)},
+    lambda: np.float64("nan"),
 ])  # fmt: skip
 def test_params_that_are_equal(make):
     assert structural_key(param(make())) == structural_key(param(make()))
@@ -165,7 +169,8 @@ def test_the_digest_is_the_same_in_another_process():
         "from functad.ir.key import structural_key\n"
         "from functad.ir.types import array_type\n"
         "b = ProgramBuilder(); x = b.input(array_type((3,), np.float64))\n"
-        "print(structural_key(b.build(b.emit(REGISTRY['sum'], b.emit(REGISTRY['mul'], x, np.float64(0.1)), axes=(0,)))).digest)"
+        "print(structural_key(b.build(b.emit(REGISTRY['sum'], b.emit(REGISTRY['mul'], x, np.float64(0.1)), "
+        "axes=(0,)))).digest)"
     )
     b = ProgramBuilder()
     x = b.input(array_type((3,), F64))

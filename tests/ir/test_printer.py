@@ -90,12 +90,19 @@ def test_sub_programs_are_indented_and_have_names_of_their_own():
 
 def test_several_results_no_result_and_unusual_params():
     x, y, z = (Var(scalar_type(F64)) for _ in range(3))
-    params = {"rule": format_scalar, "table": {"k": np.float32(1)}, "data": np.zeros((2, 3)), "object": Named(""), "text": "a b"}
+    params = {
+        "rule": format_scalar,
+        "table": {"k": np.float32(1)},
+        "data": np.zeros((2, 3)),
+        "object": Named(""),
+        "text": "a b",
+    }
     both = Eqn(Named("split"), (x,), params, (y, z), None)
     none = Eqn(Named("store"), (y,), {}, (), None)
     assert str(Program([x], [both, none], [z])) == (
         "{ lambda a:f64[] .\n"
-        "    b:f64[] c:f64[] = split[data=array(f64[2,3]), object=<Named>, rule=format_scalar, table={k: 1.0:f32}, text='a b'] a\n"
+        "    b:f64[] c:f64[] = split[data=array(f64[2,3]), object=<Named>, rule=format_scalar, table={k: 1.0:f32}, "
+        "text='a b'] a\n"
         "    () = store b\n"
         "  in (c) }"
     )

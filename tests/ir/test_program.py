@@ -14,7 +14,12 @@ def test_frozen_copies(size, dtype):
     array = np.arange(2 * size).astype(dtype).reshape(2, size).T
     copy = frozen(array)
     np.testing.assert_array_equal(copy, array)
-    assert copy.dtype == array.dtype.newbyteorder("=") and copy.flags.c_contiguous and copy.flags.aligned and copy.shape == array.shape
+    assert (
+        copy.dtype == array.dtype.newbyteorder("=")
+        and copy.flags.c_contiguous
+        and copy.flags.aligned
+        and copy.shape == array.shape
+    )
     for shown in (copy, copy[1:], copy.T):
         assert is_frozen(shown)
         with pytest.raises(ValueError, match="WRITEABLE"):

@@ -60,19 +60,28 @@ def test_a_load_is_repeated_after_a_write() -> None:
 @pytest.mark.parametrize(
     ("op", "args", "expected"),
     [
-        ("mul", ("x", 1), "x"), ("mul", (1.0, "x"), "x"), ("div", ("x", 1), "x"), ("sub", ("x", 0), "x"), ("add", ("x", -0.0), "x"),
-        ("select", ("p", "x", "x"), "x"), ("select", (True, "x", "y"), "x"), ("select", (False, "x", "y"), "y"), ("power", ("x", 1), "x"),
-        ("bit_and", ("p", True), "p"), ("bit_or", ("p", False), "p"), ("bit_or", ("p", "p"), "p"), ("select", ("p", "yes", "no"), "p"),
+        ("mul", ("x", 1), "x"), ("mul", (1.0, "x"), "x"), ("div", ("x", 1), "x"), ("sub", ("x", 0), "x"),
+        ("add", ("x", -0.0), "x"), ("select", ("p", "x", "x"), "x"), ("select", (True, "x", "y"), "x"),
+        ("select", (False, "x", "y"), "y"), ("power", ("x", 1), "x"), ("bit_and", ("p", True), "p"),
+        ("bit_or", ("p", False), "p"), ("bit_or", ("p", "p"), "p"), ("select", ("p", "yes", "no"), "p"),
     ],
 )  # fmt: skip
 def test_trivial_operations_vanish(op: str, args: tuple[object, ...], expected: str) -> None:
     b = Builder()
-    named = {"x": operand(b), "y": operand(b), "p": operand(b, BOOL), "yes": b.const(True, BOOL), "no": b.const(False, BOOL)}
+    named = {
+        "x": operand(b),
+        "y": operand(b),
+        "p": operand(b, BOOL),
+        "yes": b.const(True, BOOL),
+        "no": b.const(False, BOOL),
+    }
     assert b.compute(op, *[named.get(a, a) if isinstance(a, str) else a for a in args]) is named[expected]
     assert not computed(b)
 
 
-@pytest.mark.parametrize(("op", "args"), [("add", ("x", 0.0)), ("mul", ("x", 0)), ("sub", ("x", -0.0)), ("sub", ("x", "x"))])
+@pytest.mark.parametrize(
+    ("op", "args"), [("add", ("x", 0.0)), ("mul", ("x", 0)), ("sub", ("x", -0.0)), ("sub", ("x", "x"))]
+)
 def test_what_is_not_exact_stays(op: str, args: tuple[object, ...]) -> None:
     """x + 0 is not x where x is -0, and 0 x is not 0 where x is infinite."""
     b = Builder()
@@ -169,8 +178,14 @@ def test_casts_to_bool_are_comparisons() -> None:
         (lambda b: b.const(300, np.uint8), "300 is no u8"),
         (lambda b: b.store(Buffer((), F32), (), operand(b)), "a buffer of f32 cannot hold f64"),
         (lambda b: b.floor(b.complex(operand(b), operand(b))), "floor is not defined for complex operands"),
-        (lambda b: b.reduce_complex(Buffer((2,), F64), (), "max", b.complex(operand(b), operand(b))), "a complex reduction is a sum, not max"),
-        (lambda b: b.scatter_complex(Buffer((2,), F64), (), "max", b.complex(operand(b), operand(b))), "a complex scatter is set or sum, not max"),
+        (
+            lambda b: b.reduce_complex(Buffer((2,), F64), (), "max", b.complex(operand(b), operand(b))),
+            "a complex reduction is a sum, not max",
+        ),
+        (
+            lambda b: b.scatter_complex(Buffer((2,), F64), (), "max", b.complex(operand(b), operand(b))),
+            "a complex scatter is set or sum, not max",
+        ),
     ],
 )
 def test_errors(build: object, message: str) -> None:

@@ -91,7 +91,12 @@ def test_nothing_is_accessed_by_an_empty_loop() -> None:
 
 
 def test_scatters_may_repeat_elements() -> None:
-    check_kernel(Kernel((poly(N),), (*GIVEN, Scatter(OUT, (Affine.value(INDEX),), "set", V), Scatter(OUT, (Affine.value(INDEX),), "set", V))))
+    check_kernel(
+        Kernel(
+            (poly(N),),
+            (*GIVEN, Scatter(OUT, (Affine.value(INDEX),), "set", V), Scatter(OUT, (Affine.value(INDEX),), "set", V)),
+        )
+    )
 
 
 def copy(x: Buffer, out: Buffer) -> Kernel:
@@ -106,16 +111,24 @@ def wrong_programs() -> dict[str, Callable[[], KernelProgram]]:
     product = Product(three, matrix, matrix, poly(1), poly(2), poly(2), poly(2))
     return {
         "is read before anything is written to it": lambda: KernelProgram((x,), (out,), (copy(temp, out),), 1),
-        "is an input and is written to": lambda: KernelProgram((x, y := Buffer((N,), F64, "input")), (), (copy(x, y),), 1),
+        "is an input and is written to": lambda: KernelProgram(
+            (x, y := Buffer((N,), F64, "input")), (), (copy(x, y),), 1
+        ),
         "is never written": lambda: KernelProgram((x,), (out,), (), 1),
         "has role temp": lambda: KernelProgram((temp,), (), (), 1),
         "an input does not have role input": lambda: KernelProgram((out,), (), (), 1),
         "is not in the calling order": lambda: KernelProgram((), (out,), (copy(x, out),), 1),
         "unknown size symbol": lambda: KernelProgram((x,), (out,), (copy(x, out),), 0),
         "in a product of another size": lambda: KernelProgram((matrix,), (three,), (product,), 1),
-        "a buffer of dtype complex128": lambda: KernelProgram((z := Buffer((N,), np.dtype("c16"), "input"),), (out,), (copy(z, out),), 1),
-        "is a view with another dtype": lambda: KernelProgram((x,), (out,), (copy(Buffer((N,), F32, "input", x), out),), 1),
-        "is a view of": lambda: KernelProgram((y := Buffer((3,), F64, "input"),), (out,), (copy(Buffer((4,), F64, "input", y), out),), 1),
+        "a buffer of dtype complex128": lambda: KernelProgram(
+            (z := Buffer((N,), np.dtype("c16"), "input"),), (out,), (copy(z, out),), 1
+        ),
+        "is a view with another dtype": lambda: KernelProgram(
+            (x,), (out,), (copy(Buffer((N,), F32, "input", x), out),), 1
+        ),
+        "is a view of": lambda: KernelProgram(
+            (y := Buffer((3,), F64, "input"),), (out,), (copy(Buffer((4,), F64, "input", y), out),), 1
+        ),
     }
 
 

@@ -15,12 +15,14 @@ N = Symbol(0)
 AT = (Affine.axis(0),)
 
 UNARY = [
-    "abs", "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sin", "cos", "tan", "sinh", "cosh", "tanh", "sqrt", "arcsin", "arccos", "arctan",
-    "arcsinh", "arccosh", "arctanh", "reciprocal", "square", "sign", "neg", "rint", "isnan", "isinf", "isfinite",
+    "abs", "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sin", "cos", "tan", "sinh", "cosh", "tanh", "sqrt",
+    "arcsin", "arccos", "arctan", "arcsinh", "arccosh", "arctanh", "reciprocal", "square", "sign", "neg", "rint",
+    "isnan", "isinf", "isfinite",
 ]  # fmt: skip
 BINARY = {
-    "add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide, "power": np.power, "maximum": np.maximum, "minimum": np.minimum,
-    "eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal,
+    "add": np.add, "sub": np.subtract, "mul": np.multiply, "div": np.divide, "power": np.power, "maximum": np.maximum,
+    "minimum": np.minimum, "eq": np.equal, "ne": np.not_equal, "lt": np.less, "le": np.less_equal, "gt": np.greater,
+    "ge": np.greater_equal,
 }  # fmt: skip
 NUMPY = {"neg": np.negative}
 
@@ -85,7 +87,21 @@ def close(got: np.ndarray, want: np.ndarray) -> np.ndarray:
 
 
 # Where C99 leaves a sign open, or NumPy departs from it: parts that are NaN, and both parts infinite.
-OPEN = {"sin", "cos", "sinh", "cosh", "arcsin", "arccos", "arctan", "arcsinh", "arccosh", "arctanh", "square", "sign", "reciprocal"}
+OPEN = {
+    "sin",
+    "cos",
+    "sinh",
+    "cosh",
+    "arcsin",
+    "arccos",
+    "arctan",
+    "arcsinh",
+    "arccosh",
+    "arctanh",
+    "square",
+    "sign",
+    "reciprocal",
+}
 
 
 @pytest.mark.parametrize("op", UNARY)

@@ -32,7 +32,9 @@ def test_comparisons_of_whole_numbers(name: str) -> None:
     p = b.compute(name, x, y)
     found = conditions(b.body)[p]
     for i, j, n in itertools.product(range(4), range(4), range(8)):
-        truth = {"lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal}[name](3 * i - n, -(j + 2))
+        truth = {"lt": np.less, "le": np.less_equal, "gt": np.greater, "ge": np.greater_equal}[name](
+            3 * i - n, -(j + 2)
+        )
         assert (number(found, i, j, (n, 0)) >= 0) == truth
         assert (number(complement(found), i, j, (n, 0)) >= 0) != truth
 
@@ -78,7 +80,12 @@ def test_boxes_keep_the_strictest() -> None:
     box = Box([ROW + -1, ROW + -3, ROW + -2, COLUMN * -1 + poly(N), COLUMN * -1 + poly(M)])
     assert set(box.beyond(Box())) == {ROW + -3, COLUMN * -1 + poly(N), COLUMN * -1 + poly(M)}
     assert box.beyond(Box([ROW + -5, COLUMN * -1 + poly(M)])) == (COLUMN * -1 + poly(N),)
-    assert box.implies(ROW) and box.implies(COLUMN * -1 + (poly(M) + N)) and not box.implies(ROW + -4) and not box.implies(COLUMN)
+    assert (
+        box.implies(ROW)
+        and box.implies(COLUMN * -1 + (poly(M) + N))
+        and not box.implies(ROW + -4)
+        and not box.implies(COLUMN)
+    )
     assert not box.implies(COLUMN * -1 + (poly(M) - 1)), "a size may be 0"
 
 

@@ -68,7 +68,9 @@ def test_while_and_a_loop_over_what_it_wrote():
 def test_a_sequence_that_is_too_short():
     made, loop, tape = doubling()
     zero, total = scalar("input"), scalar("output")
-    short = KernelProgram((*made.inputs, zero), (*made.outputs, total), (loop, summing(poly(5), tape, total, zero)), 0, (SHORT,))
+    short = KernelProgram(
+        (*made.inputs, zero), (*made.outputs, total), (loop, summing(poly(5), tape, total, zero)), 0, (SHORT,)
+    )
     _, code = evaluate_program(short, [np.float64(1.0), np.float64(10.0), np.float64(0.0)])
     assert code == 1
 
@@ -87,9 +89,16 @@ def test_branches_and_copies():
     branches = tuple(program([scalar("input")], [scalar("output")], f) for f in makers)
     made = KernelProgram((index, x), (out,), (Branch(index, branches, (x,), (out,)),), 0)
     check_program(made)
-    assert [evaluate_program(made, [np.int64(i), np.float64(3.0)])[0][0] for i in (-1, 0, 1, 2)] == [-3.0, -3.0, 9.0, 9.0]
+    assert [evaluate_program(made, [np.int64(i), np.float64(3.0)])[0][0] for i in (-1, 0, 1, 2)] == [
+        -3.0,
+        -3.0,
+        9.0,
+        9.0,
+    ]
     given, copied = SequenceBuffer(scalar(), "input"), SequenceBuffer(scalar(), "output")
-    (found,), _ = evaluate_program(KernelProgram((given,), (copied,), (SequenceCopy(given, copied),), 0), [np.array([1.0, 2.0])])
+    (found,), _ = evaluate_program(
+        KernelProgram((given,), (copied,), (SequenceCopy(given, copied),), 0), [np.array([1.0, 2.0])]
+    )
     assert [float(x) for x in found] == [1.0, 2.0]
 
 

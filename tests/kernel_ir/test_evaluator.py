@@ -24,14 +24,21 @@ def program(inputs: tuple[Buffer, ...], outputs: tuple[Buffer, ...], *body: Stat
 
 
 def test_map_and_reductions() -> None:
-    total, rows, columns, out = Buffer((), F64, "output"), Buffer((N,), F64, "output"), Buffer((M,), F64, "output"), Buffer((M, N), F64, "output")
+    total, rows, columns, out = (
+        Buffer((), F64, "output"),
+        Buffer((N,), F64, "output"),
+        Buffer((M,), F64, "output"),
+        Buffer((M, N), F64, "output"),
+    )
     b = Builder()
     v = b.load(X, (i, j))
     b.reduce(total, (), "sum", v)
     b.reduce(rows, (i,), "max", v)
     b.reduce(columns, (j,), "prod", v)
     b.store(out, (j, i), b.exp(v))
-    (got_total, got_rows, got_columns, got_out), code = evaluate_program(program((X,), (total, rows, columns, out), b.finish((N, M))), [A], [3, 4])
+    (got_total, got_rows, got_columns, got_out), code = evaluate_program(
+        program((X,), (total, rows, columns, out), b.finish((N, M))), [A], [3, 4]
+    )
     assert code == 0 and got_total == A.sum()
     np.testing.assert_array_equal(got_rows, A.max(axis=1))
     np.testing.assert_array_equal(got_columns, A.prod(axis=0))
@@ -52,7 +59,9 @@ def test_scatter_in_order() -> None:
     fill, b = Builder(), Builder()
     fill.store(out, (i, j), fill.const(0, F64))
     b.scatter(out, (Affine.value(b.load(WHERE, (i,))), j), "set", b.load(X, (i, j)))
-    ((got,), _) = evaluate_program(program((X, WHERE), (out,), fill.finish((2, M)), b.finish((N, M))), [A, np.array([1, 0, 1])], [3, 4])
+    ((got,), _) = evaluate_program(
+        program((X, WHERE), (out,), fill.finish((2, M)), b.finish((N, M))), [A, np.array([1, 0, 1])], [3, 4]
+    )
     np.testing.assert_array_equal(got, A[[1, 2]])
 
 

@@ -66,7 +66,9 @@ def example() -> KernelProgram:
         Product(square, temp, temp, poly(1), poly(M), poly(M), poly(N), transpose_lhs=True),
         Call("sort", (flat, rows), (poly(N) * M,), (rows,)),
     )
-    return KernelProgram((x, where), (rows, top, square), body, 2, (CheckInfo("IndexOutOfBoundsError", "index out of bounds"),))
+    return KernelProgram(
+        (x, where), (rows, top, square), body, 2, (CheckInfo("IndexOutOfBoundsError", "index out of bounds"),)
+    )
 
 
 def test_snapshot() -> None:

@@ -88,7 +88,9 @@ def large_carry_plain(x):
 
 @pair(large_carry_plain)
 def large_carry(x):
-    return np.sum(lax.while_loop(lambda s: s[1] < 5, lambda s: (np.tanh(LARGE @ s[0]) + x, s[1] + 1), (np.zeros(40) + x, 0))[0])
+    return np.sum(
+        lax.while_loop(lambda s: s[1] < 5, lambda s: (np.tanh(LARGE @ s[0]) + x, s[1] + 1), (np.zeros(40) + x, 0))[0]
+    )
 
 
 def while_plain(x):
@@ -134,7 +136,9 @@ def while_in_scan_plain(x):
 @pair(while_in_scan_plain)
 def while_in_scan(x):
     def body(c, v):
-        return lax.while_loop(lambda t: np.abs(t) < 3.0, lambda t: np.sin(t) * 1.3 + t * 1.2 + v * v, c * 0.1 + x * x), c
+        return lax.while_loop(
+            lambda t: np.abs(t) < 3.0, lambda t: np.sin(t) * 1.3 + t * 1.2 + v * v, c * 0.1 + x * x
+        ), c
 
     return lax.scan(body, x, XS)[0]
 

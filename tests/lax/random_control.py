@@ -1,8 +1,8 @@
 """Random nested control flow: blocks of statements that run either through `functad.lax` or as plain Python.
 
-A block maps a state to a state. Expressions read the state, the element that the innermost scan reads (``x``), and what enclosing blocks had when
-they were entered (``outer``: a closed-over value). The plain form takes each decision in Python, and notes it: two runs that decide alike are on
-one smooth piece of the function.
+A block maps a state to a state. Expressions read the state, the element that the innermost scan reads (``x``), and what
+enclosing blocks had when they were entered (``outer``: a closed-over value). The plain form takes each decision in
+Python, and notes it: two runs that decide alike are on one smooth piece of the function.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ class Mode:
         return value
 
 
-# -- expressions ------------------------------------------------------------------------------------------------------------------------
+# -- expressions -------------------------------------------------------------------------------------------------------
 
 Expr = tuple[Any, ...]
 
@@ -97,7 +97,7 @@ expressions = st.recursive(
 )
 
 
-# -- statements -------------------------------------------------------------------------------------------------------------------------
+# -- statements --------------------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -164,7 +164,9 @@ class If:
         """The next state."""
         test = value_of(self.left, scope) < value_of(self.right, scope)
         if mode.traced:
-            return lax.cond(test, lambda s: self.then.run(s, scope, mode), lambda s: self.other.run(s, scope, mode), scope.state)
+            return lax.cond(
+                test, lambda s: self.then.run(s, scope, mode), lambda s: self.other.run(s, scope, mode), scope.state
+            )
         return (self.then if mode.decide(bool(test)) else self.other).run(scope.state, scope, mode)
 
 
@@ -200,7 +202,9 @@ class Scan:
             return after, value_of(self.result, Scope(after, x, scope.state.a))
 
         if mode.traced:
-            state, ys = lax.scan(step, scope.state, np.array(self.elements), reverse=self.reverse, checkpoint=self.checkpoint)
+            state, ys = lax.scan(
+                step, scope.state, np.array(self.elements), reverse=self.reverse, checkpoint=self.checkpoint
+            )
             return state._replace(v=state.v + 0.3 * np.sum(ys))
         state, ys = scope.state, []
         for x in self.elements[::-1] if self.reverse else self.elements:
@@ -303,7 +307,9 @@ def statements(depth: int) -> st.SearchStrategy[Any]:
         st.builds(If, expressions, expressions, inner, blocks(depth - 1, least=0)),
         st.builds(Switch, st.lists(inner, min_size=1, max_size=3).map(tuple)),
         st.builds(Scan, elements, st.booleans(), st.sampled_from([None, None, "sqrt", "binomial"]), inner, expressions),
-        st.builds(While, st.integers(0, 4), st.sampled_from([0.5, 1.0, 2.0]), st.sampled_from([None, None, "sqrt", 2]), inner),
+        st.builds(
+            While, st.integers(0, 4), st.sampled_from([0.5, 1.0, 2.0]), st.sampled_from([None, None, "sqrt", 2]), inner
+        ),
         st.builds(For, inner),
         st.builds(Wrapped, st.sampled_from(["jit", "checkpoint"]), inner),
     )

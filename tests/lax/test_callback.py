@@ -125,7 +125,11 @@ def test_exceptions_come_through(wrap) -> None:
             raise KeyboardInterrupt
         return i + 1
 
-    loop = wrap(lambda n: fd.lax.while_loop(lambda i: i < n, lambda i: fd.pure_callback(count, stated((), np.int64), i), np.int64(0)))
+    loop = wrap(
+        lambda n: fd.lax.while_loop(
+            lambda i: i < n, lambda i: fd.pure_callback(count, stated((), np.int64), i), np.int64(0)
+        )
+    )
     with pytest.raises(KeyboardInterrupt):
         loop(np.int64(10))
     assert len(steps) == 3
@@ -138,13 +142,19 @@ def test_results_are_checked(wrap) -> None:
         wrap(lambda x: fd.pure_callback(lambda x: x.astype(np.float32), x, x))(X)
     with pytest.raises(StructureError, match="pure_callback: <lambda> returned .*but result_types is"):
         wrap(lambda x: fd.pure_callback(lambda x: (x, x), x, x))(X)
-    assert wrap(lambda x: fd.pure_callback(lambda x: 1, stated((), np.float32), x))(X) == np.float32(1.0)  # Python numbers are weak
+    assert wrap(lambda x: fd.pure_callback(lambda x: 1, stated((), np.float32), x))(X) == np.float32(
+        1.0
+    )  # Python numbers are weak
 
 
 def test_bad_arguments() -> None:
-    with pytest.raises(StructureError, match="vmap_method='parallel'; expected one of 'sequential', 'expand_dims', 'broadcast_all'"):
+    with pytest.raises(
+        StructureError, match="vmap_method='parallel'; expected one of 'sequential', 'expand_dims', 'broadcast_all'"
+    ):
         fd.pure_callback(np.sort, X, X, vmap_method="parallel")
-    with pytest.raises(StructureError, match=r"result_types\[0\] is str; expected a container of anything with shape and dtype"):
+    with pytest.raises(
+        StructureError, match=r"result_types\[0\] is str; expected a container of anything with shape and dtype"
+    ):
         fd.pure_callback(np.sort, ("f8",), X)
 
 
@@ -170,7 +180,9 @@ def test_derivatives(outer) -> None:
 
     np.testing.assert_allclose(outer(fd.grad(lambda x: np.sum(sine(x))))(X), np.cos(X), rtol=1e-14)
     # integers have no derivative to miss
-    np.testing.assert_array_equal(outer(fd.grad(lambda x: np.sum(x * fd.pure_callback(np.argsort, stated(3, np.int64), x))))(X), [1, 2, 0])
+    np.testing.assert_array_equal(
+        outer(fd.grad(lambda x: np.sum(x * fd.pure_callback(np.argsort, stated(3, np.int64), x))))(X), [1, 2, 0]
+    )
 
 
 @pytest.mark.parametrize("method", ["sequential", "expand_dims", "broadcast_all"])
@@ -184,7 +196,11 @@ def test_vmap(wrap, method: str) -> None:
     xs = np.arange(6.0).reshape(2, 3)
     f = fd.vmap(lambda a, b: fd.pure_callback(g, stated(3), a, b, vmap_method=method) + a, in_axes=(0, None))
     np.testing.assert_array_equal(wrap(f)(xs, X), np.cumsum(xs * X, 1) + xs)
-    expected = {"sequential": [((3,), (3,))] * 2, "expand_dims": [((2, 3), (1, 3))], "broadcast_all": [((2, 3), (2, 3))]}
+    expected = {
+        "sequential": [((3,), (3,))] * 2,
+        "expand_dims": [((2, 3), (1, 3))],
+        "broadcast_all": [((2, 3), (2, 3))],
+    }
     assert shapes == expected[method]
 
 

@@ -60,11 +60,13 @@ def test_closed_over_values_are_differentiated() -> None:
 
 def test_bad_arguments() -> None:
     for bad in ("binary", 0):
-        with pytest.raises(StructureError, match="scan: .*expected 'sqrt', 'binomial' or a positive number of segments"):
+        with pytest.raises(
+            StructureError, match="scan: .*expected 'sqrt', 'binomial' or a positive number of segments"
+        ):
             fd.lax.scan(lambda c, x: (c, x), 0.0, XS, checkpoint=bad)
 
 
-# -- binomial -----------------------------------------------------------------------------------------------------------------------------
+# -- binomial ----------------------------------------------------------------------------------------------------------
 
 
 def test_blocks_are_the_digits() -> None:
@@ -83,7 +85,9 @@ def test_binomial(n: int, reverse: bool) -> None:
 
     def make(checkpoint):
         def f(a):
-            c, ys = fd.lax.scan(lambda c, x: (np.sin(c) * a + x, {"y": c * x}), a * 0.1, xs, reverse=reverse, checkpoint=checkpoint)
+            c, ys = fd.lax.scan(
+                lambda c, x: (np.sin(c) * a + x, {"y": c * x}), a * 0.1, xs, reverse=reverse, checkpoint=checkpoint
+            )
             return c + np.sum(ys["y"] ** 2)
 
         return f
@@ -102,7 +106,9 @@ def test_binomial(n: int, reverse: bool) -> None:
 
 def saved_carries(checkpoint, n: int) -> int:
     """Elements of the residuals that depend on the number of steps."""
-    residuals = fd.vjp(lambda a: fd.lax.scan(lambda c, _: (np.sin(c) * a, None), a, length=n, checkpoint=checkpoint)[0], 0.7)[1].linear.residuals
+    residuals = fd.vjp(
+        lambda a: fd.lax.scan(lambda c, _: (np.sin(c) * a, None), a, length=n, checkpoint=checkpoint)[0], 0.7
+    )[1].linear.residuals
     return sum(np.size(r) for r in residuals)
 
 
@@ -111,4 +117,11 @@ def test_binomial_saves_logarithmically_many_carries() -> None:
     # three digits 15 base 16: three loops, each with its carries and what a step reads of a
     assert saved_carries("binomial", 4095) < 31 * 3
     assert saved_carries("binomial", 4096) < 10
-    assert len(fd.make_ir(lambda a: fd.lax.scan(lambda c, _: (np.sin(c) * a, None), a, length=10**6, checkpoint="binomial")[0])(0.7).eqns) <= 5
+    assert (
+        len(
+            fd.make_ir(
+                lambda a: fd.lax.scan(lambda c, _: (np.sin(c) * a, None), a, length=10**6, checkpoint="binomial")[0]
+            )(0.7).eqns
+        )
+        <= 5
+    )

@@ -1,4 +1,6 @@
-"""Policies: what of a checkpointed call is saved, also inside loops, branches and jitted functions; derivatives do not depend on it."""
+"""Policies: what of a checkpointed call is saved, also inside loops, branches and jitted functions; derivatives do not
+depend on it.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +25,17 @@ def sines(primitive, in_types, params):
     return primitive == "sin" and in_types[0].shape == (4,)
 
 
-@pytest.mark.parametrize("policy", [None, POLICIES.nothing_saveable, POLICIES.dots_saveable, POLICIES.everything_saveable, sines])
+@pytest.mark.parametrize(
+    "policy", [None, POLICIES.nothing_saveable, POLICIES.dots_saveable, POLICIES.everything_saveable, sines]
+)
 def test_policies_leave_derivatives_alone(policy) -> None:
     f = fd.checkpoint(network, policy=policy)
     expected = fd.grad(network, (0, 1, 2))(W1, W2, X)
-    for made in (fd.grad(f, (0, 1, 2)), fd.jit(fd.grad(f, (0, 1, 2))), fd.grad(fd.checkpoint(fd.jit(network), policy=policy), (0, 1, 2))):
+    for made in (
+        fd.grad(f, (0, 1, 2)),
+        fd.jit(fd.grad(f, (0, 1, 2))),
+        fd.grad(fd.checkpoint(fd.jit(network), policy=policy), (0, 1, 2)),
+    ):
         for got, want in zip(made(W1, W2, X), expected, strict=True):
             np.testing.assert_allclose(got, want, rtol=1e-12)
     second = fd.hessian(network, 2)(W1, W2, X)
@@ -74,14 +82,20 @@ def test_saved_results_are_not_computed_again() -> None:
 def test_bad_policies() -> None:
     with pytest.raises(StructureError, match=r"checkpoint: policy='dots'; expected a function .*dots_saveable"):
         fd.checkpoint(np.sin, policy="dots")
-    for make in (POLICIES.save_only_these_names, POLICIES.save_any_names_but_these, POLICIES.save_anything_except_these_names):
-        with pytest.raises(StructureError, match=rf"{make.__name__} takes names as strings, one by one, got \['a'\]; expected"):
+    for make in (
+        POLICIES.save_only_these_names,
+        POLICIES.save_any_names_but_these,
+        POLICIES.save_anything_except_these_names,
+    ):
+        with pytest.raises(
+            StructureError, match=rf"{make.__name__} takes names as strings, one by one, got \['a'\]; expected"
+        ):
             make(["a"])
     with pytest.raises(StructureError, match="checkpoint_name: name=3; expected a string"):
         fd.checkpoint_name(1.0, 3)
 
 
-# -- names ----------------------------------------------------------------------------------------------------------------------------------
+# -- names -------------------------------------------------------------------------------------------------------------
 
 
 def test_a_named_value_is_itself() -> None:
@@ -115,16 +129,22 @@ def test_names_choose_the_residuals() -> None:
     b = np.exp(a * a)
 
     def held(policy):
-        """Which of a, b are among the residuals; the derivatives of the exponentials that give them need them without their names."""
+        """Which of a, b are among the residuals; the derivatives of the exponentials that give them need them without
+        their names.
+        """
         residuals = fd.vjp(fd.checkpoint(named, policy=policy), x)[1].linear.residuals
-        return "".join([name for name, value in (("a", a), ("b", b)) if any(np.array_equal(r, value) for r in residuals)]), len(residuals)
+        return "".join(
+            [name for name, value in (("a", a), ("b", b)) if any(np.array_equal(r, value) for r in residuals)]
+        ), len(residuals)
 
     assert held(POLICIES.save_only_these_names("c")) == ("", 1)
     assert held(POLICIES.save_only_these_names("a")) == ("a", 1)
     assert held(POLICIES.save_only_these_names("a", "b")) == ("ab", 2)
     assert held(POLICIES.save_any_names_but_these("a")) == ("b", 2)
     assert held(POLICIES.save_any_names_but_these()) == ("ab", 2)
-    assert held(POLICIES.save_from_both_policies(POLICIES.save_only_these_names("a"), POLICIES.save_only_these_names("b"))) == ("ab", 2)
+    assert held(
+        POLICIES.save_from_both_policies(POLICIES.save_only_these_names("a"), POLICIES.save_only_these_names("b"))
+    ) == ("ab", 2)
     assert held(POLICIES.everything_saveable)[0] == held(POLICIES.save_anything_except_these_names())[0] == "ab"
     assert held(POLICIES.save_anything_except_these_names("a"))[0] == "b"
 
@@ -145,7 +165,7 @@ def test_dots_with_no_batch_dims() -> None:
     assert saved(f, POLICIES.dots_with_no_batch_dims_saveable, w, x) == 18
 
 
-# -- inside loops and branches ------------------------------------------------------------------------------------------------------------
+# -- inside loops and branches -----------------------------------------------------------------------------------------
 
 W, H, XS = RNG.normal(size=(3, 3)) * 0.5, RNG.normal(size=3), RNG.normal(size=(6, 3))
 
@@ -202,7 +222,9 @@ def named_carry(w, h):
 
 
 def of_nothing(w, h):
-    return np.sum(fd.lax.scan(lambda h, x: (fd.checkpoint_name(np.tanh(w @ h + x), "z"), None), h, XS[:0])[0] ** 2) + np.sum(w @ h)
+    return np.sum(
+        fd.lax.scan(lambda h, x: (fd.checkpoint_name(np.tanh(w @ h + x), "z"), None), h, XS[:0])[0] ** 2
+    ) + np.sum(w @ h)
 
 
 LOOPS = [recurrent, backwards_and_jitted, until, choices, loop_in_loop, named_carry, of_nothing]
@@ -231,7 +253,9 @@ def test_policies_inside_loops_leave_derivatives_alone(f, policy: str) -> None:
         np.testing.assert_allclose(wrap(fd.grad(norm(g)))(H), fd.grad(norm(f))(H), rtol=1e-10, atol=1e-12)
         got = wrap(fd.vmap(fd.grad(g, 1), (None, 0)))(W, np.stack([H, 0.5 * H]))
         np.testing.assert_allclose(got, [fd.grad(f, 1)(W, h) for h in (H, 0.5 * H)], rtol=1e-11, atol=1e-13)
-        np.testing.assert_allclose(wrap(lambda h: fd.jvp(lambda h: g(W, h), (h,), (h,))[1])(H), expected[1] @ H, rtol=1e-11)
+        np.testing.assert_allclose(
+            wrap(lambda h: fd.jvp(lambda h: g(W, h), (h,), (h,))[1])(H), expected[1] @ H, rtol=1e-11
+        )
 
 
 @pytest.mark.parametrize(
@@ -253,7 +277,9 @@ def test_what_is_accepted_in_a_body_is_saved_step_by_step(f, dots: int, z: int, 
 
 def test_what_is_saved_in_a_body_is_not_computed_again() -> None:
     def products(policy):
-        return primitives_of(fd.make_ir(fd.value_and_grad(fd.checkpoint(recurrent, policy=policy)))(W, H)).count("dot_general")
+        return primitives_of(fd.make_ir(fd.value_and_grad(fd.checkpoint(recurrent, policy=policy)))(W, H)).count(
+            "dot_general"
+        )
 
     plain = primitives_of(fd.make_ir(fd.value_and_grad(recurrent))(W, H)).count("dot_general")
     assert products(POLICIES.dots_saveable) == plain

@@ -1,4 +1,6 @@
-"""Checkpointed while loops: the same derivatives, within the promised memory and the promised number of evaluations of the body."""
+"""Checkpointed while loops: the same derivatives, within the promised memory and the promised number of evaluations of
+the body.
+"""
 
 from __future__ import annotations
 
@@ -96,7 +98,9 @@ def counted(checkpoint):
     """A loop of a given number of steps, the same for all elements of a mapped axis."""
 
     def f(x, n):
-        return fd.lax.while_loop(lambda v: v[0] < n, lambda v: (v[0] + 1, np.sin(v[1]) * v[1] + 0.1), (0, x), checkpoint=checkpoint)[1]
+        return fd.lax.while_loop(
+            lambda v: v[0] < n, lambda v: (v[0] + 1, np.sin(v[1]) * v[1] + 0.1), (0, x), checkpoint=checkpoint
+        )[1]
 
     return f
 
@@ -119,7 +123,9 @@ def test_loop_in_loop(inner) -> None:
     def make(outer, inner):
         def f(a):
             def body(v):
-                x = fd.lax.while_loop(lambda w: w[0] < v[0] % 5, lambda w: (w[0] + 1, np.sin(w[1]) + a), (0, v[1]), checkpoint=inner)[1]
+                x = fd.lax.while_loop(
+                    lambda w: w[0] < v[0] % 5, lambda w: (w[0] + 1, np.sin(w[1]) + a), (0, v[1]), checkpoint=inner
+                )[1]
                 return v[0] + 1, x * 0.9
 
             return fd.lax.while_loop(lambda v: v[0] < 60, body, (0, a), checkpoint=outer)[1]
@@ -136,7 +142,12 @@ def test_loop_in_loop(inner) -> None:
 @pytest.mark.parametrize("dtype", [np.float32, np.complex128])
 def test_other_dtypes(dtype) -> None:
     def f(checkpoint, x):
-        v = fd.lax.while_loop(lambda v: v[0] < 50, lambda v: (v[0] + np.int32(1), v[1] * x + dtype(0.1)), (np.int32(0), x), checkpoint=checkpoint)
+        v = fd.lax.while_loop(
+            lambda v: v[0] < 50,
+            lambda v: (v[0] + np.int32(1), v[1] * x + dtype(0.1)),
+            (np.int32(0), x),
+            checkpoint=checkpoint,
+        )
         return np.sum(np.abs(v[1]) ** 2)
 
     x = np.array([0.3, 0.9, -0.5]).astype(dtype)
@@ -176,7 +187,9 @@ def test_second_derivatives_of_mapped_loops() -> None:
 
 def test_empty_state() -> None:
     def f(x):
-        return np.sum(fd.lax.while_loop(lambda v: v[0] < 40, lambda v: (v[0] + 1, np.sin(v[1])), (0, x), checkpoint=2)[1])
+        return np.sum(
+            fd.lax.while_loop(lambda v: v[0] < 40, lambda v: (v[0] + 1, np.sin(v[1])), (0, x), checkpoint=2)[1]
+        )
 
     for made in (fd.grad(f), fd.jit(fd.grad(f))):
         assert made(np.zeros((0, 3))).shape == (0, 3)
@@ -184,7 +197,9 @@ def test_empty_state() -> None:
 
 def test_what_the_body_raises_comes_out() -> None:
     def f(x, n):
-        return fd.lax.while_loop(lambda v: v[0] < n, lambda v: (v[0] + 1, np.sin(v[1]) * x[v[0]]), (0, x[0]), checkpoint=2)[1]
+        return fd.lax.while_loop(
+            lambda v: v[0] < n, lambda v: (v[0] + 1, np.sin(v[1]) * x[v[0]]), (0, x[0]), checkpoint=2
+        )[1]
 
     x = np.linspace(0.5, 1.0, 40)
     for gradient in (fd.grad(f), fd.jit(fd.grad(f))):
@@ -195,12 +210,14 @@ def test_what_the_body_raises_comes_out() -> None:
 
 def test_bad_arguments() -> None:
     for bad in ("binary", 0, -3):
-        expected = rf"while_loop: checkpoint={bad!r}; expected 'sqrt', 'binomial' or a positive number of carries to hold"
+        expected = (
+            rf"while_loop: checkpoint={bad!r}; expected 'sqrt', 'binomial' or a positive number of carries to hold"
+        )
         with pytest.raises(StructureError, match=expected):
             fd.lax.while_loop(lambda v: v < 3.0, lambda v: v + 1.0, 0.0, checkpoint=bad)
 
 
-# -- memory -------------------------------------------------------------------------------------------------------------------------------
+# -- memory ------------------------------------------------------------------------------------------------------------
 
 
 def residuals_of(f, *args):
@@ -259,7 +276,10 @@ def test_second_derivatives_hold_no_more() -> None:
         assert len(sizes) == 1
     for product in (fd.vhp, fd.hvp):
         for wrap in (lambda f: f, fd.jit):
-            got, expected = [wrap(lambda x, c=c: product(lambda x: np.sum(counted(c)(x, 300) ** 2), (x,), (x,)))(x) for c in (5, None)]
+            got, expected = [
+                wrap(lambda x, c=c: product(lambda x: np.sum(counted(c)(x, 300) ** 2), (x,), (x,)))(x)
+                for c in (5, None)
+            ]
             np.testing.assert_allclose(got, expected, rtol=1e-9, atol=1e-300)
 
 
@@ -271,12 +291,14 @@ def test_a_linear_body_needs_no_carries() -> None:
     np.testing.assert_allclose([fd.grad(f)(0.5), fd.jit(fd.grad(f))(0.5)], 1.01**100, rtol=1e-12)
 
 
-# -- how often the body runs --------------------------------------------------------------------------------------------------------------
+# -- how often the body runs -------------------------------------------------------------------------------------------
 
 
 @functools.cache
 def fewest(blocks: int, slots: int) -> int:
-    """The fewest blocks to advance over, to run that many blocks backwards with carries in that many slots, the first being there."""
+    """The fewest blocks to advance over, to run that many blocks backwards with carries in that many slots, the first
+    being there.
+    """
     if blocks == 1:
         return 0
     if slots == 1:
@@ -335,11 +357,14 @@ def test_each_step_runs_as_often_as_promised(slots: int, wrap) -> None:
         assert len(starts) <= kept_slots(slots)
         lengths = np.diff([*starts, n])
         blocks = [ceil(length / BLOCK) for length in lengths]
-        # forward, with residuals, and what revolve's optimal schedule advances over between carries, with the slots that are free by then
+        # forward, with residuals, and what revolve's optimal schedule advances over between carries, with the slots
+        # that are free by then
         assert sum(seen.values()) == 2 * n + BLOCK * sum([fewest(b, slots - k) for k, b in enumerate(blocks)])
         if kept_slots(slots) > 1:
             free = slots - kept_slots(slots) + 1
-            repeats = next(t for t in range(100) if comb(free + t, t) >= ceil(max(BLOCK, 2 * n / kept_slots(slots)) / BLOCK))
+            repeats = next(
+                t for t in range(100) if comb(free + t, t) >= ceil(max(BLOCK, 2 * n / kept_slots(slots)) / BLOCK)
+            )
             assert max(seen.values()) <= 2 + repeats
         assert sorted(seen) == list(range(n))
 

@@ -1,4 +1,6 @@
-"""Reverse mode costs what forward mode does where few elements of a large array are read or updated: cotangents are updated, not added to."""
+"""Reverse mode costs what forward mode does where few elements of a large array are read or updated: cotangents are
+updated, not added to.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,9 @@ def rows(v):
     """Dynamic programming: each row from the one before, element by element."""
 
     def row(i, before):
-        return lax.fori_loop(1, v.shape[0], lambda j, r: fd.at(r)[j].set(np.cos(before[j - 1]) + 0.5 * r[j - 1] * element(v, i)), before)
+        return lax.fori_loop(
+            1, v.shape[0], lambda j, r: fd.at(r)[j].set(np.cos(before[j - 1]) + 0.5 * r[j - 1] * element(v, i)), before
+        )
 
     return lax.fori_loop(0, 4, row, v)
 
@@ -60,12 +64,21 @@ def grid(v):
 def lookups(v):
     """A table read in a loop of known length, and at several places at once."""
     k = np.arange(3 * v.shape[0]) * 7 % max(v.shape[0], 1)
-    return lax.scan(lambda c, k: (np.tanh(c + element(v, k) * element(v, k - 1) + np.sum(v[np.array([0, -1, 0])])), c * element(v, k)), 0.0, k)
+    return lax.scan(
+        lambda c, k: (
+            np.tanh(c + element(v, k) * element(v, k - 1) + np.sum(v[np.array([0, -1, 0])])),
+            c * element(v, k),
+        ),
+        0.0,
+        k,
+    )
 
 
 def until(v):
     """A table read in a loop of unknown length."""
-    return lax.while_loop(lambda s: s[0] < v.shape[0], lambda s: (s[0] + 1, np.sin(s[1] + element(v, s[0]) * v[-1])), (0, 0.1))[1]
+    return lax.while_loop(
+        lambda s: s[0] < v.shape[0], lambda s: (s[0] + 1, np.sin(s[1] + element(v, s[0]) * v[-1])), (0, 0.1)
+    )[1]
 
 
 def windows(v):
@@ -86,14 +99,20 @@ LOOPS = [recurrence, two_carries, rows, grid, lookups, until, windows, histogram
 
 
 def total(f):
-    return lambda v: sum(np.sum(np.cos(y) * np.arange(1.0, 1 + np.size(y)).reshape(np.shape(y))) for y in fd.tree.flatten(f(v))[0])
+    return lambda v: sum(
+        np.sum(np.cos(y) * np.arange(1.0, 1 + np.size(y)).reshape(np.shape(y))) for y in fd.tree.flatten(f(v))[0]
+    )
 
 
 @pytest.mark.parametrize("f", LOOPS)
 def test_derivatives(f):
     v = RNG.uniform(-1, 1, N)
     fd.testing.check_grads(f, (v,), rtol=1e-5, atol=1e-7)
-    for g in (fd.grad(total(f)), lambda v: fd.jvp(fd.grad(total(f)), (v,), (np.cos(v),))[1], fd.grad(lambda v: np.sum(fd.grad(total(f))(v) ** 2))):
+    for g in (
+        fd.grad(total(f)),
+        lambda v: fd.jvp(fd.grad(total(f)), (v,), (np.cos(v),))[1],
+        fd.grad(lambda v: np.sum(fd.grad(total(f))(v) ** 2)),
+    ):
         np.testing.assert_allclose(same(g, v, rtol=1e-9), g(v), rtol=1e-9, atol=1e-12)
 
 
@@ -123,7 +142,7 @@ def test_complex_rows_and_empty_arrays():
     same(fd.grad(lambda x: np.sum(x[np.zeros(0, np.int64)]) + np.sum(x**2)), RNG.normal(size=20))
 
 
-# -- the form of the code -----------------------------------------------------------------------------------------------------------------
+# -- the form of the code ----------------------------------------------------------------------------------------------
 
 
 def loops(program):
@@ -149,7 +168,9 @@ def test_reverse_steps_update_in_place(f, dtype):
     g = f if dtype != np.complex128 else lambda v: [np.abs(y) for y in fd.tree.flatten(f(v))[0]]
     (loop,) = backward(g, v)
     assert all(c.in_place for c in loop.carry if c.last.shape)
-    assert all(len(k.axes) == 1 and k.axes[0].constant in (2, 3) for k in sweeps(loop.body))  # windows, and v[[0, -1, 0]]
+    assert all(
+        len(k.axes) == 1 and k.axes[0].constant in (2, 3) for k in sweeps(loop.body)
+    )  # windows, and v[[0, -1, 0]]
 
 
 def test_a_table_read_in_a_while_loop_is_updated_in_place():
@@ -189,7 +210,9 @@ def test_few_elements_of_what_is_computed_fuse():
     u = RNG.uniform(-1, 1, 100)
     program = lowered(fd.make_ir(fd.grad(f), optimized=True)(u))
     assert len(sweeps(program)) == 1
-    np.testing.assert_allclose(same(fd.grad(f), u), 4 * u**3 + 2 * u * (u * u)[::-1] * (np.arange(100) % 99 == 0), rtol=1e-12)
+    np.testing.assert_allclose(
+        same(fd.grad(f), u), 4 * u**3 + 2 * u * (u * u)[::-1] * (np.arange(100) % 99 == 0), rtol=1e-12
+    )
 
 
 def test_repeated_indices_add_up():
@@ -219,7 +242,9 @@ def test_errors():
         fd.jit(fd.grad(lambda v: np.sum(recurrence_past_the_end(v))))(np.ones(5))
     starts = {"starts": (1,), "stops": (3,), "steps": (1,)}
     x, y, z = (array_type((n,), d) for n, d in ((5, np.float64), (3, np.float64), (2, np.float32)))
-    with pytest.raises(ShapeError, match=r"slice_add to a slice of f64\[5\] of type f64\[2\] takes that type, got f64\[3\]"):
+    with pytest.raises(
+        ShapeError, match=r"slice_add to a slice of f64\[5\] of type f64\[2\] takes that type, got f64\[3\]"
+    ):
         slice_add_p.out_types((x, y), starts)
     with pytest.raises(DtypeError, match=r"of type f64\[2\] takes that type, got f32\[2\]; broadcast or convert it"):
         slice_add_p.out_types((x, z), starts)

@@ -1,4 +1,6 @@
-"""Control flow in native code: loops, branches and residual sequences against the same computation in plain Python, under every transform."""
+"""Control flow in native code: loops, branches and residual sequences against the same computation in plain Python,
+under every transform.
+"""
 
 from __future__ import annotations
 
@@ -88,7 +90,7 @@ def test_reverse_over_reverse_and_hessian(name):
     np.testing.assert_allclose(hessian, np.diag(second), rtol=1e-9, atol=1e-12)
 
 
-# -- the form of the code -------------------------------------------------------------------------------------------------------------
+# -- the form of the code ----------------------------------------------------------------------------------------------
 
 
 def statements(f, *args):
@@ -139,7 +141,7 @@ def test_kernel_ir_text():
     assert "while (" in text and "reverse (" in text and "seq f64[]" in text
 
 
-# -- run-time behaviour ---------------------------------------------------------------------------------------------------------------
+# -- run-time behaviour ------------------------------------------------------------------------------------------------
 
 
 def test_long_loops():
@@ -169,7 +171,9 @@ def test_memory_of_nested_sequences_is_freed():
 
 
 def tapes_of_lengths(x, lengths):
-    """In each step of an outer loop, the gradient of an inner one of so many steps: a tape that is written again and again."""
+    """In each step of an outer loop, the gradient of an inner one of so many steps: a tape that is written again and
+    again.
+    """
 
     def power(v, n):
         return lax.while_loop(lambda s: s[1] < n, lambda s: (np.sin(s[0]) * x, s[1] + 1), (v, 0))[0]
@@ -195,7 +199,9 @@ def test_a_tape_is_written_again_in_the_next_step(lengths):
 
 
 def test_memory_of_a_tape_outlives_the_step():
-    """A step of the outer loop frees a tape only where it is long: a call in a block of its own, after the comparison."""
+    """A step of the outer loop frees a tape only where it is long: a call in a block of its own, after the
+    comparison.
+    """
     text = compiled_of(fd.make_ir(tapes_of_lengths)(0.9, np.array([3, 4]))).llvm
     lines = text.splitlines()
     frees = [k for k, line in enumerate(lines) if "call void @sequence_free.1(" in line]
@@ -206,7 +212,10 @@ def test_memory_of_a_tape_outlives_the_step():
 def test_untaken_branch_cannot_leak_nan():
     f = jit(grad(lambda x: lax.cond(x > 0, np.log, lambda x: x * 2, x)))
     assert f(-1.0) == 2.0
-    assert jit(vmap(grad(lambda x: lax.cond(x > 0, np.sqrt, lambda x: -x, x))))(np.array([0.0, 4.0])).tolist() == [-1.0, 0.25]
+    assert jit(vmap(grad(lambda x: lax.cond(x > 0, np.sqrt, lambda x: -x, x))))(np.array([0.0, 4.0])).tolist() == [
+        -1.0,
+        0.25,
+    ]
 
 
 def table_sum(x, n):
@@ -245,7 +254,9 @@ def test_no_step_after_an_error():
 
 def test_out_of_memory_is_an_error():
     def f(x):
-        return lax.while_loop(lambda s: s[1] < 1 << 40, lambda s: (np.sin(s[0]), s[1] + 1), (np.zeros(1 << 17) + x, 0))[0].sum()
+        return lax.while_loop(lambda s: s[1] < 1 << 40, lambda s: (np.sin(s[0]), s[1] + 1), (np.zeros(1 << 17) + x, 0))[
+            0
+        ].sum()
 
     resource = pytest.importorskip("resource")
     g = jit(grad(f))

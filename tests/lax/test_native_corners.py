@@ -1,4 +1,6 @@
-"""Control flow in native code against the evaluator where memory is handled differently: large and empty arrays, dtypes, long bodies, copies."""
+"""Control flow in native code against the evaluator where memory is handled differently: large and empty arrays,
+dtypes, long bodies, copies.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ def same(f, *args, rtol=1e-12):
     return results["native"]
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.complex64, np.complex128, np.int32, np.int64, np.uint8, np.bool_])
+@pytest.mark.parametrize(
+    "dtype", [np.float32, np.float64, np.complex64, np.complex128, np.int32, np.int64, np.uint8, np.bool_]
+)
 @pytest.mark.parametrize("shape", [(), (3,), (20,), (0,), (2, 30)])
 def test_dtypes_and_shapes_of_carry_elements_and_results(dtype, shape):
     xs = (RNG.normal(size=(4, *shape)) * 3).astype(dtype)
@@ -69,7 +73,9 @@ def test_large_carry_for_every_parity(n):
     c = RNG.normal(size=(50, 40))
     w = RNG.normal(size=(40, 40)) / 6
     same(lambda c: lax.fori_loop(0, n, lambda i, v: np.tanh(v @ w) + i, c), c)
-    same(lambda c, n: lax.while_loop(lambda s: s[0] < n, lambda s: (s[0] + 1, np.tanh(s[1] @ w) + s[0]), (0, c))[1], c, n)
+    same(
+        lambda c, n: lax.while_loop(lambda s: s[0] < n, lambda s: (s[0] + 1, np.tanh(s[1] @ w) + s[0]), (0, c))[1], c, n
+    )
 
 
 def test_array_work_on_several_threads_in_a_step():
@@ -86,7 +92,9 @@ def test_temporaries_of_a_step():
         def body(c, _):
             u = np.tanh(w @ c)
             v = np.sin(w @ u)
-            return u * 0.5 + np.cumsum(v[:, :1], axis=0) * 0.01, np.sum(v)  # one column: the evaluator takes each element by itself
+            return u * 0.5 + np.cumsum(v[:, :1], axis=0) * 0.01, np.sum(
+                v
+            )  # one column: the evaluator takes each element by itself
 
         return lax.scan(body, c, None, length=7)
 
@@ -130,7 +138,9 @@ def test_vector_residuals():
     w = RNG.normal(size=(30, 30)) / 5
 
     def f(c):
-        return np.sum(lax.while_loop(lambda s: s[1] < 6, lambda s: (np.sin(w @ s[0]) + s[0] ** 2 * 0.1, s[1] + 1), (c, 0))[0])
+        return np.sum(
+            lax.while_loop(lambda s: s[1] < 6, lambda s: (np.sin(w @ s[0]) + s[0] ** 2 * 0.1, s[1] + 1), (c, 0))[0]
+        )
 
     c = RNG.normal(size=30)
     same(fd.grad(f), c, rtol=1e-10)
@@ -173,7 +183,7 @@ def test_mapped_loops_over_matrices():
     same(fd.grad(lambda c: np.sum(fd.vmap(f)(c, n) ** 2)), c)
 
 
-# -- updates in place -----------------------------------------------------------------------------------------------------------------
+# -- updates in place --------------------------------------------------------------------------------------------------
 
 
 def carries(f, *args):
@@ -196,7 +206,9 @@ def test_update_in_place(n, dtype):
     assert np.array_equal(x, kept) and carries(f, x) == [False, True]
 
     def g(x, m):
-        return lax.while_loop(lambda s: s[0] < m, lambda s: (s[0] + 1, fd.at(s[1])[s[0]].set(s[1][s[0] - 1] * 2)), (0, x))[1]
+        return lax.while_loop(
+            lambda s: s[0] < m, lambda s: (s[0] + 1, fd.at(s[1])[s[0]].set(s[1][s[0] - 1] * 2)), (0, x)
+        )[1]
 
     assert carries(g, x, n) == [False, True]
     for m in (0, 1, n):
@@ -214,6 +226,7 @@ def test_no_update_in_place_where_the_old_value_is_read():
         return lax.fori_loop(0, 20, lambda i, v: fd.at(fd.at(v)[i].set(2.0))[0].add(np.sum(v)), x)
 
     x, y = RNG.normal(size=20), RNG.normal(size=20)
+
     def both(x):
         def step(i, v):
             w = fd.at(v)[i].set(2.0)

@@ -1,4 +1,6 @@
-"""Every form of control flow under every pair of transforms, natively and in the evaluator, against the same pair applied to plain Python."""
+"""Every form of control flow under every pair of transforms, natively and in the evaluator, against the same pair
+applied to plain Python.
+"""
 
 from __future__ import annotations
 
@@ -41,7 +43,10 @@ def grown(t):
 
 
 FORMS = {
-    **{name: PAIRS[name] for name in ("scan", "vectors", "while_scalars", "while_in_scan", "cond", "switch", "dynamic_fori")},
+    **{
+        name: PAIRS[name]
+        for name in ("scan", "vectors", "while_scalars", "while_in_scan", "cond", "switch", "dynamic_fori")
+    },
     "map": (lambda x: np.sum(lax.map(lambda e: np.sin(e * x), SPREAD)), lambda x: np.sin(x) + np.sin(0.8 * x)),
     "associative_scan": (
         lambda x: np.sum(lax.associative_scan(np.multiply, np.sin(x) * np.array([1.0, 2.0, 3.0]))),
@@ -49,7 +54,9 @@ FORMS = {
     ),
     "select": (lambda x: lax.select(x > 0.5, np.sin(x), np.cos(x)), lambda x: np.sin(x) if x > 0.5 else np.cos(x)),
     "checkpointed_scan": (
-        lambda x: lax.scan(lambda c, v: (np.sin(c) + v * x, None), x, np.array([0.3, 0.1, -0.7, 0.2]), checkpoint="sqrt")[0],
+        lambda x: lax.scan(
+            lambda c, v: (np.sin(c) + v * x, None), x, np.array([0.3, 0.1, -0.7, 0.2]), checkpoint="sqrt"
+        )[0],
         lambda x: np.sin(np.sin(np.sin(np.sin(x) + 0.3 * x) + 0.1 * x) - 0.7 * x) + 0.2 * x,
     ),
     "checkpointed_while": (

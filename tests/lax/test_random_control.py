@@ -1,4 +1,6 @@
-"""Random nested control flow: natively, in both evaluators and unrolled by Python, under every transform, and against finite differences."""
+"""Random nested control flow: natively, in both evaluators and unrolled by Python, under every transform, and against
+finite differences.
+"""
 
 from __future__ import annotations
 
@@ -73,7 +75,12 @@ def test_vmap(nest):
     assert_close(fd.jit(fd.vmap(nest.traced))(*LANES), values, "jit(vmap)", nest)
     assert_close(fd.vmap(fd.grad(nest.traced))(*LANES), gradients, "vmap(grad)", nest)
     assert_close(fd.jit(fd.vmap(fd.grad(nest.traced)))(*LANES), gradients, "jit(vmap(grad))", nest)
-    assert_close(fd.jit(fd.grad(lambda p, q: np.sum(fd.vmap(nest.traced)(p, q))))(*LANES), gradients, "jit(grad(sum(vmap)))", nest)
+    assert_close(
+        fd.jit(fd.grad(lambda p, q: np.sum(fd.vmap(nest.traced)(p, q))))(*LANES),
+        gradients,
+        "jit(grad(sum(vmap)))",
+        nest,
+    )
     one = fd.jit(fd.vmap(nest.traced, in_axes=(0, None)))(LANES[0], POINT[1])
     assert_close(one, [nest.plain(p, POINT[1]) for p in LANES[0]], "jit(vmap) over one argument", nest)
 

@@ -1,4 +1,6 @@
-"""Derivatives of loops that call a pullback or a linear function whose residuals are sequences: zeros, sums and references of sequences."""
+"""Derivatives of loops that call a pullback or a linear function whose residuals are sequences: zeros, sums and
+references of sequences.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ def pullback_in_while(x):
 
 def pullback_in_branch(x):
     _, pull = fd.vjp(steps, x)
-    return lax.scan(lambda c, v: (lax.cond(v > 0.7, lambda c: pull(c)[0] * x, lambda c: c * c, c), None), x, np.array([1.0, 0.5]))[0]
+    return lax.scan(
+        lambda c, v: (lax.cond(v > 0.7, lambda c: pull(c)[0] * x, lambda c: c * c, c), None), x, np.array([1.0, 0.5])
+    )[0]
 
 
 def linear_in_loop(x):
@@ -41,7 +45,9 @@ def linear_in_loop(x):
 
 def pullback_in_lanes(x):
     _, pull = fd.vjp(steps, x)
-    return np.sum(lax.fori_loop(0, 2, lambda i, c: fd.vmap(lambda a: np.sin(pull(a)[0]) * a)(c), np.array([1.0, 2.0]) * x))
+    return np.sum(
+        lax.fori_loop(0, 2, lambda i, c: fd.vmap(lambda a: np.sin(pull(a)[0]) * a)(c), np.array([1.0, 2.0]) * x)
+    )
 
 
 FUNCTIONS = [pullback_in_scan, pullback_in_while, pullback_in_branch, linear_in_loop, pullback_in_lanes]

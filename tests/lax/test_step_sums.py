@@ -1,4 +1,6 @@
-"""Cotangents of a loop's constants that are sums over its steps: taken after the loop where a step gives less than the sum holds."""
+"""Cotangents of a loop's constants that are sums over its steps: taken after the loop where a step gives less than the
+sum holds.
+"""
 
 from __future__ import annotations
 
@@ -77,7 +79,11 @@ SUMS = [network, vectors, used_twice, embedding, element_in_each_step, nested, a
 @pytest.mark.parametrize("f", SUMS)
 def test_derivatives(f):
     fd.testing.check_grads(f, (W,), order=1, rtol=1e-5, atol=1e-7)
-    for g in (fd.grad(f), lambda w: fd.jvp(fd.grad(f), (w,), (np.cos(w),))[1], fd.grad(lambda w: np.sum(fd.grad(f)(w) ** 2))):
+    for g in (
+        fd.grad(f),
+        lambda w: fd.jvp(fd.grad(f), (w,), (np.cos(w),))[1],
+        fd.grad(lambda w: np.sum(fd.grad(f)(w) ** 2)),
+    ):
         np.testing.assert_allclose(same(g, W, rtol=1e-9), g(W), rtol=1e-9, atol=1e-12)
     second = fd.grad(lambda w: fd.jvp(f, (w,), (np.cos(W),))[1])(W)  # the Hessian is symmetric
     np.testing.assert_allclose(second, fd.jvp(fd.grad(f), (W,), (np.cos(W),))[1], rtol=1e-9, atol=1e-12)
@@ -88,7 +94,9 @@ def test_vmap(f):
     w = np.stack([W, -W, 2 * W])
     expected = [fd.grad(f)(x) for x in w]
     np.testing.assert_allclose(same(fd.vmap(fd.grad(f)), w, rtol=1e-10), expected, rtol=1e-10, atol=1e-12)
-    np.testing.assert_allclose(same(fd.grad(lambda w: np.sum(fd.vmap(f)(w))), w, rtol=1e-10), expected, rtol=1e-10, atol=1e-12)
+    np.testing.assert_allclose(
+        same(fd.grad(lambda w: np.sum(fd.vmap(f)(w))), w, rtol=1e-10), expected, rtol=1e-10, atol=1e-12
+    )
 
 
 @pytest.mark.parametrize("steps", [0, 1])
@@ -112,7 +120,7 @@ def test_complex():
     np.testing.assert_allclose(np.sum(fd.grad(f)(w) * t).real, slope, rtol=1e-6)
 
 
-# -- the form of the code -----------------------------------------------------------------------------------------------------------------
+# -- the form of the code ----------------------------------------------------------------------------------------------
 
 
 def gradient(f, *args):

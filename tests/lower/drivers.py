@@ -33,7 +33,8 @@ def copier(leaves: tuple[Leaf, ...]) -> str:
             f"  %to{k}.at = getelementptr ptr, ptr %outputs, i64 {k}",
             f"  %from{k} = load ptr, ptr %from{k}.at",
             f"  %to{k} = load ptr, ptr %to{k}.at",
-            f"  call void @llvm.memcpy(ptr %to{k}, ptr %from{k}, i64 {leaf.dtype.itemsize * math.prod(leaf.shape)}, i1 false)",
+            f"  call void @llvm.memcpy(ptr %to{k}, ptr %from{k}, i64 {leaf.dtype.itemsize * math.prod(leaf.shape)}, "
+            "i1 false)",
         ]
     body = "\n".join([*lines, "  ret i32 0"])
     return f"declare void @llvm.memcpy(ptr, ptr, i64, i1)\n{_HEAD}{body}\n}}"

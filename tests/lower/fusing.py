@@ -82,11 +82,15 @@ def evaluate(program: Program, args: Sequence[Any], static: int = 16) -> tuple[l
     check_program(kernels)
     outputs, code = evaluate_program(kernels, [*args, *found.constants], found.symbols)
     types = program.out_types
-    return [x if x.dtype == t.dtype else x.reshape(-1).view(t.dtype).reshape(t.shape) for x, t in zip(outputs, types)], code
+    return [
+        x if x.dtype == t.dtype else x.reshape(-1).view(t.dtype).reshape(t.shape) for x, t in zip(outputs, types)
+    ], code
 
 
 def agrees(program: Program, args: Sequence[Any] | None = None) -> list[Any]:
-    """Asserts that kernels compute what the NumPy evaluator does, with sizes as symbols and with most of them static."""
+    """Asserts that kernels compute what the NumPy evaluator does, with sizes as symbols and with most of them
+    static.
+    """
     args = values_for(program.in_types) if args is None else args
     expected = run_program(program, args)
     for static in (16, 4):

@@ -145,7 +145,9 @@ class RandomKernel:
         clamped = self.b.maximum(self.b.minimum(raw, length - 1), 0)
         rest = int(self.rng.integers(len(self.extents)))
         if self.chance(0.5):
-            return self.b.load(self.input((poly(length), self.extents[rest]), dtype), (Affine.value(clamped), Affine.axis(rest)))
+            return self.b.load(
+                self.input((poly(length), self.extents[rest]), dtype), (Affine.value(clamped), Affine.axis(rest))
+            )
         return self.b.load(self.input((poly(length),), dtype), (Affine.value(clamped),))
 
     def expression(self, dtype: np.dtype, depth: int) -> Value:
@@ -164,12 +166,22 @@ class RandomKernel:
                     value = b.select(b.lt(b.abs(value), 1000.0), value, 0.0)
                 return b.cast(value, dtype)
         if self.chance(0.15):
-            return b.select(self.expression(BOOL, depth - 1), self.expression(dtype, depth - 1), self.expression(dtype, depth - 1))
+            return b.select(
+                self.expression(BOOL, depth - 1), self.expression(dtype, depth - 1), self.expression(dtype, depth - 1)
+            )
         if dtype.kind == "b":
             if self.chance(0.5):
                 kind = F64 if self.chance(0.5) else I64
-                return b.compute(str(rng.choice(["lt", "eq", "ge", "ne"])), self.expression(kind, depth - 1), self.expression(kind, depth - 1))
-            return b.compute(str(rng.choice(["bit_and", "bit_or", "bit_xor"])), self.expression(BOOL, depth - 1), self.expression(BOOL, depth - 1))
+                return b.compute(
+                    str(rng.choice(["lt", "eq", "ge", "ne"])),
+                    self.expression(kind, depth - 1),
+                    self.expression(kind, depth - 1),
+                )
+            return b.compute(
+                str(rng.choice(["bit_and", "bit_or", "bit_xor"])),
+                self.expression(BOOL, depth - 1),
+                self.expression(BOOL, depth - 1),
+            )
         if dtype.kind == "f" and self.chance(0.4):
             x = self.expression(dtype, depth - 1)
             op = str(rng.choice(UNARY))
@@ -212,7 +224,11 @@ class RandomKernel:
             group = int(self.rng.choice([2, 3, 4]))
             buffer = self.output((*shape, poly(group)), value.dtype)
             for k in range(group if self.chance(0.8) else group - 1):
-                self.b.store(buffer, (*index, Affine(k)), value if k % 2 == 0 else self.b.select(self.b.eq(value, value), value, value))
+                self.b.store(
+                    buffer,
+                    (*index, Affine(k)),
+                    value if k % 2 == 0 else self.b.select(self.b.eq(value, value), value, value),
+                )
             return
         mask = self.expression(BOOL, 1) if self.chance(0.15) else None
         self.b.store(self.output(shape, value.dtype), index, value, mask)
@@ -220,16 +236,31 @@ class RandomKernel:
     def reduce(self, value: Value) -> None:
         axes = [a for a in range(len(self.extents)) if self.chance(0.45)]
         kind = value.dtype.kind
-        op = str(self.rng.choice(["any", "all"] if kind == "b" else ["sum", "max", "min"] if kind == "f" else ["sum", "prod", "max", "min"]))
+        op = str(
+            self.rng.choice(
+                ["any", "all"]
+                if kind == "b"
+                else ["sum", "max", "min"]
+                if kind == "f"
+                else ["sum", "prod", "max", "min"]
+            )
+        )
         if self.chance(0.15):
             pair = self.output((*(self.extents[a] for a in axes), poly(2)), value.dtype)
             for k in range(2):
                 self.b.reduce(pair, (*(Affine.axis(a) for a in axes), Affine(k)), op, value)
             return
-        self.b.reduce(self.output(tuple(self.extents[a] for a in axes), value.dtype), tuple(Affine.axis(a) for a in axes), op, value)
+        self.b.reduce(
+            self.output(tuple(self.extents[a] for a in axes), value.dtype),
+            tuple(Affine.axis(a) for a in axes),
+            op,
+            value,
+        )
 
     def scatter(self, value: Value) -> None:
-        """Into a buffer that the kernel cannot initialise: its start is that of an earlier kernel's, here the output's own junk."""
+        """Into a buffer that the kernel cannot initialise: its start is that of an earlier kernel's, here the output's
+        own junk.
+        """
         axis = int(self.rng.integers(len(self.extents)))
         where = self.input((self.extents[axis],), I64)
         length = int(self.rng.integers(1, 6))

@@ -26,24 +26,31 @@ C_LIBRARY = {"malloc", "free"}
 class Native:
     """A compiled program."""
 
-    def __init__(self, program: KernelProgram, target: Target | None = None, threads: bool = False, **symbols: int) -> None:
+    def __init__(
+        self, program: KernelProgram, target: Target | None = None, threads: bool = False, **symbols: int
+    ) -> None:
         target = target or Target.host()
         check_program(program)
         self.program = program
         self.module = emit_module(program, target, threads=threads)
         known = {**blas_symbols(), OFFENDER: offender_address(), **symbols}
         find = {
-            n: known.get(n) or (shared_symbol(n, target) if is_shared(n) else libm_address(n)) for n in self.module.externals - C_LIBRARY
+            n: known.get(n) or (shared_symbol(n, target) if is_shared(n) else libm_address(n))
+            for n in self.module.externals - C_LIBRARY
         }
         self.library = link(emit_object(self.module.text, target), find, ["driver"])
         self.entry = ctypes.CFUNCTYPE(ctypes.c_int32, *[ctypes.c_void_p] * 3)(self.library.address("driver"))
 
-    def __call__(self, inputs: Sequence[Any], symbols: Sequence[int] = (), *, end: bool = True) -> tuple[list[np.ndarray], int]:
+    def __call__(
+        self, inputs: Sequence[Any], symbols: Sequence[int] = (), *, end: bool = True
+    ) -> tuple[list[np.ndarray], int]:
         """The outputs and the error code; arrays lie before a guard page, or after one."""
         side: Literal["end", "start"] = "end" if end else "start"
         arrays = [guarded(np.ascontiguousarray(x), side) for x in inputs]
         before = [x.tobytes() for x in arrays]
-        junk = [np.full(shape_of(b, symbols), True if b.dtype.kind == "b" else 0x55, b.dtype) for b in self.program.outputs]
+        junk = [
+            np.full(shape_of(b, symbols), True if b.dtype.kind == "b" else 0x55, b.dtype) for b in self.program.outputs
+        ]
         outputs = [guarded(x, side) for x in junk]
         pointers = [(ctypes.c_void_p * (len(a) + 1))(*[x.ctypes.data for x in a]) for a in (arrays, outputs)]
         sizes = (ctypes.c_int64 * (len(symbols) + 1))(*symbols)
@@ -66,7 +73,9 @@ def agree(
     rtol: float = 1e-13,
     atol: float = 0.0,
 ) -> list[np.ndarray]:
-    """Asserts that native code and the evaluator give the same, to a tolerance relative to each element; returns the outputs."""
+    """Asserts that native code and the evaluator give the same, to a tolerance relative to each element; returns the
+    outputs.
+    """
     native = native or Native(program)
     expected, expected_code = evaluate_program(program, inputs, symbols)
     for end in (True, False):

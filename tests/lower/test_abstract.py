@@ -72,7 +72,9 @@ def test_numbers_are_inputs_but_for_a_few():
     assert found.constants == (np.array(0.1),)
 
 
-@pytest.mark.parametrize("value", [0.0, -0.0, 1.0, -1.0, 2.0, 0.5, np.inf, -np.inf, np.nan, True, False, 3, -16, 1j, complex(0, np.nan)])
+@pytest.mark.parametrize(
+    "value", [0.0, -0.0, 1.0, -1.0, 2.0, 0.5, np.inf, -np.inf, np.nan, True, False, 3, -16, 1j, complex(0, np.nan)]
+)
 def test_embedded_numbers(value):
     assert is_embedded(np.asarray(value)[()])
 

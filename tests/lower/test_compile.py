@@ -130,7 +130,7 @@ def test_waiting_threads_get_the_error():
                 future.result(10)
 
 
-# -- errors -------------------------------------------------------------------------------------------------------------------------
+# -- errors ------------------------------------------------------------------------------------------------------------
 
 
 def look_up(n, line):
@@ -152,7 +152,9 @@ def test_errors_name_the_sizes_and_the_place_of_each_program():
         np.testing.assert_array_equal(run(native, args)[0], args[0][:30])
         args[1][17] = n
         for action in (lambda: run(native, args), lambda: run_kernels(program, args)):
-            with pytest.raises(IndexOutOfBoundsError, match=f"out of bounds for axis 0 with size {n}: .*, at users_file.py:{line}$"):
+            with pytest.raises(
+                IndexOutOfBoundsError, match=f"out of bounds for axis 0 with size {n}: .*, at users_file.py:{line}$"
+            ):
                 action()
     assert compiles(lambda: compile_program(look_up(90, 3))) == 0
 
@@ -174,7 +176,7 @@ def test_stages_are_printed_on_demand(capsys):
     assert [line for line in text.splitlines() if line.startswith("-- ")] == ["-- kernel", "-- llvm", "-- asm"]
 
 
-# -- random Programs ------------------------------------------------------------------------------------------------------------------
+# -- random Programs ---------------------------------------------------------------------------------------------------
 
 
 def assert_matches(example, backend):

@@ -1,4 +1,6 @@
-"""The driver: registers, memory for temporaries, helpers, errors, products, long straight-line code, blocks on threads."""
+"""The driver: registers, memory for temporaries, helpers, errors, products, long straight-line code, blocks on
+threads.
+"""
 
 from __future__ import annotations
 
@@ -85,7 +87,12 @@ def test_scalars_of_every_dtype_go_to_kernels_by_value() -> None:
     p = program(inputs, outputs, b.finish((N,)))
     native = Native(p)
     for size in (1, 11):
-        agree(p, [np.array(v, t) for v, t in zip((1.5, -2.5, -3, True, 200), dtypes, strict=True)], [size, 0, 0], native=native)
+        agree(
+            p,
+            [np.array(v, t) for v, t in zip((1.5, -2.5, -3, True, 200), dtypes, strict=True)],
+            [size, 0, 0],
+            native=native,
+        )
 
 
 def test_a_scalar_output_may_be_read_later() -> None:
@@ -207,7 +214,8 @@ def test_calls() -> None:
     b.store(scale, (), b.const(2.0, F64))
     p = program(
         [x], [out],
-        b.finish(), Call("test_reverse", (x, scale, y, total), (poly(N),), (y, total)), elementwise("add", N, out, y, total),
+        b.finish(), Call("test_reverse", (x, scale, y, total), (poly(N),), (y, total)), elementwise("add", N, out, y,
+            total),
         checks=2,
     )  # fmt: skip
     native = Native(p, test_reverse=ctypes.cast(helper, ctypes.c_void_p).value or 0)
@@ -232,13 +240,17 @@ def test_the_smallest_code_of_several_statements() -> None:
 # ---- products
 
 SHAPES = [
-    (1, 3, 3, 3), (5, 8, 8, 8), (1, 16, 16, 16), (2, 1, 5, 7), (1, 7, 1, 5), (1, 1, 1, 9), (1, 4, 13, 2), (3, 10, 16, 3), (1, 20, 30, 40),
-    (2, 17, 1, 100), (2, 1, 17, 100), (1, 1, 1, 5000), (1, 0, 3, 3), (2, 3, 0, 3), (2, 3, 4, 0), (0, 3, 3, 3), (1, 90, 1, 80), (1, 1, 90, 80),
+    (1, 3, 3, 3), (5, 8, 8, 8), (1, 16, 16, 16), (2, 1, 5, 7), (1, 7, 1, 5), (1, 1, 1, 9), (1, 4, 13, 2), (3, 10, 16,
+        3), (1, 20, 30, 40),
+    (2, 17, 1, 100), (2, 1, 17, 100), (1, 1, 1, 5000), (1, 0, 3, 3), (2, 3, 0, 3), (2, 3, 4, 0), (0, 3, 3, 3), (1, 90,
+        1, 80), (1, 1, 90, 80),
     (1, 20, 20, 0), (2, 4, 1, 0), (1, 17, 16, 15),
 ]  # fmt: skip
 
 
-def matrix_product(sizes: Sequence[Extent], left: bool, right: bool, dtype: np.dtype, complex: bool = False) -> KernelProgram:
+def matrix_product(
+    sizes: Sequence[Extent], left: bool, right: bool, dtype: np.dtype, complex: bool = False
+) -> KernelProgram:
     batch, m, n, k = map(poly, sizes)
     pair: tuple[Extent, ...] = (2,) if complex else ()
     lhs = source(batch, *((k, m) if left else (m, k)), *pair, dtype=dtype)
@@ -257,7 +269,9 @@ def inputs_of(p: KernelProgram, symbols: Sequence[int]) -> list[np.ndarray]:
 def test_products(sizes: tuple[int, ...], dtype: np.dtype, complex: bool) -> None:
     for left, right in ((False, False), (True, False), (False, True), (True, True)):
         p = matrix_product(sizes, left, right, dtype, complex)
-        tolerance = 20 * float(np.finfo(dtype).eps) * max(1, sizes[3]) ** 0.5  # errors are relative to the terms, which are around 1
+        tolerance = (
+            20 * float(np.finfo(dtype).eps) * max(1, sizes[3]) ** 0.5
+        )  # errors are relative to the terms, which are around 1
         agree(p, inputs_of(p, ()), [0, 0, 0], rtol=tolerance, atol=tolerance * 4)
 
 
@@ -309,7 +323,11 @@ def long_program(count: int, kernels: int) -> KernelProgram:
         for k in range(count // kernels):
             near = rng.integers(max(0, len(values) - 20), len(values), 2)
             x, y = values[near[0]], values[near[1] if k % 9 else rng.integers(len(values))]
-            values.append(b.tanh(b.add(x, y)) if k % 5 == 0 else b.compute(("add", "mul", "maximum", "sub")[k % 4], x, b.mul(y, 0.5)))
+            values.append(
+                b.tanh(b.add(x, y))
+                if k % 5 == 0
+                else b.compute(("add", "mul", "maximum", "sub")[k % 4], x, b.mul(y, 0.5))
+            )
         targets = outputs if number == kernels - 1 else [Buffer((), F64) for _ in range(5)]
         for target, value in zip(targets, values[-len(targets) :], strict=True):
             b.store(target, (), b.tanh(value))
@@ -341,7 +359,15 @@ def test_long_straight_code_beside_loops() -> None:
         value = b.sub(value, b.load(s, ()))
     t = Buffer((), F64)
     b.store(t, (), value)
-    p = program([x, where], [out, total], summed(x, s, N), b.finish(), elementwise("mul", N, out, x, t), elementwise("neg", 1, total, t), checks=1)
+    p = program(
+        [x, where],
+        [out, total],
+        summed(x, s, N),
+        b.finish(),
+        elementwise("mul", N, out, x, t),
+        elementwise("neg", 1, total, t),
+        checks=1,
+    )
     native = Native(p)
     for size, place in ((5, 2), (100, 99), (5, 7)):
         agree(p, [data(size), np.array(place)], [size, 0, 0], native=native, rtol=1e-9)
@@ -351,7 +377,9 @@ def test_long_straight_code_beside_loops() -> None:
 
 
 def statistics() -> KernelProgram:
-    """A map, its full sum and extremes, sums of rows and of a few columns: stores, and results that blocks have in common."""
+    """A map, its full sum and extremes, sums of rows and of a few columns: stores, and results that blocks have in
+    common.
+    """
     x, out, total, top, rows, columns = source(N, 5), result(N, 5), result(), result(), result(N), result(5)
     b = Builder()
     v = b.load(x, (axis(0), axis(1)))
@@ -418,7 +446,10 @@ def test_a_sum_over_rows_is_divided_by_columns(monkeypatch: pytest.MonkeyPatch) 
 
 def test_small_loops_of_known_size_are_not_divided() -> None:
     x, out = source(1000), result(1000)
-    assert "functad_blocks" not in Native(program([x], [out], elementwise("exp", 1000, out, x)), threads=True).module.externals
+    assert (
+        "functad_blocks"
+        not in Native(program([x], [out], elementwise("exp", 1000, out, x)), threads=True).module.externals
+    )
 
 
 def test_evaluator_and_native_agree_on_junk() -> None:

@@ -1,4 +1,6 @@
-"""Loop nests: accesses of every stride, masks, all layouts of reductions, scans, scatters, checks, at sizes around the vector's."""
+"""Loop nests: accesses of every stride, masks, all layouts of reductions, scans, scatters, checks, at sizes around the
+vector's.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,11 @@ axis = Affine.axis
 
 
 def one_kernel(
-    axes: Sequence[Extent], inputs: Sequence[Buffer], outputs: Sequence[Buffer], build: Callable[[Builder], None], checks: int = 0
+    axes: Sequence[Extent],
+    inputs: Sequence[Buffer],
+    outputs: Sequence[Buffer],
+    build: Callable[[Builder], None],
+    checks: int = 0,
 ) -> KernelProgram:
     b = Builder()
     build(b)
@@ -54,7 +60,12 @@ def result(*shape: Extent, dtype: np.dtype = F64) -> Buffer:
 
 def elementwise(dtype: np.dtype, size: Extent) -> KernelProgram:
     x, y, out = source(size, dtype=dtype), source(dtype=dtype), result(size, dtype=dtype)
-    return one_kernel((size,), (x, y), (out,), lambda b: b.store(out, (axis(0),), b.add(b.mul(b.load(x, (axis(0),)), b.load(y, ())), 1)))
+    return one_kernel(
+        (size,),
+        (x, y),
+        (out,),
+        lambda b: b.store(out, (axis(0),), b.add(b.mul(b.load(x, (axis(0),)), b.load(y, ())), 1)),
+    )
 
 
 @pytest.mark.parametrize("dtype", [F64, F32, I64, I32, np.dtype("u1")], ids=str)
@@ -83,11 +94,20 @@ def test_heavy_bodies_are_written_once(size: int) -> None:
     native = Native(program)
     agree(program, [data((size,))], [size, 0, 0], native=native, atol=1e-15)
     text = native.module.text
-    assert len(re.findall(r"store <\d+ x double>", text)) == 1 and len(re.findall(r"call void @llvm.masked.store", text)) == 1
+    assert (
+        len(re.findall(r"store <\d+ x double>", text)) == 1
+        and len(re.findall(r"call void @llvm.masked.store", text)) == 1
+    )
 
 
 def test_mixed_dtypes_in_one_kernel() -> None:
-    x, i, p, out, flags = source(N, dtype=F32), source(N, dtype=I64), source(N, dtype=BOOL), result(N), result(N, dtype=BOOL)
+    x, i, p, out, flags = (
+        source(N, dtype=F32),
+        source(N, dtype=I64),
+        source(N, dtype=BOOL),
+        result(N),
+        result(N, dtype=BOOL),
+    )
 
     def build(b: Builder) -> None:
         at = (axis(0),)
@@ -99,7 +119,13 @@ def test_mixed_dtypes_in_one_kernel() -> None:
     native = Native(program)
     for size in SIZES:
         rng = np.random.default_rng(size)
-        agree(program, [data((size,), F32), data((size,), I64), rng.random(size) < 0.5], [size, 0, 0], native=native, rtol=0)
+        agree(
+            program,
+            [data((size,), F32), data((size,), I64), rng.random(size) < 0.5],
+            [size, 0, 0],
+            native=native,
+            rtol=0,
+        )
 
 
 @pytest.mark.parametrize("to", ["i4", "i2", "i1", "u1", "f4", "?"])
@@ -151,7 +177,9 @@ def test_loads(name: str, dtype: np.dtype) -> None:
         agree(program, [data(sizes, I64).astype(dtype)], [n, m, 0], native=native, rtol=0)
 
 
-@pytest.mark.parametrize("name", [n for n in ACCESSES if "vector" not in n and n not in ("scalar", "one element", "diagonal of windows")])
+@pytest.mark.parametrize(
+    "name", [n for n in ACCESSES if "vector" not in n and n not in ("scalar", "one element", "diagonal of windows")]
+)
 def test_stores(name: str) -> None:
     shape, index = ACCESSES[name]
     x, out = source(N, M), result(*shape())
@@ -246,7 +274,13 @@ def test_masked_stores(pairs: bool) -> None:
     program = KernelProgram((x, p), (out,), (fill.finish(out.shape), b.finish((N,))), 3)
     native = Native(program)
     for size in SIZES:
-        agree(program, [data((size,)), np.random.default_rng(size).random(size) < 0.5], [size, 0, 0], native=native, rtol=0)
+        agree(
+            program,
+            [data((size,)), np.random.default_rng(size).random(size) < 0.5],
+            [size, 0, 0],
+            native=native,
+            rtol=0,
+        )
 
 
 def test_uniform_load_under_a_varying_mask() -> None:
@@ -264,7 +298,9 @@ def test_uniform_load_under_a_varying_mask() -> None:
 
 
 def test_nothing_is_read_ahead_of_an_empty_loop() -> None:
-    """What does not depend on the inner loop is read before it, but not where it has no turns: here it does not exist then."""
+    """What does not depend on the inner loop is read before it, but not where it has no turns: here it does not exist
+    then.
+    """
     x, y, out = source(K), source(N, M), result(N, M)
 
     def build(b: Builder) -> None:
@@ -323,7 +359,11 @@ def test_checks_give_the_smallest_code_that_failed() -> None:
     native = Native(program)
     for size in (1, 7, 8, 9, 1025):
         ok = np.arange(size) % 10
-        for values, code in ((ok, 0), (np.where(np.arange(size) == size - 1, -1, ok), 2), (np.where(np.arange(size) == 0, 100, ok), 1)):
+        for values, code in (
+            (ok, 0),
+            (np.where(np.arange(size) == size - 1, -1, ok), 2),
+            (np.where(np.arange(size) == 0, 100, ok), 1),
+        ):
             agree(program, [values], [size, 0, 0], native=native)
             assert native([values], [size, 0, 0])[1] == code
     assert native([np.zeros(0, np.int64)], [0, 0, 0])[1] == 0
@@ -331,7 +371,16 @@ def test_checks_give_the_smallest_code_that_failed() -> None:
 
 # ---- reductions
 
-LAYOUTS = {"all": (), "rows": (0,), "columns": (1,), "planes": (2,), "outer": (0, 1), "inner": (1, 2), "ends": (0, 2), "swapped": (2, 0)}
+LAYOUTS = {
+    "all": (),
+    "rows": (0,),
+    "columns": (1,),
+    "planes": (2,),
+    "outer": (0, 1),
+    "inner": (1, 2),
+    "ends": (0, 2),
+    "swapped": (2, 0),
+}
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
@@ -354,7 +403,9 @@ def test_reductions(layout: str, op: str) -> None:
 @pytest.mark.parametrize("kept", [(), (0,), (1,)])
 def test_any_and_all(op: str, kept: tuple[int, ...]) -> None:
     x, out = source(N, M, dtype=BOOL), result(*((N, M)[a] for a in kept), dtype=BOOL)
-    program = one_kernel((N, M), (x,), (out,), lambda b: b.reduce(out, tuple(map(axis, kept)), op, b.load(x, (axis(0), axis(1)))))
+    program = one_kernel(
+        (N, M), (x,), (out,), lambda b: b.reduce(out, tuple(map(axis, kept)), op, b.load(x, (axis(0), axis(1))))
+    )
     native = Native(program)
     for n, m in [(1, 1), (4, 9), (3, 33), (0, 3), (3, 0)]:
         for p in (0.1, 0.95):
@@ -435,7 +486,9 @@ def test_sum_of_a_value_from_outside_of_the_loop_counts_each_point() -> None:
 def test_windows_that_overlap() -> None:
     """Several points of the loop add to one element, as the transpose of a convolution does."""
     x, out = source(N, M), result(poly(N) + M - 1)
-    program = one_kernel((N, M), (x,), (out,), lambda b: b.reduce(out, (axis(0) + axis(1),), "sum", b.load(x, (axis(0), axis(1)))))
+    program = one_kernel(
+        (N, M), (x,), (out,), lambda b: b.reduce(out, (axis(0) + axis(1),), "sum", b.load(x, (axis(0), axis(1))))
+    )
     native = Native(program)
     for n, m in [(1, 1), (3, 9), (9, 3), (5, 17)]:
         agree(program, [data((n, m))], [n, m, 0], native=native, atol=1e-14)
@@ -445,7 +498,9 @@ def test_windows_that_overlap() -> None:
 def test_sums_over_coordinates_are_unrolled(columns: int) -> None:
     x, out = source(N, columns), result(N)
     v = (axis(0), axis(1))
-    program = one_kernel((N, columns), (x,), (out,), lambda b: b.reduce(out, (axis(0),), "sum", b.mul(b.load(x, v), b.load(x, v))))
+    program = one_kernel(
+        (N, columns), (x,), (out,), lambda b: b.reduce(out, (axis(0),), "sum", b.mul(b.load(x, v), b.load(x, v)))
+    )
     assert len(shape_nest(program.body[0]).axes) == 1  # type: ignore[arg-type]
     native = Native(program)
     for size in SIZES:
@@ -455,12 +510,19 @@ def test_sums_over_coordinates_are_unrolled(columns: int) -> None:
 @pytest.mark.parametrize("dtype", [F64, F32], ids=str)
 @pytest.mark.parametrize("layout", ["vector", "rows"])
 def test_sums_are_accurate(dtype: np.dtype, layout: str) -> None:
-    """Blocks of 1 024: a long sum of positive numbers is off by a few ulp, where plain accumulation would be by hundreds."""
+    """Blocks of 1 024: a long sum of positive numbers is off by a few ulp, where plain accumulation would be by
+    hundreds.
+    """
     n = 2**20 + 77
     x = np.random.default_rng(0).random(n).astype(dtype)
     shape = (N,) if layout == "vector" else (1, N, 1)
     buffer, out = source(*shape, dtype=dtype), result(dtype=dtype)
-    program = one_kernel(shape, (buffer,), (out,), lambda b: b.reduce(out, (), "sum", b.load(buffer, tuple(axis(k) for k in range(len(shape))))))
+    program = one_kernel(
+        shape,
+        (buffer,),
+        (out,),
+        lambda b: b.reduce(out, (), "sum", b.load(buffer, tuple(axis(k) for k in range(len(shape))))),
+    )
     ((got,), _) = Native(program)([x.reshape(-1, *[1] * (len(shape) - 1))], [n, 0, 0])
     exact = float(np.sum(x.astype(np.longdouble)))
     assert abs(float(got) - exact) <= 4 * np.finfo(dtype).eps * exact
@@ -469,7 +531,9 @@ def test_sums_are_accurate(dtype: np.dtype, layout: str) -> None:
 def test_float_sums_in_the_loop_are_fused() -> None:
     """A dot product is one fused multiply-add an element, with several accumulators."""
     x, y, out = source(N), source(N), result()
-    program = one_kernel((N,), (x, y), (out,), lambda b: b.reduce(out, (), "sum", b.mul(b.load(x, (axis(0),)), b.load(y, (axis(0),)))))
+    program = one_kernel(
+        (N,), (x, y), (out,), lambda b: b.reduce(out, (), "sum", b.mul(b.load(x, (axis(0),)), b.load(y, (axis(0),))))
+    )
     assert len(re.findall(r"phi <\d+ x double>", Native(program).module.text)) >= 4
 
 

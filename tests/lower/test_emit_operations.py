@@ -15,12 +15,34 @@ from tests.lower.native import Native
 DTYPES = [np.dtype(t) for t in ("f8", "f4", "i8", "i4", "i2", "i1", "u8", "u4", "u2", "u1", "?")]
 N = Symbol(0)
 
-# What operations that round may be off by: the math library promises two ulp, and NumPy's functions are themselves within four.
+# What operations that round may be off by: the math library promises two ulp, and NumPy's functions are themselves
+# within four.
 ULPS = 8
 SCIPY = {"erfc": 1500}  # SciPy rounds x^2 before it takes the exponential: up to 2 x^2 ulp in the tail
 
 # Floats at which comparisons, rounding and limits change.
-CORNERS = [0.0, -0.0, 1.0, -1.0, 0.5, -0.5, 1.5, 2.5, -2.5, np.inf, -np.inf, np.nan, 1e-30, -1e-30, 1e30, 3.0, 100.25, -7.75, 1e5, 0.99]
+CORNERS = [
+    0.0,
+    -0.0,
+    1.0,
+    -1.0,
+    0.5,
+    -0.5,
+    1.5,
+    2.5,
+    -2.5,
+    np.inf,
+    -np.inf,
+    np.nan,
+    1e-30,
+    -1e-30,
+    1e30,
+    3.0,
+    100.25,
+    -7.75,
+    1e5,
+    0.99,
+]
 
 CASES = [(op, dtype) for op in OPS.values() for dtype in DTYPES if dtype.kind in op.kinds and op.name != "cast"]
 
@@ -44,7 +66,19 @@ def samples(dtype: np.dtype, rng: np.random.Generator) -> np.ndarray:
     if dtype.kind == "b":
         return np.array([False, True])
     info = np.iinfo(dtype)
-    corners = [info.min, info.min + 1, info.max, info.max - 1, 0, 1, 2, 3, 5, 7, *(() if dtype.kind == "u" else (-1, -2, -3, -7))]
+    corners = [
+        info.min,
+        info.min + 1,
+        info.max,
+        info.max - 1,
+        0,
+        1,
+        2,
+        3,
+        5,
+        7,
+        *(() if dtype.kind == "u" else (-1, -2, -3, -7)),
+    ]
     return np.concatenate([np.array(corners, dtype), rng.integers(info.min, info.max, 20, dtype, endpoint=True)])
 
 
@@ -52,7 +86,9 @@ def operands(op: Op, dtype: np.dtype) -> list[np.ndarray]:
     """All pairs of samples, in a length that is no multiple of any vector's."""
     rng = np.random.default_rng(sum(map(ord, op.name)))
     if op.name == "power" and dtype.kind in "iu":
-        base, exponent = np.meshgrid(samples(dtype, rng), np.array([0, 1, 2, 3, 5, 31, 63, *([-1, -2] if dtype.kind == "i" else [])], dtype))
+        base, exponent = np.meshgrid(
+            samples(dtype, rng), np.array([0, 1, 2, 3, 5, 31, 63, *([-1, -2] if dtype.kind == "i" else [])], dtype)
+        )
         return [base.ravel(), exponent.ravel()]
     if op.name.startswith("shift"):
         x, count = np.meshgrid(samples(dtype, rng), np.array([0, 1, 3, 7, 8, 15, 31, 32, 63, 64, 100], dtype))
@@ -82,10 +118,11 @@ def assert_same(got: np.ndarray, want: np.ndarray, ulps: int, message: str) -> N
     assert off.max(initial=0) <= ulps, f"{message}: {off.max()} ulp"
 
 
-# Exact, whatever NumPy's own error; the rest is measured in ulps. These cancel, so that their error is relative to something else.
+# Exact, whatever NumPy's own error; the rest is measured in ulps. These cancel, so that their error is relative to
+# something else.
 EXACT = {
-    "sub", "add", "mul", "div", "neg", "abs", "sign", "maximum", "minimum", "floor", "ceil", "trunc", "rint", "sqrt", "copysign", "remainder",
-    "fmod", "floor_divide", "nextafter", "select",
+    "sub", "add", "mul", "div", "neg", "abs", "sign", "maximum", "minimum", "floor", "ceil", "trunc", "rint", "sqrt",
+    "copysign", "remainder", "fmod", "floor_divide", "nextafter", "select",
 }  # fmt: skip
 CANCELS = {"fma": 1e-13, "logaddexp": 1e-14, "lgamma": 1e-13, "digamma": 1e-11}
 
@@ -100,7 +137,8 @@ def test_operation(op: Op, dtype: np.dtype) -> None:
     arrays = operands(op, dtype)
     want = np.asarray(evaluate(op.name, tuple(arrays), out))
     if op.name == "floor_divide" and dtype.kind == "f":
-        # NumPy gives NaN or an infinity for an infinite operand, by version; Python's rule (the floor of the quotient) is not at issue here
+        # NumPy gives NaN or an infinity for an infinite operand, by version; Python's rule (the floor of the quotient)
+        # is not at issue here
         finite = np.isfinite(arrays[0]) & np.isfinite(arrays[1])
         arrays, want = [a[finite] for a in arrays], want[finite]
     if op.name in ("lgamma", "digamma"):  # poles of either sign are the C library's and SciPy's business

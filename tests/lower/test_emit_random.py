@@ -22,7 +22,9 @@ SEEDS = st.integers(0, 10**6)
 
 
 def prepared(random: RandomKernel) -> KernelProgram:
-    """The random program after kernels that fill its outputs: stores may leave gaps, and scatters accumulate into what is there."""
+    """The random program after kernels that fill its outputs: stores may leave gaps, and scatters accumulate into what
+    is there.
+    """
     program = random.program()
     fills = []
     for out in program.outputs:

@@ -1,4 +1,5 @@
-"""Masks that hold in a box: inside of it the innermost loop has none, and gives the same as with them; nothing beside the box is touched.
+"""Masks that hold in a box: inside of it the innermost loop has none, and gives the same as with them; nothing beside
+the box is touched.
 
 All data are whole numbers, so that every order of additions gives the same, and results can be compared exactly.
 """
@@ -56,7 +57,11 @@ def numbers(shape: Sequence[int], dtype: np.dtype = F64) -> np.ndarray:
 
 
 def program(
-    axes: Sequence[Extent], inputs: Sequence[Buffer], outputs: Sequence[Buffer], build: Callable[[Builder], None], checks: int = 0
+    axes: Sequence[Extent],
+    inputs: Sequence[Buffer],
+    outputs: Sequence[Buffer],
+    build: Callable[[Builder], None],
+    checks: int = 0,
 ) -> KernelProgram:
     b = Builder()
     build(b)
@@ -66,7 +71,9 @@ def program(
 
 def stencil_program(shape: Sequence[Extent], offsets: Sequence[Sequence[int]], dtype: np.dtype = F64) -> KernelProgram:
     x, out = Buffer(shape, dtype, "input"), Buffer(shape, dtype, "output")
-    return program(shape, [x], [out], lambda b: b.store(out, tuple(map(axis, range(len(shape)))), stencil(b, x, offsets)))
+    return program(
+        shape, [x], [out], lambda b: b.store(out, tuple(map(axis, range(len(shape)))), stencil(b, x, offsets))
+    )
 
 
 def versions(p: KernelProgram) -> int:
@@ -102,14 +109,18 @@ def test_stencils(name: str, dtype: np.dtype) -> None:
 
 
 def test_results_do_not_depend_on_the_split(monkeypatch: pytest.MonkeyPatch) -> None:
-    """To the bit: strips begin at the same points, and a product is never rounded apart from what it is added to here."""
+    """To the bit: strips begin at the same points, and a product is never rounded apart from what it is added to
+    here.
+    """
     p = stencil_program((N, M), STENCILS["wide"][1])
     split = Native(p)
     monkeypatch.setattr(emit_kernel, "find_regions", lambda nest, body: [])
     whole = Native(p)
     assert split.module.text != whole.module.text
     for size in SIZES:
-        x = np.random.default_rng(size).normal(size=(6, size)).astype(np.float32).astype(float)  # products with small numbers are exact
+        x = (
+            np.random.default_rng(size).normal(size=(6, size)).astype(np.float32).astype(float)
+        )  # products with small numbers are exact
         (ours,), _ = split([x], [6, size, 0])
         (theirs,), _ = whole([x], [6, size, 0])
         assert ours.tobytes() == theirs.tobytes()
@@ -265,7 +276,9 @@ def test_masks_that_depend_on_data_stay() -> None:
     p = program((N,), [x, keep], [out], build)
     native = Native(p)
     for size in SIZES:
-        agree(p, [numbers((size,)), np.random.default_rng(size).random(size) < 0.5], [size, 0, 0], native=native, rtol=0)
+        agree(
+            p, [numbers((size,)), np.random.default_rng(size).random(size) < 0.5], [size, 0, 0], native=native, rtol=0
+        )
 
 
 def test_integers_that_are_indices() -> None:
@@ -293,7 +306,9 @@ def test_large_loops_in_blocks() -> None:
 
 
 def test_far_beside_an_array() -> None:
-    """Where no lane is wanted, the address that is read is one that is always there: a masked access to memory that does not exist is slow."""
+    """Where no lane is wanted, the address that is read is one that is always there: a masked access to memory that
+    does not exist is slow.
+    """
     x, out = Buffer((M,), F64, "input"), Buffer((N,), F64, "output")
     where = axis(0) + poly(K) * -1
     p = program((N,), [x], [out], lambda b: b.store(out, (axis(0),), padded(b, x, (where,))))
@@ -324,7 +339,11 @@ def test_few_points_are_left_out() -> None:
 def inner_loops(text: str) -> list[str]:
     """The basic blocks that branch to themselves."""
     blocks = re.split(r"^(\w+):\n", text, flags=re.MULTILINE)
-    return [body for label, body in zip(blocks[1::2], blocks[2::2], strict=True) if f"label %{label}," in body.split("br ")[-1]]
+    return [
+        body
+        for label, body in zip(blocks[1::2], blocks[2::2], strict=True)
+        if f"label %{label}," in body.split("br ")[-1]
+    ]
 
 
 def test_the_interior_has_no_masks() -> None:

@@ -1,4 +1,6 @@
-"""Both entries, emitted and ctypes: what they take, what they hand on, what they give, and that no reference or memory is lost."""
+"""Both entries, emitted and ctypes: what they take, what they hand on, what they give, and that no reference or memory
+is lost.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,12 @@ from tests.lower import drivers
 
 F8, I8, C16, B1 = (np.dtype(name) for name in ("float64", "int64", "complex128", "bool"))
 VECTOR = Leaf("array", F8, (3,))
-FLOAT, INT, BOOL, COMPLEX = Leaf("python_float", F8), Leaf("python_int", I8), Leaf("python_bool", B1), Leaf("python_complex", C16)
+FLOAT, INT, BOOL, COMPLEX = (
+    Leaf("python_float", F8),
+    Leaf("python_int", I8),
+    Leaf("python_bool", B1),
+    Leaf("python_complex", C16),
+)
 NUMBER = Leaf("numpy_scalar", F8)
 SLOW = object()  # what the slow path gives
 
@@ -101,7 +108,8 @@ def test_specialisations_of_one_structure_do_not_mix():
         assert total == n * (n - 1) / 2 and scaled.tolist() == (2 * np.arange(float(n))).tolist()
 
 
-@pytest.mark.parametrize("name", ["bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float16", "float32",
+@pytest.mark.parametrize("name", ["bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
+    "float16", "float32",
                                   "float64", "complex64", "complex128"])  # fmt: skip
 def test_every_dtype(name):
     dtype = np.dtype(name)
@@ -120,7 +128,8 @@ def test_every_rank(shape):
 
 @pytest.mark.parametrize(
     ("leaf", "value"),
-    [(FLOAT, -0.0), (FLOAT, float("nan")), (FLOAT, 5e-324), (INT, 0), (INT, -(2**63)), (INT, 2**63 - 1), (BOOL, True), (BOOL, False),
+    [(FLOAT, -0.0), (FLOAT, float("nan")), (FLOAT, 5e-324), (INT, 0), (INT, -(2**63)), (INT, 2**63 - 1), (BOOL, True),
+        (BOOL, False),
      (COMPLEX, complex(1, -0.0)), (COMPLEX, complex("nan+infj"))],
 )  # fmt: skip
 def test_python_scalars(leaf, value):
@@ -146,7 +155,8 @@ STRUCTURES = [
     (Static(None), None),
     (tuple_of(Static(None), tuple_of(Static(Ellipsis), FLOAT), Static(None)), (None, (Ellipsis, 1.5), None)),
     (list_of(FLOAT, list_of(INT, list_of(BOOL))), [1.5, [2, [True]]]),
-    (dict_of(b=dict_of(z=FLOAT, a=dict_of(y=INT)), a=FLOAT, c=dict_of(x=INT)), {"a": 2.5, "b": {"a": {"y": 7}, "z": 1.5}, "c": {"x": 8}}),
+    (dict_of(b=dict_of(z=FLOAT, a=dict_of(y=INT)), a=FLOAT, c=dict_of(x=INT)),
+        {"a": 2.5, "b": {"a": {"y": 7}, "z": 1.5}, "c": {"x": 8}}),
     (Container("dict", (FLOAT, INT, BOOL), (1, (2, "x"), None)), {1: 0.5, (2, "x"): 3, None: False}),
     (tuple_of(dict_of(a=list_of(tuple_of(INT), FLOAT)), Static(None), list_of(dict_of(k=Static(None)))),
      ({"a": [(4,), 0.25]}, None, [{"k": None}])),
@@ -156,7 +166,9 @@ STRUCTURES = [
 @pytest.mark.parametrize(("spec", "value"), STRUCTURES, ids=lambda x: repr(x)[:40])
 def test_containers(spec, value):
     result = identity(spec)(value)
-    assert type(result) is type(value) and repr(result) == repr(value if spec.__class__ is Static else _in_order(spec, value))
+    assert type(result) is type(value) and repr(result) == repr(
+        value if spec.__class__ is Static else _in_order(spec, value)
+    )
 
 
 def _in_order(spec, value):
@@ -173,7 +185,11 @@ def test_arrays_in_containers():
     a, b, c = (np.arange(3.0) + k for k in range(3))
     result = identity(spec)({"layers": [(b, np.float64(5)), {"b": c}], "w": a})
     assert list(result) == ["w", "layers"]
-    assert np.array_equal(result["w"], a) and np.array_equal(result["layers"][0][0], b) and np.array_equal(result["layers"][1]["b"], c)
+    assert (
+        np.array_equal(result["w"], a)
+        and np.array_equal(result["layers"][0][0], b)
+        and np.array_equal(result["layers"][1]["b"], c)
+    )
     assert result["layers"][0][1] == 5 and type(result["layers"][0][1]) is np.float64
 
 
@@ -215,7 +231,9 @@ def test_many_leaves():
 def test_more_pointers_than_fit_on_the_stack():
     constants = tuple(np.full((), float(k)) for k in range(5000))
     signature = Signature((), FLOAT)
-    text = drivers.copier((FLOAT,)).replace("getelementptr ptr, ptr %inputs, i64 0", "getelementptr ptr, ptr %inputs, i64 4321")
+    text = drivers.copier((FLOAT,)).replace(
+        "getelementptr ptr, ptr %inputs, i64 0", "getelementptr ptr, ptr %inputs, i64 4321"
+    )
     assert make_entry(signature, drivers.driver(text, constants=constants), refuse, raise_value_error)() == 4321.0
 
 
@@ -257,13 +275,15 @@ def misaligned():
 
 
 NOT_A_VECTOR = {
-    "float32": np.zeros(3, np.float32), "int64": np.zeros(3, np.int64), "complex": np.zeros(3, complex), "big-endian": np.zeros(3, ">f8"),
-    "object": np.zeros(3, object), "longer": np.zeros(4), "shorter": np.zeros(2), "empty": np.zeros(0), "0-d": np.zeros(()),
-    "2-d": np.zeros((1, 3)), "column": np.zeros((3, 1)), "strided": np.zeros(6)[::2], "negative stride": np.zeros(3)[::-1],
-    "column of C": np.zeros((3, 2))[:, 0], "broadcast": np.broadcast_to(np.zeros(1), (3,)), "misaligned": misaligned(),
-    "field": np.zeros(3, [("a", "i4"), ("b", "f8")])["b"], "structured": np.zeros(3, [("a", "f8")]), "datetime": np.zeros(3, "m8[s]"),
-    "memory map": np.zeros(3).view(np.memmap), "masked": np.ma.zeros(3), "subclass": np.zeros(3).view(Subclass), "list": [1.0, 2.0, 3.0],
-    "tuple": (1.0, 2.0, 3.0), "None": None, "float": 1.0, "numpy scalar": np.float64(1), "str": "abc", "type": np.ndarray,
+    "float32": np.zeros(3, np.float32), "int64": np.zeros(3, np.int64), "complex": np.zeros(3, complex),
+    "big-endian": np.zeros(3, ">f8"), "object": np.zeros(3, object), "longer": np.zeros(4), "shorter": np.zeros(2),
+    "empty": np.zeros(0), "0-d": np.zeros(()), "2-d": np.zeros((1, 3)), "column": np.zeros((3, 1)),
+    "strided": np.zeros(6)[::2], "negative stride": np.zeros(3)[::-1], "column of C": np.zeros((3, 2))[:, 0],
+    "broadcast": np.broadcast_to(np.zeros(1), (3,)), "misaligned": misaligned(),
+    "field": np.zeros(3, [("a", "i4"), ("b", "f8")])["b"], "structured": np.zeros(3, [("a", "f8")]),
+    "datetime": np.zeros(3, "m8[s]"), "memory map": np.zeros(3).view(np.memmap), "masked": np.ma.zeros(3),
+    "subclass": np.zeros(3).view(Subclass), "list": [1.0, 2.0, 3.0], "tuple": (1.0, 2.0, 3.0), "None": None,
+    "float": 1.0, "numpy scalar": np.float64(1), "str": "abc", "type": np.ndarray,
 }  # fmt: skip
 
 
@@ -318,12 +338,15 @@ Pair = collections.namedtuple("Pair", "x y")
 @pytest.mark.parametrize(
     ("spec", "values"),
     [
-        (dict_of(a=FLOAT, b=INT), [{}, {"a": 1.0}, {"a": 1.0, "c": 1}, {"a": 1.0, "b": 1, "c": 2}, {"a": 1, "b": 1}, Dict(a=1.0, b=1),
-                                   collections.OrderedDict(a=1.0, b=1), collections.defaultdict(int, a=1.0), (1.0, 1), None,
+        (dict_of(a=FLOAT, b=INT), [{}, {"a": 1.0}, {"a": 1.0, "c": 1}, {"a": 1.0, "b": 1, "c": 2}, {"a": 1, "b": 1},
+            Dict(a=1.0, b=1),
+                                   collections.OrderedDict(a=1.0, b=1), collections.defaultdict(int, a=1.0), (1.0, 1),
+                                   None,
                                    types.MappingProxyType({"a": 1.0, "b": 1})]),
         (tuple_of(FLOAT, INT), [(), (1.0,), (1.0, 1, 1), [1.0, 1], Pair(1.0, 1), {"a": 1.0, "b": 1}, None, (1, 1.0)]),
         (list_of(FLOAT, INT), [[], [1.0], [1.0, 1, 1], (1.0, 1), List([1.0, 1]), None, [1, 1.0], np.zeros(2)]),
-        (dict_of(a=list_of(VECTOR, dict_of(b=VECTOR))), [{"a": [np.zeros(3), {"b": np.zeros(2)}]}, {"a": [np.zeros(3), {"c": np.zeros(3)}]},
+        (dict_of(a=list_of(VECTOR, dict_of(b=VECTOR))), [{"a": [np.zeros(3), {"b": np.zeros(2)}]}, {"a": [np.zeros(3),
+            {"c": np.zeros(3)}]},
                                                          {"a": [np.zeros(3), np.zeros(3)]}, {"a": np.zeros(3)}]),
     ],
     ids=["dict", "tuple", "list", "nested"],
@@ -420,7 +443,8 @@ def test_keys_that_raise_lead_to_the_slow_path():
 
 
 def test_keys_that_drop_what_was_found_already():
-    # "x" is found first; then looking for "a" runs code that takes everything out of the containers and reuses their memory.
+    # "x" is found first; then looking for "a" runs code that takes everything out of the containers and reuses their
+    # memory.
     def action():
         outer.clear()
         outer["x"] = 1.0
@@ -454,7 +478,9 @@ def test_items_of_a_list_that_shrinks_meanwhile():
     items = [{Equal(action): np.arange(3.0)}, np.arange(3.0) + 10, 1.5, "static"]
     static = items[3]
     result = identity(list_of(dict_of(a=VECTOR), VECTOR, FLOAT, Static(static)))(items)
-    assert items == [] and result[0]["a"].tolist() == [0, 1, 2] and result[1].tolist() == [10, 11, 12] and result[2] == 1.5
+    assert (
+        items == [] and result[0]["a"].tolist() == [0, 1, 2] and result[1].tolist() == [10, 11, 12] and result[2] == 1.5
+    )
 
 
 @pytest.mark.parametrize("container", ["dict", "list"])
@@ -527,17 +553,29 @@ def leaked(run, calls=5_000) -> int:
 
 
 def test_nothing_leaks_on_success():
-    spec = tuple_of(dict_of(a=VECTOR, b=list_of(VECTOR, NUMBER, INT)), FLOAT, COMPLEX, BOOL, Static(None), VECTOR, Leaf("numpy_scalar", B1))
+    spec = tuple_of(
+        dict_of(a=VECTOR, b=list_of(VECTOR, NUMBER, INT)),
+        FLOAT,
+        COMPLEX,
+        BOOL,
+        Static(None),
+        VECTOR,
+        Leaf("numpy_scalar", B1),
+    )
     x, big = np.arange(3.0), 10**15
     value = ({"a": x, "b": [x, np.float64(2), big]}, 1.5, 1j, True, None, x, np.True_)
     entry = identity(spec)
     before = _references(value)
     assert leaked(lambda: entry(value)) < 500  # in 5 000 calls
-    assert all(abs(now - then) < 500 for now, then in zip(_references(value), before, strict=True))  # others use None, too
+    assert all(
+        abs(now - then) < 500 for now, then in zip(_references(value), before, strict=True)
+    )  # others use None, too
 
 
 def test_results_have_one_owner():
-    array, (scalar, nested) = identity(tuple_of(VECTOR, tuple_of(FLOAT, dict_of(a=VECTOR))))((np.zeros(3), (1.5, {"a": np.zeros(3)})))
+    array, (scalar, nested) = identity(tuple_of(VECTOR, tuple_of(FLOAT, dict_of(a=VECTOR))))(
+        (np.zeros(3), (1.5, {"a": np.zeros(3)}))
+    )
     (inner,) = nested.values()
     nested.clear()
     counts = [sys.getrefcount(array), sys.getrefcount(scalar), sys.getrefcount(nested), sys.getrefcount(inner)]
@@ -664,8 +702,10 @@ def test_this_interpreter_is_known():
 
 @pytest.mark.parametrize(
     ("name", "wrong"),
-    [("OB_TYPE", 0), ("VAR_SIZE", 8), ("TUPLE_ITEMS", 16), ("LIST_ITEMS", 32), ("BYTES_DATA", 24), ("FLOAT_VALUE", 8), ("COMPLEX_VALUE", 8),
-     ("SCALAR_VALUE", 8), ("ARRAY_DATA", 48), ("ARRAY_NDIM", 28), ("ARRAY_DIMS", 40), ("ARRAY_DESCR", 48), ("ARRAY_FLAGS", 68),
+    [("OB_TYPE", 0), ("VAR_SIZE", 8), ("TUPLE_ITEMS", 16), ("LIST_ITEMS", 32), ("BYTES_DATA", 24), ("FLOAT_VALUE", 8),
+        ("COMPLEX_VALUE", 8),
+     ("SCALAR_VALUE", 8), ("ARRAY_DATA", 48), ("ARRAY_NDIM", 28), ("ARRAY_DIMS", 40), ("ARRAY_DESCR", 48),
+     ("ARRAY_FLAGS", 68),
      ("DESCR_BYTEORDER", 24)],
 )  # fmt: skip
 def test_every_wrong_offset_is_noticed(monkeypatch, name, wrong):

@@ -53,7 +53,9 @@ def test_an_array_of_ones_own():
 @pytest.mark.parametrize("size", [1, 3, 40])
 def test_many_arrays_behind_containers(size):
     hidden = tuple([Hidden(Fixed(np.full(3, float(i))), VECTOR) for i in range(size)])
-    signature = Signature((Container("list", (VECTOR, FLOAT)),), Container("tuple", (VECTOR, FLOAT, *[VECTOR] * size)), hidden)
+    signature = Signature(
+        (Container("list", (VECTOR, FLOAT)),), Container("tuple", (VECTOR, FLOAT, *[VECTOR] * size)), hidden
+    )
     entry = make_entry(signature, drivers.identity(signature), lambda *a: SLOW, print)
     found = entry([np.ones(3), 2.0])
     assert found[1] == 2.0 and [f[0] for f in found[2:]] == [float(i) for i in range(size)]
@@ -104,8 +106,9 @@ def test_places_that_hold_what_they_held():
 
     code = function.__code__
     held = {
-        CellContent(cell): one, DictItem(names, "it"): one, DictItem(names, "number"): 0.5, DictItem(names, "none"): ABSENT,
-        DictItem(more, "a"): "b", FunctionCode(function): code, CellContent(types.CellType()): ABSENT,
+        CellContent(cell): one, DictItem(names, "it"): one, DictItem(names, "number"): 0.5,
+        DictItem(names, "none"): ABSENT, DictItem(more, "a"): "b", FunctionCode(function): code,
+        CellContent(types.CellType()): ABSENT,
     }  # fmt: skip
     entry = entry_of(FLOAT, checks=[Unchanged(held)])
 
@@ -142,7 +145,9 @@ def test_an_equal_constant_takes_the_place_of_the_one_that_was_there(kind):
 
 def test_what_is_held_lives_as_long_as_the_entry():
     cell, names = types.CellType(object()), {"it": object()}
-    entry = entry_of(FLOAT, checks=[Unchanged({CellContent(cell): cell.cell_contents, DictItem(names, "it"): names["it"]})])
+    entry = entry_of(
+        FLOAT, checks=[Unchanged({CellContent(cell): cell.cell_contents, DictItem(names, "it"): names["it"]})]
+    )
     assert entry(1.0) == (1.0,)
     cell.cell_contents, names["it"] = None, None
     gc.collect()
@@ -200,7 +205,10 @@ def address(array):
 @pytest.mark.parametrize("name", ARRAYS)
 def test_unwritten_arrays(name):
     w, other = ARRAYS[name](), np.ones(5)
-    entry = entry_of(FLOAT, checks=[Unwritten.since_now(other, True), Unwritten.since_now(w, True), Unwritten.since_now(other, False)])
+    entry = entry_of(
+        FLOAT,
+        checks=[Unwritten.since_now(other, True), Unwritten.since_now(w, True), Unwritten.since_now(other, False)],
+    )
     assert entry(1.0) == (1.0,)
     if w.size:
         writeable = w.base if name == "broadcast" else w
@@ -237,7 +245,9 @@ def test_arrays_shown_in_another_way():
 
 
 def test_what_is_looked_at_lives_as_long_as_the_entry():
-    entry = entry_of(FLOAT, hidden=[Hidden(Fixed(np.arange(3.0)), VECTOR)], checks=[Unwritten.since_now(np.ones(1000), True)])
+    entry = entry_of(
+        FLOAT, hidden=[Hidden(Fixed(np.arange(3.0)), VECTOR)], checks=[Unwritten.since_now(np.ones(1000), True)]
+    )
     gc.collect()
     junk = [np.full(1000, 7.0) for _ in range(20)]
     assert entry(1.0)[1].tolist() == [0.0, 1.0, 2.0] and len(junk) == 20

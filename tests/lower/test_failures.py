@@ -62,7 +62,9 @@ def turns(x, i):
 
 
 def until(x, i):
-    return fd.lax.while_loop(lambda c: c[0] < 3, lambda c: (c[0] + 1, c[1] + fnp.asarray(x)[fnp.asarray(i)[c[0]]]), (0, 0.0))[1]
+    return fd.lax.while_loop(
+        lambda c: c[0] < 3, lambda c: (c[0] + 1, c[1] + fnp.asarray(x)[fnp.asarray(i)[c[0]]]), (0, 0.0)
+    )[1]
 
 
 def chosen(x, i):
@@ -104,8 +106,12 @@ def test_a_program_that_runs_often_knows_its_lines_too():
 
 def test_a_scalar_index_and_an_axis_without_elements():
     assert fails(fd.jit(read), X, np.int64(-6)) == message(-6, 0, 5, read)
-    assert "index 0 is out of bounds for axis 0 with size 0: it has no elements, at " in fails(fd.jit(read), np.zeros(0), np.array([0]))
-    assert fails(fd.jit(read), X, np.array([0, np.iinfo(np.int64).min])).startswith("index -9223372036854775808 is out of bounds")
+    assert "index 0 is out of bounds for axis 0 with size 0: it has no elements, at " in fails(
+        fd.jit(read), np.zeros(0), np.array([0])
+    )
+    assert fails(fd.jit(read), X, np.array([0, np.iinfo(np.int64).min])).startswith(
+        "index -9223372036854775808 is out of bounds"
+    )
 
 
 def test_threads_make_no_difference():
@@ -150,7 +156,7 @@ def test_the_next_call_is_right_again():
     np.testing.assert_array_equal(f(X, np.array([-1, 2])), np.sin(X[[-1, 2]]))
 
 
-# -- kernels ------------------------------------------------------------------------------------------------------------------------------
+# -- kernels -----------------------------------------------------------------------------------------------------------
 
 INT64 = np.dtype(np.int64)
 N = Poly({(0,): 1})

@@ -181,7 +181,7 @@ def test_groups_that_a_path_separates_stay_apart():
     agrees(program)
 
 
-# -- reshape ------------------------------------------------------------------------------------------------------------------------
+# -- reshape -----------------------------------------------------------------------------------------------------------
 
 
 def test_reshape_of_an_input_or_a_reduction_is_a_view():
@@ -215,7 +215,9 @@ def test_merging_axes_stores_what_is_computed():
 def test_output_that_is_a_view_is_written_in_place():
     m = Maker()
     x = m.real(40, 6)
-    program = m.build(m.reshape(m.exp(x), shape=(240,)), m.reshape(m.reshape(m.sum(x, axes=(0,)), shape=(1, 6)), shape=(6, 1)))
+    program = m.build(
+        m.reshape(m.exp(x), shape=(240,)), m.reshape(m.reshape(m.sum(x, axes=(0,)), shape=(1, 6)), shape=(6, 1))
+    )
     assert temporaries(program) == []
     assert kernel_count(program) == 1
     agrees(program)
@@ -226,7 +228,7 @@ def test_reshape_of_an_empty_array():
     agrees(m.build(m.exp(m.reshape(m.exp(m.real(0, 3)), shape=(5, 0)))))
 
 
-# -- outputs --------------------------------------------------------------------------------------------------------------------------
+# -- outputs -----------------------------------------------------------------------------------------------------------
 
 
 def test_outputs_never_share_memory():
@@ -234,7 +236,9 @@ def test_outputs_never_share_memory():
     m = Maker()
     x = m.real(4, 6)
     e = m.exp(x)
-    program = m.build(x, e, e, m.reshape(e, shape=(24,)), literal(np.float64(3)), literal(np.arange(3.0)), m.reshape(x, shape=(24,)))
+    program = m.build(
+        x, e, e, m.reshape(e, shape=(24,)), literal(np.float64(3)), literal(np.arange(3.0)), m.reshape(x, shape=(24,))
+    )
     outputs = agrees(program)
     assert len({id(b) for b in lowered(program).outputs}) == len(outputs) == 7
     assert all(b.base is None for b in lowered(program).outputs)
@@ -248,7 +252,7 @@ def test_program_without_equations():
     assert lowered(m.build()).body == ()
 
 
-# -- reductions -----------------------------------------------------------------------------------------------------------------------
+# -- reductions --------------------------------------------------------------------------------------------------------
 
 
 def test_reduction_over_axes_of_length_1_is_no_reduction():
@@ -272,12 +276,14 @@ def test_complex_and_boolean_arrays():
     m = Maker()
     z, x = m.input(array_type((20,), np.complex128)), m.real(20)
     w = m.mul(z, m.exp(z))
-    program = m.build(m.total(w), m.select(m.lt(x, np.float64(0)), x, m.neg(x)), m.any(m.lt(x, np.float64(-3)), axes=(0,)), w)
+    program = m.build(
+        m.total(w), m.select(m.lt(x, np.float64(0)), x, m.neg(x)), m.any(m.lt(x, np.float64(-3)), axes=(0,)), w
+    )
     assert kernel_count(program) == 1
     agrees(program)
 
 
-# -- contractions -----------------------------------------------------------------------------------------------------------------------
+# -- contractions ------------------------------------------------------------------------------------------------------
 
 
 def contract(m, x, y, axes, batch=((), ())):
@@ -392,7 +398,7 @@ def test_integer_products_are_loops():
     agrees(program, args)
 
 
-# -- statements, gathers, checks --------------------------------------------------------------------------------------------------------
+# -- statements, gathers, checks ---------------------------------------------------------------------------------------
 
 
 def test_parts_of_a_concatenation_fuse():
@@ -476,7 +482,7 @@ def test_constants_that_have_to_be_in_memory():
     agrees(program)
 
 
-# -- size and depth -----------------------------------------------------------------------------------------------------------------------
+# -- size and depth ----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("shape", [(), (50,)])

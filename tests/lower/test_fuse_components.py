@@ -55,7 +55,9 @@ def test_reshapes_map_indices():
 def test_program_on_short_vectors_is_straight_line_code():
     m = Maker()
     x = m.real(3)
-    y = m.concatenate(m.slice(x, starts=(1,), stops=(3,), steps=(1,)), m.exp(m.slice(x, starts=(0,), stops=(1,), steps=(1,))), axis=0)
+    y = m.concatenate(
+        m.slice(x, starts=(1,), stops=(3,), steps=(1,)), m.exp(m.slice(x, starts=(0,), stops=(1,), steps=(1,))), axis=0
+    )
     s = m.sum(m.mul(x, y), axes=(0,))
     padded = m.pad(m.reshape(s, shape=(1,)), np.float64(2), widths=((1, 1, 0),))
     program = m.build(m.add(padded, y), m.reshape(m.mul(m.along(x, (3, 3), 0), m.along(y, (3, 3), 1)), shape=(9,)))

@@ -1,4 +1,6 @@
-"""Concatenations, rolls and pads: parts are chosen from where they are read, and written one by one where they are stored."""
+"""Concatenations, rolls and pads: parts are chosen from where they are read, and written one by one where they are
+stored.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +74,10 @@ def test_a_stencil_on_a_padded_array_is_one_kernel():
     m = Maker()
     x = m.real(40, 50)
     p = m.pad(x, np.float64(0), widths=((1, 1, 0), (1, 1, 0)))
-    at = [m.slice(p, starts=(i, j), stops=(40 + i, 50 + j), steps=(1, 1)) for i, j in [(0, 1), (2, 1), (1, 0), (1, 2), (1, 1)]]
+    at = [
+        m.slice(p, starts=(i, j), stops=(40 + i, 50 + j), steps=(1, 1))
+        for i, j in [(0, 1), (2, 1), (1, 0), (1, 2), (1, 1)]
+    ]
     program = m.build(m.add(m.add(at[0], at[1]), m.add(m.add(at[2], at[3]), m.mul(at[4], np.float64(-4)))))
     assert kernel_count(program) == 1 and temporaries(program) == []
     agrees(program)
@@ -94,7 +99,9 @@ def second_difference(u):
 @pytest.mark.parametrize("laplacian", [laplacian_by_rolls, laplacian_by_padding, second_difference])
 @pytest.mark.parametrize("shape", [(2, 2), (3, 17), (17, 3), (18, 19), (20, 20), (33, 64), (25, 100)])
 def test_stencils_and_their_gradients(laplacian, shape):
-    """Native code against the evaluator, and gradients of sums of squares of linear maps against the maps: whole numbers, so exactly."""
+    """Native code against the evaluator, and gradients of sums of squares of linear maps against the maps: whole
+    numbers, so exactly.
+    """
     u = np.random.default_rng(0).integers(-20, 20, size=shape).astype(float)
     np.testing.assert_array_equal(fd.jit(laplacian)(u), laplacian(u))
     gradient = fd.grad(lambda u: fnp.sum(laplacian(u) ** 2))

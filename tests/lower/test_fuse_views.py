@@ -9,7 +9,9 @@ from tests.lower.fusing import Maker, agrees, kernels
 
 
 def test_copied_view_of_a_reduction_waits_for_it():
-    """The exponentials open a straight-line kernel that runs before the sum is complete; the copy cannot join that one."""
+    """The exponentials open a straight-line kernel that runs before the sum is complete; the copy cannot join that
+    one.
+    """
     m = Maker()
     early = m.exp(m.real(2))
     total = m.total(m.real(5, 37))
@@ -35,7 +37,9 @@ def test_view_returned_twice():
 
 
 def test_copied_view_of_a_stored_array_waits():
-    """Merging axes takes the array in memory: (240,) can share neither the loop over (40, 6) nor the earlier one over (240,)."""
+    """Merging axes takes the array in memory: (240,) can share neither the loop over (40, 6) nor the earlier one over
+    (240,).
+    """
     m = Maker()
     early = m.exp(m.real(240))
     grid = m.exp(m.real(40, 6))

@@ -57,17 +57,17 @@ def plainly(f: Any, *args: Any) -> Any:
         return f(*args)
 
 
-# -- operations ---------------------------------------------------------------------------------------------------------------------------
+# -- operations --------------------------------------------------------------------------------------------------------
 
 UNARY = [
-    np.sqrt, np.negative, np.absolute, np.sign, np.floor, np.ceil, np.trunc, np.rint, np.square, np.reciprocal, np.isnan, np.isfinite,
-    np.isinf, np.signbit, lambda x: np.round(x, 1), lambda x: x**3,
+    np.sqrt, np.negative, np.absolute, np.sign, np.floor, np.ceil, np.trunc, np.rint, np.square, np.reciprocal,
+    np.isnan, np.isfinite, np.isinf, np.signbit, lambda x: np.round(x, 1), lambda x: x**3,
     lambda x: np.power(x, np.float16(3)), lambda x: x / np.float16(2**-24), lambda x: x / 4, lambda x: 1 - x,
 ]  # fmt: skip
 BINARY = [
-    np.add, np.subtract, np.multiply, np.divide, np.maximum, np.minimum, np.fmax, np.copysign, np.fmod, np.remainder, np.floor_divide,
-    np.less, np.less_equal, np.equal, np.not_equal, lambda x, y: np.where(x > y, x, y), lambda x, y: np.clip(x, y, np.float16(2)),
-    lambda x, y: x * y + x / y - np.sqrt(x),
+    np.add, np.subtract, np.multiply, np.divide, np.maximum, np.minimum, np.fmax, np.copysign, np.fmod, np.remainder,
+    np.floor_divide, np.less, np.less_equal, np.equal, np.not_equal, lambda x, y: np.where(x > y, x, y), lambda x,
+    y: np.clip(x, y, np.float16(2)), lambda x, y: x * y + x / y - np.sqrt(x),
 ]  # fmt: skip
 
 
@@ -89,8 +89,8 @@ def test_other_backends(backend: str) -> None:
 
 
 FUNCTIONS = [
-    np.exp, np.exp2, np.expm1, np.log, np.log2, np.log10, np.log1p, np.sin, np.cos, np.tan, np.arcsin, np.arccos, np.arctan, np.sinh, np.cosh,
-    np.tanh, np.arcsinh, np.arccosh, np.arctanh, np.cbrt,
+    np.exp, np.exp2, np.expm1, np.log, np.log2, np.log10, np.log1p, np.sin, np.cos, np.tan, np.arcsin, np.arccos,
+    np.arctan, np.sinh, np.cosh, np.tanh, np.arcsinh, np.arccosh, np.arctanh, np.cbrt,
 ]  # fmt: skip
 
 
@@ -111,7 +111,7 @@ def test_functions_are_float32_rounded() -> None:
             assert np.count_nonzero((natively(g, x, y) != expected) & ~np.isnan(expected)) < 30
 
 
-# -- conversions --------------------------------------------------------------------------------------------------------------------------
+# -- conversions -------------------------------------------------------------------------------------------------------
 
 
 def doubles() -> np.ndarray:
@@ -119,7 +119,22 @@ def doubles() -> np.ndarray:
     halves = np.unique(HALVES[np.isfinite(HALVES)].astype(float))
     ties = (halves[:-1] + halves[1:]) / 2
     near = [ties * (1 + s * 2.0**-k) for s in (1, -1) for k in (52, 40, 30, 25, 24, 23)]
-    ends = [65519.999999, 65520, -65520, 65536, 1e300, -1e300, np.inf, -np.inf, np.nan, 1e-300, 2.0**-25, -(2.0**-25), -0.0, 5e-324]
+    ends = [
+        65519.999999,
+        65520,
+        -65520,
+        65536,
+        1e300,
+        -1e300,
+        np.inf,
+        -np.inf,
+        np.nan,
+        1e-300,
+        2.0**-25,
+        -(2.0**-25),
+        -0.0,
+        5e-324,
+    ]
     return np.concatenate([halves, ties, *near, ends])
 
 
@@ -131,7 +146,9 @@ def test_rounding_to_half(cpu: str, bits: int) -> None:
     with machine(cpu, bits):
         for value in (x, singles, plainly(lambda: np.nextafter(singles, np.float32(0)))):
             assert_same_bits(natively(lambda v: v.astype(HALF), value), plainly(lambda v: v.astype(HALF), value))
-        assert_same_bits(natively(lambda v: v.astype(np.float32).astype(HALF), x), plainly(lambda: x.astype(np.float32).astype(HALF)))
+        assert_same_bits(
+            natively(lambda v: v.astype(np.float32).astype(HALF), x), plainly(lambda: x.astype(np.float32).astype(HALF))
+        )
 
 
 REAL = [np.dtype(c) for c in "?bBhHiIlLfd"]
@@ -155,8 +172,9 @@ def test_promotion() -> None:
     x = FINITE[:5]
     i8, i64, f32 = np.array([1, 2, 3, 4, 5], np.int8), np.arange(5), np.arange(5, dtype=np.float32)
     for f, args in [
-        (lambda x: x * 2 + 1.5, (x,)), (lambda x, y: x + y, (x, i8)), (lambda x, y: x + y, (x, i64)), (lambda x, y: x * y, (x, f32)),
-        (lambda x: x + 1j, (x,)), (lambda x: x * np.float16(0.1), (x,)), (lambda x: x * np.float64(0.1), (x,)), (np.mean, (x,)),
+        (lambda x: x * 2 + 1.5, (x,)), (lambda x, y: x + y, (x, i8)), (lambda x, y: x + y, (x, i64)),
+        (lambda x, y: x * y, (x, f32)), (lambda x: x + 1j, (x,)), (lambda x: x * np.float16(0.1), (x,)),
+        (lambda x: x * np.float64(0.1), (x,)), (np.mean, (x,)),
     ]:  # fmt: skip
         assert natively(f, *args).dtype == plainly(f, *args).dtype
 
@@ -166,7 +184,9 @@ def test_a_cpu_without_instructions_for_halves_needs_no_other_library() -> None:
     """The functions that LLVM calls for conversions are in the module; where there are instructions, they are not."""
     text = "define void @f(ptr %p) {\n %x = load half, ptr %p\n %y = fpext half %x to float\n %z = fadd float %y, %y\n"
     text += " %w = fptrunc float %z to half\n store half %w, ptr %p\n ret void\n}\n"
-    assert not {"__extendhfsf2", "__truncsfhf2"} & set(assembly(text, dataclasses.replace(Target.host(), cpu="x86-64-v3", features="+f16c")).split())
+    assert not {"__extendhfsf2", "__truncsfhf2"} & set(
+        assembly(text, dataclasses.replace(Target.host(), cpu="x86-64-v3", features="+f16c")).split()
+    )
     plain = assembly(text, dataclasses.replace(Target.host(), cpu="x86-64", features="", vector_bits=128))
     for name in ("__extendhfsf2", "__truncsfhf2"):
         assert f"\n{name}:" in plain
@@ -176,15 +196,19 @@ def test_a_cpu_without_instructions_for_halves_needs_no_other_library() -> None:
     assert not half_text("define void @f() {}", "x86_64-unknown-linux-gnu", "")
 
 
-# -- sums ---------------------------------------------------------------------------------------------------------------------------------
+# -- sums --------------------------------------------------------------------------------------------------------------
 
 
 def errors(value: Any, exact: Any) -> float:
     """The largest error in units of the last place of a half."""
-    return float(np.max(np.abs(np.subtract(value, exact, dtype=float)) / np.spacing(np.abs(exact).astype(HALF)).astype(float)))
+    return float(
+        np.max(np.abs(np.subtract(value, exact, dtype=float)) / np.spacing(np.abs(exact).astype(HALF)).astype(float))
+    )
 
 
-@pytest.mark.parametrize("shape, axis", [((20000,), None), ((300, 400), 0), ((300, 400), 1), ((5, 7, 200), (0, 2)), ((3, 3), 0), ((7,), 0)])
+@pytest.mark.parametrize(
+    "shape, axis", [((20000,), None), ((300, 400), 0), ((300, 400), 1), ((5, 7, 200), (0, 2)), ((3, 3), 0), ((7,), 0)]
+)
 def test_sums_are_rounded_once(shape: Any, axis: Any) -> None:
     """NumPy's are along an axis that it adds up in one go; along others each addition is rounded."""
     x = np.random.default_rng(1).normal(1, 1, shape).astype(HALF)
@@ -197,7 +221,9 @@ def test_sums_are_rounded_once(shape: Any, axis: Any) -> None:
     assert errors(natively(lambda y: np.prod(y, axis=axis), y[:5]), np.prod(y[:5].astype(float), axis=axis)) <= 0.51
 
 
-@pytest.mark.parametrize("shapes", [((60, 300), (300, 50)), ((300,), (300,)), ((60, 300), (300,)), ((3, 4), (4, 2)), ((2, 20, 30), (30, 5))])
+@pytest.mark.parametrize(
+    "shapes", [((60, 300), (300, 50)), ((300,), (300,)), ((60, 300), (300,)), ((3, 4), (4, 2)), ((2, 20, 30), (30, 5))]
+)
 def test_products_of_matrices(shapes: Any) -> None:
     x, y = [np.random.default_rng(k).normal(size=s).astype(HALF) for k, s in enumerate(shapes)]
     found, exact = natively(np.matmul, x, y), x.astype(float) @ y.astype(float)
@@ -220,7 +246,7 @@ def test_sums_over_threads() -> None:
     assert errors(found[0][0], np.sum(np.sin(x).astype(float))) <= 0.51
 
 
-# -- what programs are made of ------------------------------------------------------------------------------------------------------------
+# -- what programs are made of -----------------------------------------------------------------------------------------
 
 
 def scattered(x: Any, i: Any, y: Any) -> Any:
@@ -237,8 +263,9 @@ def test_memory() -> None:
     x, y, k = FINITE[:50], FINITE[1000:8000], rng.integers(0, 50, 7000)
     assert_same_bits(natively(lambda x, i, y: fnp.asarray(x * 1).at[i].add(y), x, k, y), plainly(scattered, x, k, y))
     for f in (
-        lambda x: np.pad(x, 3)[::-1].reshape(2, -1).T, lambda x: np.concatenate([x, x * 2])[1:], lambda x: np.roll(x, 1) - x, np.cumsum,
-        np.cumprod, lambda x: np.max(x.reshape(2, -1), axis=0), np.argmax, lambda x: np.where(np.arange(94) % 3 == 0, x, 0 * x),
+        lambda x: np.pad(x, 3)[::-1].reshape(2, -1).T, lambda x: np.concatenate([x, x * 2])[1:],
+        lambda x: np.roll(x, 1) - x, np.cumsum, np.cumprod, lambda x: np.max(x.reshape(2, -1), axis=0), np.argmax,
+        lambda x: np.where(np.arange(94) % 3 == 0, x, 0 * x),
     ):  # fmt: skip
         assert_same_bits(natively(f, FINITE[:94]), plainly(f, FINITE[:94]))
     assert_same_bits(natively(lambda x: x * 2, FINITE[:99:3]), FINITE[:99:3] * np.float16(2))
@@ -310,7 +337,7 @@ def test_numba_has_no_halves() -> None:
         compiled.numba  # noqa: B018
 
 
-# -- all primitives -----------------------------------------------------------------------------------------------------------------------
+# -- all primitives ----------------------------------------------------------------------------------------------------
 
 
 def halved(operand: Any) -> Any:
@@ -336,7 +363,9 @@ ROUNDED_ONCE = {"sum", "prod"}  # where NumPy rounds several times
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_primitive(name: str) -> None:
-    """Evaluation gives what the type rule says; so do batching and native code, to the tolerance of single precision, which no half can miss."""
+    """Evaluation gives what the type rule says; so do batching and native code, to the tolerance of single precision,
+    which no half can miss.
+    """
     for seed, sample in samples(name):
         checks = ["evaluate", "constant", "batch"] + ["native"] * (name not in ROUNDED_ONCE)
         check_rule(REGISTRY[name], sample, checks, seed)

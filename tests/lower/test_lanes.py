@@ -31,7 +31,26 @@ def chain(*dtypes: str, width: int) -> ArrayFunction:
 
 @pytest.mark.parametrize("first", NAMES)
 def test_casts_are_numpys(first: str) -> None:
-    x = np.array([0.0, -0.0, 1.0, 2.5, 100.9, 126.0, 200.7, 254.0, 3e4, 6e4, 2e9, 4e9, 2.0**40 + 1.5, 2.0**62, 2.0**63, 1.5 * 2.0**63])
+    x = np.array(
+        [
+            0.0,
+            -0.0,
+            1.0,
+            2.5,
+            100.9,
+            126.0,
+            200.7,
+            254.0,
+            3e4,
+            6e4,
+            2e9,
+            4e9,
+            2.0**40 + 1.5,
+            2.0**62,
+            2.0**63,
+            1.5 * 2.0**63,
+        ]
+    )
     with np.errstate(all="ignore"):
         fits = (x >= 0) if NAMES[first] in (np.float64, np.float32, np.bool_) else x < float(np.iinfo(NAMES[first]).max)
         x = x[fits]
@@ -45,13 +64,33 @@ def test_casts_are_numpys(first: str) -> None:
                 held = (x >= info.min) & (x < float(info.max))
             for width in (1, 4):
                 got = chain(first, second, width=width)(x)
-                np.testing.assert_array_equal(got[held], between.astype(np.float64)[held], err_msg=f"{first} to {second}")
+                np.testing.assert_array_equal(
+                    got[held], between.astype(np.float64)[held], err_msg=f"{first} to {second}"
+                )
 
 
-@pytest.mark.skipif(platform.machine().lower() not in ("x86_64", "amd64"), reason="C leaves it undefined, and CPUs differ")
+@pytest.mark.skipif(
+    platform.machine().lower() not in ("x86_64", "amd64"), reason="C leaves it undefined, and CPUs differ"
+)
 @pytest.mark.parametrize("dtype", ["i64", "i32", "i16", "i8", "u32", "u16", "u8"])
 def test_floats_that_no_int_holds_wrap_as_in_numpy_on_x86(dtype: str) -> None:
-    x = np.array([math.nan, math.inf, -math.inf, 1e300, -1e300, 2.0**63, -(2.0**63), 2.0**31, -(2.0**31) - 1, 300.7, -1.0, -129.5, 70000.0])
+    x = np.array(
+        [
+            math.nan,
+            math.inf,
+            -math.inf,
+            1e300,
+            -1e300,
+            2.0**63,
+            -(2.0**63),
+            2.0**31,
+            -(2.0**31) - 1,
+            300.7,
+            -1.0,
+            -129.5,
+            70000.0,
+        ]
+    )
     with np.errstate(invalid="ignore"):
         expected = np.array([np.float64(v).astype(NAMES[dtype]) for v in x]).astype(np.float64)
     for width in (1, 4):

@@ -74,7 +74,8 @@ def test_code_is_for_the_target_that_is_asked_for():
 
 def test_passes_run_in_the_order_given():
     text = (
-        "define internal double @g(double %x) alwaysinline {\n  %p = alloca double\n  store double %x, ptr %p\n  %y = load double, ptr %p\n"
+        "define internal double @g(double %x) alwaysinline {\n  %p = alloca double\n  store double %x, ptr %p\n  %y = "
+        "load double, ptr %p\n"
         "  ret double %y\n}\ndefine double @f(double %x) {\n  %y = call double @g(double %x)\n  ret double %y\n}\n"
     )
     target = Target.host()
@@ -93,12 +94,18 @@ def test_parse_error_shows_the_line():
 
 
 def test_verifier_error_names_the_instruction():
-    text = "define i32 @f(i1 %p) {\nentry:\n  br i1 %p, label %a, label %b\na:\n  %y = add i32 1, 1\n  br label %b\nb:\n  ret i32 %y\n}\n"
+    text = (
+        "define i32 @f(i1 %p) {\nentry:\n  br i1 %p, label %a, label %b\na:\n  %y = add i32 1, 1\n  br label "
+        "%b\nb:\n  ret i32 %y\n}\n"
+    )
     with pytest.raises(InternalError, match=r"does not dominate(.|\n)*%y = add i32 1, 1"):
         emit_object(text, Target.host())
 
 
-CALLS = "declare double @other(double)\ndefine double @f(double %x) {\n  %y = call double @other(double %x)\n  ret double %y\n}\n"
+CALLS = (
+    "declare double @other(double)\ndefine double @f(double %x) {\n  %y = call double @other(double %x)\n  ret "
+    "double %y\n}\n"
+)
 
 
 def test_symbols_by_address():
@@ -108,7 +115,10 @@ def test_symbols_by_address():
 
 
 def test_a_variable_anywhere_in_memory():
-    text = "@there = external global double\ndefine double @f(double %x) {\n  %y = load double, ptr @there\n  ret double %y\n}\n"
+    text = (
+        "@there = external global double\ndefine double @f(double %x) {\n  %y = load double, ptr @there\n  ret "
+        "double %y\n}\n"
+    )
     value = ctypes.c_double(2.5)
     f = linked(text, "f", {"there": ctypes.addressof(value)})
     assert function(f, "f")(0.0) == 2.5

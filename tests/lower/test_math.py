@@ -1,4 +1,6 @@
-"""functad's scalar math against mpmath, in ulps over the whole range, and exactly where IEEE 754 and C99 say what the result is."""
+"""functad's scalar math against mpmath, in ulps over the whole range, and exactly where IEEE 754 and C99 say what the
+result is.
+"""
 
 from __future__ import annotations
 
@@ -56,22 +58,46 @@ def softplus(x: mp.mpf) -> mp.mpf:
 
 
 CASES = {
-    "exp": Case(mp.exp, ((-20, 20), (-1, 1)), (709.782712893384, -708.396, -745.1332, 88.72284, -87.336, -103.97), far=1e4),
-    "exp2": Case(lambda x: mp.mpf(2) ** x, ((-20, 20), (-1, 1)), (1024.0, -1022.0, -1075.0, 128.0, -126.0, -150.0, 0.5, -0.5), far=1e4),
-    "expm1": Case(mp.expm1, ((-20, 20), (-1, 1), (0.34, 0.45)), (709.782712893384, 88.72284, -37.4, -17.3, 0.34657, 1e-16, 1e-7), far=1e4),
-    "sigmoid": Case(lambda x: 1 / (1 + mp.exp(-x)), ((-20, 20), (-5, -4)), (-709.78, -745.1, 36.7, -88.7, -103.97, 16.6), far=1e4),
+    "exp": Case(
+        mp.exp, ((-20, 20), (-1, 1)), (709.782712893384, -708.396, -745.1332, 88.72284, -87.336, -103.97), far=1e4
+    ),
+    "exp2": Case(
+        lambda x: mp.mpf(2) ** x,
+        ((-20, 20), (-1, 1)),
+        (1024.0, -1022.0, -1075.0, 128.0, -126.0, -150.0, 0.5, -0.5),
+        far=1e4,
+    ),
+    "expm1": Case(
+        mp.expm1,
+        ((-20, 20), (-1, 1), (0.34, 0.45)),
+        (709.782712893384, 88.72284, -37.4, -17.3, 0.34657, 1e-16, 1e-7),
+        far=1e4,
+    ),
+    "sigmoid": Case(
+        lambda x: 1 / (1 + mp.exp(-x)), ((-20, 20), (-5, -4)), (-709.78, -745.1, 36.7, -88.7, -103.97, 16.6), far=1e4
+    ),
     "log": Case(mp.log, ((0, 4), (0.6, 1.5)), (1.0, 2.0**0.5, 0.5**0.5, 2.2250738585072014e-308, 1.1754944e-38)),
-    "log2": Case(lambda x: mp.log(x, 2), ((0, 4), (0.6, 1.5)), (1.0, 2.0**0.5, 0.5**0.5, 2.2250738585072014e-308, 1.1754944e-38)),
+    "log2": Case(
+        lambda x: mp.log(x, 2), ((0, 4), (0.6, 1.5)), (1.0, 2.0**0.5, 0.5**0.5, 2.2250738585072014e-308, 1.1754944e-38)
+    ),
     "log10": Case(mp.log10, ((0, 4), (0.6, 1.5)), (1.0, 2.0**0.5, 0.5**0.5, 2.2250738585072014e-308, 1.1754944e-38)),
     "log1p": Case(mp.log1p, ((-1, 3), (-0.3, 0.5), (0.3, 0.5)), (0.0, 2.0**0.5 - 1, 0.5**0.5 - 1, -1.0, 1e16, 1e8)),
     "softplus": Case(softplus, ((-20, 20), (-1, 1)), (0.0, -745.1, -103.9, 36.7)),
-    "sin": Case(mp.sin, ((-4, 4), (-100, 100)), (*(k * math.pi / 4 for k in range(1, 9)), 1e5, 2.0**40, 2.0**17, 22.0, 1e15)),
-    "cos": Case(mp.cos, ((-4, 4), (-100, 100)), (*(k * math.pi / 4 for k in range(9)), 1e5, 2.0**40, 2.0**17, 11.0, 1e15)),
-    "tan": Case(mp.tan, ((-4, 4), (-100, 100)), (*(k * math.pi / 4 for k in range(1, 9)), 1e5, 2.0**40, 2.0**17, 11.0, 1e15)),
+    "sin": Case(
+        mp.sin, ((-4, 4), (-100, 100)), (*(k * math.pi / 4 for k in range(1, 9)), 1e5, 2.0**40, 2.0**17, 22.0, 1e15)
+    ),
+    "cos": Case(
+        mp.cos, ((-4, 4), (-100, 100)), (*(k * math.pi / 4 for k in range(9)), 1e5, 2.0**40, 2.0**17, 11.0, 1e15)
+    ),
+    "tan": Case(
+        mp.tan, ((-4, 4), (-100, 100)), (*(k * math.pi / 4 for k in range(1, 9)), 1e5, 2.0**40, 2.0**17, 11.0, 1e15)
+    ),
     "arcsin": Case(mp.asin, ((-1, 1), (0.4, 0.6)), (0.5, 1.0)),
     "arccos": Case(mp.acos, ((-1, 1), (0.4, 0.6)), (0.5, -0.5, 0.0, 1.0, -1.0)),
     "arctan": Case(mp.atan, ((-10, 10), (0.8, 1.2)), (1.0,)),
-    "sinh": Case(mp.sinh, ((-20, 20), (-1, 1), (18, 19), (7, 9)), (710.4758, 89.41598, 0.34657, 2.2250738585072014e-308), far=1e4),
+    "sinh": Case(
+        mp.sinh, ((-20, 20), (-1, 1), (18, 19), (7, 9)), (710.4758, 89.41598, 0.34657, 2.2250738585072014e-308), far=1e4
+    ),
     "cosh": Case(mp.cosh, ((-20, 20), (-1, 1), (18, 19), (7, 9)), (710.4758, 89.41598, 0.34657), far=1e4),
     "tanh": Case(mp.tanh, ((-10, 10), (-1, 1), (0.1, 0.3)), (0.55, 19.06, 9.01, 22.0, 10.0), far=1e4),
     "arcsinh": Case(mp.asinh, ((-10, 10), (0.2, 0.5)), (2.0**60, 2.0**30, 1e-8)),
@@ -84,16 +110,28 @@ CASES = {
 
 
 SLOPES = {
-    "expm1_slope": Case(mp.exp, ((-20, 20), (-1, 1)), (709.78, -708.396, -745.1332, 88.72284, -87.336, -103.97), far=1e4),
-    "sigmoid_slope": Case(lambda x: 1 / (2 + mp.exp(x) + mp.exp(-x)), ((-20, 20), (-5, -4)), (-709.78, -745.1, 36.7, -88.7, -103.97), far=1e4),
-    "tanh_slope": Case(lambda x: 1 / mp.cosh(x) ** 2, ((-10, 10), (-1, 1), (0.5, 0.6)), (0.55, 19.06, 9.01, 354.0, 43.5), far=1e4),
+    "expm1_slope": Case(
+        mp.exp, ((-20, 20), (-1, 1)), (709.78, -708.396, -745.1332, 88.72284, -87.336, -103.97), far=1e4
+    ),
+    "sigmoid_slope": Case(
+        lambda x: 1 / (2 + mp.exp(x) + mp.exp(-x)),
+        ((-20, 20), (-5, -4)),
+        (-709.78, -745.1, 36.7, -88.7, -103.97),
+        far=1e4,
+    ),
+    "tanh_slope": Case(
+        lambda x: 1 / mp.cosh(x) ** 2, ((-10, 10), (-1, 1), (0.5, 0.6)), (0.55, 19.06, 9.01, 354.0, 43.5), far=1e4
+    ),
     "tanh_half": Case(lambda x: mp.tanh(x / 2), ((-10, 10), (-1, 1), (0.5, 0.6)), (0.5, 38.0, 9.01), far=1e4),
 }
-"""Derivatives that are functions of their own, and what they are made of; beyond what |x| is subnormal they may be 0."""
+"""Derivatives that are functions of their own, and what they are made of; beyond what |x| is subnormal they may be 0.
+"""
 
 
 def samples(case: Case, dtype: str) -> np.ndarray:
-    """Uniform on the intervals, uniform in the bits of the number, and the neighbours of special points and their negatives."""
+    """Uniform on the intervals, uniform in the bits of the number, and the neighbours of special points and their
+    negatives.
+    """
     rng = np.random.default_rng(7)
     like = DTYPES[dtype]
     uniform = [rng.uniform(low, high, 800) for low, high in case.intervals]
@@ -119,7 +157,9 @@ def any_bits(rng: np.random.Generator, n: int, dtype: str) -> np.ndarray:
 
 
 def ulps(got: float, exact: mp.mpf, dtype: str) -> float:
-    """The error in units of the last place that the exact value has in the format; overflow counts as the next number after the largest."""
+    """The error in units of the last place that the exact value has in the format; overflow counts as the next number
+    after the largest.
+    """
     info = np.finfo(DTYPES[dtype])
     digits, overflow = info.nmant, mp.mpf(2) ** int(info.maxexp)
     if mp.isnan(exact):
@@ -147,7 +187,9 @@ def assert_accurate(name: str, dtype: str, reference: Reference, *operands: np.n
     for value, *point in zip(got.tolist(), *(x.tolist() for x in operands), strict=True):
         exact = exactly(reference, *point)
         error = ulps(value, exact, dtype)
-        assert error <= LARGEST_ERROR, f"{name}{tuple(point)} in {dtype} is {value!r}, not {mp.nstr(exact, 20)}: {error:.2f} ulp"
+        assert error <= LARGEST_ERROR, (
+            f"{name}{tuple(point)} in {dtype} is {value!r}, not {mp.nstr(exact, 20)}: {error:.2f} ulp"
+        )
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -177,10 +219,14 @@ def test_parts_of_a_vector_over_its_length_are_within_four_ulp(name: str, dtype:
     operands = pairs(dtype, ((-5, 5), (-5, 5)), ((0.9, 1.1), (0.9, 1.1)), ((-1e-30, 1e-30), (-5, 5)))
     for value, *point in zip(apply(name, dtype, *operands).tolist(), *(x.tolist() for x in operands), strict=True):
         exact = exactly(lambda x, y: (x, y)[part] / mp.hypot(x, y) ** power, *point)
-        assert ulps(value, exact, dtype) <= LARGEST_ERROR_OF_SLOPES, f"{name}{tuple(point)} in {dtype} is {value!r}, not {mp.nstr(exact, 20)}"
+        assert ulps(value, exact, dtype) <= LARGEST_ERROR_OF_SLOPES, (
+            f"{name}{tuple(point)} in {dtype} is {value!r}, not {mp.nstr(exact, 20)}"
+        )
 
 
-def pairs(dtype: str, *boxes: tuple[tuple[float, float], tuple[float, float]], bits: int = 1000) -> tuple[np.ndarray, np.ndarray]:
+def pairs(
+    dtype: str, *boxes: tuple[tuple[float, float], tuple[float, float]], bits: int = 1000
+) -> tuple[np.ndarray, np.ndarray]:
     """Uniform on boxes, and uniform in the bits."""
     rng = np.random.default_rng(11)
     like = DTYPES[dtype]
@@ -250,7 +296,9 @@ def assert_same_where_special(got: np.ndarray, expected: np.ndarray, *operands: 
     special = ~np.isfinite(expected) | (expected == 0)
     same = (np.isnan(got) & np.isnan(expected)) | ((got == expected) & (np.signbit(got) == np.signbit(expected)))
     wrong = ~np.where(special, same, np.isfinite(got) & (got != 0))
-    assert not wrong.any(), f"at {[x[wrong].tolist() for x in operands]}: {got[wrong].tolist()}, not {expected[wrong].tolist()}"
+    assert not wrong.any(), (
+        f"at {[x[wrong].tolist() for x in operands]}: {got[wrong].tolist()}, not {expected[wrong].tolist()}"
+    )
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
@@ -344,7 +392,9 @@ def test_every_width_gives_the_same_bits(name: str, dtype: str) -> None:
 @pytest.mark.parametrize("name", ["exp", "expm1", "log", "log1p", "sin", "tan", "tanh", "sigmoid", "arctan", "erfc"])
 def test_a_cpu_without_fused_multiply_add_is_as_accurate(name: str, dtype: str) -> None:
     case = CASES[name]
-    x = np.concatenate([np.random.default_rng(5).uniform(low, high, 300) for low, high in case.intervals]).astype(DTYPES[dtype])
+    x = np.concatenate([np.random.default_rng(5).uniform(low, high, 300) for low, high in case.intervals]).astype(
+        DTYPES[dtype]
+    )
     with config.cpu("x86-64"):
         got = ArrayFunction(MATH[name], dtype)(x)
     for value, point in zip(got.tolist(), x.tolist(), strict=True):
@@ -376,12 +426,17 @@ def test_functions_of_one_operand_share_their_common_part() -> None:
 
 @pytest.mark.parametrize("table", minimax.APPROXIMATIONS)
 def test_coefficients_are_those_that_the_tool_derives(table: str) -> None:
-    modules = [importlib.import_module(f"{library.__name__}.{module.name}") for module in pkgutil.iter_modules(library.__path__)]
+    modules = [
+        importlib.import_module(f"{library.__name__}.{module.name}")
+        for module in pkgutil.iter_modules(library.__path__)
+    ]
     source = next(vars(module)[table] for module in modules if table in vars(module))
     for dtype, rounded in minimax.rounded_coefficients(table).items():
         assert [DTYPES[dtype].type(c) for c in source[dtype]] == [DTYPES[dtype].type(c) for c in rounded]
 
 
 def test_a_missing_libm_function_is_named() -> None:
-    with pytest.raises(OSError, match="has no function 'no_such_function', which compiled code calls; set FUNCTAD_BACKEND=evaluator"):
+    with pytest.raises(
+        OSError, match="has no function 'no_such_function', which compiled code calls; set FUNCTAD_BACKEND=evaluator"
+    ):
         libm_address("no_such_function")

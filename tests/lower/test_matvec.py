@@ -1,4 +1,6 @@
-"""Products of a matrix and a vector: every order in memory, dtype and size around vectors and blocks, next to pages that must not be touched."""
+"""Products of a matrix and a vector: every order in memory, dtype and size around vectors and blocks, next to pages
+that must not be touched.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ LENGTH, INNER, BATCH = (Symbol(k) for k in range(3))
 SIZES = [0, 1, 2, 3, 7, 8, 9, 15, 16, 17, 20, 31, 32, 33, 64, 100, 257]
 DTYPES = [np.dtype(t) for t in ("f8", "f4", "c16", "c8")]
 ORDERS = list(itertools.product((False, True), (False, True)))
-orders = pytest.mark.parametrize(("vector_first", "by_row"), ORDERS, ids=["A v, columns", "A v, rows", "v A, columns", "v A, rows"])
+orders = pytest.mark.parametrize(
+    ("vector_first", "by_row"), ORDERS, ids=["A v, columns", "A v, rows", "v A, columns", "v A, rows"]
+)
 dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=str)
 
 
@@ -56,7 +60,9 @@ def pairs(x: np.ndarray) -> np.ndarray:
     return x.view(real(x.dtype)).reshape(*x.shape, 2) if x.dtype.kind == "c" else x
 
 
-def run(native: Native, matrix: np.ndarray, vector: np.ndarray, by_row: bool, *, batch: int = 1) -> Iterator[np.ndarray]:
+def run(
+    native: Native, matrix: np.ndarray, vector: np.ndarray, by_row: bool, *, batch: int = 1
+) -> Iterator[np.ndarray]:
     """The results for arrays that end where a protected page begins, and for arrays that begin where one ends."""
     rows, columns = matrix.shape[-2:]
     symbols = (rows, columns, batch) if by_row else (columns, rows, batch)
@@ -67,7 +73,9 @@ def run(native: Native, matrix: np.ndarray, vector: np.ndarray, by_row: bool, *,
 
 
 def check(native: Native, dtype: np.dtype, by_row: bool, sizes: Sequence[tuple[int, int]]) -> None:
-    """Against long doubles; a sum of k products, in any order, is off by less than k + 1 units of the sum of their absolute values."""
+    """Against long doubles; a sum of k products, in any order, is off by less than k + 1 units of the sum of their
+    absolute values.
+    """
     for length, inner in sizes:
         matrix = random(dtype, *((length, inner) if by_row else (inner, length)))
         vector = random(dtype, inner)
@@ -104,7 +112,10 @@ def test_batches(by_row: bool) -> None:
     dtype = np.dtype("f8")
     native = Native(matvec(dtype, True, by_row, BATCH))
     for batch, length, inner in [(0, 20, 20), (1, 20, 20), (3, 19, 21), (4, 1, 7), (2, 5, 0), (2, 0, 5)]:
-        matrix, vector = random(dtype, batch, *((length, inner) if by_row else (inner, length))), random(dtype, batch, inner)
+        matrix, vector = (
+            random(dtype, batch, *((length, inner) if by_row else (inner, length))),
+            random(dtype, batch, inner),
+        )
         expected = np.einsum("bij,bj->bi" if by_row else "bji,bj->bi", matrix, vector)
         for out in run(native, matrix, vector, by_row, batch=batch):
             np.testing.assert_allclose(out, expected, rtol=1e-13, atol=1e-13)
@@ -126,7 +137,9 @@ def test_what_is_not_finite_stays_where_it_belongs(dtype: np.dtype, vector_first
                 expected = terms_of(matrix if by_row else matrix.T, vector).sum(axis=1)
             assert np.isfinite(expected).any() == np.isfinite(last) and not np.isfinite(expected).all()
             for out in run(native, matrix, vector, by_row):
-                np.testing.assert_allclose(pairs(out), expected, rtol=1e-4 if real(dtype).itemsize == 4 else 1e-12, atol=1e-4)
+                np.testing.assert_allclose(
+                    pairs(out), expected, rtol=1e-4 if real(dtype).itemsize == 4 else 1e-12, atol=1e-4
+                )
 
 
 def place(x: np.ndarray, rng: np.random.Generator, share: float, values: Sequence[float]) -> None:
@@ -173,8 +186,9 @@ def test_large_matrices_are_left_to_blas(dtype: np.dtype, vector_first: bool, by
     elements = OWN_BYTES // dtype.itemsize
     side = int(elements**0.5)
     for length, inner, ours in [
-        (side, side, True), (side + 1, side + 1, False), (elements, 1, True), (elements + 1, 1, False), (1, elements, True), (1, elements + 1, False),
-        (elements // 16, 16, True), (elements // 16 + 1, 16, False), (17, elements // 17, True), (17, elements // 17 + 1, False),
+        (side, side, True), (side + 1, side + 1, False), (elements, 1, True), (elements + 1, 1, False),
+        (1, elements, True), (1, elements + 1, False), (elements // 16, 16, True), (elements // 16 + 1, 16, False),
+        (17, elements // 17, True), (17, elements // 17 + 1, False),
     ]:  # fmt: skip
         check(native, dtype, by_row, [(length, inner)])
         calls.clear()
@@ -198,9 +212,10 @@ def test_sizes_that_blas_cannot_count(vector_first: bool, by_row: bool) -> None:
 @pytest.mark.parametrize(
     ("sizes", "expected"),
     [
-        ((LENGTH, INNER, 20), "blas"), ((LENGTH, 1, INNER), "matvec"), ((1, LENGTH, INNER), "matvec"), ((1, 1, INNER), "loops"),
-        ((LENGTH, 1, 5), "matvec"), ((5, 1, LENGTH), "matvec"), ((5, 6, 7), "vectors"), ((1, 6, 7), "vectors"), ((5, 1, 7), "loops"),
-        ((5, 17, 7), "blas"), ((0, 6, 7), "loops"), ((LENGTH, 1, 0), "loops"), ((1, LENGTH, 1), "matvec"),
+        ((LENGTH, INNER, 20), "blas"), ((LENGTH, 1, INNER), "matvec"), ((1, LENGTH, INNER), "matvec"),
+        ((1, 1, INNER), "loops"), ((LENGTH, 1, 5), "matvec"), ((5, 1, LENGTH), "matvec"), ((5, 6, 7), "vectors"),
+        ((1, 6, 7), "vectors"), ((5, 1, 7), "loops"), ((5, 17, 7), "blas"), ((0, 6, 7), "loops"),
+        ((LENGTH, 1, 0), "loops"), ((1, LENGTH, 1), "matvec"),
     ],
     ids=str,
 )  # fmt: skip

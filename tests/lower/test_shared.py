@@ -11,7 +11,9 @@ from functad.lower.shared import is_shared, shared_symbol
 from functad.lower.target import Target
 
 
-@pytest.mark.parametrize("name", ["functad_blocks", "functad_blocks_sum_f64", "functad_matvec_rows_d", "functad_matvec_columns_c"])
+@pytest.mark.parametrize(
+    "name", ["functad_blocks", "functad_blocks_sum_f64", "functad_matvec_rows_d", "functad_matvec_columns_c"]
+)
 def test_a_function_is_compiled_once_a_target(name: str) -> None:
     assert is_shared(name)
     target = Target.host()

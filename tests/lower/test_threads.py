@@ -167,10 +167,14 @@ def test_serial_without_a_pool(monkeypatch):
         threads.configure()
 
 
-@pytest.mark.parametrize(("variable", "value"), [("FUNCTAD_THREADS", "3"), ("OMP_NUM_THREADS", "3"), ("OMP_NUM_THREADS", "3,2")])
+@pytest.mark.parametrize(
+    ("variable", "value"), [("FUNCTAD_THREADS", "3"), ("OMP_NUM_THREADS", "3"), ("OMP_NUM_THREADS", "3,2")]
+)
 def test_the_environment_sets_the_number(variable, value):
     script = "from functad.lower import threads; threads.configure(); print(threads.num_threads())"
-    environment = {k: v for k, v in os.environ.items() if k not in ("FUNCTAD_THREADS", "OMP_NUM_THREADS")} | {variable: value}
+    environment = {k: v for k, v in os.environ.items() if k not in ("FUNCTAD_THREADS", "OMP_NUM_THREADS")} | {
+        variable: value
+    }
     result = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "3"
 
@@ -183,7 +187,8 @@ def test_numba_is_not_imported():
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_forked_child_runs_serially():
-    # The parent has used the pool; in the child its threads are gone, and a parallel region would end the process or hang.
+    # The parent has used the pool; in the child its threads are gone, and a parallel region would end the process or
+    # hang.
     script = f"""
 import os, sys
 sys.path.insert(0, {os.getcwd()!r})

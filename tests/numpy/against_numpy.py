@@ -1,4 +1,6 @@
-"""Run a function of NumPy code on traced values, and hold what it gives against NumPy: kind, shape, dtype and values."""
+"""Run a function of NumPy code on traced values, and hold what it gives against NumPy: kind, shape, dtype and
+values.
+"""
 
 from __future__ import annotations
 

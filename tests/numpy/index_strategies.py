@@ -41,14 +41,19 @@ def advanced_indices(draw, shape: tuple[int, ...]):
         if what == "mask" and mask is None:
             ndim = draw(st.integers(1, min(2, len(shape) - axis)))
             size = int(np.prod(shape[axis : axis + ndim]))
-            mask = np.array(draw(st.lists(st.booleans(), min_size=size, max_size=size)), bool).reshape(shape[axis : axis + ndim])
+            mask = np.array(draw(st.lists(st.booleans(), min_size=size, max_size=size)), bool).reshape(
+                shape[axis : axis + ndim]
+            )
             looked_up = (int(mask.sum()),)  # the other index arrays broadcast with what it selects
             items.append(mask)
             axis += ndim
             continue
         items.append(("array",) if what == "array" and n else _basic(draw, n))
         axis += 1
-    items = [_index_array(draw, shape, items, i, looked_up) if isinstance(item, tuple) else item for i, item in enumerate(items)]
+    items = [
+        _index_array(draw, shape, items, i, looked_up) if isinstance(item, tuple) else item
+        for i, item in enumerate(items)
+    ]
     return finished(draw, items, axis, len(shape))
 
 
@@ -58,7 +63,9 @@ def _index_array(draw, shape, items, position, looked_up):
     own = looked_up[draw(st.integers(0, len(looked_up))) :]
     own = tuple(1 if m != 1 and draw(st.integers(0, 4)) == 0 else m for m in own)
     size = int(np.prod(own))
-    array = np.array(draw(st.lists(st.integers(-n, n - 1), min_size=size, max_size=size)), draw(st.sampled_from(["i8", "i4"]))).reshape(own)
+    array = np.array(
+        draw(st.lists(st.integers(-n, n - 1), min_size=size, max_size=size)), draw(st.sampled_from(["i8", "i4"]))
+    ).reshape(own)
     return array.tolist() if own and size and draw(st.integers(0, 3)) == 0 else array
 
 

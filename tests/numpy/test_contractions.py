@@ -24,7 +24,9 @@ def accepted(f, x, y):
     return True
 
 
-@pytest.mark.parametrize("f", [np.matmul, np.dot, np.inner, np.outer, np.vdot, np.vecdot, np.kron], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "f", [np.matmul, np.dot, np.inner, np.outer, np.vdot, np.vecdot, np.kron], ids=lambda f: f.__name__
+)
 def test_shapes(f):
     for a, b in itertools.product(SHAPES, SHAPES):
         x, y = array(a, seed=1), array(b, seed=2)
@@ -37,14 +39,18 @@ def test_shapes(f):
                 tracing(f, x, y)
 
 
-@pytest.mark.parametrize("f", [np.matmul, np.dot, np.inner, np.outer, np.vdot, np.tensordot, np.vecdot], ids=lambda f: f.__name__)
+@pytest.mark.parametrize(
+    "f", [np.matmul, np.dot, np.inner, np.outer, np.vdot, np.tensordot, np.vecdot], ids=lambda f: f.__name__
+)
 def test_dtypes(f):
     for a, b in itertools.product(DTYPES, DTYPES):
         check(f, array((3, 3), a, seed=1), array((3, 3), b, seed=2))
 
 
 def test_messages_name_both_shapes():
-    with pytest.raises(ShapeError, match=r"np.matmul at .*: shapes \(2, 3\) and \(2, 3\) not aligned: 3 \(axis 1\) != 2 \(axis 0\)"):
+    with pytest.raises(
+        ShapeError, match=r"np.matmul at .*: shapes \(2, 3\) and \(2, 3\) not aligned: 3 \(axis 1\) != 2 \(axis 0\)"
+    ):
         tracing(lambda x: x @ x, np.ones((2, 3)))
     with pytest.raises(ShapeError, match=r"axes \(2,\) and \(3,\) before the matrices could not be broadcast together"):
         tracing(lambda x: x @ np.ones((3, 1, 1)), np.ones((2, 1, 1)))
@@ -76,12 +82,14 @@ def test_cross():
 
 
 EINSUMS = [
-    ("ij,jk->ik", [(2, 3), (3, 4)]), ("ij,jk", [(2, 3), (3, 4)]), ("ii", [(3, 3)]), ("ii->i", [(3, 3)]), ("ij->ji", [(2, 3)]),
-    ("ij->", [(2, 3)]), ("i,i", [(3,), (3,)]), ("i,j->ij", [(2,), (3,)]), ("bij,bjk->bik", [(2, 3, 4), (2, 4, 5)]),
-    ("...ij,...jk->...ik", [(5, 2, 3), (3, 4)]), ("ij,jk,kl->il", [(2, 3), (3, 4), (4, 5)]), ("ijk,jil->kl", [(2, 3, 4), (3, 2, 5)]),
-    ("iij,jk->ik", [(3, 3, 2), (2, 4)]), ("ij,ij->ij", [(2, 3), (2, 3)]), ("iijj->ij", [(2, 2, 3, 3)]), ("i,i,i->", [(3,), (3,), (3,)]),
-    ("ab,cd,ab->c", [(2, 3), (4, 5), (2, 3)]), ("i...->...", [(3, 4, 2)]), ("ij,j->i", [(2, 3), (1,)]), ("...,...", [(2, 3), (3,)]),
-    (",ij->ij", [(), (2, 3)]), ("ij,kl->", [(2, 1), (3, 2)]), ("ijk->kij", [(0, 2, 3)]), ("ij,jk->ik", [(2, 0), (0, 3)]),
+    ("ij,jk->ik", [(2, 3), (3, 4)]), ("ij,jk", [(2, 3), (3, 4)]), ("ii", [(3, 3)]), ("ii->i", [(3, 3)]),
+    ("ij->ji", [(2, 3)]), ("ij->", [(2, 3)]), ("i,i", [(3,), (3,)]), ("i,j->ij", [(2,), (3,)]),
+    ("bij,bjk->bik", [(2, 3, 4), (2, 4, 5)]), ("...ij,...jk->...ik", [(5, 2, 3), (3, 4)]),
+    ("ij,jk,kl->il", [(2, 3), (3, 4), (4, 5)]), ("ijk,jil->kl", [(2, 3, 4), (3, 2, 5)]),
+    ("iij,jk->ik", [(3, 3, 2), (2, 4)]), ("ij,ij->ij", [(2, 3), (2, 3)]), ("iijj->ij", [(2, 2, 3, 3)]),
+    ("i,i,i->", [(3,), (3,), (3,)]), ("ab,cd,ab->c", [(2, 3), (4, 5), (2, 3)]), ("i...->...", [(3, 4, 2)]),
+    ("ij,j->i", [(2, 3), (1,)]), ("...,...", [(2, 3), (3,)]), (",ij->ij", [(), (2, 3)]), ("ij,kl->", [(2, 1), (3, 2)]),
+    ("ijk->kij", [(0, 2, 3)]), ("ij,jk->ik", [(2, 0), (0, 3)]),
 ]  # fmt: skip
 
 
@@ -129,7 +137,9 @@ def test_einsum_forms():
 
 def test_einsum_refused():
     x = np.ones((2, 3))
-    with pytest.raises(ShapeError, match=r"'j' stands for axes of lengths 3 and 2, in operands of shapes \(2, 3\) \(2, 3\)"):
+    with pytest.raises(
+        ShapeError, match=r"'j' stands for axes of lengths 3 and 2, in operands of shapes \(2, 3\) \(2, 3\)"
+    ):
         tracing(lambda x: np.einsum("ij,jk", x, x), x)
     with pytest.raises(ShapeError, match=r"subscripts 'ijk' for an operand of shape \(2, 3\)"):
         tracing(lambda x: np.einsum("ijk->i", x), x)

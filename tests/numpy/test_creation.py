@@ -12,14 +12,17 @@ from functad.errors import ArgumentError, ShapeError, TracerConversionError, Uns
 from tests.numpy.against_numpy import array, assert_same, check, tracing
 
 CALLS = [
-    ("zeros", ((2, 3),), {}), ("zeros", (3, "f4"), {}), ("zeros", ((),), {}), ("ones", ((2,), int), {}), ("ones", (2,), {"dtype": bool}),
-    ("full", ((2, 3), 7), {}), ("full", (3, 1.5), {"dtype": "f4"}), ("full", ((2, 3), [1, 2, 3]), {}), ("full", ((), 2), {}),
-    ("arange", (5,), {}), ("arange", (5.0,), {}), ("arange", (1, 9, 2), {}), ("arange", (0, 1, 0.25), {}), ("arange", (5,), {"dtype": "f4"}),
-    ("arange", (5, 0, -1), {}), ("arange", (3, 0), {}), ("eye", (3,), {}), ("eye", (2, 4, 1), {}), ("eye", (3, 3, -1, int), {}),
-    ("identity", (3,), {}), ("identity", (2, bool), {}), ("zeros_like", (np.ones((2, 3), "f4"),), {}), ("ones_like", ([1, 2],), {"dtype": float}),
-    ("full_like", (np.ones(3), 2), {}), ("full_like", (np.ones(3, int), 2.7), {}), ("full_like", (np.ones(3), 2), {"shape": (2, 2)}),
-    ("asarray", ([[1, 2], [3, 4]],), {}), ("asarray", (2.5,), {}), ("array", ([1, 2],), {"dtype": float}), ("array", (3,), {"ndmin": 2}),
-    ("array", (np.arange(3),), {}), ("linspace", (0, 1, 5), {}), ("linspace", (0, [1, 2], 3), {"axis": 1}), ("logspace", (0, 2, 3), {}),
+    ("zeros", ((2, 3),), {}), ("zeros", (3, "f4"), {}), ("zeros", ((),), {}), ("ones", ((2,), int), {}),
+    ("ones", (2,), {"dtype": bool}), ("full", ((2, 3), 7), {}), ("full", (3, 1.5), {"dtype": "f4"}),
+    ("full", ((2, 3), [1, 2, 3]), {}), ("full", ((), 2), {}), ("arange", (5,), {}), ("arange", (5.0,), {}),
+    ("arange", (1, 9, 2), {}), ("arange", (0, 1, 0.25), {}), ("arange", (5,), {"dtype": "f4"}),
+    ("arange", (5, 0, -1), {}), ("arange", (3, 0), {}), ("eye", (3,), {}), ("eye", (2, 4, 1), {}),
+    ("eye", (3, 3, -1, int), {}), ("identity", (3,), {}), ("identity", (2, bool), {}),
+    ("zeros_like", (np.ones((2, 3), "f4"),), {}), ("ones_like", ([1, 2],), {"dtype": float}),
+    ("full_like", (np.ones(3), 2), {}), ("full_like", (np.ones(3, int), 2.7), {}),
+    ("full_like", (np.ones(3), 2), {"shape": (2, 2)}), ("asarray", ([[1, 2], [3, 4]],), {}), ("asarray", (2.5,), {}),
+    ("array", ([1, 2],), {"dtype": float}), ("array", (3,), {"ndmin": 2}), ("array", (np.arange(3),), {}),
+    ("linspace", (0, 1, 5), {}), ("linspace", (0, [1, 2], 3), {"axis": 1}), ("logspace", (0, 2, 3), {}),
 ]  # fmt: skip
 
 
@@ -51,7 +54,13 @@ def test_empty():
 
 def test_like_a_traced_array():
     x = array((2, 3), "f4")
-    for f in (np.zeros_like, np.ones_like, lambda x: np.full_like(x, 2.5), lambda x: np.full_like(x, x[0]), lambda x: np.zeros_like(x, int)):
+    for f in (
+        np.zeros_like,
+        np.ones_like,
+        lambda x: np.full_like(x, 2.5),
+        lambda x: np.full_like(x, x[0]),
+        lambda x: np.zeros_like(x, int),
+    ):
         check(f, x)
     check(lambda x: np.full_like(x, 1, dtype=int, shape=4), x)
     kind, value = tracing(lambda x: np.zeros((2, 2), like=x), x)

@@ -98,7 +98,7 @@ def test_updates(case, op, scalar):
         assert_same(expected, got, f"{op} at {index} of {shape}")
 
 
-# -- errors ------------------------------------------------------------------------------------------------------------------------------
+# -- errors ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -133,7 +133,11 @@ def test_traced_index_out_of_bounds():
         ([0.5], "only integers, slices .* got an array of dtype float64"),
         ("a", "only integers, slices .* got 'a' of type str"),
         (True, "got True of type bool"),
-        (np.ones((2, 2), bool), "boolean index at .* did not match indexed array along axis 1; size of axis is 3 but size of .* boolean axis is 2"),
+        (
+            np.ones((2, 2), bool),
+            "boolean index at .* did not match indexed array along axis 1; size of axis is 3 but size of .* boolean "
+            "axis is 2",
+        ),
         (([0, 1], [0, 1, 2]), r"indexing arrays could not be broadcast together with shapes \(2,\) \(3,\)"),
     ],
 )
@@ -148,7 +152,9 @@ def test_a_mask_needs_a_value():
     check(lambda x: np.extract(x > 0, x), array((3, 4)))
     check(lambda x: np.compress([True, False, True], x, axis=0), array((3, 4)))
     check(lambda x: np.nonzero(x > 0), array((3, 4)))
-    with pytest.raises(TracerConversionError, match="a boolean mask as an index of a traced bool.* has no value at .*np.where"):
+    with pytest.raises(
+        TracerConversionError, match="a boolean mask as an index of a traced bool.* has no value at .*np.where"
+    ):
         tracing(lambda x: x[x > 0], np.ones(3), concrete=False)
 
 
@@ -157,7 +163,9 @@ def test_a_plain_array_at_a_traced_index():
     check(lambda i: fnp.take(table, i) if not isinstance(i, np.ndarray) else table[i], np.array([1, 2]))
     assert tracing(lambda i: table[i], np.int64(2)) == 2.0
     assert tracing(lambda i: table[i], np.array([1, 2])).tolist() == [1, 2]
-    with pytest.raises(TracerConversionError, match=r"write functad.numpy.asarray\(table\)\[index\] to index a plain array"):
+    with pytest.raises(
+        TracerConversionError, match=r"write functad.numpy.asarray\(table\)\[index\] to index a plain array"
+    ):
         tracing(lambda i: table[i], np.array([1, 2]), concrete=False)
     assert tracing(lambda i: fnp.asarray(table)[i].shape, np.array([1, 2]), concrete=False) == (2,)
 
@@ -172,7 +180,7 @@ def test_views_know_their_base_and_copies_do_not():
     tracing(bases, np.ones((2, 2)))
 
 
-# -- take, take_along_axis, choices ------------------------------------------------------------------------------------------------------
+# -- take, take_along_axis, choices ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("axis", [None, 0, 1, -1])
@@ -208,7 +216,9 @@ def test_take_along_axis(axis):
 
 
 def test_take_along_axis_refuses():
-    with pytest.raises(ArgumentError, match=r"indices must be integers with as many axes as the array, got shape \(2,\)"):
+    with pytest.raises(
+        ArgumentError, match=r"indices must be integers with as many axes as the array, got shape \(2,\)"
+    ):
         tracing(lambda x: np.take_along_axis(x, np.array([0, 1]), 0), np.ones((2, 2)))
     with pytest.raises(IndexOutOfBoundsError, match="index 2 is out of bounds"):
         tracing(lambda x: np.take_along_axis(x, np.array([[2]]), 0), np.ones((2, 2)))
@@ -228,24 +238,33 @@ def test_where_select_clip():
         check(lambda x, b=bounds: x.clip(*b), x.astype("f4"))
     check(lambda x: np.clip(x, min=0, max=1), x)
     check(lambda x: np.clip(x, 0.5, 2.5), np.arange(4))
-    with pytest.raises(ShapeError, match=r"np.where at .*: operands could not be broadcast together with shapes \(2,\) \(2, 3\)"):
+    with pytest.raises(
+        ShapeError, match=r"np.where at .*: operands could not be broadcast together with shapes \(2,\) \(2, 3\)"
+    ):
         tracing(lambda x: np.where([True, False], x, 0), x)
-    with pytest.raises(DtypeError, match="np.select at .*: each condition must be boolean, got an array of dtype int64; write x != 0"):
+    with pytest.raises(
+        DtypeError, match="np.select at .*: each condition must be boolean, got an array of dtype int64; write x != 0"
+    ):
         tracing(lambda x: np.select([np.array([1, 0])], [x]), np.ones(2))
     with pytest.raises(ArgumentError, match="1 conditions and 2 choices"):
         tracing(lambda x: np.select([x > 0], [x, x]), x)
 
 
-# -- x.at --------------------------------------------------------------------------------------------------------------------------------
+# -- x.at --------------------------------------------------------------------------------------------------------------
 
 
 def test_values_are_checked():
     x = np.zeros((2, 3), np.float32)
     kind, value = tracing(lambda x: x.at[0].add(1.5).at[:, 1].set(np.ones((1, 1, 2))), x)
     assert value.dtype == np.float32 and value[0, 0] == 1.5 and value[1, 1] == 1
-    with pytest.raises(ShapeError, match=r"a value of shape \(4,\) cannot be broadcast to the shape \(3,\) of x\[index\]"):
+    with pytest.raises(
+        ShapeError, match=r"a value of shape \(4,\) cannot be broadcast to the shape \(3,\) of x\[index\]"
+    ):
         tracing(lambda x: x.at[0].set(np.ones(4)), x)
-    with pytest.raises(DtypeError, match=r"a Python float would be cut in an array of dtype int64; use x.astype\('float64'\).at\[index\]"):
+    with pytest.raises(
+        DtypeError,
+        match=r"a Python float would be cut in an array of dtype int64; use x.astype\('float64'\).at\[index\]",
+    ):
         tracing(lambda x: x.at[0].set(0.5), np.arange(3))
     with pytest.raises(DtypeError, match="complex128 values would be cut in an array of dtype float32"):
         tracing(lambda x, z: x.at[0].add(z), x, np.complex128(1j))
@@ -275,13 +294,16 @@ def test_repeated_indices_all_count_and_the_last_one_set_wins():
     value = np.array([2.0, 3.0, 5.0, 7.0])
     got = {op: tracing(lambda x, op=op: getattr(x.at[index], op)(value), np.ones(3))[1].tolist() for op in UPDATES}
     assert got == {
-        "set": [5, 7, 1], "add": [6, 13, 1], "subtract": [-4, -11, 1], "multiply": [5, 42, 1], "divide": [1 / 5, 1 / 42, 1],
-        "power": [1, 1, 1], "min": [1, 1, 1], "max": [5, 7, 1],
+        "set": [5, 7, 1], "add": [6, 13, 1], "subtract": [-4, -11, 1], "multiply": [5, 42, 1],
+        "divide": [1 / 5, 1 / 42, 1], "power": [1, 1, 1], "min": [1, 1, 1], "max": [5, 7, 1],
     }  # fmt: skip
 
 
 def test_subtraction_of_unsigned_integers_wraps():
-    for subtracted in (tracing(lambda x: x.at[1:].subtract(1), np.arange(3, dtype="u1"))[1], fd.at(np.arange(3, dtype="u1"))[1:].subtract(1)):
+    for subtracted in (
+        tracing(lambda x: x.at[1:].subtract(1), np.arange(3, dtype="u1"))[1],
+        fd.at(np.arange(3, dtype="u1"))[1:].subtract(1),
+    ):
         assert subtracted.tolist() == [0, 0, 1]
     assert tracing(lambda x: x.at[0].subtract(1), np.arange(3, dtype="u1"))[1].tolist() == [255, 1, 2]
 

@@ -1,4 +1,6 @@
-"""Operators of traced values: the kinds of what they give (Python number, NumPy scalar, array), reflection, assignment in place."""
+"""Operators of traced values: the kinds of what they give (Python number, NumPy scalar, array), reflection, assignment
+in place.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +27,21 @@ BITS = [operator.and_, operator.or_, operator.xor, operator.lshift, operator.rsh
 @pytest.mark.parametrize("f", ARITHMETIC + COMPARISONS, ids=lambda f: f.__name__)
 def test_on_arrays_scalars_and_python_numbers(f):
     """Every pair of kinds, one or both traced; dtypes are NumPy's, Python numbers stay Python numbers."""
-    operands = [1.5, 3, True, np.float64(2.5), np.float32(1.5), np.int64(2), array(3, low=0.5), array((2, 3), "f4", low=0.5), array(3, "i4", low=1)]
+    operands = [
+        1.5,
+        3,
+        True,
+        np.float64(2.5),
+        np.float32(1.5),
+        np.int64(2),
+        array(3, low=0.5),
+        array((2, 3), "f4", low=0.5),
+        array(3, "i4", low=1),
+    ]
     for x, y in itertools.product(operands, operands):
         if f is operator.pow and isinstance(x, bool | int) and isinstance(y, int):
-            y = 2  # a Python int to the power of a traced one is a float in Python if that is negative, which is not known
+            # a Python int to the power of a traced one is a float in Python if that is negative, which is not known
+            y = 2
         check(f, x, y)
         check(lambda v, f=f, y=y: f(v, y), x)
         check(lambda v, f=f, x=x: f(x, v), y)
@@ -36,7 +49,9 @@ def test_on_arrays_scalars_and_python_numbers(f):
 
 @pytest.mark.parametrize("f", BITS, ids=lambda f: f.__name__)
 def test_bits(f):
-    operands = [3, np.int64(2), np.uint8(1), array(3, "i4", low=0), array((2, 3), "u1")] + ([True, array(3, "?")] if f in BITS[:3] else [])
+    operands = [3, np.int64(2), np.uint8(1), array(3, "i4", low=0), array((2, 3), "u1")] + (
+        [True, array(3, "?")] if f in BITS[:3] else []
+    )
     for x, y in itertools.product(operands, operands):
         check(f, x, y)
         check(lambda v, f=f, x=x: f(x, v), y)
@@ -85,15 +100,17 @@ def test_matmul_and_divmod():
 
 
 IN_PLACE = {
-    "+=": operator.iadd, "-=": operator.isub, "*=": operator.imul, "/=": operator.itruediv, "//=": operator.ifloordiv, "%=": operator.imod,
-    "**=": operator.ipow, "@=": operator.imatmul,
+    "+=": operator.iadd, "-=": operator.isub, "*=": operator.imul, "/=": operator.itruediv, "//=": operator.ifloordiv,
+    "%=": operator.imod, "**=": operator.ipow, "@=": operator.imatmul,
 }  # fmt: skip
 
 
 @pytest.mark.parametrize("symbol", IN_PLACE)
 def test_assignment_in_place(symbol):
     f = IN_PLACE[symbol]
-    with pytest.raises(ImmutableError, match=rf"x {re.escape(symbol)} y at .*: a traced f64\[2,2\] cannot be changed in place"):
+    with pytest.raises(
+        ImmutableError, match=rf"x {re.escape(symbol)} y at .*: a traced f64\[2,2\] cannot be changed in place"
+    ):
         tracing(lambda x: f(x, np.ones((2, 2))), np.ones((2, 2)))
     with pytest.raises(ImmutableError, match=f"write x = x {re.escape(symbol[:-1])} y"):
         tracing(lambda x: f(x, 2.0), np.array(1.0))
@@ -112,7 +129,9 @@ def test_a_plain_array_cannot_take_a_traced_value_in_place():
         tracing(accumulate, np.ones(3))
     with pytest.raises(TracerConversionError, match="writing it into a plain array"):
         tracing(lambda x: np.zeros(3).__setitem__(slice(0, 2), x[:2]), np.ones(3))
-    with pytest.raises(ValueError, match="setting an array element") as found:  # NumPy's words, with functad's as their cause
+    with pytest.raises(
+        ValueError, match="setting an array element"
+    ) as found:  # NumPy's words, with functad's as their cause
         tracing(lambda x: np.zeros(3).__setitem__(0, x[0]), np.ones(3))
     assert isinstance(found.value.__cause__, TracerConversionError)
 
@@ -143,7 +162,17 @@ def test_chained_comparison_and_truth():
     assert tracing(lambda x: x != "a", 1.0) is True
 
 
-OTHERS = [None, "a", b"a", object(), object, range(3), memoryview(np.arange(3.0)), arrays.array("d", [0.0, 5.0, 2.0]), [0, 1, 5]]
+OTHERS = [
+    None,
+    "a",
+    b"a",
+    object(),
+    object,
+    range(3),
+    memoryview(np.arange(3.0)),
+    arrays.array("d", [0.0, 5.0, 2.0]),
+    [0, 1, 5],
+]
 
 
 @pytest.mark.parametrize("other", OTHERS)
@@ -160,7 +189,10 @@ def test_equality_with_anything(f, other):
 
 @pytest.mark.parametrize("other", [Decimal(1), Fraction(1, 3), {1: 2}, {1.0}])
 def test_equality_that_numpy_leaves_to_python_is_refused(other):
-    message = r"np.equal at .*test_operators.py:\d+ expects numbers or booleans, got (\w+\.)?(Decimal|Fraction|dict|set) of dtype object"
+    message = (
+        r"np.equal at .*test_operators.py:\d+ expects numbers or booleans, got "
+        r"(\w+\.)?(Decimal|Fraction|dict|set) of dtype object"
+    )
     with pytest.raises(DtypeError, match=message):
         tracing(lambda x: x == other, np.arange(3.0))
 

@@ -1,4 +1,6 @@
-"""NumPy's protocols, dtypes and conversions, and what traced values say when they are asked for what they do not have."""
+"""NumPy's protocols, dtypes and conversions, and what traced values say when they are asked for what they do not
+have.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ def test_arguments_of_ufuncs_that_there_are_not():
 
 
 def test_functions_that_there_are_not():
-    with pytest.raises(UnsupportedError, match=r"np.sort at .*test_protocols.py:\d+ is not available for traced values"):
+    with pytest.raises(
+        UnsupportedError, match=r"np.sort at .*test_protocols.py:\d+ is not available for traced values"
+    ):
         tracing(lambda x: np.sort(x), np.ones(3))
     with pytest.raises(UnsupportedError, match="np.linalg.svd at .* is not available"):
         tracing(np.linalg.svd, np.ones((3, 3)))
@@ -60,7 +64,9 @@ def test_the_namespace_is_numpy_with_more():
 
 
 def test_unknown_attributes():
-    with pytest.raises(AttributeError, match=r"a traced f64\[3\] has no attribute 'argsort'; arrays have it, traced values do not"):
+    with pytest.raises(
+        AttributeError, match=r"a traced f64\[3\] has no attribute 'argsort'; arrays have it, traced values do not"
+    ):
         tracing(lambda x: x.argsort(), np.ones(3))
     with pytest.raises(AttributeError, match=r"a traced f64\[3\] has no attribute 'argzort'$"):
         tracing(lambda x: x.argzort(), np.ones(3))
@@ -70,7 +76,10 @@ def test_conversion_by_a_rule():
     check(lambda x: x.astype("f4", casting="same_kind"), np.arange(3.0))
     check(lambda x: x.astype("f8", casting="safe"), np.arange(3))
     for dtype, casting in (("f4", "safe"), ("i8", "same_kind"), ("f4", "no")):
-        with pytest.raises(DtypeError, match=rf"x.astype at .*: a traced f64\[3\] cannot be cast to {np.dtype(dtype)} by the rule '{casting}'"):
+        with pytest.raises(
+            DtypeError,
+            match=rf"x.astype at .*: a traced f64\[3\] cannot be cast to {np.dtype(dtype)} by the rule '{casting}'",
+        ):
             tracing(lambda x: x.astype(dtype, casting=casting), np.arange(3.0))
 
 

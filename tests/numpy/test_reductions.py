@@ -72,9 +72,13 @@ def test_initial_where_dtype():
         check(lambda x, f=f: f(x, 0, "c16"), x)
     with pytest.raises(ArgumentError, match="np.max at .* with where= needs initial="):
         tracing(lambda x: np.max(x, where=mask), x)
-    with pytest.raises(UnsupportedError, match="np.mean at .*: the argument where= is not available for traced values; use np.where"):
+    with pytest.raises(
+        UnsupportedError, match="np.mean at .*: the argument where= is not available for traced values; use np.where"
+    ):
         tracing(lambda x: np.mean(x, where=mask), x)
-    with pytest.raises(UnsupportedError, match="np.sum at .*: out= is not available for traced values; assign the result"):
+    with pytest.raises(
+        UnsupportedError, match="np.sum at .*: out= is not available for traced values; assign the result"
+    ):
         tracing(lambda x: np.sum(x, out=np.zeros(())), x)
 
 
@@ -84,7 +88,10 @@ def test_masks_are_boolean(f):
     for mask in (np.array([1, 0, -2]), np.array([1.0, 0.0, 2.0]), np.array(1)):
         with pytest.raises(TypeError):
             f(x, where=mask, **initial)
-        with pytest.raises(DtypeError, match=rf"np.{f.__name__} at .*: where= must be boolean, got an array of dtype {mask.dtype}; write x != 0"):
+        with pytest.raises(
+            DtypeError,
+            match=rf"np.{f.__name__} at .*: where= must be boolean, got an array of dtype {mask.dtype}; write x != 0",
+        ):
             tracing(lambda x, m: f(x, where=m, **initial), x, mask)
     for mask in ([1, 0, 1], 1, False, np.array([True, False, True])):  # NumPy converts lists and numbers
         check(lambda x: f(x, where=mask, **initial), x)

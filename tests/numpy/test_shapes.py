@@ -27,7 +27,9 @@ def test_reshape(dtype):
 
 @pytest.mark.parametrize("shape", [(5, 5), (-1, 5), (-1, -1), (0, -1), (-2, 12)])
 def test_reshape_refuses(shape):
-    with pytest.raises(ShapeError, match=r"np.reshape at .*: cannot reshape array of shape \(2, 3, 4\) \(24 elements\) into shape"):
+    with pytest.raises(
+        ShapeError, match=r"np.reshape at .*: cannot reshape array of shape \(2, 3, 4\) \(24 elements\) into shape"
+    ):
         tracing(lambda x: x.reshape(shape), np.ones((2, 3, 4)))
 
 
@@ -36,7 +38,10 @@ def test_a_shape_is_made_of_integers():
         tracing(lambda x: x.reshape(2.0, 3), np.ones(6))
     for order in "AK":
         for flat in (lambda x: x.T.ravel(order), lambda x: np.ravel(x, order=order), lambda x: x.flatten(order)):
-            with pytest.raises(ArgumentError, match=rf"order='{order}' goes by how an array lies in memory, which traced values do not know"):
+            with pytest.raises(
+                ArgumentError,
+                match=rf"order='{order}' goes by how an array lies in memory, which traced values do not know",
+            ):
                 tracing(flat, np.ones((2, 3)))
         check(lambda x: np.ravel(x, order=order), np.ones(3))
     with pytest.raises(ArgumentError, match="order must be 'C' or 'F', got 'Z'"):
@@ -46,17 +51,29 @@ def test_a_shape_is_made_of_integers():
 def test_axes():
     x = array((2, 3, 4))
     for f in (
-        lambda x: np.transpose(x), lambda x: x.T, lambda x: x.mT, lambda x: np.transpose(x, (1, 0, 2)), lambda x: x.transpose(2, 0, 1),
-        lambda x: x.transpose((-1, 0, 1)), lambda x: np.swapaxes(x, 0, -1), lambda x: x.swapaxes(0, 1), lambda x: np.moveaxis(x, 0, -1),
-        lambda x: np.moveaxis(x, (0, 1), (-1, 0)), lambda x: np.rollaxis(x, 2), lambda x: np.rollaxis(x, 0, 3), lambda x: np.flip(x),
-        lambda x: np.flip(x, 1), lambda x: np.flip(x, (0, -1)), lambda x: np.flipud(x), lambda x: np.fliplr(x), lambda x: np.rot90(x),
-        lambda x: np.rot90(x, 2), lambda x: np.rot90(x, -1, (1, 2)), lambda x: np.rot90(x, 4), lambda x: np.matrix_transpose(x),
-        lambda x: np.expand_dims(x, 0), lambda x: np.expand_dims(x, (0, -1)), lambda x: np.squeeze(x[None, :, :1]),
-        lambda x: np.squeeze(x[None], 0), lambda x: x[:1].squeeze(0), lambda x: np.permute_dims(x, (1, 0, 2)),
+        lambda x: np.transpose(x), lambda x: x.T, lambda x: x.mT, lambda x: np.transpose(x, (1, 0, 2)),
+        lambda x: x.transpose(2, 0, 1), lambda x: x.transpose((-1, 0, 1)), lambda x: np.swapaxes(x, 0, -1),
+        lambda x: x.swapaxes(0, 1), lambda x: np.moveaxis(x, 0, -1), lambda x: np.moveaxis(x, (0, 1), (-1, 0)),
+        lambda x: np.rollaxis(x, 2), lambda x: np.rollaxis(x, 0, 3), lambda x: np.flip(x), lambda x: np.flip(x, 1),
+        lambda x: np.flip(x, (0, -1)), lambda x: np.flipud(x), lambda x: np.fliplr(x), lambda x: np.rot90(x),
+        lambda x: np.rot90(x, 2), lambda x: np.rot90(x, -1, (1, 2)), lambda x: np.rot90(x, 4),
+        lambda x: np.matrix_transpose(x), lambda x: np.expand_dims(x, 0), lambda x: np.expand_dims(x, (0, -1)),
+        lambda x: np.squeeze(x[None, :, :1]), lambda x: np.squeeze(x[None], 0), lambda x: x[:1].squeeze(0),
+        lambda x: np.permute_dims(x, (1, 0, 2)),
     ):  # fmt: skip
         check(f, x)
     for x in (2.0, np.float32(1), array(3), array((2, 3)), array((2, 3, 4))):
-        for f in (np.atleast_1d, np.atleast_2d, np.atleast_3d, np.squeeze, np.copy, np.shape, np.ndim, np.size, np.ravel):
+        for f in (
+            np.atleast_1d,
+            np.atleast_2d,
+            np.atleast_3d,
+            np.squeeze,
+            np.copy,
+            np.shape,
+            np.ndim,
+            np.size,
+            np.ravel,
+        ):
             check(f, x)
     check(lambda x: np.atleast_2d(x, 1.0), array(3))
     check(lambda x: np.size(x, 1), array((2, 3)))
@@ -160,7 +177,9 @@ def test_pad_values():
     check(lambda x: np.pad(x, 2, constant_values=(5, 6)), x)
     got = tracing(lambda x, v: np.pad(x, 1, constant_values=v), array(2), 7.0)
     assert got[1][0] == got[1][-1] == 7.0
-    with pytest.raises(UnsupportedError, match="mode 'mean' is not available for traced values; there are constant, edge"):
+    with pytest.raises(
+        UnsupportedError, match="mode 'mean' is not available for traced values; there are constant, edge"
+    ):
         tracing(lambda x: np.pad(x, 1, "mean"), x)
     with pytest.raises(ArgumentError, match="must be made of integers that are not negative"):
         tracing(lambda x: np.pad(x, -1), x)

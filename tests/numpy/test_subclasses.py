@@ -69,7 +69,10 @@ MASKED = np.ma.masked_array(X, [[True, False], [False, False]])
 FOREIGN = {
     "matrix": (MATRIX, IS_MATRIX),
     "masked": (MASKED, r"is a masked array; use x.filled\(value\) and, for its mask, np.where"),
-    "operator": (X.view(Scaled), r"is a .*Scaled, a kind of array with a __mul__ of its own, which .* know nothing of; use np.asarray\(x\)"),
+    "operator": (
+        X.view(Scaled),
+        r"is a .*Scaled, a kind of array with a __mul__ of its own, which .* know nothing of; use np.asarray\(x\)",
+    ),
     "inherited": (X.view(Derived), r"is a .*Derived, a kind of array with a __mul__ of its own"),
     "index": (X.view(FromOne), r"is a .*FromOne, a kind of array with a __getitem__ of its own"),
     "protocol": (X.view(Quantity), r"is a .*Quantity, a kind of array with a __array_function__ of its own"),
@@ -131,8 +134,15 @@ def runs(f):
 def test_what_means_something_else_is_refused(how, kind):
     array, message = FOREIGN[kind]
     error = StructureError
-    if kind == "masked" and how in ("m * t", "m + t", "m == t"):  # a masked array asks for the value before traced values have a say
-        error, message = TracerConversionError, r"np.asarray\(\) .* of a traced f64\[2,2\] at .*test_subclasses.py:\d+ would lose its derivative"
+    if kind == "masked" and how in (
+        "m * t",
+        "m + t",
+        "m == t",
+    ):  # a masked array asks for the value before traced values have a say
+        error, message = (
+            TracerConversionError,
+            r"np.asarray\(\) .* of a traced f64\[2,2\] at .*test_subclasses.py:\d+ would lose its derivative",
+        )
     where = AT_THIS_LINE if how in (*BESIDE_TRACED, *BESIDE_LEFT) and error is StructureError else ""
     for run in runs(lambda t: {**BESIDE_TRACED, **BESIDE_LEFT, **GIVEN}[how](t, array)):
         with pytest.raises(error, match=where + ".*" + message):
@@ -176,15 +186,23 @@ INDEXED = [lambda t, m: t[m], lambda t, m: t[m, 0], lambda t, m: np.take(t, m), 
 
 
 @pytest.mark.parametrize("index", INDEXED)
-@pytest.mark.parametrize("array", [np.array([[0, 1]]).view(np.matrix), np.ma.masked_array([0, 1], [True, False])], ids=["matrix", "masked"])
+@pytest.mark.parametrize(
+    "array", [np.array([[0, 1]]).view(np.matrix), np.ma.masked_array([0, 1], [True, False])], ids=["matrix", "masked"]
+)
 def test_indices(index, array):
     for run in runs(lambda t: index(t, array)):
-        with pytest.raises(StructureError, match="(an index|an operand of np.take) at .*test_subclasses.py:.* is an? (np.matrix|masked array)"):
+        with pytest.raises(
+            StructureError,
+            match="(an index|an operand of np.take) at .*test_subclasses.py:.* is an? (np.matrix|masked array)",
+        ):
             run()
 
 
 def test_what_is_no_array_but_computes_in_its_own_way():
-    with pytest.raises(StructureError, match=r"an operand of np.add at .* is a .*Labelled, a kind of array with a __array_ufunc__ of its own"):
+    with pytest.raises(
+        StructureError,
+        match=r"an operand of np.add at .* is a .*Labelled, a kind of array with a __array_ufunc__ of its own",
+    ):
         fd.jit(lambda t: np.add(t, Labelled()))(X)
 
 

@@ -1,4 +1,6 @@
-"""NumPy code under the transforms: derivatives to second order, compiled code, and mapped axes, for functions of every family."""
+"""NumPy code under the transforms: derivatives to second order, compiled code, and mapped axes, for functions of every
+family.
+"""
 
 from __future__ import annotations
 
@@ -18,34 +20,57 @@ WEIGHTS = np.array([0.5, -1.0, 2.0])
 
 FUNCTIONS = {
     "arithmetic": lambda x: (x * 2 - 1 / (x + 4)) ** 3 / (1 + x**2) - x // 3 + x % 0.7 + (-x) ** 2,
-    "elementary": lambda x: np.exp(np.sin(x)) * np.log(3 + x) + np.sqrt(3 + x) * np.arctan2(x, 2.0) + np.hypot(x, 1) + np.tanh(x),
+    "elementary": lambda x: (
+        np.exp(np.sin(x)) * np.log(3 + x) + np.sqrt(3 + x) * np.arctan2(x, 2.0) + np.hypot(x, 1) + np.tanh(x)
+    ),
     "powers": lambda x: (x + 3) ** 2.5 + 2**x + np.power(x + 3, x) + np.cbrt(x + 3) + (x + 3) ** -2,
-    "choices": lambda x: np.where(x > 0.1, x**2, np.sin(x)) + np.maximum(x, 0.3 * x + 0.1) + np.clip(x, -0.9, 0.95) ** 2 + abs(x),
+    "choices": lambda x: (
+        np.where(x > 0.1, x**2, np.sin(x)) + np.maximum(x, 0.3 * x + 0.1) + np.clip(x, -0.9, 0.95) ** 2 + abs(x)
+    ),
     "reductions": lambda x: x.sum(0) * x.prod(axis=0) + x.max(axis=0) + np.min(x, 0) ** 2 + np.ptp(x, axis=0),
     "masked sums": lambda x: np.sum(x**2, axis=0, where=MASK) + np.max(x, axis=0, initial=-9, where=MASK),
-    "statistics": lambda x: x.mean(1) + x.var(1, ddof=1) + np.std(x, axis=1) + np.average(x, axis=1, weights=[1, 2, 3, 4]),
-    "norms": lambda x: np.linalg.norm(x) + np.linalg.norm(x, axis=0) + np.linalg.norm(x, 3, axis=0) + np.linalg.norm(x, 1),
+    "statistics": lambda x: (
+        x.mean(1) + x.var(1, ddof=1) + np.std(x, axis=1) + np.average(x, axis=1, weights=[1, 2, 3, 4])
+    ),
+    "norms": lambda x: (
+        np.linalg.norm(x) + np.linalg.norm(x, axis=0) + np.linalg.norm(x, 3, axis=0) + np.linalg.norm(x, 1)
+    ),
     "cumulative": lambda x: np.cumsum(x, 1) * np.cumprod(x + 2, axis=1) + np.diff(x, axis=1, prepend=0),
     "shapes": lambda x: np.moveaxis(np.stack([x, x**2]), 0, -1).reshape(4, -1) + np.tile(x.T.ravel()[:6], (4, 1)),
     "rearranged": lambda x: np.roll(x, 2, 1) * np.flip(x, 0) + np.rot90(x, 2) ** 2 + np.repeat(x[:, :2], 2, axis=1),
     "joined": lambda x: np.concatenate([x, x[:1] ** 2, np.ones((1, 4))]) * np.vstack([x[0], x, x[-1]]),
     "split": lambda x: sum(part[:, 0] * part[:, -1] for part in np.split(x**2, 2, axis=1)),
-    "padded": lambda x: np.pad(x, 1)[:-2, 2:] * x + np.pad(x, 1, "reflect")[2:, :-2] * np.pad(x, ((0, 0), (1, 0)), "wrap")[:, 1:],
+    "padded": lambda x: (
+        np.pad(x, 1)[:-2, 2:] * x + np.pad(x, 1, "reflect")[2:, :-2] * np.pad(x, ((0, 0), (1, 0)), "wrap")[:, 1:]
+    ),
     "diagonals": lambda x: np.diag(np.diagonal(x @ x.T) ** 2) + np.tril(x @ x.T) + np.trace(x, 1) * np.eye(3),
     "slices": lambda x: x[1:, ::-2] * x[:-1, 1::2] + x[None, 0, :2] + x[-1, ..., 3],
     "lookups": lambda x: x[INDEX, INDEX.T] + x[:, INDEX][0] * x[INDEX, 1],
     "masks": lambda x: x[MASK] ** 2,
-    "taken": lambda x: np.take(x, INDEX, 1) ** 2 + np.take_along_axis(x, np.argsort(np.arange(12).reshape(3, 4) % 5, 1), 1)[:, None, :2],
-    "updates": lambda x: fd.at(fd.at(fd.at(x)[1:, ::2].add(x[0, 0]))[0].set(np.sin(x[1])))[INDEX, 1].multiply(2 * x[INDEX, 0]),
+    "taken": lambda x: (
+        np.take(x, INDEX, 1) ** 2
+        + np.take_along_axis(x, np.argsort(np.arange(12).reshape(3, 4) % 5, 1), 1)[:, None, :2]
+    ),
+    "updates": lambda x: fd.at(fd.at(fd.at(x)[1:, ::2].add(x[0, 0]))[0].set(np.sin(x[1])))[INDEX, 1].multiply(
+        2 * x[INDEX, 0]
+    ),
     "quotients": lambda x: fd.at(fd.at(x)[:, 3].divide(2 + x[:, 0]))[0, 1].power(2.0),
     "extremal updates": lambda x: fd.at(fd.at(x)[1:].max(0.2 * x[0]))[INDEX].min(x[:2, None] * 0.5 + 0.1),
-    "products": lambda x: x @ x.T + np.dot(x, np.arange(12.0).reshape(4, 3)) + np.outer(x[:, 0], x[:, 1]) + np.inner(x, x) * np.vdot(x, x),
-    "einsum": lambda x: np.einsum("ij,kj,lk->il", x, x, x @ x.T) + np.einsum("ij,ij->", x, x) + np.tensordot(x, x, ([1], [1])),
+    "products": lambda x: (
+        x @ x.T + np.dot(x, np.arange(12.0).reshape(4, 3)) + np.outer(x[:, 0], x[:, 1]) + np.inner(x, x) * np.vdot(x, x)
+    ),
+    "einsum": lambda x: (
+        np.einsum("ij,kj,lk->il", x, x, x @ x.T) + np.einsum("ij,ij->", x, x) + np.tensordot(x, x, ([1], [1]))
+    ),
     "cross": lambda x: np.cross(x[:, 0], x[:, 1]) + np.kron(x[:, :1], x[:1, :1]).ravel(),
     "linspace": lambda x: np.linspace(x[0], x[1], 3) * np.logspace(x[0, 0], 1, 3)[:, None],
-    "created": lambda x: fnp.full((3, 4), x[0, 0]) * fd.at(fnp.zeros((3, 4)))[1].set(x[2]) + fnp.array([[x[0, 0], x[1, 1], 1.0, 2.0]]),
+    "created": lambda x: (
+        fnp.full((3, 4), x[0, 0]) * fd.at(fnp.zeros((3, 4)))[1].set(x[2]) + fnp.array([[x[0, 0], x[1, 1], 1.0, 2.0]])
+    ),
     "integrals": lambda x: np.trapezoid(x**2, axis=1) + np.trapezoid(x, np.cumsum(np.exp(x), axis=1)),
-    "exponentials": lambda x: special.logsumexp(x, axis=0) + nn.softmax(x, 0)[1] + nn.log_softmax(x)[0] + np.logaddexp(x[0], x[1]),
+    "exponentials": lambda x: (
+        special.logsumexp(x, axis=0) + nn.softmax(x, 0)[1] + nn.log_softmax(x)[0] + np.logaddexp(x[0], x[1])
+    ),
     "activations": lambda x: nn.relu(x) + nn.gelu(x) + nn.silu(x) + nn.elu(x) + nn.softplus(x) + nn.sigmoid(x),
     "float32": lambda x: np.sin(x.astype("f4")) * np.float32(2),
 }

@@ -16,23 +16,26 @@ from tests.numpy.against_numpy import array, check, tracing
 DTYPES = ["?", "i1", "u1", "i4", "i8", "u8", "f4", "f8", "c8", "c16"]
 
 UNARY = {
-    "abs": np.abs, "fabs": np.fabs, "sign": np.sign, "negative": np.negative, "positive": np.positive, "floor": np.floor, "ceil": np.ceil,
-    "trunc": np.trunc, "rint": np.rint, "square": np.square, "exp": np.exp, "exp2": np.exp2, "expm1": np.expm1, "log": np.log,
-    "log2": np.log2, "log10": np.log10, "log1p": np.log1p, "sqrt": np.sqrt, "cbrt": np.cbrt, "sin": np.sin, "cos": np.cos, "tan": np.tan,
-    "arcsin": np.arcsin, "arccos": np.arccos, "arctan": np.arctan, "sinh": np.sinh, "cosh": np.cosh, "tanh": np.tanh,
-    "arcsinh": np.arcsinh, "arccosh": np.arccosh, "arctanh": np.arctanh, "deg2rad": np.deg2rad, "rad2deg": np.rad2deg,
+    "abs": np.abs, "fabs": np.fabs, "sign": np.sign, "negative": np.negative, "positive": np.positive,
+    "floor": np.floor, "ceil": np.ceil, "trunc": np.trunc, "rint": np.rint, "square": np.square, "exp": np.exp,
+    "exp2": np.exp2, "expm1": np.expm1, "log": np.log, "log2": np.log2, "log10": np.log10, "log1p": np.log1p,
+    "sqrt": np.sqrt, "cbrt": np.cbrt, "sin": np.sin, "cos": np.cos, "tan": np.tan, "arcsin": np.arcsin,
+    "arccos": np.arccos, "arctan": np.arctan, "sinh": np.sinh, "cosh": np.cosh, "tanh": np.tanh, "arcsinh": np.arcsinh,
+    "arccosh": np.arccosh, "arctanh": np.arctanh, "deg2rad": np.deg2rad, "rad2deg": np.rad2deg,
     "conjugate": np.conjugate, "isnan": np.isnan, "isinf": np.isinf, "isfinite": np.isfinite, "signbit": np.signbit,
     "logical_not": np.logical_not, "invert": np.invert, "modf": np.modf,
 }  # fmt: skip
 
 BINARY = {
-    "add": np.add, "subtract": np.subtract, "multiply": np.multiply, "divide": np.divide, "floor_divide": np.floor_divide,
-    "remainder": np.remainder, "fmod": np.fmod, "divmod": np.divmod, "power": np.power, "float_power": np.float_power,
-    "maximum": np.maximum, "minimum": np.minimum, "fmax": np.fmax, "fmin": np.fmin, "arctan2": np.arctan2, "hypot": np.hypot,
-    "copysign": np.copysign, "logaddexp": np.logaddexp, "heaviside": np.heaviside, "equal": np.equal, "not_equal": np.not_equal,
-    "less": np.less, "less_equal": np.less_equal, "greater": np.greater, "greater_equal": np.greater_equal, "logical_and": np.logical_and,
-    "logical_or": np.logical_or, "logical_xor": np.logical_xor, "bitwise_and": np.bitwise_and, "bitwise_or": np.bitwise_or,
-    "bitwise_xor": np.bitwise_xor, "left_shift": np.left_shift, "right_shift": np.right_shift,
+    "add": np.add, "subtract": np.subtract, "multiply": np.multiply, "divide": np.divide,
+    "floor_divide": np.floor_divide, "remainder": np.remainder, "fmod": np.fmod, "divmod": np.divmod, "power": np.power,
+    "float_power": np.float_power, "maximum": np.maximum, "minimum": np.minimum, "fmax": np.fmax, "fmin": np.fmin,
+    "arctan2": np.arctan2, "hypot": np.hypot, "copysign": np.copysign, "logaddexp": np.logaddexp,
+    "heaviside": np.heaviside, "equal": np.equal, "not_equal": np.not_equal, "less": np.less,
+    "less_equal": np.less_equal, "greater": np.greater, "greater_equal": np.greater_equal,
+    "logical_and": np.logical_and, "logical_or": np.logical_or, "logical_xor": np.logical_xor,
+    "bitwise_and": np.bitwise_and, "bitwise_or": np.bitwise_or, "bitwise_xor": np.bitwise_xor,
+    "left_shift": np.left_shift, "right_shift": np.right_shift,
 }  # fmt: skip
 
 COMPARISONS = ("equal", "not_equal", "less", "less_equal", "greater", "greater_equal")
@@ -113,7 +116,8 @@ def test_broadcasting(name):
 
 def test_shapes_that_do_not_fit_are_named():
     with pytest.raises(
-        ShapeError, match=r"np.add at .*test_ufuncs.py:\d+: operands could not be broadcast together with shapes \(3,\) \(4,\)"
+        ShapeError,
+        match=r"np.add at .*test_ufuncs.py:\d+: operands could not be broadcast together with shapes \(3,\) \(4,\)",
     ):
         tracing(lambda x, y: x + y, np.zeros(3), np.zeros(4))
 
@@ -132,7 +136,9 @@ def test_integers_compare_as_the_numbers_they_are(name):
 
 
 @pytest.mark.parametrize(
-    "exponent", [0, 1, 2, 3, 5, -1, -2, 0.5, -0.5, 1.5, 2.0, 3.0, -1.0, 40, 100.0, np.float64(2), np.int64(3), np.float32(2)], ids=repr
+    "exponent",
+    [0, 1, 2, 3, 5, -1, -2, 0.5, -0.5, 1.5, 2.0, 3.0, -1.0, 40, 100.0, np.float64(2), np.int64(3), np.float32(2)],
+    ids=repr,
 )
 def test_powers_with_a_plain_exponent(exponent):
     for dtype in ("f4", "f8", "c16", "i4", "u1"):
@@ -196,7 +202,10 @@ def test_closeness():
     assert tracing(np.array_equal, x[:2], x[:1]) is False
 
 
-INTEGERS = {d: np.array([0, 1, 3, np.iinfo(d).max, np.iinfo(d).min, 7], d) for d in ("int8", "uint8", "int32", "uint32", "int64", "uint64")}
+INTEGERS = {
+    d: np.array([0, 1, 3, np.iinfo(d).max, np.iinfo(d).min, 7], d)
+    for d in ("int8", "uint8", "int32", "uint32", "int64", "uint64")
+}
 COMPARISONS = [operator.lt, operator.le, operator.gt, operator.ge, operator.eq, operator.ne]
 
 

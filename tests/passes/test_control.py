@@ -34,7 +34,9 @@ def test_results_stay_the_same(name, make):
     f = make(PAIRS[name][0])
     for x in (0.7, 0.3):
         program = fd.make_ir(f)(x)
-        np.testing.assert_allclose(run_program(optimize(program), (np.float64(x),)), run_program(program, (np.float64(x),)), rtol=1e-13)
+        np.testing.assert_allclose(
+            run_program(optimize(program), (np.float64(x),)), run_program(program, (np.float64(x),)), rtol=1e-13
+        )
 
 
 def test_calls_inside_of_loops_are_inlined():
@@ -53,12 +55,18 @@ def test_carry_and_results_that_nobody_reads_are_dropped():
 
 
 def test_a_carry_that_the_condition_reads_is_kept():
-    loop = only(ir(lambda x: lax.while_loop(lambda s: s[0] < 5, lambda s: (s[0] + 1, s[1] * 2, s[2] * 3), (0, x, x))[1], 1.0), "while")
+    loop = only(
+        ir(lambda x: lax.while_loop(lambda s: s[0] < 5, lambda s: (s[0] + 1, s[1] * 2, s[2] * 3), (0, x, x))[1], 1.0),
+        "while",
+    )
     assert len(loop.params["body"].outputs) == 2
 
 
 def test_unread_results_of_branches_are_dropped():
-    cond = only(ir(lambda p, x, y: lax.cond(p, lambda x, y: (x, np.exp(y)), lambda x, y: (-x, y), x, y)[0], True, 1.0, 2.0), "cond")
+    cond = only(
+        ir(lambda p, x, y: lax.cond(p, lambda x, y: (x, np.exp(y)), lambda x, y: (-x, y), x, y)[0], True, 1.0, 2.0),
+        "cond",
+    )
     assert len(cond.outputs) == 1 and len(cond.inputs) == 2
     assert all("exp" not in names(b) for b in cond.params["branches"])
 
@@ -94,4 +102,6 @@ def test_what_may_raise_or_grow_stays():
 
     program = ir(f, np.ones(3), 7, np.arange(30.0))
     assert fd.jit(f)(np.ones(3), 7, np.arange(30.0)) == 0.0
-    assert not {"sin", "gather", "check_index"}.intersection(names(program)) and "sin" in names(only(program, "loop").params["body"])
+    assert not {"sin", "gather", "check_index"}.intersection(names(program)) and "sin" in names(
+        only(program, "loop").params["body"]
+    )

@@ -34,12 +34,18 @@ def test_order_matters_elsewhere(f):
 def test_what_is_merged_gives_the_same_bits(name):
     evaluate = REGISTRY[name].evaluate
     dtype = np.int64 if name.startswith("bit") else np.float64
-    values = np.array([0, 1, -3, 7]) if dtype is np.int64 else np.array([0.0, -0.0, 1.5, -2.0, np.inf, -np.inf, np.nan, 1e308, 5e-324])
+    values = (
+        np.array([0, 1, -3, 7])
+        if dtype is np.int64
+        else np.array([0.0, -0.0, 1.5, -2.0, np.inf, -np.inf, np.nan, 1e308, 5e-324])
+    )
     x, y = (a.ravel() for a in np.meshgrid(values, values))
     with np.errstate(all="ignore"):
         first, second = evaluate(x, y), evaluate(y, x)
     np.testing.assert_array_equal(first, second)
-    np.testing.assert_array_equal(np.signbit(first.astype(float)) & (first == first), np.signbit(second.astype(float)) & (second == second))
+    np.testing.assert_array_equal(
+        np.signbit(first.astype(float)) & (first == first), np.signbit(second.astype(float)) & (second == second)
+    )
 
 
 def test_operands_are_compared_as_values():

@@ -20,7 +20,9 @@ SPECIAL = (0.0, -0.0, 1.0, -1.0, 2.0, 0.5, np.inf, -np.inf, np.nan, 1e300, -1e30
 
 
 def special_like(value, rng):
-    """A floating-point argument made of zeros of both signs, infinities, NaN, huge and tiny numbers; another one as it is."""
+    """A floating-point argument made of zeros of both signs, infinities, NaN, huge and tiny numbers; another one as it
+    is.
+    """
     dtype = np.asarray(value).dtype
     if dtype.kind not in "fc":
         return value
@@ -56,7 +58,9 @@ def assert_exact(program, rewritten, args):
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.complex128, np.int64])
-@pytest.mark.parametrize("name", ["add", "sub", "mul", "div", "strong_mul", "strong_div", "strong_product", "tangent_mul"])
+@pytest.mark.parametrize(
+    "name", ["add", "sub", "mul", "div", "strong_mul", "strong_div", "strong_product", "tangent_mul"]
+)
 def test_arithmetic_with_constants_that_rules_look_for(name, dtype):
     rng = np.random.default_rng(0)
     if name not in ("add", "sub", "mul") and dtype is np.int64:
@@ -64,7 +68,9 @@ def test_arithmetic_with_constants_that_rules_look_for(name, dtype):
     kind = np.dtype(dtype).kind
     zeros = (0, complex(-0.0, -0.0), complex(0, -0.0))
     constants = {"f": (0.0, -0.0, 1.0, -1.0, 2.0, 0.5), "c": (*zeros, 1, -1, 1j), "i": (0, 1, -1, 2)}[kind]
-    for constant, shape, first, negated in itertools.product(constants, ((), (len(SPECIAL) ** 2,)), (True, False), (True, False)):
+    for constant, shape, first, negated in itertools.product(
+        constants, ((), (len(SPECIAL) ** 2,)), (True, False), (True, False)
+    ):
         b = ProgramBuilder()
         x = b.input(array_type(shape, dtype))
         operand = b.emit(REGISTRY["neg"], x) if negated else x

@@ -26,7 +26,7 @@ def loops(f, *args):
     return [e for e in optimize(fd.make_ir(f)(*args)).eqns if e.primitive.name == "loop"]
 
 
-# -- results ------------------------------------------------------------------------------------------------------------------------------
+# -- results -----------------------------------------------------------------------------------------------------------
 
 
 def pendulum(state, x):
@@ -78,7 +78,9 @@ def run_of(step, n, reverse, unroll):
 
 
 def check(f, once, *args):
-    """The unrolled Program computes the same bits step by step; native code may round a product and a sum once or twice."""
+    """The unrolled Program computes the same bits step by step; native code may round a product and a sum once or
+    twice.
+    """
     leaves = [np.asarray(x)[()] for x in optree.tree_leaves(args)]
     found, expected = [run_program(optimize(fd.make_ir(g)(*args)), leaves) for g in (f, once)]
     for x, y in zip(found, expected, strict=True):
@@ -110,12 +112,16 @@ def test_derivatives(name, n):
         return g
 
     def forward(f):
-        return lambda init, push: fd.jvp(lambda init, push: f(init, {**xs, "push": push}), (init, push), (init, push))[1]
+        return lambda init, push: fd.jvp(lambda init, push: f(init, {**xs, "push": push}), (init, push), (init, push))[
+            1
+        ]
 
     for transformed in (backward, forward):
         for reverse in (False, True):
             for k in (2, True):
-                check(transformed(run_of(step, n, reverse, k)), transformed(run_of(step, n, reverse, 1)), init, xs["push"])
+                check(
+                    transformed(run_of(step, n, reverse, k)), transformed(run_of(step, n, reverse, 1)), init, xs["push"]
+                )
 
 
 def test_vmap():
@@ -130,7 +136,9 @@ def test_vmap():
 def test_optimized_programs_compute_the_same(name, monkeypatch):
     """Loops as users write them, with while loops and branches inside, unrolled."""
     scan = lax.scan
-    monkeypatch.setattr(lax, "scan", lambda f, init, xs=None, length=None, reverse=False: scan(f, init, xs, length, reverse, 2))
+    monkeypatch.setattr(
+        lax, "scan", lambda f, init, xs=None, length=None, reverse=False: scan(f, init, xs, length, reverse, 2)
+    )
     f, plain = PAIRS[name]
     for make in (lambda f: f, fd.grad):
         program = fd.make_ir(make(f))(0.7)
@@ -139,7 +147,7 @@ def test_optimized_programs_compute_the_same(name, monkeypatch):
             np.testing.assert_allclose(fd.jit(make(f))(0.7), make(plain)(0.7), rtol=1e-11)
 
 
-# -- what becomes of the equations ----------------------------------------------------------------------------------------------------------
+# -- what becomes of the equations -------------------------------------------------------------------------------------
 
 
 def sums(unroll, n=10):
@@ -182,7 +190,12 @@ def test_loops_that_move_sequences_stay():
     """What a while loop inside leaves for reverse mode has a length of its own in every step."""
 
     def f(x):
-        return lax.scan(lambda c, v: (lax.while_loop(lambda a: a < v, lambda a: a * 1.5 + c, c), None), x, np.array([2.0, 4.0, 9.0]), unroll=True)[0]
+        return lax.scan(
+            lambda c, v: (lax.while_loop(lambda a: a < v, lambda a: a * 1.5 + c, c), None),
+            x,
+            np.array([2.0, 4.0, 9.0]),
+            unroll=True,
+        )[0]
 
     assert "loop" not in names(f, 0.5) and "loop" in names(fd.grad(f), 0.5)
     np.testing.assert_allclose(fd.jit(fd.grad(f))(0.5), fd.grad(f)(0.5), rtol=1e-13)
@@ -190,18 +203,23 @@ def test_loops_that_move_sequences_stay():
 
 def test_unrolled_with_checkpoints():
     def f(x, unroll):
-        return lax.scan(lambda c, v: (np.sin(c) * v, c), x, np.linspace(0.5, 1.5, 11), checkpoint="sqrt", unroll=unroll)[0]
+        return lax.scan(
+            lambda c, v: (np.sin(c) * v, c), x, np.linspace(0.5, 1.5, 11), checkpoint="sqrt", unroll=unroll
+        )[0]
 
     for k in (2, True):
         check(fd.grad(lambda x, k=k: f(x, k)), fd.grad(lambda x: f(x, 1)), 0.7)
 
 
-# -- errors -------------------------------------------------------------------------------------------------------------------------------
+# -- errors ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("unroll", [0, -2, 1.5, "all", None])
 def test_unroll_that_is_no_positive_integer(unroll):
-    with pytest.raises(StructureError, match=r"scan: unroll=.*; expected a positive integer, the number of steps in a turn, or True for all of them"):
+    with pytest.raises(
+        StructureError,
+        match=r"scan: unroll=.*; expected a positive integer, the number of steps in a turn, or True for all of them",
+    ):
         lax.scan(lambda c, v: (c, None), 1.0, np.zeros(2), unroll=unroll)
 
 

@@ -1,7 +1,7 @@
 """Exact derivatives of elementwise primitives: what they are in mpmath, and where to look.
 
-Derivatives of the references are central differences in high precision. Where a function saturates, those of its value would cancel, so
-``slope`` says what its first derivative is.
+Derivatives of the references are central differences in high precision. Where a function saturates, those of its value
+would cancel, so ``slope`` says what its first derivative is.
 """
 
 from __future__ import annotations
@@ -20,13 +20,17 @@ mp.prec = 600
 Positions = tuple[int, ...]
 
 STEP = 200
-"""Differences are taken over 2^-200 of an operand: their relative error is about 2^-400, near a singularity an ulp away still 2^-290."""
+"""Differences are taken over 2^-200 of an operand: their relative error is about 2^-400, near a singularity an ulp away
+still 2^-290.
+"""
 
 SMALLEST_NORMAL = float(np.finfo(np.float64).tiny)
 
 
 def derivative(f: Callable[..., Any], xs: Sequence[Any], positions: Positions, periodic: bool = False) -> Any:
-    """The derivative of f in the operands at ``positions``, with as many bits as it takes for a relative error of 2^-100."""
+    """The derivative of f in the operands at ``positions``, with as many bits as it takes for a relative error of
+    2^-100.
+    """
     steps = [min(step(xs[i]), step(1) if periodic else mp.inf) for i in positions]
     found = difference(f, xs, positions, steps)
     noise = mp.ldexp(abs(f(*xs)) or 1, 2 * len(positions) - mp.prec) / mp.fprod(steps)
@@ -51,7 +55,9 @@ def difference(f: Callable[..., Any], xs: Sequence[Any], positions: Positions, s
 
 
 def step(x: Any) -> Any:
-    """A power of two, so that x + step is exact, and differences of polynomials are too; at 0, less than the smallest number."""
+    """A power of two, so that x + step is exact, and differences of polynomials are too; at 0, less than the smallest
+    number.
+    """
     return mp.ldexp(1, mp.frexp(abs(x))[1] - STEP) if x else mp.ldexp(1, -1100)
 
 
@@ -59,10 +65,10 @@ def step(x: Any) -> Any:
 class Reference:
     """A primitive as a function of mpmath, and points where its derivatives are compared.
 
-    ``special`` gives derivatives by order where there is no ordinary one: at singular points and infinities; None: not compared.
-    ``by_order(positions, *xs)`` gives derivatives where differences would take long. ``terms(positions, *xs)`` is the size of the terms that a
-    derivative is the sum of: where they overflow, that cannot be had. ``slack`` allows for
-    more roundings.
+    ``special`` gives derivatives by order where there is no ordinary one: at singular points and infinities; None: not
+    compared. ``by_order(positions, *xs)`` gives derivatives where differences would take long. ``terms(positions,
+    *xs)`` is the size of the terms that a derivative is the sum of: where they overflow, that cannot be had. ``slack``
+    allows for more roundings.
     """
 
     function: Callable[..., Any]
@@ -104,8 +110,49 @@ def around(*numbers: float) -> tuple[float, ...]:
 
 
 REAL = both_signs(
-    *(0.0, 5e-324, 1e-310, 3e-308, 1e-200, 1e-100, 1e-20, 1e-10, 1e-5, 0.01, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0, 1.3, 2.0, 3.7, 7.0, 15.0),
-    *(20.0, 26.5, 40.0, 100.0, 300.0, 353.0, 700.0, 709.5, 740.0, 1e4, 1e6, 1e10, 1e20, 1e80, 1e120, 1e160, 1e250, 1e300),
+    *(
+        0.0,
+        5e-324,
+        1e-310,
+        3e-308,
+        1e-200,
+        1e-100,
+        1e-20,
+        1e-10,
+        1e-5,
+        0.01,
+        0.1,
+        0.3,
+        0.5,
+        0.7,
+        0.9,
+        1.0,
+        1.3,
+        2.0,
+        3.7,
+        7.0,
+        15.0,
+    ),
+    *(
+        20.0,
+        26.5,
+        40.0,
+        100.0,
+        300.0,
+        353.0,
+        700.0,
+        709.5,
+        740.0,
+        1e4,
+        1e6,
+        1e10,
+        1e20,
+        1e80,
+        1e120,
+        1e160,
+        1e250,
+        1e300,
+    ),
 )
 """Where the derivatives of functions of one operand are compared, as far as they are in its domain."""
 
@@ -141,7 +188,22 @@ def rsqrt(x: Any) -> Any:
     return 1 / mp.sqrt(x)
 
 
-GAMMA = (-0.3, -0.99999, -1.5, -2.457, -7.3, -20.5, -100.25, 1.4616321449683622, 1.0 + 1e-9, 2.0 - 1e-9, 9.99, 11.5, 170.6, 1e15)
+GAMMA = (
+    -0.3,
+    -0.99999,
+    -1.5,
+    -2.457,
+    -7.3,
+    -20.5,
+    -100.25,
+    1.4616321449683622,
+    1.0 + 1e-9,
+    2.0 - 1e-9,
+    9.99,
+    11.5,
+    170.6,
+    1e15,
+)
 
 UNARY: dict[str, Reference | list[Reference]] = {
     "neg": Reference(lambda x: -x, special=limits((-1, 0, 0), (-1, 0, 0))),
@@ -152,14 +214,17 @@ UNARY: dict[str, Reference | list[Reference]] = {
     "absolute": Reference(abs, lambda x: mp.mpf(1 if x > 0 else -1), special={0.0: ZERO, **limits((-1, 0, 0), ONE)}),
     "sign": Reference(mp.sign, lambda x: mp.mpf(0), special={0.0: ZERO, **limits(ZERO, ZERO)}),
     "exp": Reference(mp.exp, special=limits(ZERO, (inf, inf, inf))),
-    "exp2": Reference(lambda x: mp.exp(x * mp.ln2), points=both_signs(1000.0, 1021.5), special=limits(ZERO, (inf, inf, inf))),
+    "exp2": Reference(lambda x: mp.exp(x * mp.ln2), points=both_signs(1000.0, 1021.5),
+        special=limits(ZERO, (inf, inf, inf))),
     "expm1": Reference(mp.expm1, mp.exp, special=limits(ZERO, (inf, inf, inf))),
     "expm1_slope": Reference(mp.exp, special=limits(ZERO, (inf, inf, inf))),
     "log": Reference(mp.log, lambda x: 1 / x, low=0, special={0.0: (inf, -inf, inf), inf: ZERO}),
-    "log2": Reference(lambda x: mp.log(x, 2), lambda x: 1 / (x * mp.ln2), low=0, special={0.0: (inf, -inf, inf), inf: ZERO}),
+    "log2": Reference(lambda x: mp.log(x, 2), lambda x: 1 / (x * mp.ln2), low=0,
+        special={0.0: (inf, -inf, inf), inf: ZERO}),
     "log10": Reference(mp.log10, lambda x: 1 / (x * mp.ln10), low=0, special={0.0: (inf, -inf, inf), inf: ZERO}),
     "log1p": Reference(
-        lambda x: mp.log(1 + x), lambda x: 1 / (1 + x), low=-1, points=around(-1.0)[2:], special={-1.0: (inf, -inf, inf), inf: ZERO}
+        lambda x: mp.log(1 + x), lambda x: 1 / (1 + x), low=-1, points=around(-1.0)[2:],
+        special={-1.0: (inf, -inf, inf), inf: ZERO}
     ),
     "sigmoid": Reference(sigmoid, sigmoid_slope, special=limits(ZERO, ZERO)),
     "sigmoid_slope": Reference(sigmoid_slope, special=limits(ZERO, ZERO)),
@@ -167,16 +232,19 @@ UNARY: dict[str, Reference | list[Reference]] = {
     "softplus": Reference(lambda x: mp.log(1 + mp.exp(x)), sigmoid, special=limits(ZERO, ONE)),
     "sin": Reference(mp.sin, points=(pi, pi / 2, 1e22), periodic=True, special=NOWHERE),
     "cos": Reference(mp.cos, points=(pi, pi / 2, 1e22), periodic=True, special=NOWHERE),
-    "tan": Reference(mp.tan, lambda x: 1 / mp.cos(x) ** 2, points=(pi, *around(pi / 2)), periodic=True, special=NOWHERE),
+    "tan": Reference(mp.tan, lambda x: 1 / mp.cos(x) ** 2, points=(pi, *around(pi / 2)), periodic=True,
+        special=NOWHERE),
     "arcsin": Reference(
-        mp.asin, lambda x: rsqrt(1 - x * x), low=-1, high=1, points=around(-1.0, 1.0), special={-1.0: (inf, -inf, inf), 1.0: (inf, inf, inf)}
+        mp.asin, lambda x: rsqrt(1 - x * x), low=-1, high=1, points=around(-1.0, 1.0),
+        special={-1.0: (inf, -inf, inf), 1.0: (inf, inf, inf)}
     ),
     "arccos": Reference(
         mp.acos, lambda x: -rsqrt(1 - x * x), low=-1, high=1, points=around(-1.0, 1.0),
         special={-1.0: (-inf, inf, -inf), 1.0: (-inf, -inf, -inf)},
     ),
     "arcsin_slope": Reference(
-        lambda x: rsqrt(1 - x * x), low=-1, high=1, points=around(-1.0, 1.0), special={-1.0: (-inf, inf, -inf), 1.0: (inf, inf, inf)}
+        lambda x: rsqrt(1 - x * x), low=-1, high=1, points=around(-1.0, 1.0),
+        special={-1.0: (-inf, inf, -inf), 1.0: (inf, inf, inf)}
     ),
     "arctan": Reference(mp.atan, lambda x: 1 / (1 + x * x), special=limits(ZERO, ZERO)),
     "arctan_slope": Reference(lambda x: 1 / (1 + x * x), special=limits(ZERO, ZERO)),
@@ -186,31 +254,38 @@ UNARY: dict[str, Reference | list[Reference]] = {
     "tanh_slope": Reference(sech2, special=limits(ZERO, ZERO)),
     "arcsinh": Reference(mp.asinh, lambda x: rsqrt(1 + x * x), special=limits(ZERO, ZERO)),
     "arcsinh_slope": Reference(lambda x: rsqrt(1 + x * x), special=limits(ZERO, ZERO)),
-    "arccosh": Reference(mp.acosh, lambda x: rsqrt(x * x - 1), low=1, points=around(1.0), special={1.0: (inf, -inf, inf), inf: ZERO}),
-    "arccosh_slope": Reference(lambda x: rsqrt(x * x - 1), low=1, points=around(1.0), special={1.0: (-inf, inf, -inf), inf: ZERO}),
+    "arccosh": Reference(mp.acosh, lambda x: rsqrt(x * x - 1), low=1, points=around(1.0),
+        special={1.0: (inf, -inf, inf), inf: ZERO}),
+    "arccosh_slope": Reference(lambda x: rsqrt(x * x - 1), low=1, points=around(1.0),
+        special={1.0: (-inf, inf, -inf), inf: ZERO}),
     "arctanh": Reference(
         mp.atanh, lambda x: 1 / (1 - x * x), low=-1, high=1, points=around(-1.0, 1.0),
         special={-1.0: (inf, -inf, inf), 1.0: (inf, inf, inf)},
     ),
     "arctanh_slope": Reference(
-        lambda x: 1 / (1 - x * x), low=-1, high=1, points=around(-1.0, 1.0), special={-1.0: (-inf, inf, -inf), 1.0: (inf, inf, inf)}
+        lambda x: 1 / (1 - x * x), low=-1, high=1, points=around(-1.0, 1.0),
+        special={-1.0: (-inf, inf, -inf), 1.0: (inf, inf, inf)}
     ),
     "sqrt": Reference(mp.sqrt, low=0, special={0.0: (inf, -inf, inf), inf: ZERO}),
     "cbrt": Reference(
-        lambda x: mp.sign(x) * mp.cbrt(abs(x)), lambda x: 1 / (3 * mp.cbrt(x * x)), special={0.0: (inf, -inf, inf), **limits(ZERO, ZERO)}
+        lambda x: mp.sign(x) * mp.cbrt(abs(x)), lambda x: 1 / (3 * mp.cbrt(x * x)),
+        special={0.0: (inf, -inf, inf), **limits(ZERO, ZERO)}
     ),
     "cbrt_slope": Reference(lambda x: 1 / (3 * mp.cbrt(x * x)), special={0.0: None, **limits(ZERO, ZERO)}),
     "integer_power": [
-        Reference(lambda x: x**5, params={"exponent": 5, "coefficient": 1}, special=limits((inf, -inf, inf), (inf, inf, inf))),
-        Reference(lambda x: 4 * x**3, params={"exponent": 3, "coefficient": 4}, special=limits((inf, -inf, 24), (inf, inf, 24))),
-        Reference(lambda x: x**-2, params={"exponent": -2, "coefficient": 1}, special={0.0: None, **limits(ZERO, ZERO)}),
+        Reference(lambda x: x**5, params={"exponent": 5, "coefficient": 1},
+            special=limits((inf, -inf, inf), (inf, inf, inf))),
+        Reference(lambda x: 4 * x**3, params={"exponent": 3, "coefficient": 4},
+            special=limits((inf, -inf, 24), (inf, inf, 24))),
+        Reference(lambda x: x**-2, params={"exponent": -2, "coefficient": 1},
+            special={0.0: None, **limits(ZERO, ZERO)}),
     ],
     "gaussian": Reference(lambda x: mp.exp(-x * x), special=limits(ZERO, ZERO)),
     "erf": Reference(mp.erf, bell, special=limits(ZERO, ZERO)),
     "erfc": Reference(mp.erfc, lambda x: -bell(x), special=limits(ZERO, ZERO)),
     "lgamma": Reference(
-        lambda x: mp.log(abs(mp.gamma(x))), by_order=lambda at, x: mp.polygamma(len(at) - 1, x), points=GAMMA, low=-1000,
-        special={0.0: None, -1.0: (nan, inf, None), inf: (inf, 0, 0)},
+        lambda x: mp.log(abs(mp.gamma(x))), by_order=lambda at, x: mp.polygamma(len(at) - 1, x), points=GAMMA,
+        low=-1000, special={0.0: None, -1.0: (nan, inf, None), inf: (inf, 0, 0)},
     ),
     "digamma": Reference(
         mp.digamma, by_order=lambda at, x: mp.polygamma(len(at), x), points=GAMMA, low=-1000,
@@ -218,8 +293,8 @@ UNARY: dict[str, Reference | list[Reference]] = {
     ),
     "polygamma": [
         Reference(
-            lambda x, n=n: mp.polygamma(n, x), by_order=lambda at, x, n=n: mp.polygamma(n + len(at), x), points=GAMMA, low=-1000,
-            special={0.0: None, inf: ZERO}, params={"order": n},
+            lambda x, n=n: mp.polygamma(n, x), by_order=lambda at, x, n=n: mp.polygamma(n + len(at), x), points=GAMMA,
+            low=-1000, special={0.0: None, inf: ZERO}, params={"order": n},
         )
         for n in (1, 2)
     ],
@@ -243,6 +318,8 @@ AWAY = tuple(p for p in PLANE if p != (0.0, 0.0))
 def radius(power: int) -> Callable[..., Any]:
     """Terms of a derivative of a function of (x, y) that is homogeneous."""
     return lambda positions, x, y: hypot(x, y) ** (power - len(positions))
+
+
 TWO = tuple((x, y) for x in (-1e100, -2.0, 0.0, 1e-300, 0.3, 5.0) for y in (-1e60, 2.0, 0.7, -1e-70, 3.0))
 
 
@@ -263,14 +340,19 @@ def betaln_derivative(positions: Positions, x: Any, y: Any) -> Any:
     return -whole if len(set(positions)) == 2 else mp.polygamma(order, (x, y)[positions[0]]) - whole
 
 
-POSITIVE = tuple((x, y) for x in (1e-300, 1e-20, 0.3, 1.0, 1.7, 1e100) for y in (1e-280, 3e-20, 0.3 + 1e-9, 1.0 - 1e-15, 2.0, 5.0, 1e99))
+POSITIVE = tuple(
+    (x, y)
+    for x in (1e-300, 1e-20, 0.3, 1.0, 1.7, 1e100)
+    for y in (1e-280, 3e-20, 0.3 + 1e-9, 1.0 - 1e-15, 2.0, 5.0, 1e99)
+)
 
 
 BINARY: dict[str, Reference] = {
     "add": Reference(lambda x, y: x + y, points=TWO),
     "sub": Reference(lambda x, y: x - y, points=TWO),
     "mul": Reference(lambda x, y: x * y, points=TWO),
-    "div": Reference(lambda x, y: x / y, points=(*TWO, (3.0, 1e-310)), special={(3.0, inf): {(0,): 0, (1,): 0, (1, 1): 0}}),
+    "div": Reference(lambda x, y: x / y, points=(*TWO, (3.0, 1e-310)),
+        special={(3.0, inf): {(0,): 0, (1,): 0, (1, 1): 0}}),
     "power": Reference(
         lambda x, y: mp.exp(y * mp.log(x)),
         terms=lambda positions, x, y: x ** (y - positions.count(0)),
@@ -281,16 +363,17 @@ BINARY: dict[str, Reference] = {
             for y in (-3.5, -1.0, -0.5, -1e-10, 0.0, 1e-10, 0.5, 1.0, 1.5, 2.0, 3.0, 30.5)
         ),
         special={
-            (0.0, 0.5): {(0,): inf, (1,): 0, (0, 0): -inf, (1, 1): 0}, (0.0, 1.0): {(0,): 1, (1,): 0}, (0.0, 2.0): {(0,): 0, (1,): 0, (0, 0): 2},
-            (0.0, -1.0): {(0,): -inf, (1,): -inf}, (inf, -1.0): {(0,): 0, (1,): 0, (0, 0): 0}, (inf, 2.0): {(0,): inf, (1,): inf},
+            (0.0, 0.5): {(0,): inf, (1,): 0, (0, 0): -inf, (1, 1): 0}, (0.0, 1.0): {(0,): 1, (1,): 0},
+            (0.0, 2.0): {(0,): 0, (1,): 0, (0, 0): 2}, (0.0, -1.0): {(0,): -inf, (1,): -inf},
+            (inf, -1.0): {(0,): 0, (1,): 0, (0, 0): 0}, (inf, 2.0): {(0,): inf, (1,): inf},
             (0.0, 0.0): {(0,): 0, (1,): 0},  # a choice
         },
     ),
     "logaddexp": Reference(
         lambda x, y: mp.log(mp.exp(x) + mp.exp(y)),
         points=(
-            (0.3, 0.3), (0.0, 0.0), (1.0, 1.0 - 1e-10), (-2.0, 1.0), (40.0, 0.0), (0.0, 40.0), (-300.0, 5.0), (5.0, -300.0), (700.0, 699.0),
-            (-700.0, 20.0), (1e6, 1e6 + 1), (-1e6, 1e6), (5000.0, -5000.0),
+            (0.3, 0.3), (0.0, 0.0), (1.0, 1.0 - 1e-10), (-2.0, 1.0), (40.0, 0.0), (0.0, 40.0), (-300.0, 5.0),
+            (5.0, -300.0), (700.0, 699.0), (-700.0, 20.0), (1e6, 1e6 + 1), (-1e6, 1e6), (5000.0, -5000.0),
         ),
         special={
             (inf, 0.0): {(0,): 1, (1,): 0, (0, 1): 0, (1, 1): 0}, (-inf, 0.0): {(0,): 0, (1,): 1, (0, 0): 0},
@@ -300,30 +383,37 @@ BINARY: dict[str, Reference] = {
     "hypot": Reference(
         hypot, terms=radius(1), points=AWAY,
         special={
-            (0.0, 0.0): {(0,): 0, (1,): 0, (0, 0): 0, (0, 1): 0}, (inf, 1.0): {(0,): 1, (1,): 0, (0, 0): 0, (0, 1): 0, (1, 1): 0},
+            (0.0, 0.0): {(0,): 0, (1,): 0, (0, 0): 0, (0, 1): 0},
+            (inf, 1.0): {(0,): 1, (1,): 0, (0, 0): 0, (0, 1): 0, (1, 1): 0},
             (-2.0, -inf): {(0,): 0, (1,): -1, (0, 0): 0}, (inf, inf): {(0,): nan, (1,): nan},
         },
     ),
-    "unit_x": Reference(lambda x, y: x / hypot(x, y), terms=radius(0), points=AWAY, special={(inf, 1.0): {(0,): 0, (1,): 0}}),
-    "unit_y": Reference(lambda x, y: y / hypot(x, y), terms=radius(0), points=AWAY, special={(inf, 1.0): {(0,): 0, (1,): 0}}),
+    "unit_x": Reference(lambda x, y: x / hypot(x, y), terms=radius(0), points=AWAY,
+        special={(inf, 1.0): {(0,): 0, (1,): 0}}),
+    "unit_y": Reference(lambda x, y: y / hypot(x, y), terms=radius(0), points=AWAY,
+        special={(inf, 1.0): {(0,): 0, (1,): 0}}),
     "arctan2": Reference(
         mp.atan2, terms=radius(0), points=tuple((y, x) for y, x in AWAY if y or x > 0),
         special={(0.0, 0.0): {(0,): nan, (1,): nan}, (1.0, inf): {(0,): 0, (1,): 0}, (-inf, 1.0): {(0,): 0, (1,): 0}},
     ),
-    "x_over_square": Reference(lambda x, y: x / (x * x + y * y), terms=radius(-1), points=AWAY, special={(inf, 1.0): {(0,): 0, (1,): 0}}),
-    "y_over_square": Reference(lambda x, y: y / (x * x + y * y), terms=radius(-1), points=AWAY, special={(inf, 1.0): {(0,): 0, (1,): 0}}),
+    "x_over_square": Reference(lambda x, y: x / (x * x + y * y), terms=radius(-1), points=AWAY,
+        special={(inf, 1.0): {(0,): 0, (1,): 0}}),
+    "y_over_square": Reference(lambda x, y: y / (x * x + y * y), terms=radius(-1), points=AWAY,
+        special={(inf, 1.0): {(0,): 0, (1,): 0}}),
     "betaln": Reference(
         mp.beta, by_order=betaln_derivative, points=tuple((a, b) for a in SIZES for b in SIZES),
         special={(-1.0, 1.0): {(0,): nan}, (3.0, inf): {(1,): 0}},
     ),
     "polygamma_difference": Reference(
-        mp.digamma, by_order=lambda at, x, h: mp.polygamma(len(at), x + h) - (0 if 1 in at else mp.polygamma(len(at), x)), params={"order": 0},
+        mp.digamma, by_order=lambda at, x,
+        h: mp.polygamma(len(at), x + h) - (0 if 1 in at else mp.polygamma(len(at), x)), params={"order": 0},
         points=tuple((x, h) for x in SIZES for h in SIZES),
     ),
     "log_ratio": Reference(lambda x, y: mp.log(x / y), points=POSITIVE),
     "relative_difference": Reference(lambda x, y: (y - x) / y, points=POSITIVE),
     "relative_entropy": Reference(lambda x, y: x * mp.log(x / y) - x + y, points=POSITIVE),
-    "copysign": Reference(lambda x, y: abs(x) * mp.sign(y), points=((2.0, 3.0), (-2.0, 3.0), (2.0, -1e-300), (-1e300, -3.0))),
+    "copysign": Reference(lambda x, y: abs(x) * mp.sign(y),
+        points=((2.0, 3.0), (-2.0, 3.0), (2.0, -1e-300), (-1e300, -3.0))),
     "remainder": Reference(rounded_down, points=tuple((x, y) for x in (5.5, -5.5, 1e10, -1e-20) for y in (2.0, -0.7))),
     "fmod": Reference(truncated, points=tuple((x, y) for x in (5.5, -5.5, 1e10, -1e-20) for y in (2.0, -0.7))),
     "maximum": Reference(max, points=((1.0, 2.0), (-1.0, -2.0)), special={(3.0, 3.0): {(0,): 0.5, (1,): 0.5}}),
@@ -336,7 +426,8 @@ EXEMPT = {
     "convert": "linear",
     "select": "linear in what it chooses from",
     **dict.fromkeys(
-        ("strong_div", "strong_mul", "strong_product", "tangent_mul"), "linear in a tangent, whose zero wins: tests/transforms/test_strong_zeros"
+        ("strong_div", "strong_mul", "strong_product", "tangent_mul"),
+        "linear in a tangent, whose zero wins: tests/transforms/test_strong_zeros",
     ),
 }
 """Elementwise primitives with derivatives that are not compared, and why."""
@@ -353,13 +444,15 @@ COMPLEX: dict[str, Reference] = {
         "log2": lambda z: mp.log(z) / mp.ln2, "log10": lambda z: mp.log(z) / mp.ln10, "log1p": lambda z: mp.log(1 + z),
         "sin": mp.sin, "cos": mp.cos, "tan": mp.tan, "arcsin": mp.asin, "arccos": mp.acos, "arctan": mp.atan,
         "arcsin_slope": lambda z: 1 / mp.sqrt(1 - z * z), "arctan_slope": lambda z: 1 / (1 + z * z),
-        "sinh": mp.sinh, "cosh": mp.cosh, "tanh": mp.tanh, "arcsinh": mp.asinh, "arccosh": mp.acosh, "arctanh": mp.atanh,
-        "tanh_slope": lambda z: 1 / mp.cosh(z) ** 2, "arcsinh_slope": lambda z: 1 / mp.sqrt(1 + z * z), "arccosh_slope": one_over_roots,
-        "arctanh_slope": lambda z: 1 / (1 - z * z), "sqrt": mp.sqrt, "square": lambda z: z * z, "reciprocal": lambda z: 1 / z, "neg": lambda z: -z,
+        "sinh": mp.sinh, "cosh": mp.cosh, "tanh": mp.tanh, "arcsinh": mp.asinh, "arccosh": mp.acosh,
+        "arctanh": mp.atanh, "tanh_slope": lambda z: 1 / mp.cosh(z) ** 2,
+        "arcsinh_slope": lambda z: 1 / mp.sqrt(1 + z * z), "arccosh_slope": one_over_roots,
+        "arctanh_slope": lambda z: 1 / (1 - z * z), "sqrt": mp.sqrt, "square": lambda z: z * z,
+        "reciprocal": lambda z: 1 / z, "neg": lambda z: -z,
     }.items()
 }  # fmt: skip
 
 COMPLEX_POINTS = (
-    0.3 + 0.2j, -2.0 + 1.0j, 1e-10 - 1e-10j, 1e-160 + 2e-160j, 20.5 + 1.0j, -40.0 + 2.0j, 300.0 - 1.0j, -5.0 - 3.0j, 1.0 + 1e-8j, -1.0 - 1e-8j,
-    -0.5 + 1e-9j, 1e-9 + 1.0000001j, 1e5 - 1e4j, 1e100 - 1e100j,
+    0.3 + 0.2j, -2.0 + 1.0j, 1e-10 - 1e-10j, 1e-160 + 2e-160j, 20.5 + 1.0j, -40.0 + 2.0j, 300.0 - 1.0j, -5.0 - 3.0j,
+    1.0 + 1e-8j, -1.0 - 1e-8j, -0.5 + 1e-9j, 1e-9 + 1.0000001j, 1e5 - 1e4j, 1e100 - 1e100j,
 )  # fmt: skip

@@ -1,4 +1,6 @@
-"""Derivatives of strict functions by the transforms' drivers, of any order and in any mixture of forward and reverse mode."""
+"""Derivatives of strict functions by the transforms' drivers, of any order and in any mixture of forward and reverse
+mode.
+"""
 
 from __future__ import annotations
 
@@ -33,13 +35,17 @@ def partial(f: Callable[..., Any], position: int = 0, mode: bool = FORWARD) -> C
         if mode == REVERSE:
             _, linear = linearize_program(program, xs, active)
             return instantiate(linear.backward([ones(program.out_types[0])])[0], program.in_types[position])
-        _, dots = jvp_program(program, xs, [ones(t) if flag else None for t, flag in zip(program.in_types, active, strict=True)])
+        _, dots = jvp_program(
+            program, xs, [ones(t) if flag else None for t, flag in zip(program.in_types, active, strict=True)]
+        )
         return instantiate(dots[0], program.out_types[0])
 
     return g
 
 
-def derivative(f: Callable[..., Any], positions: Sequence[int] = (0,), modes: Sequence[bool] = (FORWARD,) * 3) -> Callable[..., Any]:
+def derivative(
+    f: Callable[..., Any], positions: Sequence[int] = (0,), modes: Sequence[bool] = (FORWARD,) * 3
+) -> Callable[..., Any]:
     """The derivative in the operands at ``positions``, one after the other; without warnings."""
     for position, mode in zip(positions, modes, strict=False):
         f = partial(f, position, mode)

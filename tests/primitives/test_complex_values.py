@@ -1,4 +1,6 @@
-"""Complex elementwise functions: holomorphic derivatives against mpmath, sides of branch cuts, and the convention du/dx - i du/dy."""
+"""Complex elementwise functions: holomorphic derivatives against mpmath, sides of branch cuts, and the convention du/dx
+- i du/dy.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +74,9 @@ def difference(f: Any, z: Any, order: int) -> Any:
 
 
 def assert_near(found: Any, expected: Any, what: str) -> None:
-    assert abs(mp.mpc(complex(found)) - expected) <= RTOL * abs(expected), f"{what} is {found!r}, expected {mp.nstr(expected, 17)}"
+    assert abs(mp.mpc(complex(found)) - expected) <= RTOL * abs(expected), (
+        f"{what} is {found!r}, expected {mp.nstr(expected, 17)}"
+    )
 
 
 @pytest.mark.parametrize(("f", "reference"), [c[1:] for c in HOLOMORPHIC], ids=[c[0] for c in HOLOMORPHIC])
@@ -81,7 +85,11 @@ def test_holomorphic(f: Any, reference: Any) -> None:
         for order in range(4):
             expected = difference(reference, mp.mpc(z), order)
             for mode, modes in MODES.items():
-                assert_near(derivative(f, (0,) * order, modes)(np.complex128(z)), expected, f"derivative {order} at {z}, {mode},")
+                assert_near(
+                    derivative(f, (0,) * order, modes)(np.complex128(z)),
+                    expected,
+                    f"derivative {order} at {z}, {mode},",
+                )
 
 
 @pytest.mark.parametrize(("f", "reference", "axis", "points"), [c[1:] for c in CUTS], ids=[c[0] for c in CUTS])
@@ -125,7 +133,11 @@ REAL_VALUED = [
     ("real sign", lambda z: real(sign(z)), lambda z: z.imag * (z.imag + 1j * z.real) / abs(z) ** 3),
     ("imag sign", lambda z: imag(sign(z)), lambda z: -z.real * (z.imag + 1j * z.real) / abs(z) ** 3),
     ("angle by log", lambda z: imag(log(z)), lambda z: -1j / z),
-    ("real part of a converted real part", lambda z: real(mul(convert(real(z), np.complex128), z)), lambda z: 2 * z.real),
+    (
+        "real part of a converted real part",
+        lambda z: real(mul(convert(real(z), np.complex128), z)),
+        lambda z: 2 * z.real,
+    ),
     ("real of a quotient", lambda z: real(div(conj(z), z)), lambda z: 1 / z.conjugate() - z.conjugate() / z**2),
 ]
 

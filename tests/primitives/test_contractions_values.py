@@ -17,10 +17,14 @@ from functad.testing import check_grads
 
 @st.composite
 def arrangements(draw):
-    """Two subscripts, the lengths of their letters, and params: each letter is batch, contracted, free in x or free in y."""
+    """Two subscripts, the lengths of their letters, and params: each letter is batch, contracted, free in x or free in
+    y.
+    """
     roles = draw(st.lists(st.sampled_from("bcxy"), max_size=5))
     letters = "ijklm"[: len(roles)]
-    lengths = dict(zip(letters, draw(st.lists(st.integers(0, 3), min_size=len(roles), max_size=len(roles))), strict=True))
+    lengths = dict(
+        zip(letters, draw(st.lists(st.integers(0, 3), min_size=len(roles), max_size=len(roles))), strict=True)
+    )
     of_x = draw(st.permutations([n for n, r in zip(letters, roles, strict=True) if r != "y"]))
     of_y = draw(st.permutations([n for n, r in zip(letters, roles, strict=True) if r != "x"]))
     by_role = {r: draw(st.permutations([n for n, role in zip(letters, roles, strict=True) if role == r])) for r in "bc"}
@@ -53,9 +57,15 @@ def test_against_einsum(arrangement):
 def test_vmap_is_a_loop(arrangement, axes):
     of_x, of_y, lengths, contract, batch, result = arrangement
     rng = np.random.default_rng(1)
-    x, y = (rng.normal(size=([2] if axis == 0 else []) + [lengths[n] for n in side]) for side, axis in zip((of_x, of_y), axes, strict=True))
+    x, y = (
+        rng.normal(size=([2] if axis == 0 else []) + [lengths[n] for n in side])
+        for side, axis in zip((of_x, of_y), axes, strict=True)
+    )
     found = fd.vmap(lambda x, y: dot_general(x, y, contract, batch), in_axes=axes)(x, y)
-    lanes = [dot_general(*[v if axis is None else v[k] for v, axis in zip((x, y), axes, strict=True)], contract, batch) for k in range(2)]
+    lanes = [
+        dot_general(*[v if axis is None else v[k] for v, axis in zip((x, y), axes, strict=True)], contract, batch)
+        for k in range(2)
+    ]
     np.testing.assert_allclose(found, lanes, rtol=1e-13, atol=1e-13)
     assert found.shape == (2, *[lengths[n] for n in result])
 
@@ -69,7 +79,9 @@ def test_dtypes(dtype):
 def test_an_operand_with_itself():
     x = np.random.default_rng(2).normal(size=(3, 3))
     check_grads(lambda x: dot_general(x, dot_general(x, x, ((1,), (0,))), ((0,), (0,))), (x,), order=3)
-    np.testing.assert_allclose(fd.hessian(lambda x: dot_general(x, x, ((0, 1), (0, 1))))(x).reshape(9, 9), 2 * np.eye(9), atol=1e-14)
+    np.testing.assert_allclose(
+        fd.hessian(lambda x: dot_general(x, x, ((0, 1), (0, 1))))(x).reshape(9, 9), 2 * np.eye(9), atol=1e-14
+    )
 
 
 def test_empty_sums_are_zero():
@@ -81,7 +93,12 @@ def test_empty_sums_are_zero():
 @pytest.mark.parametrize(
     "shapes, contract, batch, message",
     [
-        (((2, 3), (4, 2)), ((1,), (0,)), ((), ()), r"contracted axes must have equal lengths, but axis 1 of f64\[2,3\] has length 3"),
+        (
+            ((2, 3), (4, 2)),
+            ((1,), (0,)),
+            ((), ()),
+            r"contracted axes must have equal lengths, but axis 1 of f64\[2,3\] has length 3",
+        ),
         (
             ((2, 3), (4, 3)),
             ((1,), (1,)),

@@ -17,13 +17,17 @@ NUMPY = {c.cumsum: np.add, c.cumprod: np.multiply, c.cummax: np.maximum, c.cummi
 
 @pytest.mark.parametrize("reverse", [False, True])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.complex128, np.int64, np.uint8])
-@pytest.mark.parametrize("shape, axis", [((4,), 0), ((2, 3), 0), ((2, 3), 1), ((2, 3, 2), 1), ((1,), 0), ((0,), 0), ((0, 3), 1)])
+@pytest.mark.parametrize(
+    "shape, axis", [((4,), 0), ((2, 3), 0), ((2, 3), 1), ((2, 3, 2), 1), ((1,), 0), ((0,), 0), ((0, 3), 1)]
+)
 @pytest.mark.parametrize("cumulative", NUMPY)
 def test_values(cumulative, shape, axis, dtype, reverse):
     x = (np.random.default_rng(1).integers(-3, 4, shape) * (1 - 2j if dtype is np.complex128 else 1)).astype(dtype)
     turned = np.flip(x, axis) if reverse else x
     expected = NUMPY[cumulative].accumulate(turned, axis=axis, dtype=dtype)
-    np.testing.assert_array_equal(cumulative(x, axis, reverse), np.flip(expected, axis) if reverse else expected, strict=True)
+    np.testing.assert_array_equal(
+        cumulative(x, axis, reverse), np.flip(expected, axis) if reverse else expected, strict=True
+    )
 
 
 def test_nan_stays():
@@ -68,7 +72,9 @@ def test_running_extrema_share_among_the_ties_so_far():
     expected[6, [3, 4, 6]] = 1 / 3
     np.testing.assert_allclose(fd.jacrev(lambda x: c.cummax(x, 0))(x), expected, rtol=1e-15)
     np.testing.assert_allclose(fd.jacfwd(lambda x: c.cummin(neg(x), 0))(x), -expected, rtol=1e-15)
-    np.testing.assert_allclose(fd.jacrev(lambda x: c.cummax(x, 0, reverse=True))(x[::-1].copy()), expected[::-1, ::-1], rtol=1e-15)
+    np.testing.assert_allclose(
+        fd.jacrev(lambda x: c.cummax(x, 0, reverse=True))(x[::-1].copy()), expected[::-1, ::-1], rtol=1e-15
+    )
 
 
 def test_derivative_of_running_maximum_at_nan():

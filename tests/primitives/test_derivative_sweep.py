@@ -1,8 +1,9 @@
-"""Every elementwise primitive's derivatives to third order against mpmath, over its whole range; natively to first order.
+"""Every elementwise primitive's derivatives to third order against mpmath, over its whole range; natively to first
+order.
 
-An error is measured in roundings: 2^-53 of the derivative, and of what it changes by when an operand changes by half an ulp, since no
-algorithm can be asked for more where terms of either sign must cancel (where a derivative is zero). Beside that everything counts
-relatively, a derivative of 1e-200 too; only below the smallest normal number it does not.
+An error is measured in roundings: 2^-53 of the derivative, and of what it changes by when an operand changes by half an
+ulp, since no algorithm can be asked for more where terms of either sign must cancel (where a derivative is zero).
+Beside that everything counts relatively, a derivative of 1e-200 too; only below the smallest normal number it does not.
 """
 
 from __future__ import annotations
@@ -19,7 +20,17 @@ from functad.ir.types import ArrayType
 from functad.kernel_ir.rules import Pointwise
 from functad.lower.execute import execute
 from functad.transforms.programs import trace_program
-from tests.primitives.derivative_references import BINARY, COMPLEX, COMPLEX_POINTS, EXEMPT, REAL, SMALLEST_NORMAL, UNARY, Reference, mp
+from tests.primitives.derivative_references import (
+    BINARY,
+    COMPLEX,
+    COMPLEX_POINTS,
+    EXEMPT,
+    REAL,
+    SMALLEST_NORMAL,
+    UNARY,
+    Reference,
+    mp,
+)
 from tests.primitives.strict_derivatives import MODES, REVERSE, derivative, partial
 
 ROUNDINGS = {1: 6, 2: 12, 3: 24}
@@ -43,13 +54,19 @@ def identify(value: Any) -> str:
 
 def test_every_differentiable_elementwise_primitive_is_compared() -> None:
     """A new primitive needs a line in ``derivative_references``, or a reason why not."""
-    elementwise = {name for name, p in REGISTRY.items() if p.jvp is not None and any(is_pointwise(p, s) for s in p.samples())}
+    elementwise = {
+        name for name, p in REGISTRY.items() if p.jvp is not None and any(is_pointwise(p, s) for s in p.samples())
+    }
     assert not {*UNARY, *BINARY} & {*EXEMPT}
     assert {*UNARY, *BINARY, *EXEMPT} == elementwise
 
 
 def test_every_holomorphic_primitive_is_compared_at_complex_points() -> None:
-    takes_complex = {name for name in UNARY if any(np.dtype(o.dtype).kind == "c" for s in REGISTRY[name].samples() for o in s.operands)}
+    takes_complex = {
+        name
+        for name in UNARY
+        if any(np.dtype(o.dtype).kind == "c" for s in REGISTRY[name].samples() for o in s.operands)
+    }
     assert {*COMPLEX} == takes_complex - {"absolute", "sign", "integer_power"}  # of which the last is made of products
 
 
@@ -58,7 +75,12 @@ def applied(name: str, reference: Reference) -> Callable[..., Any]:
 
 
 def compare(
-    name: str, reference: Reference, points: Sequence[tuple[Any, ...]], found: np.ndarray, positions: tuple[int, ...], roundings: float
+    name: str,
+    reference: Reference,
+    points: Sequence[tuple[Any, ...]],
+    found: np.ndarray,
+    positions: tuple[int, ...],
+    roundings: float,
 ) -> None:
     """Compare derivatives at points; where the exact one overflows, or its terms do, there is nothing to compare."""
     for point, got in zip(points, found.tolist(), strict=True):
@@ -70,7 +92,9 @@ def compare(
         if mp.isnan(exact):  # a pole: among the special points
             continue
         if abs(exact) >= 2**1023:
-            assert isinstance(got, complex) or abs(got) >= 2.0**1022, where  # the parts of a complex infinity may be NaN
+            assert isinstance(got, complex) or abs(got) >= 2.0**1022, (
+                where
+            )  # the parts of a complex infinity may be NaN
             continue
         assert np.isfinite(got), where
         error, unit = abs(mp.mpmathify(got) - exact), mp.ldexp(abs(exact), -53) + SMALLEST_NORMAL
@@ -96,7 +120,14 @@ def test_functions_of_one_operand(name: str, reference: Reference) -> None:
     for order in (1, 2, 3):
         found = derivative(f, (0,) * order, MODES["mixed"])(*columns(points))
         compare(name, reference, points, found, (0,) * order, ROUNDINGS[order] * reference.slack)
-    compare(f"native {name}", reference, points, native(partial(f, 0, REVERSE), columns(points)), (0,), NATIVE * reference.slack)
+    compare(
+        f"native {name}",
+        reference,
+        points,
+        native(partial(f, 0, REVERSE), columns(points)),
+        (0,),
+        NATIVE * reference.slack,
+    )
 
 
 @pytest.mark.parametrize(("name", "reference"), BINARY.items(), ids=identify)
@@ -106,7 +137,14 @@ def test_functions_of_two_operands(name: str, reference: Reference) -> None:
         found = derivative(f, positions, MODES["mixed"])(*arrays)
         compare(name, reference, reference.points, found, positions, ROUNDINGS[len(positions)] * reference.slack)
     for k in (0, 1):
-        compare(f"native {name}", reference, reference.points, native(partial(f, k, REVERSE), arrays), (k,), NATIVE * reference.slack)
+        compare(
+            f"native {name}",
+            reference,
+            reference.points,
+            native(partial(f, k, REVERSE), arrays),
+            (k,),
+            NATIVE * reference.slack,
+        )
 
 
 @pytest.mark.parametrize(("name", "reference"), COMPLEX.items(), ids=identify)
@@ -114,12 +152,25 @@ def test_functions_of_a_complex_operand(name: str, reference: Reference) -> None
     points = [(z,) for z in COMPLEX_POINTS]
     for order in (1, 2):
         found = derivative(applied(name, reference), (0,) * order)(*columns(points))
-        compare(name, reference, points, found, (0,) * order, ROUNDINGS[order] * 2)  # a product of complex numbers rounds twice
+        compare(
+            name, reference, points, found, (0,) * order, ROUNDINGS[order] * 2
+        )  # a product of complex numbers rounds twice
 
 
 SPECIAL = [
-    *[(name, r, (x,), (0,) * k, values[k - 1]) for name, r in UNARY_CASES for x, values in r.special.items() if values for k in (1, 2, 3)],
-    *[(name, r, point, positions, value) for name, r in BINARY.items() for point, v in r.special.items() for positions, value in v.items()],
+    *[
+        (name, r, (x,), (0,) * k, values[k - 1])
+        for name, r in UNARY_CASES
+        for x, values in r.special.items()
+        if values
+        for k in (1, 2, 3)
+    ],
+    *[
+        (name, r, point, positions, value)
+        for name, r in BINARY.items()
+        for point, v in r.special.items()
+        for positions, value in v.items()
+    ],
 ]
 
 
@@ -134,4 +185,6 @@ def test_singular_points_and_infinities(name: str) -> None:
         if len(positions) == 1:
             found.append(native(partial(f, positions[0], REVERSE), arrays)[0])
         for got in found:
-            assert got == value or (np.isnan(got) and np.isnan(value)), f"the derivative of {name} in {positions} at {point} is {got}, not {value}"
+            assert got == value or (np.isnan(got) and np.isnan(value)), (
+                f"the derivative of {name} in {positions} at {point} is {got}, not {value}"
+            )

@@ -17,7 +17,18 @@ from functad.primitives.convert import convert
 from functad.primitives.exponential import exp, expm1, log, log1p, logaddexp, sigmoid, softplus
 from functad.primitives.hyperbolic import arccosh, arctanh, tanh
 from functad.primitives.powers import cbrt, hypot, integer_power, power, sqrt
-from functad.primitives.rounding import absolute, ceil, copysign, floor, floor_divide, fmod, remainder, rint, sign, trunc
+from functad.primitives.rounding import (
+    absolute,
+    ceil,
+    copysign,
+    floor,
+    floor_divide,
+    fmod,
+    remainder,
+    rint,
+    sign,
+    trunc,
+)
 from functad.primitives.selection import clip, maximum, minimum, select
 from functad.primitives.special import erf
 from functad.primitives.trigonometric import arccos, arcsin, arctan, arctan2
@@ -37,7 +48,7 @@ def orders(*values: float) -> dict[tuple[int, ...], float]:
     return {(0,) * order: value for order, value in enumerate(values)}
 
 
-# -- kinks -------------------------------------------------------------------------------------------------------------------------------
+# -- kinks -------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("zero", [0.0, -0.0])
@@ -102,7 +113,9 @@ def test_an_extremum_drops_an_infinite_tangent():
     ],
 )
 def test_clip(point, expected):
-    assert_derivatives(clip, point, {(): np.clip(*point), **{(i,): value for i, value in enumerate(expected)}, (0, 0): 0, (0, 1): 0})
+    assert_derivatives(
+        clip, point, {(): np.clip(*point), **{(i,): value for i, value in enumerate(expected)}, (0, 0): 0, (0, 1): 0}
+    )
 
 
 def test_copysign():
@@ -118,12 +131,13 @@ def test_piecewise_constant(f, x):
     assert_derivatives(lambda x: mul(f(x), x), (x,), {(0,): float(f(np.float64(x)))})
 
 
-# -- singular points ---------------------------------------------------------------------------------------------------------------------
+# -- singular points ---------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
     ("f", "x", "slope"),
-    [(sqrt, 0.0, inf), (cbrt, 0.0, inf), (log, 0.0, inf), (log1p, -1.0, inf), (arcsin, 1.0, inf), (arcsin, -1.0, inf), (arccos, 1.0, -inf),
+    [(sqrt, 0.0, inf), (cbrt, 0.0, inf), (log, 0.0, inf), (log1p, -1.0, inf), (arcsin, 1.0, inf), (arcsin, -1.0, inf),
+        (arccos, 1.0, -inf),
      (arctanh, 1.0, inf), (arctanh, -1.0, inf), (arccosh, 1.0, inf), (reciprocal, 0.0, -inf)],
 )  # fmt: skip
 def test_infinite_slopes(f, x, slope):
@@ -171,7 +185,9 @@ def test_mixed_derivative_of_a_power_where_the_exponent_is_zero():
 
 @pytest.mark.parametrize("n", [-3, -1, 0, 1, 2, 3])
 def test_integer_valued_power_of_a_negative_number(n):
-    slopes = orders((-2.0) ** n, n * (-2.0) ** (n - 1), n * (n - 1) * (-2.0) ** (n - 2), n * (n - 1) * (n - 2) * (-2.0) ** (n - 3))
+    slopes = orders(
+        (-2.0) ** n, n * (-2.0) ** (n - 1), n * (n - 1) * (-2.0) ** (n - 2), n * (n - 1) * (n - 2) * (-2.0) ** (n - 3)
+    )
     assert_derivatives(lambda x: power(x, np.float64(n)), (-2.0,), slopes)
     assert_derivatives(power, (-2.0, float(n)), slopes)
     assert_derivatives(power, (-2.0, float(n)), {(1,): nan})  # x^y is not real beside an integer y
@@ -198,7 +214,7 @@ def test_division_stays_finite_where_the_quotient_does():
     assert_derivatives(div, (3.0, inf), {(0,): 0, (1,): 0, (1, 1): 0})
 
 
-# -- saturation --------------------------------------------------------------------------------------------------------------------------
+# -- saturation --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("x", [1000.0, 1e300, inf])
@@ -217,16 +233,19 @@ def test_saturation(x):
 
 @pytest.mark.parametrize(
     ("point", "share"),
-    [((1000.0, 0.0), 1), ((0.0, 1000.0), 0), ((-1000.0, -1000.0), 0.5), ((0.0, -inf), 1), ((inf, 0.0), 1), ((inf, -inf), 1),
+    [((1000.0, 0.0), 1), ((0.0, 1000.0), 0), ((-1000.0, -1000.0), 0.5), ((0.0, -inf), 1), ((inf, 0.0), 1),
+        ((inf, -inf), 1),
      ((inf, inf), 0.5), ((-inf, -inf), 0.5)],
 )  # fmt: skip
 def test_logaddexp_saturates(point, share):
     assert_derivatives(logaddexp, point, {(): np.logaddexp(*point), (0,): share, (1,): 1 - share})
     curvature = 0.25 if share == 0.5 and np.isfinite(point[0]) else 0  # both infinite: they share, and nothing moves
-    assert_derivatives(logaddexp, point, {(0, 0): curvature, (1, 1): curvature, (0, 1): -curvature, (0, 0, 0): 0, (0, 0, 1): 0})
+    assert_derivatives(
+        logaddexp, point, {(0, 0): curvature, (1, 1): curvature, (0, 1): -curvature, (0, 0, 0): 0, (0, 0, 1): 0}
+    )
 
 
-# -- select: nothing leaks out of the branch not taken, if its operand is guarded --------------------------------------------------------
+# -- select: nothing leaks out of the branch not taken, if its operand is guarded --------------------------------------
 
 
 @pytest.mark.parametrize("unsafe", [sqrt, log, reciprocal, arccosh])
@@ -244,7 +263,7 @@ def test_branch_not_taken_gets_no_derivative():
     assert_derivatives(lambda x, y: select(eq(x, x), y, x), (nan, 2.0), {(): nan, (0,): 1, (1,): 0})
 
 
-# -- remainders --------------------------------------------------------------------------------------------------------------------------
+# -- remainders --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("x", [5.5, -5.5])
@@ -269,7 +288,7 @@ def test_quotient_of_a_remainder_is_exact():
     assert rounded_up > 5  # the test would see a quotient that is rounded
 
 
-# -- dtypes ------------------------------------------------------------------------------------------------------------------------------
+# -- dtypes ------------------------------------------------------------------------------------------------------------
 
 
 def test_convert_moves_tangents_through_precisions():

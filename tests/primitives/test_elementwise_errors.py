@@ -30,10 +30,30 @@ ints, floats = np.arange(3), np.ones(3)
         (arctan2, (floats + 0j, floats + 0j), DtypeError, r"arctan2 takes floating operands, got c128\[3\]"),
         (add, (ints, floats), DtypeError, r"add takes operands of one dtype, got i64\[3\] and f64\[3\]"),
         (add, (floats, floats[:2]), ShapeError, r"add takes operands of one shape, got f64\[3\] and f64\[2\]"),
-        (select, (floats, floats, floats), DtypeError, r"select takes a bool predicate, got f64\[3\]; compare, as in x != 0"),
-        (select, (floats > 0, floats[:2], floats[:2]), ShapeError, r"select takes .* one shape, got bool\[3\], f64\[2\] and f64\[2\]"),
-        (lambda z: convert(z, float), (floats + 0j,), DtypeError, r"cannot convert c128\[3\] to float64: .* use x\.real, or np\.abs\(x\)"),
-        (lambda x: integer_power(x, -2), (ints,), ArgumentError, r"dtype int64 have no power -2; use x\.astype\(float\) \*\* -2"),
+        (
+            select,
+            (floats, floats, floats),
+            DtypeError,
+            r"select takes a bool predicate, got f64\[3\]; compare, as in x != 0",
+        ),
+        (
+            select,
+            (floats > 0, floats[:2], floats[:2]),
+            ShapeError,
+            r"select takes .* one shape, got bool\[3\], f64\[2\] and f64\[2\]",
+        ),
+        (
+            lambda z: convert(z, float),
+            (floats + 0j,),
+            DtypeError,
+            r"cannot convert c128\[3\] to float64: .* use x\.real, or np\.abs\(x\)",
+        ),
+        (
+            lambda x: integer_power(x, -2),
+            (ints,),
+            ArgumentError,
+            r"dtype int64 have no power -2; use x\.astype\(float\) \*\* -2",
+        ),
     ],
 )
 def test_refused_while_tracing(f, values, error, message):

@@ -1,4 +1,6 @@
-"""Elementwise kernel rules at special values, run by the kernel IR's evaluator, against the NumPy evaluation, and series against mpmath."""
+"""Elementwise kernel rules at special values, run by the kernel IR's evaluator, against the NumPy evaluation, and
+series against mpmath.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,18 @@ from functad.primitives.complex import make_complex
 from functad.primitives.exponential import exp, exp2, expm1, log, log1p, log2, log10, logaddexp, sigmoid, softplus
 from functad.primitives.hyperbolic import arccosh, arcsinh, arctanh, cosh, sinh, tanh
 from functad.primitives.powers import cbrt, hypot, sqrt
-from functad.primitives.rounding import absolute, ceil, copysign, floor, floor_divide, fmod, remainder, rint, sign, trunc
+from functad.primitives.rounding import (
+    absolute,
+    ceil,
+    copysign,
+    floor,
+    floor_divide,
+    fmod,
+    remainder,
+    rint,
+    sign,
+    trunc,
+)
 from functad.primitives.selection import maximum, minimum
 from functad.primitives.special import digamma, erf, erfc, lgamma
 from functad.primitives.trigonometric import arccos, arcsin, arctan, arctan2, cos, sin, tan
@@ -31,18 +44,20 @@ from functad.primitives.trigonometric import arccos, arcsin, arctan, arctan2, co
 SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, -1.5, 3.0, 1e-310, 1e-200, -1e200, 1000.0, -1000.0, np.inf, -np.inf, np.nan]
 
 ONE = [op.primitive.name for op in (
-    neg, square, reciprocal, exp, exp2, expm1, log, log2, log10, log1p, sigmoid, softplus, sin, cos, tan, arcsin, arccos, arctan, sinh,
-    cosh, tanh, arcsinh, arccosh, arctanh, sqrt, cbrt, absolute, sign, floor, ceil, rint, trunc, isnan, isinf, isfinite, signbit, erf, erfc,
-    lgamma, digamma,
+    neg, square, reciprocal, exp, exp2, expm1, log, log2, log10, log1p, sigmoid, softplus, sin, cos, tan, arcsin,
+    arccos, arctan, sinh, cosh, tanh, arcsinh, arccosh, arctanh, sqrt, cbrt, absolute, sign, floor, ceil, rint, trunc,
+    isnan, isinf, isfinite, signbit, erf, erfc, lgamma, digamma,
 )]  # fmt: skip
 
 TWO = [op.primitive.name for op in (
-    add, sub, mul, div, hypot, arctan2, logaddexp, copysign, remainder, floor_divide, fmod, maximum, minimum, eq, ne, lt, le, gt, ge,
-    make_complex,
+    add, sub, mul, div, hypot, arctan2, logaddexp, copysign, remainder, floor_divide, fmod, maximum, minimum, eq, ne,
+    lt, le, gt, ge, make_complex,
 )]  # fmt: skip
 
 
-def run_kernel(name: str, operands: list[np.ndarray], **params: Any) -> tuple[np.ndarray, np.ndarray, KernelProgram, int]:
+def run_kernel(
+    name: str, operands: list[np.ndarray], **params: Any
+) -> tuple[np.ndarray, np.ndarray, KernelProgram, int]:
     """The result by NumPy, by the kernel, the kernel itself, and its error code."""
     builder = ProgramBuilder()
     inputs = [builder.input(array_type(x.shape, x.dtype)) for x in operands]
@@ -115,7 +130,9 @@ def test_negative_integer_power_of_an_integer_raises():
     np.testing.assert_array_equal(found, expected)
     assert error == 0
     builder = ProgramBuilder()
-    program = builder.build(*builder.equation(REGISTRY["signed_power"], [builder.input(array_type((3,), np.int64)) for _ in "xy"], {}))
+    program = builder.build(
+        *builder.equation(REGISTRY["signed_power"], [builder.input(array_type((3,), np.int64)) for _ in "xy"], {})
+    )
     fused = fuse(program).program
     (_,), error = evaluate_program(fused, [x, y])
     assert fused.checks[error - 1].error == "ArgumentError"

@@ -1,4 +1,6 @@
-"""Native code of elementwise functions and their derivatives against the evaluator at special values: zeros, infinities, NaN, extremes."""
+"""Native code of elementwise functions and their derivatives against the evaluator at special values: zeros,
+infinities, NaN, extremes.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,26 @@ from functad.transforms.programs import trace_program
 from tests.primitives.strict_derivatives import FORWARD, REVERSE, partial
 from tests.primitives.test_elementwise_values import BINARY, UNARY
 
-SPECIAL = [0.0, -0.0, 1.0, -1.0, 0.5, -1.5, 3.0, 1e-310, 1e-200, 1e200, -1e200, 700.0, -700.0, 1e4, -1e4, np.inf, -np.inf, np.nan]
+SPECIAL = [
+    0.0,
+    -0.0,
+    1.0,
+    -1.0,
+    0.5,
+    -1.5,
+    3.0,
+    1e-310,
+    1e-200,
+    1e200,
+    -1e200,
+    700.0,
+    -700.0,
+    1e4,
+    -1e4,
+    np.inf,
+    -np.inf,
+    np.nan,
+]
 
 RTOL = 5e-13
 """For the error of both, and for fused multiply-adds, in sums of a few products."""
@@ -39,11 +60,19 @@ def test_unary(f: Any, modes: tuple[bool, ...]) -> None:
     given = f
     for mode in modes:
         f = partial(f, 0, mode)
-    odd = (1e-310, -np.inf) if given is lgamma else ()  # where SciPy's, the evaluator's, is inf and -inf, and C's is right
+    odd = (
+        (1e-310, -np.inf) if given is lgamma else ()
+    )  # where SciPy's, the evaluator's, is inf and -inf, and C's is right
     assert_native_equals_evaluator(f, [np.array([x for x in SPECIAL if x not in odd])], RTOL, scale=0)
 
 
-CHOICES = [("maximum", maximum), ("minimum", minimum), ("remainder", remainder), ("fmod", fmod), ("clip", lambda x, y: clip(x, -1, y))]
+CHOICES = [
+    ("maximum", maximum),
+    ("minimum", minimum),
+    ("remainder", remainder),
+    ("fmod", fmod),
+    ("clip", lambda x, y: clip(x, -1, y)),
+]
 
 
 @pytest.mark.parametrize("positions", [(), (0,), (1,), (0, 1)], ids=["value", "in x", "in y", "mixed"])
@@ -52,4 +81,6 @@ def test_binary(f: Any, positions: tuple[int, ...]) -> None:
     for position in positions:
         f = partial(f, position, REVERSE)
     x, y = np.array(list(itertools.product(SPECIAL, repeat=2))).T.copy()
-    assert_native_equals_evaluator(f, [x, y], RTOL, scale=1 if len(positions) == 2 else 0)  # mixed derivatives are differences
+    assert_native_equals_evaluator(
+        f, [x, y], RTOL, scale=1 if len(positions) == 2 else 0
+    )  # mixed derivatives are differences

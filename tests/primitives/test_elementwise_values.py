@@ -75,7 +75,13 @@ BINARY = [
     ("div", div, lambda x, y: x / y, [(0.0, 2.0), (2.0, -3.0), (1e-70, 1e50)], 0),
     ("sub", sub, lambda x, y: x - y, [(2.0, -3.0)], 0),
     ("power", power, lambda x, y: x**y, [(2.0, 3.0), (0.3, -1.5), (2.0, 0.0), (3.0, 1.0), (5.0, 2.0), (1e-50, 2.5)], 0),
-    ("logaddexp", logaddexp, lambda x, y: mp.log(mp.exp(x) + mp.exp(y)), [(0.3, 0.3), (-2.0, 1.0), (700.0, 699.0), (1e6, 1e6 + 1)], EPS),
+    (
+        "logaddexp",
+        logaddexp,
+        lambda x, y: mp.log(mp.exp(x) + mp.exp(y)),
+        [(0.3, 0.3), (-2.0, 1.0), (700.0, 699.0), (1e6, 1e6 + 1)],
+        EPS,
+    ),
     ("arctan2", arctan2, mp.atan2, [(0.5, 2.0), (-0.5, -2.0), (1.0, 0.0), (1e80, -2e80), (1e-80, 2e-80)], 0),
     ("hypot", hypot, mp.hypot, [(3.0, 4.0), (-1e-80, 2e-80), (0.0, 2.0), (1e90, 1e90)], 0),
     ("copysign", copysign, lambda x, y: abs(x) * mp.sign(y), [(2.0, 3.0), (-2.0, 3.0), (2.0, -3.0), (-2.0, -3.0)], 0),
@@ -85,12 +91,16 @@ ORDERS = [(0,), (1,), (0, 0), (0, 1), (1, 0), (1, 1), (0, 0, 0), (0, 0, 1), (1, 
 
 
 def difference(f: Any, xs: tuple[Any, ...], positions: tuple[int, ...]) -> Any:
-    """The derivative in the operands at ``positions``, by central differences with steps of x 2^-80: its relative error is about 2^-160."""
+    """The derivative in the operands at ``positions``, by central differences with steps of x 2^-80: its relative error
+    is about 2^-160.
+    """
     if not positions:
         return f(*xs)
     first, rest = positions[0], positions[1:]
     x = xs[first]
-    step = mp.ldexp(1, (mp.frexp(x)[1] if x else 0) - 80)  # a power of two: x + step is exact, and differences of polynomials are too
+    step = mp.ldexp(
+        1, (mp.frexp(x)[1] if x else 0) - 80
+    )  # a power of two: x + step is exact, and differences of polynomials are too
 
     def at(moved: Any) -> Any:
         return difference(f, (*xs[:first], moved, *xs[first + 1 :]), rest)
@@ -99,7 +109,9 @@ def difference(f: Any, xs: tuple[Any, ...], positions: tuple[int, ...]) -> Any:
 
 
 def noise(f: Any, xs: tuple[Any, ...], positions: tuple[int, ...]) -> Any:
-    """The error of ``difference`` where the derivative is zero: rounding, and, at a symmetric point, the next derivative times step^2."""
+    """The error of ``difference`` where the derivative is zero: rounding, and, at a symmetric point, the next
+    derivative times step^2.
+    """
     return mp.ldexp(abs(f(*xs)) or 1, -700 if all(xs) else -140) / mp.fprod(abs(xs[i]) or 1 for i in positions)
 
 

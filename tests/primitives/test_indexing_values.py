@@ -1,4 +1,6 @@
-"""Gather and scatter against plain loops: repeated, negative, batched, hostile indices; derivatives at ties, zeros, overwritten updates."""
+"""Gather and scatter against plain loops: repeated, negative, batched, hostile indices; derivatives at ties, zeros,
+overwritten updates.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,10 @@ def operands(case, dtype=np.float64):
     indices = [np.array(i, np.int64) for i in indices]
     rng = np.random.default_rng(3)
     updates = indices[0].shape + shape[batch + len(indices) :]
-    x, u = (np.asarray(rng.integers(-4, 5, s) * (1 - 1j if np.dtype(dtype).kind == "c" else 1)).astype(dtype) for s in (shape, updates))
+    x, u = (
+        np.asarray(rng.integers(-4, 5, s) * (1 - 1j if np.dtype(dtype).kind == "c" else 1)).astype(dtype)
+        for s in (shape, updates)
+    )
     return x, u, indices, batch
 
 
@@ -47,7 +52,7 @@ def places(indices, batch):
         yield position, (*position[:batch], *[int(i[position]) for i in indices])
 
 
-# -- gather ---------------------------------------------------------------------------------------------------------------------------
+# -- gather ------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.complex64, np.int64, np.bool_])
@@ -68,7 +73,7 @@ def test_gather_derivative(case):
     np.testing.assert_array_equal(ct, scatter(np.zeros_like(x), u, *indices, batch=batch))
 
 
-# -- scatter --------------------------------------------------------------------------------------------------------------------------
+# -- scatter -----------------------------------------------------------------------------------------------------------
 
 COMBINE = {"add": np.add, "mul": np.multiply, "min": np.minimum, "max": np.maximum, "set": lambda old, new: new}
 
@@ -110,7 +115,7 @@ def test_scatter_keeps_nan():
         np.testing.assert_array_equal(scatter(x, u, index, op=op), [np.nan, np.nan, 2.0])
 
 
-# -- derivatives of scatter: smooth ones by differences, the others in closed form ------------------------------------------------------
+# -- derivatives of scatter: smooth ones by differences, the others in closed form -------------------------------------
 
 
 @pytest.mark.parametrize("op", ["add", "mul", "set"])
@@ -142,7 +147,11 @@ def test_only_the_last_update_gets_the_cotangent():
 
 @pytest.mark.parametrize("op, sign", [("max", 1.0), ("min", -1.0)])
 def test_scattered_ties_share(op, sign):
-    x, u, index = sign * np.array([2.0, 2.0, 0.0, 7.0]), sign * np.array([2.0, 1.0, 2.0, 3.0, 3.0]), np.array([0, 1, 0, 2, -2])
+    x, u, index = (
+        sign * np.array([2.0, 2.0, 0.0, 7.0]),
+        sign * np.array([2.0, 1.0, 2.0, 3.0, 3.0]),
+        np.array([0, 1, 0, 2, -2]),
+    )
 
     def f(x, u):
         return scatter(x, u, index, op=op)
@@ -198,7 +207,7 @@ def test_vmap_of_gather_and_scatter_is_a_loop():
         np.testing.assert_allclose(fd.vmap(f, in_axes=axes)(*args), lanes, rtol=1e-13)
 
 
-# -- hostile indices ----------------------------------------------------------------------------------------------------------------------
+# -- hostile indices ---------------------------------------------------------------------------------------------------
 
 HOSTILE = [3, -4, 2**31, -(2**31), 2**62, np.iinfo(np.int64).max, np.iinfo(np.int64).min]
 
@@ -220,7 +229,9 @@ def test_indices_out_of_bounds_raise(bad):
 def test_an_index_out_of_bounds_raises_where_nothing_is_read():
     with pytest.raises(IndexOutOfBoundsError, match="index 5 is out of bounds for axis 0 with size 3"):
         gather(np.zeros((3, 0)), np.array([5]))
-    with pytest.raises(IndexOutOfBoundsError, match="index 0 is out of bounds for axis 0 with size 0: it has no elements"):
+    with pytest.raises(
+        IndexOutOfBoundsError, match="index 0 is out of bounds for axis 0 with size 0: it has no elements"
+    ):
         scatter(np.zeros((0, 2)), np.zeros((1, 2)), np.array([0]), op="set")
 
 
@@ -255,27 +266,53 @@ def test_wrong_operands_are_refused():
         with pytest.raises(error, match=message):
             fd.make_ir(f)(*args)
 
-    refused(DtypeError, r"gather of f64\[2,3\] at indices i32\[1\]: indices must be int64", lambda x: gather(x, np.zeros(1, np.int32)), x)
+    refused(
+        DtypeError,
+        r"gather of f64\[2,3\] at indices i32\[1\]: indices must be int64",
+        lambda x: gather(x, np.zeros(1, np.int32)),
+        x,
+    )
     refused(DtypeError, "indices must be int64.*mask with np.nonzero", lambda x: gather(x, np.array([True, False])), x)
     refused(DtypeError, r"an index must be int64, got f64\[\]", lambda x: check_index(x, 0, 3), 1.0)
-    refused(ShapeError, r"i64\[1\], i64\[2\]: index arrays must have one shape", lambda x: gather(x, np.array([0]), np.array([0, 1])), x)
-    refused(ShapeError, r"at indices i64\[\], i64\[\], i64\[\]: there must be", lambda x: gather(x, *[np.int64(0)] * 3), x)
+    refused(
+        ShapeError,
+        r"i64\[1\], i64\[2\]: index arrays must have one shape",
+        lambda x: gather(x, np.array([0]), np.array([0, 1])),
+        x,
+    )
+    refused(
+        ShapeError, r"at indices i64\[\], i64\[\], i64\[\]: there must be", lambda x: gather(x, *[np.int64(0)] * 3), x
+    )
     refused(ShapeError, "at least one index array", lambda x: gather(x), x)
-    refused(ShapeError, "with batch=1: the first 1 axes of both must be equal", lambda x: gather(x, np.zeros((3, 1), np.int64), batch=1), x)
+    refused(
+        ShapeError,
+        "with batch=1: the first 1 axes of both must be equal",
+        lambda x: gather(x, np.zeros((3, 1), np.int64), batch=1),
+        x,
+    )
     refused(
         ShapeError,
         r"scatter_add into f64\[2,3\] at indices i64\[1\] takes updates of type f64\[1,3\], got f64\[3\]; broadcast",
         lambda x: scatter(x, np.zeros(3), np.array([0])),
         x,
     )
-    refused(DtypeError, r"takes updates of type f64\[1,3\], got i64\[1,3\]", lambda x: scatter(x, np.zeros((1, 3), int), np.array([0])), x)
+    refused(
+        DtypeError,
+        r"takes updates of type f64\[1,3\], got i64\[1,3\]",
+        lambda x: scatter(x, np.zeros((1, 3), int), np.array([0])),
+        x,
+    )
 
 
 def test_scattered_extrema_and_products_are_not_linear():
     for op in ("max", "min", "mul"):
         with pytest.raises(LinearityError, match=f"scatter_{op}"):
-            fd.linear_transpose(lambda u, op=op: scatter(np.zeros(2), u, np.array([0, 0]), op=op), np.ones(2))(np.ones(2))
-    (ct,) = fd.linear_transpose(lambda x: scatter(x, np.array([2.0, 3.0]), np.array([0, 0]), op="mul"), np.ones(2))(np.ones(2))
+            fd.linear_transpose(lambda u, op=op: scatter(np.zeros(2), u, np.array([0, 0]), op=op), np.ones(2))(
+                np.ones(2)
+            )
+    (ct,) = fd.linear_transpose(lambda x: scatter(x, np.array([2.0, 3.0]), np.array([0, 0]), op="mul"), np.ones(2))(
+        np.ones(2)
+    )
     np.testing.assert_array_equal(ct, [6.0, 1.0])
 
 

@@ -1,6 +1,7 @@
 """Kernel rules of what moves elements: no index leaves its operand, order is kept, and one code serves all sizes.
 
-The evaluator of the kernel IR refuses any access out of bounds; natively, arrays lie next to pages that may not be touched.
+The evaluator of the kernel IR refuses any access out of bounds; natively, arrays lie next to pages that may not be
+touched.
 """
 
 from __future__ import annotations
@@ -37,7 +38,9 @@ def lowered(f, *args):
 def run(program, found, args, like=(), native=None):
     """The results of a kernel program, by its evaluator and natively, as arrays like the given ones."""
     inputs = [pairs(x) for x in (*args, *found.constants)]
-    outs = agree(program, inputs, found.symbols, native=native, rtol=1e-12, atol=1e-12)  # products of complex numbers may cancel
+    outs = agree(
+        program, inputs, found.symbols, native=native, rtol=1e-12, atol=1e-12
+    )  # products of complex numbers may cancel
     return [o.reshape(-1).view(e.dtype).reshape(e.shape) for o, e in zip(outs, like, strict=False)]
 
 
@@ -46,7 +49,7 @@ def pairs(x):
     return np.ascontiguousarray(x).view(f"f{x.dtype.itemsize // 2}") if x.dtype.kind == "c" else x
 
 
-# -- no index leaves its operand ----------------------------------------------------------------------------------------------------------
+# -- no index leaves its operand ---------------------------------------------------------------------------------------
 
 HOSTILE = np.array([0, -1, 2, 3, 19, 20, 21, -20, -21, 2**62, -(2**62), np.iinfo(np.int64).max, np.iinfo(np.int64).min])
 
@@ -57,7 +60,10 @@ def test_unchecked_hostile_indices_stay_inside(length):
     for f, args in [
         (lambda x, i: gather_p.bind(x, i, batch=0), (x, HOSTILE)),
         *[(lambda x, u, i, p=p: p.bind(x, u, i, batch=0), (x, u, HOSTILE)) for p in SCATTERS.values()],
-        *[(lambda x, u, i, k=k: scatter_recurrence(x, u, u, i, reverse=True, batch=0)[k], (x, u, HOSTILE)) for k in (0, 1)],
+        *[
+            (lambda x, u, i, k=k: scatter_recurrence(x, u, u, i, reverse=True, batch=0)[k], (x, u, HOSTILE))
+            for k in (0, 1)
+        ],
     ]:
         program, found, _ = lowered(f, *args)
         run(program, found, args)
@@ -75,7 +81,9 @@ def test_a_bad_index_is_an_error_even_where_nothing_uses_it(length):
     assert info.error == "IndexOutOfBoundsError"
     message = info.message.format(*[n.evaluate(found.symbols) for n in info.sizes], value=take_offender())
     bounds = f"valid are {-length} to {length - 1}, and np.clip" if length else "it has no elements"
-    assert message.startswith(f"index {length if length else 0} is out of bounds for axis 0 with size {length}: {bounds}")
+    assert message.startswith(
+        f"index {length if length else 0} is out of bounds for axis 0 with size {length}: {bounds}"
+    )
     assert Native(program)([x, index, *found.constants], found.symbols)[1] == code
     assert take_offender() == length
     if length:
@@ -83,7 +91,7 @@ def test_a_bad_index_is_an_error_even_where_nothing_uses_it(length):
         np.testing.assert_array_equal(out, x[-1:])
 
 
-# -- one code for all sizes ---------------------------------------------------------------------------------------------------------------
+# -- one code for all sizes --------------------------------------------------------------------------------------------
 
 
 def sized(n):
@@ -125,7 +133,7 @@ def test_one_code_serves_all_sizes(case):
         np.testing.assert_allclose(out, expected, rtol=1e-12)
 
 
-# -- order --------------------------------------------------------------------------------------------------------------------------------
+# -- order -------------------------------------------------------------------------------------------------------------
 
 
 def test_points_that_scatter_run_in_order():
@@ -141,7 +149,7 @@ def test_points_that_scatter_run_in_order():
     np.testing.assert_array_equal(out, expected)
 
 
-# -- derivatives, compiled ------------------------------------------------------------------------------------------------------------------
+# -- derivatives, compiled ---------------------------------------------------------------------------------------------
 
 INDEX = np.random.default_rng(7).integers(-50, 50, 200)
 

@@ -1,4 +1,6 @@
-"""Reductions against NumPy, and their derivatives where they are delicate: at zeros of a product, at ties and NaNs of a maximum."""
+"""Reductions against NumPy, and their derivatives where they are delicate: at zeros of a product, at ties and NaNs of a
+maximum.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +16,19 @@ from functad.primitives.arithmetic import mul
 from functad.primitives.convert import convert
 
 NUMPY = {
-    r.reduce_sum: np.sum, r.reduce_prod: np.prod, r.reduce_max: np.max, r.reduce_min: np.min, r.reduce_any: np.any, r.reduce_all: np.all
+    r.reduce_sum: np.sum, r.reduce_prod: np.prod, r.reduce_max: np.max, r.reduce_min: np.min, r.reduce_any: np.any,
+    r.reduce_all: np.all
 }  # fmt: skip
-SHAPES = [((), ()), ((3,), (0,)), ((1,), (0,)), ((2, 3, 4), (0, 2)), ((2, 3, 4), (1,)), ((2, 3), (1, 0)), ((3, 0), (0,)), ((0, 3), ())]
+SHAPES = [
+    ((), ()),
+    ((3,), (0,)),
+    ((1,), (0,)),
+    ((2, 3, 4), (0, 2)),
+    ((2, 3, 4), (1,)),
+    ((2, 3), (1, 0)),
+    ((3, 0), (0,)),
+    ((0, 3), ()),
+]
 
 
 def numbers(shape, dtype):
@@ -73,17 +85,27 @@ def test_wrong_operands_are_refused():
         fd.make_ir(lambda x: r.reduce_sum(x, (0, 0)))(np.zeros(2))
 
 
-# -- argmax, argmin -------------------------------------------------------------------------------------------------------------------
+# -- argmax, argmin ----------------------------------------------------------------------------------------------------
 
 HARD = np.array(
-    [[1, 3, 3, 0], [np.nan, 1, np.nan, 2], [-np.inf, -np.inf, -np.inf, -np.inf], [0.0, -0.0, 0.0, -1.0], [np.inf, np.nan, np.inf, 0]]
+    [
+        [1, 3, 3, 0],
+        [np.nan, 1, np.nan, 2],
+        [-np.inf, -np.inf, -np.inf, -np.inf],
+        [0.0, -0.0, 0.0, -1.0],
+        [np.inf, np.nan, np.inf, 0],
+    ]
 )
 
 
 @pytest.mark.parametrize("arg, reference", [(r.argmax, np.argmax), (r.argmin, np.argmin)])
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.complex128, np.int64, np.uint8, np.bool_])
 def test_arg_extrema(arg, reference, dtype):
-    x = HARD.astype(dtype) if np.dtype(dtype).kind in "fc" else np.nan_to_num(HARD, posinf=7, neginf=0).clip(0, 7).astype(dtype)
+    x = (
+        HARD.astype(dtype)
+        if np.dtype(dtype).kind in "fc"
+        else np.nan_to_num(HARD, posinf=7, neginf=0).clip(0, 7).astype(dtype)
+    )
     for axis in (0, 1):
         found = arg(x, axis)
         np.testing.assert_array_equal(found, reference(x, axis=axis))
@@ -102,7 +124,7 @@ def test_arg_extrema_have_no_derivative():
     np.testing.assert_array_equal(gradient, [1.0, 1.0])
 
 
-# -- the derivatives of a product: it is linear in each factor ----------------------------------------------------------------------------
+# -- the derivatives of a product: it is linear in each factor ---------------------------------------------------------
 
 
 def multilinear(x, *which):
@@ -145,7 +167,7 @@ def test_prod_of_nothing():
     np.testing.assert_array_equal(tangent, [0.0, 0.0])
 
 
-# -- the derivatives of a maximum -------------------------------------------------------------------------------------------------------
+# -- the derivatives of a maximum --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("reduce, sign", [(r.reduce_max, 1.0), (r.reduce_min, -1.0)])

@@ -57,7 +57,9 @@ def test_native_code(name):
 
 @pytest.mark.parametrize("name", PRIMITIVES)
 def test_equal_params_mean_the_same(name):
-    """Caches compare params by ``==``, for which 1 is 1.0 and True, and 0.0 is -0.0: a param is of one of these types, and no float."""
+    """Caches compare params by ``==``, for which 1 is 1.0 and True, and 0.0 is -0.0: a param is of one of these types,
+    and no float.
+    """
     kinds: dict[str, set[type]] = {}
     for sample in REGISTRY[name].samples():
         for param, value in sample.params.items():
@@ -93,7 +95,26 @@ def test_programs_are_forgotten():
 
 SPECIAL = {
     "f": [
-        *(0.0, -0.0, 1.0, -1.0, 0.5, 2.0, -3.0, np.pi, 1e-8, 1e-310, 1e-40, 88.0, -104.0, 710.0, -746.0, 1e16, 1e300, -1e300),
+        *(
+            0.0,
+            -0.0,
+            1.0,
+            -1.0,
+            0.5,
+            2.0,
+            -3.0,
+            np.pi,
+            1e-8,
+            1e-310,
+            1e-40,
+            88.0,
+            -104.0,
+            710.0,
+            -746.0,
+            1e16,
+            1e300,
+            -1e300,
+        ),
         *(np.inf, -np.inf, np.nan),
     ],
     "i": [0, 1, -1, 2, -2, 3, 7, -8, 31, 63, 2**31 - 1, -(2**31), 2**62],
@@ -159,7 +180,10 @@ def assert_special(found, expected, operands, where):
         good &= (found != 0) | (expected != 0) | (np.signbit(found) == np.signbit(expected))
     for i in np.flatnonzero(~good)[:1]:
         at = ", ".join(repr(x[i].item()) for x in operands)
-        raise AssertionError(f"{where} gives {found[i].item()!r} at ({at}), NumPy {expected[i].item()!r} ({np.sum(~good)} elements differ)")
+        raise AssertionError(
+            f"{where} gives {found[i].item()!r} at ({at}), NumPy {expected[i].item()!r} ({np.sum(~good)} elements "
+            "differ)"
+        )
 
 
 @pytest.mark.parametrize("name", PRIMITIVES)
@@ -168,9 +192,15 @@ def test_no_rule_is_missing(name):
     cases = [Case(primitive, sample, np.random.default_rng(0)) for sample in primitive.samples()]
     assert cases, f"{name} has no samples"
     assert primitive.batch is not None, f"{name} has no batching rule"
-    assert primitive.linear is None or primitive.transpose is not None, f"{name} is declared linear but has no transpose rule"
-    assert primitive.transpose is None or primitive.linear is not None, f"{name} has a transpose rule but is not declared linear"
-    assert (primitive.linearize is None) == (primitive.jvp_call is None), f"{name} needs both linearize and jvp_call, or neither"
+    assert primitive.linear is None or primitive.transpose is not None, (
+        f"{name} is declared linear but has no transpose rule"
+    )
+    assert primitive.transpose is None or primitive.linear is not None, (
+        f"{name} has a transpose rule but is not declared linear"
+    )
+    assert (primitive.linearize is None) == (primitive.jvp_call is None), (
+        f"{name} needs both linearize and jvp_call, or neither"
+    )
     for case in cases:
         assert has_native_form(case), f"{case} has no kernel rule"
 
@@ -185,7 +215,9 @@ def has_native_form(case: Case) -> bool:
 
 
 def test_samples_cover_what_a_primitive_does():
-    """Primitives with derivatives are sampled in double precision, so that finite differences are compared somewhere."""
+    """Primitives with derivatives are sampled in double precision, so that finite differences are compared
+    somewhere.
+    """
     for name in PRIMITIVES:
         cases = [Case(REGISTRY[name], sample, np.random.default_rng(0)) for sample in REGISTRY[name].samples()]
         refuses = name == "pure_callback"  # its rule only says why floating-point results have no derivative

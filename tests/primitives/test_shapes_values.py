@@ -1,4 +1,6 @@
-"""Shape operations against NumPy: broadcast, reshape, transpose, flip, slice, pad, concatenate, iota; all but iota are linear maps."""
+"""Shape operations against NumPy: broadcast, reshape, transpose, flip, slice, pad, concatenate, iota; all but iota are
+linear maps.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ def check_linear(f, *xs):
     np.testing.assert_array_equal(tangent, f(*tangents))
     ct = rng.normal(size=value.shape)
     cts = fd.vjp(f, *xs)[1](ct)
-    np.testing.assert_allclose(sum(np.sum(a * t) for a, t in zip(cts, tangents, strict=True)), np.sum(ct * tangent), rtol=1e-13, atol=1e-13)
+    np.testing.assert_allclose(
+        sum(np.sum(a * t) for a, t in zip(cts, tangents, strict=True)), np.sum(ct * tangent), rtol=1e-13, atol=1e-13
+    )
 
 
 def test_flip():
@@ -70,7 +74,8 @@ def test_equal_slices_are_equal_equations():
 
 
 @pytest.mark.parametrize(
-    "starts, stops, steps", [((0,), (4,), (1,)), ((-1,), (3,), (1,)), ((0,), (3,), (0,)), ((2,), (0,), (-1,)), ((), (), ())]
+    "starts, stops, steps",
+    [((0,), (4,), (1,)), ((-1,), (3,), (1,)), ((0,), (3,), (0,)), ((2,), (0,), (-1,)), ((), (), ())],
 )
 def test_slices_outside_are_refused(starts, stops, steps):
     with pytest.raises(ShapeError, match=r"cannot slice f64\[3\] as \[.*0 <= start <= stop <= n"):
@@ -149,7 +154,9 @@ def test_iota():
         fd.make_ir(lambda x: iota((), np.float64, 0))(1.0)
 
 
-@pytest.mark.parametrize("x", [array(3), array(1), array(2, 3), array(3, 2).T, array(4, 3)[::2], array(0), np.asfortranarray(array(2, 3))])
+@pytest.mark.parametrize(
+    "x", [array(3), array(1), array(2, 3), array(3, 2).T, array(4, 3)[::2], array(0), np.asfortranarray(array(2, 3))]
+)
 def test_broadcast_is_a_view_that_nobody_can_write_to(x):
     shape = (2, *[4 if n == 1 else n for n in x.shape])
     y = broadcast(x, shape, range(1, 1 + x.ndim))

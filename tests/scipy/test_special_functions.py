@@ -13,7 +13,21 @@ from functad.scipy import special
 
 POINTS = np.array([-3.0, -0.5, 0.0, 0.25, 0.75, 1.0, 4.0])
 
-UNARY = [sp.erf, sp.erfc, sp.gammaln, sp.psi, sp.ndtr, sp.expit, sp.log_expit, sp.logit, sp.entr, sp.cbrt, sp.exp2, sp.expm1, sp.log1p]
+UNARY = [
+    sp.erf,
+    sp.erfc,
+    sp.gammaln,
+    sp.psi,
+    sp.ndtr,
+    sp.expit,
+    sp.log_expit,
+    sp.logit,
+    sp.entr,
+    sp.cbrt,
+    sp.exp2,
+    sp.expm1,
+    sp.log1p,
+]
 BINARY = [sp.xlogy, sp.xlog1py, sp.rel_entr, sp.kl_div, sp.betaln]
 
 
@@ -37,7 +51,11 @@ def test_unary_ufuncs(f):
 
 @pytest.mark.parametrize("f", BINARY, ids=lambda f: f.__name__)
 def test_binary_ufuncs(f):
-    x, y = np.meshgrid(np.append(POINTS, np.nan), np.append(POINTS, np.nan)) if f is not sp.betaln else (POINTS[3:], POINTS[3:, None])
+    x, y = (
+        np.meshgrid(np.append(POINTS, np.nan), np.append(POINTS, np.nan))
+        if f is not sp.betaln
+        else (POINTS[3:], POINTS[3:, None])
+    )
     with np.errstate(all="ignore"):
         np.testing.assert_allclose(value(f, x, y), f(x, y), rtol=1e-12, atol=1e-14)
         np.testing.assert_allclose(value(lambda x: f(x, 0.5), x), f(x, 0.5), rtol=1e-12, atol=1e-14)
@@ -86,7 +104,9 @@ def test_gradient_of_logsumexp_is_softmax():
 
 def test_functions_that_are_only_scipys():
     assert special.jv is sp.jv
-    with pytest.raises(UnsupportedError, match="the ufunc jv at .*test_special_functions.py:.* is not available for traced values"):
+    with pytest.raises(
+        UnsupportedError, match="the ufunc jv at .*test_special_functions.py:.* is not available for traced values"
+    ):
         fd.grad(lambda x: sp.jv(0, x))(1.0)
 
 
@@ -112,7 +132,9 @@ def test_nn(name):
     if name != "relu":
         assert f(np.arange(3)).dtype == np.float64
     large = fd.grad(lambda x: np.sum(f(x)))(np.array([-800.0, 800.0]))
-    np.testing.assert_allclose(large, [0.01 if name == "leaky_relu" else 0.0, 0.0 if name == "sigmoid" else 1.0], atol=1e-15)
+    np.testing.assert_allclose(
+        large, [0.01 if name == "leaky_relu" else 0.0, 0.0 if name == "sigmoid" else 1.0], atol=1e-15
+    )
 
 
 @pytest.mark.parametrize("name", ["entr", "rel_entr", "kl_div", "xlogy"])
@@ -128,14 +150,19 @@ def test_entropies_at_bounds(name):
 def test_complex_activations_are_refused():
     for f in (nn.sigmoid, nn.softplus, nn.silu, nn.gelu):
         for wrap in (lambda f: f, fd.jit):
-            with pytest.raises(DtypeError, match=rf"nn\.{f.__name__} at .*test_special_functions.py:\d+ is of real numbers, got complex128; take"):
+            with pytest.raises(
+                DtypeError,
+                match=rf"nn\.{f.__name__} at .*test_special_functions.py:\d+ is of real numbers, got complex128; take",
+            ):
                 wrap(lambda z, f=f: f(z))(np.array([1j, 2.0]))
 
 
 def test_logsumexp_of_no_exponentials():
     x = np.zeros((2, 0))
     for kwargs in ({"axis": 1}, {"axis": 1, "keepdims": True}):
-        np.testing.assert_array_equal(fd.jit(lambda x, k=kwargs: special.logsumexp(x, **k))(x), sp.logsumexp(x, **kwargs))
+        np.testing.assert_array_equal(
+            fd.jit(lambda x, k=kwargs: special.logsumexp(x, **k))(x), sp.logsumexp(x, **kwargs)
+        )
     np.testing.assert_array_equal(nn.logsumexp(x, axis=1), [-np.inf, -np.inf])
     assert nn.logsumexp(x) == -np.inf
     assert fd.grad(lambda x: np.sum(np.exp(nn.logsumexp(x, axis=1))))(x).shape == (2, 0)
@@ -166,7 +193,9 @@ def test_gates_far_away(name, dtype):
 
 
 def test_a_derivative_in_a_factor_that_is_0():
-    np.testing.assert_allclose(fd.grad(lambda b: special.logsumexp(np.array([1.0, 2.0]), b=b))(np.array([1.0, 0.0])), [1.0, np.e])
+    np.testing.assert_allclose(
+        fd.grad(lambda b: special.logsumexp(np.array([1.0, 2.0]), b=b))(np.array([1.0, 0.0])), [1.0, np.e]
+    )
 
 
 def test_gelu_by_tanh():

@@ -102,7 +102,10 @@ def test_many_elements_are_summed_up(monkeypatch):
 
 def test_cotangent_of_another_type(monkeypatch):
     wrong_reverse(monkeypatch, lambda cts: [np.asarray(cts[0], np.complex128)])
-    assert message(lambda x: exp(x), (X,), order=1) == "vjp of <lambda>: the cotangent of args[0] is c128[2,3], expected f64[2,3]"
+    assert (
+        message(lambda x: exp(x), (X,), order=1)
+        == "vjp of <lambda>: the cotangent of args[0] is c128[2,3], expected f64[2,3]"
+    )
 
 
 def test_a_value_that_a_transform_changes(monkeypatch):

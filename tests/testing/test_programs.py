@@ -142,7 +142,9 @@ def test_failures_are_reduced_to_what_matters():
 
     small = reduce_example(example, fails)
     check_program(small.program, "reduction")
-    assert str(small.program) == "{ lambda a:f64[4] b:f64[4] .\n    c:f64[4] = cos a\n    d:f64[4] = add c b\n  in (d) }"
+    assert (
+        str(small.program) == "{ lambda a:f64[4] b:f64[4] .\n    c:f64[4] = cos a\n    d:f64[4] = add c b\n  in (d) }"
+    )
     assert_same(small, run_program(small.program, small.args), "the evaluator")
 
 
@@ -165,7 +167,10 @@ def test_a_wrong_way_of_running_is_shown_on_its_cause():
     check_example(example, run_program, "the evaluator")
     with pytest.raises(ZeroDivisionError) as crashed:
         check_example(example, crash, "a wrong backend")
-    assert "while running, by a wrong backend, { lambda a:f64[4] .\n    b:f64[4] = square a\n  in (b) }" in crashed.value.__notes__[0]
+    assert (
+        "while running, by a wrong backend, { lambda a:f64[4] .\n    b:f64[4] = square a\n  in (b) }"
+        in crashed.value.__notes__[0]
+    )
     with pytest.raises(AssertionError, match=r"result 0 by a wrong backend") as caught:
         check_example(example, run, "a wrong backend")
     assert "{ lambda a:f64[4] .\n    b:f64[4] = exp a\n  in (b) }" in str(caught.value)

@@ -60,7 +60,9 @@ def test_wrong_dtype(declare):
 
 
 def test_wrong_shape(declare):
-    assert "evaluate gives f64[3,1], but the type rule says f64[3]" in failure(declare(evaluate=lambda x: 3 * x[:, None]), "evaluate")
+    assert "evaluate gives f64[3,1], but the type rule says f64[3]" in failure(
+        declare(evaluate=lambda x: 3 * x[:, None]), "evaluate"
+    )
 
 
 def test_evaluation_in_place(declare):
@@ -102,7 +104,9 @@ def test_wrong_second_derivative(declare):
     hidden = declare(evaluate=lambda x: 3 * x * x, jvp=None, transpose=None, linear=None)
     hidden.name = "rules_test_hidden"
     REGISTRY[hidden.name] = REGISTRY.pop("rules_test")
-    cube = declare(evaluate=lambda x: x * x * x, jvp=lambda ts, xs, y: mul(ts[0], hidden.bind(xs[0])), transpose=None, linear=None)
+    cube = declare(
+        evaluate=lambda x: x * x * x, jvp=lambda ts, xs, y: mul(ts[0], hidden.bind(xs[0])), transpose=None, linear=None
+    )
     check_rule(cube, Sample((VECTOR,), {}), ["jvp", "linearize"])
     assert "the tangent of the vjp, of result 0" in failure(cube, "second_order")
 
@@ -119,7 +123,9 @@ def test_wrong_batching(declare):
     assert "result 0 with operands [0] mapped over 0 has shape (0, 3), expected (0, 2)" in text
     REGISTRY["rules_test_other"] = REGISTRY.pop("rules_test")
     REGISTRY["rules_test_other"].name = "rules_test_other"
-    text = failure(declare(batch=lambda size, batched, x: (broadcast(reduce_sum(x, (0,)), (size, 3), (1,)), True)), "batch")
+    text = failure(
+        declare(batch=lambda size, batched, x: (broadcast(reduce_sum(x, (0,)), (size, 3), (1,)), True)), "batch"
+    )
     assert "result 0 with operands [0] mapped over 1[" in text
 
 

@@ -23,7 +23,9 @@ __all__ = ["ArrayFunction"]
 
 
 class ArrayFunction:
-    """``out[i] = body(x[i], ...)`` in native code over contiguous arrays; ``body(lanes, dtype, *names)`` is as the entries of ``MATH``."""
+    """``out[i] = body(x[i], ...)`` in native code over contiguous arrays; ``body(lanes, dtype, *names)`` is as the
+    entries of ``MATH``.
+    """
 
     def __init__(self, body: Callable[..., str], dtype: str, arity: int = 1, width: int | None = None) -> None:
         target = Target.host()
@@ -32,7 +34,9 @@ class ArrayFunction:
         self.text = _module_text(body, dtype, arity, self.width)
         libm = re.findall(r"^declare \w+ @(\w+)\(", self.text, re.MULTILINE)
         self._library = link(emit_object(self.text, target), {name: libm_address(name) for name in libm}, ["loop"])
-        self._entry = ctypes.CFUNCTYPE(None, ctypes.c_int64, *[ctypes.c_void_p] * (arity + 1))(self._library.address("loop"))
+        self._entry = ctypes.CFUNCTYPE(None, ctypes.c_int64, *[ctypes.c_void_p] * (arity + 1))(
+            self._library.address("loop")
+        )
 
     def __call__(self, *arrays: np.ndarray) -> np.ndarray:
         """The results at any number of points."""

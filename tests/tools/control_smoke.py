@@ -1,6 +1,7 @@
 """Compiled loops, branches and sequences, and their derivatives: a script for ``valgrind.py``.
 
-Carries, temporaries and the memory of sequences are allocated by native code, so memcheck knows their bounds and what has been written to.
+Carries, temporaries and the memory of sequences are allocated by native code, so memcheck knows their bounds and what
+has been written to.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ def main() -> None:
         f, plain = PAIRS[name]
         points = np.array([0.7, 0.3, 1.1])
         np.testing.assert_allclose(fd.jit(fd.vmap(fd.grad(f)))(points), [fd.grad(plain)(x) for x in points], rtol=1e-9)
-    update = fd.jit(fd.grad(lambda x: np.sum(fd.lax.fori_loop(1, 40, lambda i, v: v.at[i].set(np.sin(v[i - 1]) * x), np.ones(40)))))
+    update = fd.jit(
+        fd.grad(lambda x: np.sum(fd.lax.fori_loop(1, 40, lambda i, v: v.at[i].set(np.sin(v[i - 1]) * x), np.ones(40))))
+    )
     assert np.isfinite(update(0.7))
     print("done")
 

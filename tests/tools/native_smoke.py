@@ -1,7 +1,7 @@
 """Emitted entries and drivers on arrays next to protected pages: a script for ``valgrind.py``, and for a plain run.
 
-It prints "done", or ends with a segmentation fault. With the argument ``overrun`` it reads one element too many, to see that this is
-noticed; with ``heap`` it does so in unprotected memory, where only valgrind notices.
+It prints "done", or ends with a segmentation fault. With the argument ``overrun`` it reads one element too many, to see
+that this is noticed; with ``heap`` it does so in unprotected memory, where only valgrind notices.
 """
 
 from __future__ import annotations
@@ -61,13 +61,21 @@ def containers() -> None:
     result = entry(value)
     assert np.array_equal(result["v"], value["v"]) and np.array_equal(result["inner"][0], value["inner"][0])
     assert result["inner"][1:] == [7, (12, None)] and result["x"] == 1.5
-    assert entry({"v": 0}) == entry(value, value) == entry(value=value) == entry({**value, "v": value["inner"][0]}) == "slow"
+    assert (
+        entry({"v": 0})
+        == entry(value, value)
+        == entry(value=value)
+        == entry({**value, "v": value["inner"][0]})
+        == "slow"
+    )
 
 
 def errors() -> None:
     """Error codes, with results already allocated."""
     vector = Leaf("array", F8, (7,))
-    signature = Signature((Leaf("python_int", np.dtype("int64")), Container("list", (vector,))), Container("tuple", (vector, FLOAT)))
+    signature = Signature(
+        (Leaf("python_int", np.dtype("int64")), Container("list", (vector,))), Container("tuple", (vector, FLOAT))
+    )
     entry = make_entry(signature, drivers.driver(drivers.FAIL), slow_path, raise_error)
     for code in (1, 2):
         try:

@@ -64,7 +64,9 @@ memcheck = pytest.mark.skipif(os.environ.get("FUNCTAD_VALGRIND") != "1", reason=
 def test_valgrind_finds_what_there_is():
     assert valgrind.errors_of(SMOKE) == []
     found = valgrind.errors_of(SMOKE, "heap")
-    assert any("Invalid read of size 8" in error for error in found) and any("Invalid write of size 8" in error for error in found)
+    assert any("Invalid read of size 8" in error for error in found) and any(
+        "Invalid write of size 8" in error for error in found
+    )
 
 
 @memcheck

@@ -2,9 +2,10 @@
 
     python tests/tools/valgrind.py tests/tools/native_smoke.py
 
-CPython, NumPy and LLVM have errors of their own under valgrind (reads past the end of a string by whole words, and the like). They need no
-list of suppressions: emitted code belongs to no object file, so an error is its own where one of the innermost frames has none; the
-frames below that are the C library's (``memcpy``). Memcheck knows no AVX-512: the script's code is compiled for 256-bit vectors.
+CPython, NumPy and LLVM have errors of their own under valgrind (reads past the end of a string by whole words, and the
+like). They need no list of suppressions: emitted code belongs to no object file, so an error is its own where one of
+the innermost frames has none; the frames below that are the C library's (``memcpy``). Memcheck knows no AVX-512: the
+script's code is compiled for 256-bit vectors.
 """
 
 from __future__ import annotations
@@ -38,11 +39,14 @@ def available() -> bool:
 
 
 def errors_of(script: Path, *args: str) -> list[str]:
-    """Run a script; a description of each error in emitted code. Raises CalledProcessError if the script itself fails."""
+    """Run a script; a description of each error in emitted code. Raises CalledProcessError if the script itself
+    fails.
+    """
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder, "report.xml")
         command = [
-            "valgrind", "--tool=memcheck", "--leak-check=no", "--error-limit=no", "--smc-check=all-non-file", "--num-callers=12",
+            "valgrind", "--tool=memcheck", "--leak-check=no", "--error-limit=no", "--smc-check=all-non-file",
+            "--num-callers=12",
             "--xml=yes", f"--xml-file={report}", sys.executable, str(script), *args,
         ]  # fmt: skip
         subprocess.run(command, env=os.environ | _ENVIRONMENT, check=True)
@@ -58,7 +62,8 @@ def _in_emitted_code(error: ElementTree.Element) -> bool:
 def _describe(error: ElementTree.Element) -> str:
     what = error.findtext("what") or error.findtext("xwhat/text") or error.findtext("kind") or ""
     frames = [
-        f"    {frame.findtext('fn') or 'emitted code'} ({frame.findtext('ip')}, {frame.findtext('obj') or 'no object file'})"
+        f"    {frame.findtext('fn') or 'emitted code'} ({frame.findtext('ip')}, "
+        f"{frame.findtext('obj') or 'no object file'})"
         for frame in error.iterfind("stack[1]/frame")
     ]
     return "\n".join([what, *frames])

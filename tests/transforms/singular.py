@@ -1,4 +1,6 @@
-"""Where singular primitives are so: points at which a value, or a factor of a derivative, is infinite or NaN though the operands are finite."""
+"""Where singular primitives are so: points at which a value, or a factor of a derivative, is infinite or NaN though the
+operands are finite.
+"""
 
 from __future__ import annotations
 

@@ -49,7 +49,12 @@ def test_the_map_stays_the_same(name, dtype):
     args = [rng.normal(size=3).astype(dtype) for _ in range(f.__code__.co_argcount)]
     before, after = made(f, *args)
     assert after.out_types == before.out_types and after.in_types == before.in_types
-    np.testing.assert_allclose(run_program(after, args)[0], run_program(before, args)[0], rtol=30 * np.finfo(dtype).eps, atol=np.finfo(dtype).eps)
+    np.testing.assert_allclose(
+        run_program(after, args)[0],
+        run_program(before, args)[0],
+        rtol=30 * np.finfo(dtype).eps,
+        atol=np.finfo(dtype).eps,
+    )
     assert longest_path(after, 1) <= (longest_path(before, 1) if path is None else path)
 
 
@@ -88,7 +93,9 @@ def test_complex_and_nonlinear_operations_are_left_alone():
 
 
 def test_a_step_of_gradient_descent_waits_for_two_operations():
-    """The reverse of y -> y - 0.2 g(y), g(y) = 0.4 y^3 + 2 y: one product with a coefficient that does not wait, and one sum."""
+    """The reverse of y -> y - 0.2 g(y), g(y) = 0.4 y^3 + 2 y: one product with a coefficient that does not wait, and
+    one sum.
+    """
 
     def f(y):
         gradient = fd.grad(lambda v: np.sum(v * v) + 0.1 * np.sum(v**4))
@@ -132,7 +139,9 @@ def test_nor_huge_numbers_in_multiples_of_a_sum():
 
 def test_zero_wins_in_multiples_too():
     """However numbers move, 0 times an infinite residual stays 0; and there is still one product to wait for."""
-    program, after = made(lambda r, s, t: 0.5 * strong_mul(t, r) + strong_mul(t, s) - 2.0 * t, np.ones(2), np.ones(2), np.ones(2), known=2)
+    program, after = made(
+        lambda r, s, t: 0.5 * strong_mul(t, r) + strong_mul(t, s) - 2.0 * t, np.ones(2), np.ones(2), np.ones(2), known=2
+    )
     assert longest_path(after, 2) < longest_path(program, 2)
     assert {e.primitive.name for e in after.eqns if after.inputs[2] in e.inputs} == {"strong_mul"}
     for residuals in (np.array([np.inf, 2.0]), np.array([np.nan, -np.inf])):

@@ -22,7 +22,11 @@ def forward_loop(f, *args):
 def kept(f, *args) -> list[str]:
     """The types of what each step writes for the reverse pass."""
     loop = forward_loop(f, *args)
-    carry = loop.params["carry"] if "carry" in loop.params else len(loop.inputs) - loop.params["cond_consts"] - loop.params["body_consts"]
+    carry = (
+        loop.params["carry"]
+        if "carry" in loop.params
+        else len(loop.inputs) - loop.params["cond_consts"] - loop.params["body_consts"]
+    )
     return [str(t) for t in loop.params["body"].out_types[carry:]]
 
 

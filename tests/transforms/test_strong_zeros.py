@@ -1,4 +1,6 @@
-"""What is not taken contributes nothing: where a derivative's factor is infinite or NaN, an exactly zero tangent or cotangent gives exactly zero."""
+"""What is not taken contributes nothing: where a derivative's factor is infinite or NaN, an exactly zero tangent or
+cotangent gives exactly zero.
+"""
 
 from __future__ import annotations
 
@@ -20,16 +22,18 @@ pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
 
 HUGE = 1e300
 
-# -- declarations ------------------------------------------------------------------------------------------------------------------------
+# -- declarations ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ELEMENTWISE)
 def test_what_is_singular_is_declared_so(name):
     for params in params_of(name):
-        assert is_declared(name, params) == any(points_of(name, params)), f"{name} {params}: {list(points_of(name, params))[:3]}"
+        assert is_declared(name, params) == any(points_of(name, params)), (
+            f"{name} {params}: {list(points_of(name, params))[:3]}"
+        )
 
 
-# -- all singular primitives, all guards -------------------------------------------------------------------------------------------------
+# -- all singular primitives, all guards -------------------------------------------------------------------------------
 
 
 def guarded(name, params, point):
@@ -54,7 +58,12 @@ def guarded(name, params, point):
             fd.at(pair)[0].set(0.0)[0],
             lax.fori_loop(0, 2, lambda _, c: np.where(here, c, c * y), 3.0),
             np.where(here, 3.0, lax.fori_loop(0, 2, lambda _, c: c * y, x[0])),
-            lax.cond(here, lambda z: np.where(z[0] == point[0], 3.0, np.sqrt(z[0] * 0.0) * z[1]), lambda z: z[0], np.stack([x[0], y])),
+            lax.cond(
+                here,
+                lambda z: np.where(z[0] == point[0], 3.0, np.sqrt(z[0] * 0.0) * z[1]),
+                lambda z: z[0],
+                np.stack([x[0], y]),
+            ),
             np.where(here, 3.0, lax.cond(here, lambda z: z * x[0], lambda z: z, y)),
             np.where(here, 3.0, fd.checkpoint(lambda z: z * x[0] / z)(y)),
             np.where(here, 3.0, fd.jit(lambda z: z * x[0] / z)(y)),
@@ -157,7 +166,7 @@ def test_to_any_order_and_in_control_flow(name, params, point):
     check(MORE, name, params, point)
 
 
-# -- natively ----------------------------------------------------------------------------------------------------------------------------
+# -- natively ----------------------------------------------------------------------------------------------------------
 
 NATIVE = {
     "gradient": lambda f: gradient(f),
@@ -183,10 +192,12 @@ def test_native_code_and_what_it_differentiates(kind):
         plain = NATIVE[kind](f)
         for derivative in (fd.jit(plain), *([NATIVE[kind](fd.jit(f))] if start == 0 else [])):
             found = derivative(x)
-            assert not np.any(found), [p for p, i in zip(chosen, sizes, strict=False) if np.any(found[..., i : i + len(p[2])])]
+            assert not np.any(found), [
+                p for p, i in zip(chosen, sizes, strict=False) if np.any(found[..., i : i + len(p[2])])
+            ]
 
 
-# -- functions that users write ------------------------------------------------------------------------------------------------------------
+# -- functions that users write ----------------------------------------------------------------------------------------
 
 
 def guarded_norm(x):
@@ -226,9 +237,15 @@ ZERO_AT_ZERO = {
     "maximum of several": lambda x: np.max(np.stack([-1 / np.sqrt(x), x * 0.0])),
     "an index": lambda x: np.stack([np.sqrt(x), x * 0.0])[np.argmin(np.stack([1.0 + x, 0.0]))],
     "division by what was passed in": lambda x: np.where(x == 0, 0.0, fd.jit(lambda a, b: a / b * a)(x, np.log(x))),
-    "a loop over logarithms": lambda x: np.where(x == 0, 0.0, lax.fori_loop(0, 3, lambda _, c: np.sqrt(c) * np.log(c) * c, x)),
-    "a loop by a logarithm": lambda x: np.where(x == 0, 0.0, (lambda log: lax.fori_loop(0, 3, lambda _, c: c * log, x))(np.log(x))),
-    "a branch by a logarithm": lambda x: np.where(x == 0, 0.0, lax.cond(x < 1, lambda c, log: c * log, lambda c, log: log, x, np.log(x))),
+    "a loop over logarithms": lambda x: np.where(
+        x == 0, 0.0, lax.fori_loop(0, 3, lambda _, c: np.sqrt(c) * np.log(c) * c, x)
+    ),
+    "a loop by a logarithm": lambda x: np.where(
+        x == 0, 0.0, (lambda log: lax.fori_loop(0, 3, lambda _, c: c * log, x))(np.log(x))
+    ),
+    "a branch by a logarithm": lambda x: np.where(
+        x == 0, 0.0, lax.cond(x < 1, lambda c, log: c * log, lambda c, log: log, x, np.log(x))
+    ),
 }
 
 
@@ -267,7 +284,13 @@ def test_loops_that_compute_again(kind, checkpoint):
 
     for f in (of_carry, of_constant):
         gradient = fd.grad(f)
-        assert [gradient(0.0), fd.jit(gradient)(0.0), fd.jacfwd(f)(0.0), fd.grad(gradient)(0.0), fd.jacfwd(gradient)(0.0)] == [0.0] * 5
+        assert [
+            gradient(0.0),
+            fd.jit(gradient)(0.0),
+            fd.jacfwd(f)(0.0),
+            fd.grad(gradient)(0.0),
+            fd.jacfwd(gradient)(0.0),
+        ] == [0.0] * 5
 
 
 KINKS = {"standard deviation", "standardised"}
@@ -288,7 +311,9 @@ def test_gradients_of_partly_guarded_arrays():
     np.testing.assert_array_equal(fd.grad(lambda x: np.sum(np.where(x > 0, np.sqrt(x), 0.0)))(x), [0.0, 0.25, 0.0, 0.5])
     np.testing.assert_array_equal(fd.grad(lambda x: np.sum(np.sqrt(x[x > 0])))(x), [0.0, 0.25, 0.0, 0.5])
     p = np.array([0.0, 0.5, 0.5])
-    np.testing.assert_allclose(fd.grad(lambda p: np.sum(np.where(p > 0, p * np.log(p), 0.0)))(p), [0.0, *(1 + np.log([0.5, 0.5]))], rtol=1e-15)
+    np.testing.assert_allclose(
+        fd.grad(lambda p: np.sum(np.where(p > 0, p * np.log(p), 0.0)))(p), [0.0, *(1 + np.log([0.5, 0.5]))], rtol=1e-15
+    )
     assert fd.grad(entropy_of_two)(0.5) == 0
     scores = np.array([-np.inf, 0.0, 1.0])
     weights = np.exp(scores) / np.sum(np.exp(scores))
@@ -296,7 +321,7 @@ def test_gradients_of_partly_guarded_arrays():
     np.testing.assert_allclose(fd.jit(fd.grad(nn.logsumexp))(scores), weights, rtol=1e-15)
 
 
-# -- what is taken meets its infinity ------------------------------------------------------------------------------------------------------
+# -- what is taken meets its infinity ----------------------------------------------------------------------------------
 
 
 def test_a_cotangent_that_is_not_zero_meets_its_infinity():
@@ -334,7 +359,7 @@ def test_all_paths_agree_in_the_signs_of_zeros():
         assert np.isnan(found).all() or (found[0] == found[1] and np.signbit(found[0]) == np.signbit(found[1]))
 
 
-# -- what it does to Programs ----------------------------------------------------------------------------------------------------------------
+# -- what it does to Programs ------------------------------------------------------------------------------------------
 
 
 def names(f, *args):
@@ -342,7 +367,11 @@ def names(f, *args):
 
 
 def test_products_are_plain_where_all_is_finite():
-    for f in (lambda x: np.sin(x) * np.tanh(x) * x**3, lambda x: x / 3.0 * x, lambda x: np.mean(np.stack([x, x]) * x) * x):
+    for f in (
+        lambda x: np.sin(x) * np.tanh(x) * x**3,
+        lambda x: x / 3.0 * x,
+        lambda x: np.mean(np.stack([x, x]) * x) * x,
+    ):
         assert not [n for n in names(fd.grad(fd.grad(f)), 1.0) if n.startswith("strong")]
 
 
@@ -373,7 +402,9 @@ def test_products_in_a_row_have_one_mask(last, dtype):
         product = strong_mul(t, x)
         return last(np.negative(product), y), last(product, y), last(np.where(x > 1, 0.0 * t, product), y)
 
-    special = np.array([0.0, -0.0, 1.0, -1.5, np.inf, -np.inf, np.nan, np.finfo(dtype).max, -np.finfo(dtype).smallest_subnormal], dtype)
+    special = np.array(
+        [0.0, -0.0, 1.0, -1.5, np.inf, -np.inf, np.nan, np.finfo(dtype).max, -np.finfo(dtype).smallest_subnormal], dtype
+    )
     args = [np.ascontiguousarray(a.ravel()) for a in np.meshgrid(special, special, special)]
     for found, expected in zip(fd.jit(f)(*args), f(*args), strict=True):
         assert_same_bits([found], [expected], last.primitive.name)

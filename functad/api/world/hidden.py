@@ -1,4 +1,6 @@
-"""Hidden operands: inputs of a jitted function's Program that no call gives. Each call reads them where they are, natively if it can."""
+"""Hidden operands: inputs of a jitted function's Program that no call gives. Each call reads them where they are,
+natively if it can.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,11 @@ class HiddenOperand:
         """Whether the place holds something of this type and kind now."""
         value = self.place.get()
         if self.kind == ARRAY:
-            return isinstance(value, np.ndarray) and value.shape == self.type.shape and value.dtype.newbyteorder("=") == self.type.dtype
+            return (
+                isinstance(value, np.ndarray)
+                and value.shape == self.type.shape
+                and value.dtype.newbyteorder("=") == self.type.dtype
+            )
         if value is ABSENT or isinstance(value, np.ndarray):
             return False
         try:

@@ -1,7 +1,7 @@
 """What a function with rules of its own takes from outside where a jitted function calls it.
 
-Its Program is a part of another, with inputs that are fixed before it is traced. So arrays that it closes over, or finds in globals, are
-constants of it, and the Program around is right as long as they hold what they hold now.
+Its Program is a part of another, with inputs that are fixed before it is traced. So arrays that it closes over, or
+finds in globals, are constants of it, and the Program around is right as long as they hold what they hold now.
 """
 
 from __future__ import annotations
@@ -55,7 +55,9 @@ class Kept:
         self.around.depends_on(array)
 
     def depends_on_all(self, functions: Sequence[Any]) -> None:
-        """Note that so it is with the arrays that functions reach, which may run when nobody notes what they use: rules do."""
+        """Note that so it is with the arrays that functions reach, which may run when nobody notes what they use: rules
+        do.
+        """
         reach = Reach(*functions)
         self.around.reads_no_operand(reach)
         for array in reach.arrays:

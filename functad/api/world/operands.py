@@ -1,11 +1,14 @@
-"""Numbers and arrays in closure cells and globals that keep changing: operands of the Program, read at each call, instead of one Program each.
+"""Numbers and arrays in closure cells and globals that keep changing: operands of the Program, read at each call,
+instead of one Program each.
 
-A place that holds its third value is traced with a tracer there; so is an array with its third content, wherever the function comes by it.
-Where that fails, since Python needs the value (a shape, a branch, ``float``), each value is traced anew, as before, and a warning says so, once.
+A place that holds its third value is traced with a tracer there; so is an array with its third content, wherever the
+function comes by it. Where that fails, since Python needs the value (a shape, a branch, ``float``), each value is
+traced anew, as before, and a warning says so, once.
 """
 
 from __future__ import annotations
 
+import functools
 import warnings
 import weakref
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
@@ -39,7 +42,9 @@ class Operand(NamedTuple):
 
 
 class Operands:
-    """Which places of a jitted function are operands, which have turned out to decide too much for that, and which are counters."""
+    """Which places of a jitted function are operands, which have turned out to decide too much for that, and which are
+    counters.
+    """
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -48,7 +53,9 @@ class Operands:
         self._left: dict[Hashable, Source] = {}
         self._arrays: dict[Hashable, weakref.ref[np.ndarray]] = {}  # that have been written to, as long as they live
         self.counters: dict[Hashable, Source] = {}
-        """Places that the function changes whenever it is traced, from something else each time: what they hold is not looked at."""
+        """Places that the function changes whenever it is traced, from something else each time: what they hold is not
+        looked at.
+        """
 
     def note_writes(self, watch: Watch) -> None:
         """Note what the function itself has changed while it was traced, of what it writes to at all."""
@@ -58,7 +65,11 @@ class Operands:
                 self._left[identity] = source  # no counter: made when first used, say
                 continue
             before = watch.writes[identity][0]
-            if identity in self._written and identity not in self._left and not same(self._written[identity][1], before):
+            if (
+                identity in self._written
+                and identity not in self._left
+                and not same(self._written[identity][1], before)
+            ):
                 self.counters[identity] = source
             self._written[identity] = source, before
 
@@ -79,7 +90,8 @@ class Operands:
         for array in watch.reach.arrays:
             identity = Fixed(array).identity
             if id(array) not in read and (identity in self._arrays or written_twice(array, versions)):
-                self._arrays[identity] = weakref.ref(array, lambda _, identity=identity: self._arrays.pop(identity, None))  # type: ignore[misc]
+                forget = functools.partial(self._arrays.pop, identity)  # which is called with the reference
+                self._arrays[identity] = weakref.ref(array, forget)
                 self._try(chosen, watch, named(array, watch, self._name), array)
         return chosen
 
@@ -89,16 +101,23 @@ class Operands:
         if identity in self._decisive:
             return
         leaf = leaf_of(now)
-        obstacle = "it is no number and no array" if leaf is None else Substitution(watch.reach, {identity: now}).obstacle()
+        obstacle = (
+            "it is no number and no array" if leaf is None else Substitution(watch.reach, {identity: now}).obstacle()
+        )
         if leaf is None or obstacle:
             self.decides(identity, source, str(obstacle))
         else:
             chosen[identity] = Operand(source, leaf)
 
     def some(
-        self, trace: Callable[[Mapping[Hashable, Operand]], Traced], operands: Mapping[Hashable, Operand], error: Exception
+        self,
+        trace: Callable[[Mapping[Hashable, Operand]], Traced],
+        operands: Mapping[Hashable, Operand],
+        error: Exception,
     ) -> Traced:
-        """The version with those operands that let the function be traced, where all together do not: found by halves."""
+        """The version with those operands that let the function be traced, where all together do not: found by
+        halves.
+        """
         traced = trace({})  # what the function raises by itself is the user's
         kept: dict[Hashable, Operand] = {}
 
@@ -126,7 +145,8 @@ class Operands:
             return
         self._decisive[identity] = source
         warnings.warn(
-            f"{source}, which {source.reader} reads, has changed again, and jit traces {self._name} anew for each of its values: {why}. "
+            f"{source}, which {source.reader} reads, has changed again, and jit traces {self._name} anew for each of "
+            f"its values: {why}. "
             f"Make it an argument of {self._name}, or one of static_argnames",
             RetraceWarning,
             stacklevel=user_stack_level(),
@@ -172,7 +192,12 @@ def user_lines(traceback: TracebackType | None) -> Iterator[str]:
 
 def written_twice(array: np.ndarray, versions: Sequence[Traced]) -> bool:
     """Whether an array that is compared has held two contents before this one."""
-    held = [g.content for t in versions for g in t.guards.guards if isinstance(g, Unwritten) and g.array is array and g.content is not None]
+    held = [
+        g.content
+        for t in versions
+        for g in t.guards.guards
+        if isinstance(g, Unwritten) and g.array is array and g.content is not None
+    ]
     return len(held) >= 2 and changed_twice(held, elements_of(array).tobytes())
 
 

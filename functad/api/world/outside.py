@@ -1,9 +1,10 @@
 """What a jitted function takes from outside besides its arguments, found while it is traced.
 
-An array that somebody can write to and that meets traced values becomes a *hidden operand*: an input of the Program, one for all its uses,
-which each call reads where it is. What Python makes of arrays before functad sees them (``2 * w``, ``w[0]``) is guarded: the arrays that the
-function can reach are compared at each call, up to ``MOST_BYTES`` each and ``MOST_BYTES_IN_ALL``. Arrays that the function made while it ran,
-and that nobody else holds afterwards, are constants.
+An array that somebody can write to and that meets traced values becomes a *hidden operand*: an input of the Program,
+one for all its uses, which each call reads where it is. What Python makes of arrays before functad sees them (``2 *
+w``, ``w[0]``) is guarded: the arrays that the function can reach are compared at each call, up to ``MOST_BYTES`` each
+and ``MOST_BYTES_IN_ALL``. Arrays that the function made while it ran, and that nobody else holds afterwards, are
+constants.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ from functad.lower.places import Fixed, Place, Unwritten, elements_of
 __all__ = ["MOST_BYTES", "MOST_BYTES_IN_ALL", "Outside"]
 
 MOST_BYTES = 64 << 10
-"""Larger arrays are compared only where the Program is known to depend on what they hold, or with ``FUNCTAD_DEBUG=1``."""
+"""Larger arrays are compared only where the Program is known to depend on what they hold, or with ``FUNCTAD_DEBUG=1``.
+"""
 
 MOST_BYTES_IN_ALL = 1 << 20
 
@@ -59,13 +61,23 @@ class Taken:
 class Memory:
     """Memory of an array, shown in a way of its own; as the base of an array it keeps the owner alive."""
 
-    def __init__(self, root: np.ndarray, address: int, shape: tuple[int, ...], strides: tuple[int, ...], dtype: np.dtype) -> None:
+    def __init__(
+        self, root: np.ndarray, address: int, shape: tuple[int, ...], strides: tuple[int, ...], dtype: np.dtype
+    ) -> None:
         self.root = root
-        self.__array_interface__ = {"data": (address, False), "shape": shape, "strides": strides, "typestr": dtype.str, "version": 3}
+        self.__array_interface__ = {
+            "data": (address, False),
+            "shape": shape,
+            "strides": strides,
+            "typestr": dtype.str,
+            "version": 3,
+        }
 
 
 class Outside:
-    """The hidden operands and the guards of one trace of a function that can reach some arrays, of which some are ``compared``."""
+    """The hidden operands and the guards of one trace of a function that can reach some arrays, of which some are
+    ``compared``.
+    """
 
     trace: Trace
 
@@ -80,7 +92,7 @@ class Outside:
         self.hidden: dict[Var, Taken | HiddenOperand] = {}  # the inputs
         self.asked: dict[Var, Callable[[], None]] = {}
 
-    # -- while the function is traced --------------------------------------------------------------------------------------------
+    # -- while the function is traced ----------------------------------------------------------------------------------
 
     def operand(self, array: np.ndarray) -> Any:
         """A tracer of what the array holds at each call; the array itself, if nobody can write to it."""
@@ -89,7 +101,11 @@ class Outside:
         taken = self.take(np.asarray(array))
         if taken.tracer is None:
             shown = self.view(array)
-            taken.tracer = self.input(taken, array_type(array.shape, array.dtype.newbyteorder("=")), ARRAY) if shown is None else shown
+            taken.tracer = (
+                self.input(taken, array_type(array.shape, array.dtype.newbyteorder("=")), ARRAY)
+                if shown is None
+                else shown
+            )
             self.behind[taken.tracer.variable] = taken
         return taken.tracer
 
@@ -107,7 +123,8 @@ class Outside:
     def hide(self, place: Place, type: ArrayType, kind: int, asked: Callable[[], None] | None = None) -> Tracer:
         """A further hidden operand: what ``place`` holds at each call.
 
-        Where Python asks for its value (``if``, ``float``, a shape), ``asked`` is called and the value given; without it that is an error.
+        Where Python asks for its value (``if``, ``float``, a shape), ``asked`` is called and the value given; without
+        it that is an error.
         """
         tracer = self.input(HiddenOperand(place, type, kind), type, kind)
         if asked is not None:
@@ -179,7 +196,7 @@ class Outside:
             if id(guard) not in known and not (isinstance(guard, Unwritten) and id(guard.array) in compared):
                 self.guards.add(guard)
 
-    # -- afterwards --------------------------------------------------------------------------------------------------------------
+    # -- afterwards ----------------------------------------------------------------------------------------------------
 
     def settle(self, program: Program) -> tuple[Program, tuple[HiddenOperand, ...], Guards]:
         """The Program with its hidden inputs last; where they are read; and what it was made for."""
@@ -207,7 +224,9 @@ class Outside:
 
     def compared(self, operands: Iterable[HiddenOperand]) -> list[Guard]:
         """What is compared at each call."""
-        read = {id(o.place.value) for o in operands if isinstance(o.place, Fixed)}  # the entry looks at their shapes anyway
+        read = {
+            id(o.place.value) for o in operands if isinstance(o.place, Fixed)
+        }  # the entry looks at their shapes anyway
         found = {id(c.array): c for c in self.comparisons if c.content is not None or id(c.array) not in read}
         contents = {id(c.array) for c in found.values() if c.content is not None}
         for taken in self.all:
@@ -243,7 +262,9 @@ def replaced(program: Program, atoms: dict[Var, Atom]) -> Program:
         return atoms.get(a, a) if type(a) is Var else a
 
     eqns = [
-        Eqn(e.primitive, tuple([put(a) for a in e.inputs]), e.params, e.outputs, e.loc) if any([a in atoms for a in e.inputs]) else e
+        Eqn(e.primitive, tuple([put(a) for a in e.inputs]), e.params, e.outputs, e.loc)
+        if any([a in atoms for a in e.inputs])
+        else e
         for e in program.eqns
     ]
     return Program(program.inputs, eqns, [put(a) for a in program.outputs], program.name)

@@ -1,8 +1,9 @@
 """What a function reaches by name: the functions that may run when it is called, the places that they read, arrays.
 
-A function leads to what its closure cells and the globals that it names hold: functions, partial functions, methods, classes and their
-instances, tuples, lists and dicts of those, modules by their attributes. functad's own functions (``grad(f)``) lead to what they close over.
-What belongs to NumPy, to the standard library or to an installed package other than the function's own is taken to stay as it is.
+A function leads to what its closure cells and the globals that it names hold: functions, partial functions, methods,
+classes and their instances, tuples, lists and dicts of those, modules by their attributes. functad's own functions
+(``grad(f)``) lead to what they close over. What belongs to NumPy, to the standard library or to an installed package
+other than the function's own is taken to stay as it is.
 """
 
 from __future__ import annotations
@@ -236,7 +237,11 @@ def _attributes(value: Any, foreign: Callable[[str], bool]) -> Iterable[tuple[st
     """The attributes of a class of the user's, or of an instance of one."""
     cls = type(value)
     if not issubclass(cls, type):
-        held = [(k, v) for k, v in list(_dict_of(value).items())[:FEW] if callable(v) or issubclass(type(v), tuple | list | dict | np.ndarray)]
+        held = [
+            (k, v)
+            for k, v in list(_dict_of(value).items())[:FEW]
+            if callable(v) or issubclass(type(v), tuple | list | dict | np.ndarray)
+        ]
         return ("__class__", cls), *held
     own = [base for base in value.__mro__ if not foreign(_file_of(sys.modules.get(base.__module__)))]
     return [pair for base in own for pair in list(vars(base).items())]
@@ -258,6 +263,10 @@ def _file_of_class(value: Any) -> str:
 
 
 def _file_of(module: Any) -> str:
-    """The file of a module; empty for what Python is made of, and a name that is no file's for what has been typed in."""
+    """The file of a module; empty for what Python is made of, and a name that is no file's for what has been typed
+    in.
+    """
     names = _dict_of(module)
-    return names.get("__file__") or ("" if str(names.get("__name__", "")).partition(".")[0] in sys.stdlib_module_names else "<no file>")
+    return names.get("__file__") or (
+        "" if str(names.get("__name__", "")).partition(".")[0] in sys.stdlib_module_names else "<no file>"
+    )

@@ -1,4 +1,6 @@
-"""Which names a function's code reads: from its bytecode, for what only running it would tell costs as much as tracing it."""
+"""Which names a function's code reads: from its bytecode, for what only running it would tell costs as much as tracing
+it.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ Path = tuple[str, ...]
 
 
 class Reads(NamedTuple):
-    """The names that a code object reads from outside, those of the functions within it included, and those that it writes; each once."""
+    """The names that a code object reads from outside, those of the functions within it included, and those that it
+    writes; each once.
+    """
 
     globals: tuple[Path, ...]
     attributes: tuple[Path, ...]  # of free variables; that the variables themselves are read goes without saying
@@ -30,7 +34,9 @@ _ATTRIBUTES = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
 _WRITES = frozenset({"STORE_GLOBAL", "DELETE_GLOBAL"})
 _WRITES_FREE = frozenset({"STORE_DEREF", "DELETE_DEREF"})
 _SILENT = frozenset({"CACHE", "PUSH_NULL", "NOP", "NOT_TAKEN"})  # do not come between a name and its attribute
-_SHIFTED = frozenset({"LOAD_GLOBAL"} | ({"LOAD_ATTR"} if sys.version_info >= (3, 12) else set()))  # the lowest bit says something else
+_SHIFTED = frozenset(
+    {"LOAD_GLOBAL"} | ({"LOAD_ATTR"} if sys.version_info >= (3, 12) else set())
+)  # the lowest bit says something else
 
 _found: dict[CodeType, Reads] = {}
 _MOST = 10_000
@@ -77,7 +83,9 @@ def _scan(code: CodeType) -> Reads:
             attributes |= dict.fromkeys([p for p in inner.attributes if p[0] in free])
             names |= inner.names
             written |= {n for n in inner.written if n in free or n not in constant.co_freevars}
-    return Reads(tuple(globals_read), tuple([p for p in attributes if len(p) > 1]), frozenset(written), frozenset(names))
+    return Reads(
+        tuple(globals_read), tuple([p for p in attributes if len(p) > 1]), frozenset(written), frozenset(names)
+    )
 
 
 def _instructions(code: CodeType) -> Iterator[tuple[str, str]]:

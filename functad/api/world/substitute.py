@@ -1,7 +1,8 @@
-"""Functions that read other values where the user's read closure cells and globals: what makes a number an operand of a Program.
+"""Functions that read other values where the user's read closure cells and globals: what makes a number an operand of a
+Program.
 
-The user's cells and modules stay as they are, since other threads read them. Every function on the way from the one that is traced to one
-that reads the place is made anew, with cells of its own and a copy of its module's names.
+The user's cells and modules stay as they are, since other threads read them. Every function on the way from the one
+that is traced to one that reads the place is made anew, with cells of its own and a copy of its module's names.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ class Wrapper(ABC):
 
 
 class Substitution:
-    """Other values for some places, by their identities, and for objects (that of ``Fixed``) wherever functions come by them.
+    """Other values for some places, by their identities, and for objects (that of ``Fixed``) wherever functions come by
+    them.
 
     Examples
     --------
@@ -53,12 +55,19 @@ class Substitution:
         self._affected = affected(reach, values)
         self._functions = [node for node in self._affected.values() if type(node.value) is FunctionType]
         self._changes = {id(node.value): list(self._changed(node)) for node in self._functions}
-        self._spaces = {id(p.mapping): p.mapping for changes in self._changes.values() for p, _ in changes if isinstance(p, DictItem)}
+        self._spaces = {
+            id(p.mapping): p.mapping
+            for changes in self._changes.values()
+            for p, _ in changes
+            if isinstance(p, DictItem)
+        }
 
     def obstacle(self) -> str | None:
-        """Why what reads the places cannot be made anew: classes, their instances and foreign objects cannot; None if all can.
+        """Why what reads the places cannot be made anew: classes, their instances and foreign objects cannot; None if
+        all can.
 
-        Nor can a function whose writes would go astray: to a cell that is replaced, or to a module whose names are copied.
+        Nor can a function whose writes would go astray: to a cell that is replaced, or to a module whose names are
+        copied.
         """
         written = any(place.identity in self._written for changes in self._changes.values() for place, _ in changes)
         if written or any(isinstance(identity, tuple) and identity[0] in self._spaces for identity in self._written):
@@ -70,10 +79,17 @@ class Substitution:
 
     def of(self, *roots: Any) -> list[Any]:
         """Functions, or what holds functions, with the other values."""
-        given = {id(n.value): self._values[i] for n in self._affected.values() if (i := Fixed(n.value).identity) in self._values}
+        given = {
+            id(n.value): self._values[i]
+            for n in self._affected.values()
+            if (i := Fixed(n.value).identity) in self._values
+        }
         made = _Made(self._affected, self._spaces, given)
         for node in self._functions:
-            made.begin(node.value, {id(place.cell) for place, _ in self._changes[id(node.value)] if isinstance(place, CellContent)})
+            made.begin(
+                node.value,
+                {id(place.cell) for place, _ in self._changes[id(node.value)] if isinstance(place, CellContent)},
+            )
         for node in self._functions:
             for place, new in self._changes[id(node.value)]:
                 made.put(node.value, place, new(made))
@@ -81,7 +97,9 @@ class Substitution:
         return [made.of(r) for r in roots]
 
     def _changed(self, node: Node) -> Iterator[tuple[Place, New]]:
-        """The places of a function that hold something else, and what: a value, a function made anew, a module with names of its own."""
+        """The places of a function that hold something else, and what: a value, a function made anew, a module with
+        names of its own.
+        """
         copied: list[int] = []
         for place, child in node.places:
             if place.identity in self._values:
@@ -135,7 +153,9 @@ def _described(value: Any) -> str:
 class _Made:
     """What has been made anew, by the identity of what it stands for."""
 
-    def __init__(self, affected: Mapping[int, Node], spaces: Mapping[int, dict[str, Any]], given: dict[int, Any]) -> None:
+    def __init__(
+        self, affected: Mapping[int, Node], spaces: Mapping[int, dict[str, Any]], given: dict[int, Any]
+    ) -> None:
         self.modules = {number: ModuleType(names.get("__name__", "")) for number, names in spaces.items()}
         for number, module in self.modules.items():
             vars(module).update(spaces[number])
@@ -146,7 +166,9 @@ class _Made:
         """Make a function anew, with new cells, still empty, for what changes."""
         cells = [CellType() if id(cell) in changed else cell for cell in f.__closure__ or ()]
         module = self.modules.get(id(f.__globals__))
-        self._made[id(f)] = FunctionType(f.__code__, vars(module) if module else f.__globals__, f.__name__, f.__defaults__, tuple(cells))
+        self._made[id(f)] = FunctionType(
+            f.__code__, vars(module) if module else f.__globals__, f.__name__, f.__defaults__, tuple(cells)
+        )
 
     def put(self, f: FunctionType, place: Place, value: Any) -> None:
         """What a place holds now for a function."""
@@ -177,7 +199,9 @@ class _Made:
         if isinstance(value, Wrapper):
             return value.wrapping(self.of(value._f))
         if isinstance(value, functools.partial):
-            return functools.partial(self.of(value.func), *map(self.of, value.args), **{k: self.of(v) for k, v in value.keywords.items()})
+            return functools.partial(
+                self.of(value.func), *map(self.of, value.args), **{k: self.of(v) for k, v in value.keywords.items()}
+            )
         if isinstance(value, MethodType):
             return MethodType(self.of(value.__func__), value.__self__)
         if isinstance(value, dict):

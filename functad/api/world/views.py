@@ -48,7 +48,8 @@ class View:
 
 
 def view_of(array: np.ndarray, others: Sequence[np.ndarray] = ()) -> View | None:
-    """An array as a view of a C-contiguous one: of one of ``others``, of all the memory, or of a part of it; None if it is none.
+    """An array as a view of a C-contiguous one: of one of ``others``, of all the memory, or of a part of it; None if it
+    is none.
 
     Examples
     --------
@@ -72,7 +73,11 @@ def view_of(array: np.ndarray, others: Sequence[np.ndarray] = ()) -> View | None
 def as_view(array: np.ndarray, base: np.ndarray) -> View | None:
     """An array as slices of ``base``, permuted and broadcast; None if it is more than that."""
     low, steps = lowest(array), strides_of(array)
-    if base.dtype != array.dtype or not address(base) <= low < address(base) + base.nbytes or (low - address(base)) % base.itemsize:
+    if (
+        base.dtype != array.dtype
+        or not address(base) <= low < address(base) + base.nbytes
+        or (low - address(base)) % base.itemsize
+    ):
         return None
     starts = [int(i) for i in np.unravel_index((low - address(base)) // base.itemsize, base.shape)]
     spans = [(start, start + 1, 1) for start in starts]
@@ -80,7 +85,11 @@ def as_view(array: np.ndarray, base: np.ndarray) -> View | None:
     for axis, (n, s) in enumerate(zip(array.shape, steps, strict=True)):
         if not s:
             continue
-        fitting = [a for a in range(base.ndim) if base.shape[a] > 1 and abs(s) % base.strides[a] == 0 and a not in axes_of.values()]
+        fitting = [
+            a
+            for a in range(base.ndim)
+            if base.shape[a] > 1 and abs(s) % base.strides[a] == 0 and a not in axes_of.values()
+        ]
         if not fitting:
             return None
         a = min(fitting)  # the largest stride

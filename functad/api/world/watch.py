@@ -1,4 +1,6 @@
-"""What a function reads beside its arguments while it is traced: compiled code is valid as long as that is what it was."""
+"""What a function reads beside its arguments while it is traced: compiled code is valid as long as that is what it
+was.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +19,8 @@ __all__ = ["Watch"]
 class Watch:
     """A look at all that a function reaches, before it is traced.
 
-    After that, ``guard`` is for what it read. ``writes`` is what the function itself has changed meanwhile, from what to what: that counts as
-    the function leaves it, since a counter must not trace again for ever.
+    After that, ``guard`` is for what it read. ``writes`` is what the function itself has changed meanwhile, from what
+    to what: that counts as the function leaves it, since a counter must not trace again for ever.
     """
 
     def __init__(self, *roots: Any) -> None:
@@ -28,7 +30,8 @@ class Watch:
         self.writes: dict[Hashable, tuple[Any, Any]] = {}
 
     def guard(self, ignored: Container[Hashable] = (), later: Sequence[Any] = ()) -> Guard:
-        """What must be as it was; a guard that never holds where someone else has changed something meanwhile, so that it cannot be told.
+        """What must be as it was; a guard that never holds where someone else has changed something meanwhile, so that
+        it cannot be told.
 
         Some places are ignored, and so is what only functions read that run ``later``, with the Program.
         """

@@ -1,4 +1,6 @@
-"""Addresses: where the element that an instruction reads or writes is, computed as far out of the loops as its indices allow."""
+"""Addresses: where the element that an instruction reads or writes is, computed as far out of the loops as its indices
+allow.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +25,9 @@ NOTHING = Poly({})
 class Place:
     """The place of an access in memory, its terms sorted by the loop that decides them.
 
-    ``terms[k + 1]`` change with loop k (``terms[0]`` before the loops); ``lanes`` with the lanes, beside ``step``, the distance from lane to lane.
-    Of a group of adjacent elements (the parts of a complex number) this is element ``part``; a group that is not split has ``group`` 1.
+    ``terms[k + 1]`` change with loop k (``terms[0]`` before the loops); ``lanes`` with the lanes, beside ``step``, the
+    distance from lane to lane. Of a group of adjacent elements (the parts of a complex number) this is element
+    ``part``; a group that is not split has ``group`` 1.
     """
 
     root: Buffer
@@ -56,11 +59,23 @@ class Place:
         step = NOTHING if vector is None else place.scale(vector)
         group, part = _group(instr, place, step, bool(lanes))
         key = tuple(tuple(level) for level in terms)
-        return Place(instr.buffer.root, instr.buffer.dtype, constant - part, place.offset - constant, key, tuple(lanes), step, group, part)
+        return Place(
+            instr.buffer.root,
+            instr.buffer.dtype,
+            constant - part,
+            place.offset - constant,
+            key,
+            tuple(lanes),
+            step,
+            group,
+            part,
+        )
 
     @property
     def contiguous(self) -> bool:
-        """Whether the lanes are one run of memory, forwards or backwards, with or without other elements of their groups between them."""
+        """Whether the lanes are one run of memory, forwards or backwards, with or without other elements of their
+        groups between them.
+        """
         return not self.lanes and (self.group > 1 or self.step in (1, -1))
 
     @property
@@ -79,9 +94,13 @@ def _group(instr: Load | Store | Reduce | Scatter, place: Linear, step: Poly, sc
 
 
 class Addresses:
-    """Addresses of places, as of now: ``index`` holds the loops' current indices, ``shift`` what to add to that of the vector axis."""
+    """Addresses of places, as of now: ``index`` holds the loops' current indices, ``shift`` what to add to that of the
+    vector axis.
+    """
 
-    def __init__(self, code: Code, pointers: Mapping[Buffer, str], values: Mapping[Value, str], loops: int, vector: int | None) -> None:
+    def __init__(
+        self, code: Code, pointers: Mapping[Buffer, str], values: Mapping[Value, str], loops: int, vector: int | None
+    ) -> None:
         self.code = code
         self.pointers = pointers
         self.values = values
@@ -95,7 +114,9 @@ class Addresses:
         self._known[level + 1].clear()
 
     def prepare(self, place: Place, level: int) -> tuple[str, int]:
-        """The address as far as the loops up to ``level`` decide it: a pointer, and a number of elements that is still to be added."""
+        """The address as far as the loops up to ``level`` decide it: a pointer, and a number of elements that is still
+        to be added.
+        """
         known = self._known[level + 1]
         key = (place.root, place.start, place.terms[: level + 2])
         found = known.get(key)
@@ -130,13 +151,18 @@ class Addresses:
         return self.code.offset(type, pointer, str(offset))
 
     def each(self, place: Place, level: int, span: Span, masked: bool) -> list[str]:
-        """The address of every lane. Lanes that do not exist get that of one that does, unless the access is ``masked`` anyway."""
+        """The address of every lane. Lanes that do not exist get that of one that does, unless the access is ``masked``
+        anyway.
+        """
         code, type = self.code, memory_type(place.dtype)
         first = code.offset(type, self.first(place, level), str(place.part))
         if place.lanes:
             offsets = self._lane_offsets(place, span, masked)
             ty = f"<{span.width} x i64>"
-            return [code.offset(type, first, code.emit(f"extractelement {ty} {offsets}, i64 {k}")) for k in range(span.width)]
+            return [
+                code.offset(type, first, code.emit(f"extractelement {ty} {offsets}, i64 {k}"))
+                for k in range(span.width)
+            ]
         pointers = [first]
         for lane in range(1, span.width):
             if span.mask is None or masked:

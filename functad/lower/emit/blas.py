@@ -54,7 +54,11 @@ class _Arguments:
 
     def count(self, value: str, at_least: int = 0) -> str:
         if at_least:
-            value = str(max(int(value), at_least)) if value[0] != "%" else self.code.scalar.intrinsic("smax", "i64", value, str(at_least))
+            value = (
+                str(max(int(value), at_least))
+                if value[0] != "%"
+                else self.code.scalar.intrinsic("smax", "i64", value, str(at_least))
+            )
         slot = self.code.name()
         self.code.prologue.append(f"  {slot} = alloca i32, align 4")
         self.code.line(f"store i32 {self.code.emit(f'trunc i64 {value} to i32')}, ptr {slot}")
@@ -92,11 +96,16 @@ class Gemm:
     def write(self, out: str, lhs: str, rhs: str) -> None:
         """One product, of the matrices at these addresses."""
         by_rhs, by_lhs, by_out = self.strides
-        self.arguments.call("gemm", (*self.flags, *self.sizes, self.one, rhs, by_rhs, lhs, by_lhs, self.zero, out, by_out))
+        self.arguments.call(
+            "gemm", (*self.flags, *self.sizes, self.one, rhs, by_rhs, lhs, by_lhs, self.zero, out, by_out)
+        )
 
 
-def gemv(code: Code, dtype: np.dtype, complex: bool, by_row: bool, rows: str, columns: str, addresses: tuple[str, str, str]) -> None:
-    """Add the product of a matrix, neither empty nor too large, and a vector to the result; their ``addresses``, that of the result first.
+def gemv(
+    code: Code, dtype: np.dtype, complex: bool, by_row: bool, rows: str, columns: str, addresses: tuple[str, str, str]
+) -> None:
+    """Add the product of a matrix, neither empty nor too large, and a vector to the result; their ``addresses``, that
+    of the result first.
 
     ``by_row``: the rows in memory are what is multiplied with the vector, not its columns.
     """

@@ -1,4 +1,6 @@
-"""The body of a nest, sorted by the loop that each instruction is written in, and what is decided about it before a line is written."""
+"""The body of a nest, sorted by the loop that each instruction is written in, and what is decided about it before a
+line is written.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ Access = Load | Store | Reduce | Scatter
 
 
 class Body:
-    """``levels[k + 1]`` are the instructions of loop k, ``places`` where they read or write, ``totals`` the registers in which they accumulate."""
+    """``levels[k + 1]`` are the instructions of loop k, ``places`` where they read or write, ``totals`` the registers
+    in which they accumulate.
+    """
 
     def __init__(self, nest: Nest, width: int) -> None:
         self.nest = nest
@@ -33,7 +37,11 @@ class Body:
         for instr in nest.kernel.body:
             self._sort(instr)
         self.deeper = [
-            list(dict.fromkeys(self.places[id(i)] for later in self.levels[level + 1 :] for i in later if id(i) in self.places))
+            list(
+                dict.fromkeys(
+                    self.places[id(i)] for later in self.levels[level + 1 :] for i in later if id(i) in self.places
+                )
+            )
             for level in range(len(self.levels))
         ]
         self.scans = [i for i in nest.kernel.body if isinstance(i, Scan)]
@@ -43,7 +51,9 @@ class Body:
         self.far = {self.places[id(i)] for i in masked if not self._near(i)}
 
     def innermost(self, pairs: Iterable[tuple[Instr, Instr]]) -> Body:
-        """A version of this body whose innermost loop has some other instructions, given with those that they stand for."""
+        """A version of this body whose innermost loop has some other instructions, given with those that they stand
+        for.
+        """
         here = set(map(id, self.levels[-1]))
         version = copy.copy(self)
         version.constants, version.places, version.totals = dict(self.constants), dict(self.places), dict(self.totals)
@@ -91,10 +101,14 @@ class Body:
         body = self.levels[-1]
         computing = sum(cost(i.op, i.args[-1].dtype) for i in body if isinstance(i, Compute))
         places = [self.places[id(i)] for i in body if id(i) in self.places]
-        return computing + sum(2 * self.width for place in places if self.width > 1 and place.varies and not place.contiguous)
+        return computing + sum(
+            2 * self.width for place in places if self.width > 1 and place.varies and not place.contiguous
+        )
 
     def _near(self, instr: Load) -> bool:
-        """Whether no point's element lies more than some elements, or rows, beside the array: less than grows with the array itself."""
+        """Whether no point's element lies more than some elements, or rows, beside the array: less than grows with the
+        array itself.
+        """
         place, size = linear(instr.buffer, instr.index), product(instr.buffer.shape)
         first, last = place.offset, place.offset - size
         for atom, scale in place.terms:
@@ -134,5 +148,7 @@ class Body:
         return len(plain) == sum(bool(a.terms) for a in instr.index) and mentioned == set(range(self._scope(instr) + 1))
 
     def stored_whole(self, instr: Reduce) -> bool:
-        """Whether a result need only be stored: no loop outside of its scope reduces, and no element of the buffer goes without."""
+        """Whether a result need only be stored: no loop outside of its scope reduces, and no element of the buffer goes
+        without.
+        """
         return id(instr) in self.whole_stores

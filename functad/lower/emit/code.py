@@ -1,7 +1,8 @@
 """``Code``: the text of one LLVM function while it is written.
 
-Sizes and other integers are SSA names or, where they are known, decimal literals; the integer methods fold the latter, so that code for
-static sizes comes out without arithmetic. What depends on sizes alone goes to the function's first block, whatever is being written.
+Sizes and other integers are SSA names or, where they are known, decimal literals; the integer methods fold the latter,
+so that code for static sizes comes out without arithmetic. What depends on sizes alone goes to the function's first
+block, whatever is being written.
 """
 
 from __future__ import annotations
@@ -262,7 +263,9 @@ class Code:
             if c.name != name:
                 c.name = self.emit(f"phi {c.type} [ {c.name}, %{after} ], [ {name}, %{before} ]")
 
-    def either(self, condition: str, yes: Callable[[], list[str]], no: Callable[[], list[str]], types: Sequence[str]) -> list[str]:
+    def either(
+        self, condition: str, yes: Callable[[], list[str]], no: Callable[[], list[str]], types: Sequence[str]
+    ) -> list[str]:
         """Code of which one part or the other runs; values of these types come out of both."""
         left, right, done = (self.scalar.label() for _ in range(3))
         self.line(f"br i1 {condition}, label %{left}, label %{right}")
@@ -274,7 +277,10 @@ class Code:
         theirs = no()
         after_right = self.block
         self.start(done)
-        return [self.emit(f"phi {type} [ {a}, %{after_left} ], [ {b}, %{after_right} ]") for type, a, b in zip(types, ours, theirs, strict=True)]
+        return [
+            self.emit(f"phi {type} [ {a}, %{after_left} ], [ {b}, %{after_right} ]")
+            for type, a, b in zip(types, ours, theirs, strict=True)
+        ]
 
     def function(self, header: str, result: str) -> str:
         """The whole function's text; ``result`` has its type before it."""

@@ -1,7 +1,8 @@
-"""Loops and branches: the body is a function of addresses, which a small one is inlined from, so that scalars live in registers.
+"""Loops and branches: the body is a function of addresses, which a small one is inlined from, so that scalars live in
+registers.
 
-What changes from step to step is in variables on the stack, and LLVM's ``sroa`` makes registers of them. A large carry is not copied: each step
-reads it in one place and writes it in another.
+What changes from step to step is in variables on the stack, and LLVM's ``sroa`` makes registers of them. A large carry
+is not copied: each step reads it in one place and writes it in another.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ SMALL = 8
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """A function of the addresses of inputs, outputs, a workspace (None if it needs none) and cells; ``fails``: whether it can give an error."""
+    """A function of the addresses of inputs, outputs, a workspace (None if it needs none) and cells; ``fails``: whether
+    it can give an error.
+    """
 
     name: str
     workspace: Buffer | None
@@ -41,12 +44,16 @@ class Body:
 
 @dataclass(slots=True)
 class State:
-    """A part of a carry: variables that hold the address to read from, that to write to, and the one after that; or two places (one, in place)."""
+    """A part of a carry: variables that hold the address to read from, that to write to, and the one after that; or two
+    places (one, in place).
+    """
 
     carry: Carry
     current: str
     next: str
-    other: str  # empty for a small part, or one that is updated in place: then current and next are the places themselves
+    other: (
+        str  # empty for a small part, or one that is updated in place: then current and next are the places themselves
+    )
 
 
 class Writer:
@@ -72,7 +79,11 @@ class Writer:
                 length = code.emit(f"load i64, ptr {sequences.length_place(code, self.address(statement.sequence))}")
                 code.line(f"store i64 {length}, ptr {self.address(statement.out)}")
             case SequenceCopy():
-                self._require(sequences.copy(self.code, statement.sequence, self.address(statement.out), self.address(statement.sequence)))
+                self._require(
+                    sequences.copy(
+                        self.code, statement.sequence, self.address(statement.out), self.address(statement.sequence)
+                    )
+                )
 
     # ---- pieces
 
@@ -129,7 +140,9 @@ class Writer:
     # ---- the carry
 
     def _begin(self, carry: Carry, odd: str | None) -> State:
-        """The state before the first step. ``odd``: whether the number of steps is odd, so that the last one writes to where the result belongs."""
+        """The state before the first step. ``odd``: whether the number of steps is odd, so that the last one writes to
+        where the result belongs.
+        """
         if is_small(carry.last):
             current = self._place(carry.last)
             following = current if carry.in_place else self._place(carry.last)
@@ -216,7 +229,9 @@ class Writer:
         return self.code.scalar.intrinsic("smax", "i64", self._read("i64", self.address(loop.steps)), "0")
 
     def _require_elements(self, loop: Loop, buffer: Buffer, n: str) -> None:
-        """A sequence has as many elements as there are steps, by construction; that it has is what keeps memory safe."""
+        """A sequence has as many elements as there are steps, by construction; that it has is what keeps memory
+        safe.
+        """
         code = self.code
         if isinstance(buffer, SequenceBuffer):
             present = self._read("i64", sequences.length_place(code, self.address(buffer)))

@@ -1,7 +1,7 @@
 """The driver: the function that runs a program's statements in order, and the functions that it calls.
 
-Scalars are registers of the driver and go to kernels by value. Code without loops is written into the driver itself, or, where that would
-be too long, into functions of ``CHUNK`` instructions, between which scalars are in memory.
+Scalars are registers of the driver and go to kernels by value. Code without loops is written into the driver itself,
+or, where that would be too long, into functions of ``CHUNK`` instructions, between which scalars are in memory.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ Step = Statement | list[Kernel]
 
 
 class Driver:
-    """Writes the driver of a program; the functions that it calls gather in ``functions``, which a body shares with the driver around it."""
+    """Writes the driver of a program; the functions that it calls gather in ``functions``, which a body shares with the
+    driver around it.
+    """
 
     def __init__(self, program: KernelProgram, target: Target, threads: bool, around: Driver | None = None) -> None:
         self.program = program
@@ -68,8 +70,14 @@ class Driver:
                 self.blocks[key] = blocks
         self.steps = self._steps()
         self.code.outlined = self._outlined()
-        self.inner = {id(s): [BodyDriver(p, self).write() for p in s.programs] for s in self.body if isinstance(s, Control)}
-        self.cells = [b for b in dict.fromkeys(b for s in self.body for b in mentioned(s)) if isinstance(b, SequenceBuffer) and b.role == "sequence"]
+        self.inner = {
+            id(s): [BodyDriver(p, self).write() for p in s.programs] for s in self.body if isinstance(s, Control)
+        }
+        self.cells = [
+            b
+            for b in dict.fromkeys(b for s in self.body for b in mentioned(s))
+            if isinstance(b, SequenceBuffer) and b.role == "sequence"
+        ]
         self.own = len(self.cells)
         self.first_cell: dict[str, int] = {}  # of those that a body needs
         for body in itertools.chain.from_iterable(self.inner.values()):
@@ -94,7 +102,9 @@ class Driver:
             with self.code.when(self.code.emit(f"icmp sgt i32 {error}, 0"), ()):
                 self.code.declarations.add(f"declare void @{OFFENDER}(i64)")
                 self.code.line(f"call void @{OFFENDER}(i64 {noted_value(self.code)})")
-        return self.code.function(f"i32 @{name}(ptr noalias %inputs, ptr noalias %outputs, ptr noalias {sizes}) nounwind", f"i32 {error}")
+        return self.code.function(
+            f"i32 @{name}(ptr noalias %inputs, ptr noalias %outputs, ptr noalias {sizes}) nounwind", f"i32 {error}"
+        )
 
     def _plan(self) -> Plan:
         """The plan of the workspace."""
@@ -130,7 +140,9 @@ class Driver:
         return self._end()
 
     def cell_place(self, number: int) -> str:
-        """The address of a cell: the function that all others are called from owns them, so that memory outlives the step of a loop."""
+        """The address of a cell: the function that all others are called from owns them, so that memory outlives the
+        step of a loop.
+        """
         return self.code.offset("i8", self.cell_memory, str(sequences.CELL * number))
 
     # ---- the steps
@@ -168,7 +180,9 @@ class Driver:
             if isinstance(s, Kernel):
                 uses = loops if s.axes else straight
                 uses.update([(i.op, i.args[-1].dtype) for i in s.body if isinstance(i, Compute) and is_long(i.op)])
-        often = {use for use, count in straight.items() if count >= OFTEN} | {use for use, count in loops.items() if count >= OFTEN_IN_LOOPS}
+        often = {use for use, count in straight.items() if count >= OFTEN} | {
+            use for use, count in loops.items() if count >= OFTEN_IN_LOOPS
+        }
         return {use: set() for use in often}
 
     def _scalars_in_memory(self) -> dict[Buffer, None]:
@@ -181,7 +195,11 @@ class Driver:
                 for b in mentioned(s):
                     if b.shape == () and b.role == "temp":
                         home = number if isinstance(step, list) else -1
-                        if user.setdefault(b, home) != home or not isinstance(s, Kernel) or (not inline and b in written(s)):
+                        if (
+                            user.setdefault(b, home) != home
+                            or not isinstance(s, Kernel)
+                            or (not inline and b in written(s))
+                        ):
                             found[b] = None
         return found
 
@@ -253,8 +271,10 @@ class Driver:
 
     @property
     def _attributes(self) -> str:
-        """Those of a kernel, with a stack on which vectors do not straddle cache lines: LLVM only finds out that it spills some when it is
-        too late to align the stack by itself, and the gradient of an elementwise function then takes 6.3 ns an element, not 3.5."""
+        """Those of a kernel, with a stack on which vectors do not straddle cache lines: LLVM only finds out that it
+        spills some when it is too late to align the stack by itself, and the gradient of an elementwise function then
+        takes 6.3 ns an element, not 3.5.
+        """
         return f"nounwind alignstack({max(16, self.target.vector_bits // 8)})"
 
     def _function(self) -> Code:
@@ -265,7 +285,9 @@ class Driver:
         """A function whose parameters are the addresses of arrays and the values of scalars."""
         code, name = self._function(), self._name(kernel.name)
         types = [code.scalar.ty(dtype_name(b.dtype)) for b in scalars]
-        parameters = [f"ptr noalias %b{k}" for k in range(len(arrays))] + [f"{type} %r{k}" for k, type in enumerate(types)]
+        parameters = [f"ptr noalias %b{k}" for k in range(len(arrays))] + [
+            f"{type} %r{k}" for k, type in enumerate(types)
+        ]
         self.nests[id(kernel)].emit(code, _numbered(arrays, "%b"), _numbered(scalars, "%r"))
         header = f"internal void {name}({', '.join([*parameters, 'ptr noalias %sizes'])}) {self._attributes}"
         self.functions.append(code.function(header, "void"))
@@ -274,7 +296,9 @@ class Driver:
         self.code.line(f"call void {name}({', '.join([*arguments, 'ptr %sizes'])})")
 
     def _in_blocks(self, kernel: Kernel, arrays: Sequence[Buffer], scalars: Sequence[Buffer]) -> None:
-        """A function of a range of indices, whose other parameters are in an array; it is called once, or by several threads."""
+        """A function of a range of indices, whose other parameters are in an array; it is called once, or by several
+        threads.
+        """
         blocks, nest = self.blocks[id(kernel)], self.nests[id(kernel)]
         code, name = self._function(), self._name(kernel.name)
         own = [b for b in arrays if b not in blocks.partial]
@@ -314,7 +338,9 @@ class Driver:
                     registers[b] = load_one(code, b.dtype, pointers[b])
             self.nests[id(kernel)].emit(code, pointers, registers, inline=True)
             self.checked |= self.nests[id(kernel)].checks
-        self.functions.append(code.function(f"internal void {name}(ptr %table, ptr %scalars, ptr %sizes) nounwind", "void"))
+        self.functions.append(
+            code.function(f"internal void {name}(ptr %table, ptr %scalars, ptr %sizes) nounwind", "void")
+        )
         scalars = self.pointers[next(iter(self.scalar_slots))] if self.scalar_slots else "null"
         self.code.line(f"call void {name}(ptr {self.table}, ptr {scalars}, ptr %sizes)")
         self._forget(b for k in kernels for b in written(k))
@@ -384,18 +410,28 @@ class BodyDriver(Driver):
         plan = self._plan()
         needed = room_needed(plan)
         self._arguments()
-        self.pointers.update(make_room(self.code, plan)[0] if needed is None else room_in(self.code, plan, "%workspace"))
+        self.pointers.update(
+            make_room(self.code, plan)[0] if needed is None else room_in(self.code, plan, "%workspace")
+        )
         self.cell_memory = "%cells"
         error = self._run()
         for number, cell in enumerate(self.cells[: self.own]):
             sequences.trim(self.code, cell, self.cell_place(number))
         name = self._name("body")
-        kinds = [f"ptr noalias %in{k}" for k in range(len(self.program.inputs))] + [f"ptr noalias %out{k}" for k in range(len(self.program.outputs))]
+        kinds = [f"ptr noalias %in{k}" for k in range(len(self.program.inputs))] + [
+            f"ptr noalias %out{k}" for k in range(len(self.program.outputs))
+        ]
         small = not self._chunked and sum(size(s.body) if isinstance(s, Kernel) else 10 for s in self.body) <= INLINED
         attributes = "alwaysinline nounwind" if small else "nounwind"
-        header = f"internal i32 {name}({', '.join([*kinds, 'ptr noalias %workspace', 'ptr noalias %cells', 'ptr noalias %sizes'])}) {attributes}"
+        header = (
+            "internal i32 "
+            f"{name}({', '.join([*kinds, 'ptr noalias %workspace', 'ptr noalias %cells', 'ptr noalias %sizes'])}) "
+            f"{attributes}"
+        )
         self.functions.append(self.code.function(header, f"i32 {error}"))
-        return Body(name, None if needed is None else Buffer((needed,), np.dtype(np.uint8)), tuple(self.cells), error != "0")
+        return Body(
+            name, None if needed is None else Buffer((needed,), np.dtype(np.uint8)), tuple(self.cells), error != "0"
+        )
 
     def _arguments(self) -> None:
         """Pointers to inputs and outputs, and the values of scalar inputs."""
@@ -429,7 +465,9 @@ def _numbered(buffers: Sequence[Buffer], prefix: str) -> dict[Buffer, str]:
     return {b: f"{prefix}{k}" for k, b in enumerate(buffers)}
 
 
-def _unpacked(code: Code, arrays: Sequence[Buffer], scalars: Sequence[Buffer]) -> tuple[dict[Buffer, str], dict[Buffer, str]]:
+def _unpacked(
+    code: Code, arrays: Sequence[Buffer], scalars: Sequence[Buffer]
+) -> tuple[dict[Buffer, str], dict[Buffer, str]]:
     """The addresses and values that ``_packed`` stored; ``%sizes``, too."""
     code.prologue.append("  %sizes = load ptr, ptr %data")
 

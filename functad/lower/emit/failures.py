@@ -1,8 +1,9 @@
 """Failed checks: each is noted in the *error cell* of the call, on a branch that is never taken where all is well.
 
-The cell lies in front of the sizes, a pointer to which every function of a module has anyway. Of all failures it keeps the smallest error code,
-and of those with one code the first: the driver returns the code, and hands the value that the check found to Python. A loop that runs in blocks
-on several threads counts by where its blocks begin, so that threads make no difference.
+The cell lies in front of the sizes, a pointer to which every function of a module has anyway. Of all failures it keeps
+the smallest error code, and of those with one code the first: the driver returns the code, and hands the value that the
+check found to Python. A loop that runs in blocks on several threads counts by where its blocks begin, so that threads
+make no difference.
 """
 
 from __future__ import annotations
@@ -63,7 +64,9 @@ done:
 
 
 def frame(code: Code, symbols: int) -> str:
-    """Begin a driver with checks: sizes of its own, behind an empty cell. The result is the name of the parameter that gives the sizes."""
+    """Begin a driver with checks: sizes of its own, behind an empty cell. The result is the name of the parameter that
+    gives the sizes.
+    """
     code.prologue += [
         f"  %frame = alloca [{CELL + 8 * symbols} x i8], align 8",
         "  store i64 0, ptr %frame",

@@ -111,8 +111,9 @@ class LoopNest:
     ) -> None:
         """Write the nest into ``code``.
 
-        ``pointers`` are the addresses of buffers, ``registers`` the values of scalars; ``inline`` says that the latter take new values. A ``block``
-        is an axis and the range of its indices to run over; what results of several blocks have in common must have been filled before.
+        ``pointers`` are the addresses of buffers, ``registers`` the values of scalars; ``inline`` says that the latter
+        take new values. A ``block`` is an axis and the range of its indices to run over; what results of several blocks
+        have in common must have been filled before.
         """
         self.code = code
         self.registers = registers
@@ -145,7 +146,8 @@ class LoopNest:
         """The reductions that accumulate in memory, but for those that blocks along an axis have in common."""
         return [
             i for i in self.instructions
-            if isinstance(i, Reduce) and not self.body.stored_whole(i) and (axis is None or linear(i.buffer, i.index).scale(axis) == 0)
+            if isinstance(i, Reduce) and not self.body.stored_whole(i) and (axis is None or linear(i.buffer,
+                i.index).scale(axis) == 0)
         ]  # fmt: skip
 
     def _positive(self, sizes: Sequence[str]) -> str:
@@ -246,7 +248,11 @@ class LoopNest:
         for scan in self.body.scans:
             lanes, dtype = self.code.lanes(span.width), dtype_name(scan.value.dtype)
             # -0 + x is x for every x, where 0 + x is not
-            initial = lanes.const(dtype, -0.0) if dtype[0] == "f" and scan.op == "sum" else neutral(lanes, scan.op, scan.value.dtype)
+            initial = (
+                lanes.const(dtype, -0.0)
+                if dtype[0] == "f" and scan.op == "sum"
+                else neutral(lanes, scan.op, scan.value.dtype)
+            )
             self.carried_scans[id(scan)] = Carried(lanes.ty(dtype), initial)
         return list(self.carried_scans.values())
 

@@ -1,15 +1,17 @@
-"""Products of a matrix and a vector of any size, by functions that all modules share: compiled when first needed (``lower/shared.py``).
+"""Products of a matrix and a vector of any size, by functions that all modules share: compiled when first needed
+(``lower/shared.py``).
 
-Small matrices are multiplied there, large ones by BLAS; which is known at run time only. 20 x 20 doubles take 22 to 30 ns, where BLAS takes 65 to 80.
+Small matrices are multiplied there, large ones by BLAS; which is known at run time only. 20 x 20 doubles take 22 to 30
+ns, where BLAS takes 65 to 80.
 
 Complex matrices are matrices of reals, twice as wide. With z for an element of the matrix and w for one of the vector,
 
     Re zw = Re z Re w - Im z Im w    the sum of  z * (Re w, -Im w)
     Im zw = Re z Im w + Im z Re w    the sum of  z * (Im w, Re w)
 
-where * multiplies pairs part by part: a row times a complex vector is that row of reals times two vectors of reals. By columns,
-zw = z * (Re w, Re w) + (-Im z, Re z) * (Im w, Im w): rows are multiplied with both parts of w and summed apart, and the second sums
-then swapped within pairs.
+where * multiplies pairs part by part: a row times a complex vector is that row of reals times two vectors of reals. By
+columns, zw = z * (Re w, Re w) + (-Im z, Re z) * (Im w, Im w): rows are multiplied with both parts of w and summed
+apart, and the second sums then swapped within pairs.
 """
 
 from __future__ import annotations
@@ -28,16 +30,23 @@ from functad.lower.target import Target
 __all__ = ["Matvec", "matvec_module"]
 
 OWN_BYTES = 2**18
-"""Matrices of more bytes are left to BLAS, which takes as long for those that are in the second cache, and has threads for those that are not."""
+"""Matrices of more bytes are left to BLAS, which takes as long for those that are in the second cache, and has threads
+for those that are not.
+"""
 
 VECTOR_BITS = 256
-"""The widest vectors in use: of longer ones, rows of 20 leave more lanes empty, and adding up the lanes takes longer."""
+"""The widest vectors in use: of longer ones, rows of 20 leave more lanes empty, and adding up the lanes takes longer.
+"""
 
 ROWS = 8
-"""Rows (a power of two) whose products with the vector are summed together: so many sums hide the latency of a multiplication."""
+"""Rows (a power of two) whose products with the vector are summed together: so many sums hide the latency of a
+multiplication.
+"""
 
 PANELS = (4, 2), (1, 4)
-"""Vectors of the result that are summed together, and the rows that are added at a time: panels of four vectors, then the rest by one."""
+"""Vectors of the result that are summed together, and the rows that are added at a time: panels of four vectors, then
+the rest by one.
+"""
 
 
 class Matvec:
@@ -54,11 +63,15 @@ class Matvec:
     def write(self, out: str, lhs: str, rhs: str) -> None:
         """One product, of the matrix and the vector at these addresses."""
         matrix, vector = (rhs, lhs) if self.vector_first else (lhs, rhs)
-        self.code.line(f"call void {self.function}(ptr {out}, ptr {matrix}, ptr {vector}, i64 {self.rows}, i64 {self.columns})")
+        self.code.line(
+            f"call void {self.function}(ptr {out}, ptr {matrix}, ptr {vector}, i64 {self.rows}, i64 {self.columns})"
+        )
 
 
 def matvec_module(name: str, target: Target) -> str:
-    """The module of a function that products call: by rows of a matrix or by its columns, and a letter of ``KINDS``: ``functad_matvec_rows_d``."""
+    """The module of a function that products call: by rows of a matrix or by its columns, and a letter of ``KINDS``:
+    ``functad_matvec_rows_d``.
+    """
     code = Code(set())
     order, kind = name.split("_")[2:]
     by_row, (dtype, complex) = order == "rows", KINDS[kind]
@@ -79,12 +92,17 @@ def matvec_module(name: str, target: Target) -> str:
         return []
 
     code.either(code.scalar.iand("bool", large, countable), by_blas, by_us, ())
-    text = code.function(f"void @{name}(ptr noalias %out, ptr noalias %matrix, ptr noalias %vector, i64 %rows, i64 %columns) nounwind", "void")
+    text = code.function(
+        f"void @{name}(ptr noalias %out, ptr noalias %matrix, ptr noalias %vector, i64 %rows, i64 %columns) nounwind",
+        "void",
+    )
     return "\n".join([*sorted(code.declarations), text])
 
 
 class _Writer:
-    """What both orders have in common: vectors of reals, ``pair`` of which are an element, and rows of ``length`` reals."""
+    """What both orders have in common: vectors of reals, ``pair`` of which are an element, and rows of ``length``
+    reals.
+    """
 
     def __init__(self, code: Code, target: Target, dtype: np.dtype, complex: bool) -> None:
         self.code, self.dtype = code, dtype
@@ -109,12 +127,17 @@ class _Writer:
 
     def signed(self, x: str, first: float, second: float) -> str:
         """The two parts of each element times 1 or -1."""
-        signs = ", ".join(f"{self.type} {self.code.scalar.const(self.name, second if lane % 2 else first)}" for lane in range(self.width))
+        signs = ", ".join(
+            f"{self.type} {self.code.scalar.const(self.name, second if lane % 2 else first)}"
+            for lane in range(self.width)
+        )
         return self.lanes.fmul(self.name, x, f"<{signs}>")
 
 
 class _ByRows(_Writer):
-    """The rows of the matrix are multiplied with the vector: several rows at once, along them in vectors, whose lanes are added up in the end."""
+    """The rows of the matrix are multiplied with the vector: several rows at once, along them in vectors, whose lanes
+    are added up in the end.
+    """
 
     def write(self) -> None:
         """The loops over blocks of rows; the last blocks are smaller, and may have rows that do not exist."""
@@ -136,12 +159,17 @@ class _ByRows(_Writer):
         sums = self.zeros(count * self.pair)
         rows, vector = Carried("ptr", self.at("%matrix", code.mul(first, self.length))), Carried("ptr", "%vector")
         carried = [rows, vector, *sums]
-        with code.when(code.emit(f"icmp sgt i64 {self.whole}, 0"), carried), code.loop("0", self.whole, self.width, carried):
+        with (
+            code.when(code.emit(f"icmp sgt i64 {self.whole}, 0"), carried),
+            code.loop("0", self.whole, self.width, carried),
+        ):
             self.add(sums, [self.at(rows.name, k) for k in offsets], vector.name, None)
             rows.name, vector.name = (self.at(c.name, str(self.width)) for c in (rows, vector))
         with code.when(code.emit(f"icmp sgt i64 {self.rest}, 0"), sums):
             self.add(sums, [self.at(rows.name, k) for k in offsets], vector.name, self.mask)
-        existing = None if all_exist else lane_mask(code, count, code.minimum(code.sub("%rows", first), str(count)), self.pair)
+        existing = (
+            None if all_exist else lane_mask(code, count, code.minimum(code.sub("%rows", first), str(count)), self.pair)
+        )
         result = self.added_up([total.name for total in sums])
         store_run(code, self.dtype, self.at("%out", code.mul(first, str(self.pair))), len(sums), result, existing)
 
@@ -155,10 +183,11 @@ class _ByRows(_Writer):
                 self.add_product(sums[k * self.pair + part], run, factor)
 
     def added_up(self, sums: list[str]) -> str:
-        """The vector of the sums over the lanes of each; for each, in the same order: neighbours, then neighbouring pairs, and so on.
+        """The vector of the sums over the lanes of each; for each, in the same order: neighbours, then neighbouring
+        pairs, and so on.
 
-        A step adds neighbouring groups of lanes of two vectors, and puts the results of the second between those of the first. A
-        vector that is left alone, with all sums in each group, is added up by halves.
+        A step adds neighbouring groups of lanes of two vectors, and puts the results of the second between those of the
+        first. A vector that is left alone, with all sums in each group, is added up by halves.
         """
         code, width, group = self.code, self.width, 1
         while group < width and len(sums) > 1:
@@ -175,13 +204,18 @@ class _ByRows(_Writer):
             halves = [shuffle(code, self.type, width, sums[0], range(start, start + half)) for start in (0, half)]
             sums, width = [code.sums(half).fadd(self.name, *halves)], half
         while len(sums) > 1:
-            sums = [shuffle(code, self.type, width, x, range(2 * width), y) for x, y in zip(sums[::2], sums[1::2], strict=True)]
+            sums = [
+                shuffle(code, self.type, width, x, range(2 * width), y)
+                for x, y in zip(sums[::2], sums[1::2], strict=True)
+            ]
             width *= 2
         return sums[0]
 
 
 class _ByColumns(_Writer):
-    """The rows of the matrix, each times an element of the vector, are added: the sums of a panel of columns are in registers meanwhile."""
+    """The rows of the matrix, each times an element of the vector, are added: the sums of a panel of columns are in
+    registers meanwhile.
+    """
 
     def write(self) -> None:
         """The loops over panels."""
@@ -205,7 +239,10 @@ class _ByColumns(_Writer):
         with code.when(code.emit(f"icmp sgt i64 {many}, 0"), carried), code.loop("0", many, together, carried):
             for k, own in enumerate(sums):
                 self.add(own, self.at(row.name, offsets[k]), self.at(element.name, str(k * self.pair)), mask)
-            row.name, element.name = self.at(row.name, offsets[together]), self.at(element.name, str(together * self.pair))
+            row.name, element.name = (
+                self.at(row.name, offsets[together]),
+                self.at(element.name, str(together * self.pair)),
+            )
         carried = [row, element, *sums[0]]
         with code.when(code.emit(f"icmp slt i64 {many}, %rows"), carried), code.loop(many, "%rows", 1, carried):
             self.add(sums[0], row.name, element.name, mask)
@@ -215,7 +252,10 @@ class _ByColumns(_Writer):
     def add(self, sums: Sequence[Carried], row: str, element: str, mask: str | None) -> None:
         """A row, times an element."""
         code = self.code
-        factors = [splat(code, self.type, self.width, load_one(code, self.dtype, self.at(element, str(part)))) for part in range(self.pair)]
+        factors = [
+            splat(code, self.type, self.width, load_one(code, self.dtype, self.at(element, str(part))))
+            for part in range(self.pair)
+        ]
         for k in range(len(sums) // self.pair):
             run = load_run(code, self.dtype, self.at(row, str(k * self.width)), self.width, mask)
             for part, factor in enumerate(factors):
@@ -228,10 +268,18 @@ class _ByColumns(_Writer):
         return sums[0]
 
     def store(self, column: str, totals: Sequence[str], mask: str | None) -> None:
-        """Vectors of the result; those that are sums of complex products come by twos, for the two parts of the vector's elements."""
+        """Vectors of the result; those that are sums of complex products come by twos, for the two parts of the
+        vector's elements.
+        """
         for k in range(len(totals) // self.pair):
             total = totals[k * self.pair]
             if self.pair == 2:
                 total = self.lanes.fadd(self.name, total, self.signed(self.swapped(totals[2 * k + 1]), -1.0, 1.0))
-            store_run(self.code, self.dtype, self.at("%out", self.code.add(column, str(k * self.width))), self.width, total, mask)
-
+            store_run(
+                self.code,
+                self.dtype,
+                self.at("%out", self.code.add(column, str(k * self.width))),
+                self.width,
+                total,
+                mask,
+            )

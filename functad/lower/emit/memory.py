@@ -1,7 +1,8 @@
 """Reading and writing memory, a vector at a time: runs of adjacent elements, and elements that lie apart, lane by lane.
 
-A bool is an ``i1`` in registers and a byte in memory; the functions here take and give values as they are in registers. Nothing is read or
-written where a mask is false: runs are masked loads and stores, and for elements apart the address itself is replaced.
+A bool is an ``i1`` in registers and a byte in memory; the functions here take and give values as they are in registers.
+Nothing is read or written where a mask is false: runs are masked loads and stores, and for elements apart the address
+itself is replaced.
 """
 
 from __future__ import annotations
@@ -15,8 +16,9 @@ from functad.ir.types import dtype_name
 from functad.lower.emit.code import Code, memory_type
 
 __all__ = [
-    "Span", "combined_mask", "interleaved", "lane_mask", "lanes_of_groups", "load_apart", "load_groups", "load_one", "load_run", "part_of_run",
-    "repeated_lanes", "reversed_lanes", "shuffle", "splat", "store_apart", "store_groups", "store_one", "store_run",
+    "Span", "combined_mask", "interleaved", "lane_mask", "lanes_of_groups", "load_apart", "load_groups", "load_one",
+    "load_run", "part_of_run", "repeated_lanes", "reversed_lanes", "shuffle", "splat", "store_apart", "store_groups",
+    "store_one", "store_run",
 ]  # fmt: skip
 
 
@@ -24,8 +26,8 @@ __all__ = [
 class Span:
     """The lanes that code is being written for: ``width`` points in a row along the vector axis.
 
-    ``mask`` says which of them exist (None: all) and ``count`` how many; ``full``, in the one loop that takes whole and partial vectors alike,
-    is the run-time condition that all do.
+    ``mask`` says which of them exist (None: all) and ``count`` how many; ``full``, in the one loop that takes whole and
+    partial vectors alike, is the run-time condition that all do.
     """
 
     width: int = 1
@@ -63,7 +65,9 @@ def splat(code: Code, type: str, width: int, scalar: str) -> str:
     if scalar[0] != "%":
         return f"splat ({type} {scalar})"
     one = code.emit(f"insertelement <{width} x {type}> poison, {type} {scalar}, i64 0")
-    return code.emit(f"shufflevector <{width} x {type}> {one}, <{width} x {type}> poison, <{width} x i32> zeroinitializer")
+    return code.emit(
+        f"shufflevector <{width} x {type}> {one}, <{width} x {type}> poison, <{width} x i32> zeroinitializer"
+    )
 
 
 def shuffle(code: Code, type: str, width: int, value: str, order: Sequence[int], other: str = "poison") -> str:
@@ -84,7 +88,9 @@ def repeated_lanes(code: Code, type: str, width: int, value: str, times: int) ->
 
 
 def lanes_of_groups(width: int, group: int) -> int:
-    """The lanes of the vector that holds ``width`` groups: a power of two, since LLVM takes all others apart between blocks."""
+    """The lanes of the vector that holds ``width`` groups: a power of two, since LLVM takes all others apart between
+    blocks.
+    """
     return width * (1 if group == 1 else 2 if group == 2 else 4)
 
 
@@ -108,7 +114,10 @@ def interleaved(code: Code, type: str, width: int, parts: Sequence[str]) -> str:
     if group == 2:
         return shuffle(code, type, width, parts[0], order, parts[1])
     pieces = [_gathered(code, type, width, parts, order[k : k + width]) for k in range(0, width * group, width)]
-    halves = [shuffle(code, type, width, x, range(2 * width), y) for x, y in ((pieces[0], pieces[1]), (pieces[2], [*pieces, "poison"][3]))]
+    halves = [
+        shuffle(code, type, width, x, range(2 * width), y)
+        for x, y in ((pieces[0], pieces[1]), (pieces[2], [*pieces, "poison"][3]))
+    ]
     return shuffle(code, type, 2 * width, halves[0], range(4 * width), halves[1])
 
 
@@ -181,8 +190,8 @@ def store_run(code: Code, dtype: np.dtype, pointer: str, width: int, value: str,
         code.line(f"store {ty} {raw}, ptr {pointer}, align {size}")
         return
     if type[0] == "i" and size < 8:
-        # LLVM's code generator for x86 turns the store of a narrowed vector, under a mask that it knows to have one lane, into the store of that
-        # lane before it was narrowed: 8 bytes where 4 are meant. So it must not know.
+        # LLVM's code generator for x86 turns the store of a narrowed vector, under a mask that it knows to have one
+        # lane, into the store of that lane before it was narrowed: 8 bytes where 4 are meant. So it must not know.
         mask = code.lanes(width).iand("bool", mask, splat(code, "i1", width, code.true()))
     symbol = f"@llvm.masked.store.v{width}{_suffix(type)}.p0"
     code.declarations.add(f"declare void {symbol}({ty}, ptr, i32, <{width} x i1>)")
@@ -198,11 +207,17 @@ def _suffix(type: str) -> str:
 
 def load_groups(code: Code, dtype: np.dtype, pointer: str, width: int, group: int, mask: str | None) -> str:
     """``width`` groups of adjacent elements; those where the mask is false are 0."""
-    run, length, lanes = load_run(code, dtype, pointer, width * group, mask), width * group, lanes_of_groups(width, group)
+    run, length, lanes = (
+        load_run(code, dtype, pointer, width * group, mask),
+        width * group,
+        lanes_of_groups(width, group),
+    )
     return run if length == lanes else shuffle(code, code.scalar.ty(dtype_name(dtype)), length, run, range(lanes))
 
 
-def store_groups(code: Code, dtype: np.dtype, pointer: str, width: int, group: int, value: str, mask: str | None) -> None:
+def store_groups(
+    code: Code, dtype: np.dtype, pointer: str, width: int, group: int, value: str, mask: str | None
+) -> None:
     """``width`` groups of adjacent elements, where the mask holds."""
     length, lanes = width * group, lanes_of_groups(width, group)
     if length < lanes:

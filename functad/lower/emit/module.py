@@ -1,7 +1,8 @@
 """A whole KernelProgram as an LLVM module.
 
-Its entry is ``i32 driver(ptr inputs, ptr outputs, ptr sizes)``: arrays of data pointers, and the int64 values of the size symbols. It returns 0,
-the smallest code of a failed check, or a negative code: ``OUT_OF_MEMORY``, ``SIZE_OVERFLOW``.
+Its entry is ``i32 driver(ptr inputs, ptr outputs, ptr sizes)``: arrays of data pointers, and the int64 values of the
+size symbols. It returns 0, the smallest code of a failed check, or a negative code: ``OUT_OF_MEMORY``,
+``SIZE_OVERFLOW``.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ __all__ = ["Module", "emit_module"]
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """LLVM text, the names of the external functions that it calls, the passes of LLVM's optimiser that it needs, and the functions that it
-    exports to free sequences."""
+    """LLVM text, the names of the external functions that it calls, the passes of LLVM's optimiser that it needs, and
+    the functions that it exports to free sequences.
+    """
 
     text: str
     externals: frozenset[str]
@@ -31,7 +33,9 @@ class Module:
 
 
 def emit_module(program: KernelProgram, target: Target, name: str = "driver", *, threads: bool = True) -> Module:
-    """The module that computes a program; its entry is ``name``. Large loops run on several threads if ``threads`` allows it."""
+    """The module that computes a program; its entry is ``name``. Large loops run on several threads if ``threads``
+    allows it.
+    """
     driver = Driver(program, target, threads)
     depths = sorted({b.depth for b in program.outputs if isinstance(b, SequenceBuffer)})
     text = "\n\n".join([driver.emit(name), *[release_function(driver.code, d) for d in depths]])
@@ -39,4 +43,6 @@ def emit_module(program: KernelProgram, target: Target, name: str = "driver", *,
     names = re.findall(r"^declare [^@]*@([\w.$]+)\(", declared, re.MULTILINE)
     externals = frozenset(n for n in names if not n.startswith("llvm."))
     releases = tuple([release_name(d) for d in depths])
-    return Module("\n\n".join([declared, *driver.functions, text]) + "\n", externals, PASSES if driver.inner else (), releases)
+    return Module(
+        "\n\n".join([declared, *driver.functions, text]) + "\n", externals, PASSES if driver.inner else (), releases
+    )

@@ -1,8 +1,9 @@
-"""The shape of a loop nest, decided before a line of it is written: a rewrite of a ``Kernel`` into a ``Kernel``, and where it is vectorised.
+"""The shape of a loop nest, decided before a line of it is written: a rewrite of a ``Kernel`` into a ``Kernel``, and
+where it is vectorised.
 
-In order: axes of length 1 are dropped; a tiny innermost axis that cannot merge with the next is unrolled into the body; the axis with the
-best memory accesses becomes the innermost; indices become linear offsets; adjacent axes that every access runs through as through one are
-merged. A kernel with a scan or a scatter keeps its order.
+In order: axes of length 1 are dropped; a tiny innermost axis that cannot merge with the next is unrolled into the body;
+the axis with the best memory accesses becomes the innermost; indices become linear offsets; adjacent axes that every
+access runs through as through one are merged. A kernel with a scan or a scatter keeps its order.
 """
 
 from __future__ import annotations
@@ -113,8 +114,12 @@ def _drop_unit_axes(kernel: Kernel) -> Kernel:
     return replace(kernel, axes=tuple(kernel.axes[k] for k in kept), body=_renumber(kernel.body, numbers))
 
 
-def _renumber(body: Iterable[Instr], axes: Mapping[int, Affine], values: dict[Value, Value] | None = None) -> tuple[Instr, ...]:
-    """The body with other loop axes (or constants) in place of its own; with ``values``, under fresh values, which are added to it."""
+def _renumber(
+    body: Iterable[Instr], axes: Mapping[int, Affine], values: dict[Value, Value] | None = None
+) -> tuple[Instr, ...]:
+    """The body with other loop axes (or constants) in place of its own; with ``values``, under fresh values, which are
+    added to it.
+    """
 
     def affine(index: Affine) -> Affine:
         total = Affine(index.offset)
@@ -129,7 +134,10 @@ def _renumber(body: Iterable[Instr], axes: Mapping[int, Affine], values: dict[Va
             instr = replace(instr, index=tuple(affine(a) for a in instr.index))
         elif isinstance(instr, AxisIndex):
             (term,) = axes[instr.axis].terms or ((None, poly(1)),)
-            instr = Const(instr.out, axes[instr.axis].offset.constant) if term[0] is None else AxisIndex(instr.out, term[0])  # type: ignore[arg-type]
+            axis = term[0]
+            instr = (
+                Const(instr.out, axes[instr.axis].offset.constant) if axis is None else AxisIndex(instr.out, axis)  # type: ignore[arg-type]
+            )
         if values is not None:
             instr = with_operands(instr, lambda v: values.get(v, v))
             if out is not None:
@@ -142,11 +150,18 @@ def _renumber(body: Iterable[Instr], axes: Mapping[int, Affine], values: dict[Va
 
 
 def _unroll_tiny(kernel: Kernel) -> Kernel:
-    """Row-wise work on points of two or three coordinates then has whole vectors of points, and sums over the coordinates are plain additions."""
+    """Row-wise work on points of two or three coordinates then has whole vectors of points, and sums over the
+    coordinates are plain additions.
+    """
     while len(kernel.axes) > 1:
         last = len(kernel.axes) - 1
         length = kernel.axes[last].constant
-        if length is None or not 2 <= length <= TINY or length * len(kernel.body) > UNROLLED_BODY or _mergeable(kernel, last - 1):
+        if (
+            length is None
+            or not 2 <= length <= TINY
+            or length * len(kernel.body) > UNROLLED_BODY
+            or _mergeable(kernel, last - 1)
+        ):
             break
         kernel = _unroll_last(kernel, length)
     return kernel
@@ -164,7 +179,9 @@ def _unroll_last(kernel: Kernel, length: int) -> Kernel:
         axes = {k: Affine.axis(k) if k < last else Affine(point) for k in range(last + 1)}
         for number, instr in enumerate(_renumber(repeated, axes, {})):
             original = repeated[number]
-            if not isinstance(instr, Reduce) or any(a.scale(last) != 0 for a in (linear(original.buffer, original.index),)):  # type: ignore[attr-defined]
+            if (
+                not isinstance(instr, Reduce) or linear(original.buffer, original.index).scale(last) != 0  # type: ignore[attr-defined]
+            ):
                 body.append(instr)
             elif number not in combined:
                 combined[number] = instr
@@ -242,7 +259,9 @@ def _dependences(kernel: Kernel) -> dict[Value, frozenset[int]]:
 
 
 def _linearise(kernel: Kernel) -> Kernel:
-    """Every access as an offset into a flat view of its buffer, or into pairs (or up to four) of adjacent elements that belong together."""
+    """Every access as an offset into a flat view of its buffer, or into pairs (or up to four) of adjacent elements that
+    belong together.
+    """
     views: dict[tuple[Buffer, int], Buffer] = {}
 
     def flat(instr: Access) -> Instr:
@@ -251,7 +270,14 @@ def _linearise(kernel: Kernel) -> Kernel:
             return instr
         group, part = buffer.shape[-1].constant, index[-1].offset.constant
         shape: tuple[Poly, ...]
-        if len(index) > 1 and group is not None and part is not None and 2 <= group <= TINY and not index[-1].terms and 0 <= part < group:
+        if (
+            len(index) > 1
+            and group is not None
+            and part is not None
+            and 2 <= group <= TINY
+            and not index[-1].terms
+            and 0 <= part < group
+        ):
             place, shape = linear_rows(buffer, index), (product(buffer.shape[:-1]), poly(group))
             new: Index = (Affine(place.offset, place.terms), index[-1])
         else:
@@ -266,7 +292,9 @@ def _linearise(kernel: Kernel) -> Kernel:
         rows = Buffer(buffer.shape[:-1], buffer.dtype, buffer.role)
         return linear(rows, index[:-1])
 
-    return replace(kernel, body=tuple(flat(i) if isinstance(i, Load | Store | Reduce | Scatter) else i for i in kernel.body))
+    return replace(
+        kernel, body=tuple(flat(i) if isinstance(i, Load | Store | Reduce | Scatter) else i for i in kernel.body)
+    )
 
 
 def _mergeable(kernel: Kernel, axis: int) -> bool:
@@ -302,7 +330,9 @@ def _collapse(kernel: Kernel, ordered: bool) -> Kernel:
 
 
 def _depths(kernel: Kernel) -> dict[Value, int]:
-    """The innermost loop that each value depends on: -1 for what is known before the loops. What is read after a store is not hoisted."""
+    """The innermost loop that each value depends on: -1 for what is known before the loops. What is read after a store
+    is not hoisted.
+    """
     last = len(kernel.axes) - 1
     depth: dict[Value, int] = {}
     written = {i.buffer.root for i in kernel.body if isinstance(i, Store | Reduce | Scatter)}
@@ -323,7 +353,9 @@ def _depths(kernel: Kernel) -> dict[Value, int]:
 
 
 def _vector_axis(kernel: Kernel, depth: Mapping[Value, int]) -> int | None:
-    """The innermost axis; in a scan the one around it, if memory runs along it; none where two lanes might scatter to one element."""
+    """The innermost axis; in a scan the one around it, if memory runs along it; none where two lanes might scatter to
+    one element.
+    """
     last = len(kernel.axes) - 1
     accesses = [i for i in kernel.body if isinstance(i, Load | Store | Reduce | Scatter)]
     if any(isinstance(i, Scan) for i in kernel.body):

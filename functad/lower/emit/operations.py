@@ -1,7 +1,7 @@
 """Each operation of ``kernel_ir.ops`` as LLVM text, on one element or on a vector of them.
 
-What has a formula worth its own page (exp, sin, ...) comes from ``lower.math``; the rest is here: arithmetic, comparisons, rounding,
-integer division with NumPy's rules, remainders, shifts, accumulation.
+What has a formula worth its own page (exp, sin, ...) comes from ``lower.math``; the rest is here: arithmetic,
+comparisons, rounding, integer division with NumPy's rules, remainders, shifts, accumulation.
 """
 
 from __future__ import annotations
@@ -45,12 +45,16 @@ def _half(lanes: Lanes, op: str, args: list[str]) -> str:
     return result if op in _HALVES or OPS[op].result == "bool" else lanes.round_half(result)
 
 
-_HALVES = frozenset(["neg", "abs", "sign", "maximum", "minimum", "floor", "ceil", "trunc", "rint", "copysign", "select", "fmod"])
+_HALVES = frozenset(
+    ["neg", "abs", "sign", "maximum", "minimum", "floor", "ceil", "trunc", "rint", "copysign", "select", "fmod"]
+)
 """Operations that give halves for halves."""
 
 
 def outlined(code: Code, op: str, dtype: np.dtype, args: list[str], width: int) -> str:
-    """Emits a call of a function of the module that computes ``op``: long code that uses it often is compiled much faster."""
+    """Emits a call of a function of the module that computes ``op``: long code that uses it often is compiled much
+    faster.
+    """
     name, ty = f"@functad_{op}_{dtype_name(dtype)}_{width}", code.lanes(width).ty(dtype_name(dtype))
     if width not in code.outlined[op, dtype]:
         code.outlined[op, dtype].add(width)
@@ -114,7 +118,9 @@ def _integer_abs(lanes: Lanes, dtype: str, x: str) -> str:
 
 
 def _extreme(real: str, signed: str) -> Emit:
-    """The larger (or smaller) operand, or NaN: the first comparison compiles to one instruction, which gives y where either is NaN."""
+    """The larger (or smaller) operand, or NaN: the first comparison compiles to one instruction, which gives y where
+    either is NaN.
+    """
 
     def emit(lanes: Lanes, dtype: str, x: str, y: str) -> str:
         if dtype[0] != "f":
@@ -178,7 +184,9 @@ def _bits(dtype: str) -> int:
 
 
 def _divide(lanes: Lanes, dtype: str, x: str, y: str) -> tuple[str, str, str, str]:
-    """Truncated quotient and remainder of integers; whether y is 0; a divisor that never traps (1 for 0, and for -1 below the lowest)."""
+    """Truncated quotient and remainder of integers; whether y is 0; a divisor that never traps (1 for 0, and for -1
+    below the lowest).
+    """
     zero, one = lanes.const(dtype, 0), lanes.const(dtype, 1)
     none = lanes.icmp("eq", dtype, y, zero)
     unsafe = none
@@ -191,7 +199,9 @@ def _divide(lanes: Lanes, dtype: str, x: str, y: str) -> tuple[str, str, str, st
 
 
 def _rounds_down(lanes: Lanes, dtype: str, rest: str, divisor: str) -> str:
-    """Whether the truncated quotient is one too large: the remainder is not 0 and has the other sign than the divisor."""
+    """Whether the truncated quotient is one too large: the remainder is not 0 and has the other sign than the
+    divisor.
+    """
     zero = lanes.const(dtype, 0)
     apart = lanes.icmp("slt", dtype, lanes.ixor(dtype, rest, divisor), zero)
     return lanes.iand("bool", apart, lanes.icmp("ne", dtype, rest, zero))
@@ -238,7 +248,9 @@ def _apart(lanes: Lanes, dtype: str, rest: str, y: str) -> str:
 
 
 def _float_floor_divide(lanes: Lanes, dtype: str, x: str, y: str) -> str:
-    """(x - fmod) / y, which is near an integer, less 1 where fmod and y have other signs; the plain quotient where y is 0."""
+    """(x - fmod) / y, which is near an integer, less 1 where fmod and y have other signs; the plain quotient where y is
+    0.
+    """
     rest, zero = MATH["fmod"](lanes, dtype, x, y), lanes.const(dtype, 0.0)
     plain = lanes.op("fdiv", dtype, x, y)
     whole = lanes.op("fdiv", dtype, lanes.op("fsub", dtype, x, rest), y)

@@ -1,8 +1,9 @@
 """Which kernels run in blocks on several threads, along which axis, and how their common results are put together.
 
-A block is a range of indices of one axis. Every store must depend on that axis, so that blocks write apart; a small reduction over it goes to
-memory of the block's own, and these partial results are accumulated afterwards in the order of the blocks. The blocks depend on sizes
-alone, so that results do not depend on the number of threads; a loop with little work is one block.
+A block is a range of indices of one axis. Every store must depend on that axis, so that blocks write apart; a small
+reduction over it goes to memory of the block's own, and these partial results are accumulated afterwards in the order
+of the blocks. The blocks depend on sizes alone, so that results do not depend on the number of threads; a loop with
+little work is one block.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ from functad.lower.emit.workspace import stack
 __all__ = ["Blocks", "Division", "blocks_of"]
 
 GRAIN = 2**22
-"""About the instructions of the smallest block that is worth another thread: some 300 microseconds, so that a core that is busy elsewhere, and late
-for the region, costs little by comparison."""
+"""About the instructions of the smallest block that is worth another thread: some 300 microseconds, so that a core that
+is busy elsewhere, and late for the region, costs little by comparison.
+"""
 
 MEMORY = 8
 """What the memory accesses of a point count as, in instructions."""
@@ -42,7 +44,9 @@ LINE = 64
 
 @dataclass(frozen=True, slots=True)
 class Blocks:
-    """How a nest is divided: along ``axis``; reductions to these buffers have partial results, which are at these bytes of ``memory``."""
+    """How a nest is divided: along ``axis``; reductions to these buffers have partial results, which are at these bytes
+    of ``memory``.
+    """
 
     nest: LoopNest
     axis: int
@@ -55,7 +59,9 @@ class Blocks:
 def blocks_of(nest: LoopNest) -> Blocks | None:
     """The division of a nest, if it can have enough work and its points can be told apart."""
     total = product(nest.axes).constant
-    if any(isinstance(i, Scatter) for i in nest.instructions) or (total is not None and total * (nest.weight + MEMORY) < 2 * GRAIN):
+    if any(isinstance(i, Scatter) for i in nest.instructions) or (
+        total is not None and total * (nest.weight + MEMORY) < 2 * GRAIN
+    ):
         return None
     scanned = {len(nest.axes) - 1} if any(isinstance(i, Scan) for i in nest.instructions) else set()
     for axis in range(len(nest.axes)):
@@ -68,7 +74,9 @@ def blocks_of(nest: LoopNest) -> Blocks | None:
 
 def _along(nest: LoopNest, axis: int) -> Blocks | None:
     """The division along an axis, if what does not depend on it is a few small reductions."""
-    common = [i for i in nest.instructions if isinstance(i, Store | Reduce) and linear(i.buffer, i.index).scale(axis) == 0]
+    common = [
+        i for i in nest.instructions if isinstance(i, Store | Reduce) and linear(i.buffer, i.index).scale(axis) == 0
+    ]
     ops: dict[Buffer, str] = {}
     partial: dict[Buffer, int] = {}
     stride = 0
@@ -113,4 +121,7 @@ class Division:
             name = f"@functad_blocks_{self.blocks.ops[root]}_{dtype_name(root.dtype)}"
             code.declarations.add(f"declare void {name}(ptr, ptr, i64, i64, i64)")
             source = code.offset("i8", self.partials, str(offset))
-            code.line(f"call void {name}(ptr {pointers[root]}, ptr {source}, i64 {self.blocks.stride}, i64 {count}, i64 {product(root.shape)})")
+            code.line(
+                f"call void {name}(ptr {pointers[root]}, ptr {source}, i64 {self.blocks.stride}, i64 {count}, i64 "
+                f"{product(root.shape)})"
+            )

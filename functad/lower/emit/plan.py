@@ -1,8 +1,8 @@
 """Memory for temporaries: which of them share a place in the workspace.
 
-Liveness is static: a temporary lives from the statement that first mentions it to the last that does. One that dies gives its place to the
-next of the same (symbolic) size, never within one statement. Scalars are registers; those that must be found in memory, too, have slots of
-one place between them.
+Liveness is static: a temporary lives from the statement that first mentions it to the last that does. One that dies
+gives its place to the next of the same (symbolic) size, never within one statement. Scalars are registers; those that
+must be found in memory, too, have slots of one place between them.
 """
 
 from __future__ import annotations
@@ -21,7 +21,9 @@ ALIGNMENT = 64
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Places, by their sizes in bytes (not yet rounded up); the place of each temporary and its 8-byte slot there (0 but for scalars)."""
+    """Places, by their sizes in bytes (not yet rounded up); the place of each temporary and its 8-byte slot there (0
+    but for scalars).
+    """
 
     sizes: tuple[Poly, ...]
     place: dict[Buffer, tuple[int, int]]

@@ -17,7 +17,8 @@ from functad.lower.target import Target
 __all__ = ["emit_product", "method", "product_kernel"]
 
 SMALL = 16
-"""Products of matrices of at most this size are vector code without a call: BLAS takes longer to start than they take."""
+"""Products of matrices of at most this size are vector code without a call: BLAS takes longer to start than they take.
+"""
 
 
 def method(p: Product) -> Literal["loops", "vectors", "matvec", "blas"]:

@@ -1,8 +1,9 @@
 """Accumulators: registers that loops carry, and what becomes of them at the end.
 
-A reduction over the innermost axes accumulates in vector registers: several independent ones where the body is light, so that additions need
-not wait for one another. Sums and products of floats go block by block: each block of ``BLOCK`` points along the vector axis starts from the
-neutral element and is then added to the total, so that rounding errors grow with the number of blocks.
+A reduction over the innermost axes accumulates in vector registers: several independent ones where the body is light,
+so that additions need not wait for one another. Sums and products of floats go block by block: each block of ``BLOCK``
+points along the vector axis starts from the neutral element and is then added to the total, so that rounding errors
+grow with the number of blocks.
 """
 
 from __future__ import annotations
@@ -57,7 +58,9 @@ class Accumulator(Carried):
     def include(self, code: Code, value: str, mask: str | None) -> None:
         """Accumulate the values of the live lanes."""
         total = self.combine(code, self.name, value)
-        self.name = total if mask is None else code.lanes(self.width).select(dtype_name(self.dtype), mask, total, self.name)
+        self.name = (
+            total if mask is None else code.lanes(self.width).select(dtype_name(self.dtype), mask, total, self.name)
+        )
 
     def across(self, code: Code) -> None:
         """Accumulate the lanes into one: halves onto halves."""

@@ -1,8 +1,9 @@
 """Where the masks of a nest hold: versions of its innermost loop without them.
 
-A mask is mostly a conjunction of conditions that are affine in the loops' indices (a pad, a slice's transpose, a shifted read), so it holds in a
-box. In the box of many of them at once the innermost loop needs neither masks nor choices between what is inside and what is not: there it is
-written anew, without them. Everywhere else the body runs as it is.
+A mask is mostly a conjunction of conditions that are affine in the loops' indices (a pad, a slice's transpose, a
+shifted read), so it holds in a box. In the box of many of them at once the innermost loop needs neither masks nor
+choices between what is inside and what is not: there it is written anew, without them. Everywhere else the body runs as
+it is.
 """
 
 from __future__ import annotations
@@ -64,7 +65,8 @@ Mask = tuple[Condition, ...]
 def _boxes(masks: Sequence[Mask], everywhere: Box) -> Iterable[Box]:
     """Boxes in which each mask either holds or, if it does not go together with those that do, does not.
 
-    Each mask holds in one, as long as there are few, unless it holds almost nowhere; if all are of that kind, there is a box in which none holds.
+    Each mask holds in one, as long as there are few, unless it holds almost nowhere; if all are of that kind, there is
+    a box in which none holds.
     """
     large = [mask for mask in masks if _is_large(mask, everywhere)] or [()]
     left = large
@@ -90,7 +92,9 @@ def _is_large(mask: Mask, everywhere: Box) -> bool:
 
 
 def _exclude(mask: Mask, box: Box, everywhere: Box) -> None:
-    """Shrink a box so that a mask holds nowhere in it, if that leaves most of it: reading far beside an array takes long even where it is masked."""
+    """Shrink a box so that a mask holds nowhere in it, if that leaves most of it: reading far beside an array takes
+    long even where it is masked.
+    """
     outside = [complement(c) for c in mask]
     if not any(map(box.implies, outside)):
         box.add(*[c for c in outside if box.room(c) == Room.MANY and everywhere.room(c) > Room.FEW][:1])

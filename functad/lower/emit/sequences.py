@@ -1,7 +1,7 @@
 """Sequences in memory: cells, and the LLVM functions that grow, empty, copy and free what they own.
 
-A cell is ``{ ptr elements, i64 length, i64 capacity }``; where the elements are sequences, they are cells again, and those up to the length are
-valid at any time. Functions over nested cells exist once for each depth.
+A cell is ``{ ptr elements, i64 length, i64 capacity }``; where the elements are sequences, they are cells again, and
+those up to the length are valid at any time. Functions over nested cells exist once for each depth.
 """
 
 from __future__ import annotations
@@ -10,7 +10,20 @@ from functad.kernel_ir.control import CELL_WORDS, SequenceBuffer
 from functad.kernel_ir.sizes import product
 from functad.lower.emit.code import Code
 
-__all__ = ["CELL", "clear", "copy", "element_bytes", "empty", "free", "length_place", "release_function", "release_name", "reserve", "resize", "trim"]
+__all__ = [
+    "CELL",
+    "clear",
+    "copy",
+    "element_bytes",
+    "empty",
+    "free",
+    "length_place",
+    "release_function",
+    "release_name",
+    "reserve",
+    "resize",
+    "trim",
+]
 
 CELL = 8 * CELL_WORDS
 """The size of a cell in bytes."""
@@ -54,7 +67,11 @@ failed:
 
 def element_bytes(code: Code, sequence: SequenceBuffer) -> str:
     """The size of one element."""
-    return str(CELL) if sequence.depth > 1 else code.size(product(sequence.element.shape) * sequence.element.dtype.itemsize)
+    return (
+        str(CELL)
+        if sequence.depth > 1
+        else code.size(product(sequence.element.shape) * sequence.element.dtype.itemsize)
+    )
 
 
 def length_place(code: Code, cell: str) -> str:
@@ -133,7 +150,9 @@ def copy(code: Code, sequence: SequenceBuffer, target: str, source: str) -> str:
     innermost = sequence
     while isinstance(innermost.element, SequenceBuffer):
         innermost = innermost.element
-    return code.emit(f"call i1 @{_copy(code, sequence)}(ptr {target}, ptr {source}, i64 {element_bytes(code, innermost)})")
+    return code.emit(
+        f"call i1 @{_copy(code, sequence)}(ptr {target}, ptr {source}, i64 {element_bytes(code, innermost)})"
+    )
 
 
 def release_name(depth: int) -> str:
@@ -143,7 +162,8 @@ def release_name(depth: int) -> str:
 
 def release_function(code: Code, depth: int) -> str:
     """Its text."""
-    return f"define void @{release_name(depth)}(ptr %cell) nounwind {{\nentry:\n  call void @{_free(code, depth)}(ptr %cell)\n  ret void\n}}"
+    head = f"define void @{release_name(depth)}(ptr %cell) nounwind"
+    return f"{head} {{\nentry:\n  call void @{_free(code, depth)}(ptr %cell)\n  ret void\n}}"
 
 
 def _declare(code: Code, *entries: str) -> None:

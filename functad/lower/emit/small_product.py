@@ -22,10 +22,11 @@ WRITTEN_OUT = 40
 
 
 class SmallProduct:
-    """Row by row: a row of the result is the sum of the rows of ``rhs``, each times one element of ``lhs``, in vectors along the row.
+    """Row by row: a row of the result is the sum of the rows of ``rhs``, each times one element of ``lhs``, in vectors
+    along the row.
 
-    A complex row is a row of twice as many reals; products with the real and the imaginary part of the element of ``lhs`` are summed apart,
-    and joined at the end, the second with the parts of its elements swapped.
+    A complex row is a row of twice as many reals; products with the real and the imaginary part of the element of
+    ``lhs`` are summed apart, and joined at the end, the second with the parts of its elements swapped.
     """
 
     def __init__(self, code: Code, target: Target, p: Product) -> None:
@@ -60,7 +61,9 @@ class SmallProduct:
 
     def _row_of_rhs(self, rhs: str, inner: int, start: int, count: int) -> str:
         if not self.p.transpose_rhs:
-            return load_run(self.code, self.dtype, self._at(rhs, inner * self.n * self.pair + start), self.width, self._mask(count))
+            return load_run(
+                self.code, self.dtype, self._at(rhs, inner * self.n * self.pair + start), self.width, self._mask(count)
+            )
         places = [min(start + lane, start + count - 1) for lane in range(self.width)]
         offsets = [(place // self.pair * self.k + inner) * self.pair + place % self.pair for place in places]
         return load_apart(self.code, self.dtype, [self._at(rhs, offset) for offset in offsets])
@@ -81,11 +84,20 @@ class SmallProduct:
                 sums.append([self._sum(factors, [r[v] for r in rows]) for v in range(len(self.vectors))])
             for v, (begin, live) in enumerate(self.vectors):
                 total = sums[0][v] if self.pair == 1 else self._joined(sums[0][v], sums[1][v])
-                store_run(code, self.dtype, self._at(target, row * self.n * self.pair + begin), self.width, total, self._mask(live))
+                store_run(
+                    code,
+                    self.dtype,
+                    self._at(target, row * self.n * self.pair + begin),
+                    self.width,
+                    total,
+                    self._mask(live),
+                )
 
     def _factor(self, lhs: str, row: int, inner: int, part: int) -> str:
         place = inner * self.m + row if self.p.transpose_lhs else row * self.k + inner
-        return splat(self.code, self.type, self.width, load_one(self.code, self.dtype, self._at(lhs, place * self.pair + part)))
+        return splat(
+            self.code, self.type, self.width, load_one(self.code, self.dtype, self._at(lhs, place * self.pair + part))
+        )
 
     def _sum(self, factors: Sequence[str], rows: Sequence[str]) -> str:
         total = self.lanes.fmul(self.name, factors[0], rows[0])
@@ -96,5 +108,7 @@ class SmallProduct:
     def _joined(self, by_real: str, by_imaginary: str) -> str:
         scalar = self.code.scalar
         swapped = shuffle(self.code, self.type, self.width, by_imaginary, [lane ^ 1 for lane in range(self.width)])
-        signs = ", ".join(f"{self.type} {scalar.const(self.name, 1.0 if lane % 2 else -1.0)}" for lane in range(self.width))
+        signs = ", ".join(
+            f"{self.type} {scalar.const(self.name, 1.0 if lane % 2 else -1.0)}" for lane in range(self.width)
+        )
         return self.lanes.fadd(self.name, by_real, self.lanes.fmul(self.name, swapped, f"<{signs}>"))

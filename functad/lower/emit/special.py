@@ -1,4 +1,6 @@
-"""Operations that are functions of their own but not of the math library: nextafter, and lgamma and digamma, which promise less accuracy."""
+"""Operations that are functions of their own but not of the math library: nextafter, and lgamma and digamma, which
+promise less accuracy.
+"""
 
 from __future__ import annotations
 
@@ -16,17 +18,19 @@ ROOT = {"f64": (1.4616321449683622, 9.549995429965697e-17), "f32": (1.4616321325
 
 # digamma(ROOT + t) = t p(t), the Taylor series; its radius of convergence is ROOT itself
 NEAR_ROOT = (
-    0.9676722454476212, -0.4427631689835921, 0.258499760955651, -0.16394270544240652, 0.10782405069126237, -0.07219956125645471,
-    0.04880428816414311, -0.03316112647484736, 0.022597648232218104, -0.01542476590494896, 0.010538791616612175, -0.007204534386356869,
-    0.004926781395729853, -0.003369801655439328, 0.002305126326734928, -0.0015769367714301972, 0.0010788252019162967, -0.0007380709389960052,
-    0.000504953265834602, -0.0003454680251063077,
+    0.9676722454476212, -0.4427631689835921, 0.258499760955651, -0.16394270544240652, 0.10782405069126237,
+    -0.07219956125645471, 0.04880428816414311, -0.03316112647484736, 0.022597648232218104, -0.01542476590494896,
+    0.010538791616612175, -0.007204534386356869, 0.004926781395729853, -0.003369801655439328, 0.002305126326734928,
+    -0.0015769367714301972, 0.0010788252019162967, -0.0007380709389960052, 0.000504953265834602, -0.0003454680251063077,
 )  # fmt: skip
 
 # B(2k) / 2k: digamma(x) = log x - 1 / 2x - sum of these times x^(-2k)
 ASYMPTOTIC = (1 / 12, -1 / 120, 1 / 252, -1 / 240, 1 / 132, -691 / 32760, 1 / 12, -3617 / 8160)
 
 FAR = 10
-"""From here on the asymptotic series has all digits; smaller arguments are moved there, digamma(x) = digamma(x + 1) - 1 / x."""
+"""From here on the asymptotic series has all digits; smaller arguments are moved there, digamma(x) = digamma(x + 1) - 1
+/ x.
+"""
 
 
 def _value(lanes: Lanes, function: str, x: Value) -> Value:

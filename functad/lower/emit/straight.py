@@ -1,4 +1,5 @@
-"""Long straight-line code in pieces: LLVM takes more than linear time for a function, so each of a thousand operations or so is its own.
+"""Long straight-line code in pieces: LLVM takes more than linear time for a function, so each of a thousand operations
+or so is its own.
 
 A kernel without loops is cut into several; a value that a later piece needs becomes a scalar temporary.
 """
@@ -50,7 +51,9 @@ def cut(kernel: Kernel) -> list[Kernel]:
 
 
 def _moved(piece: Sequence[Instr], maker: dict[Value, Instr], homes: dict[Value, Buffer]) -> Iterator[Instr]:
-    """A piece with stores of what others need, and loads (constants and sizes: copies) just before the first use of what others make."""
+    """A piece with stores of what others need, and loads (constants and sizes: copies) just before the first use of
+    what others make.
+    """
     known: set[Value] = set()
     for instr in piece:
         for value in operands(instr):

@@ -1,8 +1,9 @@
 """The loop along the vector axis, which runs in strips of ``width`` points.
 
-A light body is written as a main loop of whole vectors (several at a time) and a masked rest; a heavy one once, in a loop whose last turn may be
-partial. Where masks hold in regions (``regions``), each version of the body has a main loop, and the body with masks is written once for the
-strips between: strips begin at the same points as they would without regions, and those that a region does not contain whole are not of it.
+A light body is written as a main loop of whole vectors (several at a time) and a masked rest; a heavy one once, in a
+loop whose last turn may be partial. Where masks hold in regions (``regions``), each version of the body has a main
+loop, and the body with masks is written once for the strips between: strips begin at the same points as they would
+without regions, and those that a region does not contain whole are not of it.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ NOWHERE = str(2**63 - 1)
 
 
 class Strips:
-    """Writes the loop along ``axis``, which is that of the vectors; ``totals`` are those of the ``carried`` values that it accumulates."""
+    """Writes the loop along ``axis``, which is that of the vectors; ``totals`` are those of the ``carried`` values that
+    it accumulates.
+    """
 
     def __init__(self, nest: LoopNest, axis: int, carried: Sequence[Carried]) -> None:
         self.nest = nest
@@ -104,7 +107,10 @@ class Strips:
         """Each copy of the body has accumulators of its own, which are combined after the loop."""
         code = self.code
         others = [[Carried(a.type, a.start(code)) for a in self.totals] for _ in range(copies - 1)]
-        with code.loop(low, high, self.width * copies, [*self.carried, *(c for copy in others for c in copy)]) as index, self.nest.together():
+        with (
+            code.loop(low, high, self.width * copies, [*self.carried, *(c for copy in others for c in copy)]) as index,
+            self.nest.together(),
+        ):
             self.nest.strip(self.axis, index, Span(self.width))
             for copy, own in enumerate(others, 1):
                 firsts = [a.name for a in self.totals]
@@ -167,7 +173,9 @@ class Strips:
             again(code.emit(f"icmp slt i64 {place.name}, {high}"))
 
     def _range(self, region: Region, low: str, high: str, step: int) -> tuple[str, str]:
-        """The whole strips of a region, ``step`` points at a time: where they start (``NOWHERE`` if there is none) and stop."""
+        """The whole strips of a region, ``step`` points at a time: where they start (``NOWHERE`` if there is none) and
+        stop.
+        """
         code = self.code
         start, stop, some = low, high, ""
         for condition in region.conditions:

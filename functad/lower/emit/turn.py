@@ -1,7 +1,7 @@
 """One turn of a loop: the instructions of one level of a nest, for the lanes of a span.
 
-Loads of adjacent elements are done first and stores of them last, together: where the span may be partial, one branch picks between whole
-and masked accesses for all of them. What is computed lies between, and is written once.
+Loads of adjacent elements are done first and stores of them last, together: where the span may be partial, one branch
+picks between whole and masked accesses for all of them. What is computed lies between, and is written once.
 """
 
 from __future__ import annotations
@@ -13,7 +13,21 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from functad.ir.types import dtype_name
-from functad.kernel_ir.nodes import AxisIndex, Buffer, Check, Compute, Const, Instr, Load, Reduce, Scan, Scatter, SizeValue, Store, Value
+from functad.kernel_ir.nodes import (
+    AxisIndex,
+    Buffer,
+    Check,
+    Compute,
+    Const,
+    Instr,
+    Load,
+    Reduce,
+    Scan,
+    Scatter,
+    SizeValue,
+    Store,
+    Value,
+)
 from functad.lower.emit.access import Place
 from functad.lower.emit.code import NOTHING, Code, memory_type
 from functad.lower.emit.failures import Failure
@@ -89,7 +103,9 @@ class Turn:
     def _define(self, out: Value, name: str) -> None:
         self.nest.values[out] = name
         if self.level < self.nest.vector and out in self.nest.needs_splat:
-            self.nest.splats[out, self.nest.width] = splat(self.code, self.code.scalar.ty(dtype_name(out.dtype)), self.nest.width, name)
+            self.nest.splats[out, self.nest.width] = splat(
+                self.code, self.code.scalar.ty(dtype_name(out.dtype)), self.nest.width, name
+            )
 
     def _instruction(self, instr: Instr) -> None:
         match instr:
@@ -111,7 +127,9 @@ class Turn:
                 self._scatter(instr)
             case Scan():
                 carried = self.nest.carried_scans[id(instr)]
-                carried.name = accumulate(self.lanes, instr.op, instr.value.dtype, carried.name, self.operand(instr.value))
+                carried.name = accumulate(
+                    self.lanes, instr.op, instr.value.dtype, carried.name, self.operand(instr.value)
+                )
                 self._define(instr.out, carried.name)
             case Check():
                 self._check(instr)
@@ -135,7 +153,10 @@ class Turn:
 
     def _check(self, instr: Check) -> None:
         failed = combined_mask(
-            self.code, self.span.width, self.lanes.ixor("bool", self.operand(instr.ok), self.lanes.const("bool", True)), self.span.mask
+            self.code,
+            self.span.width,
+            self.lanes.ixor("bool", self.operand(instr.ok), self.lanes.const("bool", True)),
+            self.span.mask,
         )
         assert failed is not None
         self.failures.append(Failure(instr.code, failed, None if instr.value is None else self.operand(instr.value)))
@@ -161,7 +182,12 @@ class Turn:
         assert instr.mask is not None
         dtype = dtype_name(instr.buffer.dtype)
         width = self.span.width
-        return self.lanes.select(dtype, self.operand(instr.mask), splat(self.code, self.code.scalar.ty(dtype), width, name), self._fill(instr))
+        return self.lanes.select(
+            dtype,
+            self.operand(instr.mask),
+            splat(self.code, self.code.scalar.ty(dtype), width, name),
+            self._fill(instr),
+        )
 
     def read(self, place: Place, mask: Value | None, fill: str) -> str:
         """The elements at a place, ``fill`` where the mask is false."""
@@ -178,12 +204,18 @@ class Turn:
             assert live is not None
             run, size = self._locate(place), span.width * place.group * dtype.itemsize
             pointer = run.pointer
-            if chosen is not None and place in self.body.far and size <= NOTHING:  # even a masked access takes long there
+            if (
+                chosen is not None and place in self.body.far and size <= NOTHING
+            ):  # even a masked access takes long there
                 pointer = code.emit(f"select i1 {self.lanes.any(live)}, ptr {pointer}, ptr {code.nothing()}")
-            value = self._parts(place, load_groups(code, dtype, pointer, span.width, place.group, self._spread_mask(run, live)))
+            value = self._parts(
+                place, load_groups(code, dtype, pointer, span.width, place.group, self._spread_mask(run, live))
+            )
         else:
             masked = mask is not None
-            value = load_apart(code, dtype, self.nest.addresses.each(place, self.level, span, masked), live if masked else None)
+            value = load_apart(
+                code, dtype, self.nest.addresses.each(place, self.level, span, masked), live if masked else None
+            )
         return value if chosen is None else self.lanes.select(dtype_name(dtype), chosen, value, fill)
 
     def _one(self, place: Place) -> str:
@@ -204,7 +236,9 @@ class Turn:
         for instr in instructions:
             if isinstance(instr, Store):
                 written.add(instr.buffer.root)
-            in_memory = isinstance(instr, Reduce) and id(instr) not in self.body.totals and not self.body.stored_whole(instr)
+            in_memory = (
+                isinstance(instr, Reduce) and id(instr) not in self.body.totals and not self.body.stored_whole(instr)
+            )
             if in_memory or (isinstance(instr, Load) and instr.mask is None and id(instr) in self.body.places):
                 place = self.body.places[id(instr)]
                 if place.contiguous and place.root not in written:
@@ -224,7 +258,10 @@ class Turn:
         width = self.span.width
 
         def load(masked: bool) -> list[str]:
-            return [load_groups(self.code, r.dtype, r.pointer, width, r.group, self._span_mask(r) if masked else None) for r in runs]
+            return [
+                load_groups(self.code, r.dtype, r.pointer, width, r.group, self._span_mask(r) if masked else None)
+                for r in runs
+            ]
 
         if self.span.full is None:
             return load(self.span.mask is not None)
@@ -263,7 +300,9 @@ class Turn:
 
     def write(self, place: Place, value: str, mask: Value | None = None) -> None:
         """Store the lanes' values where the mask holds."""
-        if place.root.shape == () and not self.nest.write_register(place, value, None if mask is None else self.operand(mask)):
+        if place.root.shape == () and not self.nest.write_register(
+            place, value, None if mask is None else self.operand(mask)
+        ):
             return
         if mask is None:
             self.stored[place] = value
@@ -307,7 +346,9 @@ class Turn:
             else:
                 live = combined_mask(self.code, self.span.width, chosen, self.span.mask)
                 assert live is not None
-                store_groups(self.code, run.dtype, run.pointer, self.span.width, run.group, value, self._spread_mask(run, live))
+                store_groups(
+                    self.code, run.dtype, run.pointer, self.span.width, run.group, value, self._spread_mask(run, live)
+                )
         if plain:
             self._store_runs(plain)
 

@@ -42,7 +42,9 @@ def make_room(code: Code, plan: Plan) -> tuple[dict[Buffer, str], str | None]:
 
 
 def room_needed(plan: Plan) -> Poly | None:
-    """The size of a workspace for a plan that comes from outside; None if ``make_room`` would take it from the stack."""
+    """The size of a workspace for a plan that comes from outside; None if ``make_room`` would take it from the
+    stack.
+    """
     total = sum([size + (ALIGNMENT - 1) for size in plan.sizes], Poly({}))
     return None if total.constant is not None and total.constant <= STACK else total
 
@@ -86,7 +88,9 @@ def _allocate(code: Code, plan: Plan, total: str) -> tuple[str, str]:
 
 
 def _refused_if_huge(code: Code, plan: Plan, total: str) -> str:
-    """The size is also computed in floating point, where it cannot wrap around: more than any address space has is asked for as -1 bytes."""
+    """The size is also computed in floating point, where it cannot wrap around: more than any address space has is
+    asked for as -1 bytes.
+    """
     if total[0] != "%":
         return total
     lanes = code.scalar

@@ -1,4 +1,6 @@
-"""The body of one kernel under construction: a ``Builder`` that also moves elements of complex arrays and knows how to fail."""
+"""The body of one kernel under construction: a ``Builder`` that also moves elements of complex arrays and knows how to
+fail.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ __all__ = ["Body", "Checks", "Element", "Path", "buffer_of"]
 Element = Value | Complex
 
 Path = tuple[int, ...]
-"""The number of an equation; or that of an equation with sub-Programs, the number of one of these, and the path in there."""
+"""The number of an equation; or that of an equation with sub-Programs, the number of one of these, and the path in
+there.
+"""
 
 
 def buffer_of(type: ArrayType, role: str = "temp", base: Buffer | None = None) -> Buffer:
@@ -60,7 +64,9 @@ class Checks:
     @property
     def infos(self) -> tuple[CheckInfo, ...]:
         """What the codes mean."""
-        return tuple([CheckInfo(error, message, loc, sizes) for (error, message, sizes, _), (_, loc) in self._codes.items()])
+        return tuple(
+            [CheckInfo(error, message, loc, sizes) for (error, message, sizes, _), (_, loc) in self._codes.items()]
+        )
 
     @property
     def origins(self) -> tuple[Path, ...]:
@@ -79,7 +85,9 @@ class Body(Builder):
         self.checked = False  # whether another kernel makes the checks of that equation
 
     def require(self, ok: Value, error: str, message: str, *sizes: Size | Poly, value: Value | None = None) -> None:
-        """The call raises ``error`` where ``ok`` is false; ``message`` is formatted with the sizes, and with an int64 value."""
+        """The call raises ``error`` where ``ok`` is false; ``message`` is formatted with the sizes, and with an int64
+        value.
+        """
         if self.checked:
             return
         wanted = ok if self.mask is None else self.bit_or(ok, self.bit_not(self.mask))

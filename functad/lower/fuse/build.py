@@ -30,7 +30,9 @@ class Fused:
 
 
 def fuse(program: Program, symbols: int = 0) -> Fused:
-    """The kernel program of a Program without calls; ``symbols`` is the number of size symbols in its types and params."""
+    """The kernel program of a Program without calls; ``symbols`` is the number of size symbols in its types and
+    params.
+    """
     checks = Checks(program.eqns)
     made = Build(program, checks, symbols).program
     return Fused(replace(made, checks=checks.infos), checks.origins)
@@ -112,4 +114,6 @@ class Build:
         out, (x, y) = node.outputs[0], node.inputs
         assert isinstance(x, Var) and isinstance(y, Var)
         sizes = form.batch, form.m, form.n, form.k, form.transpose_lhs, form.transpose_rhs
-        self.statements.append(Product(self.places[out], self.places[x], self.places[y], *sizes, out.type.dtype.kind == "c"))
+        self.statements.append(
+            Product(self.places[out], self.places[x], self.places[y], *sizes, out.type.dtype.kind == "c")
+        )

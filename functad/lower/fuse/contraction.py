@@ -1,8 +1,8 @@
 """How a contraction is computed: as a fused multiply, as a fused multiply and reduction, or by BLAS.
 
-BLAS needs both operands in memory, each as (batch, rows, columns) or (batch, columns, rows). That pays where arithmetic outweighs memory
-traffic. So without contracted axes the contraction is a multiply of broadcast operands; without free axes, with small static sizes, or of
-integers, it is a reduction into which its operands fuse.
+BLAS needs both operands in memory, each as (batch, rows, columns) or (batch, columns, rows). That pays where arithmetic
+outweighs memory traffic. So without contracted axes the contraction is a multiply of broadcast operands; without free
+axes, with small static sizes, or of integers, it is a reduction into which its operands fuse.
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ TINY = 4
 
 
 class Contracted:
-    """A contraction with a name for each axis, as in ``einsum``: its operands have the names ``x`` and ``y``, its result
-    ``batch + free_x + free_y``."""
+    """A contraction with a name for each axis, as in ``einsum``: its operands have the names ``x`` and ``y``, its
+    result ``batch + free_x + free_y``.
+    """
 
     def __init__(self, x: ArrayType, y: ArrayType, contract: Axes, batch: Axes) -> None:
         self.x = list(range(x.ndim))
@@ -42,7 +43,10 @@ class Contracted:
         self.batch, self.contract = list(batch[0]), list(contract[0])
         self.free_x = [a for a in self.x if a not in self.batch and a not in self.contract]
         self.free_y = [a for a in self.y if a >= x.ndim]
-        self.size: dict[int, Size] = {**dict(zip(self.y, y.shape, strict=True)), **dict(zip(self.x, x.shape, strict=True))}
+        self.size: dict[int, Size] = {
+            **dict(zip(self.y, y.shape, strict=True)),
+            **dict(zip(self.x, x.shape, strict=True)),
+        }
         self.dtype = x.dtype
 
     def sizes(self, names: Sequence[int]) -> list[Size]:
@@ -61,7 +65,9 @@ def _fused_form(c: Contracted) -> Pull | Folding | None:
     if all(n == 1 for n in c.sizes(c.contract)):
         return _multiply(c)
     m, n, k = (product(c.sizes(part)).constant for part in (c.free_x, c.free_y, c.contract))
-    small = all(s is not None and s <= SMALL for s in (m, n, k)) or sum(s is not None and s <= TINY for s in (m, n, k)) > 1
+    small = (
+        all(s is not None and s <= SMALL for s in (m, n, k)) or sum(s is not None and s <= TINY for s in (m, n, k)) > 1
+    )
     if not small and c.dtype.kind in "fc":
         return None
     folding = _fold(c)
@@ -74,13 +80,16 @@ def _multiply(c: Contracted) -> Pull:
 
     def element(b: Body, index: Index, reads: Reads, in_types: Any, out_type: Any, **params: Any) -> Element:
         at = dict(zip(names, index, strict=True))
-        return b.mul(*[read(tuple([at.get(a, ZERO) for a in part])) for read, part in zip(reads, (c.x, c.y), strict=True)])  # type: ignore[no-any-return]
+        factors = [read(tuple([at.get(a, ZERO) for a in part])) for read, part in zip(reads, (c.x, c.y), strict=True)]
+        return b.mul(*factors)  # type: ignore[no-any-return]
 
     return Pull(element)
 
 
 def _fold(c: Contracted) -> Folding:
-    """A sum of products. The loops run in the order of memory of the operand that has all axes, else with the free axes of y innermost."""
+    """A sum of products. The loops run in the order of memory of the operand that has all axes, else with the free axes
+    of y innermost.
+    """
     names = c.x if not c.free_y else c.y if not c.free_x else [*c.batch, *c.free_x, *c.contract, *c.free_y]
 
     def element(b: Body, index: Index, reads: Reads) -> Element:
@@ -91,10 +100,14 @@ def _fold(c: Contracted) -> Folding:
     return Folding("any" if c.dtype.kind == "b" else "sum", tuple(c.sizes(names)), kept, element)
 
 
-def product_form(c: Contracted, stored_x: Sequence[int], stored_y: Sequence[int]) -> tuple[MatrixProduct, list[int], list[int]]:
-    """The product for operands whose axes lie in memory in these orders, and the orders that it needs (copies, where they differ).
+def product_form(
+    c: Contracted, stored_x: Sequence[int], stored_y: Sequence[int]
+) -> tuple[MatrixProduct, list[int], list[int]]:
+    """The product for operands whose axes lie in memory in these orders, and the orders that it needs (copies, where
+    they differ).
 
-    The contracted axes may come in any order, if it is the same for both; as in x, or as in y, whichever spares more copies.
+    The contracted axes may come in any order, if it is the same for both; as in x, or as in y, whichever spares more
+    copies.
     """
     best: tuple[int, MatrixProduct, list[int], list[int]] | None = None
     for like in (stored_x, stored_y):
@@ -110,7 +123,9 @@ def product_form(c: Contracted, stored_x: Sequence[int], stored_y: Sequence[int]
     return best[1:]
 
 
-def _order(c: Contracted, stored: Sequence[int], free: list[int], contract: list[int], columns_last: bool) -> tuple[list[int], bool]:
+def _order(
+    c: Contracted, stored: Sequence[int], free: list[int], contract: list[int], columns_last: bool
+) -> tuple[list[int], bool]:
     """The order of axes that an operand needs, and whether the product takes it as transposed.
 
     The orders fit if they agree on the axes that are longer than 1.

@@ -1,4 +1,6 @@
-"""Evaluating variables element by element into the body of a kernel: loads of what is in memory, rules inlined for the rest."""
+"""Evaluating variables element by element into the body of a kernel: loads of what is in memory, rules inlined for the
+rest.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ __all__ = ["Elements"]
 class Elements:
     """The elements of variables within one kernel, each computed once for each index.
 
-    A variable is loaded where it is complete before this kernel: its ``home`` is below ``position``. Otherwise its rule is inlined.
+    A variable is loaded where it is complete before this kernel: its ``home`` is below ``position``. Otherwise its rule
+    is inlined.
     """
 
     def __init__(self, body: Body, graph: Graph, places: Places, grouping: Grouping, position: int) -> None:
@@ -34,7 +37,9 @@ class Elements:
         self._known: dict[tuple[Index, Value | None], dict[Var, Element]] = {}
 
     def __call__(self, atom: Atom, index: Index, mask: Value | None = None, fill: Any = 0) -> Element:
-        """The element at an index; ``fill`` where ``mask`` is false, and anything where the element under construction is not wanted."""
+        """The element at an index; ``fill`` where ``mask`` is false, and anything where the element under construction
+        is not wanted.
+        """
         b = self._body
         known = None if mask is None else b.constant(mask)
         if known is not None:
@@ -80,7 +85,9 @@ class Elements:
         return source not in self._graph.node_of or self._home.get(source, self._position) < self._position
 
     def _computed(self, var: Var, index: Index, mask: Value | None) -> Element:
-        """The element of an inline variable, wanted where ``mask`` holds; chains of pointwise operations take no recursion."""
+        """The element of an inline variable, wanted where ``mask`` holds; chains of pointwise operations take no
+        recursion.
+        """
         b = self._body
         outer = b.mask, b.origin, b.checked
         b.mask = b.both(mask) if index else None
@@ -91,7 +98,9 @@ class Elements:
             if v not in known:
                 node = self._graph.node_of[v]
                 if type(node.form) is Pointwise:
-                    missing = [a for a in node.inputs if type(a) is Var and a not in known and len(a.type.shape) == len(index)]
+                    missing = [
+                        a for a in node.inputs if type(a) is Var and a not in known and len(a.type.shape) == len(index)
+                    ]
                     missing = [a for a in missing if not self._leaf(a, index, known)]
                     if missing:
                         pending += missing
@@ -113,7 +122,10 @@ class Elements:
         """One application of a rule; the operands of a pointwise one are known, but for those of rank 0."""
         b, form = self._body, node.form
         if type(form) is Pointwise:
-            values = [known[a] if type(a) is Var and a in known else self(a, index if a.type.shape else ()) for a in node.inputs]
+            values = [
+                known[a] if type(a) is Var and a in known else self(a, index if a.type.shape else ())
+                for a in node.inputs
+            ]
             return form.fn(b, *values, **node.params)  # type: ignore[no-any-return]
         if type(form) is Pull:
             return form.fn(b, index, self.reads(node), node.in_types, node.outputs[0].type, **node.params)  # type: ignore[no-any-return]

@@ -1,8 +1,8 @@
 """The forms that equations take in fusion: few, and closer to loops than the rules of primitives.
 
-An *inline* form (``Pointwise``, ``Pull``, ``View``) says how one element comes from elements of the operands; it is evaluated wherever it
-is read, and stored only if that pays. A ``Folding`` is a reduction over an iteration space. A ``MatrixProduct`` and ``Statements`` run on
-their own.
+An *inline* form (``Pointwise``, ``Pull``, ``View``) says how one element comes from elements of the operands; it is
+evaluated wherever it is read, and stored only if that pays. A ``Folding`` is a reduction over an iteration space. A
+``MatrixProduct`` and ``Statements`` run on their own.
 """
 
 from __future__ import annotations
@@ -21,12 +21,25 @@ from functad.kernel_ir.sizes import Poly
 from functad.lower.fuse.body import Body, Element
 from functad.lower.fuse.spaces import Reshape, Shape, few, static
 
-__all__ = ["Folding", "Form", "MatrixProduct", "Reads", "View", "constant_form", "fold", "reduction_form", "transposition", "unrolled"]
+__all__ = [
+    "Folding",
+    "Form",
+    "MatrixProduct",
+    "Reads",
+    "View",
+    "constant_form",
+    "fold",
+    "reduction_form",
+    "transposition",
+    "unrolled",
+]
 
 Reads = Sequence[Callable[..., Element]]
 
 UNROLLED = 9
-"""Reductions over at most this many elements are written out, and so need no loop of their own (3 x 3: a matrix in space)."""
+"""Reductions over at most this many elements are written out, and so need no loop of their own (3 x 3: a matrix in
+space).
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,8 +22,8 @@ __all__ = ["Access", "Graph", "Node", "kernel_rule"]
 class Access(NamedTuple):
     """A variable that a node reads.
 
-    ``same``: it has the iteration space of the node and is read at the node's own point. ``expands``: not every loop axis of the node takes
-    part in the index, or a component does, so that elements are read again and again.
+    ``same``: it has the iteration space of the node and is read at the node's own point. ``expands``: not every loop
+    axis of the node takes part in the index, or a component does, so that elements are read again and again.
     """
 
     var: Var
@@ -34,9 +34,30 @@ class Access(NamedTuple):
 class Node:
     """One computation: an equation, or a part of one."""
 
-    __slots__ = ("accesses", "form", "in_types", "inline", "inputs", "origin", "outputs", "params", "position", "profile", "shape", "space")
+    __slots__ = (
+        "accesses",
+        "form",
+        "in_types",
+        "inline",
+        "inputs",
+        "origin",
+        "outputs",
+        "params",
+        "position",
+        "profile",
+        "shape",
+        "space",
+    )
 
-    def __init__(self, position: int, origin: int, form: Form, inputs: tuple[Atom, ...], outputs: tuple[Var, ...], params: Mapping[str, Any]) -> None:
+    def __init__(
+        self,
+        position: int,
+        origin: int,
+        form: Form,
+        inputs: tuple[Atom, ...],
+        outputs: tuple[Var, ...],
+        params: Mapping[str, Any],
+    ) -> None:
         self.position = position
         self.origin = origin  # the number of the equation
         self.form = form
@@ -84,10 +105,12 @@ class Graph:
         node = self.node_of.get(self.source(atom)) if isinstance(atom, Var) else None
         return node is not None and node.inline
 
-    # -- reading -------------------------------------------------------------------------------------------------------------------
+    # -- reading -------------------------------------------------------------------------------------------------------
 
     def _divided(self) -> set[Shape]:
-        """The shapes that get components: those that then share a loop with another shape which reads them, or which they read."""
+        """The shapes that get components: those that then share a loop with another shape which reads them, or which
+        they read.
+        """
         found: set[Shape] = set()
         for node in self.nodes:
             if node.inline or isinstance(node.form, Folding):
@@ -95,7 +118,9 @@ class Graph:
                     shape = node.in_types[read.operand].shape
                     if long_axes(read.axes) == axes_of(read.axes) and long_axes(shape) == axes_of(shape):
                         continue
-                    if not self.is_inline(node.inputs[read.operand]) or is_same(read, axes_of(read.axes), shape, axes_of(shape)):
+                    if not self.is_inline(node.inputs[read.operand]) or is_same(
+                        read, axes_of(read.axes), shape, axes_of(shape)
+                    ):
                         continue
                     if is_same(read, long_axes(read.axes), shape, long_axes(shape)):
                         found |= {core(read.axes), core(shape)}
@@ -104,7 +129,9 @@ class Graph:
     def _accesses(self, node: Node) -> list[Access]:
         layout = self.spaces.layout
         if isinstance(node.form, Pointwise):
-            return [Access(a, layout(a.type.shape).space == node.space, False) for a in node.inputs if isinstance(a, Var)]
+            return [
+                Access(a, layout(a.type.shape).space == node.space, False) for a in node.inputs if isinstance(a, Var)
+            ]
         if isinstance(node.form, View) and not node.form.map.affine:
             (operand,) = node.inputs
             assert isinstance(operand, Var)
@@ -125,7 +152,7 @@ class Graph:
         strange = any(atom not in loops for k in own for atom, _ in read.index[k].terms)
         return Access(var, same, strange or not mentioned.issuperset(loops))
 
-    # -- building ------------------------------------------------------------------------------------------------------------------
+    # -- building ------------------------------------------------------------------------------------------------------
 
     def _equation(self, number: int, eqn: Eqn) -> None:
         in_types = tuple([a.type for a in eqn.inputs])
@@ -148,7 +175,9 @@ class Graph:
             raise InternalError(f"{eqn.primitive.name} has a kernel rule of the unknown kind {type(rule).__name__}")
         self._add(number, form, eqn.inputs, eqn.outputs, eqn.params)
 
-    def _add(self, number: int, form: Form, inputs: Sequence[Atom], outputs: Sequence[Var], params: Mapping[str, Any]) -> None:
+    def _add(
+        self, number: int, form: Form, inputs: Sequence[Atom], outputs: Sequence[Var], params: Mapping[str, Any]
+    ) -> None:
         node = Node(len(self.nodes), number, form, tuple(inputs), tuple(outputs), params)
         if any(isinstance(node.inputs[k], Literal) for k in node.profile.memory):
             inputs = [self._constant(number, a) if k in node.profile.memory else a for k, a in enumerate(inputs)]
@@ -166,7 +195,9 @@ class Graph:
         return self._define(number, constant_form(atom.value), (), atom.type) if isinstance(atom, Literal) else atom
 
     def _contraction(self, number: int, eqn: Eqn) -> None:
-        """A contraction for BLAS reads its operands under the transpositions that made them, so that these need not be carried out."""
+        """A contraction for BLAS reads its operands under the transpositions that made them, so that these need not be
+        carried out.
+        """
         x, y = eqn.inputs
         c, fused = contracted(x.type, y.type, **eqn.params)
         if fused is not None:
@@ -180,7 +211,9 @@ class Graph:
     def _stored(self, atom: Atom, names: list[int]) -> tuple[Atom, list[int]]:
         """The array that an operand is a transposition of, and the names of its axes."""
         node = self.node_of.get(atom) if isinstance(atom, Var) else None
-        while node is not None and "axes" in node.params and self.program.eqns[node.origin].primitive.name == "transpose":
+        while (
+            node is not None and "axes" in node.params and self.program.eqns[node.origin].primitive.name == "transpose"
+        ):
             axes = node.params["axes"]
             names = [names[axes.index(a)] for a in range(len(axes))]
             (atom,) = node.inputs
@@ -192,11 +225,15 @@ class Graph:
         if order == stored:
             return atom
         axes = tuple([stored.index(a) for a in order])
-        return self._define(number, transposition(axes), (atom,), atom.type.with_shape(tuple([atom.type.shape[a] for a in axes])))
+        return self._define(
+            number, transposition(axes), (atom,), atom.type.with_shape(tuple([atom.type.shape[a] for a in axes]))
+        )
 
 
 def is_same(read: Read, loops: tuple[int, ...], shape: Shape, own: tuple[int, ...]) -> bool:
-    """Whether an array of this shape, with loop axes ``own``, is read at the own point of a reader with loop axes ``loops``."""
+    """Whether an array of this shape, with loop axes ``own``, is read at the own point of a reader with loop axes
+    ``loops``.
+    """
     if [read.axes[k] for k in loops] != [shape[k] for k in own]:
         return False
     if any(read.index[k] != Affine.axis(axis) for k, axis in zip(own, loops, strict=True)):
@@ -209,5 +246,7 @@ def kernel_rule(primitive: Primitive, in_types: tuple[ArrayType, ...], params: M
     """The kernel rule of a primitive for these operands."""
     rule = primitive.kernel_rule(in_types, params)
     if rule is None:
-        raise InternalError(f"the primitive {primitive.name} has no native form; it must be rewritten by a pass before lowering")
+        raise InternalError(
+            f"the primitive {primitive.name} has no native form; it must be rewritten by a pass before lowering"
+        )
     return rule

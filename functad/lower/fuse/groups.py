@@ -1,10 +1,11 @@
 """Grouping: which computations share a kernel, and the order of kernels.
 
-Every stored variable, reduction and output is a *root*, evaluated over an iteration space. Roots are taken in program order; each joins
-the first group of its space whose position lets it. A variable can be evaluated at the group's own point in the group at position p if
-everything that it reads is complete before p, or is itself a root of that group, stored (not reduced) and read at the group's own point:
-then its value is in a register. So two numbers for each variable suffice: the first position at which it can be evaluated at its own
-point, and that at which it can be at any. New groups come last, so positions are a valid order of execution, and no cycle can arise.
+Every stored variable, reduction and output is a *root*, evaluated over an iteration space. Roots are taken in program
+order; each joins the first group of its space whose position lets it. A variable can be evaluated at the group's own
+point in the group at position p if everything that it reads is complete before p, or is itself a root of that group,
+stored (not reduced) and read at the group's own point: then its value is in a register. So two numbers for each
+variable suffice: the first position at which it can be evaluated at its own point, and that at which it can be at any.
+New groups come last, so positions are a valid order of execution, and no cycle can arise.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ MAX_ROOTS = 16
 
 @dataclass(slots=True)
 class Root:
-    """What a group evaluates: a variable to be stored, or copied to the output number ``output``, or only to be known; or a reduction."""
+    """What a group evaluates: a variable to be stored, or copied to the output number ``output``, or only to be known;
+    or a reduction.
+    """
 
     atom: Atom
     kind: str  # "store", "copy", "evaluate" or "reduce"
@@ -44,8 +47,9 @@ class Group:
 
 
 class Grouping:
-    """The groups of a graph in order of execution; ``home`` is the position after which a variable in memory is complete, ``checked``
-    that at which one that may raise is evaluated in full."""
+    """The groups of a graph in order of execution; ``home`` is the position after which a variable in memory is
+    complete, ``checked`` that at which one that may raise is evaluated in full.
+    """
 
     def __init__(self, graph: Graph, storage: Storage, copies: list[tuple[int, Atom]]) -> None:
         self.graph = graph
@@ -54,8 +58,8 @@ class Grouping:
         self.home: dict[Var, int] = {}
         self.checked: dict[Var, int] = {}
         self._open: dict[tuple[Space, int], list[int]] = {}
-        # The first positions for evaluation at the own point, and at any index. All variables have them: a view that nothing
-        # evaluates, because it is read from memory, is complete when what it looks at is.
+        # The first positions for evaluation at the own point, and at any index. All variables have them: a view that
+        # nothing evaluates, because it is read from memory, is complete when what it looks at is.
         self._own: dict[Var, int] = dict.fromkeys(graph.program.inputs, 0)
         self._any: dict[Var, int] = dict.fromkeys(graph.program.inputs, 0)
         for node in graph.nodes:
@@ -83,7 +87,9 @@ class Grouping:
                 self.groups.append(Group((), node=node))
                 position = len(self.groups) - 1
             else:
-                position = self._join(Root(node.outputs[0], "reduce", node), node.space, storage.chunk[node.position], own)
+                position = self._join(
+                    Root(node.outputs[0], "reduce", node), node.space, storage.chunk[node.position], own
+                )
             for v in node.outputs:
                 self.home[v] = position
                 self._own[v] = self._any[v] = position + 1
@@ -118,7 +124,7 @@ class Grouping:
             del positions[at]
         return position
 
-    # -- what several groups compute -------------------------------------------------------------------------------------------------
+    # -- what several groups compute -----------------------------------------------------------------------------------
 
     def _share(self) -> None:
         """Store, in the first group that computes it, what a later group would compute again at a cost."""

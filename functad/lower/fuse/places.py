@@ -1,4 +1,6 @@
-"""Where variables live: inputs and outputs in the caller's memory, the rest in temporaries; a view is the memory of its operand."""
+"""Where variables live: inputs and outputs in the caller's memory, the rest in temporaries; a view is the memory of its
+operand.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,9 @@ __all__ = ["Places"]
 class Places:
     """The buffers of a graph's variables, made when they are asked for.
 
-    An output that nothing else is in memory for is the memory of the variable itself; ``copies`` lists the others (number, atom): inputs,
-    constants, and what is an output already, since results share no memory with arguments nor with one another.
+    An output that nothing else is in memory for is the memory of the variable itself; ``copies`` lists the others
+    (number, atom): inputs, constants, and what is an output already, since results share no memory with arguments nor
+    with one another.
     """
 
     def __init__(self, graph: Graph) -> None:

@@ -37,7 +37,9 @@ COST = {
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """One operand read at one index: ``axes`` is the shape that the reader runs over, and axis k of the index that of ``axes``."""
+    """One operand read at one index: ``axes`` is the shape that the reader runs over, and axis k of the index that of
+    ``axes``.
+    """
 
     operand: int
     axes: Shape
@@ -46,7 +48,8 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """What a form reads (``memory``: which operands must be in memory), and its cost an element without that of its operands.
+    """What a form reads (``memory``: which operands must be in memory), and its cost an element without that of its
+    operands.
 
     A pointwise form has no reads listed: it reads all its operands at its own index.
     """
@@ -56,7 +59,9 @@ class Profile:
     memory: frozenset[int] = frozenset()
 
 
-def profile(form: Form, in_types: tuple[ArrayType, ...], out_types: tuple[ArrayType, ...], params: Mapping[str, Any]) -> Profile:
+def profile(
+    form: Form, in_types: tuple[ArrayType, ...], out_types: tuple[ArrayType, ...], params: Mapping[str, Any]
+) -> Profile:
     """The profile of a form."""
     if isinstance(form, Pointwise):
         return _pointwise(form, tuple([t.dtype for t in in_types]), tuple(params.items()))
@@ -85,7 +90,9 @@ def _pointwise(form: Pointwise, dtypes: tuple[np.dtype, ...], params: tuple[tupl
 
 
 @functools.lru_cache(maxsize=4096)
-def _pull(form: Pull, in_types: tuple[ArrayType, ...], out_type: ArrayType, params: tuple[tuple[str, Any], ...]) -> Profile:
+def _pull(
+    form: Pull, in_types: tuple[ArrayType, ...], out_type: ArrayType, params: tuple[tuple[str, Any], ...]
+) -> Profile:
     b, recorder = Body(Checks()), Recorder(in_types, out_type.shape)
     form.fn(b, own_index(out_type.shape), recorder.reads, in_types, out_type, **dict(params))
     return Profile(recorder.found(), _cost(b), frozenset((0,)) if form.random_access else frozenset())
@@ -98,7 +105,12 @@ def _folding(form: Folding, in_types: tuple[ArrayType, ...]) -> Profile:
 
 
 @functools.lru_cache(maxsize=1024)
-def _statements(form: Statements, in_types: tuple[ArrayType, ...], out_types: tuple[ArrayType, ...], params: tuple[tuple[str, Any], ...]) -> Profile:
+def _statements(
+    form: Statements,
+    in_types: tuple[ArrayType, ...],
+    out_types: tuple[ArrayType, ...],
+    params: tuple[tuple[str, Any], ...],
+) -> Profile:
     context = _DryContext(in_types, out_types)
     form.fn(context, in_types, out_types, **dict(params))
     return Profile(tuple(context.found), 0, frozenset(context.inputs))

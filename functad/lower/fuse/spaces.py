@@ -1,8 +1,9 @@
 """Iteration spaces: which axes of an array are axes of a loop, and how indices map from one shape to another.
 
-Axes of length 1 are no loop axes, so (n,), (n, 1) and (1, n) are one space. Nor are small static axes where that lets arrays of different
-shapes share a loop: then a kernel computes all their *components* at a point, one after the other in its body. A program on 2-vectors
-becomes straight-line code, and distances between points in space become one double loop without arrays between.
+Axes of length 1 are no loop axes, so (n,), (n, 1) and (1, n) are one space. Nor are small static axes where that lets
+arrays of different shapes share a loop: then a kernel computes all their *components* at a point, one after the other
+in its body. A program on 2-vectors becomes straight-line code, and distances between points in space become one double
+loop without arrays between.
 """
 
 from __future__ import annotations
@@ -35,8 +36,9 @@ ZERO = Affine(0)
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How arrays of one shape are iterated over: ``loops`` are the axes that are loop axes, of sizes ``space``, ``indices`` the index of
-    each component at a point."""
+    """How arrays of one shape are iterated over: ``loops`` are the axes that are loop axes, of sizes ``space``,
+    ``indices`` the index of each component at a point.
+    """
 
     space: Space
     loops: tuple[int, ...]
@@ -44,7 +46,9 @@ class Layout:
 
 
 class Spaces:
-    """The layouts of the shapes of one Program; ``divided`` holds the shapes (without axes of length 1) that have components."""
+    """The layouts of the shapes of one Program; ``divided`` holds the shapes (without axes of length 1) that have
+    components.
+    """
 
     def __init__(self, divided: Iterable[Shape] = ()) -> None:
         self._divided = frozenset(divided)
@@ -92,19 +96,23 @@ def few(sizes: Iterable[Size], limit: int) -> bool:
 
 @functools.lru_cache(maxsize=1024)
 def _layout(shape: Shape, loops: tuple[int, ...]) -> Layout:
-    ranges = [[Affine.axis(loops.index(k))] if k in loops else [Affine(i) for i in range(static(n))] for k, n in enumerate(shape)]
+    ranges = [
+        [Affine.axis(loops.index(k))] if k in loops else [Affine(i) for i in range(static(n))]
+        for k, n in enumerate(shape)
+    ]
     return Layout(tuple([shape[k] for k in loops]), loops, tuple(itertools.product(*ranges)))
 
 
-# -- index maps of reshapes ---------------------------------------------------------------------------------------------------------
+# -- index maps of reshapes --------------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True, slots=True)
 class Reshape:
     """For arrays with the same elements in row-major order: the index under one shape from that under another.
 
-    Both shapes are cut into segments of equal size. Where one axis i of the old shape is split into (a, b, c) its index is
-    ``(i_a*b + i_b)*c + i_c``. Where axes are merged it takes a division, which only constant indices allow: such a map is not ``affine``.
+    Both shapes are cut into segments of equal size. Where one axis i of the old shape is split into (a, b, c) its index
+    is ``(i_a*b + i_b)*c + i_c``. Where axes are merged it takes a division, which only constant indices allow: such a
+    map is not ``affine``.
     """
 
     old: Shape
@@ -130,7 +138,9 @@ class Reshape:
             if len(before) > 1:
                 flat = total.offset.constant
                 if total.terms or flat is None:
-                    raise InternalError(f"the index {index} under shape {self.new} is not that of one element under shape {self.old}")
+                    raise InternalError(
+                        f"the index {index} under shape {self.new} is not that of one element under shape {self.old}"
+                    )
                 for k in reversed(before):
                     flat, rest = divmod(flat, static(self.old[k]))
                     result[k] = Affine(rest)

@@ -1,8 +1,9 @@
 """Which variables are stored, before anything is known of kernels.
 
-Some must be: results of reductions and statements, outputs, operands that are needed in memory, scalars that array code reads (so that no
-loop computes them again). Others pay: what is costly and would be computed several times an element, because it is read at several indices,
-from several iteration spaces, or from a larger one. What is cheap is computed again wherever it is read.
+Some must be: results of reductions and statements, outputs, operands that are needed in memory, scalars that array code
+reads (so that no loop computes them again). Others pay: what is costly and would be computed several times an element,
+because it is read at several indices, from several iteration spaces, or from a larger one. What is cheap is computed
+again wherever it is read.
 """
 
 from __future__ import annotations
@@ -21,8 +22,9 @@ CHEAP = 10
 """Up to this cost (in additions an element) a value is computed again rather than stored."""
 
 CHUNK = 8000
-"""Equations of one iteration space that may share a kernel: LLVM's code generator is not linear in the length of a function, but what the
-reverse pass reads of another kernel has to be stored and loaded, which takes code, too."""
+"""Equations of one iteration space that may share a kernel: LLVM's code generator is not linear in the length of a
+function, but what the reverse pass reads of another kernel has to be stored and loaded, which takes code, too.
+"""
 
 DEPTH = 24
 """How deeply rules may read through one another (a chain of pointwise operations is no depth)."""
@@ -35,9 +37,10 @@ SEVERAL: Any = object()
 class Storage:
     """The decision for one graph.
 
-    ``stored`` holds the inline variables to be stored, ``effects`` those of them that may raise and so are evaluated in full, ``cost`` the
-    cost an element of an inline variable including what it is computed from, ``chunk`` the part of its iteration space's equations that a
-    node is in, ``anchors`` the variables that a kernel evaluates before what depends on them, lest rules recurse too deeply.
+    ``stored`` holds the inline variables to be stored, ``effects`` those of them that may raise and so are evaluated in
+    full, ``cost`` the cost an element of an inline variable including what it is computed from, ``chunk`` the part of
+    its iteration space's equations that a node is in, ``anchors`` the variables that a kernel evaluates before what
+    depends on them, lest rules recurse too deeply.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -65,7 +68,11 @@ class Storage:
 
     def written(self) -> set[int]:
         """The equations whose results are stored, and have a way of their own to be."""
-        return {n.origin for n in self.graph.nodes if isinstance(n.form, Pull) and n.form.in_memory is not None and n.outputs[0] in self.stored}
+        return {
+            n.origin
+            for n in self.graph.nodes
+            if isinstance(n.form, Pull) and n.form.in_memory is not None and n.outputs[0] in self.stored
+        }
 
     def _live(self, node: Node) -> bool:
         """Whether anything needs an inline node."""
@@ -73,7 +80,9 @@ class Storage:
         return v in self._contexts or v in self.stored or v in self.effects
 
     def _measure(self) -> None:
-        """Costs, chunks, and depths: how deep rules read through one another, at the own point of a kernel and at other indices."""
+        """Costs, chunks, and depths: how deep rules read through one another, at the own point of a kernel and at other
+        indices.
+        """
         repeated = self._directly_repeated()
         reading: dict[Var, int] = {}  # the cost of reading a variable, where it will be stored if it is costly
         depth: dict[Var, int] = {}
@@ -128,7 +137,9 @@ class Storage:
                 context, expanded = self._contexts[v], v in self._expanded
         for k in node.profile.memory:
             self._require_operand(node, k)
-        if type(node.form) is View and (not self._passes_through(node) or self.graph.source(node.outputs[0]) in self.stored):
+        if type(node.form) is View and (
+            not self._passes_through(node) or self.graph.source(node.outputs[0]) in self.stored
+        ):
             self._require_operand(node, 0)
             return
         for number, access in enumerate(node.accesses):

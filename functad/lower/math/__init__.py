@@ -1,7 +1,8 @@
-"""functad's own scalar math, in LLVM text that vectorises: no branches but rare ones, IEEE-correct everywhere, within 2 ulp (slopes: 4).
+"""functad's own scalar math, in LLVM text that vectorises: no branches but rare ones, IEEE-correct everywhere, within 2
+ulp (slopes: 4).
 
-``MATH[name](lanes, dtype, *operands)`` writes one function of ``f64`` or ``f32`` operands and returns the name of its result. One file a
-family; formulas are written with ``values.Value``; coefficients come from ``tools/minimax.py``.
+``MATH[name](lanes, dtype, *operands)`` writes one function of ``f64`` or ``f32`` operands and returns the name of its
+result. One file a family; formulas are written with ``values.Value``; coefficients come from ``tools/minimax.py``.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """exp, exp2, expm1, sigmoid, tanh(x/2), and what derivatives of expm1 and the sigmoid are made of.
 
-x = k ln 2 + r with an integer k and |r| <= ln(2)/2, and exp(x) = 2^k exp(r) (W. J. Cody and W. Waite, *Software Manual for the Elementary
-Functions*, 1980). ln 2 is taken in two parts, the first of full precision: with a fused multiply-add, x - k ln2_high is exact, being
-small and a multiple of the last bit of either. k comes from adding the shifter, which leaves it in the low bits of the sum. 2^k is
-multiplied in as two factors, both normal numbers, so that overflow and gradual underflow are the multiplication's own and round once.
+x = k ln 2 + r with an integer k and |r| <= ln(2)/2, and exp(x) = 2^k exp(r) (W. J. Cody and W. Waite, *Software Manual
+for the Elementary Functions*, 1980). ln 2 is taken in two parts, the first of full precision: with a fused
+multiply-add, x - k ln2_high is exact, being small and a multiple of the last bit of either. k comes from adding the
+shifter, which leaves it in the low bits of the sum. 2^k is multiplied in as two factors, both normal numbers, so that
+overflow and gradual underflow are the multiplication's own and round once.
 
 Beside the coefficients (``tools/minimax.py``) stands what the polynomial adds to the relative error of the function.
 """
@@ -27,8 +28,9 @@ LN2 = {"f64": (0.6931471805599453, 2.3190468138462996e-17), "f32": (0.6931472, -
 # exp(r) = 1 + r + r^2 p(r)
 EXP = {
     "f64": (
-        0.5000000000000011, 0.16666666666666413, 0.041666666666530155, 0.00833333333349447, 0.0013888888943630361, 0.00019841269506555356,
-        2.4801493098733352e-05, 2.755758639674158e-06, 2.763024842243285e-07, 2.5000053878886233e-08,
+        0.5000000000000011, 0.16666666666666413, 0.041666666666530155, 0.00833333333349447, 0.0013888888943630361,
+        0.00019841269506555356, 2.4801493098733352e-05, 2.755758639674158e-06, 2.763024842243285e-07,
+        2.5000053878886233e-08,
     ),  # 2^-57.9
     "f32": (0.49999994, 0.16666521, 0.041668385, 0.0083687175, 0.0013814679),  # 2^-28.3
 }  # fmt: skip
@@ -36,9 +38,9 @@ EXP = {
 # exp2(r) = 1 + r p(r)
 EXP2 = {
     "f64": (
-        0.6931471805599453, 0.24022650695910072, 0.05550410866482169, 0.00961812910762833, 0.0013333558146392636, 0.0001540353039364126,
-        1.5252733854375777e-05, 1.3215486594577114e-06, 1.0178051915732879e-07, 7.0549745650532994e-09, 4.456574787234374e-10,
-        2.562535076079138e-11,
+        0.6931471805599453, 0.24022650695910072, 0.05550410866482169, 0.00961812910762833, 0.0013333558146392636,
+        0.0001540353039364126, 1.5252733854375777e-05, 1.3215486594577114e-06, 1.0178051915732879e-07,
+        7.0549745650532994e-09, 4.456574787234374e-10, 2.562535076079138e-11,
     ),  # 2^-64.4
     "f32": (0.6931472, 0.24022648, 0.055503324, 0.009618438, 0.00133989, 0.00015353334),  # 2^-28.9
 }  # fmt: skip
@@ -46,8 +48,9 @@ EXP2 = {
 # expm1(r) = r + r^2 p(r)
 EXPM1 = {
     "f64": (
-        0.5, 0.16666666666666677, 0.04166666666666651, 0.008333333333321691, 0.0013888888888962394, 0.00019841269885966133,
-        2.4801587172498786e-05, 2.755724437403734e-06, 2.755740267481601e-07, 2.5108978927265916e-08, 2.087532046450363e-09,
+        0.5, 0.16666666666666677, 0.04166666666666651, 0.008333333333321691, 0.0013888888888962394,
+        0.00019841269885966133, 2.4801587172498786e-05, 2.755724437403734e-06, 2.755740267481601e-07,
+        2.5108978927265916e-08, 2.087532046450363e-09,
     ),  # 2^-61.7
     "f32": (0.5, 0.16666666, 0.041666362, 0.00833339, 0.0013940628, 0.00019845858),  # 2^-32.0
 }  # fmt: skip
@@ -115,7 +118,8 @@ def _times_power_of_two(x: Value, bits: Value) -> Value:
 def expm1(x: Value) -> Value:
     """2^k expm1(r) + (2^k - 1), where 2^k - 1 is exact unless 2^k is so large that the 1 does not count."""
     p, t = once(_expm1_parts, x)
-    # k - 1 in place of k, since 2^k may overflow where the result does not; where 2^k does not count it may be no normal number.
+    # k - 1 in place of k, since 2^k may overflow where the result does not; where 2^k does not count it may be no
+    # normal number.
     half = where(x < -_NO_POWER[x.dtype], 0.0, (t.bits() << x.format.digits).floating())
     y = fma(half, p, half - 0.5) * 2.0
     # Halving must not round a subnormal, nor lose the sign of -0.
@@ -162,7 +166,8 @@ def _sigmoid(x: Value) -> Value:
     z = exp_neg_abs(x)
     whole = z + 1.0
     y = where(x < 0.0, z, 1.0) / whole
-    # What rounding added to 1 + z, negated; it matters most where z is small, so dividing it by 1 + z is not worth while.
+    # What rounding added to 1 + z, negated; it matters most where z is small, so dividing it by 1 + z is not worth
+    # while.
     return fma(y, (whole - 1.0) - z, y)
 
 
@@ -181,7 +186,9 @@ TANH_HALF = (
 
 
 def tanh_half(x: Value) -> Value:
-    """tanh(x/2) = 2 sigmoid(x) - 1 = (1 - z) / (1 + z) with z = exp(-|x|), which shares all its work with the sigmoid but near 0."""
+    """tanh(x/2) = 2 sigmoid(x) - 1 = (1 - z) / (1 + z) with z = exp(-|x|), which shares all its work with the sigmoid
+    but near 0.
+    """
     series = x * polynomial(x * x, TANH_HALF)
     z, y = exp_neg_abs(x), once(_sigmoid, x)
     return where(fabs(x) < 0.5, series, copysign((1.0 - z) * where(x < 0.0, 1.0 - y, y), x))

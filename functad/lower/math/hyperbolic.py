@@ -5,8 +5,9 @@
     cosh x = a (1 + C + S) + b (1 + C - S) = (a + b) + (a + b) C + (a - b) S
     sinh x = a (1 + C + S) - b (1 + C - S) = (a - b) + (a - b) C + (a + b) S
 
-with no division and little cancellation: where k = 0, a - b is 0 and sinh x = S, and where k >= 1 no term exceeds 0.6 (a - b) but the
-first. a + b and a - b are exact, or b hardly counts. The polynomials in r^2 together have as many terms as the one of exp.
+with no division and little cancellation: where k = 0, a - b is 0 and sinh x = S, and where k >= 1 no term exceeds 0.6
+(a - b) but the first. a + b and a - b are exact, or b hardly counts. The polynomials in r^2 together have as many terms
+as the one of exp.
 """
 
 from __future__ import annotations
@@ -18,13 +19,25 @@ __all__ = ["cosh", "sinh", "tanh", "tanh_slope"]
 
 # sinh(r) = r + r^3 p(r^2)
 SINH = {
-    "f64": (0.16666666666666677, 0.00833333333332167, 0.0001984126988602113, 2.7557244318074807e-06, 2.5108998382081415e-08),  # 2^-61.7
+    "f64": (
+        0.16666666666666677,
+        0.00833333333332167,
+        0.0001984126988602113,
+        2.7557244318074807e-06,
+        2.5108998382081415e-08,
+    ),  # 2^-61.7
     "f32": (0.16666667, 0.008333289, 0.00019904884),  # 2^-37.5
 }
 
 # cosh(r) = 1 + r^2 p(r^2)
 COSH = {
-    "f64": (0.5000000000000012, 0.04166666666651639, 0.001388888894673356, 2.480149024577308e-05, 2.763117115290575e-07),  # 2^-58.1
+    "f64": (
+        0.5000000000000012,
+        0.04166666666651639,
+        0.001388888894673356,
+        2.480149024577308e-05,
+        2.763117115290575e-07,
+    ),  # 2^-58.1
     "f32": (0.5, 0.04166627, 0.0013946028),  # 2^-34.3
 }
 
@@ -33,7 +46,6 @@ _INFINITE = {"f64": 710.5, "f32": 89.5}
 
 # Here 2^(k-1) with k = x / ln 2, rounded, is infinite, and so is e.
 _INFINITE_POWER = {"f64": 710.3, "f32": 89.3}
-
 
 
 def sinh(x: Value) -> Value:
@@ -79,8 +91,8 @@ def tanh_slope(x: Value) -> Value:
 def _tanh_parts(x: Value) -> tuple[Value, Value, Value]:
     """Whether |x| is small, tanh |x|, and what that lacks to 1 where |x| is not small.
 
-    With e = exp(2 |x|) = 2^k (1 + p) and w = (e - 1)/2, tanh |x| is w - w w/((e + 1)/2) to about 1/2 and 1 - 1/((e + 1)/2) beyond: errors
-    of the quotient count little in either.
+    With e = exp(2 |x|) = 2^k (1 + p) and w = (e - 1)/2, tanh |x| is w - w w/((e + 1)/2) to about 1/2 and 1 - 1/((e +
+    1)/2) beyond: errors of the quotient count little in either.
     """
     double = (fabs(x) * 2.0).clamp(high=_INFINITE_POWER[x.dtype])
     p, half = reduced_expm1(double, -1)

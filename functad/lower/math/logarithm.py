@@ -19,8 +19,8 @@ __all__ = ["exponent_and_fraction", "log", "log1p", "log1p_of_sum", "log2", "log
 # log(1 + f) = 2 s + s^3 p(s^2), s = f / (2 + f)
 LOG = {
     "f64": (
-        0.6666666666666734, 0.39999999999415675, 0.28571428742187527, 0.22222198591604192, 0.1818356347597995, 0.1531406964150298,
-        0.1479578446519492,
+        0.6666666666666734, 0.39999999999415675, 0.28571428742187527, 0.22222198591604192, 0.1818356347597995,
+        0.1531406964150298, 0.1479578446519492,
     ),  # 2^-59.5
     "f32": (0.66666776, 0.39977565, 0.2987122),  # 2^-30.2
 }  # fmt: skip
@@ -81,7 +81,9 @@ def logaddexp(x: Value, y: Value) -> Value:
 
 
 def log1p_of_sum(x: Value, more: Value | None = None) -> Value:
-    """log(1 + x + more) where it is finite, ``more`` below the last digits of x. What rounding takes from the sum goes into f."""
+    """log(1 + x + more) where it is finite, ``more`` below the last digits of x. What rounding takes from the sum goes
+    into f.
+    """
     u = x + 1.0
     from_one = u - x
     lost = (x - (u - from_one)) + (1.0 - from_one)
@@ -111,7 +113,9 @@ def exponent_and_fraction(x: Value) -> tuple[Value, Value]:
 
 
 def _split(x: Value, bias: Value | float) -> tuple[Value, Value]:
-    """k and m for positive normal x; ``bias`` is the shifter, the exponent's bias, and what more is to be taken from k."""
+    """k and m for positive normal x; ``bias`` is the shifter, the exponent's bias, and what more is to be taken from
+    k.
+    """
     form = x.format
     root = _ROOT_HALF[x.dtype]
     # Moves [sqrt(1/2), sqrt 2) to where the exponent field is constant.

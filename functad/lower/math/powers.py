@@ -1,8 +1,9 @@
 """power: x ** y.
 
-|x|^y = 2^(y log2 |x|). The exponent may be as large as 1074, so log2 needs about twelve bits more than its dtype has: it is carried as an
-unevaluated sum of two numbers (T. J. Dekker, *A floating-point technique for extending the available precision*, 1971), by the series of
-atanh(s), s = (m - 1) / (m + 1), whose first two terms alone need that care.
+|x|^y = 2^(y log2 |x|). The exponent may be as large as 1074, so log2 needs about twelve bits more than its dtype has:
+it is carried as an unevaluated sum of two numbers (T. J. Dekker, *A floating-point technique for extending the
+available precision*, 1971), by the series of atanh(s), s = (m - 1) / (m + 1), whose first two terms alone need that
+care.
 """
 
 from __future__ import annotations
@@ -23,8 +24,8 @@ THIRD = {"f64": (0.3333333333333333, 1.850371707708594e-17), "f32": (0.33333334,
 # atanh(s) = s + s^3 / 3 + s^5 p(s^2), the bound being relative to s
 ATANH = {
     "f64": (
-        0.20000000000001128, 0.14285714285049247, 0.11111111260060892, 0.09090892174627936, 0.07693379087110895, 0.06628398840327353,
-        0.06598259387917185,
+        0.20000000000001128, 0.14285714285049247, 0.11111111260060892, 0.09090892174627936, 0.07693379087110895,
+        0.06628398840327353, 0.06598259387917185,
     ),  # 2^-66.3
     "f32": (0.20000076, 0.14273562, 0.11709406),  # 2^-36.8
 }  # fmt: skip

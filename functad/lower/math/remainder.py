@@ -12,8 +12,9 @@ __all__ = ["fmod"]
 def fmod(x: Value, y: Value) -> Value:
     """|x| - n |y|, n = trunc(|x| / |y|), with the sign of x; exact.
 
-    Rounding may make n one too large, never too small. The remainder is then negative, but still less than |y| in magnitude and a multiple
-    of its last bit, so that a fused multiply-add gives it exactly; adding |y| is exact too. A huge n, inexact itself, is left to libm.
+    Rounding may make n one too large, never too small. The remainder is then negative, but still less than |y| in
+    magnitude and a multiple of its last bit, so that a fused multiply-add gives it exactly; adding |y| is exact too. A
+    huge n, inexact itself, is left to libm.
     """
     a, b = fabs(x), fabs(y)
     n = trunc(a / b)

@@ -12,19 +12,22 @@ __all__ = ["cbrt", "hypot", "unit_x", "unit_y", "x_over_square", "y_over_square"
 # m^(-1/3) for m in [sqrt(1/2), sqrt 2): a first guess
 INVERSE_CBRT = {
     "f64": (
-        1.9990382902549948, -2.485220504322014, 2.790756480487709, -1.8966442586605963, 0.6999892307272966, -0.10791538671586136,
+        1.9990382902549948, -2.485220504322014, 2.790756480487709, -1.8966442586605963, 0.6999892307272966,
+        -0.10791538671586136,
     ),  # 2^-17.4
     "f32": (1.7305973, -1.2853615, 0.7129468, -0.15840444),  # 2^-11.9
 }  # fmt: skip
 
-# Squares of numbers between 1 / far and far neither overflow nor lose digits; those of others do not if scaled by 1 / factor or factor.
+# Squares of numbers between 1 / far and far neither overflow nor lose digits; those of others do not if scaled by 1 /
+# factor or factor.
 _FAR = {"f64": (2.0**500, 2.0**600), "f32": (2.0**60, 2.0**90)}
 
 
 def cbrt(x: Value) -> Value:
     """2^e v^(1/3), where x = 2^(3 e) v.
 
-    From y near v^(-1/3), cut so short that y^2 is exact, v^(1/3) = v y^2 (1 - h)^(-2/3) with h = 1 - v y^3, a short series.
+    From y near v^(-1/3), cut so short that y^2 is exact, v^(1/3) = v y^2 (1 - h)^(-2/3) with h = 1 - v y^3, a short
+    series.
     """
     k, m = exponent_and_fraction(fabs(x))
     form = x.format
@@ -91,7 +94,9 @@ def _over_square(part: Value, a: Value, b: Value) -> Value:
 
 
 def _scaled_root(a: Value, b: Value) -> tuple[Value, Value, Value]:
-    """Powers of two, one of them 1, that make large numbers smaller and small ones larger, and the root of the sum of squares after that."""
+    """Powers of two, one of them 1, that make large numbers smaller and small ones larger, and the root of the sum of
+    squares after that.
+    """
     larger = where(a > b, a, b)
     far, factor = _FAR[a.dtype]
     up = where(larger < 1.0 / far, factor, a.const(1.0))

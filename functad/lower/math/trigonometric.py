@@ -1,18 +1,30 @@
 """sin, cos, tan.
 
-x = n pi/2 + r with |r| <= pi/4. pi/2 is taken in three parts of full precision (W. J. Cody and W. Waite, 1980). With a fused multiply-add
-the first step, x - n P0, is exact: where n is not 0 both terms are multiples of the last bit of P0, and the result is below 2. Each
-further step rounds relative to a result that is as small as r, so r is good to its last bit or two however close x is to a multiple of
-pi/2: n |pi/2 - P0 - P1 - P2| is nothing against the least r there is, about 2^-60 (J.-M. Muller, *Elementary Functions*, on range
-reduction). Beyond the limit, where n is no longer found with certainty, libm does the work in a rare branch. sin and cos of one x share
-all but the last step.
+x = n pi/2 + r with |r| <= pi/4. pi/2 is taken in three parts of full precision (W. J. Cody and W. Waite, 1980). With a
+fused multiply-add the first step, x - n P0, is exact: where n is not 0 both terms are multiples of the last bit of P0,
+and the result is below 2. Each further step rounds relative to a result that is as small as r, so r is good to its last
+bit or two however close x is to a multiple of pi/2: n |pi/2 - P0 - P1 - P2| is nothing against the least r there is,
+about 2^-60 (J.-M. Muller, *Elementary Functions*, on range reduction). Beyond the limit, where n is no longer found
+with certainty, libm does the work in a rare branch. sin and cos of one x share all but the last step.
 """
 
 from __future__ import annotations
 
 import math
 
-from functad.lower.math.values import Value, copysign, fabs, flip_sign, fma, libm, muladd, once, polynomial, rarely, where
+from functad.lower.math.values import (
+    Value,
+    copysign,
+    fabs,
+    flip_sign,
+    fma,
+    libm,
+    muladd,
+    once,
+    polynomial,
+    rarely,
+    where,
+)
 
 __all__ = ["cos", "sin", "tan"]
 
@@ -25,8 +37,8 @@ HALF_PI = {
 # sin(r) = r + r^3 p(r^2)
 SIN = {
     "f64": (
-        -0.16666666666666627, 0.00833333333332094, -0.0001984126982861828, 2.7557313275861184e-06, -2.505069245181393e-08,
-        1.5892960412775907e-10,
+        -0.16666666666666627, 0.00833333333332094, -0.0001984126982861828, 2.7557313275861184e-06,
+        -2.505069245181393e-08, 1.5892960412775907e-10,
     ),  # 2^-57.7
     "f32": (-0.16666654, 0.008332113, -0.00019508747),  # 2^-27.9
 }  # fmt: skip
@@ -34,8 +46,8 @@ SIN = {
 # cos(r) = 1 - r^2 / 2 + r^4 p(r^2)
 COS = {
     "f64": (
-        0.04166666666666658, -0.0013888888888871375, 2.480158728778234e-05, -2.7557313865355884e-07, 2.0875657544874444e-09,
-        -1.1356265137076263e-11,
+        0.04166666666666658, -0.0013888888888871375, 2.480158728778234e-05, -2.7557313865355884e-07,
+        2.0875657544874444e-09, -1.1356265137076263e-11,
     ),  # 2^-63.7
     "f32": (0.041666646, -0.0013887251, 2.442568e-05),  # 2^-32.9
 }  # fmt: skip
@@ -43,9 +55,10 @@ COS = {
 # tan(r) = r + r^3 p(r^2)
 TAN = {
     "f64": (
-        0.333333333333334, 0.13333333333322892, 0.053968253974231245, 0.021869488363085953, 0.00886323850651493, 0.003592094803170266,
-        0.0014560885807632068, 0.000588650503554915, 0.00024451229161618867, 8.161564346594804e-05, 7.075413058446224e-05,
-        -3.00938498527512e-05, 5.235291712501182e-05, -2.6111812781382482e-05, 1.0207294380366457e-05,
+        0.333333333333334, 0.13333333333322892, 0.053968253974231245, 0.021869488363085953, 0.00886323850651493,
+        0.003592094803170266, 0.0014560885807632068, 0.000588650503554915, 0.00024451229161618867,
+        8.161564346594804e-05, 7.075413058446224e-05, -3.00938498527512e-05, 5.235291712501182e-05,
+        -2.6111812781382482e-05, 1.0207294380366457e-05,
     ),  # 2^-59.5
     "f32": (0.33333352, 0.13332559, 0.054072015, 0.021218231, 0.011005145, -0.00012930477, 0.0044861427),  # 2^-29.3
 }  # fmt: skip
@@ -112,7 +125,9 @@ def _remainder(x: Value, n: Value) -> Value:
 
 
 def _long_remainder(x: Value, n: Value) -> tuple[Value, Value]:
-    """``x - n pi/2`` and what its rounding lost, by an exact product and an exact sum (Knuth's, since either term may be the larger)."""
+    """``x - n pi/2`` and what its rounding lost, by an exact product and an exact sum (Knuth's, since either term may
+    be the larger).
+    """
     first, second, third = HALF_PI[x.dtype]
     exact = fma(n, -first, x)
     product = n * -second

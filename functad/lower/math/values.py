@@ -15,8 +15,8 @@ from typing import TypeVar
 from functad.lower.lanes import Lanes
 
 __all__ = [
-    "Format", "Value", "copysign", "fabs", "flip_sign", "fma", "horner", "libm", "muladd", "once", "polynomial", "rarely", "rint", "sqrt",
-    "trunc", "where",
+    "Format", "Value", "copysign", "fabs", "flip_sign", "fma", "horner", "libm", "muladd", "once", "polynomial",
+    "rarely", "rint", "sqrt", "trunc", "where",
 ]  # fmt: skip
 
 Number = float | int
@@ -25,10 +25,11 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Format:
-    """A binary floating-point format: ``digits`` stored bits of significand, exponent ``bias``, the int dtype of the same size.
+    """A binary floating-point format: ``digits`` stored bits of significand, exponent ``bias``, the int dtype of the
+    same size.
 
-    Adding ``shifter`` to a number below 2^(digits - 2) in magnitude rounds it to an integer (ties to even), which is then also in the low
-    bits of the sum; subtracting ``shifter`` again gives the integer as a float.
+    Adding ``shifter`` to a number below 2^(digits - 2) in magnitude rounds it to an integer (ties to even), which is
+    then also in the low bits of the sum; subtracting ``shifter`` again gives the integer as a float.
     """
 
     ints: str
@@ -174,7 +175,8 @@ def muladd(x: Value, y: Value | Number, z: Value | Number) -> Value:
 def polynomial(x: Value, coefficients: Sequence[float]) -> Value:
     """``c[0] + c[1] x + c[2] x^2 + ...`` by Horner's rule, the odd terms apart where they are many.
 
-    That halves the chain of dependent steps, but rounds more where the two sums nearly cancel; there ``horner`` is the one to use.
+    That halves the chain of dependent steps, but rounds more where the two sums nearly cancel; there ``horner`` is the
+    one to use.
     """
     if len(coefficients) < 6:
         return horner(x, coefficients)
