@@ -14,8 +14,8 @@ from functad.ir.types import ArrayType, SeqType
 if TYPE_CHECKING:
     from functad.api.jit import Traced
     from functad.api.world.hidden import HiddenOperand
-    from functad.lower.places import Check
-    from functad.lower.signature import Signature, Spec
+    from functad.lower.entry.places import Check
+    from functad.lower.entry.signature import Signature, Spec
 
 __all__ = ["entry_signature"]
 
@@ -34,8 +34,8 @@ def entry_signature(
     ``args`` are the dynamic arguments, whose leaves are ``leaves`` in order; ``static`` maps positions to static
     values.
     """
-    from functad.lower.signature import Hidden, Signature, Static
-    from functad.lower.signature import Leaf as EntryLeaf
+    from functad.lower.entry.signature import Hidden, Signature, Static
+    from functad.lower.entry.signature import Leaf as EntryLeaf
 
     def of_leaf(leaf: Leaf | HiddenOperand) -> EntryLeaf:
         if isinstance(leaf.type, SeqType):
@@ -74,7 +74,7 @@ _LEAF = object()
 
 def _spec(tree: Any, leaves: Iterator[Spec]) -> Spec:
     """The spec of a container, its leaves taken from an iterator."""
-    from functad.lower.signature import Container, Static
+    from functad.lower.entry.signature import Container, Static
 
     if tree is None:
         return Static(None)

@@ -26,20 +26,20 @@ from functad.kernel_ir.evaluator import evaluate_program
 from functad.kernel_ir.nodes import KernelProgram
 from functad.kernel_ir.offender import take_offender
 from functad.kernel_ir.printer import format_program
-from functad.lower.abstract import Abstract, abstract
-from functad.lower.blas import blas_symbols
+from functad.lower.abstract.abstract import Abstract, abstract
 from functad.lower.cache import Cache
-from functad.lower.callbacks import function_address, native_callbacks, offender_address
 from functad.lower.emit import OFFENDER, OUT_OF_MEMORY, SIZE_OVERFLOW, emit_module, release_name
-from functad.lower.entry import make_entry
+from functad.lower.entry.make import make_entry
+from functad.lower.entry.signature import Driver, Signature
 from functad.lower.fuse import Fused, Path, fuse
-from functad.lower.link import link
-from functad.lower.math.libm import libm_address
+from functad.lower.llvm.link import link
+from functad.lower.llvm.target import Target, assembly, emit_object
+from functad.lower.native.blas import blas_symbols
+from functad.lower.native.callbacks import function_address, native_callbacks, offender_address
+from functad.lower.native.libm import libm_address
+from functad.lower.native.shared import is_shared, shared_symbol
+from functad.lower.native.threads import configure, parallel_symbols
 from functad.lower.sequences import Cells, has_sequences
-from functad.lower.shared import is_shared, shared_symbol
-from functad.lower.signature import Driver, Signature
-from functad.lower.target import Target, assembly, emit_object
-from functad.lower.threads import configure, parallel_symbols
 from functad.passes.pipeline import optimize
 from functad.primitives.callback import CALLBACK_FAILED, take_exception
 

@@ -14,8 +14,8 @@ from functad.errors import InternalError
 from functad.ir.program import Program
 from functad.ir.types import ArrayType
 from functad.lower.compile import Compiled, compiled_of, entry_for, run, run_kernels
+from functad.lower.entry.signature import Container, Leaf, Signature
 from functad.lower.sequences import has_sequences
-from functad.lower.signature import Container, Leaf, Signature
 
 __all__ = ["NativeCall", "execute", "native_call", "normal_value"]
 

@@ -15,8 +15,8 @@ import pytest
 
 import functad as fd
 from functad import config
-from functad.lower import threads
 from functad.lower.compile import compile_count
+from functad.lower.native import threads
 
 X = np.linspace(0.0, 1.0, 20)
 

@@ -20,7 +20,7 @@ import functad as fd
 from functad import config
 from functad.api.world.outside import MOST_BYTES
 from functad.errors import IndexOutOfBoundsError
-from functad.lower.places import Unwritten
+from functad.lower.entry.places import Unwritten
 
 LARGE = MOST_BYTES // 8 + 100  # elements of an array that is not compared
 X = np.linspace(0.5, 2.0, LARGE)

@@ -17,7 +17,7 @@ from functad.kernel_ir.printer import format_program
 from functad.kernel_ir.sizes import poly
 from functad.lower.compile import DRIVER
 from functad.lower.emit import emit_module
-from functad.lower.target import Target
+from functad.lower.llvm.target import Target
 
 F64, I64, BOOL = np.dtype(np.float64), np.dtype(np.int64), np.dtype(np.bool_)
 SHORT = CheckInfo("InternalError", "a sequence is shorter than the loop over it")

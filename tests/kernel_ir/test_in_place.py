@@ -9,7 +9,7 @@ import functad as fd
 from functad import config
 from functad.kernel_ir.control import Loop
 from functad.kernel_ir.in_place import copied
-from functad.lower.abstract import abstract
+from functad.lower.abstract.abstract import abstract
 from functad.lower.fuse import fuse
 from functad.passes.pipeline import optimize
 

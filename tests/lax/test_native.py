@@ -11,7 +11,7 @@ import functad as fd
 from functad import config
 from functad.errors import IndexOutOfBoundsError
 from functad.kernel_ir.control import Branch, Loop, SequenceBuffer, While
-from functad.lower.abstract import abstract
+from functad.lower.abstract.abstract import abstract
 from functad.lower.compile import compile_count, compiled_of
 from functad.lower.fuse import fuse
 from functad.passes.pipeline import optimize

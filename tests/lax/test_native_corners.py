@@ -10,7 +10,7 @@ import pytest
 import functad as fd
 from functad import config
 from functad.kernel_ir.control import Loop, While
-from functad.lower.abstract import abstract
+from functad.lower.abstract.abstract import abstract
 from functad.lower.fuse import fuse
 from functad.passes.pipeline import optimize
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import functools
 import math
 
-from functad.lower.link import Library, link
-from functad.lower.signature import Driver, Leaf, Signature
-from functad.lower.target import Target, emit_object
+from functad.lower.entry.signature import Driver, Leaf, Signature
+from functad.lower.llvm.link import Library, link
+from functad.lower.llvm.target import Target, emit_object
 
 _HEAD = "define i32 @run(ptr %inputs, ptr %outputs, ptr %sizes) {\nentry:\n"
 

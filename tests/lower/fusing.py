@@ -16,7 +16,7 @@ from functad.ir.types import ArrayType, array_type
 from functad.kernel_ir.checker import check_program
 from functad.kernel_ir.evaluator import evaluate_program
 from functad.kernel_ir.nodes import Buffer, Call, Kernel, KernelProgram, Load, Product, Reduce, Scatter, Store
-from functad.lower.abstract import abstract
+from functad.lower.abstract.abstract import abstract
 from functad.lower.fuse import fuse
 
 

@@ -11,13 +11,13 @@ import numpy as np
 from functad.kernel_ir.checker import check_program
 from functad.kernel_ir.evaluator import evaluate_program
 from functad.kernel_ir.nodes import Buffer, KernelProgram
-from functad.lower.blas import blas_symbols
-from functad.lower.callbacks import offender_address
 from functad.lower.emit import OFFENDER, emit_module
-from functad.lower.link import link
-from functad.lower.math.libm import libm_address
-from functad.lower.shared import is_shared, shared_symbol
-from functad.lower.target import Target, emit_object
+from functad.lower.llvm.link import link
+from functad.lower.llvm.target import Target, emit_object
+from functad.lower.native.blas import blas_symbols
+from functad.lower.native.callbacks import offender_address
+from functad.lower.native.libm import libm_address
+from functad.lower.native.shared import is_shared, shared_symbol
 from tests.tools.guard import guarded
 
 C_LIBRARY = {"malloc", "free"}

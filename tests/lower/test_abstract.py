@@ -8,8 +8,8 @@ import pytest
 from functad.ir.key import structural_key
 from functad.ir.program import literal
 from functad.ir.types import Symbol, array_type
-from functad.lower.abstract import abstract
-from functad.lower.constants import is_embedded
+from functad.lower.abstract.abstract import abstract
+from functad.lower.abstract.constants import is_embedded
 from tests.lower.fusing import Maker, agrees
 
 N, M = Symbol(0), Symbol(1)

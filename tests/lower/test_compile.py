@@ -18,7 +18,7 @@ from functad.ir.types import array_type
 from functad.lower.cache import Cache
 from functad.lower.compile import compile_count, compile_program, compiled_of, run, run_kernels
 from functad.lower.emit import OUT_OF_MEMORY, SIZE_OVERFLOW
-from functad.lower.target import Target
+from functad.lower.llvm.target import Target
 from functad.testing.programs import assert_same, examples
 from tests.lower.fusing import Maker, values_for
 

@@ -18,8 +18,8 @@ from functad.kernel_ir.builder import Builder
 from functad.kernel_ir.evaluator import HELPERS, evaluate_program
 from functad.kernel_ir.nodes import Affine, Buffer, Call, CheckInfo, KernelProgram, Product, Statement
 from functad.kernel_ir.sizes import Extent, poly
-from functad.lower import threads
 from functad.lower.emit import OUT_OF_MEMORY, SIZE_OVERFLOW, parallel
+from functad.lower.native import threads
 from tests.lower.native import Native, agree
 
 F64, F32, I64, BOOL = (np.dtype(t) for t in ("f8", "f4", "i8", "?"))

@@ -9,7 +9,7 @@ from functad.ir.types import Symbol, dtype_name
 from functad.kernel_ir.builder import Builder
 from functad.kernel_ir.nodes import Affine, Buffer, Compute, KernelProgram, Store, Value
 from functad.kernel_ir.ops import OPS, Op, evaluate
-from functad.lower.target import Target
+from functad.lower.llvm.target import Target
 from tests.lower.native import Native
 
 DTYPES = [np.dtype(t) for t in ("f8", "f4", "i8", "i4", "i2", "i1", "u8", "u4", "u2", "u1", "?")]

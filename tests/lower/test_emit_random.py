@@ -12,9 +12,9 @@ from functad.kernel_ir.builder import Builder
 from functad.kernel_ir.evaluator import evaluate_program
 from functad.kernel_ir.nodes import Affine, KernelProgram
 from functad.kernel_ir.printer import format_program
-from functad.lower import threads
 from functad.lower.emit import parallel
-from functad.lower.target import Target
+from functad.lower.llvm.target import Target
+from functad.lower.native import threads
 from tests.lower.kernels import RandomKernel
 from tests.lower.native import Native
 

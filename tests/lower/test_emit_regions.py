@@ -20,7 +20,7 @@ from functad.kernel_ir.sizes import Extent, poly
 from functad.lower.emit import kernel as emit_kernel
 from functad.lower.emit.kernel import LoopNest
 from functad.lower.emit.nest import shape_nest
-from functad.lower.target import Target
+from functad.lower.llvm.target import Target
 from tests.lower.native import Native, agree
 
 F64, F32, I64, BOOL = (np.dtype(t) for t in ("f8", "f4", "i8", "?"))

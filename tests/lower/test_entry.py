@@ -18,9 +18,9 @@ import pytest
 
 from functad import config
 from functad.errors import InternalError
-from functad.lower import abi, results
-from functad.lower.entry import make_entry
-from functad.lower.signature import Container, Driver, Leaf, Signature, Static
+from functad.lower.entry import abi, results
+from functad.lower.entry.make import make_entry
+from functad.lower.entry.signature import Container, Driver, Leaf, Signature, Static
 from tests.lower import drivers
 
 F8, I8, C16, B1 = (np.dtype(name) for name in ("float64", "int64", "complex128", "bool"))

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from functad import config
-from functad.lower.entry import make_entry
-from functad.lower.places import ABSENT, CellContent, DictItem, Fixed, FunctionCode, InForce, Unwritten
-from functad.lower.signature import Container, Hidden, Leaf, Signature
-from functad.lower.unchanged import Unchanged
+from functad.lower.entry.make import make_entry
+from functad.lower.entry.places import ABSENT, CellContent, DictItem, Fixed, FunctionCode, InForce, Unwritten
+from functad.lower.entry.signature import Container, Hidden, Leaf, Signature
+from functad.lower.entry.unchanged import Unchanged
 from tests.lower import drivers
 
 F8 = np.dtype("float64")

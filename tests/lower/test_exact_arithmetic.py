@@ -16,7 +16,7 @@ from functad.core.evaluator import run_program
 from functad.lower.compile import compile_program, run
 from functad.lower.emit.matvec import matvec_module
 from functad.lower.execute import execute
-from functad.lower.target import Target
+from functad.lower.llvm.target import Target
 from functad.passes.pipeline import optimize
 from functad.primitives.powers import integer_power
 from functad.testing.bits import assert_same_bits, same_bits

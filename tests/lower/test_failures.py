@@ -19,8 +19,8 @@ from functad.kernel_ir.evaluator import evaluate_program
 from functad.kernel_ir.nodes import Affine, Buffer, CheckInfo, KernelProgram
 from functad.kernel_ir.offender import take_offender
 from functad.kernel_ir.sizes import Poly
-from functad.lower import threads
-from functad.lower.target import Target
+from functad.lower.llvm.target import Target
+from functad.lower.native import threads
 from tests.lower.native import Native
 
 HERE = os.path.abspath(__file__)

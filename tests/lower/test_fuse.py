@@ -9,7 +9,7 @@ from functad.ir.program import literal
 from functad.ir.types import Symbol, array_type
 from functad.kernel_ir.nodes import Check, Load, Product, Reduce, Store
 from functad.kernel_ir.sizes import poly
-from functad.lower.abstract import abstract
+from functad.lower.abstract.abstract import abstract
 from functad.lower.fuse import fuse, storage
 from tests.lower.fusing import Maker, agrees, buffers, evaluate, kernel_count, kernels, lowered, temporaries
 

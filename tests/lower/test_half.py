@@ -17,9 +17,9 @@ from functad import config
 from functad.core.primitive import REGISTRY, Sample
 from functad.errors import UnsupportedError
 from functad.ir.types import ArrayType, SeqType, seq_type
-from functad.lower import threads
-from functad.lower.half import half_text
-from functad.lower.target import Target, assembly
+from functad.lower.llvm.half import half_text
+from functad.lower.llvm.target import Target, assembly
+from functad.lower.native import threads
 from functad.testing.rules import check_rule
 
 HALF = np.dtype(np.float16)

@@ -9,7 +9,7 @@ import platform
 import numpy as np
 import pytest
 
-from functad.lower.lanes import Lanes
+from functad.lower.llvm.lanes import Lanes
 from tests.tools.array_function import ArrayFunction
 
 NAMES = {

@@ -13,8 +13,8 @@ import pytest
 
 from functad import config
 from functad.errors import InternalError
-from functad.lower.link import link
-from functad.lower.target import Target, assembly, emit_object
+from functad.lower.llvm.link import link
+from functad.lower.llvm.target import Target, assembly, emit_object
 
 ADD_ONE = "define double @add_one(double %x) {\n  %y = fadd double %x, 1.0\n  ret double %y\n}\n"
 VECTORS = "define <16 x float> @f(<16 x float> %x) {\n  %y = fadd <16 x float> %x, %x\n  ret <16 x float> %y\n}\n"
@@ -152,8 +152,8 @@ def test_equal_names_in_two_libraries_do_not_meet():
 
 def test_memory_is_freed_with_the_library():
     script = f"""
-from functad.lower.link import link
-from functad.lower.target import Target, emit_object
+from functad.lower.llvm.link import link
+from functad.lower.llvm.target import Target, emit_object
 
 def resident():
     return int(open("/proc/self/statm").read().split()[1]) * 4

@@ -18,10 +18,10 @@ import pytest
 
 import functad.lower.math as library
 from functad import config
-from functad.lower.lanes import Lanes
+from functad.lower.llvm.lanes import Lanes
+from functad.lower.llvm.target import Target
 from functad.lower.math import MATH
-from functad.lower.math.libm import libm_address
-from functad.lower.target import Target
+from functad.lower.native.libm import libm_address
 from tests.tools.array_function import ArrayFunction
 from tools import minimax
 

@@ -17,8 +17,8 @@ from functad.kernel_ir.nodes import Buffer, KernelProgram, Product
 from functad.kernel_ir.sizes import Extent, poly
 from functad.lower.emit.matvec import OWN_BYTES, matvec_module
 from functad.lower.emit.product import method
-from functad.lower.link import link
-from functad.lower.target import Target, emit_object
+from functad.lower.llvm.link import link
+from functad.lower.llvm.target import Target, emit_object
 from tests.lower.native import Native
 
 LENGTH, INNER, BATCH = (Symbol(k) for k in range(3))

@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from functad.lower.shared import is_shared, shared_symbol
-from functad.lower.target import Target
+from functad.lower.llvm.target import Target
+from functad.lower.native.shared import is_shared, shared_symbol
 
 
 @pytest.mark.parametrize(

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from functad import config
-from functad.lower import threads
-from functad.lower.link import link
-from functad.lower.target import Target, emit_object
+from functad.lower.llvm.link import link
+from functad.lower.llvm.target import Target, emit_object
+from functad.lower.native import threads
 
 # data is an int64 array: body adds i + 1 to data[i] for each block i.
 COUNT = (
@@ -171,7 +171,7 @@ def test_serial_without_a_pool(monkeypatch):
     ("variable", "value"), [("FUNCTAD_THREADS", "3"), ("OMP_NUM_THREADS", "3"), ("OMP_NUM_THREADS", "3,2")]
 )
 def test_the_environment_sets_the_number(variable, value):
-    script = "from functad.lower import threads; threads.configure(); print(threads.num_threads())"
+    script = "from functad.lower.native import threads; threads.configure(); print(threads.num_threads())"
     environment = {k: v for k, v in os.environ.items() if k not in ("FUNCTAD_THREADS", "OMP_NUM_THREADS")} | {
         variable: value
     }
@@ -180,7 +180,7 @@ def test_the_environment_sets_the_number(variable, value):
 
 
 def test_numba_is_not_imported():
-    script = "import sys; from functad.lower import threads; threads.parallel_symbols(); print('numba' in sys.modules)"
+    script = "import sys; from functad.lower.native import threads; threads.parallel_symbols(); print('numba' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "False"
 
@@ -194,7 +194,7 @@ import os, sys
 sys.path.insert(0, {os.getcwd()!r})
 import numpy as np
 from functad import config
-from functad.lower import threads
+from functad.lower.native import threads
 from tests.lower.test_threads import COUNT, runner
 
 with config.threads(2):

@@ -17,7 +17,7 @@ from functad.ir.builder import ProgramBuilder
 from functad.ir.types import array_type
 from functad.kernel_ir.evaluator import evaluate_program
 from functad.kernel_ir.nodes import KernelProgram
-from functad.lower.abstract import abstract
+from functad.lower.abstract.abstract import abstract
 from functad.lower.fuse import fuse
 from functad.primitives.arithmetic import add, div, mul, neg, reciprocal, square, sub
 from functad.primitives.comparison import eq, ge, gt, isfinite, isinf, isnan, le, lt, ne, signbit

@@ -14,7 +14,7 @@ from functad.errors import IndexOutOfBoundsError
 from functad.ir.key import structural_key
 from functad.kernel_ir.evaluator import evaluate_program
 from functad.kernel_ir.offender import take_offender
-from functad.lower.abstract import abstract
+from functad.lower.abstract.abstract import abstract
 from functad.lower.fuse import fuse
 from functad.primitives import cumulative, reductions
 from functad.primitives.arithmetic import mul, square

@@ -14,10 +14,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from functad.lower.lanes import Lanes
-from functad.lower.link import link
-from functad.lower.math.libm import libm_address
-from functad.lower.target import Target, emit_object
+from functad.lower.llvm.lanes import Lanes
+from functad.lower.llvm.link import link
+from functad.lower.llvm.target import Target, emit_object
+from functad.lower.native.libm import libm_address
 
 __all__ = ["ArrayFunction"]
 

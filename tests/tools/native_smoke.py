@@ -13,8 +13,8 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 import numpy as np
 
-from functad.lower.entry import make_entry
-from functad.lower.signature import Container, Leaf, Signature, Static
+from functad.lower.entry.make import make_entry
+from functad.lower.entry.signature import Container, Leaf, Signature, Static
 from tests.lower import drivers
 from tests.tools.guard import guarded
 

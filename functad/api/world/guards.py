@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Protocol
 
-from functad.lower.places import Check
-from functad.lower.unchanged import Unchanged
+from functad.lower.entry.places import Check
+from functad.lower.entry.unchanged import Unchanged
 
 __all__ = ["Guard", "Guards", "Never"]
 
@@ -32,7 +32,7 @@ class Guards:
 
     Examples
     --------
-    >>> from functad.lower.places import Fixed
+    >>> from functad.lower.entry.places import Fixed
     >>> guards = Guards([Unchanged({Fixed(1): 1})])
     >>> guards.holds(), guards.checks is not None
     (True, True)

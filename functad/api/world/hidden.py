@@ -13,7 +13,7 @@ from functad.core.capture import as_leaf
 from functad.core.tracer import ARRAY
 from functad.errors import FunctadError
 from functad.ir.types import ArrayType
-from functad.lower.places import ABSENT, Place
+from functad.lower.entry.places import ABSENT, Place
 
 __all__ = ["HiddenOperand"]
 

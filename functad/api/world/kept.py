@@ -17,8 +17,8 @@ from functad.api.world.reach import Reach
 from functad.core.trace import Trace
 from functad.ir.program import Var, frozen, is_frozen
 from functad.ir.types import ArrayType
-from functad.lower.places import Place
-from functad.lower.unchanged import Unchanged
+from functad.lower.entry.places import Place
+from functad.lower.entry.unchanged import Unchanged
 
 __all__ = ["Kept"]
 

@@ -25,8 +25,8 @@ from functad.core.location import is_internal, user_stack_level
 from functad.errors import FunctadError, RetraceWarning
 from functad.identity import same
 from functad.ir.types import array_type
-from functad.lower.places import ABSENT, Fixed, Unwritten, elements_of
-from functad.lower.unchanged import Unchanged
+from functad.lower.entry.places import ABSENT, Fixed, Unwritten, elements_of
+from functad.lower.entry.unchanged import Unchanged
 
 if TYPE_CHECKING:
     from functad.api.jit import Traced

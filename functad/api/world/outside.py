@@ -24,7 +24,7 @@ from functad.core.trace import ABSENT, Trace, escaped, using
 from functad.core.tracer import ARRAY, Tracer
 from functad.ir.program import Atom, Eqn, Program, Var, frozen, is_frozen, literal
 from functad.ir.types import ArrayType, array_type
-from functad.lower.places import Fixed, Place, Unwritten, elements_of
+from functad.lower.entry.places import Fixed, Place, Unwritten, elements_of
 
 __all__ = ["MOST_BYTES", "MOST_BYTES_IN_ALL", "Outside"]
 

@@ -20,7 +20,7 @@ import numpy as np
 
 from functad.api.world.reads import Path, reads_of
 from functad.core.location import is_internal
-from functad.lower.places import ABSENT, CellContent, DictItem, FunctionCode, Place
+from functad.lower.entry.places import ABSENT, CellContent, DictItem, FunctionCode, Place
 
 __all__ = ["Node", "Reach", "Source"]
 

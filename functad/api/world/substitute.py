@@ -15,7 +15,7 @@ from typing import Any
 
 from functad.api.world.reach import Node, Reach
 from functad.core.trace import type_name
-from functad.lower.places import CellContent, DictItem, Fixed, Place
+from functad.lower.entry.places import CellContent, DictItem, Fixed, Place
 
 __all__ = ["Substitution", "Wrapper"]
 

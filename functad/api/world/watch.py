@@ -10,8 +10,8 @@ from typing import Any
 from functad.api.world.guards import Guard, Never
 from functad.api.world.reach import Reach
 from functad.identity import same
-from functad.lower.places import Place
-from functad.lower.unchanged import Unchanged
+from functad.lower.entry.places import Place
+from functad.lower.entry.unchanged import Unchanged
 
 __all__ = ["Watch"]
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from functad.ir.types import dtype_name
 from functad.kernel_ir.sizes import Poly
-from functad.lower.lanes import Lanes
+from functad.lower.llvm.lanes import Lanes
 
 __all__ = ["NOTHING", "Carried", "Code", "memory_type"]
 

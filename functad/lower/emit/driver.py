@@ -29,7 +29,7 @@ from functad.lower.emit.plan import Plan, mentioned, plan_memory, written
 from functad.lower.emit.product import emit_product, method, product_kernel
 from functad.lower.emit.straight import CHUNK, cut, size
 from functad.lower.emit.workspace import make_room, release, room_in, room_needed, stack
-from functad.lower.target import Target
+from functad.lower.llvm.target import Target
 
 __all__ = ["SIZE_OVERFLOW", "Driver"]
 

@@ -23,7 +23,7 @@ from functad.lower.emit.reduce import Accumulator
 from functad.lower.emit.regions import find_regions
 from functad.lower.emit.strips import Strips
 from functad.lower.emit.turn import Turn
-from functad.lower.target import Target
+from functad.lower.llvm.target import Target
 
 __all__ = ["LoopNest"]
 

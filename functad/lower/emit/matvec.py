@@ -1,5 +1,5 @@
 """Products of a matrix and a vector of any size, by functions that all modules share: compiled when first needed
-(``lower/shared.py``).
+(``lower/native/shared.py``).
 
 Small matrices are multiplied there, large ones by BLAS; which is known at run time only. 20 x 20 doubles take 22 to 30
 ns, where BLAS takes 65 to 80.
@@ -25,7 +25,7 @@ from functad.kernel_ir.nodes import Product
 from functad.lower.emit.blas import KINDS, gemv, letter, too_large
 from functad.lower.emit.code import Carried, Code, memory_type
 from functad.lower.emit.memory import lane_mask, load_one, load_run, shuffle, splat, store_run
-from functad.lower.target import Target
+from functad.lower.llvm.target import Target
 
 __all__ = ["Matvec", "matvec_module"]
 

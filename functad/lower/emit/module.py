@@ -15,7 +15,7 @@ from functad.kernel_ir.nodes import KernelProgram
 from functad.lower.emit.control import PASSES
 from functad.lower.emit.driver import Driver
 from functad.lower.emit.sequences import release_function, release_name
-from functad.lower.target import Target
+from functad.lower.llvm.target import Target
 
 __all__ = ["Module", "emit_module"]
 

@@ -12,7 +12,7 @@ from functad.lower.emit.blas import Gemm, too_large
 from functad.lower.emit.code import Code, memory_type
 from functad.lower.emit.matvec import Matvec
 from functad.lower.emit.small_product import SmallProduct
-from functad.lower.target import Target
+from functad.lower.llvm.target import Target
 
 __all__ = ["emit_product", "method", "product_kernel"]
 

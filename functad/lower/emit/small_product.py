@@ -10,7 +10,7 @@ from functad.ir.types import dtype_name
 from functad.kernel_ir.nodes import Product
 from functad.lower.emit.code import Code, memory_type
 from functad.lower.emit.memory import lane_mask, load_apart, load_one, load_run, shuffle, splat, store_run
-from functad.lower.target import Target
+from functad.lower.llvm.target import Target
 
 __all__ = ["SmallProduct"]
 

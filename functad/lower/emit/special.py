@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from functad.lower.lanes import Lanes
+from functad.lower.llvm.lanes import Lanes
 from functad.lower.math import MATH
 from functad.lower.math.values import Value, copysign, fabs, horner, rint, where
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from functad.lower.lanes import Lanes
+from functad.lower.llvm.lanes import Lanes
 from functad.lower.math.error_function import erf, erfc
 from functad.lower.math.exponential import exp, exp2, expm1, expm1_slope, sigmoid, sigmoid_slope, tanh_half
 from functad.lower.math.hyperbolic import cosh, sinh, tanh, tanh_slope

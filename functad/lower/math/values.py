@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from functad.lower.lanes import Lanes
+from functad.lower.llvm.lanes import Lanes
 
 __all__ = [
     "Format", "Value", "copysign", "fabs", "flip_sign", "fma", "horner", "libm", "muladd", "once", "polynomial",

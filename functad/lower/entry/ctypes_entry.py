@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from functad.lower import results
-from functad.lower.signature import Container, Driver, Leaf, Signature, Spec, Static
-from functad.lower.threads import configure
+from functad.lower.entry import results
+from functad.lower.entry.signature import Container, Driver, Leaf, Signature, Spec, Static
+from functad.lower.native.threads import configure
 
 __all__ = ["make_ctypes_entry"]
 
@@ -30,7 +30,7 @@ class _Mismatch(Exception):
 def make_ctypes_entry(
     signature: Signature, driver: Driver, slow_path: Function, raise_error: Callable[[int], None], release_gil: bool
 ) -> Function:
-    """See ``functad.lower.entry.make_entry``."""
+    """See ``functad.lower.entry.make.make_entry``."""
     prototype = ctypes.CFUNCTYPE if release_gil else ctypes.PYFUNCTYPE
     run = prototype(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)(driver.address)
     sizes = (ctypes.c_int64 * max(1, len(driver.sizes)))(*driver.sizes)

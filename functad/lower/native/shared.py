@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from dataclasses import replace
 
-from functad.lower.blas import blas_symbols
-from functad.lower.blocks import block_module
 from functad.lower.emit.matvec import matvec_module
-from functad.lower.link import Library, link
-from functad.lower.target import Target, emit_object
-from functad.lower.threads import parallel_symbols
+from functad.lower.llvm.link import Library, link
+from functad.lower.llvm.target import Target, emit_object
+from functad.lower.native.blas import blas_symbols
+from functad.lower.native.blocks import block_module
+from functad.lower.native.threads import parallel_symbols
 
 __all__ = ["is_shared", "shared_symbol"]
 

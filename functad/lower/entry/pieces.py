@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from functad.lower import abi
-from functad.lower.entry_layout import SelfItem
+from functad.lower.entry import abi
+from functad.lower.entry.layout import SelfItem
 
 __all__ = ["Pieces", "Part", "self_item"]
 

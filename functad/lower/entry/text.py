@@ -24,13 +24,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from functad.lower import abi
-from functad.lower.entry_helpers import DECLARATIONS
-from functad.lower.entry_layout import Layout, SelfItem
-from functad.lower.entry_pieces import Part, self_item
-from functad.lower.entry_world import World, held_places, is_held
-from functad.lower.signature import Container, Hidden, Leaf, Signature, Spec, Static
-from functad.lower.threads import parallel_symbols
+from functad.lower.entry import abi
+from functad.lower.entry.helpers import DECLARATIONS
+from functad.lower.entry.layout import Layout, SelfItem
+from functad.lower.entry.pieces import Part, self_item
+from functad.lower.entry.signature import Container, Hidden, Leaf, Signature, Spec, Static
+from functad.lower.entry.world import World, held_places, is_held
+from functad.lower.native.threads import parallel_symbols
 
 __all__ = ["ENTRY_SYMBOL", "entry_text"]
 

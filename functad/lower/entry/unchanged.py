@@ -21,8 +21,8 @@ from typing import Any
 import numpy as np
 
 from functad.identity import same
-from functad.lower import abi
-from functad.lower.places import ABSENT, CellContent, Check, DictItem, FunctionCode, Place
+from functad.lower.entry import abi
+from functad.lower.entry.places import ABSENT, CellContent, Check, DictItem, FunctionCode, Place
 
 __all__ = ["Unchanged"]
 

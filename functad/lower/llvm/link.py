@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 import llvmlite.binding as llvm
 
 from functad.errors import InternalError
-from functad.lower.target import Target, target_machine
+from functad.lower.llvm.target import Target, target_machine
 
 __all__ = ["Library", "link"]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from functad.lower import abi
+from functad.lower.entry import abi
 
 __all__ = ["CHECKS", "CHECKS_TEXT"]
 

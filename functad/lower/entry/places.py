@@ -3,7 +3,7 @@ code.
 
 A ``Place`` holds an object: an object of one's own (``Fixed``), a closure cell, an item of a dict (a module's globals).
 A ``Check`` says something about the world that the code was made for. Both are plain data with a Python meaning,
-``get`` and ``holds``, which the ctypes entry and the slow path use; ``functad.lower.entry_world`` writes the same as
+``get`` and ``holds``, which the ctypes entry and the slow path use; ``functad.lower.entry.world`` writes the same as
 machine code. ``structure`` is what that text depends on.
 """
 

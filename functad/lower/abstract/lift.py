@@ -9,7 +9,7 @@ from typing import Any
 
 from functad.errors import InternalError
 from functad.ir.program import Atom, Eqn, Literal, Program, Var, sub_programs
-from functad.lower.constants import Constants, is_embedded
+from functad.lower.abstract.constants import Constants, is_embedded
 from functad.primitives.loop_body import Layout
 
 __all__ = ["lift_constants"]

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 
 from functad import config
-from functad.lower.signature import DTYPES
+from functad.lower.entry.signature import DTYPES
 
 __all__ = [
     "ARRAY_DATA", "ARRAY_DESCR", "ARRAY_DIMS", "ARRAY_FLAGS", "ARRAY_NDIM", "ARRAY_STRIDES", "BYTES_DATA",

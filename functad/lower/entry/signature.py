@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from functad.errors import InternalError
-from functad.lower.places import Check, Place, Unwritten
+from functad.lower.entry.places import Check, Place, Unwritten
 
 __all__ = ["DTYPES", "KINDS", "Container", "Driver", "Hidden", "Leaf", "Signature", "Spec", "Static"]
 

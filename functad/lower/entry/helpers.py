@@ -6,8 +6,8 @@ process, and optimised, in 12 ms: without that each call would take 9 ns more.
 
 from __future__ import annotations
 
-from functad.lower import abi
-from functad.lower.entry_checks import CHECKS, CHECKS_TEXT
+from functad.lower.entry import abi
+from functad.lower.entry.checks import CHECKS, CHECKS_TEXT
 
 __all__ = ["DECLARATIONS", "HELPERS", "HELPERS_TEXT"]
 

@@ -23,7 +23,7 @@ from functad.lower.emit.code import Code, memory_type
 from functad.lower.emit.memory import load_one, store_one
 from functad.lower.emit.operations import accumulate
 from functad.lower.emit.parallel import MOST
-from functad.lower.threads import RUNTIME_TEXT
+from functad.lower.native.threads import RUNTIME_TEXT
 
 __all__ = ["block_module"]
 

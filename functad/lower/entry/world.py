@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from functad.lower import abi
-from functad.lower.entry_layout import SelfItem
-from functad.lower.entry_pieces import Pieces, self_item
-from functad.lower.places import (
+from functad.lower.entry import abi
+from functad.lower.entry.layout import SelfItem
+from functad.lower.entry.pieces import Pieces, self_item
+from functad.lower.entry.places import (
     CellContent,
     Check,
     DictItem,
@@ -27,8 +27,8 @@ from functad.lower.places import (
     Unwritten,
     elements_of,
 )
-from functad.lower.signature import Hidden, Signature
-from functad.lower.unchanged import Unchanged
+from functad.lower.entry.signature import Hidden, Signature
+from functad.lower.entry.unchanged import Unchanged
 
 __all__ = ["World", "held_places", "is_held", "unwritten_records", "world_objects"]
 

@@ -13,16 +13,16 @@ import numpy as np
 
 from functad import config
 from functad.errors import InternalError
-from functad.lower import abi, results
-from functad.lower.ctypes_entry import make_ctypes_entry
-from functad.lower.entry_helpers import HELPERS, HELPERS_TEXT
-from functad.lower.entry_layout import Layout
-from functad.lower.entry_text import ENTRY_SYMBOL, entry_text
-from functad.lower.entry_world import unwritten_records, world_objects
-from functad.lower.link import Library, link
-from functad.lower.signature import Container, Driver, Signature, Spec, Static
-from functad.lower.target import Target, emit_object
-from functad.lower.threads import configure, parallel_symbols
+from functad.lower.entry import abi, results
+from functad.lower.entry.ctypes_entry import make_ctypes_entry
+from functad.lower.entry.helpers import HELPERS, HELPERS_TEXT
+from functad.lower.entry.layout import Layout
+from functad.lower.entry.signature import Container, Driver, Signature, Spec, Static
+from functad.lower.entry.text import ENTRY_SYMBOL, entry_text
+from functad.lower.entry.world import unwritten_records, world_objects
+from functad.lower.llvm.link import Library, link
+from functad.lower.llvm.target import Target, emit_object
+from functad.lower.native.threads import configure, parallel_symbols
 
 __all__ = ["make_entry"]
 
@@ -55,7 +55,7 @@ def make_entry(
 
     Examples
     --------
-    >>> from functad.lower.signature import Leaf
+    >>> from functad.lower.entry.signature import Leaf
     >>> text = '''define i32 @double(ptr %inputs, ptr %outputs, ptr %sizes) {
     ...   %in = load ptr, ptr %inputs
     ...   %x = load double, ptr %in

@@ -10,7 +10,7 @@ import llvmlite.binding as llvm
 
 from functad import config
 from functad.errors import InternalError
-from functad.lower.half import half_text
+from functad.lower.llvm.half import half_text
 
 __all__ = ["Target", "assembly", "emit_object", "target_machine"]
 

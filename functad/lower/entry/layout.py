@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntEnum
 from itertools import accumulate
 
-from functad.lower.signature import Signature
+from functad.lower.entry.signature import Signature
 
 __all__ = ["Layout", "SelfItem"]
 
@@ -19,7 +19,7 @@ class SelfItem(IntEnum):
     KEYS = 3  # the keys of all dicts of the signature, a dict's own before those of its children
     STATICS = 4  # the values of all Statics of the signature, in the order in which they stand in it
     ALLOCATORS = 5  # for each array result what makes it, or None for NumPy's own allocation
-    WORLD = 6  # the objects of all places and checks, as functad.lower.entry_world lists them
+    WORLD = 6  # the objects of all places and checks, as functad.lower.entry.world lists them
     UNWRITTEN = 7  # bytes: records of arrays that nobody may have written to
     KEEP = 8  # whatever else has to live as long as the entry
 

@@ -1,0 +1,1 @@
+"""LLVM: writing its text, compiling it for this CPU, linking what comes of it."""

@@ -1,0 +1,1 @@
+"""Native functions that compiled code calls and does not contain: BLAS, libm, callbacks, blocks on threads."""
