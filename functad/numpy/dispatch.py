@@ -14,10 +14,13 @@ from functad.core.location import user_location
 from functad.core.tracer import Tracer
 from functad.errors import UnsupportedError
 
-__all__ = ["TABLE", "call_declared", "here", "implements", "is_traced", "register"]
+__all__ = ["CALLS", "TABLE", "call_declared", "here", "implements", "is_traced", "register"]
 
 TABLE: dict[Any, Callable[..., Any]] = {}
 """The function of traced values for each NumPy function, ufuncs included."""
+
+CALLS: dict[Any, Callable[..., Any]] = {}
+"""What traced functions call in place of functions that know no tracers: those that make arrays, builtins, ``math``."""
 
 
 def here() -> str:

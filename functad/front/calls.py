@@ -1,0 +1,140 @@
+"""Calls: what a twin calls in place of the function that the user names.
+
+NumPy's functions that make arrays, those of ``math``, builtins and the like are replaced by functad's, each declared
+beside its function (``numpy.dispatch.calls``); the user's own functions by their twins. What belongs to functad, NumPy,
+the standard library or is no Python function is called as it is. A function of an installed package has a twin only
+where a traced value is among its arguments.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import sysconfig
+from collections.abc import Callable
+from types import BuiltinFunctionType, CellType, FunctionType, MethodType
+from typing import Any
+
+import numpy as np
+
+from functad.core.location import is_internal
+from functad.core.tracer import Tracer
+from functad.front.twin import ITEM, ROUTE, SLICE, twin_of
+from functad.numpy.dispatch import CALLS, is_traced
+
+__all__ = ["route", "twin"]
+
+_STANDARD_LIBRARY = tuple({sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")})
+_INSTALLED = re.compile(r".*[/\\](?:site|dist)-packages[/\\]")
+
+OWN, FOREIGN, INSTALLED = 0, 1, 2
+
+
+@functools.lru_cache(maxsize=4096)
+def _origin(filename: str) -> int:
+    """Whose code is in a file: the user's own, that of an installed package, or what is called as it is."""
+    if is_internal(filename) or filename.startswith("<frozen"):
+        return FOREIGN
+    if _INSTALLED.match(filename):
+        return INSTALLED
+    return FOREIGN if filename.startswith(_STANDARD_LIBRARY) else OWN
+
+
+def route(f: Any) -> Any:
+    """What is called in place of ``f``."""
+    return (_ROUTES.get(type(f)) or _other)(f)
+
+
+def item(x: Any, index: Any) -> Any:
+    """``x[index]``: a plain array takes traced integers, too."""
+    if type(x) is np.ndarray and is_traced(index if type(index) is tuple else (index,)):
+        return CALLS[np.asarray](x)[index]
+    return x[index]
+
+
+def _function(f: FunctionType) -> Any:
+    origin = _origin(f.__code__.co_filename)
+    if origin == FOREIGN:
+        return CALLS.get(f, f)
+    made = twin_of(f, _CELLS)
+    if made is None:
+        return f
+    if origin == OWN:
+        return made.function(f)
+    return _where_traced(f, made.function(f))
+
+
+def _where_traced(f: Callable[..., Any], other: Callable[..., Any]) -> Callable[..., Any]:
+    """``f``, and the other function where a traced value is among the arguments."""
+
+    @functools.wraps(f)
+    def chosen(*args: Any, **kwargs: Any) -> Any:
+        return (other if is_traced(args) or is_traced(kwargs.values()) else f)(*args, **kwargs)
+
+    return chosen
+
+
+def _method(f: MethodType) -> Any:
+    inner = route(f.__func__)
+    return f if inner is f.__func__ else MethodType(inner, f.__self__)
+
+
+def _partial(f: functools.partial[Any]) -> Any:
+    inner = route(f.func)
+    return f if inner is f.func else functools.partial(inner, *f.args, **f.keywords)
+
+
+def _class(cls: type) -> Any:
+    found = CALLS.get(cls)
+    if found is not None:
+        return found
+    init: Any = cls.__init__  # type: ignore[misc]
+    new: Any = cls.__new__
+    if type(init) is not FunctionType or new is not object.__new__ or type(cls).__call__ is not type.__call__:
+        return cls
+    inner = _function(init)
+    if inner is init:
+        return cls
+
+    def construct(*args: Any, **kwargs: Any) -> Any:
+        made = cls.__new__(cls, *args, **kwargs)
+        inner(made, *args, **kwargs)
+        return made
+
+    return construct
+
+
+def _known(f: Any) -> Any:
+    return CALLS.get(f, f)
+
+
+def _other(f: Any) -> Any:
+    """An object that can be called: by its class's ``__call__``, if that is the user's."""
+    cls = type(f)
+    if issubclass(cls, type):
+        return _class(f)
+    if cls.__module__ == "numba.core.registry" and hasattr(f, "py_func"):
+        return _where_traced(f, route(f.py_func))
+    call = getattr(cls, "__call__", None)  # noqa: B004  what a call looks up
+    if type(call) is FunctionType and _origin(call.__code__.co_filename) == OWN:
+        return MethodType(_function(call), f)
+    return f
+
+
+_ROUTES: dict[type, Callable[[Any], Any]] = {
+    FunctionType: _function,
+    MethodType: _method,
+    functools.partial: _partial,
+    type: _class,
+    BuiltinFunctionType: _known,
+    np.ufunc: _known,
+    type(np.sum): _known,  # what NumPy wraps its Python functions in
+    Tracer: lambda f: f,
+}
+
+_CELLS = {ROUTE: CellType(route), ITEM: CellType(item), SLICE: CellType(slice)}
+
+
+def twin(f: Callable[..., Any]) -> Callable[..., Any]:
+    """What a transform runs in place of the user's function."""
+    return route(f)  # type: ignore[no-any-return]
