@@ -21,7 +21,8 @@ from functad.lower.emit.code import Code
 from functad.lower.emit.control import Body, Writer
 from functad.lower.emit.exits import Exits
 from functad.lower.emit.failures import OFFENDER, frame, noted_value
-from functad.lower.emit.kernel import LoopNest, fill_buffer
+from functad.lower.emit.kernel import fill_buffer, write_nest
+from functad.lower.emit.loops import LoopNest
 from functad.lower.emit.memory import load_one, store_one
 from functad.lower.emit.nest import shape_nest
 from functad.lower.emit.operations import is_long
@@ -237,7 +238,7 @@ class Driver:
             for b in scalars_read(kernel):
                 if b in self.pointers:
                     self._scalar(b)
-            nest.emit(self.code, self.pointers, self.registers, inline=True)
+            write_nest(nest, self.code, self.pointers, self.registers, inline=True)
             self.exits.note_checks(nest.checks)
             return
         scalars = [b for b in mentioned(kernel) if b.shape == () and b not in writes]
@@ -271,7 +272,7 @@ class Driver:
         parameters = [f"ptr noalias %b{k}" for k in range(len(arrays))] + [
             f"{type} %r{k}" for k, type in enumerate(types)
         ]
-        self.nests[id(kernel)].emit(code, _numbered(arrays, "%b"), _numbered(scalars, "%r"))
+        write_nest(self.nests[id(kernel)], code, _numbered(arrays, "%b"), _numbered(scalars, "%r"))
         header = f"internal void {name}({', '.join([*parameters, 'ptr noalias %sizes'])}) {self._attributes}"
         self.functions.append(code.function(header, "void"))
         arguments = [f"ptr {self.pointers[b]}" for b in arrays]
@@ -287,7 +288,7 @@ class Driver:
         own = [b for b in arrays if b not in blocks.partial]
         pointers, values = _unpacked(code, own, scalars)
         pointers.update({b: code.offset("i8", "%partials", str(offset)) for b, offset in blocks.partial.items()})
-        nest.emit(code, pointers, values, block=(blocks.axis, "%begin", "%end"))
+        write_nest(nest, code, pointers, values, block=(blocks.axis, "%begin", "%end"))
         header = f"internal void {name}(ptr %data, i64 %begin, i64 %end, ptr %partials) {self._attributes}"
         self.functions.append(code.function(header, "void"))
         common = set(map(id, nest.accumulated(blocks.axis)))
@@ -319,7 +320,7 @@ class Driver:
             for b in scalars_read(kernel):
                 if b in pointers and b not in registers:
                     registers[b] = load_one(code, b.dtype, pointers[b])
-            self.nests[id(kernel)].emit(code, pointers, registers, inline=True)
+            write_nest(self.nests[id(kernel)], code, pointers, registers, inline=True)
             self.exits.note_checks(self.nests[id(kernel)].checks)
         self.functions.append(
             code.function(f"internal void {name}(ptr %table, ptr %scalars, ptr %sizes) nounwind", "void")
