@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from functad.core.location import user_location
-from functad.errors import ImmutableError, TracerConversionError
+from functad.errors import TracerConversionError
 from functad.ir.types import ArrayType
 from functad.tree import LEAVES
 
@@ -35,15 +35,15 @@ class Tracer:
     ``hasattr(x, "variable")``) finds on it what it finds on an array.
     """
 
-    __slots__ = ("__weakref__", "_base", "_kind", "_owner", "_variable")
+    __slots__ = ("__weakref__", "_kind", "_memory", "_owner", "_variable")
 
     __array_priority__ = 1000.0
 
-    def __init__(self, var: Var, trace: Trace, kind: int, base: Tracer | None = None) -> None:
+    def __init__(self, var: Var, trace: Trace, kind: int) -> None:
         self._variable = var
         self._owner = trace
         self._kind = kind
-        self._base = base
+        self._memory: Any = None  # what it shares memory with: an Owner or a View of ``core.handles``
 
     @property
     def _type(self) -> ArrayType:
@@ -73,7 +73,7 @@ class Tracer:
     @property
     def base(self) -> Tracer | None:
         """What the value is a view of, as of an array."""
-        return self._base
+        return getattr(self._memory, "root", None)
 
     @property
     def itemsize(self) -> int:
@@ -154,12 +154,6 @@ class Tracer:
     def __hash__(self) -> int:
         raise TypeError(
             f"a traced {self._type} cannot be hashed{_at()}, as an array cannot; use id(x) or a static argument"
-        )
-
-    def __setitem__(self, index: Any, value: Any) -> None:
-        raise ImmutableError(
-            f"a traced {self._type} was written to in place{_at()}: functions under {self._owner.kind} are pure; "
-            "use x = x.at[index].set(value) (or .add, .multiply, .min, .max)"
         )
 
     def _loses(self, what: str, instead: str) -> TracerConversionError:

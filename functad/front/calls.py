@@ -20,7 +20,8 @@ import numpy as np
 from functad.core.location import is_internal
 from functad.core.tracer import Tracer
 from functad.front.twin import ITEM, ROUTE, SLICE, twin_of
-from functad.numpy.dispatch import CALLS, is_traced
+from functad.numpy.dispatch import CALLS
+from functad.numpy.traced import is_traced
 
 __all__ = ["route", "twin"]
 

@@ -10,10 +10,11 @@ import numpy as np
 from functad.errors import ArgumentError, ShapeError
 from functad.numpy.contractions import contract
 from functad.numpy.diagonals import diagonal_of
-from functad.numpy.dispatch import here, implements
+from functad.numpy.dispatch import implements
 from functad.numpy.operands import as_array, cast, fresh, shape_of
 from functad.numpy.promotion import result_dtype
 from functad.numpy.reductions import refuse_out
+from functad.numpy.traced import here
 from functad.primitives.reductions import reduce_sum
 from functad.primitives.shapes import transpose
 

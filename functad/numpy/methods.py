@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from functad.core.handles import refresh
 from functad.core.tracer import ARRAY, Tracer
 from functad.errors import DtypeError, ImmutableError, UnsupportedError
 from functad.numpy import (
@@ -23,9 +24,10 @@ from functad.numpy import (
     shapes,
     statistics,
     ufuncs,
+    writing,
 )
-from functad.numpy.dispatch import here
 from functad.numpy.operands import as_python, cast, fresh, fresh_array
+from functad.numpy.traced import here
 from functad.numpy.updates import At
 
 __all__ = ["install"]
@@ -47,8 +49,8 @@ METHODS: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 """Methods that are functions of the same name."""
 
-IN_PLACE = ("fill", "partition", "put", "resize", "setfield", "setflags", "sort")
-"""Methods of arrays that write to them."""
+IN_PLACE = ("partition", "resize", "setfield", "setflags", "sort")
+"""Methods of arrays that write to them, and that are not there yet."""
 
 MEMORY = {"byteswap", "ctypes", "data", "dump", "dumps", "flags", "getfield", "strides", "tobytes", "tofile", "view"}
 """What an array has because it is memory, which a traced value is not."""
@@ -131,8 +133,8 @@ def writes(name: str) -> Callable[..., Any]:
 
     def method(x: Tracer, *args: Any, **kwargs: Any) -> Any:
         raise ImmutableError(
-            f"x.{name}(){here()} would change a traced {x._variable.type} in place: functions under {x._owner.kind} "
-            "are pure; use a function that returns a new array, or x = x.at[index].set(value)"
+            f"x.{name}(){here()} of a traced {x._variable.type} is not available; use a function that returns a new "
+            "array, or assign: x[index] = value"
         )
 
     return method
@@ -146,7 +148,11 @@ def to_device(x: Tracer, device: str, /, *, stream: Any = None) -> Any:
 
 
 def missing(x: Tracer, name: str) -> Any:
-    """``__getattr__``: only for what is not found."""
+    """``__getattr__``: only for what is not found, which is also how a view is read after what it shows was written
+    to.
+    """
+    if name == "_variable":
+        return refresh(x)
     if name in MEMORY:
         hint = (
             "; arrays have it, traced values, which have no memory, do not: leave the function to ask for it, or use "
@@ -170,10 +176,12 @@ def install() -> None:
         "copy": copy,
         "device": "cpu",
         "flat": property(shapes.ravel),
+        "fill": writing.fill,
         "flatten": flatten,
         "imag": property(conversion.imag),
         "item": item,
         "mT": property(shapes.matrix_transpose),
+        "put": lambda x, indices, values, mode="raise": writing.put(x, indices, values, mode),
         "real": property(conversion.real),
         "reshape": reshape,
         "to_device": to_device,
@@ -191,6 +199,7 @@ def install() -> None:
         "__format__": format_value,
         "__getattr__": missing,
         "__getitem__": indexing.get_item,
+        "__setitem__": writing.set_item,
         "__rdivmod__": lambda x, y: (y // x, y % x),
         "__round__": round_number,
         "__trunc__": whole(ufuncs.trunc),

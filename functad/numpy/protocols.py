@@ -7,11 +7,16 @@ from typing import Any
 
 import numpy as np
 
+from functad.core.handles import snapshot
 from functad.core.tracer import Tracer
-from functad.errors import ImmutableError, UnsupportedError
-from functad.numpy.dispatch import TABLE, call_declared, here
+from functad.errors import UnsupportedError
+from functad.numpy.dispatch import TABLE, call_declared
+from functad.numpy.indexing import where
+from functad.numpy.memory import into
 from functad.numpy.operands import as_array, shape_of
 from functad.numpy.shapes import expand_dims
+from functad.numpy.traced import here, is_traced
+from functad.numpy.writing import at_indices
 
 __all__ = ["array_function", "array_namespace", "array_ufunc"]
 
@@ -24,12 +29,9 @@ ACCUMULATE: dict[np.ufunc, Callable[..., Any]] = {np.add: np.cumsum, np.multiply
 
 def array_ufunc(self: Tracer, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
     """``__array_ufunc__``."""
-    if kwargs.pop("out", None) is not None:
-        raise ImmutableError(
-            f"np.{ufunc.__name__}{here()} would write a traced value into a plain array (an in-place operator, or "
-            "out=), which would lose its "
-            "derivative; write x = x + y instead of x += y, and make the array with functad.numpy"
-        )
+    given = kwargs.pop("out", None)
+    if given is not None:
+        return _into(given, self, ufunc, method, inputs, kwargs)
     if method == "__call__":
         f = _declared(ufunc)
         if kwargs and not (kwargs.pop("where", True) is True and not kwargs):
@@ -47,10 +49,23 @@ def array_ufunc(self: Tracer, ufunc: np.ufunc, method: str, *inputs: Any, **kwar
         x, y = (as_array(v, ufunc.__name__) for v in inputs)
         return _declared(ufunc)(expand_dims(x, tuple(range(len(shape_of(x)), len(shape_of(x)) + len(shape_of(y))))), y)
     if method == "at":
-        raise ImmutableError(
-            f"np.{ufunc.__name__}.at{here()} writes in place; use x = x.at[index].add(y) (or multiply, min, max, set)"
-        )
+        return at_indices(ufunc, *inputs)
     raise UnsupportedError(f"np.{ufunc.__name__}.{method}{here()} is not available for traced values")
+
+
+def _into(given: Any, self: Tracer, ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: Any) -> Any:
+    """A ufunc with ``out=``: computed, then written there; elements that ``where=`` leaves out stay."""
+    mask = kwargs.pop("where", True)
+    traced = is_traced(inputs) or is_traced(kwargs.values())
+    f: Any = ufunc if method == "__call__" else getattr(ufunc, method)
+    value = array_ufunc(self, ufunc, method, *inputs, **kwargs) if traced else f(*inputs, **kwargs)
+    values = value if isinstance(value, tuple) else (value,)
+    for out, v in zip(given, values, strict=True):
+        if out is not None:
+            kept = v if mask is True or type(out) is not Tracer else where(mask, v, snapshot(out))
+            into(out, kept, f"np.{ufunc.__name__}")
+    results = tuple([v if out is None else out for out, v in zip(given, values, strict=True)])
+    return results[0] if len(results) == 1 else results
 
 
 def _declared(ufunc: np.ufunc) -> Callable[..., Any]:

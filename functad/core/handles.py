@@ -1,0 +1,206 @@
+"""Writing in place: a handle is made to stand for another variable, and so are those that share its memory.
+
+To a user an array is memory; in the IR there are only values. A write ``x[i] = v`` is the update ``x' = set(x, v)``,
+after which the handle x stands for x'. If x is a view of an array, what it is a view of is updated likewise,
+
+    base' = put(base, x'),
+
+and every other living view of that array is stale: its next read takes ``get(base')``. Reading costs nothing more than
+before: a stale view has no variable at all, and Python asks ``__getattr__`` for what is missing.
+
+``get`` and ``put`` are those of the array that owns the memory, however many views lie between. They are stated where
+views are made (``numpy.operands.view``).
+
+Whether a reshaped array is a view or a copy is decided by how its memory lies. A layout is known for arrays whose
+elements lie in the order of their axes, as all but transposed ones do: where an array may have kept the layout of a
+transposed one, a write through its reshaped views is refused.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from functad.core.location import user_location
+from functad.core.trace import Trace, current_trace, escaped, using
+from functad.core.tracer import Tracer
+from functad.errors import ImmutableError
+from functad.ir.program import Var
+
+__all__ = ["ARGUMENT", "Owner", "View", "borrowed", "link", "refresh", "snapshot", "write"]
+
+Get = Callable[[Any], Any]
+Put = Callable[[Any, Any], Any]
+Layout = Callable[[np.ndarray], np.ndarray]
+
+
+class Owner:
+    """What an array that owns its memory knows: the variable that it stood for at first, whose layout it keeps, its
+    living views, and why it must not be written to, if so.
+    """
+
+    __slots__ = ("first", "refusal", "views")
+
+    def __init__(self, first: Var | None, refusal: str | None = None) -> None:
+        self.first = first
+        self.refusal = refusal
+        self.views: list[weakref.ref[Tracer]] = []
+
+    def register(self, view: Tracer) -> None:
+        """Note a view; those that nobody holds any more are forgotten now and then."""
+        views = self.views
+        views.append(weakref.ref(view))
+        if len(views) >= 16 and not len(views) & (len(views) - 1):
+            self.views = [r for r in views if r() is not None]
+
+
+class View:
+    """How a view is read from the array that owns its memory, and written to it."""
+
+    __slots__ = ("get", "index", "layout", "of", "put", "reshaped", "root")
+
+    def __init__(self, root: Tracer, get: Get, put: Put | None, layout: Layout) -> None:
+        self.root = root
+        self.get = get
+        self.put = put  # None: NumPy's view is read-only
+        self.layout = layout  # what the view is of an array of the owner's shape
+        self.reshaped = False  # whether the owner's layout decides that this is a view
+        self.of: Tracer | None = None  # the view is of[index]
+        self.index: Any = None
+
+
+ARGUMENT = Owner(None, "an argument of the function under {kind}; write to a copy: x = x.copy()")
+"""What owns the memory of arguments: somebody else."""
+
+
+def borrowed(x: Tracer, refusal: str) -> Tracer:
+    """A handle that must not be written to, with the reason as the end of a sentence."""
+    x._memory = Owner(x._variable, refusal)
+    return x
+
+
+def snapshot(x: Tracer) -> Tracer:
+    """The value that a handle stands for now: a handle of its own."""
+    return Tracer(x._variable, x._owner, x._kind)
+
+
+def link(result: Tracer, of: Tracer, get: Get, put: Put | None, layout: Layout) -> View:
+    """Make ``result``, which is ``get(of)``, a view of ``of``."""
+    between = of._memory
+    if type(between) is View:
+        root, inner_get, inner_put, inner_layout = between.root, between.get, between.put, between.layout
+        view = View(root, lambda r: get(inner_get(r)), None, lambda a: layout(inner_layout(a)))
+        view.reshaped = between.reshaped
+        if put is not None and inner_put is not None:
+            view.put = lambda r, v: inner_put(r, put(inner_get(r), v))
+    else:
+        root = of
+        view = View(root, get, put, layout)
+    owner = _owner(root)
+    if owner.refusal is None:
+        owner.register(result)
+    result._memory = view
+    return view
+
+
+def _owner(root: Tracer) -> Owner:
+    if root._memory is None:
+        root._memory = Owner(root._variable)
+    return root._memory  # type: ignore[no-any-return]
+
+
+def write(x: Tracer, value: Tracer) -> None:
+    """Let an array hold another value of its type, and so all that shares its memory."""
+    view = x._memory if type(x._memory) is View else None
+    root = x if view is None else view.root
+    owner = _owner(root)
+    _refuse(x, root, view)
+    value = snapshot(value)  # it may itself be a view that becomes stale
+    if view is not None:
+        _check_layout(view)
+        assert view.put is not None
+        _rebind(root, view.put(snapshot(root), value))
+    for reference in owner.views:
+        other = reference()
+        if other is not None and other is not x:
+            with contextlib.suppress(AttributeError):  # it has not been read since the last write
+                del other._variable
+    _rebind(x, value)
+
+
+def refresh(x: Tracer) -> Var:
+    """The variable of a stale view."""
+    view = x._memory
+    assert type(view) is View
+    if not x._owner.open:
+        raise escaped(view.root)
+    _check_layout(view)
+    with using(x._owner):
+        _rebind(x, view.get(snapshot(view.root)))
+    return x._variable
+
+
+def is_read_again(x: Tracer, index: Any, value: Any) -> bool:
+    """Whether ``value`` is the view ``x[index]``, as ``x[index] += v`` stores it once more."""
+    view = value._memory if type(value) is Tracer else None
+    return type(view) is View and view.of is x and view.index is index
+
+
+def _rebind(x: Tracer, value: Any) -> None:
+    atom = x._owner.atom(value)
+    assert type(atom) is Var
+    x._variable = atom
+
+
+def _refuse(x: Tracer, root: Tracer, view: View | None) -> None:
+    """Raise where an array must not be written to."""
+    where = user_location()
+    at = f" at {where}" if where else ""
+    what = f"a traced {x._variable.type} was written to in place{at}"
+    trace = current_trace()
+    if root._owner is not trace:
+        if not root._owner.open:
+            raise escaped(root)
+        assert trace is not None
+        raise ImmutableError(
+            f"{what}: it belongs to the function around the one under {trace.kind}, which must be pure; return the new "
+            "value from the inner function, or write to a copy: x = x.copy()"
+        )
+    refusal = None if root._memory is None else root._memory.refusal
+    if refusal is not None:
+        refusal = refusal.format(kind=root._owner.kind)
+        raise ImmutableError(f"{what}: it {'is' if view is None else 'is a view of'} {refusal}")
+    if view is not None and view.put is None:
+        raise ImmutableError(f"{what}: NumPy makes this view read-only, too; write to a copy: x = x.copy()")
+
+
+def _check_layout(view: View) -> None:
+    """Refuse a reshaped array that may be a copy, where it must be known."""
+    first = _owner(view.root).first
+    if view.reshaped and first is not None and _may_be_transposed(view.root._owner, first):
+        where = user_location()
+        raise ImmutableError(
+            f"a reshaped array{f' at {where}' if where else ''} would be a view or a copy of what it was made from, "
+            "depending on how transposed operands lie in memory, and one of the two has been written to; write "
+            "x.reshape(shape).copy() for a copy, or assign to an index of the array itself"
+        )
+
+
+def _may_be_transposed(trace: Trace, var: Var) -> bool:
+    """Whether a value is computed of a transposed array element by element, so that it may have kept its layout."""
+    made = {v: e for e in trace.eqns for v in e.outputs}
+    todo, seen = [var], set()
+    while todo:
+        v = todo.pop()
+        eqn = made.get(v)
+        if v in seen or eqn is None:
+            continue
+        seen.add(v)
+        if eqn.primitive.name == "transpose":
+            return True
+        todo += [a for a in eqn.inputs if type(a) is Var and a.type.shape == v.type.shape]
+    return False
