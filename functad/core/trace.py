@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from functad.core.advice import advice, quoted
+from functad.core.constants import Constants
 from functad.core.location import user_location
 from functad.core.seq import Seq
 from functad.core.subclasses import plain_array
@@ -181,8 +182,8 @@ class Trace:
     """
 
     __slots__ = (
-        "captures", "concrete", "cursor", "env", "eqns", "inputs", "kind", "loc", "locate", "native", "open", "outside",
-        "parent", "raised", "rules", "sources", "start_rules",
+        "captures", "concrete", "constants", "cursor", "env", "eqns", "inputs", "kind", "loc", "locate", "native",
+        "open", "outside", "parent", "raised", "rules", "sources", "start_rules",
     )  # fmt: skip
 
     def __init__(self, kind: str, concrete: bool, locate: bool = True, outside: Outside | None = None) -> None:
@@ -205,6 +206,7 @@ class Trace:
             floating_rules.get()
         )  # np.errstate: where the last equation was emitted, where the function was called
         self.raised: set[Var] = set()  # results of equations whose evaluation raised, and of those that need them
+        self.constants: Constants | None = None
         self.open = True
 
     # -- inputs --------------------------------------------------------------------------------------------------------
@@ -427,8 +429,25 @@ class Trace:
         (ABSENT then).
         """
         if self.hidden_by() is None:
-            return self.value(var)
-        return ABSENT if self.outside is None else self.outside.value(self, var)
+            value = self.value(var)
+        else:
+            value = ABSENT if self.outside is None else self.outside.value(self, var)
+        return self.constant(var) if value is ABSENT else value
+
+    def constant(self, var: Var) -> Any:
+        """The value of a variable that depends on no input; ABSENT for others."""
+        if self.constants is None:
+            self.constants = Constants(self.eqns, self._outer_constant)
+        value = evaluated(self.constants.value, (var,))
+        return ABSENT if value is None else value
+
+    def _outer_constant(self, var: Var) -> Any:
+        """The value of an input that stands for a constant of an enclosing trace."""
+        outer = next((t for v, t in self.captures.values() if v is var), None)
+        if outer is None:
+            return None
+        value = outer._owner.constant(outer._variable)
+        return None if value is ABSENT else value
 
     def hidden_by(self) -> Trace | None:
         """The trace, between the current one and this, that serves other values too: what it saw of a value would be

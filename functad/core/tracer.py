@@ -121,12 +121,12 @@ class Tracer:
         return operator.index(self._scalar("the integer value"))
 
     def __int__(self) -> int:
-        if self._type.inexact:
+        if self._type.inexact and self._constant() is None:
             raise self._loses("int()", "np.floor(x) to stay traced, or fd.stop_gradient(x) for a plain value")
         return int(self._scalar("the integer value"))
 
     def __float__(self) -> float:
-        if self._type.inexact:
+        if self._type.inexact and self._constant() is None:
             raise self._loses(
                 "float()", "the traced value itself as a number, and NumPy's functions, not those of math"
             )
@@ -136,10 +136,13 @@ class Tracer:
         raise self._loses("complex()", "the traced value itself, or x.astype(complex)")
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        constant = self._constant() if self._type.inexact else None
+        if constant is not None:
+            return np.array(constant, dtype)
         if self._type.inexact:
             raise self._loses(
                 "np.asarray() (or writing it into a plain array)",
-                "functad.numpy.asarray, np.stack, or x.at[index].set(value)",
+                "functad.numpy.asarray or np.stack, and np.zeros of functad.numpy for an array to write to",
             )
         value = self._owner.force(
             self._variable, "np.asarray() (write functad.numpy.asarray(table)[index] to index a plain array)"
@@ -155,6 +158,13 @@ class Tracer:
         raise TypeError(
             f"a traced {self._type} cannot be hashed{_at()}, as an array cannot; use id(x) or a static argument"
         )
+
+    def _constant(self) -> Any:
+        """The value, if it depends on nothing that is traced; else None."""
+        if not self._owner.open:
+            return None
+        value = self._owner.constant(self._variable)
+        return value if isinstance(value, np.ndarray | np.generic) else None
 
     def _loses(self, what: str, instead: str) -> TracerConversionError:
         return TracerConversionError(

@@ -17,6 +17,7 @@ from functad.numpy.operands import as_array, shape_of
 from functad.numpy.shapes import expand_dims
 from functad.numpy.traced import here, is_traced
 from functad.numpy.writing import at_indices
+from functad.tree import flatten
 
 __all__ = ["array_function", "array_namespace", "array_ufunc"]
 
@@ -82,6 +83,17 @@ def _declared(ufunc: np.ufunc) -> Callable[..., Any]:
 _ADVICE = "; compute it before tracing, or compose it of functions that functad.numpy has"
 
 
+def plain_values(tree: Any) -> Any:
+    """Arguments with the values of what depends on nothing that is traced; None where something does."""
+    leaves, structure = flatten(tree)
+    values = [x._constant() if type(x) is Tracer else x for x in leaves]
+    return (
+        None
+        if any([v is None and type(x) is Tracer for v, x in zip(values, leaves, strict=True)])
+        else (structure.unflatten(values))
+    )
+
+
 def _along_axis_0(f: Callable[..., Any], inputs: tuple[Any, ...], kwargs: dict[str, Any], ufunc: np.ufunc) -> Any:
     """A reduction by a ufunc's method, which is along axis 0 unless another is named."""
     return call_declared(TABLE[f], inputs, {"axis": 0, **kwargs} if len(inputs) == 1 else kwargs, ufunc.__name__)
@@ -96,6 +108,9 @@ def array_function(
         return f(*args)
     name = f"{func.__module__.replace('numpy', 'np', 1)}.{func.__name__}"
     if f is None:
+        plain = plain_values((args, kwargs))
+        if plain is not None:
+            return func(*plain[0], **plain[1])
         raise UnsupportedError(f"{name}{here()} is not available for traced values{_ADVICE}")
     return call_declared(f, args, kwargs, name.removeprefix("np."))
 
