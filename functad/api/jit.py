@@ -27,6 +27,7 @@ from functad.core.location import user_location
 from functad.core.trace import current_trace, escaped, not_native, type_name
 from functad.core.tracer import Tracer
 from functad.errors import StructureError
+from functad.front.calls import twin
 from functad.identity import identity_key
 from functad.ir.dce import dce
 from functad.ir.key import structural_key
@@ -284,7 +285,7 @@ class Jitted(ByName, Wrapper):
         def call(xs: Sequence[Any]) -> Any:
             f, fixed = (self._f, static) if replaced is None else replaced()
             args, kwargs = self.join_static(unflatten(structure, xs), fixed)
-            return f(*args, **kwargs)
+            return twin(f)(*args, **kwargs)
 
         for i, leaf in enumerate(leaves):
             if not leaf.type.native:

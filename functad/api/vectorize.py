@@ -12,6 +12,7 @@ from functad.core.capture import Leaf, capture, own
 from functad.core.primitive import type_of
 from functad.core.tracer import ARRAY, SCALAR
 from functad.errors import ShapeError, StructureError
+from functad.front.calls import twin
 from functad.primitives.shapes import broadcast, transpose
 from functad.transforms.vmap import batch_program
 from functad.tree import TreeDef, leaf_paths, unflatten
@@ -64,7 +65,7 @@ def vmap(
 
         def call(xs: Sequence[Any]) -> Any:
             new_args, new_kwargs = unflatten(structure, xs)
-            return f(*new_args, **new_kwargs)
+            return twin(f)(*new_args, **new_kwargs)
 
         captured = capture(call, inner, "vmap", concrete=True, valued=[not flag for flag in batched])
         n = len(captured.captures)

@@ -9,6 +9,7 @@ where a traced value is among its arguments.
 from __future__ import annotations
 
 import functools
+import random
 import re
 import sysconfig
 from collections.abc import Callable
@@ -17,11 +18,14 @@ from typing import Any
 
 import numpy as np
 
+from functad import config
 from functad.core.location import is_internal
+from functad.core.trace import is_compiling
 from functad.core.tracer import Tracer
+from functad.errors import UnsupportedError
 from functad.front.twin import ITEM, ROUTE, SLICE, twin_of
-from functad.numpy.dispatch import CALLS
-from functad.numpy.traced import is_traced
+from functad.numpy.dispatch import CALLS, TABLE
+from functad.numpy.traced import here, is_traced
 
 __all__ = ["route", "twin"]
 
@@ -57,6 +61,11 @@ def _function(f: FunctionType) -> Any:
     origin = _origin(f.__code__.co_filename)
     if origin == FOREIGN:
         return CALLS.get(f, f)
+    if origin == INSTALLED and f.__module__.startswith("scipy.special"):
+        import functad.scipy.special  # noqa: F401  declares what stands for SciPy's functions
+
+        if f in TABLE:
+            return _where_traced(f, TABLE[f])
     made = twin_of(f, _CELLS)
     if made is None:
         return f
@@ -109,6 +118,20 @@ def _known(f: Any) -> Any:
     return CALLS.get(f, f)
 
 
+def _builtin(f: Any) -> Any:
+    found = CALLS.get(f)
+    if found is None and type(getattr(f, "__self__", None)) in _DRAWS and is_compiling():
+        raise UnsupportedError(
+            f"a random number was asked for{here()} ({f.__self__!r}.{f.__name__}) in a function that is traced once "
+            "and then runs as compiled code, which would give that number for ever; draw before, and pass the draws as "
+            "arguments"
+        )
+    return f if found is None else found
+
+
+_DRAWS = frozenset({np.random.Generator, np.random.RandomState, random.Random})
+
+
 def _other(f: Any) -> Any:
     """An object that can be called: by its class's ``__call__``, if that is the user's."""
     cls = type(f)
@@ -127,7 +150,7 @@ _ROUTES: dict[type, Callable[[Any], Any]] = {
     MethodType: _method,
     functools.partial: _partial,
     type: _class,
-    BuiltinFunctionType: _known,
+    BuiltinFunctionType: _builtin,
     np.ufunc: _known,
     type(np.sum): _known,  # what NumPy wraps its Python functions in
     Tracer: lambda f: f,
@@ -138,4 +161,4 @@ _CELLS = {ROUTE: CellType(route), ITEM: CellType(item), SLICE: CellType(slice)}
 
 def twin(f: Callable[..., Any]) -> Callable[..., Any]:
     """What a transform runs in place of the user's function."""
-    return route(f)  # type: ignore[no-any-return]
+    return route(f) if config.front.value else f  # type: ignore[no-any-return]

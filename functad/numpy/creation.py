@@ -15,7 +15,7 @@ from functad.core.tracer import ARRAY, Tracer
 from functad.errors import ArgumentError
 from functad.numpy.axes import as_shape, normal_axis
 from functad.numpy.diagonals import below
-from functad.numpy.dispatch import call_declared, register
+from functad.numpy.dispatch import call_declared, register, stands_for
 from functad.numpy.memory import as_new, lifted
 from functad.numpy.operands import as_array, cast, dtype_of, fresh_array, operand, promote, shape_of
 from functad.numpy.shapes import broadcast_to, moveaxis
@@ -49,7 +49,7 @@ def creates(numpy_function: Any) -> Callable[[Callable[..., Any]], Callable[...,
 
         public.__name__, public.__qualname__, public.__doc__ = f.__name__, f.__qualname__, f.__doc__
         register(numpy_function, f)
-        return public
+        return stands_for(numpy_function)(public)
 
     return declare
 

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from functad.errors import UnsupportedError
 from functad.numpy.memory import into
 from functad.numpy.traced import here, is_traced
 
-__all__ = ["CALLS", "TABLE", "call_declared", "implements", "register"]
+__all__ = ["CALLS", "TABLE", "call_declared", "implements", "register", "stands_for"]
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 TABLE: dict[Any, Callable[..., Any]] = {}
 """The function of traced values for each NumPy function, ufuncs included."""
@@ -26,6 +28,16 @@ CALLS: dict[Any, Callable[..., Any]] = {}
 def register(numpy_function: Any, f: Callable[..., Any]) -> None:
     """Make ``f`` what a NumPy function does on traced values."""
     TABLE[numpy_function] = f
+
+
+def stands_for(*functions: Any) -> Callable[[F], F]:
+    """Declare what a user's function calls, while it is traced, in place of functions that know no tracers."""
+
+    def declare(f: F) -> F:
+        CALLS.update(dict.fromkeys(functions, f))
+        return f
+
+    return declare
 
 
 def implements(*numpy_functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
