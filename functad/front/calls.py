@@ -23,8 +23,10 @@ from functad.core.location import is_internal
 from functad.core.trace import is_compiling
 from functad.core.tracer import Tracer
 from functad.errors import UnsupportedError
-from functad.front.twin import ITEM, ROUTE, SLICE, twin_of
+from functad.front.twin import ITEM, ROUTE, SLICE, STORE, twin_of
 from functad.numpy.dispatch import CALLS, TABLE
+from functad.numpy.memory import into_plain
+from functad.numpy.protocols import plain_values
 from functad.numpy.traced import here, is_traced
 
 __all__ = ["route", "twin"]
@@ -57,6 +59,13 @@ def item(x: Any, index: Any) -> Any:
     return x[index]
 
 
+def store(value: Any, x: Any, index: Any) -> None:
+    """``x[index] = value``: a plain array takes no traced value."""
+    if type(x) is np.ndarray and is_traced((value,)) and plain_values(value) is None:
+        raise into_plain(f"x[index] = v{here()}")
+    x[index] = value
+
+
 def _function(f: FunctionType) -> Any:
     origin = _origin(f.__code__.co_filename)
     if origin == FOREIGN:
@@ -85,6 +94,8 @@ def _where_traced(f: Callable[..., Any], other: Callable[..., Any]) -> Callable[
 
 
 def _method(f: MethodType) -> Any:
+    if type(f.__self__) in _DRAWS:
+        return _drawn(f)
     inner = route(f.__func__)
     return f if inner is f.__func__ else MethodType(inner, f.__self__)
 
@@ -120,13 +131,20 @@ def _known(f: Any) -> Any:
 
 def _builtin(f: Any) -> Any:
     found = CALLS.get(f)
-    if found is None and type(getattr(f, "__self__", None)) in _DRAWS and is_compiling():
+    if found is not None:
+        return found
+    return _drawn(f) if type(f.__self__) in _DRAWS else f
+
+
+def _drawn(f: Any) -> Any:
+    """A method that draws random numbers: refused in compiled code."""
+    if is_compiling():
         raise UnsupportedError(
             f"a random number was asked for{here()} ({f.__self__!r}.{f.__name__}) in a function that is traced once "
             "and then runs as compiled code, which would give that number for ever; draw before, and pass the draws as "
             "arguments"
         )
-    return f if found is None else found
+    return f
 
 
 _DRAWS = frozenset({np.random.Generator, np.random.RandomState, random.Random})
@@ -156,7 +174,7 @@ _ROUTES: dict[type, Callable[[Any], Any]] = {
     Tracer: lambda f: f,
 }
 
-_CELLS = {ROUTE: CellType(route), ITEM: CellType(item), SLICE: CellType(slice)}
+_CELLS = {ROUTE: CellType(route), ITEM: CellType(item), STORE: CellType(store), SLICE: CellType(slice)}
 
 
 def twin(f: Callable[..., Any]) -> Callable[..., Any]:

@@ -1,11 +1,11 @@
 """Twins: a user's function compiled once more, with each call and each read of an element going by way of functad.
 
     y = np.zeros(n)          y = route(np.zeros)(n)
-    y[i] = table[k]          y[i] = item(table, k)
+    y[i] = table[k]          store(item(table, k), y, i)
 
-A twin has the original's file, lines, globals, defaults and closed-over variables; only the names ``route`` and
-``item`` are closed over besides, under names that no user writes. The function called is replaced before its arguments
-are evaluated, so that no frame of functad's stands between the user's functions.
+A twin has the original's file, lines, globals, defaults and closed-over variables; only the names ``route``, ``item``
+and ``store`` are closed over besides, under names that no user writes. The function called is replaced before its
+arguments are evaluated, so that no frame of functad's stands between the user's functions.
 
 Twins are kept by code object: a function that is made anew at each call of another has one.
 """
@@ -23,7 +23,7 @@ from functad.front.source import definition
 
 __all__ = ["Twin", "twin_of"]
 
-ROUTE, ITEM, SLICE = "_functad_route", "_functad_item", "_functad_slice"
+ROUTE, ITEM, STORE, SLICE = "_functad_route", "_functad_item", "_functad_store", "_functad_slice"
 
 FRAME_READERS = frozenset({"super", "locals", "globals", "vars", "dir", "eval", "exec", "breakpoint"})
 """Builtins that look at the frame that calls them, by the name by which the compiler, too, knows ``super``."""
@@ -97,6 +97,14 @@ class _Routed(ast.NodeTransformer):
         if not isinstance(node.ctx, ast.Load):
             return node
         return _call(ITEM, [node.value, _index(node.slice)], node)
+
+    def visit_Assign(self, node: ast.Assign) -> ast.AST:
+        self.generic_visit(node)
+        target = node.targets[0]
+        if len(node.targets) > 1 or not isinstance(target, ast.Subscript):
+            return node
+        stored = _call(STORE, [node.value, target.value, _index(target.slice)], target)
+        return ast.copy_location(ast.Expr(stored), node)
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
         if node.value is not None:

@@ -17,7 +17,18 @@ from functad.numpy.operands import as_array, cast, shape_of
 from functad.numpy.traced import here
 from functad.primitives.shapes import broadcast, broadcast_p
 
-__all__ = ["as_new", "assign", "check_array", "into", "is_view", "lifted", "reshaped_view", "same_memory", "view"]
+__all__ = [
+    "as_new",
+    "assign",
+    "check_array",
+    "into",
+    "into_plain",
+    "is_view",
+    "lifted",
+    "reshaped_view",
+    "same_memory",
+    "view",
+]
 
 # -- views -------------------------------------------------------------------------------------------------------------
 
@@ -94,13 +105,18 @@ def check_array(x: Tracer) -> None:
         )
 
 
+def into_plain(what: str) -> ImmutableError:
+    """The error for what would write a traced value into an array that is not traced."""
+    return ImmutableError(
+        f"{what} would write a traced value into a plain array, which would lose its derivative; make the array in the "
+        "function that is traced (np.zeros, np.empty, np.array), or write to a copy of functad.numpy.array(x)"
+    )
+
+
 def into(out: Any, value: Any, name: str) -> Any:
     """Write a result into an array that was given for it, and return that."""
     if type(out) is not Tracer:
-        raise ImmutableError(
-            f"{name}{here()} would write a traced value into a plain array, which would lose its derivative; make the "
-            "array in the function, with np.zeros, np.empty or np.copy of functad.numpy, or assign the result"
-        )
+        raise into_plain(f"{name}{here()}")
     check_array(out)
     v = as_array(value, name)
     if not np.can_cast(v.dtype, out.dtype, "same_kind"):

@@ -140,6 +140,11 @@ def writes(name: str) -> Callable[..., Any]:
     return method
 
 
+def set_flat(x: Tracer, value: Any) -> None:
+    """``x.flat = value``: the values one after the other, repeated."""
+    writing.put(x, np.arange(x.size), value)
+
+
 def to_device(x: Tracer, device: str, /, *, stream: Any = None) -> Any:
     """``ndarray.to_device``: there is one."""
     if device != "cpu" or stream is not None:
@@ -175,14 +180,14 @@ def install() -> None:
         "at": property(At),
         "copy": copy,
         "device": "cpu",
-        "flat": property(shapes.ravel),
+        "flat": property(shapes.ravel, set_flat),
         "fill": writing.fill,
         "flatten": flatten,
-        "imag": property(conversion.imag),
+        "imag": property(conversion.imag, lambda x, v: writing.set_item(conversion.imag(x), ..., v)),
         "item": item,
         "mT": property(shapes.matrix_transpose),
         "put": lambda x, indices, values, mode="raise": writing.put(x, indices, values, mode),
-        "real": property(conversion.real),
+        "real": property(conversion.real, lambda x, v: writing.set_item(conversion.real(x), ..., v)),
         "reshape": reshape,
         "to_device": to_device,
         "tolist": tolist,

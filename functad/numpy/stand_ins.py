@@ -56,22 +56,26 @@ def isinstance_(x: Any, classes: Any) -> bool:
 # -- conversions -------------------------------------------------------------------------------------------------------
 
 
-def _number(python: type, dtype: Any) -> Callable[..., Any]:
-    """A conversion to a Python number, which stays traced where there is a derivative to lose."""
-
-    @functools.wraps(python, updated=())
-    def convert(*args: Any, **kwargs: Any) -> Any:
-        if len(args) != 1 or kwargs or type(args[0]) is not Tracer or args[0].size != 1:
-            return python(*args, **kwargs)
-        x = shapes.reshape(args[0], ())
-        if np.can_cast(x.dtype, dtype, "same_kind"):
-            return as_python(cast(x, np.dtype(dtype)) if x.dtype != dtype else shapes.copy(x))
-        return python(args[0])
-
-    return stands_for(python)(convert)
+@stands_for(float)
+def float_(*args: Any) -> Any:
+    """``float(x)``, which stays traced."""
+    if len(args) != 1 or type(args[0]) is not Tracer or args[0].size != 1 or args[0].dtype.kind == "c":
+        return float(*args)
+    return _number(args[0], np.dtype(np.float64))
 
 
-float_, complex_ = _number(float, np.float64), _number(complex, np.complex128)
+@stands_for(complex)
+def complex_(*args: Any, **kwargs: Any) -> Any:
+    """``complex(x)`` and ``complex(real, imag)``, which stay traced."""
+    if kwargs or not is_traced(args):
+        return complex(*args, **kwargs)
+    real, *imag = [_number(x, np.dtype(np.complex128)) if type(x) is Tracer else x for x in args]
+    return real + 1j * imag[0] if imag else real
+
+
+def _number(x: Tracer, dtype: np.dtype) -> Any:
+    """A traced value of one element as a Python number."""
+    return as_python(cast(shapes.reshape(shapes.copy(x), ()), dtype))
 
 
 @stands_for(int)
