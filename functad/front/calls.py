@@ -23,7 +23,7 @@ from functad.core.location import is_internal
 from functad.core.trace import is_compiling
 from functad.core.tracer import Tracer
 from functad.errors import UnsupportedError
-from functad.front.twin import ITEM, ROUTE, SLICE, STORE, twin_of
+from functad.front.twin import ITEM, ROUTE, SLICE, STORE, is_twin, twin_of
 from functad.numpy.dispatch import CALLS, TABLE
 from functad.numpy.memory import into_plain
 from functad.numpy.protocols import plain_values
@@ -179,4 +179,26 @@ _CELLS = {ROUTE: CellType(route), ITEM: CellType(item), STORE: CellType(store), 
 
 def twin(f: Callable[..., Any]) -> Callable[..., Any]:
     """What a transform runs in place of the user's function."""
-    return route(f) if config.front.value else f  # type: ignore[no-any-return]
+    if not config.front.value:
+        return f
+    found = route(f)
+    if found is f and type(f) is FunctionType and _origin(f.__code__.co_filename) == OWN and not is_twin(f):
+        return _without_source(f)
+    return found  # type: ignore[no-any-return]
+
+
+def _without_source(f: FunctionType) -> Callable[..., Any]:
+    """A function that runs as it is, and whose errors say so."""
+
+    @functools.wraps(f)
+    def noted(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return f(*args, **kwargs)
+        except Exception as error:
+            error.add_note(
+                f"there is no source of {f.__qualname__} ({f.__code__.co_filename}), so functad runs it as it is:"
+                " np.zeros, math.sin and the like know no traced values there; use functad.numpy's"
+            )
+            raise
+
+    return noted

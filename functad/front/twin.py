@@ -21,7 +21,7 @@ from typing import Any
 
 from functad.front.source import definition
 
-__all__ = ["Twin", "twin_of"]
+__all__ = ["Twin", "is_twin", "twin_of"]
 
 ROUTE, ITEM, STORE, SLICE = "_functad_route", "_functad_item", "_functad_store", "_functad_slice"
 
@@ -45,6 +45,11 @@ class Twin:
         return twin
 
 
+def is_twin(f: FunctionType) -> bool:
+    """Whether a function is a twin, or was defined in one."""
+    return ROUTE in f.__code__.co_freevars
+
+
 _twins: dict[int, tuple[weakref.ref[CodeType], Twin | None]] = {}
 
 
@@ -56,7 +61,7 @@ def twin_of(f: FunctionType, own: dict[str, CellType]) -> Twin | None:
     code = f.__code__
     known = _twins.get(id(code))
     if known is None:
-        made = None if ROUTE in code.co_freevars else _make(code, f.__globals__, own)
+        made = None if is_twin(f) else _make(code, f.__globals__, own)
         number = id(code)
         known = _twins[number] = weakref.ref(code, lambda _: _twins.pop(number, None)), made  # type: ignore[misc]
     return known[1]

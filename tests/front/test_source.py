@@ -8,8 +8,10 @@ import linecache
 import textwrap
 import types
 
+import numpy as np
 import pytest
 
+import functad as fd
 from functad.front.calls import _CELLS, route, twin
 from functad.front.source import definition
 from functad.front.twin import twin_of
@@ -57,13 +59,13 @@ def test_a_file_that_was_edited_since_is_not_taken_for_what_runs(tmp_path):
     path.write_text("def g(x):\n    return x + 2\n")
     linecache.checkcache(str(path))
     assert definition(edited["g"].__code__, edited) is None
-    assert twin(edited["g"]) is edited["g"]
+    assert route(edited["g"]) is edited["g"] and twin(edited["g"])(1) == 2
 
 
 def test_code_without_source_runs_as_it_is():
     names = {}
     exec("def f(x):\n    return [x]\n", names)
-    assert twin(names["f"]) is names["f"]
+    assert route(names["f"]) is names["f"] and twin(names["f"])(1) == [1]
     assert twin(len) is len
 
 
@@ -154,3 +156,14 @@ def test_an_error_in_a_twin_has_the_users_line():
         twin(fails)([1])
     entry = found.traceback[-1]
     assert str(entry.path) == __file__ and "return y / 0" in str(entry.statement)
+
+
+def test_an_error_where_there_is_no_source_says_so():
+    names = {"np": np}
+    exec("def f(x):\n    y = np.zeros(2)\n    y[0] = x\n    return y[0]\n", names)
+    with pytest.raises(Exception) as found:
+        fd.grad(names["f"])(1.0)
+    (note,) = found.value.__notes__
+    assert note.startswith(
+        "there is no source of f (<string>), so functad runs it as it is: np.zeros, math.sin and the like"
+    )
