@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import contextlib
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,7 @@ from functad.core.tracer import Tracer
 from functad.errors import ImmutableError
 from functad.ir.program import Var
 
-__all__ = ["ARGUMENT", "Owner", "View", "borrowed", "link", "refresh", "snapshot", "write"]
+__all__ = ["ARGUMENT", "BodyTrace", "Owner", "View", "ambiguous", "borrowed", "link", "refresh", "snapshot", "write"]
 
 Get = Callable[[Any], Any]
 Put = Callable[[Any, Any], Any]
@@ -77,10 +77,76 @@ ARGUMENT = Owner(None, "an argument of the function under {kind}; write to a cop
 """What owns the memory of arguments: somebody else."""
 
 
+class BodyTrace(Trace):
+    """The trace of a statement's body, which runs in the frame of the function around it and may write to its arrays.
+
+    The first write to one makes it, for the time of the body, an array of the body's; the journal says what it stood
+    for before. What it stands for at the end is a result of the body.
+    """
+
+    __slots__ = ("journal",)
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(kind, concrete=False)
+        self.journal: list[tuple[Tracer, Var]] = []
+
+    def give_back(self) -> list[tuple[Tracer, Var]]:
+        """End the writing: each array stands for what it did before; returns what it stood for at the end."""
+        written = [(x, x._variable) for x, _ in self.journal]
+        for x, before in self.journal:
+            assert self.parent is not None
+            x._owner, x._variable = self.parent, before
+            make_stale(x)
+        self.journal = []
+        return written
+
+    def take(self, x: Tracer) -> bool:
+        """Make an array of the function around one of this body's; whether that could be done."""
+        if x._owner is self:
+            return True
+        parent = self.parent
+        if x._owner is not parent and not (type(parent) is BodyTrace and parent.take(x)):
+            return False
+        var = self.atom(x)
+        assert type(var) is Var
+        self.journal.append((x, x._variable))
+        x._owner, x._variable = self, var
+        return True
+
+
+def make_stale(root: Tracer, but: Tracer | None = None) -> None:
+    """Let the views of an array read anew."""
+    for reference in _owner(root).views:
+        view = reference()
+        if view is not None and view is not but:
+            with contextlib.suppress(AttributeError):  # it has not been read since the last write
+                del view._variable
+
+
 def borrowed(x: Tracer, refusal: str) -> Tracer:
     """A handle that must not be written to, with the reason as the end of a sentence."""
     x._memory = Owner(x._variable, refusal)
     return x
+
+
+def ambiguous(x: Tracer, originals: Sequence[Tracer]) -> None:
+    """Let x be what one of several arrays was, nobody knows which: it is not written to, and not read once one of them
+    was.
+    """
+    where = user_location()
+    reason = (
+        f"an array that was chosen{f' at {where}' if where else ''} by a traced condition may share its memory with "
+        "one that was written to; choose a copy: x.copy()"
+    )
+
+    def get(_: Any) -> Any:
+        raise ImmutableError(reason)
+
+    for original in originals:
+        root = original._memory.root if type(original._memory) is View else original
+        x._memory = View(root, get, None, lambda a: a)
+        if _owner(root).refusal is None:
+            _owner(root).register(x)
 
 
 def snapshot(x: Tracer) -> Tracer:
@@ -117,18 +183,13 @@ def write(x: Tracer, value: Tracer) -> None:
     """Let an array hold another value of its type, and so all that shares its memory."""
     view = x._memory if type(x._memory) is View else None
     root = x if view is None else view.root
-    owner = _owner(root)
     _refuse(x, root, view)
     value = snapshot(value)  # it may itself be a view that becomes stale
     if view is not None:
         _check_layout(view)
         assert view.put is not None
         _rebind(root, view.put(snapshot(root), value))
-    for reference in owner.views:
-        other = reference()
-        if other is not None and other is not x:
-            with contextlib.suppress(AttributeError):  # it has not been read since the last write
-                del other._variable
+    make_stale(root, but=x)
     _rebind(x, value)
 
 
@@ -136,6 +197,7 @@ def refresh(x: Tracer) -> Var:
     """The variable of a stale view."""
     view = x._memory
     assert type(view) is View
+    x._owner = view.root._owner  # a body may have written to it, or have been left
     if not x._owner.open:
         raise escaped(view.root)
     _check_layout(view)
@@ -161,19 +223,20 @@ def _refuse(x: Tracer, root: Tracer, view: View | None) -> None:
     where = user_location()
     at = f" at {where}" if where else ""
     what = f"a traced {x._variable.type} was written to in place{at}"
+    refusal = None if root._memory is None else root._memory.refusal
+    if refusal is not None:
+        refusal = refusal.format(kind=root._owner.kind)
+        raise ImmutableError(f"{what}: it {'is' if view is None else 'is a view of'} {refusal}")
     trace = current_trace()
     if root._owner is not trace:
         if not root._owner.open:
             raise escaped(root)
         assert trace is not None
-        raise ImmutableError(
-            f"{what}: it belongs to the function around the one under {trace.kind}, which must be pure; return the new "
-            "value from the inner function, or write to a copy: x = x.copy()"
-        )
-    refusal = None if root._memory is None else root._memory.refusal
-    if refusal is not None:
-        refusal = refusal.format(kind=root._owner.kind)
-        raise ImmutableError(f"{what}: it {'is' if view is None else 'is a view of'} {refusal}")
+        if not (type(trace) is BodyTrace and trace.take(root)):
+            raise ImmutableError(
+                f"{what}: it belongs to the function around the one under {trace.kind}, which must be pure; return the "
+                "new value from the inner function, or write to a copy: x = x.copy()"
+            )
     if view is not None and view.put is None:
         raise ImmutableError(f"{what}: NumPy makes this view read-only, too; write to a copy: x = x.copy()")
 

@@ -8,7 +8,7 @@ no transform can confuse the variables of another.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from functad.core.primitive import Primitive
 
 __all__ = [
-    "ABSENT", "Outside", "Trace", "current_trace", "evaluated", "inherited_location", "is_compiling", "no_trace",
-    "not_native", "using",
+    "ABSENT", "Outside", "Trace", "current_trace", "entered", "evaluated", "inherited_location", "is_compiling",
+    "left", "no_trace", "not_native", "using",
 ]  # fmt: skip
 
 ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "ABSENT"})()
@@ -61,6 +61,14 @@ class using:
 
     def __exit__(self, *exc: object) -> None:
         _current.reset(self.token)
+
+
+def entered(trace: Trace) -> Token[Trace | None]:
+    """Make a trace the current one until it is ``left``, where no ``with`` statement can stand."""
+    return _current.set(trace)
+
+
+left = _current.reset
 
 
 def evaluated(f: Callable[..., Any], args: Sequence[Any]) -> Any:

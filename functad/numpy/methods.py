@@ -158,6 +158,9 @@ def missing(x: Tracer, name: str) -> Any:
     """
     if name == "_variable":
         return refresh(x)
+    constant = x._constant() if name in MEMORY else None
+    if constant is not None:
+        return getattr(np.array(constant), name)
     if name in MEMORY:
         hint = (
             "; arrays have it, traced values, which have no memory, do not: leave the function to ask for it, or use "

@@ -17,6 +17,7 @@ from functad.core.subclasses import plain_array, refuse_foreign
 from functad.core.trace import current_trace, type_name
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.errors import DtypeError, ShapeError, StructureError
+from functad.ir.program import frozen
 from functad.numpy.promotion import PYTHON_NUMBERS, result_dtype
 from functad.numpy.traced import here, is_traced
 from functad.primitives.convert import convert
@@ -49,6 +50,8 @@ def operand(x: Any, name: str) -> Any:
     if x.dtype.kind not in "fciub":
         raise DtypeError(f"np.{name}{here()} expects numbers or booleans, got {type_name(given)} of dtype {x.dtype}")
     if isinstance(x, np.ndarray):
+        if cls is list or cls is tuple:
+            return frozen(x)  # nobody else has it
         x = from_outside(x)
         if type(x) is Tracer:
             return x
