@@ -31,7 +31,19 @@ from functad.core.tracer import Tracer
 from functad.errors import ImmutableError
 from functad.ir.program import Var
 
-__all__ = ["ARGUMENT", "BodyTrace", "Owner", "View", "ambiguous", "borrowed", "link", "refresh", "snapshot", "write"]
+__all__ = [
+    "ARGUMENT",
+    "BodyTrace",
+    "Owner",
+    "View",
+    "ambiguous",
+    "borrowed",
+    "disown",
+    "link",
+    "refresh",
+    "snapshot",
+    "write",
+]
 
 Get = Callable[[Any], Any]
 Put = Callable[[Any, Any], Any]
@@ -43,12 +55,13 @@ class Owner:
     living views, and why it must not be written to, if so.
     """
 
-    __slots__ = ("first", "refusal", "views")
+    __slots__ = ("first", "origin", "refusal", "views")
 
     def __init__(self, first: Var | None, refusal: str | None = None) -> None:
         self.first = first
         self.refusal = refusal
         self.views: list[weakref.ref[Tracer]] = []
+        self.origin: Tracer | None = None  # the array that this was before the first step of a loop
 
     def register(self, view: Tracer) -> None:
         """Note a view; those that nobody holds any more are forgotten now and then."""
@@ -149,6 +162,26 @@ def ambiguous(x: Tracer, originals: Sequence[Tracer]) -> None:
             _owner(root).register(x)
 
 
+def disown(x: Tracer) -> None:
+    """Let an array have no value any more: a loop wrote to it in steps that may not have happened."""
+    where = user_location()
+    reason = (
+        f"an array was written to{f' at {where}' if where else ''} under another name, in a loop on a traced condition "
+        "that also assigns another array to that name: what it holds depends on whether the loop ran; make a copy "
+        "before the loop"
+    )
+
+    def get(_: Any) -> Any:
+        raise ImmutableError(reason)
+
+    root = x._memory.root if type(x._memory) is View else x
+    make_stale(root)
+    for handle in {id(x): x, id(root): root}.values():
+        handle._memory = View(handle, get, None, lambda a: a)
+        with contextlib.suppress(AttributeError):
+            del handle._variable
+
+
 def snapshot(x: Tracer) -> Tracer:
     """The value that a handle stands for now: a handle of its own."""
     return Tracer(x._variable, x._owner, x._kind)
@@ -184,6 +217,9 @@ def write(x: Tracer, value: Tracer) -> None:
     view = x._memory if type(x._memory) is View else None
     root = x if view is None else view.root
     _refuse(x, root, view)
+    origin = _owner(root).origin
+    if origin is not None:
+        disown(origin)
     value = snapshot(value)  # it may itself be a view that becomes stale
     if view is not None:
         _check_layout(view)

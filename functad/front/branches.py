@@ -2,7 +2,7 @@
 
     if t: A            c = branch(t, ("y",))
     else: B            while c.more(locals()):
-                           if c.restore: (y,) = c.state
+                           if c.restore: (y,) = c.state()
                            if c.side: A
                            else: B
                            c.leave(locals())
@@ -15,6 +15,7 @@ opens a trace for each branch in turn, ``leave`` notes what the variables are an
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import Token
 from typing import Any
@@ -26,7 +27,17 @@ from functad.core.handles import BodyTrace, ambiguous, make_stale, snapshot
 from functad.core.primitive import type_of
 from functad.core.trace import ABSENT, Trace, entered, left
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
-from functad.front.values import UNBOUND, Undecided, described, joined_type, kind_of, paired, typed
+from functad.front.values import (
+    UNBOUND,
+    Undecided,
+    described,
+    frozen_value,
+    joined_type,
+    kind_of,
+    paired,
+    type_of_leaf,
+    typed,
+)
 from functad.ir.program import Program
 from functad.ir.types import ArrayType
 from functad.numpy import logic
@@ -57,7 +68,7 @@ class Ending:
     def __init__(self, trace: BodyTrace, values: Sequence[Any]) -> None:
         self.trace = trace
         self.values = values
-        self.now = [_frozen(v) for v in values]  # as they are in this branch: handles are given back
+        self.now = [frozen_value(v) for v in values]  # as they are in this branch: handles are given back
         self.written = {id(x): (x, v) for x, v in trace.give_back()}
 
     def array(self, x: Tracer) -> Tracer:
@@ -74,7 +85,7 @@ class Branch:
         self.staged = is_unknown(test)
         self.side = True if self.staged else bool(test)
         self.restore = False
-        self.state: tuple[Any, ...] = ()
+        self._entry: tuple[Any, ...] = ()
         self._test = test
         self._endings: list[Ending] = []
         self._passes = 0
@@ -89,11 +100,15 @@ class Branch:
         if self._passes > 2:
             return False
         if self._passes == 1:
-            self.state = tuple([scope.get(n, UNBOUND) for n in self.names])
+            self._entry = tuple([scope.get(n, UNBOUND) for n in self.names])
         else:
             self.side, self.restore = False, True
         self._open()
         return True
+
+    def state(self) -> tuple[Any, ...]:
+        """The variables at the start of a branch."""
+        return self._entry
 
     def leave(self, scope: Mapping[str, Any]) -> None:
         """The end of a branch."""
@@ -162,7 +177,7 @@ class Join:
         handles: list[Any] = []
 
         def put(a: Any, b: Any) -> Any:
-            type = joined_type(a, b)
+            type = joined_type(type_of_leaf(a), type_of_leaf(b))
             if type is None:
                 raise LookupError
             kinds = {kind_of(a), kind_of(b)}
@@ -226,16 +241,6 @@ def _is_outer(x: Any, trace: Trace) -> bool:
     return type(x) is Tracer and x._kind == ARRAY and x._owner is not trace
 
 
-def _frozen(x: Any) -> Any:
-    """A variable's value as it is now, whatever is written to it later."""
-    if type(x) is Tracer:
-        return snapshot(x)
-    if isinstance(x, tuple | list | dict):
-        leaves, structure = flatten(x)
-        return structure.unflatten([snapshot(v) if type(v) is Tracer else v for v in leaves])
-    return x
-
-
 def _taking(program: Program, start: int, count: int, types: Sequence[ArrayType]) -> Program:
     """A Program that takes what all branches close over."""
     return trace_program(lambda *args: run_program(program, args[start : start + count]), types)
@@ -288,13 +293,13 @@ def not_(value: Any) -> Any:
     return logic.logical_not(predicate(value)) if is_unknown(value) else not value
 
 
-def compare(first: Any, *rest: tuple[Callable[[Any, Any], Any], Callable[[], Any]]) -> Any:
-    """``first < second < third``: each operand is evaluated once, and only if it matters."""
+def compare(first: Any, *rest: tuple[str, Callable[[], Any]]) -> Any:
+    """``first < second < third``, by names of ``operator``: each operand is evaluated once, and only if it matters."""
     left_value = first
     result: Any = True
     for number, (operation, operand) in enumerate(rest):
         right = operand()
-        result = operation(left_value, right)
+        result = getattr(operator, operation)(left_value, right)
         if number == len(rest) - 1:
             return result
         if is_unknown(result):

@@ -20,10 +20,17 @@ import numpy as np
 
 from functad import config
 from functad.core.location import is_internal
-from functad.core.trace import is_compiling
+from functad.core.trace import current_trace, is_compiling
 from functad.core.tracer import Tracer
 from functad.errors import UnsupportedError
-from functad.front.twin import ITEM, ROUTE, SLICE, STORE, is_twin, twin_of
+from functad.front.branches import Branch, and_, choose, compare, not_, or_
+from functad.front.effects import check_call, check_target, in_body
+from functad.front.loops import Loop
+from functad.front.routed import ITEM, ROUTE, SLICE, STORE
+from functad.front.staged import AND, BRANCH, CHOOSE, COMPARE, GUARD, LOOP, NOT, OR
+from functad.front.staged import UNBOUND as UNBOUND_NAME
+from functad.front.twin import is_twin_code, twin_of
+from functad.front.values import UNBOUND
 from functad.numpy.dispatch import CALLS, TABLE
 from functad.numpy.memory import into_plain
 from functad.numpy.protocols import plain_values
@@ -52,6 +59,14 @@ def route(f: Any) -> Any:
     return (_ROUTES.get(type(f)) or _other)(f)
 
 
+def staged_route(f: Any) -> Any:
+    """``route`` in a staged twin."""
+    found = route(f)
+    if found is f and in_body():
+        check_call(f)
+    return found
+
+
 def item(x: Any, index: Any) -> Any:
     """``x[index]``: a plain array takes traced integers, too."""
     if type(x) is np.ndarray and is_traced(index if type(index) is tuple else (index,)):
@@ -61,6 +76,8 @@ def item(x: Any, index: Any) -> Any:
 
 def store(value: Any, x: Any, index: Any) -> None:
     """``x[index] = value``: a plain array takes no traced value."""
+    if type(x) is not Tracer:
+        check_target(x)
     if type(x) is np.ndarray and is_traced((value,)) and plain_values(value) is None:
         raise into_plain(f"x[index] = v{here()}")
     x[index] = value
@@ -75,7 +92,8 @@ def _function(f: FunctionType) -> Any:
 
         if f in TABLE:
             return _where_traced(f, TABLE[f])
-    made = twin_of(f, _CELLS)
+    staged = is_staging()
+    made = twin_of(f, _STAGED_CELLS if staged else _CELLS, staged)
     if made is None:
         return f
     if origin == OWN:
@@ -174,7 +192,33 @@ _ROUTES: dict[type, Callable[[Any], Any]] = {
     Tracer: lambda f: f,
 }
 
+
+def is_staging() -> bool:
+    """Whether Python may ask in vain for the value of what is traced now."""
+    trace = current_trace()
+    while trace is not None:
+        if not trace.concrete or trace.kind == "vmap":
+            return True
+        trace = trace.parent
+    return False
+
+
 _CELLS = {ROUTE: CellType(route), ITEM: CellType(item), STORE: CellType(store), SLICE: CellType(slice)}
+
+
+_STAGED_CELLS = {
+    **_CELLS,
+    ROUTE: CellType(staged_route),
+    BRANCH: CellType(Branch),
+    LOOP: CellType(Loop),
+    CHOOSE: CellType(choose),
+    AND: CellType(and_),
+    OR: CellType(or_),
+    NOT: CellType(not_),
+    COMPARE: CellType(compare),
+    GUARD: CellType(check_target),
+    UNBOUND_NAME: CellType(UNBOUND),
+}
 
 
 def twin(f: Callable[..., Any]) -> Callable[..., Any]:
@@ -182,8 +226,10 @@ def twin(f: Callable[..., Any]) -> Callable[..., Any]:
     if not config.front.value:
         return f
     found = route(f)
-    if found is f and type(f) is FunctionType and _origin(f.__code__.co_filename) == OWN and not is_twin(f):
-        return _without_source(f)
+    if found is f and type(f) is FunctionType:
+        code = f.__code__
+        if _origin(code.co_filename) == OWN and not is_twin_code(code):
+            return _without_source(f)
     return found  # type: ignore[no-any-return]
 
 

@@ -17,16 +17,12 @@ import copy
 import weakref
 from dataclasses import dataclass, replace
 from types import CellType, CodeType, FunctionType
-from typing import Any
 
-from functad.front.source import definition
+from functad.front.routed import Routed
+from functad.front.source import Definition, definition
+from functad.front.staged import Staged
 
-__all__ = ["Twin", "is_twin", "twin_of"]
-
-ROUTE, ITEM, STORE, SLICE = "_functad_route", "_functad_item", "_functad_store", "_functad_slice"
-
-FRAME_READERS = frozenset({"super", "locals", "globals", "vars", "dir", "eval", "exec", "breakpoint"})
-"""Builtins that look at the frame that calls them, by the name by which the compiler, too, knows ``super``."""
+__all__ = ["Twin", "is_twin_code", "twin_of"]
 
 
 @dataclass(frozen=True)
@@ -45,39 +41,55 @@ class Twin:
         return twin
 
 
-def is_twin(f: FunctionType) -> bool:
-    """Whether a function is a twin, or was defined in one."""
-    return ROUTE in f.__code__.co_freevars
+_twins: dict[tuple[int, bool], tuple[weakref.ref[CodeType], Twin | None]] = {}
+_made: dict[int, tuple[weakref.ref[CodeType], bool]] = {}  # the code of twins, and whether it is staged
 
 
-_twins: dict[int, tuple[weakref.ref[CodeType], Twin | None]] = {}
+def is_twin_code(code: CodeType) -> bool:
+    """Whether code is that of a twin, or of a function that was defined in one."""
+    return id(code) in _made
 
 
-def twin_of(f: FunctionType, own: dict[str, CellType]) -> Twin | None:
+def twin_of(f: FunctionType, own: dict[str, CellType], staged: bool = False) -> Twin | None:
     """The twin of a function; None where there is no source, or where it is one already.
 
-    ``own`` are the cells of the names that the twin closes over besides.
+    ``own`` are the cells of the names that the twin closes over besides; a ``staged`` one has Python's control flow
+    rewritten, too.
     """
     code = f.__code__
-    known = _twins.get(id(code))
+    key = id(code), staged
+    known = _twins.get(key)
     if known is None:
-        made = None if is_twin(f) else _make(code, f.__globals__, own)
-        number = id(code)
-        known = _twins[number] = weakref.ref(code, lambda _: _twins.pop(number, None)), made  # type: ignore[misc]
+        known = _twins[key] = weakref.ref(code, lambda _: _twins.pop(key, None)), _find(code, f, own, staged)  # type: ignore[misc]
     return known[1]
 
 
-def _make(code: CodeType, names: dict[str, Any], own: dict[str, CellType]) -> Twin | None:
-    found = definition(code, names)
-    if found is None:
+def _find(code: CodeType, f: FunctionType, own: dict[str, CellType], staged: bool) -> Twin | None:
+    before = _made.get(id(code))
+    if before is not None and (before[1] or not staged):
         return None
-    tree = _Routed().visit(copy.deepcopy(found.node))
+    # a function that was defined in a plain twin has the place of its definition, but not the code
+    found = definition(code, f.__globals__, trusted=before is not None)
+    return None if found is None else _make(found, code, own, staged)
+
+
+def _make(found: Definition, code: CodeType, own: dict[str, CellType], staged: bool) -> Twin | None:
+    tree = (Staged() if staged else Routed()).visit(copy.deepcopy(found.node))
     made = replace(found, node=ast.fix_missing_locations(tree)).compile(code, tuple(own))
     if made is None:
         return None
     made = _named(made, made.co_qualname, code.co_qualname)
+    _note(made, staged)
     number = {name: i for i, name in enumerate(code.co_freevars)}
     return Twin(made, tuple([own.get(name) or number[name] for name in made.co_freevars]))
+
+
+def _note(code: CodeType, staged: bool) -> None:
+    number = id(code)
+    _made[number] = weakref.ref(code, lambda _: _made.pop(number, None)), staged  # type: ignore[misc]
+    for c in code.co_consts:
+        if isinstance(c, CodeType):
+            _note(c, staged)
 
 
 def _named(code: CodeType, old: str, new: str) -> CodeType:
@@ -85,50 +97,3 @@ def _named(code: CodeType, old: str, new: str) -> CodeType:
     consts = tuple([_named(c, old, new) if isinstance(c, CodeType) else c for c in code.co_consts])
     name = new + code.co_qualname[len(old) :] if code.co_qualname.startswith(old) else code.co_qualname
     return code.replace(co_qualname=name, co_consts=consts)
-
-
-class _Routed(ast.NodeTransformer):
-    """The rewriting; what it makes has the position of what it stands for, for tracebacks and locations."""
-
-    def visit_Call(self, node: ast.Call) -> ast.AST:
-        self.generic_visit(node)
-        if isinstance(node.func, ast.Name) and node.func.id in FRAME_READERS:
-            return node
-        node.func = _call(ROUTE, [node.func], node.func)
-        return node
-
-    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
-        self.generic_visit(node)
-        if not isinstance(node.ctx, ast.Load):
-            return node
-        return _call(ITEM, [node.value, _index(node.slice)], node)
-
-    def visit_Assign(self, node: ast.Assign) -> ast.AST:
-        self.generic_visit(node)
-        target = node.targets[0]
-        if len(node.targets) > 1 or not isinstance(target, ast.Subscript):
-            return node
-        stored = _call(STORE, [node.value, target.value, _index(target.slice)], target)
-        return ast.copy_location(ast.Expr(stored), node)
-
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
-        if node.value is not None:
-            node.value = self.visit(node.value)
-        return node
-
-    def visit_arg(self, node: ast.arg) -> ast.AST:
-        return node  # its annotation is for readers
-
-
-def _call(name: str, args: list[ast.expr], place: ast.expr) -> ast.expr:
-    return ast.copy_location(ast.Call(ast.copy_location(ast.Name(name, ast.Load()), place), args, []), place)
-
-
-def _index(node: ast.expr) -> ast.expr:
-    """What stands between brackets, as an expression that can stand anywhere."""
-    if isinstance(node, ast.Tuple):
-        node.elts = [_index(e) for e in node.elts]
-    if isinstance(node, ast.Slice):
-        parts = [p or ast.copy_location(ast.Constant(None), node) for p in (node.lower, node.upper, node.step)]
-        return _call(SLICE, parts, node)
-    return node

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from functad.core.capture import as_leaf
+from functad.core.handles import snapshot
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.errors import StructureError
 from functad.identity import same
@@ -73,9 +74,8 @@ def type_of_leaf(x: Any) -> ArrayType:
     return as_leaf(x, lambda: "a variable").type
 
 
-def joined_type(x: Any, y: Any) -> ArrayType | None:
-    """The type that two values can both have: of one shape, numbers in the wider dtype; None if there is none."""
-    a, b = type_of_leaf(x), type_of_leaf(y)
+def joined_type(a: ArrayType, b: ArrayType) -> ArrayType | None:
+    """The type that values of both can have: of one shape, numbers in the wider dtype; None if there is none."""
     if a.shape != b.shape or (a.dtype.kind == "b") != (b.dtype.kind == "b"):
         return None
     return a if a is b else array_type(a.shape, np.result_type(a.dtype, b.dtype))
@@ -133,3 +133,13 @@ def paired(x: Any, y: Any, put: Callable[[Any, Any], Any]) -> Any:
         else:
             raise LookupError
     return rebuilt(structure, parts)
+
+
+def frozen_value(x: Any) -> Any:
+    """A variable's value as it is now, whatever is written to it later."""
+    if type(x) is Tracer:
+        return snapshot(x)
+    if isinstance(x, tuple | list | dict):
+        leaves, structure = flatten(x)
+        return structure.unflatten([snapshot(v) if type(v) is Tracer else v for v in leaves])
+    return x
