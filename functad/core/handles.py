@@ -19,6 +19,7 @@ transposed one, a write through its reshaped views is refused.
 from __future__ import annotations
 
 import contextlib
+import functools
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -35,6 +36,7 @@ __all__ = [
     "ARGUMENT",
     "BodyTrace",
     "Owner",
+    "Refused",
     "View",
     "ambiguous",
     "borrowed",
@@ -90,6 +92,14 @@ ARGUMENT = Owner(None, "an argument of the function under {kind}; write to a cop
 """What owns the memory of arguments: somebody else."""
 
 
+class Refused(BaseException):
+    """An error that ends the attempt to trace the steps of a loop at once: no ``except`` of the user's may catch it."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 class BodyTrace(Trace):
     """The trace of a statement's body, which runs in the frame of the function around it and may write to its arrays.
 
@@ -97,11 +107,22 @@ class BodyTrace(Trace):
     for before. What it stands for at the end is a result of the body.
     """
 
-    __slots__ = ("journal",)
+    __slots__ = ("attempt", "journal", "undo")
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, attempt: bool = False) -> None:
         super().__init__(kind, concrete=False)
         self.journal: list[tuple[Tracer, Var]] = []
+        self.attempt = attempt  # whether the body can also be run step by step
+        self.undo: list[Callable[[], None]] = []  # what gives arrays back that have lost their value
+
+    def refused(self, error: Exception) -> BaseException:
+        """The error for what the body must not do: in an attempt none that the user's code could catch."""
+        trace: Trace | None = self
+        while type(trace) is BodyTrace:
+            if trace.attempt:
+                return Refused(error)
+            trace = trace.parent
+        return error
 
     def give_back(self) -> list[tuple[Tracer, Var]]:
         """End the writing: each array stands for what it did before; returns what it stood for at the end."""
@@ -176,10 +197,17 @@ def disown(x: Tracer) -> None:
 
     root = x._memory.root if type(x._memory) is View else x
     make_stale(root)
+    trace = current_trace()
     for handle in {id(x): x, id(root): root}.values():
+        if type(trace) is BodyTrace:
+            trace.undo.append(functools.partial(_own_again, handle, handle._memory, snapshot(handle)))
         handle._memory = View(handle, get, None, lambda a: a)
         with contextlib.suppress(AttributeError):
             del handle._variable
+
+
+def _own_again(x: Tracer, memory: Any, before: Tracer) -> None:
+    x._memory, x._variable = memory, before._variable
 
 
 def snapshot(x: Tracer) -> Tracer:

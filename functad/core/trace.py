@@ -429,8 +429,14 @@ class Trace:
         """
         value = self.ask(var)
         if value is ABSENT:
-            raise TracerConversionError(self.why_unknown(var, reason))
+            error = TracerConversionError(self.why_unknown(var, reason))
+            current = _current.get()
+            raise error if current is None else current.refused(error)
         return value
+
+    def refused(self, error: Exception) -> BaseException:
+        """What is raised where Python must not go on."""
+        return error
 
     def ask(self, var: Var) -> Any:
         """The value of a variable where Python may see it: not inside of a function that is traced for other values too

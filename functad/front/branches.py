@@ -115,7 +115,7 @@ class Branch:
         if self.staged:
             self._close([scope.get(n, UNBOUND) for n in self.names])
 
-    def abandon(self) -> None:
+    def abandon(self, error: BaseException) -> None:
         """An exception leaves the statement."""
         if self._token is not None:
             assert self._trace is not None
@@ -258,8 +258,8 @@ def choose(test: Any, one: Callable[[], Any], other: Callable[[], Any]) -> Any:
         for f in (one, other):
             c.more({})
             c.leave({"the value": f()})
-    except BaseException:
-        c.abandon()
+    except BaseException as error:
+        c.abandon(error)
         raise
     return c.result()[0]
 

@@ -25,9 +25,9 @@ from functad.core.tracer import Tracer
 from functad.errors import UnsupportedError
 from functad.front.branches import Branch, and_, choose, compare, not_, or_
 from functad.front.effects import check_call, check_target, in_body
-from functad.front.loops import Loop
+from functad.front.loops import Loop, Steps
 from functad.front.routed import ITEM, ROUTE, SLICE, STORE
-from functad.front.staged import AND, BRANCH, CHOOSE, COMPARE, GUARD, LOOP, NOT, OR
+from functad.front.staged import AND, BRANCH, CHOOSE, COMPARE, GUARD, LOOP, NOT, OR, STEPS
 from functad.front.staged import UNBOUND as UNBOUND_NAME
 from functad.front.twin import is_twin_code, twin_of
 from functad.front.values import UNBOUND
@@ -211,6 +211,7 @@ _STAGED_CELLS = {
     ROUTE: CellType(staged_route),
     BRANCH: CellType(Branch),
     LOOP: CellType(Loop),
+    STEPS: CellType(Steps),
     CHOOSE: CellType(choose),
     AND: CellType(and_),
     OR: CellType(or_),

@@ -53,11 +53,17 @@ def in_body() -> bool:
     return type(current_trace()) is BodyTrace
 
 
+def refused(message: str) -> BaseException:
+    """The error for what a body must not do."""
+    trace, error = current_trace(), UnsupportedError(message)
+    return error if trace is None else trace.refused(error)
+
+
 def check_call(f: Any) -> None:
     """Refuse a call that is not known to change nothing."""
     if not _is_pure(f):
         name = getattr(f, "__qualname__", None) or type(f).__name__
-        raise UnsupportedError(
+        raise refused(
             f"{name} is called{here()} in a branch or a loop on a traced condition, which runs while it is traced: it "
             "is not known to change nothing but variables and traced arrays; call it before or after, or leave jit out"
         )
@@ -66,7 +72,7 @@ def check_call(f: Any) -> None:
 def check_target(x: Any) -> Any:
     """What an assignment to an item or an attribute changes: in a body a traced array."""
     if type(x) is not Tracer and in_body():
-        raise UnsupportedError(
+        raise refused(
             f"an item or an attribute of a {type(x).__name__} is assigned to{here()} in a branch or a loop on a traced "
             "condition, which runs while it is traced, whether or not it is taken; assign to variables, or to elements "
             "of traced arrays, and to the object afterwards"

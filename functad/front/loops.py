@@ -1,4 +1,4 @@
-"""``while`` on a traced condition: the body runs once while it is traced, in the frame of the user's function.
+"""Loops on what is not known: the body runs once or twice while it is traced, in the frame of the user's function.
 
     while t: BODY      c = loop(("s", "y"))
                        while c.more(locals()):
@@ -9,141 +9,58 @@
                                c.leave(locals())
                        if c.staged: (s, y) = c.result()
 
-As long as the condition is known the loop is Python's. From the step on where it is not, the condition and the body are
-traced, each with the variables as inputs, and become one ``while`` equation. A pass is repeated until the variables
-have the same types before and after it.
+    for i in r: BODY   c = steps(r, ("i", "s", "y"))
+                       while c.more(locals()):
+                           try:
+                               if c.restore: (i, s, y) = c.state()
+                               i = c.item()
+                               BODY
+                               c.leave(locals())
+                           except BaseException as error: c.retry(error)
+                       if c.restore: (i, s, y) = c.result()
 
-What goes round is the value of each variable that the loop assigns to, part by part, and each array of the function
-that it writes to. A variable that holds another array after the body than before it goes round by value: an array that
-it held before and that the body writes to has no value of its own any more (``handles.disown``), since the write may or
-may not have happened.
+As long as a condition is known, ``while`` is Python's. From the step on where it is not, the condition and the body are
+traced, each with what goes round as inputs (``carried.py``), and become one ``while`` equation.
+
+``for`` over a range or an array has a known number of steps. The first one is made as Python makes it, so that all
+variables are bound and have the types that they keep; the others become one ``loop`` equation, if there are many and
+the body can be traced for all of them at once; else they are made one by one, too: nothing has happened by then, since
+what would is refused (``effects.py``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextvars import Token
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from functad.core.capture import as_leaf
-from functad.core.handles import BodyTrace, Owner, View, ambiguous, borrowed, make_stale, snapshot
-from functad.core.trace import Trace, entered, left
-from functad.core.tracer import ARRAY, Tracer
-from functad.errors import StructureError, UnsupportedError
+from functad.core.handles import Owner, Refused
+from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
+from functad.errors import UnsupportedError
 from functad.front.branches import is_unknown, predicate
-from functad.front.values import (
-    UNBOUND,
-    Undecided,
-    described,
-    frozen_value,
-    is_number,
-    joined_type,
-    kind_of,
-    leaves_of,
-    rebuilt,
-    same_value,
-    type_of_leaf,
-    typed,
-)
-from functad.ir.program import Program
+from functad.front.carried import Carried
+from functad.front.values import UNBOUND, Undecided, typed
+from functad.ir.program import Program, sub_programs
 from functad.ir.types import array_type
+from functad.numpy.dispatch import stands_for
+from functad.numpy.operands import cast
 from functad.numpy.traced import here
+from functad.primitives.arithmetic import add
+from functad.primitives.comparison import lt
+from functad.primitives.loop_body import bind_loop
 from functad.primitives.while_loop import bind_while
+from functad.transforms.programs import trace_program
 
-__all__ = ["Loop"]
+__all__ = ["Loop", "Steps", "TracedRange"]
 
-MOST_PASSES = 10
-"""So often a body is traced until its variables keep their types; each pass widens one or finds one more."""
+INT64 = array_type((), np.int64)
 
+FEW = 8
+"""Loops of fewer steps are made step by step."""
 
-class Slot:
-    """What goes round in a loop: a number or an array."""
-
-    def __init__(self, x: Any) -> None:
-        leaf = as_leaf(x, lambda: "a variable of a loop")
-        self.value, self.type, self.kind = leaf.value, leaf.type, leaf.kind  # the value before the loop
-        self.original: Tracer | None = x if is_array(x) else None
-        self.refusal = _refusal(x)
-        self.sharing: list[Tracer] = []  # arrays of the function that it may be after a step
-
-    def input(self, trace: BodyTrace) -> Tracer:
-        """What the variable is at the start of a step."""
-        x = Tracer(trace.add_input(self.type), trace, self.kind)
-        if self.kind == ARRAY:
-            x._memory = Owner(x._variable, self.refusal)
-            x._memory.origin = self.original
-        return x
-
-    def widened(self, x: Any) -> bool | None:
-        """Take the type of a value after a step, too; whether that is another one, None if there is none for both."""
-        type = joined_type(self.type, type_of_leaf(x))
-        if type is None:
-            return None
-        kind = max(self.kind, kind_of(x))  # a NumPy scalar and a Python number are a NumPy scalar
-        changed = type is not self.type or kind != self.kind
-        self.type, self.kind = type, kind
-        return changed
-
-    def forbid(self, outside: Tracer | None) -> bool:
-        """Refuse writes from now on, since others share the memory; whether that is new."""
-        if outside is not None and all([outside is not x for x in self.sharing]):
-            self.sharing.append(outside)
-        new, self.refusal = self.refusal is None, self.refusal or SHARED
-        return new
-
-
-SHARED = "an array that another variable shares after a step of the loop; assign a copy: x = y.copy()"
-
-
-class Variable:
-    """A variable that a loop assigns to: its structure, and its parts, some of which go round."""
-
-    def __init__(self, name: str, value: Any) -> None:
-        self.name = name
-        leaves, self.structure = leaves_of(value)
-        self.parts: list[Any] = [
-            # an array stays what it is, until it is seen that the body leaves another one
-            x if not is_number(x) or is_array(x) else Slot(x)
-            for x in leaves
-        ]
-
-    def slots(self) -> list[Slot]:
-        """The parts that go round."""
-        return [p for p in self.parts if type(p) is Slot]
-
-    def value(self, inputs: dict[int, Any]) -> Any:
-        """The variable with inputs, or results, in place of what goes round."""
-        return rebuilt(self.structure, [inputs[id(p)] if type(p) is Slot else p for p in self.parts])
-
-    def widened(self, after: Any) -> bool:
-        """Compare with what the variable is after a step; whether a part is another one now."""
-        leaves, structure = leaves_of(after)
-        if structure != self.structure:
-            raise self._changes(after)
-        changed = False
-        for number, (part, x) in enumerate(zip(self.parts, leaves, strict=True)):
-            if type(part) is not Slot:
-                if same_value(part, x):
-                    continue
-                if not (is_number(part) and is_number(x)):
-                    raise self._changes(after)
-                self.parts[number] = part = Slot(part)
-                changed = True
-            new = part.widened(x) if is_number(x) else None
-            if new is None:
-                raise self._changes(after)
-            changed |= new
-        return changed
-
-    def _changes(self, after: Any) -> StructureError:
-        before = rebuilt(self.structure, [p.value if type(p) is Slot else p for p in self.parts])
-        return StructureError(
-            f"{self.name} is {described(before)} before a step of the loop{here()}, on a traced condition, and "
-            f"{described(after)} after it: what a loop carries keeps its shape and structure; start from one that has "
-            "them"
-        )
+MUCH = 400
+"""Steps times equations from which on a loop is one: shorter ones are faster step by step, fused in registers."""
 
 
 class Loop:
@@ -153,25 +70,16 @@ class Loop:
         self.names = names
         self.staged = self.restore = False
         self._phase = "python"  # then "test" and "body" in turn, and "done"
-        self._variables: list[Variable] = []
-        self._arrays: list[tuple[Tracer, Slot]] = []  # arrays of the function that the body writes to
-        self._unbound: list[str] = []
-        self._passes = 0
+        self._carried: Carried | None = None
         self._state: tuple[Any, ...] = ()
-        self._trace: BodyTrace | None = None
-        self._token: Token[Trace | None] | None = None
-        self._condition: tuple[Program, list[Tracer]] = Program([], [], []), []
-        self._step: tuple[Program, list[Tracer]] = Program([], [], []), []
-
-    # -- what the statement calls --------------------------------------------------------------------------------------
+        self._condition: tuple[Program, list[Tracer]] | None = None
+        self._step: tuple[Program, list[Tracer]] | None = None
 
     def more(self, scope: Mapping[str, Any]) -> bool:
         """Whether the condition is to be evaluated; if it is traced, its trace is opened."""
         if self._phase == "test":
-            self._passes += 1
-            if self._passes > MOST_PASSES:
-                raise StructureError(f"the variables of the loop{here()} do not keep their types")
-            self._open()
+            assert self._carried is not None
+            self._state = self._carried.open()
         return self._phase != "done"
 
     def state(self) -> tuple[Any, ...]:
@@ -181,156 +89,211 @@ class Loop:
     def test(self, value: Any, scope: Mapping[str, Any]) -> bool:
         """Whether the body is to be run now."""
         if self._phase == "python":
-            if not is_unknown(value):
-                if not value:
-                    self._phase = "done"
-                return bool(value)
-            self._begin(scope)
-            return False
-        assert self._trace is not None
-        flag = predicate(value) if type(value) is Tracer else bool(value)
-        (outputs, written), trace = ([typed(flag, array_type((), bool))], self._trace.journal), self._trace
-        if len(written) > len(self._arrays):
+            if is_unknown(value):
+                self.staged = self.restore = True
+                self._phase = "test"
+                self._carried = Carried(self.names, scope, "while")
+                return False
+            if not value:
+                self._phase = "done"
+            return bool(value)
+        carried = self._carried
+        assert carried is not None and carried.trace is not None
+        if len(carried.trace.journal) > len(carried.arrays):
             raise UnsupportedError(f"the condition of the loop{here()} writes to an array; write in the body")
-        self._condition = trace.finish(outputs)
-        self._close()
+        flag = predicate(value) if type(value) is Tracer else bool(value)
+        self._condition = carried.trace.finish([typed(flag, array_type((), bool))])
+        carried.close()
         self._phase = "body"
-        self._open()
+        self._state = carried.open()
         return True
 
     def leave(self, scope: Mapping[str, Any]) -> None:
         """The end of a step."""
-        if self._phase == "python":
-            return
-        trace = self._trace
-        assert trace is not None
-        after = [scope.get(v.name, UNBOUND) for v in self._variables]
-        now = [frozen_value(x) for x in after]  # as the body leaves them: arrays are given back
-        held = [snapshot(x) for x, _ in self._arrays]
-        new = self._newly_written(trace)
-        self._close()
-        changed = any([v.widened(x) for v, x in zip(self._variables, after, strict=True)])
-        originals = self._originals()
-        new = [x for x in new if id(x) not in originals]  # what is written to is the variable's
-        if changed or new or self._share(trace, after):
-            self._arrays += [(x, Slot(x)) for x in new]
-            self._phase = "test"
-            return
-        token = entered(trace)
-        try:
-            self._step = trace.finish(self._outputs(now, held))
-        finally:
-            left(token)
-        self._phase = "done"
-
-    def _originals(self) -> set[int]:
-        """The arrays of the function that variables held before the loop, and that go round by value."""
-        return {id(_root(s.original)) for v in self._variables for s in v.slots() if s.original is not None}
-
-    def _newly_written(self, trace: BodyTrace) -> list[Tracer]:
-        """Arrays of the function that the body writes to, which is not known yet."""
-        new = [x for x, _ in trace.journal if all([x is not a for a, _ in self._arrays])]
-        originals = self._originals()
-        if any([id(x) in originals for x in new]):
-            raise UnsupportedError(
-                f"an array is written to under two names in the loop{here()}, on a traced condition, one of which is "
-                "also assigned another array; make a copy before the loop"
-            )
-        return new
+        if self._phase == "body":
+            assert self._carried is not None
+            self._step = self._carried.step(scope)
+            self._phase = "test" if self._step is None else "done"
 
     def result(self) -> tuple[Any, ...]:
         """The variables after the loop."""
-        slots = self._slots()
-        start = [typed(s.value, s.type) for s in slots]
-        (cond, cond_consts), (body, body_consts) = self._condition, self._step
-        outs, _, _ = bind_while(cond, body, cond_consts, body_consts, start)
-        for out, slot in zip(outs, slots, strict=True):
-            out._kind = slot.kind
-            if slot.kind == ARRAY and slot.refusal is not None:
-                borrowed(out, slot.refusal)
-                ambiguous(out, slot.sharing)
-        found = {id(s): x for s, x in zip(slots, outs, strict=True)}
-        for x, slot in self._arrays:
-            x._variable = found[id(slot)]._variable
-            make_stale(x)
-        values = {v.name: v.value(found) for v in self._variables}
-        reason = f"is assigned in the loop{here()} only, on a traced condition, which may make no step"
-        return tuple([values[n] if n in values else Undecided(f"{n} {reason}") for n in self.names])
+        carried, condition, step = self._carried, self._condition, self._step
+        assert carried is not None and condition is not None and step is not None
+        outs, _, _ = bind_while(condition[0], step[0], condition[1], step[1], carried.start())
+        values = carried.settle(outs)
+        return tuple([values[n] if n in values else never_assigned(n) for n in self.names])
 
-    def abandon(self) -> None:
+    def abandon(self, error: BaseException) -> None:
         """An exception leaves the statement."""
-        if self._token is not None:
-            self._close()
-
-    # -- passes --------------------------------------------------------------------------------------------------------
-
-    def _begin(self, scope: Mapping[str, Any]) -> None:
-        """Trace from here on."""
-        self.staged = self.restore = True
-        self._phase = "test"
-        bound = [(n, scope[n]) for n in self.names if scope.get(n, UNBOUND) is not UNBOUND]
-        self._variables = [Variable(n, v) for n, v in bound]
-
-    def _slots(self) -> list[Slot]:
-        return [*[s for v in self._variables for s in v.slots()], *[s for _, s in self._arrays]]
-
-    def _open(self) -> None:
-        """Open a trace whose inputs are what goes round."""
-        trace = self._trace = BodyTrace("while")
-        self._token = entered(trace)
-        inputs: dict[int, Any] = {id(s): s.input(trace) for v in self._variables for s in v.slots()}
-        for x, slot in self._arrays:
-            var = trace.add_input(slot.type)
-            trace.journal.append((x, x._variable))
-            x._owner, x._variable = trace, var
-            make_stale(x)
-        values = {v.name: v.value(inputs) for v in self._variables}
-        self._state = tuple([values.get(n, UNBOUND) for n in self.names])
-
-    def _close(self) -> None:
-        assert self._trace is not None and self._token is not None
-        self._trace.give_back()
-        left(self._token)
-        self._token = None
-
-    def _outputs(self, now: Sequence[Any], held: Sequence[Tracer]) -> list[Any]:
-        """What goes round, after a step."""
-        found = []
-        for v, x in zip(self._variables, now, strict=True):
-            for part, leaf in zip(v.parts, leaves_of(x)[0], strict=True):
-                if type(part) is Slot:
-                    found.append(typed(leaf, part.type))
-        return [*found, *held]
-
-    def _share(self, trace: BodyTrace, after: Sequence[Any]) -> bool:
-        """Refuse writes to variables that share memory after a step: by value they would not. Whether that is new."""
-        holders: dict[int, list[Slot]] = {id(x): [] for x, _ in self._arrays}
-        new = False
-        for v, x in zip(self._variables, after, strict=True):
-            for part, leaf in zip(v.parts, leaves_of(x)[0], strict=True):
-                if type(part) is Slot and is_array(leaf):
-                    root = _root(leaf)
-                    holders.setdefault(id(root), []).append(part)
-                    if root._owner is not trace:
-                        new |= part.forbid(root)
-        for sharing in holders.values():
-            if len(sharing) > 1:
-                new |= any([s.forbid(None) for s in sharing])
-        return new
+        if self._carried is not None:
+            self._carried.close()
+        if isinstance(error, Refused):
+            raise error.error from None
 
 
-def is_array(x: Any) -> bool:
-    """Whether a value is a traced array, which can be written to."""
-    return type(x) is Tracer and x._kind == ARRAY
+def never_assigned(name: str) -> Undecided:
+    """A variable that a loop assigns to, which may make no step."""
+    return Undecided(f"{name} is assigned in the loop{here()} only, on a traced condition, which may make no step")
 
 
-def _root(x: Tracer) -> Tracer:
-    return x._memory.root if type(x._memory) is View else x
+# -- for ---------------------------------------------------------------------------------------------------------------
 
 
-def _refusal(x: Any) -> str | None:
-    """Why a variable's array must not be written to in the first step."""
-    if isinstance(x, np.ndarray):
-        return "a plain array from outside; start the loop from a copy of functad.numpy.array(x)"
-    memory = _root(x)._memory if is_array(x) else None
-    return memory.refusal if type(memory) is Owner else None
+class TracedRange:
+    """``range`` with a bound whose value is not known: a loop goes over it, and nothing else."""
+
+    def __init__(self, start: Any, stop: Any, step: Any) -> None:
+        self.start, self.stop, self.step = start, stop, step
+
+    def __iter__(self) -> Iterator[Any]:
+        bound = next(x for x in (self.stop, self.start, self.step) if is_unknown(x))
+        bound.__index__()  # raises
+        raise AssertionError
+
+
+@stands_for(range)
+def range_(*args: Any) -> Any:
+    """``range``."""
+    if not any([is_unknown(a) for a in args]):
+        return range(*args)
+    start, stop, step = (0, args[0], 1) if len(args) == 1 else (*args, 1) if len(args) == 2 else args
+    return TracedRange(start, stop, step)
+
+
+class Steps:
+    """A ``for`` statement while it runs."""
+
+    def __init__(self, items: Any, names: tuple[str, ...]) -> None:
+        self.names = names
+        self.restore = False
+        self._items = items
+        self._length = _length(items)  # None: a range that is not known, or what only Python can go over
+        self._python: Iterator[Any] | None = None if type(items) is TracedRange else iter(items)
+        self._made = 0  # steps that Python has made
+        self._item: Any = None
+        self._counter: Tracer | None = None
+        self._state: tuple[Any, ...] = ()
+        self._before: tuple[Any, ...] = ()  # the variables where the trace of the body begins
+        self._carried: Carried | None = None
+        self._step: tuple[Program, list[Tracer]] | None = None
+        self._given_up = False
+
+    def more(self, scope: Mapping[str, Any]) -> bool:
+        """Whether the body is to be run; if so, with which item is decided."""
+        if self._step is not None:
+            return False
+        if self._carried is None and self._is_to_be_tried():
+            self._before = tuple([scope.get(n, UNBOUND) for n in self.names])
+            self._carried = Carried(self.names, scope, "for", attempt=self._python is not None)
+        if self._carried is not None:
+            self.restore = True
+            self._open(self._carried)
+            return True
+        assert self._python is not None
+        try:
+            self._item = next(self._python)
+        except StopIteration:
+            return False
+        self._made += 1
+        return True
+
+    def state(self) -> tuple[Any, ...]:
+        """The variables at the start of a step."""
+        self.restore = self._carried is not None
+        return self._state
+
+    def item(self) -> Any:
+        """What the loop's target is in this step."""
+        return self._item
+
+    def leave(self, scope: Mapping[str, Any]) -> None:
+        """The end of a step."""
+        carried = self._carried
+        if carried is None:
+            return
+        counted = [] if self._counter is None else [add(self._counter, np.int64(1))]
+        step = carried.step(scope, counted)
+        if step is None:
+            return
+        steps = None if self._length is None else self._length - self._made
+        if self._python is not None and steps is not None and steps * _size(step[0]) < MUCH:
+            self._give_up(carried)
+        else:
+            self._step = step
+
+    def retry(self, error: BaseException) -> None:
+        """An exception leaves the body: of a trace for all steps, they are made one by one; else it is the user's."""
+        carried = self._carried
+        if carried is not None and self._python is not None and isinstance(error, Exception | Refused):
+            self._give_up(carried)
+            return
+        if carried is not None:
+            carried.close()
+        if isinstance(error, Refused):
+            raise error.error from None
+        raise error
+
+    def _give_up(self, carried: Carried) -> None:
+        carried.undo()
+        self._carried, self._given_up = None, True
+        self.restore, self._state = True, self._before
+
+    def result(self) -> tuple[Any, ...]:
+        """The variables after the loop."""
+        carried, step = self._carried, self._step
+        if carried is None or step is None:
+            return self._state
+        body, consts = step
+        start, made = carried.start(), self._made
+        if self._length is None:
+            outs = self._over_unknown(carried, body, consts, start)
+        elif self._counter is not None:
+            length = self._length - made
+            outs, _ = bind_loop(body, consts, [*start, np.int64(made)], (), length=length)
+        else:
+            outs, _ = bind_loop(body, consts, start, [self._items[made:]], length=self._length - made)
+        values = carried.settle(outs[: len(start)])
+        self.restore = False
+        return tuple([values[n] if n in values else never_assigned(n) for n in self.names])
+
+    def _over_unknown(self, carried: Carried, body: Program, consts: list[Tracer], start: list[Any]) -> list[Any]:
+        """The loop over a range whose length is not known."""
+        r = self._items
+        # as many steps as there are numbers before the end: (stop - start) / step, rounded up
+        count = cast(-((r.start - r.stop) // r.step), np.dtype(np.int64))
+        types = [count._variable.type, *[s.type for s in carried.slots()], INT64]
+        cond = trace_program(lambda n, *xs: [lt(xs[-1], n)], types)
+        outs, _, _ = bind_while(cond, body, [count], consts, [*start, np.int64(0)])
+        return outs
+
+    def _is_to_be_tried(self) -> bool:
+        if self._python is None:
+            return True
+        known = self._length is not None and self._length >= FEW
+        return known and self._made == 1 and not self._given_up
+
+    def _open(self, carried: Carried) -> None:
+        """Open a trace of the body for all steps that are left."""
+        self._state = carried.open()
+        trace = carried.trace
+        assert trace is not None
+        items = self._items
+        if isinstance(items, range | TracedRange):
+            self._counter = Tracer(trace.add_input(INT64), trace, PYTHON)
+            self._item = items.start + self._counter * items.step  # type: ignore[operator]
+        else:
+            element = array_type(items.shape[1:], items.dtype)
+            self._item = Tracer(trace.add_input(element), trace, ARRAY if element.ndim else SCALAR)
+            self._item._memory = Owner(self._item._variable, "an element of the array that the loop goes over")
+
+
+def _length(items: Any) -> int | None:
+    """How many steps there are, of what all can be made at once."""
+    if type(items) is range or (type(items) in (Tracer, np.ndarray) and items.ndim):
+        return len(items)
+    return None
+
+
+def _size(program: Program) -> int:
+    """The equations of a Program, those of its parts included."""
+    return sum([1 + sum([_size(p) for p in sub_programs(e)]) for e in program.eqns])

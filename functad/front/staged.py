@@ -21,8 +21,8 @@ from functad.front.routed import Routed, call, name
 
 __all__ = ["Staged", "assigned", "can_be_staged"]
 
-BRANCH, LOOP, CHOOSE, AND, OR, NOT, COMPARE, UNBOUND, GUARD = [
-    f"_functad_{n}" for n in ("branch", "loop", "choose", "and", "or", "not", "compare", "unbound", "guard")
+BRANCH, LOOP, STEPS, CHOOSE, AND, OR, NOT, COMPARE, UNBOUND, GUARD = [
+    f"_functad_{n}" for n in ("branch", "loop", "steps", "choose", "and", "or", "not", "compare", "unbound", "guard")
 ]
 """The names that staged twins close over besides those of plain ones."""
 
@@ -132,6 +132,26 @@ class Staged(Routed):
         start = ast.Assign([name(c, node, ast.Store())], call(LOOP, [_names(names, node)], node))
         return [_placed(s, node) for s in (start, _guarded(c, [loop, after], node))]
 
+    def visit_For(self, node: ast.For) -> Any:
+        names = assigned([node])
+        mine = not self._leaves(node.body) and self._outer.isdisjoint(names) and not node.orelse
+        self.generic_visit(node)
+        if not mine:
+            return node
+        c = self._driver()
+        body: list[ast.stmt] = [
+            ast.If(_attribute(c, "restore", node), _restored(c, "state", names, node), []),
+            ast.Assign([node.target], ast.Call(_attribute(c, "item", node), [], [])),
+            *node.body,
+            _expression(c, "leave", node),
+        ]
+        retry = ast.Expr(ast.Call(_attribute(c, "retry", node), [name("_functad_error", node)], []))
+        attempt = ast.Try(body, [ast.ExceptHandler(name("BaseException", node), "_functad_error", [retry])], [], [])
+        loop = ast.While(_method(c, "more", node), [attempt], [])
+        after = ast.If(_attribute(c, "restore", node), _restored(c, "result", names, node), [])
+        start = ast.Assign([name(c, node, ast.Store())], call(STEPS, [node.iter, _names(names, node)], node))
+        return [_placed(s, node) for s in (start, loop, after)]
+
     def _driver(self) -> str:
         self._count += 1
         return f"_functad_c{self._count}"
@@ -189,8 +209,10 @@ class Staged(Routed):
 
 
 def _jumps(node: ast.AST, in_loop: bool) -> bool:
-    """Whether a statement holds a way out: ``return``, ``raise``, or a jump of a loop around it."""
-    if isinstance(node, ast.Return | ast.Raise | ast.Assert | ast.Delete):
+    """Whether a statement holds a way out: ``return``, ``raise``, a jump of a loop around it; or an ``except``, which
+    would catch what is none of its business.
+    """
+    if isinstance(node, ast.Return | ast.Raise | ast.Assert | ast.Delete) or getattr(node, "handlers", None):
         return True
     if isinstance(node, ast.Break | ast.Continue):
         return not in_loop
@@ -245,8 +267,8 @@ def _restored(driver: str, what: str, names: Sequence[str], place: ast.AST) -> l
 
 def _guarded(driver: str, block: list[ast.stmt], place: ast.AST) -> ast.stmt:
     """A block that tells its driver when an exception leaves it."""
-    abandon = ast.Expr(ast.Call(_attribute(driver, "abandon", place), [], []))
-    handler = ast.ExceptHandler(name("BaseException", place), None, [abandon, ast.Raise(None, None)])
+    abandon = ast.Expr(ast.Call(_attribute(driver, "abandon", place), [name("_functad_error", place)], []))
+    handler = ast.ExceptHandler(name("BaseException", place), "_functad_error", [abandon, ast.Raise(None, None)])
     return ast.Try(block, [handler], [], [])
 
 
