@@ -253,6 +253,7 @@ def write(x: Tracer, value: Tracer) -> None:
         _check_layout(view)
         assert view.put is not None
         _rebind(root, view.put(snapshot(root), value))
+        x._owner = root._owner
     make_stale(root, but=x)
     _rebind(x, value)
 

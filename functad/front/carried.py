@@ -141,6 +141,7 @@ class Carried:
         self._disowned: list[Callable[[], None]] = []
         bound = [(n, scope[n]) for n in names if type(scope.get(n, UNBOUND)) not in (Undecided, type(UNBOUND))]
         self.variables = [Variable(n, v) for n, v in bound]
+        self._undecided = {n: scope[n] for n in names if type(scope.get(n)) is Undecided}
         self.arrays: list[tuple[Tracer, Slot]] = []  # arrays of the function that the body writes to
         self.trace: BodyTrace | None = None
         self._token: Token[Trace | None] | None = None
@@ -163,7 +164,7 @@ class Carried:
             trace.journal.append((x, x._variable))
             x._owner, x._variable = trace, var
             make_stale(x)
-        values = {v.name: v.value(inputs) for v in self.variables}
+        values = self._undecided | {v.name: v.value(inputs) for v in self.variables}
         return tuple([values.get(n, UNBOUND) for n in self.names])
 
     def close(self) -> None:
@@ -204,6 +205,13 @@ class Carried:
             return trace.finish([*self._outputs(now), *held, *more])
         finally:
             left(token)
+
+    def writes_to(self, x: Any) -> bool:
+        """Whether the body writes to an array of the function."""
+        if not is_array(x):
+            return False
+        root = _root(x)
+        return bool(self._disowned) or any([root is y for y, _ in self.arrays])
 
     def start(self) -> list[Any]:
         """What goes round, before the loop."""

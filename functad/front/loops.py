@@ -216,7 +216,8 @@ class Steps:
         if step is None:
             return
         steps = None if self._length is None else self._length - self._made
-        if self._python is not None and steps is not None and steps * _size(step[0]) < MUCH:
+        few = self._python is not None and steps is not None and steps * _size(step[0]) < MUCH
+        if few or carried.writes_to(self._items):
             self._give_up(carried)
         else:
             self._step = step

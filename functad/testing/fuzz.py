@@ -127,14 +127,17 @@ class Check:
         draw(self, number, count)
 
 
+@dataclass(frozen=True)
 class PlainCheck:
     """Plain NumPy functions, held against NumPy."""
+
+    blocks: bool
 
     def draw(self, number: int, count: int) -> None:
         """Draw so many functions from a seed; raises AssertionError for the first that fails."""
         rng = random.Random(number)
         for _ in range(count):
-            code = draw_plain_code(rng)
+            code = draw_plain_code(rng, blocks=self.blocks)
             try:
                 check_plain_code(code)
             except Exception as error:
@@ -148,7 +151,8 @@ CHECKS: dict[str, Check | PlainCheck] = {
     "bits": Check(examples(most=20, exact=True), check_bits),
     "transposed": Check(examples(smooth=True), check_transposed),
     "derivatives": Check(examples(smooth=True), check_derivatives),
-    "plain": PlainCheck(),
+    "plain": PlainCheck(blocks=False),
+    "blocks": PlainCheck(blocks=True),
 }
 
 

@@ -1,4 +1,5 @@
-"""Random plain NumPy functions: arrays, views of views, writes through any of them; held against NumPy itself.
+"""Random plain NumPy functions: arrays, views of views, writes through any of them, under branches and in loops; held
+against NumPy itself.
 
 A function is drawn line by line and run by NumPy as it grows; a line that NumPy refuses is not kept. What functad
 makes of it, un-jitted and compiled, must be what NumPy makes of it: every array, and so every alias.
@@ -6,9 +7,10 @@ makes of it, un-jitted and compiled, must be what NumPy makes of it: every array
 
 from __future__ import annotations
 
+import contextlib
 import linecache
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,13 +18,28 @@ import numpy as np
 
 from functad.api.jit import jit
 from functad.api.linear import vjp
-from functad.errors import ImmutableError
+from functad.errors import (
+    ArgumentError,
+    AxisError,
+    DtypeError,
+    ImmutableError,
+    IndexOutOfBoundsError,
+    InvalidIndexError,
+    ShapeError,
+    StructureError,
+    TracerConversionError,
+    UnsupportedError,
+)
+from functad.front import loops
 from functad.testing.numerics import assert_close
 
 __all__ = ["PlainCode", "check_plain_code", "draw_plain_code", "shortest"]
 
 SIZE = 4
 """The length of the argument, a vector."""
+
+POINT = np.linspace(0.1, 1.0, SIZE)
+"""Where functions are run while they are drawn."""
 
 START = (
     "a = np.zeros((3, 4)) + x[0] * 0",
@@ -53,6 +70,22 @@ WRITES = (
     "np.multiply({n}[{i}], 2.0, out={n}[{i}])", "np.fill_diagonal({n}, {v})", "np.put({n}, [0, -1], {v})",
     "{n}[{n} > 0.5] = {v}", "np.add.at({n}, ([0, 0],), {v})", "{n}, {m} = {m}, {n}", "{n}[{i}] = {m}[{j}]",
 )  # fmt: skip
+
+CONDITIONS = ("x[0] > 0", "x[1] < x[2]", "np.sum({n}) > 1.0", "x[3] * x[0] > 0.1 or x[1] > 1.0", "not x[2] > 0.3")
+
+BLOCKS = (
+    "if {c}:\n        {s}\n        {t}\n    else:\n        {u}",
+    "if {c}:\n        {s}\n    {t}",
+    "for k in range({k}):\n        {s}\n        {t}",
+    "for k in range({k}):\n        {s}\n        if {c}:\n            {t}\n        {u}",
+    "w = 0\n    while w < {k} and x[0] * 0 == 0:\n        {s}\n        w += 1\n        {t}",
+    "{n} = {n} if {c} else {m}",
+    "for row in {n}:\n        {s}\n        {m}[...] += np.sum(row) * 0.1",
+)
+"""Control flow on what is traced."""
+
+INSIDE = ("{n} = {n} * 0.5", "{n} = {m} + 0.0", "t = {n}[{i}]", "{n}[{i}] = {n}[{j}] + {v}", "{n} = {m}")
+"""Statements that stand in blocks, beside those that write."""
 
 VALUES = ("x[0]", "3.0", "x[1] * x[2]", "x[3]", "np.sin(x[0])")
 
@@ -89,19 +122,22 @@ class PlainCode:
 def runs(code: PlainCode) -> bool:
     """Whether NumPy runs it."""
     try:
-        code.function()(np.linspace(0.1, 1.0, SIZE))
+        code.function()(POINT)
     except Exception:
         return False
     return bool(code.names)
 
 
-def draw_plain_code(rng: random.Random, most: int = 14) -> PlainCode:
-    """A random function."""
+def draw_plain_code(rng: random.Random, most: int = 14, blocks: bool = False) -> PlainCode:
+    """A random function; with control flow, if ``blocks``."""
     code = PlainCode(START, ("a", "b", "c", "d"))
     for number in range(rng.randint(4, most)):
-        shapes = dict(zip(code.names, [y.shape for y in code.function()(np.ones(SIZE))], strict=True))
+        shapes = dict(zip(code.names, [y.shape for y in code.function()(POINT)], strict=True))
         name, other = rng.choice(code.names), rng.choice(code.names)
-        if rng.random() < 0.45:
+        kind = rng.random()
+        if blocks and kind > 0.75:
+            line, names = _block(rng, shapes), code.names
+        elif kind < 0.4:
             taken = f"{name}[{_index(rng, shapes[name])}]"
             made = f"v{number}"
             expression = rng.choice((taken, taken, taken, rng.choice(OF_ANY), rng.choice(OF_AXES)))
@@ -112,9 +148,23 @@ def draw_plain_code(rng: random.Random, most: int = 14) -> PlainCode:
             line = rng.choice(WRITES).format(n=name, m=other, i=i, j=j, v=rng.choice(VALUES))
             names = code.names
         longer = PlainCode((*code.lines, line), names)
-        if runs(longer) and all([isinstance(y, np.ndarray) for y in longer.function()(np.ones(SIZE))]):
+        if runs(longer) and all([isinstance(y, np.ndarray) for y in longer.function()(POINT)]):
             code = longer
     return code
+
+
+def _block(rng: random.Random, shapes: dict[str, tuple[int, ...]]) -> str:
+    """A branch or a loop."""
+
+    def statement() -> str:
+        name, other = rng.choice(list(shapes)), rng.choice(list(shapes))
+        i, j = _index(rng, shapes[name]), _index(rng, shapes[rng.choice((name, other))])
+        return rng.choice((*WRITES, *INSIDE)).format(n=name, m=other, i=i, j=j, v=rng.choice(VALUES))
+
+    name, other = rng.choice(list(shapes)), rng.choice(list(shapes))
+    condition = rng.choice(CONDITIONS).format(n=name)
+    parts = {"s": statement(), "t": statement(), "u": statement()}
+    return rng.choice(BLOCKS).format(n=name, m=other, c=condition, k=rng.randint(2, 5), **parts)
 
 
 def _index(rng: random.Random, shape: Sequence[int]) -> str:
@@ -130,21 +180,44 @@ def _index(rng: random.Random, shape: Sequence[int]) -> str:
     return ", ".join(parts) or "..."
 
 
+REFUSALS = (
+    *(ArgumentError, AxisError, DtypeError, ImmutableError, IndexOutOfBoundsError, InvalidIndexError, ShapeError),
+    *(StructureError, TracerConversionError, UnsupportedError, ValueError, IndexError),
+)
+"""What a function may end with: a branch that NumPy does not take is traced, and may be wrong."""
+
+
+@contextlib.contextmanager
+def eager_loops() -> Iterator[None]:
+    """However few steps a loop has, they are traced at once."""
+    before, loops.MUCH, loops.FEW = (loops.MUCH, loops.FEW), 0, 2
+    try:
+        yield
+    finally:
+        loops.MUCH, loops.FEW = before
+
+
 def check_plain_code(code: PlainCode, compiled: bool = True) -> None:
-    """What functad computes is what NumPy does; where it must refuse (``ImmutableError``), nothing is computed."""
-    f, x = code.function(), np.random.default_rng(len(code.lines)).normal(size=SIZE)
-    expected = f(x)
-    ways: list[tuple[str, Callable[[], Any]]] = [("un-jitted", lambda: vjp(f, x)[0])]
+    """What functad computes is what NumPy does; where it must refuse, nothing is computed."""
+    f, rng = code.function(), np.random.default_rng(len(code.lines))
+    ways: list[tuple[str, Callable[[np.ndarray], Any]]] = [("un-jitted", lambda x: vjp(f, x)[0])]
     if compiled:
-        ways.append(("compiled", lambda: jit(f)(x)))
+        ways.append(("compiled", jit(f)))
     for way, run in ways:
-        try:
-            found = run()
-        except ImmutableError:
-            continue
-        for name, value, right in zip(code.names, found, expected, strict=True):
-            # the same operations in the same order, but for elementary functions
-            assert_close(value, right, f"{name} {way} of\n{code.source}", rtol=1e-12, atol=1e-12, reference="NumPy's")
+        for x in (rng.normal(size=SIZE), rng.normal(size=SIZE)):
+            try:
+                expected = f(x)
+            except Exception:  # NumPy's: another branch than that at POINT is wrong
+                continue
+            try:
+                with eager_loops():
+                    found = run(x)
+            except REFUSALS:
+                continue
+            for name, value, right in zip(code.names, found, expected, strict=True):
+                what = f"{name} {way} at {x} of\n{code.source}"
+                # the same operations in the same order, but for elementary functions and sums
+                assert_close(value, right, what, rtol=1e-9, atol=1e-9, reference="NumPy's")
 
 
 def shortest(code: PlainCode, check: Callable[[PlainCode], None]) -> PlainCode:
