@@ -22,33 +22,26 @@ from functad.ir.key import structural_key
 from functad.ir.program import Program, sub_programs
 from functad.ir.types import ArrayType, SeqType
 from functad.kernel_ir.checker import check_program
+from functad.kernel_ir.codes import CALLBACK_FAILED, OUT_OF_MEMORY, SIZE_OVERFLOW
 from functad.kernel_ir.evaluator import evaluate_program
 from functad.kernel_ir.nodes import KernelProgram
-from functad.kernel_ir.offender import take_offender
+from functad.kernel_ir.pending import take_exception, take_offender
 from functad.kernel_ir.printer import format_program
 from functad.lower.abstract.abstract import Abstract, abstract
 from functad.lower.cache import Cache
-from functad.lower.emit import OFFENDER, OUT_OF_MEMORY, SIZE_OVERFLOW, emit_module, release_name
+from functad.lower.emit import emit_module, release_name
 from functad.lower.entry.make import make_entry
 from functad.lower.entry.signature import Driver, Signature
 from functad.lower.fuse import Fused, Path, fuse
-from functad.lower.llvm.link import link
 from functad.lower.llvm.target import Target, assembly, emit_object
-from functad.lower.native.blas import blas_symbols
-from functad.lower.native.callbacks import function_address, native_callbacks, offender_address
-from functad.lower.native.libm import libm_address
-from functad.lower.native.shared import is_shared, shared_symbol
-from functad.lower.native.threads import configure, parallel_symbols
+from functad.lower.native.machine import link_native
+from functad.lower.native.threads import configure
 from functad.lower.sequences import Cells, has_sequences
 from functad.passes.pipeline import optimize
-from functad.primitives.callback import CALLBACK_FAILED, take_exception
 
 __all__ = ["Code", "Compiled", "compile_count", "compile_program", "compiled_of", "entry_for", "run", "run_kernels"]
 
 DRIVER = "functad_driver"
-
-C_LIBRARY = frozenset({"malloc", "realloc", "free"})
-"""What the linker finds by itself."""
 
 _codes: Cache[Code] = Cache(limit=1024)
 _count = 0
@@ -74,11 +67,8 @@ class Code:
         module = emit_module(self.kernels, target, DRIVER)
         self.llvm: str = module.text
         self.passes = module.passes
-        callbacks = native_callbacks(module.externals)
-        symbols = _addresses(module.externals - callbacks.keys(), target)
-        symbols |= {name: function_address(f) for name, f in callbacks.items()}
         code = emit_object(self.llvm, target, passes=module.passes)
-        self.library = link(code, symbols, [DRIVER, *module.releases], keep=callbacks.values())
+        self.library = link_native(code, module.calls, target, [DRIVER, *module.releases])
         self.address = self.library.address(DRIVER)
         with _count_lock:
             _count += 1
@@ -247,8 +237,6 @@ def run_kernels(program: Program, args: Sequence[Any]) -> list[Any]:
     abstracted, fused, optimized = found
     _dump("kernel", lambda: format_program(fused.program))
     outputs, code = evaluate_program(fused.program, [*args, *abstracted.constants], abstracted.symbols)
-    if code == CALLBACK_FAILED:
-        raise take_exception()
     if code:
         raise failure(fused.program, code, abstracted.symbols, location(optimized, fused.origins[code - 1]))
     return [_unpaired(x, t) for x, t in zip(outputs, program.out_types, strict=True)]
@@ -272,22 +260,6 @@ def _unpaired(x: Any, type: ArrayType) -> Any:
 
 def _pointers(arrays: Sequence[np.ndarray]) -> Any:
     return (ctypes.c_void_p * max(1, len(arrays)))(*[x.ctypes.data for x in arrays])
-
-
-def _addresses(externals: frozenset[str], target: Target) -> dict[str, int]:
-    """Where the functions that a module calls are."""
-    own = {**parallel_symbols(), OFFENDER: offender_address()}
-    found = {}
-    for name in externals - C_LIBRARY:
-        if name in own:
-            found[name] = own[name]
-        elif is_shared(name):
-            found[name] = shared_symbol(name, target)
-        elif name.startswith("functad_"):
-            found[name] = blas_symbols()[name]
-        else:
-            found[name] = libm_address(name)
-    return found
 
 
 def _dump(stage: str, text: Callable[[], str]) -> None:

@@ -14,10 +14,7 @@ from typing import NamedTuple
 
 from functad.lower.emit.code import Code
 
-__all__ = ["OFFENDER", "Failure", "frame", "note_failures", "noted_code", "noted_value"]
-
-OFFENDER = "functad_offender"
-"""What the driver calls with the value that a check found, before it returns the code."""
+__all__ = ["Failure", "frame", "note_failures", "noted_code", "noted_value"]
 
 CELL = 32
 """Bytes in front of the sizes: a lock and a code (i32), where the loop was (i64), the value (i64)."""

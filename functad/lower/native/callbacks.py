@@ -1,54 +1,48 @@
-"""C functions that native code calls where a Program has a ``pure_callback``."""
+"""Python that native code calls, through ctypes, which takes the GIL whether or not the thread has it already."""
 
 from __future__ import annotations
 
 import ctypes
 import math
-from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
-from functad.kernel_ir.evaluator import HELPERS
-from functad.kernel_ir.offender import note_offender
-from functad.primitives.callback import Site
+from functad.kernel_ir.codes import CALLBACK_FAILED
+from functad.kernel_ir.native import Address, NativeFunction, Operand
+from functad.kernel_ir.pending import note_exception, note_offender
 
-__all__ = ["function_address", "native_callbacks", "offender_address"]
+__all__ = ["NOTE_OFFENDER", "c_function", "function_address"]
 
-# ctypes takes the GIL for each call of such a function, whether or not the thread has it already
-_Helper = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.POINTER(ctypes.c_void_p), ctypes.POINTER(ctypes.c_int64))
-
+_Function = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.POINTER(ctypes.c_void_p), ctypes.POINTER(ctypes.c_int64))
 
 _note_offender = ctypes.CFUNCTYPE(None, ctypes.c_int64)(note_offender)
 
-
-def offender_address() -> int:
-    """Where the C function is that native code calls with what a failed check found."""
-    return function_address(_note_offender)
-
-
-def native_callbacks(externals: Iterable[str]) -> dict[str, Any]:
-    """The C functions of the callbacks among the symbols that a module leaves undefined; they must live as long as its
-    code.
-    """
-    sites = [(name, HELPERS.get(name)) for name in externals]
-    return {name: native_callback(site) for name, site in sites if isinstance(site, Site)}
+NOTE_OFFENDER = NativeFunction(
+    "functad_offender", Address(lambda: function_address(_note_offender)), signature="void (i64)"
+)
+"""What a driver calls with the value that a check found, before it returns the code."""
 
 
-def native_callback(site: Site) -> Any:
-    """A site as a C function of the addresses of its arrays and the sizes of their axes."""
-    count = sum([rank for _, rank in site.form])
+def c_function(function: NativeFunction) -> Any:
+    """A C function that runs the evaluation of a native function; it must live as long as code that calls it."""
+    run, operands = function.run, function.operands
 
     def call(addresses: Any, sizes: Any) -> int:
-        given = sizes[:count]
-        shapes = site.shapes(given)
-        arrays = [
-            _array(addresses[k], shape, dtype)
-            for k, (shape, (dtype, _)) in enumerate(zip(shapes, site.form, strict=True))
-        ]
-        return site(arrays, given)
+        memory, position = [], 0
+        for number, operand in enumerate(operands):
+            memory.append(_array(addresses[number], sizes[position : position + operand.rank], operand))
+            position += operand.rank
+        try:
+            return run(memory)
+        except BaseException as error:  # native code cannot be unwound: KeyboardInterrupt, too, waits until it is back
+            note_exception(error)
+            for array, operand in zip(memory, operands, strict=True):
+                if operand.effect == "written":
+                    array[...] = 0
+            return CALLBACK_FAILED
 
-    return _Helper(call)
+    return _Function(call)
 
 
 def function_address(function: Any) -> int:
@@ -56,11 +50,11 @@ def function_address(function: Any) -> int:
     return ctypes.cast(function, ctypes.c_void_p).value or 0
 
 
-def _array(address: int | None, shape: tuple[int, ...], dtype: np.dtype) -> Any:
+def _array(address: int | None, shape: list[int], operand: Operand) -> Any:
     """The memory of an array; it is the caller's, and gone when the call is over."""
     count = math.prod(shape)
     if not count:
-        return np.empty(shape, dtype)
+        return np.empty(shape, operand.dtype)
     assert address is not None
-    memory = memoryview((ctypes.c_char * (count * dtype.itemsize)).from_address(address))
-    return np.frombuffer(memory, dtype).reshape(shape)
+    memory = memoryview((ctypes.c_char * (count * operand.dtype.itemsize)).from_address(address))
+    return np.frombuffer(memory, operand.dtype).reshape(shape)
