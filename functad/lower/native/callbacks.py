@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from functad.kernel_ir.codes import CALLBACK_FAILED
+from functad.core.raised import RAISED, keep_raised
 from functad.kernel_ir.native import Address, NativeFunction, Operand
-from functad.kernel_ir.pending import note_exception, note_offender
+from functad.kernel_ir.offender import note_offender
 
 __all__ = ["NOTE_OFFENDER", "c_function", "function_address"]
 
@@ -36,11 +36,11 @@ def c_function(function: NativeFunction) -> Any:
         try:
             return run(memory)
         except BaseException as error:  # native code cannot be unwound: KeyboardInterrupt, too, waits until it is back
-            note_exception(error)
+            keep_raised(error)
             for array, operand in zip(memory, operands, strict=True):
                 if operand.effect == "written":
                     array[...] = 0
-            return CALLBACK_FAILED
+            return RAISED
 
     return _Function(call)
 

@@ -1,4 +1,4 @@
-"""What a failed call leaves for Python: the value that its check found, or the exception of a Python function.
+"""The value that a failed check found, on its way to the message.
 
 Whoever runs a kernel program (its evaluator, native code) notes it in the thread that made the call, just before the
 error code is given back; whoever raises the error takes it.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 
-__all__ = ["note_exception", "note_offender", "take_exception", "take_offender"]
+__all__ = ["note_offender", "take_offender"]
 
 _noted = threading.local()
 
@@ -23,15 +23,3 @@ def take_offender() -> int | None:
     value: int | None = getattr(_noted, "value", None)
     _noted.value = None
     return value
-
-
-def note_exception(error: BaseException) -> None:
-    """Remember what a Python function has raised, until the native code that called it has come back."""
-    _noted.exception = error
-
-
-def take_exception() -> BaseException:
-    """What was noted last in this thread, after ``CALLBACK_FAILED``."""
-    error: BaseException = _noted.exception
-    del _noted.exception
-    return error
