@@ -15,7 +15,9 @@ from functad.kernel_ir.control import Branch, Carry, Control, Loop, SequenceBuff
 from functad.kernel_ir.nodes import Buffer
 from functad.kernel_ir.sizes import Poly, product
 from functad.lower.emit import sequences
+from functad.lower.emit.clock import Strips
 from functad.lower.emit.code import Code, memory_type
+from functad.lower.emit.work import is_short, work_of_step
 from functad.lower.emit.workspace import OUT_OF_MEMORY, stack
 
 if TYPE_CHECKING:
@@ -206,10 +208,20 @@ class Writer:
         states = [self._begin(c, odd) for c in loop.carry]
         places = [self._elements(b) for b in (*loop.elements, *loop.written)]
         counter = self._variable("i64", "0")
-        head, turn, done = (code.scalar.label() for _ in range(3))
+        head, turn, over, done = (code.scalar.label() for _ in range(4))
+        strips = None if is_short(loop) else Strips(self.driver, work_of_step(loop.body))
+        end = n if strips is None else self._variable("i64", "0")
+        if strips is not None:
+            again = code.scalar.label()
+            code.start(again)
+            begin = self._read("i64", counter)
+            length = code.minimum(code.sub(n, begin), strips.length)
+            strips.spend(length)
+            code.line(f"store i64 {code.add(begin, length)}, ptr {end}")
         code.start(head)
         step = self._read("i64", counter)
-        code.line(f"br i1 {code.emit(f'icmp slt i64 {step}, {n}')}, label %{turn}, label %{done}")
+        bound = n if strips is None else self._read("i64", end)
+        code.line(f"br i1 {code.emit(f'icmp slt i64 {step}, {bound}')}, label %{turn}, label %{over}")
         code.scalar.start(turn)
         index = code.sub(code.sub(n, "1"), step) if loop.reverse else step
         at = [code.offset("i8", data, code.mul(index, size)) for data, size in places]
@@ -219,7 +231,10 @@ class Writer:
             self._advance(state)
         code.line(f"store i64 {code.add(step, '1')}, ptr {counter}")
         code.line(f"br label %{head}")
-        code.scalar.start(done)
+        code.scalar.start(over)
+        if strips is not None:
+            code.line(f"br i1 {code.emit(f'icmp slt i64 {step}, {n}')}, label %{again}, label %{done}")
+            code.scalar.start(done)
         for state in states:
             self._end(state)
 
@@ -253,7 +268,9 @@ class Writer:
         states = [self._begin(c, None) for c in loop.carry]
         tapes = [Tape(self, b) for b in loop.written]
         flag, counter = self._place(loop.flag), self._variable("i64", "0")
-        head, turn, done = (code.scalar.label() for _ in range(3))
+        strips = Strips(self.driver, work_of_step(loop.test, loop.body))
+        end = self._variable("i64", strips.length)
+        head, turn, over, done = (code.scalar.label() for _ in range(4))
         code.start(head)
         current = [self._current(s) for s in states]
         self._call(test, [*tested, *current, flag])
@@ -265,10 +282,17 @@ class Writer:
         self._call(body, [*consts, *current, *map(self._next, states), *written])
         for state in states:
             self._advance(state)
-        code.line(f"store i64 {code.add(step, '1')}, ptr {counter}")
+        following = code.add(step, "1")
+        code.line(f"store i64 {following}, ptr {counter}")
+        bound = self._read("i64", end)
+        code.line(f"br i1 {code.emit(f'icmp slt i64 {following}, {bound}')}, label %{head}, label %{over}")
+        code.scalar.start(over)
+        code.line(f"store i64 {code.add(bound, strips.length)}, ptr {end}")
+        strips.spend(strips.length)
         code.line(f"br label %{head}")
         code.scalar.start(done)
         steps = self._read("i64", counter)
+        strips.spend(code.sub(steps, code.sub(self._read("i64", end), strips.length)))
         code.line(f"store i64 {steps}, ptr {self.address(loop.steps)}")
         for tape in tapes:
             code.line(f"store i64 {steps}, ptr {sequences.length_place(code, tape.cell)}")

@@ -17,9 +17,11 @@ from functad.ir.types import dtype_name
 from functad.kernel_ir.control import Control, SequenceBuffer
 from functad.kernel_ir.nodes import Buffer, Call, Compute, Kernel, KernelProgram, Load, Product, Statement
 from functad.lower.emit import sequences
+from functad.lower.emit.clock import clocked_name, end_clock, plain_driver, start_clock
 from functad.lower.emit.code import Code
 from functad.lower.emit.control import Body, Writer
-from functad.lower.emit.failures import OFFENDER, frame, noted_code, noted_value
+from functad.lower.emit.failures import OFFENDER, noted_code, noted_value
+from functad.lower.emit.frame import write_frame
 from functad.lower.emit.kernel import LoopNest, fill_buffer
 from functad.lower.emit.memory import load_one, store_one
 from functad.lower.emit.nest import shape_nest
@@ -28,6 +30,7 @@ from functad.lower.emit.parallel import Blocks, Division, blocks_of
 from functad.lower.emit.plan import Plan, mentioned, plan_memory, written
 from functad.lower.emit.product import emit_product, method, product_kernel
 from functad.lower.emit.straight import CHUNK, cut, size
+from functad.lower.emit.work import has_long_loops
 from functad.lower.emit.workspace import make_room, release, room_in, room_needed, stack
 from functad.lower.llvm.target import Target
 
@@ -87,9 +90,12 @@ class Driver:
     def emit(self, name: str) -> str:
         """The text of the driver."""
         plan = self._plan()
-        sizes = frame(self.code, self.program.symbols) if self.program.checks else "%sizes"
+        clocked = has_long_loops(self.program)
+        sizes = write_frame(self.code, self.program.symbols) if self.program.checks or clocked else "%sizes"
         self._arguments()
         room, allocated = make_room(self.code, plan)
+        if clocked:
+            start_clock(self.code)
         self.pointers.update(room)
         self.cell_memory = stack(self.code, sequences.CELL * len(self.cells)) if self.cells else "null"
         for number in range(len(self.cells)):
@@ -102,9 +108,12 @@ class Driver:
             with self.code.when(self.code.emit(f"icmp sgt i32 {error}, 0"), ()):
                 self.code.declarations.add(f"declare void @{OFFENDER}(i64)")
                 self.code.line(f"call void @{OFFENDER}(i64 {noted_value(self.code)})")
-        return self.code.function(
-            f"i32 @{name}(ptr noalias %inputs, ptr noalias %outputs, ptr noalias {sizes}) nounwind", f"i32 {error}"
-        )
+        parameters = f"ptr noalias %inputs, ptr noalias %outputs, ptr noalias {sizes}"
+        if not clocked:
+            return self.code.function(f"i32 @{name}({parameters}) nounwind", f"i32 {error}")
+        end_clock(self.code)
+        text = self.code.function(f"i32 @{clocked_name(name)}({parameters}, i64 %caller) nounwind", f"i32 {error}")
+        return f"{text}\n\n{plain_driver(name)}"
 
     def _plan(self) -> Plan:
         """The plan of the workspace."""

@@ -1,0 +1,125 @@
+"""What native code calls when its budget of work is spent (``lower/emit/clock.py``): it gives the GIL away, and lets
+handlers of signals run, where a handler may raise.
+
+Signals are Python's: its C handler notes them, and those set with ``signal.signal`` run in the main thread, when
+``PyErr_CheckSignals`` is called with the GIL. That may wait for another thread to let go of the GIL (some ms), so it is
+done every ``INTERVAL``, and not in other threads. What a handler raises is kept until native code has come back
+(``raised.py``).
+"""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+import threading
+import time
+
+from functad.lower.emit.clock import BUDGET, REGAIN, TICK
+from functad.lower.emit.frame import BUDGET_AT, DEADLINE_AT, GIL_AT
+from functad.lower.llvm.link import Library, link
+from functad.lower.llvm.target import Target, emit_object
+from functad.lower.native.raised import KEEP, KEEP_TEXT, RAISED, keep_symbols
+
+__all__ = ["interrupt_symbols"]
+
+INTERVAL = 50_000_000
+"""The nanoseconds between two looks at signals."""
+
+_TEXT = f"""
+@functad_main_thread = external global i64
+declare i32 @clock_gettime(i32, ptr)
+declare ptr @PyEval_SaveThread()
+declare void @PyEval_RestoreThread(ptr)
+declare i64 @PyThread_get_thread_ident()
+declare i32 @PyGILState_Ensure()
+declare void @PyGILState_Release(i32)
+declare i32 @PyErr_CheckSignals()
+
+define i32 @{TICK}(ptr %sizes) {{
+entry:
+  %time = alloca {{ i64, i64 }}
+  %budget.at = getelementptr i8, ptr %sizes, i64 {BUDGET_AT}
+  %gil.at = getelementptr i8, ptr %sizes, i64 {GIL_AT}
+  %deadline.at = getelementptr i8, ptr %sizes, i64 {DEADLINE_AT}
+  store i64 {BUDGET}, ptr %budget.at
+  %gil = load i64, ptr %gil.at
+  %held = icmp eq i64 %gil, 1
+  br i1 %held, label %give, label %given
+
+give:
+  %state = call ptr @PyEval_SaveThread()
+  store ptr %state, ptr %gil.at
+  br label %given
+
+given:
+  %here = call i64 @PyThread_get_thread_ident()
+  %main = load i64, ptr @functad_main_thread
+  %is.main = icmp eq i64 %here, %main
+  br i1 %is.main, label %look, label %go
+
+look:
+  %known = call i32 @clock_gettime(i32 {time.CLOCK_MONOTONIC}, ptr %time)
+  %seconds = load i64, ptr %time
+  %rest.at = getelementptr i8, ptr %time, i64 8
+  %rest = load i64, ptr %rest.at
+  %whole = mul i64 %seconds, 1000000000
+  %now = add i64 %whole, %rest
+  %deadline = load i64, ptr %deadline.at
+  %late = icmp sge i64 %now, %deadline
+  br i1 %late, label %next, label %go
+
+next:
+  %until = add i64 %now, {INTERVAL}
+  store i64 %until, ptr %deadline.at
+  %first = icmp eq i64 %deadline, 0
+  br i1 %first, label %go, label %check
+
+check:
+  %ensured = call i32 @PyGILState_Ensure()
+  %failed = call i32 @PyErr_CheckSignals()
+  %raised = icmp ne i32 %failed, 0
+  br i1 %raised, label %keep, label %checked
+
+keep:
+  call void @{KEEP}()
+  br label %checked
+
+checked:
+  %error = phi i32 [ 0, %check ], [ {RAISED}, %keep ]
+  call void @PyGILState_Release(i32 %ensured)
+  ret i32 %error
+
+go:
+  ret i32 0
+}}
+
+define void @{REGAIN}(ptr %sizes) {{
+  %gil.at = getelementptr i8, ptr %sizes, i64 {GIL_AT}
+  %state = load ptr, ptr %gil.at
+  call void @PyEval_RestoreThread(ptr %state)
+  ret void
+}}
+"""
+
+_main_thread = ctypes.c_int64(threading.main_thread().ident or 0)
+
+
+def interrupt_symbols() -> dict[str, int]:
+    """The addresses of ``TICK`` and ``REGAIN``."""
+    library = _library()
+    return {name: library.address(name) for name in (TICK, REGAIN)}
+
+
+@functools.lru_cache(maxsize=1)
+def _library() -> Library:
+    symbols = {"functad_main_thread": ctypes.addressof(_main_thread), **keep_symbols()}
+    return link(emit_object(KEEP_TEXT + _TEXT, Target.host()), symbols, [TICK, REGAIN])
+
+
+def _after_fork() -> None:
+    _main_thread.value = threading.get_ident()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)
