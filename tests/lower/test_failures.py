@@ -29,10 +29,12 @@ BACKENDS = ["native", "kernel", "evaluator"]
 
 
 def message(index: int, axis: int, size: int, function: object) -> str:
-    """The whole text for an index in the one line of a function."""
-    _, line = inspect.getsourcelines(function)  # type: ignore[arg-type]
+    """The whole text for an index in the last line of a function."""
+    lines, first = inspect.getsourcelines(function)  # type: ignore[arg-type]
     valid = f"valid are {-size} to {size - 1}, and np.clip keeps an index between bounds"
-    return f"index {index} is out of bounds for axis {axis} with size {size}: {valid}, at {HERE}:{line + 1}"
+    return (
+        f"index {index} is out of bounds for axis {axis} with size {size}: {valid}, at {HERE}:{first + len(lines) - 1}"
+    )
 
 
 def fails(f: object, *args: object) -> str:
@@ -62,9 +64,8 @@ def turns(x, i):
 
 
 def until(x, i):
-    return fd.lax.while_loop(
-        lambda c: c[0] < 3, lambda c: (c[0] + 1, c[1] + fnp.asarray(x)[fnp.asarray(i)[c[0]]]), (0, 0.0)
-    )[1]
+    x, i = fnp.asarray(x), fnp.asarray(i)
+    return fd.lax.while_loop(lambda c: c[0] < 3, lambda c: (c[0] + 1, c[1] + x[i[c[0]]]), (0, 0.0))[1]
 
 
 def chosen(x, i):

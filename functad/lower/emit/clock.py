@@ -12,14 +12,11 @@ Who calls a driver with a clock says what it may do (``Caller``), in a fourth pa
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import TYPE_CHECKING
 
 from functad.kernel_ir.sizes import Poly
 from functad.lower.emit.code import Code
+from functad.lower.emit.exits import Exits
 from functad.lower.emit.frame import BUDGET_AT, DEADLINE_AT, GIL_AT, word
-
-if TYPE_CHECKING:
-    from functad.lower.emit.driver import Driver
 
 __all__ = ["BUDGET", "REGAIN", "TICK", "Caller", "Strips", "clocked_name", "end_clock", "plain_driver", "start_clock"]
 
@@ -81,9 +78,9 @@ def end_clock(code: Code) -> None:
 class Strips:
     """The strips of one loop: of so many steps that they take about the budget, at most."""
 
-    def __init__(self, driver: Driver, work: Poly) -> None:
-        self.driver = driver
-        self.code = driver.code
+    def __init__(self, code: Code, exits: Exits, work: Poly) -> None:
+        self.code = code
+        self.exits = exits
         self.work = self.code.maximum(self.code.size(work), "1")
         self.length = self._length()
 
@@ -106,4 +103,4 @@ class Strips:
         code.declarations.add(f"declare i32 @{TICK}(ptr) cold nounwind")
         with code.when(code.emit(f"icmp slt i64 {left}, 0"), ()):
             error = code.emit(f"call i32 @{TICK}(ptr %sizes)")
-            self.driver.stop_if(code.emit(f"icmp ne i32 {error}, 0"), error)
+            self.exits.stop_if(code.emit(f"icmp ne i32 {error}, 0"), error)
