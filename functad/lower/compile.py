@@ -15,6 +15,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from functad import config, errors
+from functad.core.raised import RAISED, take_raised
 from functad.core.seq import Seq
 from functad.core.trace import not_native
 from functad.errors import InternalError, ShapeError
@@ -29,6 +30,8 @@ from functad.kernel_ir.printer import format_program
 from functad.lower.abstract.abstract import Abstract, abstract
 from functad.lower.cache import Cache
 from functad.lower.emit import OFFENDER, OUT_OF_MEMORY, SIZE_OVERFLOW, emit_module, release_name
+from functad.lower.emit.clock import REGAIN, TICK, Caller
+from functad.lower.emit.work import total_work
 from functad.lower.entry.make import make_entry
 from functad.lower.entry.signature import Driver, Signature
 from functad.lower.fuse import Fused, Path, fuse
@@ -36,12 +39,12 @@ from functad.lower.llvm.link import link
 from functad.lower.llvm.target import Target, assembly, emit_object
 from functad.lower.native.blas import blas_symbols
 from functad.lower.native.callbacks import function_address, native_callbacks, offender_address
+from functad.lower.native.interrupts import interrupt_symbols
 from functad.lower.native.libm import libm_address
 from functad.lower.native.shared import is_shared, shared_symbol
 from functad.lower.native.threads import configure, parallel_symbols
 from functad.lower.sequences import Cells, has_sequences
 from functad.passes.pipeline import optimize
-from functad.primitives.callback import CALLBACK_FAILED, take_exception
 
 __all__ = ["Code", "Compiled", "compile_count", "compile_program", "compiled_of", "entry_for", "run", "run_kernels"]
 
@@ -49,6 +52,10 @@ DRIVER = "functad_driver"
 
 C_LIBRARY = frozenset({"malloc", "realloc", "free"})
 """What the linker finds by itself."""
+
+RELEASE_WORK = 2**20
+"""A call that is so much work, some hundred microseconds of vectors, gives the GIL away from the start, which costs
+0.04 us."""
 
 _codes: Cache[Code] = Cache(limit=1024)
 _count = 0
@@ -63,7 +70,7 @@ def compile_count() -> int:
 class Code:
     """Native code for all Programs of one structure."""
 
-    __slots__ = ("address", "kernels", "library", "llvm", "origins", "passes", "target")
+    __slots__ = ("address", "foreign", "kernels", "library", "llvm", "origins", "passes", "target")
 
     def __init__(self, abstracted: Abstract, target: Target) -> None:
         global _count
@@ -78,8 +85,11 @@ class Code:
         symbols = _addresses(module.externals - callbacks.keys(), target)
         symbols |= {name: function_address(f) for name, f in callbacks.items()}
         code = emit_object(self.llvm, target, passes=module.passes)
-        self.library = link(code, symbols, [DRIVER, *module.releases], keep=callbacks.values())
-        self.address = self.library.address(DRIVER)
+        self.library = link(
+            code, symbols, dict.fromkeys([DRIVER, module.called, *module.releases]), keep=callbacks.values()
+        )
+        self.address = self.library.address(module.called)
+        self.foreign = self.library.address(DRIVER)  # for C and Numba code
         with _count_lock:
             _count += 1
 
@@ -107,7 +117,14 @@ class Compiled:
         self.out_types = program.out_types
         self.symbols = found.symbols
         self._locations = [location(program, path) for path in self.code.origins]
-        self.driver = Driver(self.code.address, found.symbols, found.constants, keep=self.code.library)
+        release = total_work(self.code.kernels).evaluate(found.symbols) >= RELEASE_WORK
+        self.driver = Driver(
+            self.code.address,
+            found.symbols,
+            found.constants,
+            keep=self.code.library,
+            release_gil=True if release else None,
+        )
 
     @property
     def kernel_ir(self) -> str:
@@ -131,8 +148,8 @@ class Compiled:
             raise ShapeError(
                 f"{self.name} multiplies matrices with more rows or columns than BLAS can count (2**31 - 1)"
             )
-        if code == CALLBACK_FAILED:
-            raise take_exception()
+        if code == RAISED:
+            raise take_raised()
         raise failure(self.code.kernels, code, self.symbols, self._locations[code - 1])
 
 
@@ -197,9 +214,9 @@ def run(compiled: Compiled, args: Sequence[Any]) -> list[Any]:
             raise InternalError(f"an array of shape {x.shape} was given to code that was compiled for {t}")
     outputs = [np.empty(t.shape, t.dtype) for t in compiled.out_types]
     driver = compiled.driver
-    function = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)(driver.address)
+    function = _called(driver.address)
     sizes = (ctypes.c_int64 * max(1, len(driver.sizes)))(*driver.sizes)
-    code = function(_pointers([*inputs, *driver.constants]), _pointers(outputs), sizes)
+    code = function(_pointers([*inputs, *driver.constants]), _pointers(outputs), sizes, Caller.WITHOUT_GIL)
     if code:
         compiled.raise_error(code)
     return [x if x.ndim else x[()] for x in outputs]
@@ -221,11 +238,11 @@ def _run_with_sequences(compiled: Compiled, args: Sequence[Any]) -> list[Any]:
     ]
     results = [ctypes.addressof(x) if isinstance(x, ctypes.Structure) else x.ctypes.data for x in outputs]
     driver = compiled.driver
-    function = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)(driver.address)
+    function = _called(driver.address)
     sizes = (ctypes.c_int64 * max(1, len(driver.sizes)))(*driver.sizes)
     pointers = [*addresses, *[c.ctypes.data for c in driver.constants]]
     code = function(
-        (ctypes.c_void_p * max(1, len(pointers)))(*pointers), (ctypes.c_void_p * max(1, len(results)))(*results), sizes
+        (ctypes.c_void_p * max(1, len(pointers)))(*pointers), (ctypes.c_void_p * max(1, len(results)))(*results), sizes, Caller.WITHOUT_GIL
     )
     if code:
         for x, t in zip(outputs, compiled.out_types, strict=True):
@@ -247,8 +264,8 @@ def run_kernels(program: Program, args: Sequence[Any]) -> list[Any]:
     abstracted, fused, optimized = found
     _dump("kernel", lambda: format_program(fused.program))
     outputs, code = evaluate_program(fused.program, [*args, *abstracted.constants], abstracted.symbols)
-    if code == CALLBACK_FAILED:
-        raise take_exception()
+    if code == RAISED:
+        raise take_raised()
     if code:
         raise failure(fused.program, code, abstracted.symbols, location(optimized, fused.origins[code - 1]))
     return [_unpaired(x, t) for x, t in zip(outputs, program.out_types, strict=True)]
@@ -274,6 +291,9 @@ def _pointers(arrays: Sequence[np.ndarray]) -> Any:
     return (ctypes.c_void_p * max(1, len(arrays)))(*[x.ctypes.data for x in arrays])
 
 
+_called = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
+
+
 def _addresses(externals: frozenset[str], target: Target) -> dict[str, int]:
     """Where the functions that a module calls are."""
     own = {**parallel_symbols(), OFFENDER: offender_address()}
@@ -283,6 +303,8 @@ def _addresses(externals: frozenset[str], target: Target) -> dict[str, int]:
             found[name] = own[name]
         elif is_shared(name):
             found[name] = shared_symbol(name, target)
+        elif name in (TICK, REGAIN):
+            found[name] = interrupt_symbols()[name]
         elif name.startswith("functad_"):
             found[name] = blas_symbols()[name]
         else:

@@ -2,14 +2,13 @@
 
 In native code it is a ``Call`` of a helper whose symbol names a `Site`: the function, and how its operands and results
 lie in memory. What the function raises waits, for the thread that runs the code, until the code has come back with
-`CALLBACK_FAILED`.
+`RAISED`.
 """
 
 from __future__ import annotations
 
 import itertools
 import math
-import threading
 from collections.abc import Callable, Sequence
 from types import MethodType
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from functad.core.primitive import Primitive, Sample, type_of
+from functad.core.raised import RAISED, keep_raised
 from functad.core.subclasses import plain_array
 from functad.errors import DtypeError, LinearityError, ShapeError, StructureError
 from functad.ir.types import ArrayType, array_type
@@ -29,11 +29,7 @@ from functad.primitives.shapes import reshape
 from functad.transforms.programs import mapped_value
 from functad.tree import TreeDef, flatten, structure_key
 
-__all__ = ["CALLBACK_FAILED", "VMAP_METHODS", "Callback", "Site", "pure_callback_p", "take_exception"]
-
-CALLBACK_FAILED = -3
-"""What a helper returns when its function has raised; less than all other error codes, so it is the one that is seen.
-"""
+__all__ = ["VMAP_METHODS", "Callback", "Site", "pure_callback_p"]
 
 VMAP_METHODS = ("sequential", "expand_dims", "broadcast_all")
 
@@ -97,7 +93,6 @@ class Callback:
 
 
 _numbers = itertools.count()
-_raised = threading.local()
 
 
 class Site:
@@ -114,7 +109,7 @@ class Site:
         return [tuple(itertools.islice(rest, rank)) for _, rank in self.form]
 
     def __call__(self, buffers: Sequence[np.ndarray], sizes: Sequence[int]) -> int:
-        """Read the operands, call the function, write the results (zeros if it raises); `CALLBACK_FAILED` or 0."""
+        """Read the operands, call the function, write the results (zeros if it raises); `RAISED` or 0."""
         shapes, dtypes = self.shapes(sizes), [dtype for dtype, _ in self.form]
         # the memory of a complex array is one of pairs of reals
         arrays = [
@@ -126,20 +121,13 @@ class Site:
         except (
             BaseException
         ) as error:  # native code cannot be unwound; KeyboardInterrupt too is raised when it has come back
-            _raised.error = error
+            keep_raised(error)
             for array in results:
                 array[...] = 0
-            return CALLBACK_FAILED
+            return RAISED
         for array, value in zip(results, values, strict=True):
             array[...] = value
         return 0
-
-
-def take_exception() -> BaseException:
-    """What a function raised in this thread, after `CALLBACK_FAILED`."""
-    error: BaseException = _raised.error
-    del _raised.error
-    return error
 
 
 def _type_rule(

@@ -75,6 +75,10 @@ def end_clock(code: Code) -> None:
         code.line(f"call void @{REGAIN}(ptr %sizes)")
 
 
+SHORT = 32
+"""To count steps of at most this work takes a measurable part of their time."""
+
+
 class Strips:
     """The strips of one loop: of so many steps that they take about the budget, at most."""
 
@@ -83,6 +87,11 @@ class Strips:
         self.exits = exits
         self.work = self.code.maximum(self.code.size(work), "1")
         self.length = self._length()
+
+    @property
+    def short(self) -> bool:
+        """Whether steps are so short that it is better to count several at once."""
+        return self.work[0] != "%" and int(self.work) <= SHORT
 
     def _length(self) -> str:
         """The budget over the work of a step, to a power of two: a division would take as long as a short loop."""

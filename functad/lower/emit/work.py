@@ -14,7 +14,7 @@ from functad.kernel_ir.nodes import Call, Compute, Kernel, KernelProgram, Load, 
 from functad.kernel_ir.sizes import Poly, poly, product
 from functad.lower.emit.operations import cost
 
-__all__ = ["has_long_loops", "is_short", "work_of", "work_of_step"]
+__all__ = ["has_long_loops", "is_short", "total_work", "work_of_step"]
 
 ACCESS = 2
 """An access to memory in a loop."""
@@ -26,16 +26,16 @@ SHORT = 2**13
 """A loop of a known number of steps and at most this much work is a part of the step that it stands in."""
 
 
-def work_of(program: KernelProgram) -> Poly:
+def total_work(program: KernelProgram) -> Poly:
     """The work of a call; what is not known before, such as the steps of a while loop, counts as once."""
     return _total([_whole(s) for s in program.body])
 
 
 def _whole(statement: Statement) -> Poly:
     if isinstance(statement, Loop) and isinstance(statement.steps, Poly):
-        return statement.steps * work_of(statement.body)
+        return statement.steps * total_work(statement.body)
     if isinstance(statement, Control):
-        return _total(map(work_of, statement.programs))
+        return _total(map(total_work, statement.programs))
     return _plain(statement)
 
 

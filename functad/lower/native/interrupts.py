@@ -4,7 +4,7 @@ handlers of signals run, where a handler may raise.
 Signals are Python's: its C handler notes them, and those set with ``signal.signal`` run in the main thread, when
 ``PyErr_CheckSignals`` is called with the GIL. That may wait for another thread to let go of the GIL (some ms), so it is
 done every ``INTERVAL``, and not in other threads. What a handler raises is kept until native code has come back
-(``raised.py``).
+(``core/raised.py``).
 """
 
 from __future__ import annotations
@@ -12,14 +12,16 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
+import re
 import threading
 import time
 
+from functad.core.raised import RAISED
 from functad.lower.emit.clock import BUDGET, REGAIN, TICK
 from functad.lower.emit.frame import BUDGET_AT, DEADLINE_AT, GIL_AT
 from functad.lower.llvm.link import Library, link
 from functad.lower.llvm.target import Target, emit_object
-from functad.lower.native.raised import KEEP, KEEP_TEXT, RAISED, keep_symbols
+from functad.lower.native.raised import KEEP, KEEP_TEXT
 
 __all__ = ["interrupt_symbols"]
 
@@ -113,8 +115,11 @@ def interrupt_symbols() -> dict[str, int]:
 
 @functools.lru_cache(maxsize=1)
 def _library() -> Library:
-    symbols = {"functad_main_thread": ctypes.addressof(_main_thread), **keep_symbols()}
-    return link(emit_object(KEEP_TEXT + _TEXT, Target.host()), symbols, [TICK, REGAIN])
+    text = KEEP_TEXT + _TEXT
+    symbols = {"functad_main_thread": ctypes.addressof(_main_thread)}
+    python = re.findall(r"^declare \w+ @(Py\w+)\(", text, re.MULTILINE)
+    symbols |= {name: ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value or 0 for name in python}
+    return link(emit_object(text, Target.host()), symbols, [TICK, REGAIN])
 
 
 def _after_fork() -> None:
