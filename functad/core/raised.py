@@ -1,7 +1,7 @@
 """An exception that waits: what Python code raised inside native code, until that has come back with ``RAISED``.
 
-It is in the dict of the thread's state, which machine code reaches as well: no Python code has to run between the moment
-when it is raised and that when it is kept, in which a signal's handler could raise another.
+It is in the dict of the thread's state, which machine code reaches as well: no Python code, in which a signal's handler
+could raise another, has to run between the moment when it is raised and that when it is kept.
 """
 
 from __future__ import annotations
@@ -17,7 +17,12 @@ is seen.
 
 KEY = "functad.raised"
 
-_thread_dict = ctypes.PYFUNCTYPE(ctypes.py_object)(("PyThreadState_GetDict", ctypes.pythonapi))
+_get_dict = ctypes.PYFUNCTYPE(ctypes.c_void_p)(("PyThreadState_GetDict", ctypes.pythonapi))
+
+
+def _thread_dict() -> dict[str, BaseException]:
+    found: dict[str, BaseException] = ctypes.cast(_get_dict(), ctypes.py_object).value  # a borrowed reference
+    return found
 
 
 def keep_raised(error: BaseException) -> None:
@@ -27,5 +32,4 @@ def keep_raised(error: BaseException) -> None:
 
 def take_raised() -> BaseException:
     """What waits in this thread, after ``RAISED``."""
-    error: BaseException = _thread_dict().pop(KEY)
-    return error
+    return _thread_dict().pop(KEY)

@@ -242,7 +242,10 @@ def _run_with_sequences(compiled: Compiled, args: Sequence[Any]) -> list[Any]:
     sizes = (ctypes.c_int64 * max(1, len(driver.sizes)))(*driver.sizes)
     pointers = [*addresses, *[c.ctypes.data for c in driver.constants]]
     code = function(
-        (ctypes.c_void_p * max(1, len(pointers)))(*pointers), (ctypes.c_void_p * max(1, len(results)))(*results), sizes, Caller.WITHOUT_GIL
+        (ctypes.c_void_p * max(1, len(pointers)))(*pointers),
+        (ctypes.c_void_p * max(1, len(results)))(*results),
+        sizes,
+        Caller.WITHOUT_GIL,
     )
     if code:
         for x, t in zip(outputs, compiled.out_types, strict=True):

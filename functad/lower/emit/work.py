@@ -10,7 +10,18 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from functad.kernel_ir.control import Branch, Control, Loop, While
-from functad.kernel_ir.nodes import Call, Compute, Kernel, KernelProgram, Load, Product, Reduce, Scatter, Statement, Store
+from functad.kernel_ir.nodes import (
+    Call,
+    Compute,
+    Kernel,
+    KernelProgram,
+    Load,
+    Product,
+    Reduce,
+    Scatter,
+    Statement,
+    Store,
+)  # fmt: skip
 from functad.kernel_ir.sizes import Poly, poly, product
 from functad.lower.emit.operations import cost
 

@@ -3,7 +3,7 @@ handlers of signals run, where a handler may raise.
 
 Signals are Python's: its C handler notes them, and those set with ``signal.signal`` run in the main thread, when
 ``PyErr_CheckSignals`` is called with the GIL. That may wait for another thread to let go of the GIL (some ms), so it is
-done every ``INTERVAL``, and not in other threads. What a handler raises is kept until native code has come back
+done every 50 ms, and not in other threads. What a handler raises is kept until native code has come back
 (``core/raised.py``).
 """
 
@@ -23,13 +23,13 @@ from functad.lower.llvm.link import Library, link
 from functad.lower.llvm.target import Target, emit_object
 from functad.lower.native.raised import KEEP, KEEP_TEXT
 
-__all__ = ["interrupt_symbols"]
+__all__ = ["clock", "interrupt_symbols"]
 
-INTERVAL = 50_000_000
-"""The nanoseconds between two looks at signals."""
 
-_TEXT = f"""
-@functad_main_thread = external global i64
+def _text(clock: int) -> str:
+    return f"""
+; the main thread's identity, nanoseconds between two looks at signals
+@functad_clock = external global {{ i64, i64 }}
 declare i32 @clock_gettime(i32, ptr)
 declare ptr @PyEval_SaveThread()
 declare void @PyEval_RestoreThread(ptr)
@@ -56,12 +56,12 @@ give:
 
 given:
   %here = call i64 @PyThread_get_thread_ident()
-  %main = load i64, ptr @functad_main_thread
+  %main = load i64, ptr @functad_clock
   %is.main = icmp eq i64 %here, %main
   br i1 %is.main, label %look, label %go
 
 look:
-  %known = call i32 @clock_gettime(i32 {time.CLOCK_MONOTONIC}, ptr %time)
+  %known = call i32 @clock_gettime(i32 {clock}, ptr %time)
   %seconds = load i64, ptr %time
   %rest.at = getelementptr i8, ptr %time, i64 8
   %rest = load i64, ptr %rest.at
@@ -72,7 +72,9 @@ look:
   br i1 %late, label %next, label %go
 
 next:
-  %until = add i64 %now, {INTERVAL}
+  %interval.at = getelementptr i64, ptr @functad_clock, i64 1
+  %interval = load i64, ptr %interval.at
+  %until = add i64 %now, %interval
   store i64 %until, ptr %deadline.at
   %first = icmp eq i64 %deadline, 0
   br i1 %first, label %go, label %check
@@ -104,7 +106,14 @@ define void @{REGAIN}(ptr %sizes) {{
 }}
 """
 
-_main_thread = ctypes.c_int64(threading.main_thread().ident or 0)
+
+class Clock(ctypes.Structure):
+    """What ``TICK`` reads, one for the process."""
+
+    _fields_ = [("main_thread", ctypes.c_int64), ("interval", ctypes.c_int64)]
+
+
+clock = Clock(threading.main_thread().ident or 0, 50_000_000)
 
 
 def interrupt_symbols() -> dict[str, int]:
@@ -115,15 +124,15 @@ def interrupt_symbols() -> dict[str, int]:
 
 @functools.lru_cache(maxsize=1)
 def _library() -> Library:
-    text = KEEP_TEXT + _TEXT
-    symbols = {"functad_main_thread": ctypes.addressof(_main_thread)}
+    text = KEEP_TEXT + _text(time.CLOCK_MONOTONIC)
     python = re.findall(r"^declare \w+ @(Py\w+)\(", text, re.MULTILINE)
-    symbols |= {name: ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value or 0 for name in python}
+    symbols = {name: ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value or 0 for name in python}
+    symbols["functad_clock"] = ctypes.addressof(clock)
     return link(emit_object(text, Target.host()), symbols, [TICK, REGAIN])
 
 
 def _after_fork() -> None:
-    _main_thread.value = threading.get_ident()
+    clock.main_thread = threading.get_ident()
 
 
 if hasattr(os, "register_at_fork"):
