@@ -15,7 +15,6 @@ from typing import Any, NoReturn
 import numpy as np
 
 from functad import config, errors
-from functad.core.raised import RAISED, take_raised
 from functad.core.seq import Seq
 from functad.core.trace import not_native
 from functad.errors import InternalError, ShapeError
@@ -23,35 +22,28 @@ from functad.ir.key import structural_key
 from functad.ir.program import Program, sub_programs
 from functad.ir.types import ArrayType, SeqType
 from functad.kernel_ir.checker import check_program
+from functad.kernel_ir.codes import OUT_OF_MEMORY, RAISED, SIZE_OVERFLOW
 from functad.kernel_ir.evaluator import evaluate_program
 from functad.kernel_ir.nodes import KernelProgram
-from functad.kernel_ir.offender import take_offender
+from functad.kernel_ir.pending import take_exception, take_offender
 from functad.kernel_ir.printer import format_program
 from functad.lower.abstract.abstract import Abstract, abstract
 from functad.lower.cache import Cache
-from functad.lower.emit import OFFENDER, OUT_OF_MEMORY, SIZE_OVERFLOW, emit_module, release_name
-from functad.lower.emit.clock import REGAIN, TICK, Caller
+from functad.lower.emit import emit_module, release_name
+from functad.lower.emit.clock import Caller
 from functad.lower.emit.work import total_work
 from functad.lower.entry.make import make_entry
 from functad.lower.entry.signature import Driver, Signature
 from functad.lower.fuse import Fused, Path, fuse
-from functad.lower.llvm.link import link
 from functad.lower.llvm.target import Target, assembly, emit_object
-from functad.lower.native.blas import blas_symbols
-from functad.lower.native.callbacks import function_address, native_callbacks, offender_address
-from functad.lower.native.interrupts import interrupt_symbols
-from functad.lower.native.libm import libm_address
-from functad.lower.native.shared import is_shared, shared_symbol
-from functad.lower.native.threads import configure, parallel_symbols
+from functad.lower.native.machine import link_native
+from functad.lower.native.threads import configure
 from functad.lower.sequences import Cells, has_sequences
 from functad.passes.pipeline import optimize
 
 __all__ = ["Code", "Compiled", "compile_count", "compile_program", "compiled_of", "entry_for", "run", "run_kernels"]
 
 DRIVER = "functad_driver"
-
-C_LIBRARY = frozenset({"malloc", "realloc", "free"})
-"""What the linker finds by itself."""
 
 RELEASE_WORK = 2**20
 """A call that is so much work, some hundred microseconds of vectors, gives the GIL away from the start, which costs
@@ -81,13 +73,9 @@ class Code:
         module = emit_module(self.kernels, target, DRIVER)
         self.llvm: str = module.text
         self.passes = module.passes
-        callbacks = native_callbacks(module.externals)
-        symbols = _addresses(module.externals - callbacks.keys(), target)
-        symbols |= {name: function_address(f) for name, f in callbacks.items()}
         code = emit_object(self.llvm, target, passes=module.passes)
-        self.library = link(
-            code, symbols, dict.fromkeys([DRIVER, module.called, *module.releases]), keep=callbacks.values()
-        )
+        exports = dict.fromkeys([DRIVER, module.called, *module.releases])
+        self.library = link_native(code, module.calls, target, exports)
         self.address = self.library.address(module.called)
         self.foreign = self.library.address(DRIVER)  # for C and Numba code
         with _count_lock:
@@ -149,7 +137,7 @@ class Compiled:
                 f"{self.name} multiplies matrices with more rows or columns than BLAS can count (2**31 - 1)"
             )
         if code == RAISED:
-            raise take_raised()
+            raise take_exception()
         raise failure(self.code.kernels, code, self.symbols, self._locations[code - 1])
 
 
@@ -267,8 +255,6 @@ def run_kernels(program: Program, args: Sequence[Any]) -> list[Any]:
     abstracted, fused, optimized = found
     _dump("kernel", lambda: format_program(fused.program))
     outputs, code = evaluate_program(fused.program, [*args, *abstracted.constants], abstracted.symbols)
-    if code == RAISED:
-        raise take_raised()
     if code:
         raise failure(fused.program, code, abstracted.symbols, location(optimized, fused.origins[code - 1]))
     return [_unpaired(x, t) for x, t in zip(outputs, program.out_types, strict=True)]
@@ -295,24 +281,6 @@ def _pointers(arrays: Sequence[np.ndarray]) -> Any:
 
 
 _called = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
-
-
-def _addresses(externals: frozenset[str], target: Target) -> dict[str, int]:
-    """Where the functions that a module calls are."""
-    own = {**parallel_symbols(), OFFENDER: offender_address()}
-    found = {}
-    for name in externals - C_LIBRARY:
-        if name in own:
-            found[name] = own[name]
-        elif is_shared(name):
-            found[name] = shared_symbol(name, target)
-        elif name in (TICK, REGAIN):
-            found[name] = interrupt_symbols()[name]
-        elif name.startswith("functad_"):
-            found[name] = blas_symbols()[name]
-        else:
-            found[name] = libm_address(name)
-    return found
 
 
 def _dump(stage: str, text: Callable[[], str]) -> None:

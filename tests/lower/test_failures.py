@@ -17,7 +17,7 @@ from functad.errors import IndexOutOfBoundsError
 from functad.kernel_ir.builder import Builder
 from functad.kernel_ir.evaluator import evaluate_program
 from functad.kernel_ir.nodes import Affine, Buffer, CheckInfo, KernelProgram
-from functad.kernel_ir.offender import take_offender
+from functad.kernel_ir.pending import take_offender
 from functad.kernel_ir.sizes import Poly
 from functad.lower.llvm.target import Target
 from functad.lower.native import threads
@@ -29,18 +29,19 @@ BACKENDS = ["native", "kernel", "evaluator"]
 
 
 def message(index: int, axis: int, size: int, function: object) -> str:
-    """The whole text for an index in the last line of a function."""
-    lines, first = inspect.getsourcelines(function)  # type: ignore[arg-type]
+    """The whole text for an index in the one line of a function."""
+    _, line = inspect.getsourcelines(function)  # type: ignore[arg-type]
     valid = f"valid are {-size} to {size - 1}, and np.clip keeps an index between bounds"
-    return (
-        f"index {index} is out of bounds for axis {axis} with size {size}: {valid}, at {HERE}:{first + len(lines) - 1}"
-    )
+    return f"index {index} is out of bounds for axis {axis} with size {size}: {valid}, at {HERE}:{line + 1}"
 
 
 def fails(f: object, *args: object) -> str:
     with pytest.raises(IndexOutOfBoundsError) as found:
         f(*args)  # type: ignore[operator]
     return str(found.value)
+
+
+array = fnp.asarray
 
 
 def read(x, i):
@@ -64,8 +65,7 @@ def turns(x, i):
 
 
 def until(x, i):
-    x, i = fnp.asarray(x), fnp.asarray(i)
-    return fd.lax.while_loop(lambda c: c[0] < 3, lambda c: (c[0] + 1, c[1] + x[i[c[0]]]), (0, 0.0))[1]
+    return fd.lax.while_loop(lambda c: c[0] < 3, lambda c: (c[0] + 1, c[1] + array(x)[array(i)[c[0]]]), (0, 0.0))[1]
 
 
 def chosen(x, i):

@@ -21,7 +21,8 @@ from functad import config
 from functad.lower.llvm.lanes import Lanes
 from functad.lower.llvm.target import Target
 from functad.lower.math import MATH
-from functad.lower.native.libm import libm_address
+from functad.lower.native.c_library import libm_function
+from functad.lower.native.machine import machine_code
 from tests.tools.array_function import ArrayFunction
 from tools import minimax
 
@@ -439,4 +440,4 @@ def test_a_missing_libm_function_is_named() -> None:
     with pytest.raises(
         OSError, match="has no function 'no_such_function', which compiled code calls; set FUNCTAD_BACKEND=evaluator"
     ):
-        libm_address("no_such_function")
+        machine_code(libm_function("no_such_function", "double", 1), Target.host())

@@ -9,15 +9,14 @@ from __future__ import annotations
 import ctypes
 import functools
 import itertools
-import re
 from collections.abc import Callable
 
 import numpy as np
 
+from functad.kernel_ir.native import declared_functions
 from functad.lower.llvm.lanes import Lanes
-from functad.lower.llvm.link import link
 from functad.lower.llvm.target import Target, emit_object
-from functad.lower.native.libm import libm_address
+from functad.lower.native.machine import link_native
 
 __all__ = ["ArrayFunction"]
 
@@ -32,8 +31,8 @@ class ArrayFunction:
         self.dtype = np.dtype(f"f{int(dtype[1:]) // 8}")
         self.width = target.lanes(self.dtype.itemsize) if width is None else width
         self.text = _module_text(body, dtype, arity, self.width)
-        libm = re.findall(r"^declare \w+ @(\w+)\(", self.text, re.MULTILINE)
-        self._library = link(emit_object(self.text, target), {name: libm_address(name) for name in libm}, ["loop"])
+        calls = declared_functions(self.text.splitlines())
+        self._library = link_native(emit_object(self.text, target), calls, target, ["loop"])
         self._entry = ctypes.CFUNCTYPE(None, ctypes.c_int64, *[ctypes.c_void_p] * (arity + 1))(
             self._library.address("loop")
         )

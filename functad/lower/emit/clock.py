@@ -16,20 +16,11 @@ from enum import IntEnum
 from functad.kernel_ir.sizes import Poly
 from functad.lower.emit.code import Code
 from functad.lower.emit.exits import Exits
-from functad.lower.emit.frame import BUDGET_AT, DEADLINE_AT, GIL_AT, word
+from functad.lower.emit.frame import word
+from functad.lower.native.frame import BUDGET, BUDGET_AT, DEADLINE_AT, GIL_AT
+from functad.lower.native.interrupts import REGAIN, TICK
 
-__all__ = ["BUDGET", "REGAIN", "TICK", "Caller", "Strips", "clocked_name", "end_clock", "plain_driver", "start_clock"]
-
-BUDGET = 2**18
-"""The work between two looks at the clock: 20 us of vectors, or half a millisecond of sums that wait for each other. A
-look takes 50 ns.
-"""
-
-TICK = "functad_tick"
-"""Takes the sizes of the frame, fills the budget, and gives an error code, or 0."""
-
-REGAIN = "functad_regain"
-"""Takes the GIL again if it was given away; called with the sizes, before the driver returns."""
+__all__ = ["Caller", "Strips", "clocked_name", "end_clock", "plain_driver", "start_clock"]
 
 
 class Caller(IntEnum):
@@ -69,10 +60,9 @@ def start_clock(code: Code) -> None:
 
 def end_clock(code: Code) -> None:
     """Take the GIL again at the end of a call."""
-    code.declarations.add(f"declare void @{REGAIN}(ptr) cold nounwind")
     gil = code.emit(f"load i64, ptr {word(code, GIL_AT)}")
     with code.when(code.emit(f"icmp ugt i64 {gil}, 1"), ()):
-        code.line(f"call void @{REGAIN}(ptr %sizes)")
+        code.call(REGAIN, "%sizes")
 
 
 SHORT = 32
@@ -109,7 +99,6 @@ class Strips:
         before = code.emit(f"load i64, ptr {place}")
         left = code.emit(f"sub i64 {before}, {code.mul(steps, self.work)}")
         code.line(f"store i64 {left}, ptr {place}")
-        code.declarations.add(f"declare i32 @{TICK}(ptr) cold nounwind")
         with code.when(code.emit(f"icmp slt i64 {left}, 0"), ()):
-            error = code.emit(f"call i32 @{TICK}(ptr %sizes)")
+            error = code.call(TICK, "%sizes")
             self.exits.stop_if(code.emit(f"icmp ne i32 {error}, 0"), error)

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from functad.ir.types import dtype_name
+from functad.kernel_ir.native import NativeFunction
 from functad.kernel_ir.sizes import Poly
 from functad.lower.llvm.lanes import Lanes
 
@@ -119,6 +120,16 @@ class Code:
     def line(self, text: str) -> None:
         """Append an instruction without a result."""
         self.lines.append(f"  {text}")
+
+    def call(self, function: NativeFunction, *arguments: str) -> str:
+        """Call a native function; the name of what it returns, if it does."""
+        self.declarations.add(function.declaration)
+        given = ", ".join([f"{type} {value}" for type, value in zip(function.parameters, arguments, strict=True)])
+        call = f"call {function.result} @{function.symbol}({given})"
+        if function.result != "void":
+            return self.emit(call)
+        self.line(call)
+        return ""
 
     # ---- integers
 

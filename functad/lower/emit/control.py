@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from functad.kernel_ir.codes import OUT_OF_MEMORY
 from functad.kernel_ir.control import Branch, Carry, Control, Loop, SequenceBuffer, SequenceCopy, SequenceLength, While
 from functad.kernel_ir.nodes import Buffer
 from functad.kernel_ir.sizes import Poly, product
@@ -19,7 +20,7 @@ from functad.lower.emit.clock import Strips
 from functad.lower.emit.code import Code, memory_type
 from functad.lower.emit.exits import Exits
 from functad.lower.emit.work import is_short, work_of_step
-from functad.lower.emit.workspace import OUT_OF_MEMORY, stack
+from functad.lower.emit.workspace import stack
 
 __all__ = ["PASSES", "Body", "Writer"]
 

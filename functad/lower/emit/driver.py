@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from functad.ir.types import dtype_name
+from functad.kernel_ir.codes import SIZE_OVERFLOW
 from functad.kernel_ir.control import Control
 from functad.kernel_ir.nodes import Buffer, Call, Compute, Kernel, KernelProgram, Load, Product, Statement
 from functad.lower.emit.cells import Cells
@@ -21,7 +22,7 @@ from functad.lower.emit.clock import clocked_name, end_clock, plain_driver, star
 from functad.lower.emit.code import Code
 from functad.lower.emit.control import Body, Writer
 from functad.lower.emit.exits import Exits
-from functad.lower.emit.failures import OFFENDER, noted_value
+from functad.lower.emit.failures import Failure, note_failures, noted_value
 from functad.lower.emit.frame import write_frame
 from functad.lower.emit.kernel import fill_buffer, write_nest
 from functad.lower.emit.loops import LoopNest
@@ -35,11 +36,9 @@ from functad.lower.emit.straight import CHUNK, cut, size
 from functad.lower.emit.work import has_long_loops
 from functad.lower.emit.workspace import make_room, release, room_in, room_needed, stack
 from functad.lower.llvm.target import Target
+from functad.lower.native.python import NOTE_OFFENDER
 
-__all__ = ["SIZE_OVERFLOW", "Driver"]
-
-SIZE_OVERFLOW = -2
-"""What the driver returns where a matrix has more rows or columns than BLAS can count."""
+__all__ = ["Driver"]
 
 OFTEN = 4
 """A math function that code without loops uses so often is called, not written out."""
@@ -96,8 +95,7 @@ class Driver:
         release(self.code, allocated)
         if any(check.names_value for check in self.program.checks):
             with self.code.when(self.code.emit(f"icmp sgt i32 {error}, 0"), ()):
-                self.code.declarations.add(f"declare void @{OFFENDER}(i64)")
-                self.code.line(f"call void @{OFFENDER}(i64 {noted_value(self.code)})")
+                self.code.call(NOTE_OFFENDER, noted_value(self.code))
         parameters = f"ptr noalias %inputs, ptr noalias %outputs, ptr noalias {sizes}"
         if not clocked:
             return self.code.function(f"i32 @{name}({parameters}) nounwind", f"i32 {error}")
@@ -179,7 +177,7 @@ class Driver:
         return {use: set() for use in often}
 
     def _scalars_in_memory(self) -> dict[Buffer, None]:
-        """The scalar temporaries that loops or helpers write, or that two functions share."""
+        """The scalar temporaries that loops or native functions write, or that two functions share."""
         found: dict[Buffer, None] = {}
         user: dict[Buffer, int] = {}
         for number, step in enumerate(self.steps):
@@ -346,12 +344,17 @@ class Driver:
             self.exits.note(self.code.emit(f"select i1 {large}, i32 {SIZE_OVERFLOW}, i32 0"))
 
     def _call(self, call: Call) -> None:
-        """A helper gets an array of data pointers and one of sizes, both on the stack."""
+        """A native function gets an array of data pointers and one of sizes, both on the stack."""
         code = self.code
         buffers = self._array("ptr", [self.pointers[b.root] for b in call.buffers])
         sizes = self._array("i64", [code.size(n) for n in call.sizes])
-        code.declarations.add(f"declare i32 @{call.symbol}(ptr, ptr)")
-        self.exits.note(code.emit(f"call i32 @{call.symbol}(ptr {buffers}, ptr {sizes})"))
+        error = code.call(call.function, buffers, sizes)
+        if call.code:
+            failed, number = code.emit(f"icmp sgt i32 {error}, 0"), code.emit(f"sext i32 {error} to i64")
+            note_failures(code, 1, [Failure(call.code, failed, number)], "0")
+            self.exits.note_checks(True)
+            error = code.scalar.intrinsic("smin", "i32", error, "0")
+        self.exits.note(error)
         self._forget(written(call))
 
 

@@ -1,9 +1,8 @@
 """Failed checks: each is noted in the *error cell* of the call, on a branch that is never taken where all is well.
 
-The cell is in the frame of the call (``frame.py``). Of all failures it keeps
-the smallest error code, and of those with one code the first: the driver returns the code, and hands the value that the
-check found to Python. A loop that runs in blocks on several threads counts by where its blocks begin, so that threads
-make no difference.
+The cell is in the frame of the call (``lower/native/frame.py``). Of all failures it keeps the smallest error code, and
+of those with one code the first: the driver returns the code, and hands the value that the check found to Python. A loop
+that runs in blocks on several threads counts by where its blocks begin, so that threads make no difference.
 """
 
 from __future__ import annotations
@@ -13,12 +12,10 @@ from contextlib import nullcontext
 from typing import NamedTuple
 
 from functad.lower.emit.code import Code
-from functad.lower.emit.frame import CODE_AT, LOCK_AT, POSITION_AT, VALUE_AT, word
+from functad.lower.emit.frame import word
+from functad.lower.native.frame import CODE_AT, LOCK_AT, POSITION_AT, VALUE_AT
 
-__all__ = ["OFFENDER", "Failure", "note_failures", "noted_code", "noted_value"]
-
-OFFENDER = "functad_offender"
-"""What the driver calls with the value that a check found, before it returns the code."""
+__all__ = ["Failure", "note_failures", "noted_code", "noted_value"]
 
 _NOTE = f"""
 define internal void @functad_note(ptr %sizes, i32 %code, i64 %position, i64 %value) cold noinline nounwind {{

@@ -1,20 +1,13 @@
-"""The frame of a call: what all functions of a module share, in front of the sizes, a pointer to which each has anyway.
-
-A driver that needs one copies the sizes behind it. It holds, in words of 8 bytes and counted back from the sizes: the
-clock's budget (-1); the error cell: the value that a check found (-2), where its loop was (-3), a code and a lock (-4);
-and for the clock what is to be known about the GIL (-5), and when signals are looked at next (-6).
+"""The frame of a call in the text of functions (``lower/native/frame.py``): a driver that needs one copies the sizes
+behind it.
 """
 
 from __future__ import annotations
 
 from functad.lower.emit.code import Code
+from functad.lower.native.frame import FRONT, LOCK_AT
 
-__all__ = ["BUDGET_AT", "CODE_AT", "DEADLINE_AT", "GIL_AT", "LOCK_AT", "POSITION_AT", "VALUE_AT", "word", "write_frame"]
-
-FRONT = 48
-"""Bytes in front of the sizes."""
-
-BUDGET_AT, VALUE_AT, POSITION_AT, CODE_AT, LOCK_AT, GIL_AT, DEADLINE_AT = -8, -16, -24, -28, -32, -40, -48
+__all__ = ["word", "write_frame"]
 
 
 def write_frame(code: Code, symbols: int) -> str:

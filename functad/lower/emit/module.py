@@ -7,10 +7,10 @@ size symbols. It returns 0, the smallest code of a failed check, or a negative c
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 from functad.kernel_ir.control import SequenceBuffer
+from functad.kernel_ir.native import NativeFunction, declared_functions
 from functad.kernel_ir.nodes import KernelProgram
 from functad.lower.emit.clock import clocked_name
 from functad.lower.emit.control import PASSES
@@ -24,12 +24,12 @@ __all__ = ["Module", "emit_module"]
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """LLVM text, the names of the external functions that it calls, the passes of LLVM's optimiser that it needs, the
-    functions that it exports to free sequences, and the entry for Python.
+    """LLVM text, the native functions that it calls, the passes of LLVM's optimiser that it needs, the functions that
+    it exports to free sequences, and the entry for Python.
     """
 
     text: str
-    externals: frozenset[str]
+    calls: tuple[NativeFunction, ...]
     passes: tuple[str, ...] = ()
     releases: tuple[str, ...] = ()
     called: str = "driver"
@@ -43,13 +43,8 @@ def emit_module(program: KernelProgram, target: Target, name: str = "driver", *,
     depths = sorted({b.depth for b in program.outputs if isinstance(b, SequenceBuffer)})
     text = "\n\n".join([driver.emit(name), *[release_function(driver.code, d) for d in depths]])
     declared = "\n".join(sorted(driver.code.declarations))
-    names = re.findall(r"^declare [^@]*@([\w.$]+)\(", declared, re.MULTILINE)
-    externals = frozenset(n for n in names if not n.startswith("llvm."))
     releases = tuple([release_name(d) for d in depths])
-    return Module(
-        "\n\n".join([declared, *driver.functions, text]) + "\n",
-        externals,
-        PASSES if driver.inner else (),
-        releases,
-        clocked_name(name) if has_long_loops(program) else name,
-    )
+    calls = tuple(declared_functions(driver.code.declarations))
+    whole = "\n\n".join([declared, *driver.functions, text]) + "\n"
+    called = clocked_name(name) if has_long_loops(program) else name
+    return Module(whole, calls, PASSES if driver.inner else (), releases, called)

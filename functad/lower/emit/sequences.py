@@ -9,6 +9,7 @@ from __future__ import annotations
 from functad.kernel_ir.control import CELL_WORDS, SequenceBuffer
 from functad.kernel_ir.sizes import product
 from functad.lower.emit.code import Code
+from functad.lower.native.c_library import FREE, REALLOC
 
 __all__ = [
     "CELL",
@@ -171,7 +172,7 @@ def _declare(code: Code, *entries: str) -> None:
 
 
 def _declare_reserve(code: Code) -> None:
-    _declare(code, "declare ptr @realloc(ptr, i64)", "declare i64 @llvm.smax.i64(i64, i64)", _RESERVE)
+    _declare(code, REALLOC.declaration, "declare i64 @llvm.smax.i64(i64, i64)", _RESERVE)
     _declare(code, "declare { i64, i1 } @llvm.smul.with.overflow.i64(i64, i64)")
 
 
@@ -198,7 +199,7 @@ done:
 def _free(code: Code, depth: int) -> str:
     name = f"sequence_free.{depth}"
     inner = _each(f"  call void @{_free(code, depth - 1)}(ptr %inner)\n") if depth > 1 else ""
-    _declare(code, "declare void @free(ptr)", f"""define internal void @{name}(ptr %cell) noinline nounwind {{
+    _declare(code, FREE.declaration, f"""define internal void @{name}(ptr %cell) noinline nounwind {{
 entry:
 {inner}  %memory = load ptr, ptr %cell
   call void @free(ptr %memory)

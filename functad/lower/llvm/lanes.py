@@ -25,6 +25,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from functad.lower.native.c_library import libm_function
+
 __all__ = ["Lanes"]
 
 T = TypeVar("T")
@@ -47,9 +49,6 @@ _BITS = {
     "u16": 16,
     "u8": 8,
 }
-
-# libm functions may set errno, which nothing reads: to LLVM they are pure.
-_PURE = "nounwind willreturn memory(none)"
 
 
 class Lanes:
@@ -319,7 +318,7 @@ class Lanes:
         if dtype == "f32":
             symbol += "f"
         ty, scalar = self.ty(dtype), _SCALARS[dtype]
-        self.declarations.add(f"declare {scalar} @{symbol}({', '.join([scalar] * len(args))}) {_PURE}")
+        self.declarations.add(libm_function(symbol, scalar, len(args)).declaration)
         if self.width > 1:
             self.declarations.add(_lanewise(symbol, scalar, self.width, len(args)))
             symbol = f"functad.{symbol}.v{self.width}"

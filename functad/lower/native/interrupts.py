@@ -3,42 +3,43 @@ handlers of signals run, where a handler may raise.
 
 Signals are Python's: its C handler notes them, and those set with ``signal.signal`` run in the main thread, when
 ``PyErr_CheckSignals`` is called with the GIL. That may wait for another thread to let go of the GIL (some ms), so it is
-done every 50 ms, and not in other threads. What a handler raises is kept until native code has come back
-(``core/raised.py``).
+done every 50 ms, and not in other threads. What a handler raises is noted until native code has come back.
 """
 
 from __future__ import annotations
 
 import ctypes
-import functools
 import os
-import re
 import threading
 import time
 
-from functad.core.raised import RAISED
-from functad.lower.emit.clock import BUDGET, REGAIN, TICK
-from functad.lower.emit.frame import BUDGET_AT, DEADLINE_AT, GIL_AT
-from functad.lower.llvm.link import Library, link
-from functad.lower.llvm.target import Target, emit_object
-from functad.lower.native.raised import KEEP, KEEP_TEXT
+from functad.kernel_ir.codes import RAISED
+from functad.kernel_ir.native import NativeFunction, Text
+from functad.lower.native.c_library import CLOCK_GETTIME
+from functad.lower.native.frame import BUDGET, BUDGET_AT, DEADLINE_AT, GIL_AT
+from functad.lower.native.python import NOTE_EXCEPTION, declared
 
-__all__ = ["clock", "interrupt_symbols"]
+__all__ = ["REGAIN", "TICK", "clock"]
 
 
-def _text(clock: int) -> str:
+class Clock(ctypes.Structure):
+    """What ``TICK`` reads, one for the process: the main thread, and the nanoseconds between two looks at signals."""
+
+    _fields_ = [("main_thread", ctypes.c_int64), ("interval", ctypes.c_int64)]
+
+
+clock = Clock(threading.main_thread().ident or 0, 50_000_000)
+
+
+def _tick(target: object) -> str:
     return f"""
-; the main thread's identity, nanoseconds between two looks at signals
 @functad_clock = external global {{ i64, i64 }}
-declare i32 @clock_gettime(i32, ptr)
-declare ptr @PyEval_SaveThread()
-declare void @PyEval_RestoreThread(ptr)
-declare i64 @PyThread_get_thread_ident()
-declare i32 @PyGILState_Ensure()
-declare void @PyGILState_Release(i32)
-declare i32 @PyErr_CheckSignals()
+{CLOCK_GETTIME.declaration}
+{declared("PyEval_SaveThread", "PyThread_get_thread_ident", "PyGILState_Ensure", "PyGILState_Release")}
+{declared("PyErr_CheckSignals")}
+{NOTE_EXCEPTION.declaration}
 
-define i32 @{TICK}(ptr %sizes) {{
+define i32 @functad_tick(ptr %sizes) {{
 entry:
   %time = alloca {{ i64, i64 }}
   %budget.at = getelementptr i8, ptr %sizes, i64 {BUDGET_AT}
@@ -61,7 +62,7 @@ given:
   br i1 %is.main, label %look, label %go
 
 look:
-  %known = call i32 @clock_gettime(i32 {clock}, ptr %time)
+  %known = call i32 @clock_gettime(i32 {time.CLOCK_MONOTONIC}, ptr %time)
   %seconds = load i64, ptr %time
   %rest.at = getelementptr i8, ptr %time, i64 8
   %rest = load i64, ptr %rest.at
@@ -86,7 +87,7 @@ check:
   br i1 %raised, label %keep, label %checked
 
 keep:
-  call void @{KEEP}()
+  call void @functad_note_exception()
   br label %checked
 
 checked:
@@ -97,38 +98,31 @@ checked:
 go:
   ret i32 0
 }}
+"""
 
-define void @{REGAIN}(ptr %sizes) {{
+
+TICK = NativeFunction(
+    "functad_tick",
+    Text(_tick, lambda: {"functad_clock": ctypes.addressof(clock)}),
+    signature="i32 (ptr) cold nounwind",
+)
+"""Takes the sizes of the frame, fills the budget, and gives an error code, or 0."""
+
+REGAIN = NativeFunction(
+    "functad_regain",
+    Text(f"""
+{declared("PyEval_RestoreThread")}
+
+define void @functad_regain(ptr %sizes) {{
   %gil.at = getelementptr i8, ptr %sizes, i64 {GIL_AT}
   %state = load ptr, ptr %gil.at
   call void @PyEval_RestoreThread(ptr %state)
   ret void
 }}
-"""
-
-
-class Clock(ctypes.Structure):
-    """What ``TICK`` reads, one for the process."""
-
-    _fields_ = [("main_thread", ctypes.c_int64), ("interval", ctypes.c_int64)]
-
-
-clock = Clock(threading.main_thread().ident or 0, 50_000_000)
-
-
-def interrupt_symbols() -> dict[str, int]:
-    """The addresses of ``TICK`` and ``REGAIN``."""
-    library = _library()
-    return {name: library.address(name) for name in (TICK, REGAIN)}
-
-
-@functools.lru_cache(maxsize=1)
-def _library() -> Library:
-    text = KEEP_TEXT + _text(time.CLOCK_MONOTONIC)
-    python = re.findall(r"^declare \w+ @(Py\w+)\(", text, re.MULTILINE)
-    symbols = {name: ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value or 0 for name in python}
-    symbols["functad_clock"] = ctypes.addressof(clock)
-    return link(emit_object(text, Target.host()), symbols, [TICK, REGAIN])
+"""),
+    signature="void (ptr) cold nounwind",
+)
+"""Takes the GIL again if it was given away; is called with the sizes, before the driver returns."""
 
 
 def _after_fork() -> None:
