@@ -1,8 +1,8 @@
 """Failed checks: each is noted in the *error cell* of the call, on a branch that is never taken where all is well.
 
 The cell is in the frame of the call (``lower/native/frame.py``). Of all failures it keeps the smallest error code, and
-of those with one code the first: the driver returns the code, and hands the value that the check found to Python. A loop
-that runs in blocks on several threads counts by where its blocks begin, so that threads make no difference.
+of those with one code the first: the driver returns the code, and hands the value that the check found to Python. A
+loop that runs in blocks on several threads counts by where its blocks begin, so that threads make no difference.
 """
 
 from __future__ import annotations

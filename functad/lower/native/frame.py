@@ -1,5 +1,5 @@
-"""The frame of a call: what the functions of a module share with each other and with native functions. It is in front of
-the sizes, a pointer to which each has anyway.
+"""The frame of a call: what the functions of a module share with each other and with native functions. It is in front
+of the sizes, a pointer to which each has anyway.
 
 Counted back from the sizes, in bytes: the clock's budget; the error cell, that is the value that a check found, where
 its loop was, a code and a lock (both i32); and for the clock what is to be known about the GIL, and when signals are
