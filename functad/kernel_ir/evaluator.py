@@ -37,8 +37,8 @@ from functad.kernel_ir.nodes import (
     Store,
     Value,
 )
-from functad.kernel_ir.offender import note_offender
 from functad.kernel_ir.ops import ACCUMULATE, OPS, evaluate, identity
+from functad.kernel_ir.pending import note_offender
 from functad.kernel_ir.sizes import Poly
 
 __all__ = ["evaluate_program"]

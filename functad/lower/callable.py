@@ -40,7 +40,7 @@ class NativeFunction:
     @property
     def address(self) -> int:
         """The address of the C function."""
-        return self._compiled.driver.address
+        return self._compiled.code.foreign
 
     @property
     def ctypes(self) -> Any:

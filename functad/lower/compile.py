@@ -28,6 +28,7 @@ from functad.lower.abstract.abstract import Abstract, abstract
 from functad.lower.cache import Cache
 from functad.lower.emit.module import emit_module
 from functad.lower.emit.sequences import release_name
+from functad.lower.emit.work import total_work
 from functad.lower.entry.make import make_entry
 from functad.lower.entry.signature import Driver, Signature
 from functad.lower.failures import Failures
@@ -39,6 +40,10 @@ from functad.passes.pipeline import optimize
 __all__ = ["Code", "Compiled", "compile_count", "compile_program", "compiled_of", "entry_for"]
 
 DRIVER = "functad_driver"
+
+RELEASE_WORK = 2**20
+"""A call that is so much work, some hundred microseconds of vectors, gives the GIL away from the start, which costs
+0.04 us."""
 
 _codes: Cache[Code] = Cache(limit=1024)
 _count = 0
@@ -53,7 +58,7 @@ def compile_count() -> int:
 class Code:
     """Native code for all Programs of one structure."""
 
-    __slots__ = ("address", "fused", "library", "llvm", "passes", "target")
+    __slots__ = ("address", "foreign", "fused", "library", "llvm", "passes", "target")
 
     def __init__(self, abstracted: Abstract, target: Target) -> None:
         global _count
@@ -63,8 +68,10 @@ class Code:
         self.llvm: str = module.text
         self.passes = module.passes
         code = emit_object(self.llvm, target, passes=module.passes)
-        self.library = link_native(code, module.calls, target, [DRIVER, *module.releases])
-        self.address = self.library.address(DRIVER)
+        exports = dict.fromkeys([DRIVER, module.called, *module.releases])
+        self.library = link_native(code, module.calls, target, exports)
+        self.address = self.library.address(module.called)
+        self.foreign = self.library.address(DRIVER)  # for C and Numba code
         with _count_lock:
             _count += 1
 
@@ -91,7 +98,14 @@ class Compiled:
         self.out_types = program.out_types
         self.failures = Failures(program, self.code.fused, found.symbols)
         self.name = self.failures.name
-        self.driver = Driver(self.code.address, found.symbols, found.constants, keep=self.code.library)
+        release = total_work(self.code.fused.program).evaluate(found.symbols) >= RELEASE_WORK
+        self.driver = Driver(
+            self.code.address,
+            found.symbols,
+            found.constants,
+            keep=self.code.library,
+            release_gil=True if release else None,
+        )
 
     @property
     def kernel_ir(self) -> str:

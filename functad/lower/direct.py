@@ -11,10 +11,13 @@ import numpy as np
 from functad.errors import InternalError
 from functad.ir.types import SeqType
 from functad.lower.compile import Compiled
+from functad.lower.emit.clock import Caller
 from functad.lower.native.threads import configure
 from functad.lower.sequences import Cells
 
 __all__ = ["run"]
+
+_Called = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
 
 
 def run(compiled: Compiled, args: Sequence[Any]) -> list[Any]:
@@ -32,9 +35,9 @@ def run(compiled: Compiled, args: Sequence[Any]) -> list[Any]:
         cells.made() if isinstance(t, SeqType) else np.empty(t.shape, t.dtype) for t in compiled.out_types
     ]
     driver = compiled.driver
-    function = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)(driver.address)
+    function = _Called(driver.address)
     sizes = (ctypes.c_int64 * max(1, len(driver.sizes)))(*driver.sizes)
-    code = function(_pointers([*inputs, *driver.constants]), _pointers(outputs), sizes)
+    code = function(_pointers([*inputs, *driver.constants]), _pointers(outputs), sizes, Caller.WITHOUT_GIL)
     if code:
         for x, t in zip(outputs, compiled.out_types, strict=True):
             if isinstance(t, SeqType):

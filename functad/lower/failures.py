@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from functad import errors
-from functad.core.raised import RAISED, take_raised
 from functad.errors import ShapeError
 from functad.ir.program import Program, sub_programs
-from functad.kernel_ir.codes import OUT_OF_MEMORY, SIZE_OVERFLOW
+from functad.kernel_ir.codes import OUT_OF_MEMORY, RAISED, SIZE_OVERFLOW
 from functad.kernel_ir.nodes import CheckInfo
-from functad.kernel_ir.offender import take_offender
+from functad.kernel_ir.pending import take_exception, take_offender
 from functad.lower.fuse import Fused, Path
 
 __all__ = ["Failures"]
@@ -34,7 +33,7 @@ class Failures:
                 f"{self.name} multiplies matrices with more rows or columns than BLAS can count (2**31 - 1)"
             )
         if code == RAISED:
-            return take_raised()
+            return take_exception()
         check = self.checks[code - 1]
         message = check.message.format(*[size.evaluate(self.sizes) for size in check.sizes], value=take_offender())
         error: errors.FunctadError = getattr(errors, check.error)(message)

@@ -47,7 +47,7 @@ def njit_function(compiled: Compiled, hidden: Sequence[np.ndarray] = ()) -> Any:
     pointer = ctypes.c_void_p
     scope: dict[str, Any] = {
         "np": np,
-        "driver": ctypes.CFUNCTYPE(ctypes.c_int32, pointer, pointer, pointer)(driver.address),
+        "driver": ctypes.CFUNCTYPE(ctypes.c_int32, pointer, pointer, pointer)(compiled.code.foreign),
         "sizes": np.array([*driver.sizes, 0], np.int64),
         **{f"constant{i}": c for i, c in enumerate(driver.constants)},
         **{f"dtype{i}": t.dtype for i, t in enumerate(types)},

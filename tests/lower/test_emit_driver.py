@@ -19,7 +19,7 @@ from functad.kernel_ir.codes import OUT_OF_MEMORY, SIZE_OVERFLOW
 from functad.kernel_ir.evaluator import evaluate_program
 from functad.kernel_ir.native import Address, NativeFunction, reads, writes
 from functad.kernel_ir.nodes import Affine, Buffer, Call, CheckInfo, KernelProgram, Product, Statement
-from functad.kernel_ir.offender import take_offender
+from functad.kernel_ir.pending import take_offender
 from functad.kernel_ir.sizes import Extent, poly
 from functad.lower.emit import parallel
 from functad.lower.native import threads

@@ -325,7 +325,8 @@ def declare(f: Any) -> NativeFunction:
 
 def test_code_lives_as_long_as_what_calls_it() -> None:
     def negatives(x, out):  # type: ignore[no-untyped-def]
-        out[:] = -x
+        for i in range(x.size):
+            out[i] = -x[i]
         return 0
 
     library = link_native(emit_object(CALLS_NEGATIVES, HOST), [declare(negatives)], HOST, ["call"])

@@ -16,14 +16,19 @@ from functad.kernel_ir.nodes import Buffer
 from functad.kernel_ir.sizes import Poly, product
 from functad.lower.emit import sequences
 from functad.lower.emit.cells import Cells
+from functad.lower.emit.clock import Strips
 from functad.lower.emit.code import Code, memory_type
 from functad.lower.emit.exits import Exits
+from functad.lower.emit.work import is_short, work_of_step
 from functad.lower.emit.workspace import stack
 
 __all__ = ["PASSES", "Body", "Writer"]
 
 PASSES = ("always_inliner", "sroa")
 """What LLVM runs on programs with control flow before it generates code."""
+
+TURNS = 4
+"""A loop of unknown length whose steps are short compares their number with the end of the strip after so many."""
 
 SMALL = 8
 """Carries of at most so many elements are copied from step to step."""
@@ -211,10 +216,23 @@ class Writer:
         states = [self._begin(c, odd) for c in loop.carry]
         places = [self._elements(b) for b in (*loop.elements, *loop.written)]
         counter = self.variable("i64", "0")
-        head, turn, done = (code.scalar.label() for _ in range(3))
-        code.start(head)
+        head, turn, over, done = (code.scalar.label() for _ in range(4))
+        strips = None if is_short(loop) else Strips(code, self.exits, work_of_step(loop.body))
+        if strips is None:
+            code.start(head)
+            end = n
+        else:
+            again, end_place = code.scalar.label(), self.variable("i64", "0")
+            code.start(again)
+            begin = self.read("i64", end_place)
+            length = code.minimum(code.sub(n, begin), strips.length)
+            strips.spend(length)
+            end = code.add(begin, length)
+            code.line(f"store i64 {end}, ptr {end_place}")
+            code.line(f"store i64 {begin}, ptr {counter}")
+            code.start(head)
         step = self.read("i64", counter)
-        code.line(f"br i1 {code.emit(f'icmp slt i64 {step}, {n}')}, label %{turn}, label %{done}")
+        code.line(f"br i1 {code.emit(f'icmp slt i64 {step}, {end}')}, label %{turn}, label %{over}")
         code.scalar.start(turn)
         index = code.sub(code.sub(n, "1"), step) if loop.reverse else step
         at = [code.offset("i8", data, code.mul(index, size)) for data, size in places]
@@ -224,7 +242,10 @@ class Writer:
             self._advance(state)
         code.line(f"store i64 {code.add(step, '1')}, ptr {counter}")
         code.line(f"br label %{head}")
-        code.scalar.start(done)
+        code.scalar.start(over)
+        if strips is not None:
+            code.line(f"br i1 {code.emit(f'icmp slt i64 {end}, {n}')}, label %{again}, label %{done}")
+            code.scalar.start(done)
         for state in states:
             self._end(state)
 
@@ -258,22 +279,39 @@ class Writer:
         states = [self._begin(c, None) for c in loop.carry]
         tapes = [Tape(self, b) for b in loop.written]
         flag, counter = self._place(loop.flag), self.variable("i64", "0")
-        head, turn, done = (code.scalar.label() for _ in range(3))
+        strips = Strips(code, self.exits, work_of_step(loop.test, loop.body))
+        end = self.variable("i64", strips.length)
+        head, over, done = (code.scalar.label() for _ in range(3))
         code.start(head)
-        current = [self._current(s) for s in states]
-        self._call(test, [*tested, *current, flag])
-        goes_on = code.emit(f"icmp ne i8 {self.read('i8', flag)}, 0")
-        code.line(f"br i1 {goes_on}, label %{turn}, label %{done}")
-        code.scalar.start(turn)
         step = self.read("i64", counter)
-        written = [tape.place(step) for tape in tapes]
-        self._call(body, [*consts, *current, *map(self._next, states), *written])
-        for state in states:
-            self._advance(state)
-        code.line(f"store i64 {code.add(step, '1')}, ptr {counter}")
+        left: list[tuple[str, str]] = []  # blocks that leave the loop, and the steps until then
+        for _ in range(TURNS if strips.short else 1):
+            turn = code.scalar.label()
+            left.append((code.scalar.label(), step))
+            current = [self._current(s) for s in states]
+            self._call(test, [*tested, *current, flag])
+            goes_on = code.emit(f"icmp ne i8 {self.read('i8', flag)}, 0")
+            code.line(f"br i1 {goes_on}, label %{turn}, label %{left[-1][0]}")
+            code.scalar.start(turn)
+            written = [tape.place(step) for tape in tapes]
+            self._call(body, [*consts, *current, *map(self._next, states), *written])
+            for state in states:
+                self._advance(state)
+            step = code.add(step, "1")
+        code.line(f"store i64 {step}, ptr {counter}")
+        bound = self.read("i64", end)
+        code.line(f"br i1 {code.emit(f'icmp slt i64 {step}, {bound}')}, label %{head}, label %{over}")
+        code.scalar.start(over)
+        code.line(f"store i64 {code.add(bound, strips.length)}, ptr {end}")
+        strips.spend(strips.length)
         code.line(f"br label %{head}")
+        for label, steps in left:
+            code.scalar.start(label)
+            code.line(f"store i64 {steps}, ptr {counter}")
+            code.line(f"br label %{done}")
         code.scalar.start(done)
         steps = self.read("i64", counter)
+        strips.spend(code.sub(steps, code.sub(self.read("i64", end), strips.length)))
         code.line(f"store i64 {steps}, ptr {self.address(loop.steps)}")
         for tape in tapes:
             code.line(f"store i64 {steps}, ptr {sequences.length_place(code, tape.cell)}")

@@ -18,10 +18,12 @@ from functad.kernel_ir.codes import SIZE_OVERFLOW
 from functad.kernel_ir.control import Control
 from functad.kernel_ir.nodes import Buffer, Call, Compute, Kernel, KernelProgram, Load, Product, Statement
 from functad.lower.emit.cells import Cells
+from functad.lower.emit.clock import clocked_name, end_clock, plain_driver, start_clock
 from functad.lower.emit.code import Code
 from functad.lower.emit.control import Body, Writer
 from functad.lower.emit.exits import Exits
-from functad.lower.emit.failures import Failure, frame, note_failures, noted_value
+from functad.lower.emit.failures import Failure, note_failures, noted_value
+from functad.lower.emit.frame import write_frame
 from functad.lower.emit.kernel import fill_buffer, write_nest
 from functad.lower.emit.loops import LoopNest
 from functad.lower.emit.memory import load_one, store_one
@@ -31,9 +33,10 @@ from functad.lower.emit.parallel import Blocks, Division, blocks_of
 from functad.lower.emit.plan import Plan, mentioned, plan_memory, written
 from functad.lower.emit.product import emit_product, method, product_kernel
 from functad.lower.emit.straight import CHUNK, cut, size
+from functad.lower.emit.work import has_long_loops
 from functad.lower.emit.workspace import make_room, release, room_in, room_needed, stack
 from functad.lower.llvm.target import Target
-from functad.lower.native.callbacks import NOTE_OFFENDER
+from functad.lower.native.python import NOTE_OFFENDER
 
 __all__ = ["Driver"]
 
@@ -79,9 +82,12 @@ class Driver:
     def emit(self, name: str) -> str:
         """The text of the driver."""
         plan = self._plan()
-        sizes = frame(self.code, self.program.symbols) if self.program.checks else "%sizes"
+        clocked = has_long_loops(self.program)
+        sizes = write_frame(self.code, self.program.symbols) if self.program.checks or clocked else "%sizes"
         self._arguments()
         room, allocated = make_room(self.code, plan)
+        if clocked:
+            start_clock(self.code)
         self.pointers.update(room)
         self.cells.make()
         error = self._run()
@@ -90,9 +96,12 @@ class Driver:
         if any(check.names_value for check in self.program.checks):
             with self.code.when(self.code.emit(f"icmp sgt i32 {error}, 0"), ()):
                 self.code.call(NOTE_OFFENDER, noted_value(self.code))
-        return self.code.function(
-            f"i32 @{name}(ptr noalias %inputs, ptr noalias %outputs, ptr noalias {sizes}) nounwind", f"i32 {error}"
-        )
+        parameters = f"ptr noalias %inputs, ptr noalias %outputs, ptr noalias {sizes}"
+        if not clocked:
+            return self.code.function(f"i32 @{name}({parameters}) nounwind", f"i32 {error}")
+        end_clock(self.code)
+        text = self.code.function(f"i32 @{clocked_name(name)}({parameters}, i64 %caller) nounwind", f"i32 {error}")
+        return f"{text}\n\n{plain_driver(name)}"
 
     def _plan(self) -> Plan:
         """The plan of the workspace."""

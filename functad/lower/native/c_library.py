@@ -1,4 +1,4 @@
-"""The C library: memory, and the few operations of its math that have no vector code of functad's own."""
+"""The C library: memory, time, and the few operations of its math that have no vector code of functad's own."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ import functools
 
 from functad.kernel_ir.native import Address, NativeFunction
 
-__all__ = ["FREE", "MALLOC", "REALLOC", "libm_function"]
+__all__ = ["CLOCK_GETTIME", "FREE", "MALLOC", "REALLOC", "libm_function"]
 
 # libm functions may set errno, which nothing reads: to LLVM they are pure.
 _PURE = "nounwind willreturn memory(none)"
 
 
-def _memory_function(name: str, signature: str) -> NativeFunction:
+def _function(name: str, signature: str) -> NativeFunction:
     return NativeFunction(name, Address(lambda: _address(_process(), name)), signature=signature)
 
 
-MALLOC = _memory_function("malloc", "noalias ptr (i64)")
-REALLOC = _memory_function("realloc", "ptr (ptr, i64)")
-FREE = _memory_function("free", "void (ptr)")
+MALLOC = _function("malloc", "noalias ptr (i64)")
+REALLOC = _function("realloc", "ptr (ptr, i64)")
+FREE = _function("free", "void (ptr)")
+CLOCK_GETTIME = _function("clock_gettime", "i32 (i32, ptr)")
 
 
 @functools.cache

@@ -1,53 +1,61 @@
-"""Python that native code calls, through ctypes, which takes the GIL whether or not the thread has it already."""
+"""Native functions without code of their own: native code calls Python, with arrays over the memory of the operands."""
 
 from __future__ import annotations
 
 import ctypes
 import math
+from collections.abc import Callable
+from types import TracebackType
 from typing import Any
 
 import numpy as np
 
-from functad.core.raised import RAISED, keep_raised
-from functad.kernel_ir.native import Address, NativeFunction, Operand
-from functad.kernel_ir.offender import note_offender
+from functad.kernel_ir.native import NativeFunction, Operand
+from functad.lower.native.python import CALL_PYTHON
 
-__all__ = ["NOTE_OFFENDER", "c_function", "function_address"]
-
-_Function = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.POINTER(ctypes.c_void_p), ctypes.POINTER(ctypes.c_int64))
-
-_note_offender = ctypes.CFUNCTYPE(None, ctypes.c_int64)(note_offender)
-
-NOTE_OFFENDER = NativeFunction(
-    "functad_offender", Address(lambda: function_address(_note_offender)), signature="void (i64)"
-)
-"""What a driver calls with the value that a check found, before it returns the code."""
+__all__ = ["callback_text", "python_function"]
 
 
-def c_function(function: NativeFunction) -> Any:
-    """A C function that runs the evaluation of a native function; it must live as long as code that calls it."""
+def python_function(function: NativeFunction) -> Callable[[int, int], int]:
+    """The evaluation of a native function as a Python function of the addresses of buffers and sizes."""
     run, operands = function.run, function.operands
+    rank = sum([operand.rank for operand in operands])
+    addresses_type, sizes_type = ctypes.c_void_p * len(operands), ctypes.c_int64 * rank
 
-    def call(addresses: Any, sizes: Any) -> int:
+    def call(buffers: int, sizes: int) -> int:
+        addresses, lengths = addresses_type.from_address(buffers), sizes_type.from_address(sizes)
         memory, position = [], 0
         for number, operand in enumerate(operands):
-            memory.append(_array(addresses[number], sizes[position : position + operand.rank], operand))
+            memory.append(_array(addresses[number], lengths[position : position + operand.rank], operand))
             position += operand.rank
         try:
             return run(memory)
-        except BaseException as error:  # native code cannot be unwound: KeyboardInterrupt, too, waits until it is back
-            keep_raised(error)
-            for array, operand in zip(memory, operands, strict=True):
-                if operand.effect == "written":
+        except BaseException as error:
+            while memory:  # no frame of the traceback may show memory that is gone
+                array = memory.pop()
+                if operands[len(memory)].effect == "written":  # what runs before the call ends reads it
                     array[...] = 0
-            return RAISED
+            del array
+            raise error.with_traceback(_of_user(error.__traceback__)) from error.__cause__
 
-    return _Function(call)
+    return call
 
 
-def function_address(function: Any) -> int:
-    """Where a C function is."""
-    return ctypes.cast(function, ctypes.c_void_p).value or 0
+def callback_text(symbol: str, function: object) -> str:
+    """The module of a native function that calls this Python function, which must live as long."""
+    return f"""{CALL_PYTHON.declaration}
+
+define i32 @{symbol}(ptr %buffers, ptr %sizes) {{
+  %error = call i32 @{CALL_PYTHON.symbol}(ptr inttoptr (i64 {id(function)} to ptr), ptr %buffers, ptr %sizes)
+  ret i32 %error
+}}"""
+
+
+def _of_user(traceback: TracebackType | None) -> TracebackType | None:
+    """A traceback from where functad's own frames end."""
+    while traceback is not None and traceback.tb_frame.f_globals.get("__name__", "").startswith("functad."):
+        traceback = traceback.tb_next
+    return traceback
 
 
 def _array(address: int | None, shape: list[int], operand: Operand) -> Any:

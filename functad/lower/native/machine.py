@@ -15,7 +15,7 @@ from weakref import WeakKeyDictionary
 from functad.kernel_ir.native import Address, NativeFunction, Text, declared_functions
 from functad.lower.llvm.link import Library, link
 from functad.lower.llvm.target import Target, emit_object
-from functad.lower.native.callbacks import c_function, function_address
+from functad.lower.native.callbacks import callback_text, python_function
 from functad.lower.native.numba_code import numba_function
 
 __all__ = ["link_native", "machine_code"]
@@ -47,8 +47,9 @@ def machine_code(function: NativeFunction, target: Target) -> tuple[int, object]
             library = _library(function, target)
             return library.address(function.symbol), library
         case None:
-            called = c_function(function)
-            return function_address(called), called
+            called = python_function(function)
+            library = _compile(callback_text(function.symbol, called), function.symbol, target, {})
+            return library.address(function.symbol), (library, called)
     with _lock:
         compiled = _compiled.get(function)
         if compiled is None:
@@ -65,7 +66,10 @@ def _library(function: NativeFunction, target: Target) -> Library:
         if target not in libraries:
             write = function.code.write
             text = write if isinstance(write, str) else write(target)
-            calls, variables = declared_functions(text.splitlines()), function.code.variables()
-            code = emit_object(text, target)
-            libraries[target] = link_native(code, calls, target, [function.symbol], variables)
+            libraries[target] = _compile(text, function.symbol, target, function.code.variables())
         return libraries[target]
+
+
+def _compile(text: str, symbol: str, target: Target, variables: dict[str, int]) -> Library:
+    calls = declared_functions(text.splitlines())
+    return link_native(emit_object(text, target), calls, target, [symbol], variables)

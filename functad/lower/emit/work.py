@@ -1,0 +1,105 @@
+"""How much work statements are, in about the instructions of scalar code: what decides how often a loop looks at the
+clock, and whether a call gives the GIL away from the start.
+
+A vector does several instructions' work at once and a division takes longer than a sum, so that a unit is between a
+tenth of a nanosecond and a few. That is near enough for both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from functad.kernel_ir.control import Branch, Control, Loop, While
+from functad.kernel_ir.nodes import (
+    Call,
+    Compute,
+    Kernel,
+    KernelProgram,
+    Load,
+    Product,
+    Reduce,
+    Scatter,
+    Statement,
+    Store,
+)  # fmt: skip
+from functad.kernel_ir.sizes import Poly, poly, product
+from functad.lower.emit.operations import cost
+
+__all__ = ["has_long_loops", "is_short", "total_work", "work_of_step"]
+
+ACCESS = 2
+"""An access to memory in a loop."""
+
+CALL = 32
+"""What a helper takes at least, and any statement that is called."""
+
+SHORT = 2**13
+"""A loop of a known number of steps and at most this much work is a part of the step that it stands in."""
+
+
+def total_work(program: KernelProgram) -> Poly:
+    """The work of a call; what is not known before, such as the steps of a while loop, counts as once."""
+    return _total([_whole(s) for s in program.body])
+
+
+def _whole(statement: Statement) -> Poly:
+    if isinstance(statement, Loop) and isinstance(statement.steps, Poly):
+        return statement.steps * total_work(statement.body)
+    if isinstance(statement, Control):
+        return _total(map(total_work, statement.programs))
+    return _plain(statement)
+
+
+def work_of_step(*programs: KernelProgram) -> Poly:
+    """The work of one run of these programs, without that of loops in them that count their steps themselves."""
+    return _total([_counted(s) for program in programs for s in program.body]) + 2
+
+
+def is_short(loop: Loop) -> bool:
+    """Whether a loop does not count its steps, since its work is part of that around it."""
+    total = loop.steps * work_of_step(loop.body) if isinstance(loop.steps, Poly) else None
+    return total is not None and total.constant is not None and total.constant <= SHORT
+
+
+def has_long_loops(program: KernelProgram) -> bool:
+    """Whether any loop, at any depth, counts its steps."""
+    return any(
+        isinstance(s, While)
+        or (isinstance(s, Loop) and not is_short(s))
+        or (isinstance(s, Control) and any(map(has_long_loops, s.programs)))
+        for s in program.body
+    )
+
+
+def _counted(statement: Statement) -> Poly:
+    match statement:
+        case Loop() if is_short(statement):
+            assert isinstance(statement.steps, Poly)
+            return statement.steps * work_of_step(statement.body)
+        case Branch():
+            return work_of_step(*statement.branches)
+        case Control():
+            return poly(CALL)
+    return _plain(statement)
+
+
+def _plain(statement: Statement) -> Poly:
+    """The work of a statement without others inside."""
+    match statement:
+        case Kernel():
+            return product(statement.axes) * sum(map(_instruction, statement.body))
+        case Product():
+            return statement.batch * statement.m * statement.n * statement.k + CALL
+        case Call():
+            return poly(CALL)
+    raise TypeError(type(statement).__name__)
+
+
+def _instruction(instr: object) -> int:
+    if isinstance(instr, Compute):
+        return cost(instr.op, instr.args[-1].dtype)
+    return ACCESS if isinstance(instr, Load | Store | Reduce | Scatter) else 0
+
+
+def _total(works: Iterable[Poly]) -> Poly:
+    return sum(works, poly(0))
