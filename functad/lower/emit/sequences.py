@@ -71,11 +71,11 @@ def trim(code: Code, sequence: SequenceBuffer, cell: str) -> None:
     if sequence.depth > 1:
         free(code, sequence, cell)
         return
-    much, done = code.scalar.label(), code.scalar.label()
+    much, done = code.label(), code.label()
     capacity = code.emit(f"load i64, ptr {code.offset('i64', cell, '2')}")
     bytes = code.mul(capacity, element_bytes(code, sequence))
     code.line(f"br i1 {code.emit(f'icmp ugt i64 {bytes}, {KEPT}')}, label %{much}, label %{done}")
-    code.scalar.start(much)
+    code.begin(much)
     free(code, sequence, cell)
     code.start(done)
 

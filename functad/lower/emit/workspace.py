@@ -74,11 +74,11 @@ def _rounded(code: Code, size: Poly) -> str:
 def _allocate(code: Code, plan: Plan, total: str) -> tuple[str, str]:
     """Memory from ``malloc``, and its first aligned address; the driver returns if there is none."""
     allocated = code.call(MALLOC, _refused_if_huge(code, plan, code.add(total, str(ALIGNMENT))))
-    failed, go = code.scalar.label(), code.scalar.label()
+    failed, go = code.label(), code.label()
     code.line(f"br i1 {code.emit(f'icmp eq ptr {allocated}, null')}, label %{failed}, label %{go}")
-    code.scalar.start(failed)
+    code.begin(failed)
     code.line(f"ret i32 {OUT_OF_MEMORY}")
-    code.scalar.start(go)
+    code.begin(go)
     number = code.emit(f"ptrtoint ptr {allocated} to i64")
     aligned = code.emit(f"and i64 {code.add(number, str(ALIGNMENT - 1))}, {-ALIGNMENT}")
     return allocated, code.offset("i8", allocated, code.sub(aligned, number))
