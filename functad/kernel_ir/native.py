@@ -57,7 +57,7 @@ class Text:
 @dataclass(frozen=True, slots=True)
 class Python:
     """A Python function of the operands as arrays, which Numba compiles when it is first needed; the evaluator runs it
-    as it is. It returns an int.
+    as it is. It returns an int, and divides by zero as NumPy does.
     """
 
     function: Callable[..., int]

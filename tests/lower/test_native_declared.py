@@ -185,12 +185,25 @@ def no_memory(x, out):  # type: ignore[no-untyped-def]
     return -1
 
 
+def careless(x, out):  # type: ignore[no-untyped-def]
+    if x[0] > 3:
+        raise ValueError("too large")
+    out[0] = 1 / (x[0] - x[0])
+    return 0
+
+
+def not_typed(x, out):  # type: ignore[no-untyped-def]
+    return x.nothing_of_the_kind
+
+
 VECTORS = (reads(float, 1), writes(float, 1))
 called_back = calling(NativeFunction("test_called_back", None, VECTORS, three), evaluate=np.copy)
 compiled = calling(NativeFunction("test_compiled", Python(three), VECTORS), evaluate=np.copy)
 greedy = calling(NativeFunction("test_greedy", Python(no_memory), VECTORS), evaluate=np.copy)
+raising = calling(NativeFunction("test_careless", Python(careless), VECTORS), evaluate=np.copy)
+untyped = calling(NativeFunction("test_not_typed", Python(not_typed), VECTORS), evaluate=np.copy)
 
-for p in (sort, roots, square, sums, called_back, compiled, greedy):
+for p in (sort, roots, square, sums, called_back, compiled, greedy, raising, untyped):
     del REGISTRY[p.name]  # the tests of all primitives do not know these
 
 
@@ -268,6 +281,20 @@ def test_negative_results_are_errors_of_their_own() -> None:
 def test_a_positive_result_that_is_not_declared(backend: str, p: Primitive) -> None:
     with config.backend(backend), pytest.raises(InternalError, match=f"'{p.name}' returned 3, but has no error"):
         fd.jit(lambda x: p.bind(x + 1))(X)
+
+
+def test_what_numba_raises_is_an_error_and_division_by_zero_is_not() -> None:
+    f = fd.jit(lambda x: raising.bind(x + 1.0))
+    assert f(np.zeros(1)) == np.inf
+    with pytest.raises(InternalError, match="has raised an exception; compiled, it can only return a positive number"):
+        f(np.full(1, 9.0))
+    with config.backend("kernel"), pytest.raises(ValueError, match="too large"):
+        f(np.full(1, 9.0))
+
+
+def test_what_numba_cannot_compile() -> None:
+    with pytest.raises(InternalError, match="(?s)'test_not_typed' cannot be compiled by Numba: .*nothing_of_the_kind"):
+        fd.jit(lambda x: untyped.bind(x + 1.0))(X)
 
 
 # ---- declarations that are wrong

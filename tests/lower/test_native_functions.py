@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib
+import pkgutil
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
-from functad.kernel_ir.native import NativeFunction
+import functad.lower.native
+from functad.kernel_ir.native import NATIVE_FUNCTIONS, Address, NativeFunction, Text
 from functad.lower.llvm.target import Target
+from functad.lower.native.blas import blas_routine
 from functad.lower.native.blocks import BLOCKS, accumulation
 from functad.lower.native.machine import machine_code
 from functad.lower.native.matvec import matvec_function
@@ -28,6 +32,18 @@ def test_text_is_compiled_once_a_target(function: NativeFunction) -> None:
     target = Target.host()
     assert address(function, dataclasses.replace(target, fastmath="nnan")) == address(function, target)
     assert address(function, dataclasses.replace(target, opt_level=0)) != address(function, target)
+
+
+def test_the_code_of_all_functions_is_found() -> None:
+    package = functad.lower.native
+    for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
+        importlib.import_module(module.name)
+    for kind in "sdcz":
+        assert blas_routine(kind, "gemm") and blas_routine(kind, "gemv")
+    found = [f for f in NATIVE_FUNCTIONS.values() if isinstance(f.code, Address | Text) and "test" not in f.symbol]
+    assert {"malloc", "functad_dgemm", "functad_blocks", "functad_sequence_reserve"} <= {f.symbol for f in found}
+    for function in found:
+        assert address(function, Target.host()), function.symbol
 
 
 def test_threads_get_the_same_function() -> None:

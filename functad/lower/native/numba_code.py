@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from functad.errors import InternalError
+from functad.kernel_ir.codes import UNFINISHED
 from functad.kernel_ir.native import NativeFunction, Python
 
 __all__ = ["numba_function"]
@@ -13,17 +15,21 @@ def numba_function(function: NativeFunction) -> Any:
     """The code of a function as a C function of buffers and sizes (a Numba ``CFunc``, which keeps the code alive)."""
     import numba
     from numba import types
+    from numba.core.errors import NumbaError
 
     assert isinstance(function.code, Python)
     scope: dict[str, Any] = {
         "numba": numba,
-        "function": numba.njit(function.code.function),
+        "function": numba.njit(error_model="numpy")(function.code.function),
         **{f"dtype{k}": operand.dtype for k, operand in enumerate(function.operands)},
     }
     exec(_source(function), scope)
     pointers: Any = types.CPointer
     signature = types.int32(pointers(types.voidptr), pointers(types.int64))
-    return numba.cfunc(signature)(scope["call"])
+    try:
+        return numba.cfunc(signature)(scope["call"])
+    except NumbaError as error:
+        raise InternalError(f"native function {function.symbol!r} cannot be compiled by Numba: {error}") from None
 
 
 def _source(function: NativeFunction) -> str:
@@ -33,4 +39,9 @@ def _source(function: NativeFunction) -> str:
         shape = "".join([f"sizes[{position + axis}], " for axis in range(operand.rank)])
         arrays.append(f"numba.carray(buffers[{number}], ({shape}), dtype{number})")
         position += operand.rank
-    return f"def call(buffers, sizes):\n    return numba.int32(function({', '.join(arrays)}))\n"
+    return f"""def call(buffers, sizes):
+    try:
+        return numba.int32(function({", ".join(arrays)}))
+    except Exception:
+        return numba.int32({UNFINISHED})
+"""
