@@ -232,6 +232,34 @@ def test_numba_code_is_not_interrupted(alarm, often) -> None:
     assert len(handled) == 1 and handled[0] > start + 0.1
 
 
+def test_numba_code_says_that_a_callback_has_raised() -> None:
+    import numba
+
+    def fail(x):
+        raise ValueError("no")
+
+    native = fd.jit(lambda x: fd.pure_callback(fail, x, x) + 1.0).lower(1.0).compile()
+
+    @numba.njit
+    def call(x):
+        return native(x)
+
+    with pytest.raises(RuntimeError, match="a Python function that it calls back has raised"):
+        call(1.0)
+
+
+def test_a_callback_shows_no_memory_that_is_gone() -> None:
+    def fail(x):
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no") as caught:
+        fd.jit(lambda x: fd.pure_callback(fail, x, x) + 1.0)(np.ones(3))
+    names = [entry.name for entry in caught.traceback]
+    assert names[-1] == "fail" and "fill" not in names
+    calling = caught.traceback[-2].frame.f_locals
+    assert calling["memory"] == [] and not any(isinstance(value, np.ndarray) for value in calling.values())
+
+
 def test_writes_by_another_thread_reach_no_other_memory() -> None:
     script = [sys.executable, "-m", "tests.tools.hostile_smoke", "0.1"]
     done = subprocess.run(script, capture_output=True, text=True, timeout=300)
