@@ -314,6 +314,10 @@ def calling_back(x):
     return lax.fori_loop(0, 10**7, step, x)
 
 
+def large_results(x):
+    return np.outer(x, x), lax.fori_loop(0, 10**7, lambda i, c: np.sin(c), np.outer(x, x))
+
+
 PROGRAMS = {
     "nested": nested,
     "tapes": tapes,
@@ -321,6 +325,7 @@ PROGRAMS = {
     "binomial": checkpointed("binomial"),
     "lanes": lanes,
     "calling back": calling_back,
+    "large results": large_results,
 }
 
 

@@ -13,7 +13,7 @@ from functad.kernel_ir.codes import RAISED
 from functad.kernel_ir.native import Address, NativeFunction, Text
 from functad.kernel_ir.pending import EXCEPTION, OFFENDER
 
-__all__ = ["CALL_PYTHON", "NOTE_EXCEPTION", "NOTE_OFFENDER", "declared"]
+__all__ = ["API", "CALL_PYTHON", "NOTE_EXCEPTION", "NOTE_OFFENDER", "declared"]
 
 
 def _api(name: str, signature: str) -> NativeFunction:
@@ -44,6 +44,7 @@ API = {
         ("Py_DecRef", "void (ptr)"),
     )
 }
+"""The functions of the C API, by name."""
 
 
 def declared(*names: str) -> str:
