@@ -212,6 +212,20 @@ def test_in_a_forked_child(alarm) -> None:
     assert os.waitstatus_to_exitcode(status[1]) == 17
 
 
+def test_only_loops_that_may_be_long_have_a_clock() -> None:
+    def ticks(f, *args) -> int:
+        return fd.jit(f).lower(*args).compile().llvm.count("call i32 @functad_tick")
+
+    x = np.ones(100)
+    assert ticks(lambda x: np.sum(np.sin(x) @ np.outer(x, x)), x) == 0
+    assert ticks(lambda x: lax.fori_loop(0, 8, lambda i, c: c * 0.5 + x, x), 1.0) == 0
+    assert ticks(lambda x: lax.fori_loop(0, 8, lambda i, c: c * 0.5 + x, x), x) == 1
+    assert ticks(spin, 1.0, 10) == 1
+    assert ticks(forever, 1.0) == 2  # within the loop, and at its end
+    inner = lambda i, c: lax.fori_loop(0, 4, lambda j, d: np.sin(d), c)
+    assert ticks(lambda n: lax.fori_loop(0, n, inner, 1.0), 10) == 1
+
+
 def test_numba_code_is_not_interrupted(alarm, often) -> None:
     import numba
 

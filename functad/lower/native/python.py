@@ -81,7 +81,14 @@ trace:
 
 note:
   %dict = call ptr @PyThreadState_GetDict()
+  %there = icmp ne ptr %dict, null
+  br i1 %there, label %store, label %done
+
+store:
   %noted = call i32 @PyDict_SetItemString(ptr %dict, ptr @key, ptr %value)
+  br label %done
+
+done:
   call void @PyErr_Clear()
   call void @Py_DecRef(ptr %type)
   call void @Py_DecRef(ptr %value)
@@ -108,11 +115,15 @@ define void @functad_offender(i64 %value) {{
 
 note:
   %dict = call ptr @PyThreadState_GetDict()
+  %there = icmp ne ptr %dict, null
+  br i1 %there, label %store, label %done
+
+store:
   %noted = call i32 @PyDict_SetItemString(ptr %dict, ptr @key, ptr %object)
-  call void @Py_DecRef(ptr %object)
   br label %done
 
 done:
+  call void @Py_DecRef(ptr %object) ; which takes null
   call void @PyErr_Clear()
   call void @PyGILState_Release(i32 %state)
   ret void
