@@ -292,11 +292,10 @@ def _mentions(index: Iterable[Affine], axis: int) -> bool:
 
 def _check_call(call: Call, codes: int) -> None:
     operands, name = call.function.operands, call.function.symbol
-    _require(len(call.buffers) == len(operands), f"{len(call.buffers)} buffers for the {len(operands)} of {name}")
     for number, (buffer, operand) in enumerate(zip(call.buffers, operands, strict=True)):
         found = buffer.dtype, len(buffer.shape)
         _require(found == operand.stored, f"{_describe(buffer)} for operand {number} of {name}: {operand}")
-    _require(bool(call.code) == (call.function.error is not None), f"error code {call.code} of {name}")
+    _require(bool(call.code) == (call.function.check is not None), f"error code {call.code} of {name}")
     _require(0 <= call.code <= codes, f"unknown error code {call.code}")
 
 

@@ -163,12 +163,18 @@ class NativeFunction:
     def _evaluator(self) -> Callable[..., int | None] | None:
         return self.code.function if self.evaluate is None and isinstance(self.code, Python) else self.evaluate
 
+    @property
+    def check(self) -> tuple[str, str] | None:
+        """The check of a program that fails where the result is positive; None if that cannot be."""
+        undeclared = "InternalError", f"native function {self.symbol!r} returned {{value}}, but has no error to raise"
+        return self.error or (undeclared if self.code is not None else None)
+
     def run(self, memory: Sequence[np.ndarray]) -> int:
         """Do what it does to the memory of buffers; what it returns."""
         evaluate = self._evaluator
         assert evaluate is not None
         code = int(evaluate(*[operand.view(m) for operand, m in zip(self.operands, memory, strict=True)]) or 0)
-        if code > 0 and self.error is None:
+        if code > 0 and self.check is None:
             raise InternalError(f"native function {self.symbol!r} returned {code}, but has no error to raise")
         return code
 

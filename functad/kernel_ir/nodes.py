@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from functad.kernel_ir.native import NativeFunction
+from functad.errors import InternalError
+from functad.kernel_ir.native import NativeFunction, Operand
 from functad.kernel_ir.sizes import Extent, Poly, poly
 
 __all__ = [
@@ -265,12 +266,18 @@ class Call(Statement):
     @property
     def reads(self) -> list[Buffer]:
         """The buffers whose contents it depends on."""
-        return [b for b, o in zip(self.buffers, self.function.operands, strict=True) if o.effect != "written"]
+        return [b for b, o in self._operands() if o.effect != "written"]
 
     @property
     def writes(self) -> list[Buffer]:
         """The buffers that it writes."""
-        return [b for b, o in zip(self.buffers, self.function.operands, strict=True) if o.effect != "read"]
+        return [b for b, o in self._operands() if o.effect != "read"]
+
+    def _operands(self) -> list[tuple[Buffer, Operand]]:
+        given, wanted = len(self.buffers), len(self.function.operands)
+        if given != wanted:
+            raise InternalError(f"kernel IR: {given} buffers for the {wanted} operands of {self.function.symbol}")
+        return list(zip(self.buffers, self.function.operands, strict=True))
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,19 +35,17 @@ def depth_of(type: ArrayType) -> int:
 
 
 class Cells:
-    """The cells of one call: those given to it live as long as this object, those that it makes are freed once they are
-    read.
+    """The cells of one call: the elements of those given to it live as long as this object, what it makes is freed once
+    it is read.
     """
 
     def __init__(self, free: Callable[[int, int], None]) -> None:
         self._free = free  # what a cell of a depth at an address owns
         self._kept: list[Any] = []
 
-    def given(self, seq: Any, type: SeqType) -> int:
-        """The address of a cell that holds a sequence."""
-        cell = Cell(*self._elements(seq, type), len(seq))
-        self._kept.append(cell)
-        return ctypes.addressof(cell)
+    def given(self, seq: Any, type: SeqType) -> Cell:
+        """A cell that holds a sequence."""
+        return Cell(*self._elements(seq, type), len(seq))
 
     def _elements(self, seq: Any, type: SeqType) -> tuple[int, int]:
         """The address of the elements, and their number."""
@@ -63,9 +61,7 @@ class Cells:
 
     def made(self) -> Cell:
         """A cell for a result."""
-        cell = Cell()
-        self._kept.append(cell)
-        return cell
+        return Cell()
 
     def taken(self, cell: Cell, type: SeqType) -> Seq:
         """The sequence that native code left in a cell, which owns nothing afterwards."""

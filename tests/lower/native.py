@@ -11,7 +11,7 @@ import numpy as np
 from functad.kernel_ir.checker import check_program
 from functad.kernel_ir.evaluator import evaluate_program
 from functad.kernel_ir.nodes import Buffer, KernelProgram
-from functad.lower.emit import emit_module
+from functad.lower.emit.module import emit_module
 from functad.lower.llvm.link import link
 from functad.lower.llvm.target import Target, emit_object
 from functad.lower.native.machine import machine_code

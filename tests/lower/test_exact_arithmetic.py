@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 import functad as fd
 from functad import config
 from functad.core.evaluator import run_program
-from functad.lower.compile import compile_program, run
-from functad.lower.execute import execute
+from functad.lower.backends import execute
+from functad.lower.compile import compile_program
+from functad.lower.direct import run
 from functad.lower.llvm.target import Target
 from functad.lower.native.matvec import matvec_function
 from functad.passes.pipeline import optimize

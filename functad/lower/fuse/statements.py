@@ -63,7 +63,7 @@ class Context:
         return self._build(program, inside, self._draft.symbols)
 
     def call(self, function: NativeFunction, *buffers: Buffer) -> None:
-        code = self.check(*function.error) if function.error else 0
+        code = self.check(*function.check) if function.check else 0
         sizes = [n for b, operand in zip(buffers, function.operands, strict=True) for n in b.shape[: operand.rank]]
         self.append(Call(function, buffers, tuple(sizes), code))
 
