@@ -26,8 +26,8 @@ lax = fd.lax
 pytestmark = pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs POSIX timers")
 
 
-class Interruption(Exception):
-    """What the handler raises."""
+class Interruption(BaseException):
+    """What the handler raises; no ``except Exception`` of the compiler takes it for an error of its own."""
 
 
 @pytest.fixture
@@ -275,7 +275,7 @@ def test_a_callback_shows_no_memory_that_is_gone() -> None:
 
 
 def test_writes_by_another_thread_reach_no_other_memory() -> None:
-    script = [sys.executable, "-m", "tests.tools.hostile_smoke", "0.1"]
+    script = [sys.executable, "-m", "tests.tools.hostile_smoke", "0.05"]
     done = subprocess.run(script, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     assert len(done.stdout.splitlines()) == 24
@@ -370,10 +370,11 @@ def test_nothing_leaks_at_random_moments(alarm, often, name) -> None:
             for _ in range(10**6):
                 f(x)
 
-    for _ in range(5):
-        interrupt(2.0 if _ == 0 else 0.02)
+    f.lower(x).compile()
+    for _ in range(4):
+        interrupt(0.2)
     references, before = sys.getrefcount(x), allocated()
-    for _ in range(40):
+    for _ in range(30):
         interrupt(rng.uniform(1e-4, 0.03))
     assert sys.getrefcount(x) == references
     assert allocated() - before < 100_000
