@@ -14,7 +14,6 @@ sizes, constants and locations.
 
 from __future__ import annotations
 
-import ctypes
 import threading
 from collections.abc import Callable
 from typing import Any, NoReturn
@@ -27,7 +26,6 @@ from functad.kernel_ir.printer import format_program
 from functad.lower.abstract.abstract import Abstract, abstract
 from functad.lower.cache import Cache
 from functad.lower.emit.module import emit_module
-from functad.lower.emit.sequences import release_name
 from functad.lower.emit.work import total_work
 from functad.lower.entry.make import make_entry
 from functad.lower.entry.signature import Driver, Signature
@@ -68,16 +66,11 @@ class Code:
         self.llvm: str = module.text
         self.passes = module.passes
         code = emit_object(self.llvm, target, passes=module.passes)
-        exports = dict.fromkeys([DRIVER, module.called, *module.releases])
-        self.library = link_native(code, module.calls, target, exports)
+        self.library = link_native(code, module.calls, target, {DRIVER, module.called})
         self.address = self.library.address(module.called)
         self.foreign = self.library.address(DRIVER)  # for C and Numba code
         with _count_lock:
             _count += 1
-
-    def free_sequence(self, cell: int, depth: int) -> None:
-        """Free what a sequence that this code gave owns."""
-        ctypes.CFUNCTYPE(None, ctypes.c_void_p)(self.library.address(release_name(depth)))(cell)
 
     def assembly(self) -> str:
         """The machine code as text."""

@@ -23,7 +23,7 @@ _Called = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, cty
 def run(compiled: Compiled, args: Sequence[Any]) -> list[Any]:
     """The results for arguments of the compiled types."""
     configure()
-    cells = Cells(compiled.code.free_sequence)
+    cells = Cells()
     inputs = [
         cells.given(x, t) if isinstance(t, SeqType) else np.require(x, t.dtype, ["C", "A"])
         for x, t in zip(args, compiled.in_types, strict=True)

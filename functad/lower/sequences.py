@@ -7,13 +7,16 @@ a list.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from functad.core.seq import Seq
 from functad.ir.types import ArrayType, SeqType
+from functad.lower.llvm.target import Target
+from functad.lower.native.machine import machine_code
+from functad.lower.native.sequences import free_function
 
 __all__ = ["Cells", "depth_of", "has_sequences"]
 
@@ -39,8 +42,7 @@ class Cells:
     it is read.
     """
 
-    def __init__(self, free: Callable[[int, int], None]) -> None:
-        self._free = free  # what a cell of a depth at an address owns
+    def __init__(self) -> None:
         self._kept: list[Any] = []
 
     def given(self, seq: Any, type: SeqType) -> Cell:
@@ -72,7 +74,8 @@ class Cells:
 
     def free(self, cell: Cell, type: SeqType) -> None:
         """Give back what a cell owns."""
-        self._free(ctypes.addressof(cell), depth_of(type))
+        address, _ = machine_code(free_function(depth_of(type)), Target.host())
+        ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address)(ctypes.addressof(cell))
 
 
 def _sequence(cell: Cell, type: SeqType) -> Seq:

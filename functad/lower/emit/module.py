@@ -9,13 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from functad.kernel_ir.control import SequenceBuffer
 from functad.kernel_ir.native import NativeFunction, declared_functions
 from functad.kernel_ir.nodes import KernelProgram
 from functad.lower.emit.clock import clocked_name
 from functad.lower.emit.control import PASSES
 from functad.lower.emit.driver import Driver
-from functad.lower.emit.sequences import release_function, release_name
 from functad.lower.emit.work import has_long_loops
 from functad.lower.llvm.target import Target
 
@@ -24,14 +22,13 @@ __all__ = ["Module", "emit_module"]
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """LLVM text, the native functions that it calls, the passes of LLVM's optimiser that it needs, the functions that
-    it exports to free sequences, and the entry for Python.
+    """LLVM text, the native functions that it calls, the passes of LLVM's optimiser that it needs, and the entry for
+    Python.
     """
 
     text: str
     calls: tuple[NativeFunction, ...]
     passes: tuple[str, ...] = ()
-    releases: tuple[str, ...] = ()
     called: str = "driver"
 
 
@@ -40,11 +37,9 @@ def emit_module(program: KernelProgram, target: Target, name: str = "driver", *,
     allows it.
     """
     driver = Driver(program, target, threads)
-    depths = sorted({b.depth for b in program.outputs if isinstance(b, SequenceBuffer)})
-    text = "\n\n".join([driver.emit(name), *[release_function(driver.code, d) for d in depths]])
+    text = driver.emit(name)
     declared = "\n".join(sorted(driver.code.declarations))
-    releases = tuple([release_name(d) for d in depths])
     calls = tuple(declared_functions(driver.code.declarations))
     whole = "\n\n".join([declared, *driver.functions, text]) + "\n"
     called = clocked_name(name) if has_long_loops(program) else name
-    return Module(whole, calls, PASSES if driver.inner else (), releases, called)
+    return Module(whole, calls, PASSES if driver.inner else (), called)
