@@ -38,5 +38,5 @@ def take_offender() -> int | None:
 
 def take_exception() -> BaseException:
     """What was noted last in this thread, after ``RAISED``."""
-    error: BaseException = _noted().pop(EXCEPTION)
-    return error
+    error: BaseException | None = _noted().pop(EXCEPTION, None)
+    return MemoryError("there was no memory to note an exception in") if error is None else error

@@ -18,7 +18,8 @@ class NativeFunction:
 
     The C function at ``address`` is ``int32_t f(void **inputs, void **outputs, int64_t *sizes)``: data pointers of
     C-contiguous inputs (the arguments' leaves, then ``hidden``, then ``constants``) and of outputs that do not overlap
-    them, and the values of ``sizes``. It returns 0, or the number of the check that failed. It is valid while this
+    them, and the values of ``sizes``. It returns 0, the number of the check that failed, or a negative number
+    (``kernel_ir/codes.py``). It neither touches the GIL nor looks at signals, but for callbacks. It is valid while this
     object lives.
     """
 

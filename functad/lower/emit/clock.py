@@ -18,7 +18,8 @@ from functad.lower.emit.code import Code
 from functad.lower.emit.exits import Exits
 from functad.lower.emit.frame import word
 from functad.lower.native.frame import BUDGET, BUDGET_AT, DEADLINE_AT, GIL_AT
-from functad.lower.native.interrupts import REGAIN, TICK
+from functad.lower.native.interrupts import TICK
+from functad.lower.native.python import API
 
 __all__ = ["Caller", "Strips", "clocked_name", "end_clock", "plain_driver", "start_clock"]
 
@@ -62,7 +63,7 @@ def end_clock(code: Code) -> None:
     """Take the GIL again at the end of a call."""
     gil = code.emit(f"load i64, ptr {word(code, GIL_AT)}")
     with code.when(code.emit(f"icmp ugt i64 {gil}, 1"), ()):
-        code.call(REGAIN, "%sizes")
+        code.call(API["PyEval_RestoreThread"], code.emit(f"inttoptr i64 {gil} to ptr"))
 
 
 SHORT = 32

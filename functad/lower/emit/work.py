@@ -31,7 +31,10 @@ ACCESS = 2
 """An access to memory in a loop."""
 
 CALL = 32
-"""What a helper takes at least, and any statement that is called."""
+"""What a statement takes that is a function of its own."""
+
+NATIVE_CALL, NATIVE_ELEMENT = 4096, 16
+"""What a native function takes, about which nothing else is known, for itself and for each element of its operands."""
 
 SHORT = 2**13
 """A loop of a known number of steps and at most this much work is a part of the step that it stands in."""
@@ -91,7 +94,7 @@ def _plain(statement: Statement) -> Poly:
         case Product():
             return statement.batch * statement.m * statement.n * statement.k + CALL
         case Call():
-            return poly(CALL)
+            return _total([product(b.shape) for b in statement.buffers]) * NATIVE_ELEMENT + NATIVE_CALL
     raise TypeError(type(statement).__name__)
 
 

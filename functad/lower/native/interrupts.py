@@ -19,7 +19,7 @@ from functad.lower.native.c_library import CLOCK_GETTIME
 from functad.lower.native.frame import BUDGET, BUDGET_AT, DEADLINE_AT, GIL_AT
 from functad.lower.native.python import NOTE_EXCEPTION, declared
 
-__all__ = ["REGAIN", "TICK", "clock"]
+__all__ = ["TICK", "clock"]
 
 
 class Clock(ctypes.Structure):
@@ -107,22 +107,6 @@ TICK = NativeFunction(
     signature="i32 (ptr) cold nounwind",
 )
 """Takes the sizes of the frame, fills the budget, and gives an error code, or 0."""
-
-REGAIN = NativeFunction(
-    "functad_regain",
-    Text(f"""
-{declared("PyEval_RestoreThread")}
-
-define void @functad_regain(ptr %sizes) {{
-  %gil.at = getelementptr i8, ptr %sizes, i64 {GIL_AT}
-  %state = load ptr, ptr %gil.at
-  call void @PyEval_RestoreThread(ptr %state)
-  ret void
-}}
-"""),
-    signature="void (ptr) cold nounwind",
-)
-"""Takes the GIL again if it was given away; is called with the sizes, before the driver returns."""
 
 
 def _after_fork() -> None:

@@ -13,7 +13,7 @@ from functad.kernel_ir.codes import RAISED
 from functad.kernel_ir.native import Address, NativeFunction, Text
 from functad.kernel_ir.pending import EXCEPTION, OFFENDER
 
-__all__ = ["CALL_PYTHON", "NOTE_EXCEPTION", "NOTE_OFFENDER", "declared"]
+__all__ = ["API", "CALL_PYTHON", "NOTE_EXCEPTION", "NOTE_OFFENDER", "declared"]
 
 
 def _api(name: str, signature: str) -> NativeFunction:
@@ -44,6 +44,7 @@ API = {
         ("Py_DecRef", "void (ptr)"),
     )
 }
+"""The functions of the C API, by name."""
 
 
 def declared(*names: str) -> str:
@@ -80,7 +81,14 @@ trace:
 
 note:
   %dict = call ptr @PyThreadState_GetDict()
+  %there = icmp ne ptr %dict, null
+  br i1 %there, label %store, label %done
+
+store:
   %noted = call i32 @PyDict_SetItemString(ptr %dict, ptr @key, ptr %value)
+  br label %done
+
+done:
   call void @PyErr_Clear()
   call void @Py_DecRef(ptr %type)
   call void @Py_DecRef(ptr %value)
@@ -107,11 +115,15 @@ define void @functad_offender(i64 %value) {{
 
 note:
   %dict = call ptr @PyThreadState_GetDict()
+  %there = icmp ne ptr %dict, null
+  br i1 %there, label %store, label %done
+
+store:
   %noted = call i32 @PyDict_SetItemString(ptr %dict, ptr @key, ptr %object)
-  call void @Py_DecRef(ptr %object)
   br label %done
 
 done:
+  call void @Py_DecRef(ptr %object) ; which takes null
   call void @PyErr_Clear()
   call void @PyGILState_Release(i32 %state)
   ret void
