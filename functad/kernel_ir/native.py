@@ -13,10 +13,12 @@ state.
 
 from __future__ import annotations
 
+import functools
 import re
+import threading
 from collections.abc import Callable, Iterable, MutableMapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, ParamSpec
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -25,14 +27,16 @@ from functad.errors import InternalError
 from functad.ir.types import dtype_name
 
 __all__ = [
-    "NATIVE_FUNCTIONS", "Address", "NativeFunction", "Operand", "Python", "Text", "declared_functions", "reads",
-    "updates", "writes",
+    "NATIVE_FUNCTIONS", "Address", "NativeFunction", "Operand", "Python", "Text", "declared_functions", "family",
+    "reads", "updates", "writes",
 ]  # fmt: skip
 
 NATIVE_FUNCTIONS: MutableMapping[str, NativeFunction] = WeakValueDictionary()
 """Every native function that is alive, by its symbol."""
 
 CALL = "i32 (ptr, ptr)"
+
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +181,20 @@ class NativeFunction:
         if code > 0 and self.check is None:
             raise InternalError(f"native function {self.symbol!r} returned {code}, but has no error to raise")
         return code
+
+
+def family(make: Callable[P, NativeFunction]) -> Callable[P, NativeFunction]:
+    """Native functions of many kinds: ``make`` is called once for each kind, whatever threads ask for it, and what it
+    makes lives for good.
+    """
+    lock, made = threading.RLock(), functools.cache(make)
+
+    @functools.wraps(make)
+    def member(*kind: P.args, **named: P.kwargs) -> NativeFunction:
+        with lock:
+            return made(*kind, **named)  # type: ignore[arg-type]
+
+    return member
 
 
 def declared_functions(declarations: Iterable[str]) -> list[NativeFunction]:

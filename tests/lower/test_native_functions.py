@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import pkgutil
+import time
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
 
 import functad.lower.native
-from functad.kernel_ir.native import NATIVE_FUNCTIONS, Address, NativeFunction, Text
+from functad.kernel_ir.native import NATIVE_FUNCTIONS, Address, NativeFunction, Text, family
 from functad.lower.llvm.target import Target
 from functad.lower.native.blas import blas_routine
 from functad.lower.native.blocks import BLOCKS, accumulation
@@ -51,3 +52,14 @@ def test_threads_get_the_same_function() -> None:
     with ThreadPoolExecutor(8) as pool:
         addresses = set(pool.map(lambda _: address(matvec_function(True, "s"), target), range(32)))
     assert len(addresses) == 1
+
+
+def test_threads_get_the_same_member_of_a_family() -> None:
+    @family
+    def member(number: int) -> NativeFunction:
+        time.sleep(0.001)  # another thread may run between the look into the table and the declaration
+        return NativeFunction(f"test_member_{number}", signature="void ()")
+
+    with ThreadPoolExecutor(8) as pool:
+        for number in range(5):
+            assert len(set(pool.map(member, [number] * 8))) == 1

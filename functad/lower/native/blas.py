@@ -13,14 +13,14 @@ from pathlib import Path
 from types import ModuleType
 
 from functad.errors import InternalError
-from functad.kernel_ir.native import Address, NativeFunction
+from functad.kernel_ir.native import Address, NativeFunction, family
 
 __all__ = ["blas_routine"]
 
 ARGUMENTS = {"gemm": 13, "gemv": 11}
 
 
-@functools.cache
+@family
 def blas_routine(kind: str, name: str) -> NativeFunction:
     """``functad_dgemm`` and the like: ``kind`` is the letter with which the name of the routine begins."""
     routine = kind + name

@@ -16,12 +16,10 @@ any of that.
 
 from __future__ import annotations
 
-import functools
-
 import numpy as np
 
 from functad.ir.types import dtype_name
-from functad.kernel_ir.native import NativeFunction, Text
+from functad.kernel_ir.native import NativeFunction, Text, family
 from functad.lower.emit.code import Code, memory_type
 from functad.lower.emit.memory import load_one, store_one
 from functad.lower.emit.operations import accumulate
@@ -117,7 +115,7 @@ BLOCKS = NativeFunction(
 )
 
 
-@functools.cache
+@family
 def accumulation(op: str, dtype: np.dtype) -> NativeFunction:
     """The function that accumulates partial results."""
     name = f"functad_blocks_{op}_{dtype_name(dtype)}"

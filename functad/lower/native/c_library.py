@@ -6,7 +6,7 @@ import ctypes
 import ctypes.util
 import functools
 
-from functad.kernel_ir.native import Address, NativeFunction
+from functad.kernel_ir.native import Address, NativeFunction, family
 
 __all__ = ["CLOCK_GETTIME", "FREE", "MALLOC", "REALLOC", "libm_function"]
 
@@ -24,7 +24,7 @@ FREE = _function("free", "void (ptr)")
 CLOCK_GETTIME = _function("clock_gettime", "i32 (i32, ptr)")
 
 
-@functools.cache
+@family
 def libm_function(name: str, type: str, arity: int) -> NativeFunction:
     """A function of some numbers of an LLVM type: ``erf`` of ``double``, ``erff`` of ``float``."""
     return NativeFunction(

@@ -15,13 +15,12 @@ apart, and the second sums then swapped within pairs.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 
 import numpy as np
 
 from functad.ir.types import dtype_name
-from functad.kernel_ir.native import NativeFunction, Text
+from functad.kernel_ir.native import NativeFunction, Text, family
 from functad.kernel_ir.nodes import Product
 from functad.lower.emit.blas import KINDS, gemv, letter, too_large
 from functad.lower.emit.code import Code, memory_type
@@ -67,7 +66,7 @@ class Matvec:
         self.code.call(self.function, out, matrix, vector, self.rows, self.columns)
 
 
-@functools.cache
+@family
 def matvec_function(by_row: bool, kind: str) -> NativeFunction:
     """The function for products by rows of a matrix or by its columns, of a letter of ``KINDS``."""
     name = f"functad_matvec_{'rows' if by_row else 'columns'}_{kind}"

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import functools
-
 from functad.kernel_ir.control import CELL_WORDS
-from functad.kernel_ir.native import NativeFunction, Text
+from functad.kernel_ir.native import NativeFunction, Text, family
 from functad.lower.native.c_library import FREE, REALLOC
 
 __all__ = ["CELL", "RESERVE", "clear_function", "copy_function", "free_function", "resize_function"]
@@ -59,7 +57,7 @@ failed:
 """Room for ``count`` elements of ``size`` bytes; whether there is memory for it."""
 
 
-@functools.cache
+@family
 def free_function(depth: int) -> NativeFunction:
     """Gives back all that a cell of a depth owns."""
     return _function("free", depth, "void (ptr %cell)", [FREE], f"""entry:
@@ -73,7 +71,7 @@ def free_function(depth: int) -> NativeFunction:
   ret void""")  # fmt: skip
 
 
-@functools.cache
+@family
 def clear_function(depth: int) -> NativeFunction:
     """No elements; the memory for them stays."""
     return _function("clear", depth, "void (ptr %cell)", [], f"""entry:
@@ -82,7 +80,7 @@ def clear_function(depth: int) -> NativeFunction:
   ret void""")  # fmt: skip
 
 
-@functools.cache
+@family
 def resize_function(depth: int) -> NativeFunction:
     """``count`` elements of ``size`` bytes, undefined arrays or empty sequences; whether there is memory for it."""
     fill = f"""  %data = load ptr, ptr %cell
@@ -102,7 +100,7 @@ done:
   ret i1 %ok""")  # fmt: skip
 
 
-@functools.cache
+@family
 def copy_function(depth: int) -> NativeFunction:
     """All elements of one cell into another; ``size`` is that of an innermost element. Whether there is memory for
     it.
