@@ -102,7 +102,7 @@ class Driver:
             return self.code.function(f"i32 @{name}({parameters}) nounwind", f"i32 {error}")
         end_clock(self.code)
         text = self.code.function(f"i32 @{clocked_name(name)}({parameters}, i64 %caller) nounwind", f"i32 {error}")
-        return f"{text}\n\n{plain_driver(name)}"
+        return f"{plain_driver(name)}\n\n{text}"
 
     def _plan(self) -> Plan:
         """The plan of the workspace."""
