@@ -6,6 +6,8 @@ hundred microseconds after it was filled, ``TICK`` (``lower/native/interrupts.py
 the call, the first time, and in Python's main thread lets handlers of signals run, every 50 ms; if one raises, the call
 ends as it does on any error. So a short call neither touches the GIL nor looks at the clock.
 
+Between the statements of a driver it is the same, where the work was known to be much before the call.
+
 Who calls a driver with a clock says what it may do (``Caller``), in a fourth parameter.
 """
 
@@ -21,7 +23,7 @@ from functad.lower.native.frame import BUDGET, BUDGET_AT, DEADLINE_AT, GIL_AT
 from functad.lower.native.interrupts import TICK
 from functad.lower.native.python import API
 
-__all__ = ["Caller", "Strips", "clocked_name", "end_clock", "plain_driver", "start_clock"]
+__all__ = ["Caller", "Strips", "clocked_name", "end_clock", "plain_driver", "spend_if_long", "start_clock"]
 
 
 class Caller(IntEnum):
@@ -95,11 +97,21 @@ class Strips:
         return code.maximum(code.emit(f"lshr i64 {BUDGET}, {code.sub('64', zeros)}"), "1")
 
     def spend(self, steps: str) -> None:
-        """Take the work of some steps from the budget; the call ends here if a handler of a signal has raised."""
-        code, place = self.code, word(self.code, BUDGET_AT)
-        before = code.emit(f"load i64, ptr {place}")
-        left = code.emit(f"sub i64 {before}, {code.mul(steps, self.work)}")
-        code.line(f"store i64 {left}, ptr {place}")
-        with code.when(code.emit(f"icmp slt i64 {left}, 0"), ()):
-            error = code.call(TICK, "%sizes")
-            self.exits.stop_if(code.emit(f"icmp ne i32 {error}, 0"), error)
+        """Take the work of some steps from the budget."""
+        spend(self.code, self.exits, self.code.mul(steps, self.work))
+
+
+def spend(code: Code, exits: Exits, work: str) -> None:
+    """Take work from the budget; the call ends here if a handler of a signal has raised."""
+    place = word(code, BUDGET_AT)
+    left = code.emit(f"sub i64 {code.emit(f'load i64, ptr {place}')}, {work}")
+    code.line(f"store i64 {left}, ptr {place}")
+    with code.when(code.emit(f"icmp slt i64 {left}, 0"), ()):
+        error = code.call(TICK, "%sizes")
+        exits.stop_if(code.emit(f"icmp ne i32 {error}, 0"), error)
+
+
+def spend_if_long(code: Code, exits: Exits, work: Poly) -> None:
+    """Take work from the budget of a call that was known to be long when it began: the GIL was given away then."""
+    with code.when(code.emit(f"icmp eq i64 %caller, {Caller.WITHOUT_GIL:d}"), ()):
+        spend(code, exits, code.size(work))

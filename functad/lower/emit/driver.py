@@ -18,7 +18,7 @@ from functad.kernel_ir.codes import SIZE_OVERFLOW
 from functad.kernel_ir.control import Control
 from functad.kernel_ir.nodes import Buffer, Call, Compute, Kernel, KernelProgram, Load, Product, Statement
 from functad.lower.emit.cells import Cells
-from functad.lower.emit.clock import clocked_name, end_clock, plain_driver, start_clock
+from functad.lower.emit.clock import clocked_name, end_clock, plain_driver, spend_if_long, start_clock
 from functad.lower.emit.code import Code
 from functad.lower.emit.control import Body, Writer
 from functad.lower.emit.exits import Exits
@@ -33,7 +33,7 @@ from functad.lower.emit.parallel import Blocks, Division, blocks_of
 from functad.lower.emit.plan import Plan, mentioned, plan_memory, written
 from functad.lower.emit.product import emit_product, method, product_kernel
 from functad.lower.emit.straight import CHUNK, cut, size
-from functad.lower.emit.work import has_long_loops
+from functad.lower.emit.work import is_heavy, needs_clock, work_of_statement
 from functad.lower.emit.workspace import make_room, release, room_in, room_needed, stack
 from functad.lower.llvm.target import Target
 from functad.lower.native.python import NOTE_OFFENDER
@@ -71,6 +71,7 @@ class Driver:
             if threads and not nest.straight and (blocks := blocks_of(nest)) is not None:
                 self.blocks[key] = blocks
         self.steps = self._steps()
+        self.clocked = False  # whether it looks at the clock between its statements: not that of a body
         self.code.outlined = self._outlined()
         self.inner = {
             id(s): [BodyDriver(p, self).write() for p in s.programs] for s in self.body if isinstance(s, Control)
@@ -82,11 +83,11 @@ class Driver:
     def emit(self, name: str) -> str:
         """The text of the driver."""
         plan = self._plan()
-        clocked = has_long_loops(self.program)
-        sizes = write_frame(self.code, self.program.symbols) if self.program.checks or clocked else "%sizes"
+        self.clocked = needs_clock(self.program)
+        sizes = write_frame(self.code, self.program.symbols) if self.program.checks or self.clocked else "%sizes"
         self._arguments()
         room, allocated = make_room(self.code, plan)
-        if clocked:
+        if self.clocked:
             start_clock(self.code)
         self.pointers.update(room)
         self.cells.make()
@@ -97,11 +98,11 @@ class Driver:
             with self.code.when(self.code.emit(f"icmp sgt i32 {error}, 0"), ()):
                 self.code.call(NOTE_OFFENDER, noted_value(self.code))
         parameters = f"ptr noalias %inputs, ptr noalias %outputs, ptr noalias {sizes}"
-        if not clocked:
+        if not self.clocked:
             return self.code.function(f"i32 @{name}({parameters}) nounwind", f"i32 {error}")
         end_clock(self.code)
         text = self.code.function(f"i32 @{clocked_name(name)}({parameters}, i64 %caller) nounwind", f"i32 {error}")
-        return f"{text}\n\n{plain_driver(name)}"
+        return f"{plain_driver(name)}\n\n{text}"
 
     def _plan(self) -> Plan:
         """The plan of the workspace."""
@@ -134,6 +135,8 @@ class Driver:
                     self._forget(written(step))
                 case list():
                     self._chunk(step)
+            if self.clocked and step is not self.steps[-1] and not isinstance(step, list) and is_heavy(step):
+                spend_if_long(self.code, self.exits, work_of_statement(step))
         return self.exits.end()
 
     # ---- the steps

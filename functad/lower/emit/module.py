@@ -14,7 +14,7 @@ from functad.kernel_ir.nodes import KernelProgram
 from functad.lower.emit.clock import clocked_name
 from functad.lower.emit.control import PASSES
 from functad.lower.emit.driver import Driver
-from functad.lower.emit.work import has_long_loops
+from functad.lower.emit.work import needs_clock
 from functad.lower.llvm.target import Target
 
 __all__ = ["Module", "emit_module"]
@@ -41,5 +41,5 @@ def emit_module(program: KernelProgram, target: Target, name: str = "driver", *,
     declared = "\n".join(sorted(driver.code.declarations))
     calls = tuple(declared_functions(driver.code.declarations))
     whole = "\n\n".join([declared, *driver.functions, text]) + "\n"
-    called = clocked_name(name) if has_long_loops(program) else name
+    called = clocked_name(name) if needs_clock(program) else name
     return Module(whole, calls, PASSES if driver.inner else (), called)

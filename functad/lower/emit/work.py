@@ -25,7 +25,7 @@ from functad.kernel_ir.nodes import (
 from functad.kernel_ir.sizes import Poly, poly, product
 from functad.lower.emit.operations import cost
 
-__all__ = ["has_long_loops", "is_short", "total_work", "work_of_step"]
+__all__ = ["is_heavy", "is_short", "needs_clock", "total_work", "work_of_statement", "work_of_step"]
 
 ACCESS = 2
 """An access to memory in a loop."""
@@ -50,7 +50,7 @@ def _whole(statement: Statement) -> Poly:
         return statement.steps * total_work(statement.body)
     if isinstance(statement, Control):
         return _total(map(total_work, statement.programs))
-    return _plain(statement)
+    return work_of_statement(statement)
 
 
 def work_of_step(*programs: KernelProgram) -> Poly:
@@ -64,6 +64,11 @@ def is_short(loop: Loop) -> bool:
     return total is not None and total.constant is not None and total.constant <= SHORT
 
 
+def needs_clock(program: KernelProgram) -> bool:
+    """Whether a call may be long, and there is something between whose parts time can be looked at."""
+    return has_long_loops(program) or sum(map(is_heavy, program.body)) > 1
+
+
 def has_long_loops(program: KernelProgram) -> bool:
     """Whether any loop, at any depth, counts its steps."""
     return any(
@@ -72,6 +77,14 @@ def has_long_loops(program: KernelProgram) -> bool:
         or (isinstance(s, Control) and any(map(has_long_loops, s.programs)))
         for s in program.body
     )
+
+
+def is_heavy(statement: Statement) -> bool:
+    """Whether a statement without others inside may be much work."""
+    if isinstance(statement, Control):
+        return False
+    work = work_of_statement(statement).constant
+    return work is None or work > SHORT
 
 
 def _counted(statement: Statement) -> Poly:
@@ -83,10 +96,10 @@ def _counted(statement: Statement) -> Poly:
             return work_of_step(*statement.branches)
         case Control():
             return poly(CALL)
-    return _plain(statement)
+    return work_of_statement(statement)
 
 
-def _plain(statement: Statement) -> Poly:
+def work_of_statement(statement: Statement) -> Poly:
     """The work of a statement without others inside."""
     match statement:
         case Kernel():
