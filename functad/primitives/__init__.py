@@ -3,6 +3,7 @@
 from functad.primitives import arithmetic as arithmetic
 from functad.primitives import beta as beta
 from functad.primitives import bitwise as bitwise
+from functad.primitives import broadcasting as broadcasting
 from functad.primitives import callback as callback
 from functad.primitives import calls as calls
 from functad.primitives import checkpointed_while as checkpointed_while

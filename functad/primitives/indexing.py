@@ -20,7 +20,8 @@ from functad.ir.types import ArrayType, array_type
 from functad.kernel_ir.nodes import Affine
 from functad.kernel_ir.rules import Pointwise, Pull
 from functad.kernel_ir.sizes import poly
-from functad.primitives.shapes import lead_axes, transpose
+from functad.primitives.broadcasting import lead_axes
+from functad.primitives.shapes import transpose
 
 __all__ = [
     "batch_grid",

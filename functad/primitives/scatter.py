@@ -22,13 +22,14 @@ from functad.kernel_ir.rules import Statements
 from functad.kernel_ir.sizes import poly
 from functad.primitives.arithmetic import div, mul, product_kernel, strong_product
 from functad.primitives.bitwise import bit_or
+from functad.primitives.broadcasting import broadcast, lead_axes
 from functad.primitives.comparison import eq, isnan
 from functad.primitives.convert import convert
 from functad.primitives.generate import iota
 from functad.primitives.indexing import batch_grid, check_indices, clamped, gather_p, indexed_type
 from functad.primitives.ordered import accumulate, copy, over, start
 from functad.primitives.selection import select
-from functad.primitives.shapes import broadcast, lead_axes, reshape
+from functad.primitives.shapes import reshape
 
 __all__ = ["ScatterUpdate", "scatter", "scatter_add_p", "scatter_recurrence", "scatter_set_p"]
 

@@ -14,12 +14,12 @@ from functad.core.zeros import add as add_or_none
 from functad.ir.program import Eqn, Var
 from functad.ir.types import SeqType, array_type, seq_type
 from functad.primitives.arithmetic import add
+from functad.primitives.broadcasting import broadcast
 from functad.primitives.control_native import SEQ_LENGTH
 from functad.primitives.generate import iota
 from functad.primitives.indexing import gather
 from functad.primitives.lanes import map_over_lanes
 from functad.primitives.loop_body import bind_loop, element_type
-from functad.primitives.shapes import broadcast
 from functad.transforms.programs import trace_program
 
 __all__ = ["lanes_of", "map_sequences", "seq_add_p", "seq_length_p", "seq_zeros_p"]
