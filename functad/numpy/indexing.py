@@ -31,7 +31,7 @@ from functad.numpy.reductions import refuse_out
 from functad.numpy.ufuncs import maximum, minimum
 from functad.primitives import selection
 from functad.primitives.broadcasting import broadcast
-from functad.primitives.indexing import gather_p
+from functad.primitives.gather import gather_p
 from functad.primitives.rounding import remainder
 from functad.primitives.shapes import flip, reshape, transpose
 from functad.primitives.slicing import slice_, slice_p
