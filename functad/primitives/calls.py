@@ -19,6 +19,7 @@ from functad.core.trace import current_trace
 from functad.core.tracer import ARRAY, SCALAR, Tracer
 from functad.ir.program import Eqn, Program, Var
 from functad.ir.types import ArrayType, array_type
+from functad.primitives.arithmetic import add, mul
 from functad.transforms.linearize import TransparentRule
 from functad.transforms.programs import (
     batch_of,
@@ -216,8 +217,6 @@ def _batch(
 
 
 def _samples() -> list[Sample]:
-    from functad.primitives.arithmetic import add, mul
-
     x, y = array_type((3,), np.float64), array_type((), np.float64)
     program = trace_program(lambda a, b: [mul(a, b), add(a, mul(a, a))], (x, y))
     return [Sample((x, y), {"program": program, "name": "sample"})]
