@@ -11,7 +11,7 @@ from typing import Any
 
 from functad.core.evaluator import run_program
 from functad.core.primitive import REGISTRY, Linear, type_of
-from functad.core.zeros import add, zeros, zeros_like
+from functad.core.zeros import add, repeated, zeros, zeros_like
 from functad.ir.dce import dce
 from functad.ir.program import Eqn, Literal, Program, Var
 from functad.ir.types import ArrayType, SeqType
@@ -26,7 +26,6 @@ from functad.transforms.programs import (
     expand,
     jvp_of,
     linearized,
-    mapped_value,
     select,
     trace_program,
 )
@@ -450,7 +449,7 @@ def loop_batch(size: int, batched: Sequence[Any], *operands: Any, **params: Any)
     made, out_flags = batch_of(body, size, (*cf, *flags, *xf), (*flags, *[False] * ys))
     if leaves_lanes(out_flags, carry, flags, kf):
         return map_over_lanes(REGISTRY["loop"], size, batched, operands, params)
-    spread = [mapped_value(x, size) if want and not have else x for x, want, have in zip(carry, flags, kf, strict=True)]
+    spread = [repeated(x, size) if want and not have else x for x, want, have in zip(carry, flags, kf, strict=True)]
     state, written = bind_loop(
         made,
         consts,

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from functad.core.evaluator import run_program
-from functad.core.primitive import REGISTRY, Primitive, Sample, bind_all, type_of
+from functad.core.primitive import Primitive, Sample, bind_all, type_of
 from functad.ir.program import Eqn, Program, Var
 from functad.ir.types import ArrayType, SeqType, array_type
 from functad.primitives.arithmetic import mul
-from functad.primitives.calls import call_doubting
+from functad.primitives.calls import call_doubting, jit_p
 from functad.primitives.elementwise import elementwise
 from functad.primitives.saving import CONTROL, Policy, divide, first_run, saveable
 from functad.primitives.trigonometric import sin
@@ -67,7 +67,6 @@ def _without_jit(program: Program) -> Program:
     """The Program with ``jit`` calls expanded, in bodies and branches too: a policy is asked about what they do, not
     about the calls.
     """
-    jit_p = REGISTRY["jit"]
 
     def bare(value: Any) -> Any:
         if isinstance(value, Program):

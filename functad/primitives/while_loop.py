@@ -16,7 +16,7 @@ import numpy as np
 from functad.core.evaluator import run_program
 from functad.core.primitive import Linear, Primitive, Sample, type_of
 from functad.core.seq import Seq
-from functad.core.zeros import zeros_like
+from functad.core.zeros import repeated, zeros_like
 from functad.errors import LinearityError, StructureError
 from functad.ir.program import Eqn, Program, Var
 from functad.ir.types import ArrayType, array_type, seq_type
@@ -26,7 +26,7 @@ from functad.primitives.control_native import WHILE
 from functad.primitives.lanes import map_over_lanes
 from functad.primitives.loop_rules import LoopRule, at_zero, cut, doubting_body, grow, leaves_lanes, present
 from functad.primitives.trigonometric import sin
-from functad.transforms.programs import batch_of, derived, expand, jvp_of, mapped_value, select, trace_program
+from functad.transforms.programs import batch_of, derived, expand, jvp_of, select, trace_program
 from functad.transforms.transpose import linear_variables
 
 __all__ = ["bind_while", "while_p"]
@@ -163,9 +163,7 @@ def _batch(size: int, batched: Sequence[Any], *operands: Any, **params: Any) -> 
     made, out_flags = batch_of(body, size, (*const_flags, *flags), (*flags, *[False] * (len(body.outputs) - n)))
     if leaves_lanes(out_flags, carry, flags, start):
         return map_over_lanes(while_p, size, batched, operands, params)
-    spread = [
-        mapped_value(x, size) if want and not have else x for x, want, have in zip(carry, flags, start, strict=True)
-    ]
+    spread = [repeated(x, size) if want and not have else x for x, want, have in zip(carry, flags, start, strict=True)]
     state, steps, written = bind_while(tested, made, for_cond, for_body, spread)
     return [*state, steps, *written], [*flags, False, *["elements" if f else False for f in out_flags[n:]]]
 
