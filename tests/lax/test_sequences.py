@@ -107,5 +107,7 @@ def test_zeros_of_a_sequence_need_its_length():
 
 
 def test_a_sequence_is_repeated_as_lanes_or_in_its_elements():
-    with pytest.raises(InternalError, match=r"a seq<f64\[\]> is repeated as a sequence of lanes, or of mapped elements"):
+    with pytest.raises(
+        InternalError, match=r"a seq<f64\[\]> is repeated as a sequence of lanes, or of mapped elements"
+    ):
         repeated(Seq(seq_type(array_type((), np.float64)), []), 3)
