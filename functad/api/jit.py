@@ -13,13 +13,14 @@ from functad import config
 from functad.api.arguments import fresh_all, leaf_name, leaves_of, name_of, normal_argnums
 from functad.api.fastmath import FastMath, fastmath_flags
 from functad.api.named import ByName
+from functad.api.rebuild import Wrapper
 from functad.api.signatures import entry_signature
 from functad.api.stages import Lowered
 from functad.api.world.guards import Guards
 from functad.api.world.hidden import HiddenOperand
 from functad.api.world.operands import Operand, Operands, compared_arrays
 from functad.api.world.outside import Outside
-from functad.api.world.substitute import Substitution, Wrapper
+from functad.api.world.substitute import Substitution
 from functad.api.world.watch import Watch
 from functad.core.capture import Captured, Leaf, capture, own
 from functad.core.evaluator import run_program
@@ -84,7 +85,7 @@ class Jitted(ByName, Wrapper):
     """A function compiled on its first call with each kind of arguments; what `jit` returns."""
 
     closes_over = ("_f",)
-    keeps_its_closure = True
+    runs_later = False
 
     def __init__(
         self,
@@ -113,7 +114,7 @@ class Jitted(ByName, Wrapper):
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
 
-    def wrapping(self, f: Callable[..., Any]) -> Jitted:
+    def around(self, f: Callable[..., Any]) -> Jitted:
         """The same around another function."""
         return Jitted(f, *self._options())
 
@@ -122,10 +123,6 @@ class Jitted(ByName, Wrapper):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Jitted, (self._f, *self._options())  # what has been compiled stays
-
-    def another(self) -> Jitted:
-        """One like this, which has seen no calls."""
-        return self.wrapping(self._f)
 
     def __repr__(self) -> str:
         return f"<functad.jit of {name_of(self._f)}>"
