@@ -16,11 +16,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from functad.core.evaluator import run_program
+from functad.core.primitive import Primitive
 from functad.errors import FunctadError, StructureError
 from functad.ir.program import Program
 from functad.transforms.programs import transpose_call
 
-__all__ = ["Rule", "moves", "transposed"]
+__all__ = ["Rule", "declare", "moves"]
 
 
 class Rule(ABC):
@@ -83,6 +84,22 @@ def _reads(program: Program, number: int) -> bool:
     return variable in program.outputs
 
 
-def transposed(cts: Sequence[Any], *operands: Any, program: Program, **params: Any) -> list[Any]:
+def declare(name: str, **rules: Any) -> Primitive:
+    """Declare the primitive of one kind of equations with rules; ``rules`` are those in which the kinds differ."""
+    return Primitive(
+        name,
+        type_rule=lambda *types, program, rule, consts, name: program.out_types,
+        evaluate=lambda *args, program, rule, consts, name: tuple(run_program(program, args)),
+        multiple_results=True,
+        transpose=_transpose,
+        linear="jointly",
+        expands=True,
+        own_rules=True,
+        singular=True,
+        **rules,
+    )
+
+
+def _transpose(cts: Sequence[Any], *operands: Any, program: Program, **params: Any) -> list[Any]:
     """Where the function is linear its transpose is, whatever its rules say about derivatives."""
     return transpose_call(run_program, program, cts, operands)

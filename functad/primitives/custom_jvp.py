@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from functad.core.evaluator import run_program
-from functad.core.primitive import Primitive, Sample, type_of
+from functad.core.primitive import Sample, type_of
 from functad.core.trace import Trace, current_trace, using
 from functad.core.tracer import ARRAY, SCALAR, Tracer
 from functad.core.zeros import instantiate
@@ -18,7 +18,7 @@ from functad.ir.dce import dce
 from functad.ir.program import Eqn, Program, Var
 from functad.ir.types import ArrayType, array_type
 from functad.primitives.arithmetic import mul
-from functad.primitives.custom import Rule, moves, transposed
+from functad.primitives.custom import Rule, declare, moves
 from functad.primitives.trigonometric import cos, sin
 from functad.transforms.linearize import DerivedRule, fresh_input, split_program
 from functad.transforms.programs import batch_of, expand, select, trace_program
@@ -201,19 +201,11 @@ def _jvp_samples() -> list[Sample]:
     return [Sample((x,), {"program": program, "rule": rule, "consts": 0, "name": "sample"})]
 
 
-custom_jvp_p = Primitive(
+custom_jvp_p = declare(
     "custom_jvp",
-    type_rule=lambda *types, program, rule, consts, name: program.out_types,
-    evaluate=lambda *args, program, rule, consts, name: tuple(run_program(program, args)),
-    multiple_results=True,
-    transpose=transposed,
-    linear="jointly",
-    expands=True,
     jvp_call=_custom_jvp,
     linearize=lambda types, params, mask: LinearizedJvp(params, mask),
     reverse_only=False,
-    own_rules=True,
-    singular=True,
     batch=_batch_jvp,
     samples=_jvp_samples,
 )

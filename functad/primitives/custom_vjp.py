@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from functad.core.evaluator import run_program
-from functad.core.primitive import Primitive, Sample
+from functad.core.primitive import Sample
 from functad.core.zeros import instantiate
 from functad.errors import StructureError
 from functad.ir.program import Eqn, Program, Var
 from functad.ir.types import ArrayType, array_type
 from functad.primitives.arithmetic import mul
 from functad.primitives.broadcasting import reduce_sum
-from functad.primitives.custom import Rule, moves, transposed
+from functad.primitives.custom import Rule, declare, moves
 from functad.primitives.trigonometric import cos, sin
 from functad.transforms.programs import batch_of, derived, expand, select, trace_program
 from functad.transforms.replay import primal
@@ -190,19 +190,11 @@ def _vjp_samples() -> list[Sample]:
     ]
 
 
-custom_vjp_p = Primitive(
+custom_vjp_p = declare(
     "custom_vjp",
-    type_rule=lambda *types, program, rule, consts, name: program.out_types,
-    evaluate=lambda *args, program, rule, consts, name: tuple(run_program(program, args)),
-    multiple_results=True,
-    transpose=transposed,
-    linear="jointly",
-    expands=True,
     jvp_call=_custom_vjp_jvp,
     linearize=lambda types, params, mask: LinearizedVjp(params, mask),
     reverse_only=True,
-    own_rules=True,
-    singular=True,
     batch=_batch_vjp,
     samples=_vjp_samples,
 )
