@@ -49,6 +49,7 @@ class Rebuilder(ABC):
     def __init__(self) -> None:
         self.made: dict[int, Any] = {}  # by identity
         self.cells: dict[int, types.CellType] = {}
+        self.met: list[Any] = []  # lives as long as what is known by its identity
 
     @abstractmethod
     def stays(self, x: Any) -> bool:
@@ -71,7 +72,10 @@ class Rebuilder(ABC):
         if self.stays(x):
             return x
         found = self.made.get(id(x))
-        return self.made.setdefault(id(x), self.make(x)) if found is None else found
+        if found is None:
+            self.met.append(x)
+            found = self.made.setdefault(id(x), self.make(x))  # it may have been needed, and made, on the way
+        return found
 
     def all(self, xs: Sequence[Any]) -> Sequence[Any]:
         """What stands for each: the same sequence, if nothing in it is replaced."""

@@ -10,6 +10,7 @@ import functad as fd
 from functad.api.frozen import Freezer
 from functad.api.world.reach import Reach
 from functad.api.world.substitute import Substitution
+from functad.tree import register
 
 
 class Mark:
@@ -100,3 +101,32 @@ def test_a_rule_that_closes_over_a_function_that_is_its_own_default():
     f.defjvps(lambda t, y, x: t * 3 * power(x, 2))
     assert fd.grad(lambda x: f(x))(2.0) == 12.0
     assert fd.grad(fd.grad(lambda x: f(x)))(2.0) == 12.0
+
+
+class Scaled:
+    """A container whose only part is made when it is asked for."""
+
+    def __init__(self, number, mark):
+        self.number, self.mark = number, mark
+
+    def taken_apart(self):
+        return (functools.partial(pow, self.number, self.mark),), None
+
+    @staticmethod
+    def put_together(_, parts):
+        return Scaled(*parts[0].args)
+
+
+register(Scaled, Scaled.taken_apart, Scaled.put_together)
+
+
+def test_parts_that_do_not_outlive_their_container():
+    """The next one may be where the last one was."""
+    mark = Mark()
+
+    def reader(number):
+        scaled = Scaled(number, mark)
+        return lambda: (scaled.number, scaled.mark)
+
+    made = rebuilt([reader(k) for k in range(20)])
+    assert [f() for f in made] == [(k, 2.0) for k in range(20)]
