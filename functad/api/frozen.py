@@ -61,8 +61,7 @@ class Freezer(Rebuilder):
         return isinstance(x, list | dict | set | collections.deque) and not self.finds_traced(x)
 
     def wrapper(self, x: Wrapper) -> Any:
-        """What calls its functions only while it runs itself keeps what it has compiled, if nothing in it is traced."""
-        return super().wrapper(x) if x.runs_later or self.finds_traced(x) else x
+        return x if x.keeps_its_closure and not self.finds_traced(x) else super().wrapper(x)
 
     def finds_traced(self, x: Any) -> bool:
         """Whether something traced is in an object, or in what it calls closes over."""

@@ -85,7 +85,7 @@ class Jitted(ByName, Wrapper):
     """A function compiled on its first call with each kind of arguments; what `jit` returns."""
 
     closes_over = ("_f",)
-    runs_later = False
+    keeps_its_closure = True
 
     def __init__(
         self,

@@ -32,8 +32,11 @@ class Wrapper(ABC):
     closes_over: tuple[str, ...]
     """The attributes that hold these functions."""
 
-    runs_later: bool
-    """Whether it calls them after it has returned, too, as rules are."""
+    keeps_its_closure = False
+    """Whether what is not traced in it stays the variable that it is: made again, it would be compiled again."""
+
+    runs_later = False
+    """Whether it calls them after it has returned, too, as it does rules."""
 
     @abstractmethod
     def around(self, *held: Any) -> Any:
