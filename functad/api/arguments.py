@@ -157,7 +157,9 @@ def owner(value: Any) -> Any:
 
 
 def check_like(given: Leaf, expected: ArrayType, what: str) -> Any:
-    """A tangent or cotangent checked against the type it belongs to; Python numbers take its dtype."""
+    """A tangent or cotangent checked against the type it belongs to. Narrower dtypes, whose values all are values of
+    its dtype, and Python numbers are converted; what would lose digits, or an imaginary part, is refused.
+    """
     from functad.primitives.convert import convert
 
     if given.type is expected:
@@ -167,11 +169,14 @@ def check_like(given: Leaf, expected: ArrayType, what: str) -> Any:
             f"{what} has shape {given.type.shape}, but the value it belongs to is {expected}; give one of shape "
             f"{expected.shape}"
         )
-    if expected.inexact and given.kind == PYTHON and not (given.type.dtype.kind == "c" and expected.dtype.kind != "c"):
-        if type(given.value) is Tracer:
-            return convert(given.value, expected.dtype)
-        return expected.dtype.type(given.value)
+    narrower = np.can_cast(given.type.dtype, expected.dtype, "safe") or (
+        given.kind == PYTHON and not (given.type.dtype.kind == "c" and expected.dtype.kind != "c")
+    )
+    if expected.inexact and narrower:
+        return convert(given.value, expected.dtype)
+    instead = (
+        ".real, or make the primal complex" if given.type.dtype.kind == "c" else f".astype({expected.dtype.name!r})"
+    )
     raise DtypeError(
-        f"{what} has dtype {given.type.dtype}, but the value it belongs to is {expected}; convert it with "
-        f".astype({str(expected.dtype)!r})"
+        f"{what} has dtype {given.type.dtype}, but the value it belongs to is {expected}; convert it with {instead}"
     )

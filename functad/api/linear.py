@@ -30,8 +30,9 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], 
     f
         Any function of containers of arrays.
     primals, tangents
-        Tuples, one entry an argument; tangents have the structure, shapes and dtypes of the primals. The tangent of an
-        integer or boolean leaf must be zero.
+        Tuples, one entry an argument; tangents have the structure and shapes of the primals, and their dtypes or
+        narrower ones (integers for float64, say), which are converted. The tangent of an integer or boolean leaf must
+        be zero.
     has_aux
         Whether ``f`` returns a pair (value, auxiliary data); then the result is ``(value, tangent, aux)``.
 
