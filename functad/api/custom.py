@@ -14,10 +14,10 @@ import numpy as np
 from functad.api.arguments import leaves_of, name_of
 from functad.api.custom_calls import Call, PythonJvp, PythonVjp, evaluate, has_values, known_values
 from functad.api.frozen import Frozen, closes_over_nothing, freeze
-from functad.api.named import ByName
 from functad.core.capture import Leaf
 from functad.core.primitive import Primitive
 from functad.core.trace import Trace, current_trace
+from functad.core.wrapping import ByName, look_like
 from functad.core.zeros import add
 from functad.errors import StructureError
 from functad.ir.program import ProgramOnDemand
@@ -46,7 +46,7 @@ class Custom(ByName, ABC):
     keeps_its_closure = False
 
     def __init__(self, fun: Callable[..., Any], nondiff_argnums: int | Sequence[int] = ()) -> None:
-        functools.update_wrapper(self, fun)  # type: ignore[arg-type]
+        look_like(self, fun)
         self._define(fun)
         self._nondiff = frozenset((nondiff_argnums,) if isinstance(nondiff_argnums, int) else nondiff_argnums)
 
@@ -65,6 +65,12 @@ class Custom(ByName, ABC):
         """One like this."""
         made = type(self).__new__(type(self))
         vars(made).update(vars(self))
+        return made
+
+    def around(self, functions: tuple[Callable[..., Any], ...]) -> Any:
+        """One like this of another function and its rules."""
+        made = self.another()
+        made._define(*functions)
         return made
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:

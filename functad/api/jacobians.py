@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,6 +14,7 @@ from functad.api.unit_vectors import on_unit_vectors
 from functad.core.capture import Leaf, capture
 from functad.core.primitive import type_of
 from functad.core.tracer import ARRAY, SCALAR
+from functad.core.wrapping import Transformed
 from functad.core.zeros import zeros
 from functad.errors import DtypeError
 from functad.ir.program import Program, sub_programs
@@ -45,21 +45,21 @@ def jacobian(
     array([[2., 0.],
            [0., 4.]])
     """
-    return _jacobian(f, argnums, has_aux, holomorphic, "jacobian")
+    return Transformed(run_jacobian, f, argnums, has_aux, holomorphic)
 
 
 def jacfwd(
     f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False
 ) -> Callable[..., Any]:
     """`jacobian` by forward mode: one Jacobian-vector product an input element, all at once."""
-    return _jacobian(f, argnums, has_aux, holomorphic, "jacfwd")
+    return Transformed(run_jacfwd, f, argnums, has_aux, holomorphic)
 
 
 def jacrev(
     f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False
 ) -> Callable[..., Any]:
     """`jacobian` by reverse mode: one vector-Jacobian product an output element, all at once."""
-    return _jacobian(f, argnums, has_aux, holomorphic, "jacrev")
+    return Transformed(run_jacrev, f, argnums, has_aux, holomorphic)
 
 
 def hessian(
@@ -107,42 +107,55 @@ def vhp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     return result[0] if len(primals) == 1 else result
 
 
-def _jacobian(
-    f: Callable[..., Any], argnums: int | Sequence[int], has_aux: bool, holomorphic: bool, transform: str
-) -> Callable[..., Any]:
-    @functools.wraps(f)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        positions = normal_argnums(argnums, len(args), transform)
-        inputs = Differentiated(f, args, kwargs, positions, transform)
+def run_jacobian(
+    f: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    argnums: int | Sequence[int],
+    has_aux: bool,
+    holomorphic: bool,
+    transform: str = "jacobian",
+) -> Any:
+    """What a call of ``jacobian(f)`` does."""
+    positions = normal_argnums(argnums, len(args), transform)
+    inputs = Differentiated(f, args, kwargs, positions, transform)
 
-        def call(leaves: Sequence[Any]) -> Any:
-            result = inputs.call(leaves)
-            return with_aux(f, result, transform) if has_aux else result
+    def call(leaves: Sequence[Any]) -> Any:
+        result = inputs.call(leaves)
+        return with_aux(f, result, transform) if has_aux else result
 
-        captured = capture(call, inputs.leaves, transform, concrete=True)
-        n = captured.out_tree.num_leaves
-        out_types = captured.program.out_types[:n]
-        check_types(f, inputs, out_types, holomorphic, transform)
-        values = [*captured.captures, *[leaf.value for leaf in inputs.leaves]]
-        active = [False] * len(captured.captures) + [True] * len(inputs.leaves)
-        outs, linear = linearize_program(captured.program, values, active, captured.known)
-        linear = LinearMap(linear.entries, captured.program.inputs[len(captured.captures) :], linear.outputs[:n])
-        in_types = [leaf.type for leaf in inputs.leaves]
-        n_in, n_out = sum(t.size for t in in_types), sum(t.size for t in out_types)
-        forward = transform == "jacfwd" or (
-            transform == "jacobian" and n_in <= n_out and not reverse_only(captured.program)
-        )
-        blocks = forward_blocks(linear, in_types, out_types) if forward else reverse_blocks(linear, in_types, out_types)
-        results = fresh_all([*outs[n:], *[b for row in blocks for b in row]])
-        flat = iter(results[len(outs) - n :])
-        rows = []
-        for _ in out_types:
-            containers = inputs.unflatten([next(flat) for _ in in_types])
-            rows.append(containers[0] if isinstance(argnums, int | np.integer) else tuple(containers))
-        jacobian = captured.out_tree.unflatten(rows)
-        return jacobian if captured.aux is None else (jacobian, captured.aux.with_values(results[: len(outs) - n]))
+    captured = capture(call, inputs.leaves, transform, concrete=True)
+    n = captured.out_tree.num_leaves
+    out_types = captured.program.out_types[:n]
+    check_types(f, inputs, out_types, holomorphic, transform)
+    values = [*captured.captures, *[leaf.value for leaf in inputs.leaves]]
+    active = [False] * len(captured.captures) + [True] * len(inputs.leaves)
+    outs, linear = linearize_program(captured.program, values, active, captured.known)
+    linear = LinearMap(linear.entries, captured.program.inputs[len(captured.captures) :], linear.outputs[:n])
+    in_types = [leaf.type for leaf in inputs.leaves]
+    n_in, n_out = sum(t.size for t in in_types), sum(t.size for t in out_types)
+    forward = transform == "jacfwd" or (
+        transform == "jacobian" and n_in <= n_out and not reverse_only(captured.program)
+    )
+    blocks = forward_blocks(linear, in_types, out_types) if forward else reverse_blocks(linear, in_types, out_types)
+    results = fresh_all([*outs[n:], *[b for row in blocks for b in row]])
+    flat = iter(results[len(outs) - n :])
+    rows = []
+    for _ in out_types:
+        containers = inputs.unflatten([next(flat) for _ in in_types])
+        rows.append(containers[0] if isinstance(argnums, int | np.integer) else tuple(containers))
+    jacobian = captured.out_tree.unflatten(rows)
+    return jacobian if captured.aux is None else (jacobian, captured.aux.with_values(results[: len(outs) - n]))
 
-    return wrapped
+
+def run_jacfwd(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], *options: Any) -> Any:
+    """What a call of ``jacfwd(f)`` does."""
+    return run_jacobian(f, args, kwargs, *options, "jacfwd")
+
+
+def run_jacrev(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], *options: Any) -> Any:
+    """What a call of ``jacrev(f)`` does."""
+    return run_jacobian(f, args, kwargs, *options, "jacrev")
 
 
 def reverse_only(program: Program) -> bool:

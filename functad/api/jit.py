@@ -12,20 +12,20 @@ from typing import Any, overload
 from functad import config
 from functad.api.arguments import fresh_all, leaf_name, leaves_of, name_of, normal_argnums
 from functad.api.fastmath import FastMath, fastmath_flags
-from functad.api.named import ByName
 from functad.api.signatures import entry_signature
 from functad.api.stages import Lowered
 from functad.api.world.guards import Guards
 from functad.api.world.hidden import HiddenOperand
 from functad.api.world.operands import Operand, Operands, compared_arrays
 from functad.api.world.outside import Outside
-from functad.api.world.substitute import Substitution, Wrapper
+from functad.api.world.substitute import Substitution
 from functad.api.world.watch import Watch
 from functad.core.capture import Captured, Leaf, capture, own
 from functad.core.evaluator import run_program
 from functad.core.location import user_location
 from functad.core.trace import current_trace, escaped, not_native, type_name
 from functad.core.tracer import Tracer
+from functad.core.wrapping import ByName, Wrapper, look_like, own_attributes
 from functad.errors import StructureError
 from functad.identity import identity_key
 from functad.ir.dce import dce
@@ -93,7 +93,7 @@ class Jitted(ByName, Wrapper):
         static_argnames: tuple[str, ...],
         fastmath: str = "",
     ) -> None:
-        functools.update_wrapper(self, f)
+        look_like(self, f)
         self._f = f
         self._fastmath = fastmath
         self._static_argnums = static_argnums
@@ -117,11 +117,13 @@ class Jitted(ByName, Wrapper):
         """The same around another function."""
         return Jitted(f, *self._options())
 
+    around = wrapping
+
     def _options(self) -> tuple[tuple[int, ...], tuple[str, ...], str]:
         return self._static_argnums, tuple(sorted(self._static_argnames)), self._fastmath
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Jitted, (self._f, *self._options())  # what has been compiled stays
+        return Jitted, (self._f, *self._options()), own_attributes(self, self._f)  # what has been compiled stays
 
     def another(self) -> Jitted:
         """One like this, which has seen no calls."""

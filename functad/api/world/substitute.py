@@ -8,29 +8,19 @@ that is traced to one that reads the place is made anew, with cells of its own a
 from __future__ import annotations
 
 import functools
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any
 
 from functad.api.world.reach import Node, Reach
 from functad.core.trace import type_name
+from functad.core.wrapping import Wrapper
 from functad.lower.entry.places import CellContent, DictItem, Fixed, Place
 
-__all__ = ["Substitution", "Wrapper"]
+__all__ = ["Substitution"]
 
 
 New = Callable[["_Made"], Any]
-
-
-class Wrapper(ABC):
-    """What wraps a function, and can be made anew around another."""
-
-    _f: Callable[..., Any]
-
-    @abstractmethod
-    def wrapping(self, f: Callable[..., Any]) -> Any:
-        """The same around another function."""
 
 
 class Substitution:
