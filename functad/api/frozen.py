@@ -243,11 +243,12 @@ class Slot:
 class Frozen:
     """Functions (and other things) as they were, with slots for the traced values that they close over."""
 
-    __slots__ = ("parts", "slots")
+    __slots__ = ("parts", "rules", "slots")
 
     def __init__(self, parts: tuple[Any, ...], slots: int) -> None:
         self.parts = parts
         self.slots = slots
+        self.rules: dict[Any, Any] = {}  # that have been pickled, by the kind of call
 
     def with_values(self, values: Sequence[Any]) -> tuple[Any, ...]:
         """The functions that close over these in place of the traced values."""

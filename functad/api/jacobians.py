@@ -45,21 +45,21 @@ def jacobian(
     array([[2., 0.],
            [0., 4.]])
     """
-    return Transformed(run_jacobian, f, argnums, has_aux, holomorphic)
+    return Transformed(run_jacobian, f, "jacobian", argnums, has_aux, holomorphic)
 
 
 def jacfwd(
     f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False
 ) -> Callable[..., Any]:
     """`jacobian` by forward mode: one Jacobian-vector product an input element, all at once."""
-    return Transformed(run_jacfwd, f, argnums, has_aux, holomorphic)
+    return Transformed(run_jacobian, f, "jacfwd", argnums, has_aux, holomorphic)
 
 
 def jacrev(
     f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False
 ) -> Callable[..., Any]:
     """`jacobian` by reverse mode: one vector-Jacobian product an output element, all at once."""
-    return Transformed(run_jacrev, f, argnums, has_aux, holomorphic)
+    return Transformed(run_jacobian, f, "jacrev", argnums, has_aux, holomorphic)
 
 
 def hessian(
@@ -111,12 +111,12 @@ def run_jacobian(
     f: Callable[..., Any],
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
+    transform: str,
     argnums: int | Sequence[int],
     has_aux: bool,
     holomorphic: bool,
-    transform: str = "jacobian",
 ) -> Any:
-    """What a call of ``jacobian(f)`` does."""
+    """What a call of ``jacobian(f)``, ``jacfwd(f)`` or ``jacrev(f)`` does."""
     positions = normal_argnums(argnums, len(args), transform)
     inputs = Differentiated(f, args, kwargs, positions, transform)
 
@@ -146,16 +146,6 @@ def run_jacobian(
         rows.append(containers[0] if isinstance(argnums, int | np.integer) else tuple(containers))
     jacobian = captured.out_tree.unflatten(rows)
     return jacobian if captured.aux is None else (jacobian, captured.aux.with_values(results[: len(outs) - n]))
-
-
-def run_jacfwd(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], *options: Any) -> Any:
-    """What a call of ``jacfwd(f)`` does."""
-    return run_jacobian(f, args, kwargs, *options, "jacfwd")
-
-
-def run_jacrev(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], *options: Any) -> Any:
-    """What a call of ``jacrev(f)`` does."""
-    return run_jacobian(f, args, kwargs, *options, "jacrev")
 
 
 def reverse_only(program: Program) -> bool:

@@ -10,6 +10,7 @@ import numpy as np
 from functad.api.arguments import leaves_of, name_of
 from functad.api.jit import Jitted
 from functad.core.capture import Leaf, as_leaf
+from functad.core.wrapping import Transformed
 from functad.errors import StructureError
 from functad.ir.program import Program
 from functad.ir.types import ArrayType, array_type
@@ -39,16 +40,16 @@ def make_ir(f: Callable[..., Any], optimized: bool = False) -> Callable[..., Pro
         c:f64[3] = mul b 2.0
       in (c) }
     """
-    function = f._f if isinstance(f, Jitted) else f
+    return Transformed(run_make_ir, f._f if isinstance(f, Jitted) else f, optimized)
 
-    def wrapped(*args: Any, **kwargs: Any) -> Program:
-        leaves, structure = leaves_of((args, kwargs), f"arguments of {name_of(function)}: ")
-        traced = Jitted(function, (), ()).capture(structure, ((), ()), leaves)
-        if traced.captures:
-            raise StructureError(f"make_ir: {name_of(function)} closes over traced values; make them arguments")
-        return optimize(traced.program) if optimized else traced.program
 
-    return wrapped
+def run_make_ir(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], optimized: bool) -> Program:
+    """What a call of ``make_ir(f)`` does."""
+    leaves, structure = leaves_of((args, kwargs), f"arguments of {name_of(f)}: ")
+    traced = Jitted(f, (), ()).capture(structure, ((), ()), leaves)
+    if traced.captures:
+        raise StructureError(f"make_ir: {name_of(f)} closes over traced values; make them arguments")
+    return optimize(traced.program) if optimized else traced.program
 
 
 def eval_shape(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

@@ -147,6 +147,12 @@ class Tracer:
             f"a traced {self.type} cannot be hashed{_at()}, as an array cannot; use id(x) or a static argument"
         )
 
+    def __reduce__(self) -> Any:
+        raise TracerConversionError(
+            f"a traced {self.type} cannot be pickled{_at()}: it has a meaning only while the function under "
+            f"{self.owner.kind} is traced; return it from that function, and pickle the result"
+        )
+
     def __setitem__(self, index: Any, value: Any) -> None:
         raise ImmutableError(
             f"a traced {self.type} was written to in place{_at()}: functions under {self.owner.kind} are pure; "

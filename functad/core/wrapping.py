@@ -93,11 +93,9 @@ def look_like(made: Any, f: Any) -> None:
 
 def own_attributes(made: Any, f: Any) -> dict[str, Any] | None:
     """The attributes of what wraps a function that are the user's, and not the function's."""
-    return {
-        k: v
-        for k, v in vars(made).items()
-        if (not k.startswith("_") or k in functools.WRAPPER_ASSIGNMENTS) and getattr(f, k, None) is not v
-    } or None
+    names = {k: v for k, v in vars(made).items() if k in functools.WRAPPER_ASSIGNMENTS and getattr(f, k, None) != v}
+    given = {k: v for k, v in vars(made).items() if not k.startswith("_") and getattr(f, k, None) is not v}
+    return {**names, **given} or None
 
 
 class Transformed(ByName, Wrapper):

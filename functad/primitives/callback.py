@@ -27,7 +27,7 @@ from functad.kernel_ir.sizes import poly
 from functad.primitives.lanes import map_over_lanes
 from functad.primitives.shapes import reshape
 from functad.transforms.programs import mapped_value
-from functad.tree import TreeDef, flatten, structure_key
+from functad.tree import TreeDef, flatten, stored, structure_key
 
 __all__ = ["CALLBACK_FAILED", "VMAP_METHODS", "Callback", "Site", "pure_callback_p", "take_exception"]
 
@@ -53,6 +53,9 @@ class Callback:
         # a callable object need not be hashable, and what it is equal to may change; methods are made anew each time
         # that they are looked up
         self._identity = f if isinstance(f, MethodType) else id(f), structure_key(args), structure_key(result)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return stored_callback, (self.f, stored(self.args), stored(self.result))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Callback) and self._identity == other._identity
@@ -94,6 +97,11 @@ class Callback:
         if form not in self._sites:
             self._sites[form] = Site(self, form, operands)
         return self._sites[form]
+
+
+def stored_callback(f: Callable[..., Any], args: Any, result: Any) -> Callback:
+    """A callback that has been pickled."""
+    return Callback(f, flatten(args)[1], flatten(result)[1])
 
 
 _numbers = itertools.count()
