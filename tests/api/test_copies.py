@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 import functad as fd
+import functad.numpy as fnp
 from functad.core.evaluator import run_program
 from functad.core.primitive import REGISTRY, bind_all
 from functad.core.seq import Seq
@@ -23,6 +24,7 @@ from functad.errors import StructureError, TracerConversionError
 from functad.ir.printer import format_program
 from functad.ir.program import Literal, is_frozen
 from functad.ir.types import ArrayType, array_type
+from functad.scipy import special
 from functad.transforms.programs import trace_program
 
 
@@ -138,6 +140,14 @@ def test_it_looks_like_the_function() -> None:
     assert slope.__wrapped__ is product and slope.__doc__ == "Of a vector and a matrix."
     assert str(inspect.signature(slope)) == "(w, x)" == str(inspect.signature(fd.jit(fd.vmap(slope))))
     assert repr(slope) == "<functad.grad of product>" and hash(slope) == hash(slope)
+
+
+@pytest.mark.parametrize("module", [fd, fd.lax, fd.nn, fnp, fnp.linalg, special], ids=lambda m: m.__name__)
+def test_public_functions(module) -> None:
+    for name in set(getattr(module, "__all__", dir(module))) - {"test"}:
+        f = getattr(module, name)
+        if callable(f) and not name.startswith("_"):
+            assert pickled(f) is f, name
 
 
 def test_attributes_stay() -> None:
