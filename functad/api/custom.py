@@ -15,7 +15,7 @@ from functad.api.arguments import leaves_of, name_of
 from functad.api.custom_calls import Call, PythonJvp, PythonVjp, evaluate, has_values, known_values
 from functad.api.frozen import Frozen, closes_over_nothing, freeze
 from functad.core.capture import Leaf
-from functad.core.primitive import Primitive
+from functad.core.primitive import Primitive, type_of
 from functad.core.trace import Trace, current_trace
 from functad.core.wrapping import ByName, look_like
 from functad.core.zeros import add
@@ -97,7 +97,7 @@ class Custom(ByName, ABC):
             frozen = self._frozen
         else:
             frozen, consts = freeze(parts, trace)
-            leaves = [*[Leaf(t, t.type, t.kind) for t in consts], *leaves]
+            leaves = [*[Leaf(t, type_of(t), t._kind) for t in consts], *leaves]
         operands = [leaf.value for leaf in leaves]
         call = Call(self.kind, self._name, len(self._functions), fixed, frozen, leaves, tree)
         rule, values = self.rule(call), known_values(trace, operands)

@@ -151,8 +151,8 @@ class Eqn:
 class Program(Immutable):
     """A closed function of typed inputs: straight-line equations, sub-Programs in their params.
 
-    ``str(program)`` is stable text; its grammar is in ``functad.ir.printer``. It is pickled by value: rules of the
-    user's are traced first, lines of code are those that they are now; of callbacks Python must find the function.
+    ``str(program)`` is stable text; ``functad.ir.printer`` gives it, with its grammar. It is pickled by value: rules of
+    the user's are traced first, lines of code are those that they are now; of callbacks Python must find the function.
     """
 
     __slots__ = ("derived", "doubtful", "eqns", "inputs", "name", "outputs", "plan")
@@ -186,13 +186,6 @@ class Program(Immutable):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return stored_program, (self.inputs, self.eqns, self.outputs, self.name, self.doubtful)
-
-    def __str__(self) -> str:
-        from functad.ir.printer import format_program
-
-        return format_program(self)
-
-    __repr__ = __str__
 
 
 def stored_program(

@@ -19,6 +19,7 @@ from functad.core.trace import current_trace
 from functad.core.tracer import ARRAY, SCALAR, Tracer
 from functad.ir.program import Eqn, Program, Var
 from functad.ir.types import ArrayType, array_type
+from functad.primitives.arithmetic import add, mul
 from functad.transforms.linearize import TransparentRule
 from functad.transforms.programs import (
     batch_of,
@@ -74,7 +75,7 @@ class Distinct:
     def of(program: Program, args: Sequence[Any]) -> Distinct:
         """That of a Program for these operands."""
         first: dict[Any, int] = {}
-        same = tuple([first.setdefault(x.variable, i) if type(x) is Tracer else -1 for i, x in enumerate(args)])
+        same = tuple([first.setdefault(x._variable, i) if type(x) is Tracer else -1 for i, x in enumerate(args)])
         return derived(program, ("distinct", same), lambda: Distinct.made(program, same))  # type: ignore[no-any-return]
 
     @staticmethod
@@ -116,7 +117,7 @@ def with_equal_inputs(program: Program, which: Sequence[int]) -> Program:
 
 def handle(x: Tracer) -> Tracer:
     """Another handle of a tracer's variable, as for a result."""
-    return Tracer(x.variable, x.owner, ARRAY if x.variable.type.ndim else SCALAR)
+    return Tracer(x._variable, x._owner, ARRAY if x._variable.type.ndim else SCALAR)
 
 
 def _present(values: Sequence[Any]) -> tuple[bool, ...]:
@@ -216,8 +217,6 @@ def _batch(
 
 
 def _samples() -> list[Sample]:
-    from functad.primitives.arithmetic import add, mul
-
     x, y = array_type((3,), np.float64), array_type((), np.float64)
     program = trace_program(lambda a, b: [mul(a, b), add(a, mul(a, a))], (x, y))
     return [Sample((x, y), {"program": program, "name": "sample"})]

@@ -15,10 +15,12 @@ from functad.core.zeros import zeros, zeros_like
 from functad.errors import StructureError
 from functad.ir.program import Eqn, Program, Var
 from functad.ir.types import ArrayType, SeqType, array_type
+from functad.primitives.arithmetic import mul, square
 from functad.primitives.control_native import COND
 from functad.primitives.lanes import map_over_lanes
 from functad.primitives.loop_body import bind_loop
 from functad.primitives.loop_rules import at_zero, present, sequences
+from functad.primitives.trigonometric import cos, sin
 from functad.transforms.programs import batch_of, derived, expand, jvp_of, linearized, select, trace_program
 from functad.transforms.strong import doubtful_results, with_doubts
 from functad.transforms.transpose import linear_variables
@@ -214,9 +216,6 @@ def _batch(
 
 
 def _samples() -> list[Sample]:
-    from functad.primitives.arithmetic import mul, square
-    from functad.primitives.trigonometric import cos, sin
-
     vector, scalar = array_type((3,), np.float64), array_type((), np.float64)
     makers = (lambda x, a: [mul(sin(x), a), a], lambda x, a: [square(x), mul(a, a)], lambda x, a: [cos(mul(x, a)), a])
     branches = tuple(trace_program(f, (vector, scalar)) for f in makers)

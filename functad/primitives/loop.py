@@ -19,9 +19,11 @@ from functad.core.seq import Seq
 from functad.errors import StructureError
 from functad.ir.program import Program
 from functad.ir.types import ArrayType, SeqType, array_type, seq_type
+from functad.primitives.arithmetic import add, mul
 from functad.primitives.control_native import LOOP
 from functad.primitives.loop_body import Layout, element_type, stacked_type
 from functad.primitives.loop_rules import loop_batch, loop_doubting, loop_jvp, loop_linearize, loop_transpose
+from functad.primitives.trigonometric import sin
 from functad.transforms.programs import trace_program
 
 __all__ = ["loop_p"]
@@ -66,9 +68,6 @@ def _stacked(values: Any, element: ArrayType, length: int | None) -> Any:
 
 
 def _samples() -> list[Sample]:
-    from functad.primitives.arithmetic import add, mul
-    from functad.primitives.trigonometric import sin
-
     scalar, vector = array_type((), np.float64), array_type((2,), np.float64)
     body = trace_program(lambda a, c, x: [add(mul(a, sin(c)), x), mul(c, x)], (scalar, vector, vector))
     shared = {"body": body, "consts": 1, "carry": 1, "unroll": 1}

@@ -13,9 +13,11 @@ from functad.core.evaluator import run_program
 from functad.core.primitive import REGISTRY, Primitive, Sample, bind_all, type_of
 from functad.ir.program import Eqn, Program, Var
 from functad.ir.types import ArrayType, SeqType, array_type
+from functad.primitives.arithmetic import mul
 from functad.primitives.calls import call_doubting
 from functad.primitives.elementwise import elementwise
 from functad.primitives.saving import CONTROL, Policy, divide, first_run, saveable
+from functad.primitives.trigonometric import sin
 from functad.transforms.programs import (
     batch_of,
     derived,
@@ -139,9 +141,6 @@ def _batch(
 
 
 def _samples() -> list[Sample]:
-    from functad.primitives.arithmetic import mul
-    from functad.primitives.trigonometric import sin
-
     x: ArrayType = array_type((3,), np.float64)
     return [Sample((x, x), {"program": trace_program(lambda a, b: [sin(mul(sin(a), b))], (x, x)), "policy": None})]
 

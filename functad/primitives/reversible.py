@@ -21,8 +21,10 @@ from functad.core.zeros import instantiate, zeros
 from functad.errors import LinearityError
 from functad.ir.program import Eqn, Program, Var
 from functad.ir.types import array_type
+from functad.primitives.arithmetic import mul
 from functad.primitives.lanes import map_over_lanes
 from functad.primitives.loop_rules import cut, present
+from functad.primitives.trigonometric import cos, sin
 from functad.transforms.programs import batch_of, expand, jvp_of, linearized, select, trace_program
 from functad.transforms.strong import doubtful_results, with_doubts
 
@@ -151,9 +153,6 @@ def _doubting(params: Mapping[str, Any], doubts: Sequence[bool]) -> tuple[Mappin
 
 
 def _samples() -> list[Sample]:
-    from functad.primitives.arithmetic import mul
-    from functad.primitives.trigonometric import cos, sin
-
     x = array_type((3,), np.float64)
     call = trace_program(lambda a, b: [mul(sin(a), b), mul(a, a)], (x, x))
     more = trace_program(lambda a, b: [mul(sin(a), b), mul(a, a), mul(cos(a), b)], (x, x))

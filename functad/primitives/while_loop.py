@@ -20,9 +20,12 @@ from functad.core.zeros import zeros_like
 from functad.errors import LinearityError, StructureError
 from functad.ir.program import Eqn, Program, Var
 from functad.ir.types import ArrayType, array_type, seq_type
+from functad.primitives.arithmetic import add, mul
+from functad.primitives.comparison import lt
 from functad.primitives.control_native import WHILE
 from functad.primitives.lanes import map_over_lanes
 from functad.primitives.loop_rules import LoopRule, at_zero, cut, doubting_body, grow, leaves_lanes, present
+from functad.primitives.trigonometric import sin
 from functad.transforms.programs import batch_of, derived, expand, jvp_of, mapped_value, select, trace_program
 from functad.transforms.transpose import linear_variables
 
@@ -174,10 +177,6 @@ def _doubting(params: Mapping[str, Any], doubts: Sequence[bool]) -> tuple[Mappin
 
 
 def _samples() -> list[Sample]:
-    from functad.primitives.arithmetic import add, mul
-    from functad.primitives.comparison import lt
-    from functad.primitives.trigonometric import sin
-
     scalar = array_type((), np.float64)
     cond = trace_program(lambda bound, x, y: [lt(x, bound)], (scalar, scalar, scalar))
     body = trace_program(lambda a, x, y: [add(x, mul(a, a)), mul(sin(y), x)], (scalar, scalar, scalar))
