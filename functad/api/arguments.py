@@ -13,14 +13,17 @@ import numpy as np
 
 from functad.core.capture import Leaf, WithAux, as_leaf, own
 from functad.core.trace import current_trace
-from functad.core.tracer import PYTHON, Tracer
+from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.core.zeros import zeros
 from functad.errors import DtypeError, ShapeError, StructureError
 from functad.ir.types import ArrayType, array_type
 from functad.primitives.convert import convert
 from functad.tree import TreeDef, flatten, leaf_paths
 
-__all__ = ["Differentiated", "check_like", "fresh", "fresh_all", "leaves_of", "name_of", "normal_argnums", "with_aux"]
+__all__ = [
+    "Differentiated", "abstract_leaf", "check_like", "fresh", "fresh_all", "leaves_of", "name_of", "normal_argnums",
+    "with_aux",
+]  # fmt: skip
 
 
 def name_of(f: Callable[..., Any]) -> str:
@@ -54,6 +57,18 @@ def leaves_of(tree: Any, what: str) -> tuple[list[Leaf], TreeDef]:
         else as_leaf(x, functools.partial(leaf_name, what, structure, i))
         for i, x in enumerate(found)
     ], structure
+
+
+def abstract_leaf(x: Any, what: str) -> Leaf:
+    """A leaf from a type, an array, or anything with a shape and a dtype that NumPy knows."""
+    if not isinstance(x, np.ndarray) and hasattr(x, "shape") and hasattr(x, "dtype"):
+        try:
+            type = array_type(tuple(x.shape), np.dtype(x.dtype))
+        except TypeError:  # the dtype of another library
+            pass
+        else:
+            return Leaf(None, type, ARRAY if type.ndim else SCALAR)
+    return as_leaf(x, lambda: what)
 
 
 def leaf_name(what: str, structure: TreeDef, number: int) -> str:

@@ -242,7 +242,7 @@ class Jitted(ByName, Wrapper):
         operands: Mapping[Hashable, Operand],
     ) -> Traced:
         """A Program that reads operands at each call, and holds the rest of what the function reads."""
-        outside = Outside(watch.reach.arrays, compared_arrays(watch.reach, operands))
+        outside = Outside(watch.reach.arrays, compared_arrays(watch.reach, operands), watch.reach.foreign)
         decisive: set[Hashable] = set()
 
         def replaced() -> tuple[Callable[..., Any], Static]:

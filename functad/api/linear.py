@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from functad.api.arguments import Differentiated, check_like, fresh_all, leaves_of, name_of, with_aux
-from functad.core.capture import Leaf, as_leaf, capture, own
+from functad.api.arguments import Differentiated, abstract_leaf, check_like, fresh_all, leaves_of, name_of, with_aux
+from functad.core.capture import Leaf, capture, own
 from functad.core.evaluator import run_program
 from functad.core.primitive import type_of
 from functad.core.tracer import ARRAY, SCALAR, Tracer
@@ -356,13 +356,6 @@ def linearize(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> An
     return _linearized(LinearFunction, f, primals, "linearize", has_aux, require_inexact=True)
 
 
-def abstract_type(x: Any) -> ArrayType:
-    """The type of a value, or of anything with a shape and a dtype."""
-    if not isinstance(x, np.ndarray) and hasattr(x, "shape") and hasattr(x, "dtype"):
-        return array_type(tuple(x.shape), x.dtype)
-    return as_leaf(x, lambda: "a primal of linear_transpose").type
-
-
 def linear_transpose(f: Callable[..., Any], *primals: Any) -> Callable[..., tuple[Any, ...]]:
     """The transpose of a linear function, from a cotangent of its value to a tuple of cotangents of its arguments.
 
@@ -381,7 +374,7 @@ def linear_transpose(f: Callable[..., Any], *primals: Any) -> Callable[..., tupl
     (np.float64(6.0),)
     """
     found, structure = flatten(primals)
-    types = [abstract_type(x) for x in found]
+    types = [abstract_leaf(x, "a primal of linear_transpose").type for x in found]
     types = [t if t.inexact else t.with_dtype(np.dtype(np.float64)) for t in types]
     leaves = [Leaf(None, t, ARRAY if t.ndim else SCALAR) for t in types]
     captured = capture(lambda xs: f(*unflatten(structure, xs)), leaves, "linear_transpose", concrete=False)

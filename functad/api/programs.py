@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
-from functad.api.arguments import leaves_of, name_of
+from functad.api.arguments import abstract_leaf, leaves_of, name_of
 from functad.api.jit import Jitted
-from functad.core.capture import Leaf, as_leaf
 from functad.core.wrapping import Transformed
 from functad.errors import StructureError
 from functad.ir.program import Program
-from functad.ir.types import ArrayType, array_type
 from functad.passes.pipeline import optimize
 from functad.tree import flatten
 
@@ -65,14 +61,6 @@ def eval_shape(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """
     found, structure = flatten((args, kwargs))
     function = f._f if isinstance(f, Jitted) else f
-    leaves = [abstract_leaf(x) for x in found]
+    leaves = [abstract_leaf(x, "an argument of eval_shape") for x in found]
     traced = Jitted(function, (), ()).capture(structure, ((), ()), leaves)
     return traced.out_tree.unflatten(traced.program.out_types)
-
-
-def abstract_leaf(x: Any) -> Leaf:
-    """A leaf from a type, an array, or anything with a shape and a dtype."""
-    if isinstance(x, ArrayType) or (not isinstance(x, np.ndarray) and hasattr(x, "shape") and hasattr(x, "dtype")):
-        type = array_type(tuple(x.shape), x.dtype)
-        return Leaf(None, type, 2 if type.ndim else 1)
-    return as_leaf(x, lambda: "an argument of eval_shape")

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from functad.core.foreign import as_numpy, is_foreign
 from functad.core.primitive import Primitive, Sample, type_of
 from functad.core.subclasses import plain_array
 from functad.errors import DtypeError, LinearityError, ShapeError, StructureError
@@ -76,9 +77,11 @@ class Callback:
         return [self._checked(x, shape, dtype) for x, shape, dtype in zip(found, shapes, dtypes, strict=True)]
 
     def _checked(self, x: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
-        value = (
-            plain_array(x, f"pure_callback: what {self.name} returned") if isinstance(x, np.ndarray) else np.asarray(x)
-        )
+        what = f"pure_callback: what {self.name} returned"
+        if isinstance(x, np.ndarray):
+            value = plain_array(x, what)
+        else:
+            value = as_numpy(x, what) if is_foreign(type(x)) else np.asarray(x)
         if value.shape != tuple(shape):
             raise ShapeError(
                 f"pure_callback: {self.name} returned an array of shape {value.shape}, but result_types says "
