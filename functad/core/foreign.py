@@ -49,10 +49,11 @@ def as_numpy(x: Any, what: str) -> np.ndarray:
     """The NumPy array that an array of another library gives, of the same memory if it can; ``what`` it is, for
     errors.
     """
-    if has_units(type(x)):
+    cls: Any = type(x)
+    if has_units(cls):
         refuse_units(x, what)
     try:
-        array = np.asarray(x) if _converts(type(x)) else np.from_dlpack(x)
+        array = np.asarray(x) if _converts(cls) else np.from_dlpack(x)
     except TracerConversionError:  # what it holds is traced
         raise
     except Exception as error:
