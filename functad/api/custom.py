@@ -14,11 +14,10 @@ import numpy as np
 from functad.api.arguments import leaves_of, name_of
 from functad.api.custom_calls import Call, PythonJvp, PythonVjp, evaluate, has_values, known_values
 from functad.api.frozen import Frozen, closes_over_nothing, freeze
-from functad.api.named import ByName
-from functad.api.rebuild import Wrapper
 from functad.core.capture import Leaf
 from functad.core.primitive import Primitive, type_of
 from functad.core.trace import Trace, current_trace
+from functad.core.wrapping import Wrapper, look_like
 from functad.core.zeros import add
 from functad.errors import StructureError
 from functad.ir.program import ProgramOnDemand
@@ -36,7 +35,7 @@ PLAIN = frozenset((float, int, bool, complex, np.ndarray, np.float64, np.float32
 """Arguments that hold no tracers."""
 
 
-class Custom(ByName, Wrapper):
+class Custom(Wrapper):
     """What both kinds have in common."""
 
     kind = ""
@@ -47,7 +46,7 @@ class Custom(ByName, Wrapper):
     runs_later = True
 
     def __init__(self, fun: Callable[..., Any], nondiff_argnums: int | Sequence[int] = ()) -> None:
-        functools.update_wrapper(self, fun)  # type: ignore[arg-type]
+        look_like(self, fun)
         self._define(fun)
         self._nondiff = frozenset((nondiff_argnums,) if isinstance(nondiff_argnums, int) else nondiff_argnums)
 

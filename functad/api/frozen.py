@@ -18,9 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from functad.api.rebuild import ATOMS, Rebuilder, Wrapper
+from functad.api.rebuild import ATOMS, Rebuilder
 from functad.core.trace import Trace
 from functad.core.tracer import Tracer
+from functad.core.wrapping import Wrapper
 from functad.ir.program import frozen, is_frozen
 from functad.numpy.operands import depends_on
 
@@ -143,11 +144,12 @@ class Slot:
 class Frozen:
     """Functions (and other things) as they were, with slots for the traced values that they close over."""
 
-    __slots__ = ("parts", "slots")
+    __slots__ = ("parts", "rules", "slots")
 
     def __init__(self, parts: tuple[Any, ...], slots: int) -> None:
         self.parts = parts
         self.slots = slots
+        self.rules: dict[Any, Any] = {}  # that have been pickled, by the kind of call
 
     def with_values(self, values: Sequence[Any]) -> tuple[Any, ...]:
         """The functions that close over these in place of the traced values."""

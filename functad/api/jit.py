@@ -12,8 +12,6 @@ from typing import Any, overload
 from functad import config
 from functad.api.arguments import fresh_all, leaf_name, leaves_of, name_of, normal_argnums
 from functad.api.fastmath import FastMath, fastmath_flags
-from functad.api.named import ByName
-from functad.api.rebuild import Wrapper
 from functad.api.signatures import entry_signature
 from functad.api.stages import Lowered
 from functad.api.world.guards import Guards
@@ -27,6 +25,7 @@ from functad.core.evaluator import run_program
 from functad.core.location import user_location
 from functad.core.trace import current_trace, escaped, not_native, type_name
 from functad.core.tracer import Tracer
+from functad.core.wrapping import Wrapper, look_like, own_attributes
 from functad.errors import StructureError
 from functad.identity import identity_key
 from functad.ir.dce import dce
@@ -81,7 +80,7 @@ MOST_VERSIONS = 8
 """Programs for one kind of call that are kept: for worlds that come back."""
 
 
-class Jitted(ByName, Wrapper):
+class Jitted(Wrapper):
     """A function compiled on its first call with each kind of arguments; what `jit` returns."""
 
     closes_over = ("_f",)
@@ -94,7 +93,7 @@ class Jitted(ByName, Wrapper):
         static_argnames: tuple[str, ...],
         fastmath: str = "",
     ) -> None:
-        functools.update_wrapper(self, f)
+        look_like(self, f)
         self._f = f
         self._fastmath = fastmath
         self._static_argnums = static_argnums
@@ -122,7 +121,7 @@ class Jitted(ByName, Wrapper):
         return self._static_argnums, tuple(sorted(self._static_argnames)), self._fastmath
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Jitted, (self._f, *self._options())  # what has been compiled stays
+        return Jitted, (self._f, *self._options()), own_attributes(self, self._f)  # what has been compiled stays
 
     def __repr__(self) -> str:
         return f"<functad.jit of {name_of(self._f)}>"
@@ -236,7 +235,7 @@ class Jitted(ByName, Wrapper):
         operands: Mapping[Hashable, Operand],
     ) -> Traced:
         """A Program that reads operands at each call, and holds the rest of what the function reads."""
-        outside = Outside(watch.reach.arrays, compared_arrays(watch.reach, operands))
+        outside = Outside(watch.reach.arrays, compared_arrays(watch.reach, operands), watch.reach.foreign)
         decisive: set[Hashable] = set()
 
         def replaced() -> tuple[Callable[..., Any], Static]:

@@ -15,32 +15,16 @@ from typing import Any
 
 import numpy as np
 
+from functad.core.wrapping import Wrapper
 from functad.tree import flatten
 
-__all__ = ["ATOMS", "Rebuilder", "Wrapper"]
+__all__ = ["ATOMS", "Rebuilder"]
 
 ATOMS = frozenset({
     *(int, float, complex, bool, str, bytes, type(None), type, types.ModuleType, types.BuiltinFunctionType),
     *(np.ufunc, np.float64, np.int64, np.bool_),
 })  # fmt: skip
 """Types of what closes over nothing."""
-
-
-class Wrapper(ABC):
-    """A callable of functad's that calls functions which may close over something."""
-
-    closes_over: tuple[str, ...]
-    """The attributes that hold these functions."""
-
-    keeps_its_closure = False
-    """Whether what is not traced in it stays the variable that it is: made again, it would be compiled again."""
-
-    runs_later = False
-    """Whether it calls them after it has returned, too, as it does rules."""
-
-    @abstractmethod
-    def around(self, *held: Any) -> Any:
-        """One like this around others, in the order of ``closes_over``."""
 
 
 class Rebuilder(ABC):

@@ -224,8 +224,16 @@ class Primitive:
                 raise escaped(a)
         return self.evaluate(*args, **params)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return declared, (self.name,)
+
     def __repr__(self) -> str:
         return f"Primitive({self.name})"
+
+
+def declared(name: str) -> Primitive:
+    """The primitive of a name."""
+    return REGISTRY[name]
 
 
 def type_of(value: Any) -> ArrayType:

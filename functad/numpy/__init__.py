@@ -19,6 +19,7 @@ from functad.numpy.contractions import *
 from functad.numpy.conversion import *
 from functad.numpy.creation import *
 from functad.numpy.diagonals import *
+from functad.numpy.dispatch import named_after as _named_after
 from functad.numpy.einsums import *
 from functad.numpy.indexing import *
 from functad.numpy.joining import *
@@ -31,6 +32,7 @@ from functad.numpy.ufuncs import *
 from functad.numpy.updates import at as at
 
 install(_sys.modules[__name__])
+_named_after(globals())
 
 
 def __getattr__(name: str) -> _Any:

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from functad.core.foreign import is_foreign
 from functad.core.trace import ABSENT
 from functad.core.tracer import ARRAY, PYTHON, Tracer
 from functad.errors import ImmutableError
@@ -163,7 +164,10 @@ def _general(name: str, f: Callable[..., Any], x: Any, y: Any, other: Any) -> An
         return _of_python_numbers(name, f, x, y)
     return (
         f(x, y)
-        if type(other) is Tracer or type(other) in PYTHON_NUMBERS or isinstance(other, _OPERANDS)
+        if type(other) is Tracer
+        or type(other) in PYTHON_NUMBERS
+        or isinstance(other, _OPERANDS)
+        or is_foreign(type(other))
         else NotImplemented
     )
 

@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from functad.core.foreign import as_numpy, is_foreign
 from functad.core.primitive import Primitive, Sample, type_of
 from functad.core.subclasses import plain_array
 from functad.core.zeros import repeated
@@ -27,7 +28,7 @@ from functad.kernel_ir.rules import Statements
 from functad.kernel_ir.sizes import poly
 from functad.primitives.lanes import map_over_lanes
 from functad.primitives.shapes import reshape
-from functad.tree import TreeDef, flatten, structure_key
+from functad.tree import TreeDef, flatten, stored, structure_key
 
 __all__ = ["CALLBACK_FAILED", "VMAP_METHODS", "Callback", "Site", "pure_callback_p", "take_exception"]
 
@@ -54,6 +55,9 @@ class Callback:
         # that they are looked up
         self._identity = f if isinstance(f, MethodType) else id(f), structure_key(args), structure_key(result)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return stored_callback, (self.f, stored(self.args), stored(self.result))
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Callback) and self._identity == other._identity
 
@@ -73,9 +77,11 @@ class Callback:
         return [self._checked(x, shape, dtype) for x, shape, dtype in zip(found, shapes, dtypes, strict=True)]
 
     def _checked(self, x: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
-        value = (
-            plain_array(x, f"pure_callback: what {self.name} returned") if isinstance(x, np.ndarray) else np.asarray(x)
-        )
+        what = f"pure_callback: what {self.name} returned"
+        if isinstance(x, np.ndarray):
+            value = plain_array(x, what)
+        else:
+            value = as_numpy(x, what) if is_foreign(type(x)) else np.asarray(x)
         if value.shape != tuple(shape):
             raise ShapeError(
                 f"pure_callback: {self.name} returned an array of shape {value.shape}, but result_types says "
@@ -94,6 +100,11 @@ class Callback:
         if form not in self._sites:
             self._sites[form] = Site(self, form, operands)
         return self._sites[form]
+
+
+def stored_callback(f: Callable[..., Any], args: Any, result: Any) -> Callback:
+    """A callback that has been pickled."""
+    return Callback(f, flatten(args)[1], flatten(result)[1])
 
 
 _numbers = itertools.count()

@@ -36,10 +36,6 @@ class JvpRule(Rule):
 
     python = True  # written by the user: takes values of operands as they are, where these are known
 
-    def __init__(self, in_types: Sequence[ArrayType], consts: int) -> None:
-        self.in_types = in_types
-        self.consts = consts
-
     @abstractmethod
     def __call__(self, operands: Sequence[Any], tangents: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
         """Run the rule."""
@@ -62,13 +58,22 @@ class TracedJvp(JvpRule):
     python = False
 
     def __init__(
-        self, program: Callable[[], Program], in_types: Sequence[ArrayType], out_types: Sequence[ArrayType], consts: int
+        self,
+        program: Callable[[], Program] | None,
+        in_types: Sequence[ArrayType],
+        out_types: Sequence[ArrayType],
+        consts: int,
     ) -> None:
         super().__init__(in_types, consts)
         self._program = program
         self._out_types = out_types
 
+    @property
+    def out_types(self) -> Sequence[ArrayType]:
+        return self._out_types
+
     def trace(self) -> tuple[Program, ...]:
+        assert self._program is not None
         return (self._program(),)
 
     def __call__(self, operands: Sequence[Any], tangents: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
@@ -76,6 +81,9 @@ class TracedJvp(JvpRule):
         dots = [instantiate(d, t) for d, t in zip(tangents, types, strict=True) if t.inexact]
         found = run_program(self.programs[0], (*operands, *dots))
         return found[:results], expand(found[results:], [t.inexact for t in self._out_types])
+
+
+JvpRule.stored = TracedJvp
 
 
 def _custom_jvp(

@@ -29,14 +29,6 @@ Mask = tuple[bool, ...]
 class VjpRule(Rule):
     """A forward run that leaves residuals, and a run back; ``form`` is what the one tells the other beside values."""
 
-    def __init__(self, in_types: Sequence[ArrayType], consts: int) -> None:
-        self.in_types, self.consts = in_types, consts
-
-    @property
-    @abstractmethod
-    def out_types(self) -> Sequence[ArrayType]:
-        """The types of the results."""
-
     @abstractmethod
     def forward(self, operands: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any], Any]:
         """The results, the residuals, and their form."""
@@ -73,7 +65,7 @@ class TracedVjp(VjpRule):
 
     def __init__(
         self,
-        programs: Callable[[], tuple[Program, Program]],
+        programs: Callable[[], tuple[Program, Program]] | None,
         in_types: Sequence[ArrayType],
         out_types: Sequence[ArrayType],
         consts: int,
@@ -86,6 +78,7 @@ class TracedVjp(VjpRule):
         return self._out_types
 
     def trace(self) -> tuple[Program, ...]:
+        assert self._made is not None
         return self._made()
 
     def forward(self, operands: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any], Any]:
@@ -98,6 +91,9 @@ class TracedVjp(VjpRule):
         cts = [instantiate(c, t) for c, t in zip(cotangents, self.out_types, strict=True) if t.inexact]
         found = run_program(self.programs[1], (*consts, *residuals, *cts))
         return expand(found, [t.inexact for t in self.in_types[self.consts :]])
+
+
+VjpRule.stored = TracedVjp
 
 
 def no_forward_mode(name: str) -> StructureError:

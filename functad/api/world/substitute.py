@@ -12,9 +12,10 @@ from functools import partial
 from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any
 
-from functad.api.rebuild import Rebuilder, Wrapper
+from functad.api.rebuild import Rebuilder
 from functad.api.world.reach import Node, Reach
 from functad.core.trace import type_name
+from functad.core.wrapping import Wrapper
 from functad.lower.entry.places import DictItem, Fixed, Place
 
 __all__ = ["Substitution"]
