@@ -18,6 +18,7 @@ from functad.core.primitive import Primitive, Sample, bind_all
 from functad.core.trace import current_trace
 from functad.core.tracer import ARRAY, SCALAR, Tracer
 from functad.ir.program import Eqn, Program, Var
+from functad.ir.regions import CALL
 from functad.ir.types import ArrayType, array_type
 from functad.transforms.linearize import TransparentRule
 from functad.transforms.programs import (
@@ -228,7 +229,7 @@ jit_p = Primitive(
     type_rule=lambda *types, program, name, fastmath="": program.out_types,
     evaluate=lambda *args, program, name, fastmath="": tuple(_executor[0](program, args, fastmath)),
     multiple_results=True,
-    expands=True,
+    control=CALL,
     jvp_call=_jvp,
     linearize=_linearize,
     doubting=call_doubting,

@@ -24,6 +24,7 @@ from functad.core.primitive import Primitive, Sample, bind_all, type_of
 from functad.core.zeros import instantiate, zeros
 from functad.ir.dce import dce
 from functad.ir.program import Eqn, Program, Var
+from functad.ir.regions import CALL
 from functad.ir.types import ArrayType, SeqType, array_type
 from functad.primitives.arithmetic import add, mul, sub
 from functad.primitives.bitwise import bit_and, bit_not
@@ -397,7 +398,7 @@ checkpointed_while_p: Primitive = Primitive(
     type_rule=lambda *types, program, slots: program.out_types,
     evaluate=lambda *args, program, slots: tuple(run_program(program, args)),
     multiple_results=True,
-    expands=True,
+    control=CALL,
     jvp_call=_jvp,
     linearize=lambda types, params, mask: CheckpointedRule(params["program"], params["slots"], mask),
     doubting=_doubting,

@@ -14,6 +14,7 @@ from functad.core.primitive import Linear, Primitive, Sample, type_of
 from functad.core.zeros import zeros, zeros_like
 from functad.errors import StructureError
 from functad.ir.program import Eqn, Program, Var
+from functad.ir.regions import Control, Kind, Region, Regions
 from functad.ir.types import ArrayType, SeqType, array_type
 from functad.primitives.control_native import COND
 from functad.primitives.lanes import map_over_lanes
@@ -223,8 +224,14 @@ def _samples() -> list[Sample]:
     return [Sample((np.int64(i), vector, scalar), {"branches": branches}) for i in range(3)]
 
 
+def _regions(params: Mapping[str, Any]) -> Regions:
+    branches = params["branches"]
+    return Regions(Kind.CHOICE, tuple(map(Region, branches)), (len(branches[0].in_types),), heads=1)
+
+
 cond_p = Primitive(
     "cond",
+    control=Control(_regions, lambda params, form: {"branches": tuple(form.programs)}),
     type_rule=_type_rule,
     evaluate=_evaluate,
     multiple_results=True,

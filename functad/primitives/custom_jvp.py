@@ -16,6 +16,7 @@ from functad.core.zeros import instantiate
 from functad.errors import LinearityError
 from functad.ir.dce import dce
 from functad.ir.program import Eqn, Program, Var
+from functad.ir.regions import CALL
 from functad.ir.types import ArrayType, array_type
 from functad.primitives.custom import Rule, moves, transposed
 from functad.transforms.linearize import DerivedRule, fresh_input, split_program
@@ -209,7 +210,7 @@ custom_jvp_p = Primitive(
     multiple_results=True,
     transpose=transposed,
     linear="jointly",
-    expands=True,
+    control=CALL,
     jvp_call=_custom_jvp,
     linearize=lambda types, params, mask: LinearizedJvp(params, mask),
     reverse_only=False,

@@ -13,6 +13,7 @@ from functad.core.primitive import Primitive, Sample
 from functad.core.zeros import instantiate
 from functad.errors import StructureError
 from functad.ir.program import Eqn, Program, Var
+from functad.ir.regions import CALL
 from functad.ir.types import ArrayType, array_type
 from functad.primitives.custom import Rule, moves, transposed
 from functad.transforms.programs import batch_of, derived, expand, select, trace_program
@@ -199,7 +200,7 @@ custom_vjp_p = Primitive(
     multiple_results=True,
     transpose=transposed,
     linear="jointly",
-    expands=True,
+    control=CALL,
     jvp_call=_custom_vjp_jvp,
     linearize=lambda types, params, mask: LinearizedVjp(params, mask),
     reverse_only=True,

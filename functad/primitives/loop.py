@@ -9,6 +9,7 @@ with the steps along axis 0, or sequences where the number of steps or the eleme
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from functad.core.primitive import Primitive, Sample
 from functad.core.seq import Seq
 from functad.errors import StructureError
 from functad.ir.program import Program
+from functad.ir.regions import Control, Kind, Region, Regions
 from functad.ir.types import ArrayType, SeqType, array_type, seq_type
 from functad.primitives.control_native import LOOP
 from functad.primitives.loop_body import Layout, element_type, stacked_type
@@ -83,8 +85,22 @@ def _samples() -> list[Sample]:
     ]
 
 
+def _regions(params: Mapping[str, Any]) -> Regions:
+    length, consts, carry = params["length"], params["consts"], params["carry"]
+    return Regions(
+        Kind.STEPS, (Region(params["body"]),), (consts,), carry, heads=int(length is None), count=length,
+        reverse=params["reverse"], turn=params["unroll"],
+    )  # fmt: skip
+
+
+def _params(params: Mapping[str, Any], form: Regions) -> Mapping[str, Any]:
+    counts = {"length": form.count, "unroll": form.turn, "consts": form.consts[0], "carry": form.carry}
+    return {**params, **counts, "body": form.regions[0].program}
+
+
 loop_p = Primitive(
     "loop",
+    control=Control(_regions, _params),
     type_rule=_type_rule,
     evaluate=_evaluate,
     multiple_results=True,

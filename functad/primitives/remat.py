@@ -12,6 +12,7 @@ import numpy as np
 from functad.core.evaluator import run_program
 from functad.core.primitive import REGISTRY, Primitive, Sample, bind_all, type_of
 from functad.ir.program import Eqn, Program, Var
+from functad.ir.regions import CALL
 from functad.ir.types import ArrayType, SeqType, array_type
 from functad.primitives.calls import call_doubting
 from functad.primitives.elementwise import elementwise
@@ -151,7 +152,7 @@ checkpoint_p = Primitive(
     type_rule=lambda *types, program, policy: program.out_types,
     evaluate=lambda *args, program, policy: tuple(run_program(program, args)),
     multiple_results=True,
-    expands=True,
+    control=CALL,
     jvp_call=_jvp,
     linearize=lambda types, params, mask: CheckpointRule(params, mask),
     doubting=call_doubting,

@@ -20,6 +20,7 @@ from functad.core.primitive import Linear, Primitive, Sample
 from functad.core.zeros import instantiate, zeros
 from functad.errors import LinearityError
 from functad.ir.program import Eqn, Program, Var
+from functad.ir.regions import CALL
 from functad.ir.types import array_type
 from functad.primitives.lanes import map_over_lanes
 from functad.primitives.loop_rules import cut, present
@@ -169,7 +170,7 @@ reversible_p: Primitive = Primitive(
     type_rule=lambda *types, program, reverse: program.out_types,
     evaluate=lambda *args, program, reverse: tuple(run_program(program, args)),
     multiple_results=True,
-    expands=True,
+    control=CALL,
     jvp_call=_jvp,
     linearize=lambda types, params, mask: ReversibleRule(params, mask),
     doubting=_doubting,

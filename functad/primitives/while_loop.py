@@ -19,6 +19,7 @@ from functad.core.seq import Seq
 from functad.core.zeros import zeros_like
 from functad.errors import LinearityError, StructureError
 from functad.ir.program import Eqn, Program, Var
+from functad.ir.regions import Control, Kind, Region, Regions
 from functad.ir.types import ArrayType, array_type, seq_type
 from functad.primitives.control_native import WHILE
 from functad.primitives.lanes import map_over_lanes
@@ -186,8 +187,20 @@ def _samples() -> list[Sample]:
     return [Sample((bound, step, x, y), params), Sample((np.float64(0.0), step, x, y), params)]
 
 
+def _regions(params: Mapping[str, Any]) -> Regions:
+    cond, body, tests, consts = params["cond"], params["body"], params["cond_consts"], params["body_consts"]
+    regions = Region(cond, group=0, tests=1, step=False), Region(body, group=1)
+    return Regions(Kind.WHILE, regions, (tests, consts), len(body.in_types) - consts, own=1)
+
+
+def _params(params: Mapping[str, Any], form: Regions) -> Mapping[str, Any]:
+    cond, body = form.programs
+    return {"cond": cond, "body": body, "cond_consts": form.consts[0], "body_consts": form.consts[1]}
+
+
 while_p = Primitive(
     "while",
+    control=Control(_regions, _params),
     type_rule=_type_rule,
     evaluate=_evaluate,
     multiple_results=True,
