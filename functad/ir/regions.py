@@ -38,17 +38,17 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
+from functad.ir.masks import cut, select
 from functad.ir.program import Atom, Eqn, Program, Var
 
 if TYPE_CHECKING:
     from functad.core.primitive import Primitive
 
 __all__ = [
-    "CALL", "Control", "Inputs", "Kind", "Operands", "Outputs", "Region", "Regions", "Results", "any_of", "call_of",
-    "cut", "grow", "regions_of", "select",
+    "CALL", "Control", "Inputs", "Kind", "Operands", "Outputs", "Region", "Regions", "Results", "call_of",
+    "control_of", "regions_of",
 ]  # fmt: skip
 
-Mask = tuple[bool, ...]
 T = TypeVar("T")
 
 
@@ -182,11 +182,15 @@ class Regions:
         read = operands.elements if elements is None else elements
         return [*operands.consts[region.group], *operands.carry, *(read if region.step else ())]
 
+    def running(self, programs: Sequence[Program]) -> Regions:
+        """The description with other Programs."""
+        regions = [replace(r, program=p) for r, p in zip(self.regions, programs, strict=True)]
+        return replace(self, regions=tuple(regions))
+
     def with_(self, programs: Sequence[Program], operands: Operands[Any], **changes: Any) -> Regions:
         """The description with other Programs, of an equation with these operands."""
-        regions = [replace(r, program=p) for r, p in zip(self.regions, programs, strict=True)]
         consts = tuple([len(group) for group in operands.consts])
-        return replace(self, regions=tuple(regions), consts=consts, carry=len(operands.carry), **changes)
+        return replace(self.running(programs), consts=consts, carry=len(operands.carry), **changes)
 
     def with_constants(
         self, programs: Sequence[Program], more: Sequence[Sequence[Atom]], operands: Operands[Atom]
@@ -263,42 +267,17 @@ def call_of(eqn: Eqn) -> Program | None:
     return form.regions[0].program if form is not None and form.kind is Kind.CALL else None
 
 
+def control_of(eqn: Eqn) -> Regions | None:
+    """The description of an equation that decides what runs; None for calls and for what has no regions."""
+    form = regions_of(eqn)
+    return None if form is None or form.kind is Kind.CALL else form
+
+
 CALL = Control(
     lambda p: Regions(Kind.CALL, (Region(p["program"]),), consts=(len(p["program"].in_types),)),
     lambda p, made: {**p, "program": made.regions[0].program},
 )
 """A call of the param ``program``."""
-
-
-def cut(values: Sequence[T], *counts: int) -> list[list[T]]:
-    """Consecutive parts of these lengths, and the rest."""
-    parts, start = [], 0
-    for n in counts:
-        parts.append(list(values[start : start + n]))
-        start += n
-    return [*parts, list(values[start:])]
-
-
-def select(values: Sequence[T], mask: Sequence[Any]) -> list[T]:
-    """The values that the mask flags."""
-    return [v for v, flag in zip(values, mask, strict=True) if flag]
-
-
-def any_of(masks: Sequence[Sequence[Any]]) -> list[bool]:
-    """What any of several masks flags."""
-    return [any(flags) for flags in zip(*masks, strict=True)]
-
-
-def grow(mask: Sequence[bool], step: Callable[[Mask], Sequence[Any]]) -> Mask:
-    """The least mask that contains ``mask`` and what ``step`` makes of it: which parts of a carry have a property that
-    a step hands on.
-    """
-    current = tuple([bool(flag) for flag in mask])
-    while True:
-        larger = tuple([a or bool(b) for a, b in zip(current, step(current), strict=True)])
-        if larger == current:
-            return current
-        current = larger
 
 
 def _taking(program: Program, inputs: Sequence[Var]) -> Program:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Sequence
 
 from functad.core.primitive import REGISTRY
 from functad.ir.dce import dce
+from functad.ir.masks import any_of, grow, select
 from functad.ir.program import Eqn, Literal, Program, Var
-from functad.ir.regions import Inputs, Kind, Operands, Region, Regions, Results, any_of, grow, regions_of, select
+from functad.ir.regions import Inputs, Operands, Region, Regions, Results, control_of, regions_of
 from functad.ir.rewrite import Rewriting, rewrite
 from functad.ir.types import SeqType
 
@@ -76,12 +77,8 @@ def trim(program: Program) -> Program:
     needed = {a for a in program.outputs if type(a) is Var}
     eqns: list[Eqn] = []
     for e in reversed(program.eqns):
-        form = regions_of(e)
-        made = (
-            e
-            if form is None or form.kind is Kind.CALL
-            else _trimmed(e, form, form.results([v in needed for v in e.outputs]))
-        )
+        form = control_of(e)
+        made = e if form is None else _trimmed(e, form, form.results([v in needed for v in e.outputs]))
         needed.update([a for a in made.inputs if type(a) is Var])
         eqns.append(made)
     return Program(program.inputs, reversed(eqns), program.outputs, program.name)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from functad.ir.program import Atom, Eqn, Program, Var, sub_programs
-from functad.ir.regions import Kind, Regions, regions_of
+from functad.ir.regions import Regions, control_of
 from functad.kernel_ir.rules import Contraction, Pointwise, Pull, Statements
 
 __all__ = ["sink"]
@@ -27,13 +27,13 @@ Made = dict[Atom, tuple[Eqn, ...]]
 
 def sink(program: Program) -> Program:
     """The Program with loops and branches that make their constants themselves."""
-    if not any(regions_of(e) for e in program.eqns):
+    if not any(control_of(e) for e in program.eqns):
         return program
     made: Made = {}
     eqns: list[Eqn] = []
     for e in program.eqns:
-        form = regions_of(e)
-        if form is not None and form.kind is not Kind.CALL:
+        form = control_of(e)
+        if form is not None:
             e = _sunk_into(e, form, made)
         elif _is_cheap(e, made):
             before = [inner for a in e.inputs for inner in made.get(a, ())]
@@ -130,7 +130,7 @@ def _takes_elements(eqn: Eqn, var: Var) -> bool:
 
 def _fuses_inside(eqn: Eqn, var: Var) -> bool:
     """The same for a loop or branch; as the first value of a carry, it is written in either case."""
-    form = regions_of(eqn)
+    form = control_of(eqn)
     if form is None:
         return False
     consts = form.operands(eqn.inputs).consts

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from functad.ir.masks import any_of, select
 from functad.ir.program import Eqn, Program
-from functad.ir.regions import Region, Regions, any_of, regions_of, select
+from functad.ir.regions import Region, Regions, regions_of
 from functad.ir.rewrite import Rewriting, rewrite
 from functad.passes.control import inside
 

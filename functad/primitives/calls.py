@@ -17,6 +17,7 @@ from functad.core.evaluator import run_program
 from functad.core.primitive import Primitive, Sample, bind_all
 from functad.core.trace import current_trace
 from functad.core.tracer import ARRAY, SCALAR, Tracer
+from functad.ir.masks import expand, select
 from functad.ir.program import Eqn, Program, Var
 from functad.ir.regions import CALL
 from functad.ir.types import ArrayType, array_type
@@ -24,10 +25,8 @@ from functad.transforms.linearize import TransparentRule
 from functad.transforms.programs import (
     batch_of,
     derived,
-    expand,
     jvp_of,
     linearized,
-    select,
     trace_program,
     transpose_call,
 )

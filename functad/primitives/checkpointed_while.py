@@ -23,6 +23,7 @@ from functad.core.evaluator import run_program
 from functad.core.primitive import Primitive, Sample, bind_all, type_of
 from functad.core.zeros import instantiate, zeros
 from functad.ir.dce import dce
+from functad.ir.masks import Mask, cut, expand, grow, present, select
 from functad.ir.program import Eqn, Program, Var
 from functad.ir.regions import CALL
 from functad.ir.types import ArrayType, SeqType, array_type
@@ -32,8 +33,9 @@ from functad.primitives.comparison import eq, gt, le, lt
 from functad.primitives.generate import iota
 from functad.primitives.indexing import gather_p
 from functad.primitives.lanes import map_over_lanes
+from functad.primitives.loop import loop_p
 from functad.primitives.loop_body import bind_loop
-from functad.primitives.loop_rules import LoopRule, cut, grow, present
+from functad.primitives.repeat_rules import RepeatRule
 from functad.primitives.reversible import FirstResults, PullbackOf, reversible_p
 from functad.primitives.rounding import floor_divide
 from functad.primitives.scatter import scatter_set_p
@@ -41,7 +43,7 @@ from functad.primitives.selection import maximum, minimum
 from functad.primitives.selection import select as choose
 from functad.primitives.slicing import pad
 from functad.primitives.while_loop import bind_while, while_p
-from functad.transforms.programs import batch_of, derived, expand, jvp_of, select, trace_program, transpose_call
+from functad.transforms.programs import batch_of, derived, jvp_of, trace_program, transpose_call
 from functad.transforms.replay import replay
 
 __all__ = ["BLOCK", "bind_checkpointed_while", "checkpointed_while_p", "kept_slots"]
@@ -54,8 +56,6 @@ little beside them.
 INDEX = array_type((), np.int64)
 NEVER = np.int64(2**62)
 """More steps than any loop runs."""
-
-Mask = tuple[bool, ...]
 
 
 def kept_slots(slots: int) -> int:
@@ -118,8 +118,8 @@ class CheckpointedRule:
         self.moving = (*[False] * self.counts[0], *self.cm, *self.start)
         n = len(self.start)
         loop = {"body": self.body, "length": None, "reverse": False, "consts": len(self.cm), "carry": n, "unroll": 1}
-        self.km = LoopRule((), loop, (False, *self.cm, *self.start)).km
-        self.block = LoopRule((), loop, (False, *self.cm, *self.km))
+        self.km = RepeatRule(loop_p, loop, (False, *self.cm, *self.start)).km
+        self.block = RepeatRule(loop_p, loop, (False, *self.cm, *self.km))
         self.const_types = select(self.body.in_types[: len(self.cm)], self.cm)
         self.carry_types = select(self.body.out_types, self.km)
         self._find_needed(n)

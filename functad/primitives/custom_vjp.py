@@ -12,11 +12,12 @@ from functad.core.evaluator import run_program
 from functad.core.primitive import Primitive, Sample
 from functad.core.zeros import instantiate
 from functad.errors import StructureError
+from functad.ir.masks import expand, select
 from functad.ir.program import Eqn, Program, Var
 from functad.ir.regions import CALL
 from functad.ir.types import ArrayType, array_type
 from functad.primitives.custom import Rule, moves, transposed
-from functad.transforms.programs import batch_of, derived, expand, select, trace_program
+from functad.transforms.programs import batch_of, derived, trace_program
 from functad.transforms.replay import primal
 
 __all__ = ["VjpRule", "custom_vjp_p"]

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from functad.core.primitive import Primitive, type_of
+from functad.ir.masks import expand, select
 from functad.ir.types import SeqType
 from functad.primitives.loop_body import bind_loop, element_type
-from functad.transforms.programs import expand, select, trace_program
+from functad.transforms.programs import trace_program
 
 __all__ = ["map_over_lanes"]
 

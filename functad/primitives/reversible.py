@@ -19,17 +19,15 @@ from functad.core.evaluator import run_program
 from functad.core.primitive import Linear, Primitive, Sample
 from functad.core.zeros import instantiate, zeros
 from functad.errors import LinearityError
+from functad.ir.masks import Mask, cut, expand, present, select
 from functad.ir.program import Eqn, Program, Var
 from functad.ir.regions import CALL
 from functad.ir.types import array_type
 from functad.primitives.lanes import map_over_lanes
-from functad.primitives.loop_rules import cut, present
-from functad.transforms.programs import batch_of, expand, jvp_of, linearized, select, trace_program
+from functad.transforms.programs import batch_of, jvp_of, linearized, trace_program
 from functad.transforms.strong import doubtful_results, with_doubts
 
 __all__ = ["FirstResults", "PullbackOf", "Reverse", "reversible_p"]
-
-Mask = tuple[bool, ...]
 
 
 class Reverse(ABC):

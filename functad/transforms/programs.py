@@ -14,6 +14,7 @@ from functad.core.primitive import REGISTRY, Linear, type_of
 from functad.core.trace import using
 from functad.core.tracer import ARRAY, SCALAR
 from functad.core.zeros import instantiate, zeros_like
+from functad.ir.masks import Mask, expand, select
 from functad.ir.program import Program, Var
 from functad.ir.types import ArrayType, SeqType, seq_type
 from functad.transforms.jvp import jvp_program
@@ -33,8 +34,6 @@ __all__ = [
     "transpose_call",
     "transpose_of",
 ]
-
-Mask = tuple[bool, ...]
 
 
 def trace_program(f: Callable[..., Sequence[Any]], types: Sequence[ArrayType], kind: str = "a transform") -> Program:
@@ -74,17 +73,6 @@ class Present:
             full = [instantiate(v, t) if f else v for v, t, f in zip(values, types, forced, strict=True)]
         self.mask = tuple([v is not None for v in full])
         return [v for v in full if v is not None]
-
-
-def expand(values: Sequence[Any], mask: Sequence[bool]) -> list[Any]:
-    """Values in the places that the mask flags; None elsewhere."""
-    found = iter(values)
-    return [next(found) if flag else None for flag in mask]
-
-
-def select(values: Sequence[Any], mask: Sequence[bool]) -> list[Any]:
-    """The values that the mask flags."""
-    return [v for v, flag in zip(values, mask, strict=True) if flag]
 
 
 def jvp_of(program: Program, mask: Mask, force: Mask = ()) -> tuple[Program, Mask]:
