@@ -10,6 +10,7 @@ from functad.core.seq import Seq
 from functad.core.trace import current_trace, escaped
 from functad.core.tracer import Tracer
 from functad.errors import InternalError
+from functad.ir.derived import derived
 from functad.ir.program import Program, programs_in
 from functad.ir.regions import Control
 from functad.ir.types import ArrayType, array_type
@@ -204,7 +205,7 @@ class Primitive:
         for value in params.values():
             first = value[0] if type(value) is tuple and value else value
             if type(first) is Program:
-                return first.derived.setdefault(("signatures", self), {})  # type: ignore[no-any-return]
+                return _signatures_on(first, self)
         return self._signatures
 
     def out_types(self, in_types: tuple[ArrayType, ...], params: Mapping[str, Any]) -> tuple[ArrayType, ...]:
@@ -228,6 +229,12 @@ class Primitive:
 
     def __repr__(self) -> str:
         return f"Primitive({self.name})"
+
+
+@derived
+def _signatures_on(program: Program, primitive: Primitive) -> dict[Any, Signature]:
+    """The table of signatures of equations with this Program among their params."""
+    return {}
 
 
 def type_of(value: Any) -> ArrayType:

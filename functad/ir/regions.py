@@ -17,14 +17,17 @@ and the carry.
 
 How often regions run is the ``Kind``:
 
-    ======== ========================= ============================================
+    ======== ========================= ===================================================================
     kind     runs                      parts
-    ======== ========================= ============================================
+    ======== ========================= ===================================================================
     CALL     its region, once          constants, written
     CHOICE   one of its regions, once  heads, constants, written
     STEPS    a known number of times   all; the first head is the number, unless it is ``count``
-    WHILE    until tests end it        all; the first result of its own is the number of steps
-    ======== ========================= ============================================
+    WHILE    until tests end it        all but elements; the first result of its own is the number of steps
+    ======== ========================= ===================================================================
+
+Any equation of control flow may be asked to write more: reverse mode lets steps and branches write what the way back
+reads.
 
 A primitive declares this once, as a ``Control``: how its params are read as ``Regions``, and how ``Regions`` that
 have changed are written into params. ``regions_of(eqn)`` gives the description of an equation, and its ``rebuilt`` the
@@ -34,7 +37,7 @@ equation with other regions and operands; its counts follow from what it is give
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
@@ -46,7 +49,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CALL", "Control", "Inputs", "Kind", "Operands", "Outputs", "Region", "Regions", "Results", "call_of",
-    "control_of", "regions_of",
+    "control_of", "has_control", "regions_of",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -119,7 +122,7 @@ class Outputs(NamedTuple, Generic[T]):
     written: list[T]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class Region:
     """A Program that an equation runs: the ``group`` of constants that it takes, and how many of its outputs are
     tests.
@@ -131,7 +134,7 @@ class Region:
     step: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(eq=False, slots=True)
 class Regions:
     """The regions of an equation, and how many of its operands and results play which role.
 
@@ -184,13 +187,20 @@ class Regions:
 
     def running(self, programs: Sequence[Program]) -> Regions:
         """The description with other Programs."""
-        regions = [replace(r, program=p) for r, p in zip(self.regions, programs, strict=True)]
-        return replace(self, regions=tuple(regions))
+        return self._made(programs, self.consts, self.carry, self.count, self.turn)
 
-    def with_(self, programs: Sequence[Program], operands: Operands[Any], **changes: Any) -> Regions:
-        """The description with other Programs, of an equation with these operands."""
+    def given_to(self, programs: Sequence[Program], operands: Operands[Any], **steps: Any) -> Regions:
+        """The description with other Programs, of an equation with these operands; ``steps`` is another ``count`` and
+        ``turn``.
+        """
         consts = tuple([len(group) for group in operands.consts])
-        return replace(self.running(programs), consts=consts, carry=len(operands.carry), **changes)
+        return self._made(programs, consts, len(operands.carry), **(steps or {"count": self.count, "turn": self.turn}))
+
+    def _made(self, programs: Sequence[Program], consts: tuple[int, ...], carry: int, count: Any, turn: int) -> Regions:
+        regions = [Region(p, r.group, r.tests, r.step) for r, p in zip(self.regions, programs, strict=True)]
+        return Regions(
+            self.kind, tuple(regions), consts, carry, self.heads, self.own, count=count, reverse=self.reverse, turn=turn
+        )
 
     def with_constants(
         self, programs: Sequence[Program], more: Sequence[Sequence[Atom]], operands: Operands[Atom]
@@ -219,10 +229,10 @@ class Regions:
         programs: Sequence[Program],
         operands: Operands[Atom],
         results: Results[Var] | None = None,
-        **changes: Any,
+        **steps: Any,
     ) -> Eqn:
-        """The equation with other Programs, operands and results; ``changes`` are those of other fields."""
-        params = self.with_(programs, operands, **changes).params(eqn.primitive, eqn.params)
+        """The equation with other Programs, operands and results; ``steps`` is another ``count`` and ``turn``."""
+        params = self.given_to(programs, operands, **steps).params(eqn.primitive, eqn.params)
         outputs = eqn.outputs if results is None else tuple(results.all)
         return Eqn(eqn.primitive, tuple(operands.all), params, outputs, eqn.loc)
 
@@ -232,10 +242,9 @@ class Regions:
         params: Mapping[str, Any],
         programs: Sequence[Program],
         operands: Operands[Any],
-        **changes: Any,
     ) -> Results[Any]:
         """The results of such an equation with other Programs and operands, which are values."""
-        made = self.with_(programs, operands, **changes)
+        made = self.given_to(programs, operands)
         return made.results(primitive.bind(*operands.all, **made.params(primitive, params)))
 
     def params(self, primitive: Primitive, params: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -259,6 +268,11 @@ def regions_of(eqn: Eqn) -> Regions | None:
     """The description of an equation with regions; None for what has none."""
     control = eqn.primitive.control
     return None if control is None else control.regions(eqn.params)
+
+
+def has_control(program: Program) -> bool:
+    """Whether any equation of a Program has regions."""
+    return any([e.primitive.control is not None for e in program.eqns])
 
 
 def call_of(eqn: Eqn) -> Program | None:

@@ -31,7 +31,7 @@ class Rewriting:
 
     def reading(self, eqn: Eqn) -> Eqn:
         """An equation with its operands as they are by now."""
-        if self.replaced.keys().isdisjoint(eqn.inputs):
+        if not self.replaced or self.replaced.keys().isdisjoint(eqn.inputs):
             return eqn
         return Eqn(eqn.primitive, tuple(self.read(eqn.inputs)), eqn.params, eqn.outputs, eqn.loc)
 

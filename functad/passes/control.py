@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 from functad.core.primitive import REGISTRY
 from functad.ir.dce import dce
-from functad.ir.masks import any_of, grow, select
+from functad.ir.masks import any_of, select
 from functad.ir.program import Eqn, Literal, Program, Var
-from functad.ir.regions import Inputs, Operands, Region, Regions, Results, control_of, regions_of
+from functad.ir.regions import Operands, Region, Regions, Results, control_of, has_control, regions_of
 from functad.ir.rewrite import Rewriting, rewrite
 from functad.ir.types import SeqType
 
@@ -17,7 +17,7 @@ __all__ = ["expand_sequences", "inside", "trim"]
 
 def inside(program: Program, f: Callable[[Program], Program]) -> Program:
     """The Program with ``f`` of each region in its place; ``f`` keeps the types of inputs and outputs."""
-    if not any(regions_of(e) for e in program.eqns):
+    if not has_control(program):
         return program
     return Program(program.inputs, [_mapped(e, f) for e in program.eqns], program.outputs, program.name)
 
@@ -72,7 +72,7 @@ def trim(program: Program) -> Program:
     """The Program without results of loops and branches that are not read, nor the operands and work that only those
     need.
     """
-    if not any(regions_of(e) for e in program.eqns):
+    if not has_control(program):
         return program
     needed = {a for a in program.outputs if type(a) is Var}
     eqns: list[Eqn] = []
@@ -87,19 +87,19 @@ def trim(program: Program) -> Program:
 def _trimmed(eqn: Eqn, form: Regions, wanted: Results[bool]) -> Eqn:
     """The equation with those parts of its carry that are wanted, or that what is wanted or tested depends on."""
 
-    def cut(carry: Sequence[bool]) -> tuple[list[Program], list[Inputs[bool]]]:
+    carry, grown = wanted.carry, True
+    while grown:
         programs = [_giving(form, r, carry, wanted.written) for r in form.regions]
-        return programs, [form.inputs(r, _used(p)) for r, p in zip(form.regions, programs, strict=True)]
-
-    carry = grow(wanted.carry, lambda carry: any_of([u.carry for u in cut(carry)[1]]))
-    programs, used = cut(carry)
+        used = [form.inputs(r, _used(p)) for r, p in zip(form.regions, programs, strict=True)]
+        larger = any_of([carry, *[u.carry for u in used]])
+        carry, grown = larger, larger != carry
     consts = [
         any_of([u.consts for r, u in zip(form.regions, used, strict=True) if r.group == g])
         for g in range(len(form.consts))
     ]
     elements = any_of([u.elements for r, u in zip(form.regions, used, strict=True) if r.step])
-    taken = Operands([True] * form.heads, consts, list(carry), elements)
-    kept = Results(list(carry), [True] * form.own, wanted.written)
+    taken = Operands([True] * form.heads, consts, carry, elements)
+    kept = Results(carry, [True] * form.own, wanted.written)
     if all(taken.all) and all(kept.all):
         return eqn
     taking = [
@@ -115,9 +115,11 @@ def _giving(form: Regions, region: Region, carry: Sequence[bool], written: Seque
     written.
     """
     program = region.program
-    outputs = form.outputs(region, program.outputs)
-    kept = [*select(outputs.carry, carry), *outputs.tests, *select(outputs.written, written)] if region.step else None
-    return program if kept is None else dce(Program(program.inputs, program.eqns, kept, program.name))
+    if region.step and not (all(carry) and all(written)):
+        outputs = form.outputs(region, program.outputs)
+        kept = [*select(outputs.carry, carry), *outputs.tests, *select(outputs.written, written)]
+        program = Program(program.inputs, program.eqns, kept, program.name)
+    return dce(program)
 
 
 def _used(program: Program) -> list[bool]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from functad.ir.dce import dce, may_raise
 from functad.ir.program import Atom, Eqn, Literal, Program, sub_programs
-from functad.ir.regions import regions_of
+from functad.ir.regions import has_control, regions_of
 from functad.ir.rewrite import Rewriting, rewrite
 from functad.ir.types import SeqType
 from functad.kernel_ir.rules import Alias, Pull
@@ -24,7 +24,7 @@ SMALL = 16
 
 def hoist(program: Program) -> Program:
     """The Program with what is the same in every step of a loop in front of the loop."""
-    return rewrite(program, _hoisted)
+    return rewrite(program, _hoisted) if has_control(program) else program
 
 
 def _hoisted(eqn: Eqn, made: Rewriting) -> Eqn:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from functad.ir.program import Atom, Eqn, Program, Var, sub_programs
-from functad.ir.regions import Regions, control_of
+from functad.ir.regions import Regions, control_of, has_control
 from functad.kernel_ir.rules import Contraction, Pointwise, Pull, Statements
 
 __all__ = ["sink"]
@@ -27,7 +27,7 @@ Made = dict[Atom, tuple[Eqn, ...]]
 
 def sink(program: Program) -> Program:
     """The Program with loops and branches that make their constants themselves."""
-    if not any(control_of(e) for e in program.eqns):
+    if not has_control(program):
         return program
     made: Made = {}
     eqns: list[Eqn] = []

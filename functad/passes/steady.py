@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from functad.ir.masks import any_of, select
 from functad.ir.program import Eqn, Program
-from functad.ir.regions import Region, Regions, regions_of
+from functad.ir.regions import Region, Regions, has_control, regions_of
 from functad.ir.rewrite import Rewriting, rewrite
 from functad.passes.control import inside
 
@@ -17,7 +17,7 @@ def steady(program: Program) -> Program:
     """The Program with constants in place of carries that do not change, at any depth: the innermost first, for others
     may follow from them.
     """
-    return rewrite(inside(program, steady), _steadied)
+    return rewrite(inside(program, steady), _steadied) if has_control(program) else program
 
 
 def _steadied(eqn: Eqn, made: Rewriting) -> Eqn:

@@ -16,14 +16,13 @@ import numpy as np
 
 from functad.core.evaluator import run_program
 from functad.core.primitive import Sample
-from functad.core.seq import Seq
 from functad.ir.masks import cut
 from functad.ir.program import Program
 from functad.ir.regions import Control, Kind, Region, Regions
-from functad.ir.types import ArrayType, SeqType, array_type, seq_type
+from functad.ir.types import array_type
 from functad.primitives.control import control_primitive
 from functad.primitives.control_native import LOOP
-from functad.primitives.loop_body import stacked_type
+from functad.primitives.loop_body import stacked, storage
 from functad.transforms.programs import trace_program
 
 __all__ = ["loop_p"]
@@ -35,23 +34,13 @@ def _evaluate(
     steps, const_values, state, xs = cut(operands, int(length is None), consts, carry)
     n = int(steps[0]) if length is None else length
     types = body.out_types[carry:]
-    ys: list[Any] = [_storage(t, n, length) for t in types]
+    ys: list[Any] = [storage(t, n, length) for t in types]
     for i in range(n - 1, -1, -1) if reverse else range(n):
         outs = run_program(body, (*const_values, *state, *[x[i] for x in xs]))
         state = list(outs[:carry])
         for y, value in zip(ys, outs[carry:], strict=True):
             y[i] = value
-    return (*state, *[_stacked(y, t, length) for y, t in zip(ys, types, strict=True)])
-
-
-def _storage(element: ArrayType, n: int, length: int | None) -> Any:
-    if isinstance(stacked_type(element, length), SeqType):
-        return [None] * n
-    return np.empty((n, *element.shape), element.dtype)
-
-
-def _stacked(values: Any, element: ArrayType, length: int | None) -> Any:
-    return Seq(seq_type(element), values) if isinstance(values, list) else values
+    return (*state, *[stacked(y, t, length) for y, t in zip(ys, types, strict=True)])
 
 
 def _samples() -> list[Sample]:

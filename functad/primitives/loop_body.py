@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from functad.core.primitive import REGISTRY
+from functad.core.seq import Seq
 from functad.ir.program import Program
 from functad.ir.types import ArrayType, SeqType, seq_type
 
-__all__ = ["bind_loop", "element_type", "stacked_type"]
+__all__ = ["bind_loop", "element_type", "stacked", "stacked_type", "storage"]
 
 
 def bind_loop(
@@ -40,3 +43,15 @@ def stacked_type(element: ArrayType, length: int | None) -> ArrayType:
     if length is None or isinstance(element, SeqType):
         return seq_type(element)
     return element.with_shape((length, *element.shape))
+
+
+def storage(element: ArrayType, n: int, length: int | None) -> Any:
+    """What an evaluator fills with what n steps write."""
+    if isinstance(stacked_type(element, length), SeqType):
+        return [None] * n
+    return np.empty((n, *element.shape), element.dtype)
+
+
+def stacked(values: Any, element: ArrayType, length: int | None) -> Any:
+    """What it has filled, as a result."""
+    return Seq(seq_type(element), values) if isinstance(values, list) else values

@@ -8,8 +8,8 @@ import pytest
 import functad as fd
 from functad.core.evaluator import run_program
 from functad.ir.program import Literal, Program, sub_programs
-from functad.passes.pipeline import optimize
 from functad.ir.regions import regions_of
+from functad.passes.pipeline import optimize
 
 lax = fd.lax
 fnp = fd.numpy

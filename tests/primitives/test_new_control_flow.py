@@ -34,6 +34,7 @@ from functad.primitives.bitwise import bit_not
 from functad.primitives.comparison import ge
 from functad.primitives.control import control_primitive
 from functad.primitives.control_native import carried, operand_buffers
+from functad.primitives.loop_body import stacked, storage
 from functad.primitives.trigonometric import cos, sin
 from functad.testing.rules import CHECKS, check_rule
 from functad.transforms.programs import trace_program
@@ -53,14 +54,13 @@ def declared(name: str, *args, **kwargs) -> Primitive:
 
 def repeat_evaluate(*operands, body, times, turn, consts):
     fixed, state = cut(operands, consts)
-    written = [[] for _ in body.outputs[len(state) :]]
-    for _ in range(times):
-        outs = run_program(body, (*fixed, *state))
-        state = list(outs[: len(state)])
-        for w, y in zip(written, outs[len(state) :], strict=True):
-            w.append(y)
     types = body.out_types[len(state) :]
-    return (*state, *[np.reshape(w, (times, *t.shape)).astype(t.dtype) for w, t in zip(written, types, strict=True)])
+    written = [storage(t, times, times) for t in types]
+    for i in range(times):
+        state, ys = cut(run_program(body, (*fixed, *state)), len(state))
+        for w, y in zip(written, ys, strict=True):
+            w[i] = y
+    return (*state, *[stacked(w, t, times) for w, t in zip(written, types, strict=True)])
 
 
 def repeat_regions(p):
