@@ -17,6 +17,7 @@ from functad.core.tracer import PYTHON, Tracer
 from functad.core.zeros import zeros
 from functad.errors import DtypeError, ShapeError, StructureError
 from functad.ir.types import ArrayType, array_type
+from functad.primitives.convert import convert
 from functad.tree import TreeDef, flatten, leaf_paths
 
 __all__ = ["Differentiated", "check_like", "fresh", "fresh_all", "leaves_of", "name_of", "normal_argnums", "with_aux"]
@@ -100,8 +101,6 @@ class Differentiated:
             return leaf
         if leaf.kind == PYTHON and leaf.type.dtype.kind in "iu":
             if type(leaf.value) is Tracer:
-                from functad.primitives.convert import convert
-
                 return Leaf(convert(leaf.value, np.dtype(np.float64)), array_type((), np.float64), PYTHON)
             return Leaf(np.float64(leaf.value), array_type((), np.float64), PYTHON)
         raise DtypeError(
@@ -158,8 +157,6 @@ def owner(value: Any) -> Any:
 
 def check_like(given: Leaf, expected: ArrayType, what: str) -> Any:
     """A tangent or cotangent checked against the type it belongs to; Python numbers take its dtype."""
-    from functad.primitives.convert import convert
-
     if given.type is expected:
         return given.value
     if given.type.shape != expected.shape:

@@ -32,7 +32,7 @@ from functad.ir.dce import dce
 from functad.ir.derived import derived
 from functad.ir.key import structural_key
 from functad.ir.program import Program, sub_programs
-from functad.lower.entry.places import ABSENT, Fixed, Unwritten
+from functad.lower.entry.places import ABSENT, Fixed, InForce, Unwritten
 from functad.lower.entry.unchanged import Unchanged
 from functad.primitives.calls import call, set_executor
 from functad.tree import TreeDef, structure_key, unflatten
@@ -158,7 +158,6 @@ class Jitted(ByName, Wrapper):
         on.
         """
         from functad.lower.compile import compiled_of, entry_for
-        from functad.lower.entry.places import InForce
         from functad.lower.execute import native_call
 
         call = native_call(traced.program, self._fastmath)

@@ -125,7 +125,7 @@ class Eqn:
 class Program:
     """A closed function of typed inputs: straight-line equations, sub-Programs in their params.
 
-    ``str(program)`` is stable text; its grammar is in ``functad.ir.printer``.
+    ``str(program)`` is stable text; ``functad.ir.printer`` gives it, with its grammar.
     """
 
     __slots__ = ("derived", "doubtful", "eqns", "inputs", "name", "outputs", "plan")
@@ -156,13 +156,6 @@ class Program:
     def out_types(self) -> tuple[ArrayType, ...]:
         """The types of the outputs."""
         return tuple(a.type for a in self.outputs)
-
-    def __str__(self) -> str:
-        from functad.ir.printer import format_program
-
-        return format_program(self)
-
-    __repr__ = __str__
 
 
 class ProgramOnDemand(Program):

@@ -9,6 +9,7 @@ NumPy's own.
 array([1., 1.])
 """
 
+import sys as _sys
 from typing import Any as _Any
 
 import numpy as _np
@@ -29,7 +30,7 @@ from functad.numpy.statistics import *
 from functad.numpy.ufuncs import *
 from functad.numpy.updates import at as at
 
-install()
+install(_sys.modules[__name__])
 
 
 def __getattr__(name: str) -> _Any:

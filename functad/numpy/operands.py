@@ -19,9 +19,10 @@ from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.errors import DtypeError, ShapeError, StructureError
 from functad.numpy.dispatch import here, is_traced
 from functad.numpy.promotion import PYTHON_NUMBERS, result_dtype
+from functad.primitives.broadcasting import broadcast
 from functad.primitives.convert import convert
 from functad.primitives.joining import concatenate
-from functad.primitives.shapes import broadcast, reshape
+from functad.primitives.shapes import reshape
 
 __all__ = [
     "as_array", "as_python", "cast", "check_mask", "common_shape", "depends_on", "dtype_of", "fresh", "fresh_array",

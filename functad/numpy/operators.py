@@ -20,7 +20,7 @@ from functad.numpy.dispatch import here
 from functad.numpy.elementwise import Direct, suits
 from functad.numpy.operands import as_python, cast
 from functad.numpy.promotion import PYTHON_NUMBERS
-from functad.primitives.shapes import broadcast
+from functad.primitives.broadcasting import broadcast
 
 __all__ = ["BINARY", "COMPARISONS", "UNARY", "binary_methods", "comparison_methods", "unary_methods"]
 

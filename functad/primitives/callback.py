@@ -18,6 +18,7 @@ import numpy as np
 
 from functad.core.primitive import Primitive, Sample, type_of
 from functad.core.subclasses import plain_array
+from functad.core.zeros import repeated
 from functad.errors import DtypeError, LinearityError, ShapeError, StructureError
 from functad.ir.types import ArrayType, array_type
 from functad.kernel_ir.evaluator import HELPERS
@@ -26,7 +27,6 @@ from functad.kernel_ir.rules import Statements
 from functad.kernel_ir.sizes import poly
 from functad.primitives.lanes import map_over_lanes
 from functad.primitives.shapes import reshape
-from functad.transforms.programs import mapped_value
 from functad.tree import TreeDef, flatten, structure_key
 
 __all__ = ["CALLBACK_FAILED", "VMAP_METHODS", "Callback", "Site", "pure_callback_p", "take_exception"]
@@ -183,7 +183,7 @@ def _batch(size: int, batched: Sequence[Any], *operands: Any, **params: Any) -> 
         return map_over_lanes(pure_callback_p, size, batched, operands, params)
 
     def aligned(x: Any) -> Any:
-        return mapped_value(x, size) if params["vmap_method"] == "broadcast_all" else reshape(x, (1, *type_of(x).shape))
+        return repeated(x, size) if params["vmap_method"] == "broadcast_all" else reshape(x, (1, *type_of(x).shape))
 
     values = [x if flag else aligned(x) for x, flag in zip(operands, batched, strict=True)]
     outs = pure_callback_p.bind(*values, **{**params, "shapes": tuple([(size, *shape) for shape in params["shapes"]])})

@@ -22,6 +22,7 @@ from functad.ir.masks import expand, select
 from functad.ir.program import Eqn, Program, Var
 from functad.ir.regions import CALL
 from functad.ir.types import ArrayType, array_type
+from functad.primitives.arithmetic import add, mul
 from functad.transforms.linearize import TransparentRule
 from functad.transforms.programs import (
     batch_of,
@@ -221,8 +222,6 @@ def _batch(
 
 
 def _samples() -> list[Sample]:
-    from functad.primitives.arithmetic import add, mul
-
     x, y = array_type((3,), np.float64), array_type((), np.float64)
     program = trace_program(lambda a, b: [mul(a, b), add(a, mul(a, a))], (x, y))
     return [Sample((x, y), {"program": program, "name": "sample"})]

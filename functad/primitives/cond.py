@@ -14,8 +14,10 @@ from functad.core.primitive import Sample
 from functad.ir.program import Program
 from functad.ir.regions import Control, Kind, Region, Regions
 from functad.ir.types import array_type
+from functad.primitives.arithmetic import mul, square
 from functad.primitives.control import control_primitive
 from functad.primitives.control_native import COND
+from functad.primitives.trigonometric import cos, sin
 from functad.transforms.programs import trace_program
 
 __all__ = ["cond_p"]
@@ -27,9 +29,6 @@ def _evaluate(index: Any, *operands: Any, branches: tuple[Program, ...]) -> tupl
 
 
 def _samples() -> list[Sample]:
-    from functad.primitives.arithmetic import mul, square
-    from functad.primitives.trigonometric import cos, sin
-
     vector, scalar = array_type((3,), np.float64), array_type((), np.float64)
     makers = (lambda x, a: [mul(sin(x), a), a], lambda x, a: [square(x), mul(a, a)], lambda x, a: [cos(mul(x, a)), a])
     branches = tuple(trace_program(f, (vector, scalar)) for f in makers)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from functad.core.primitive import Primitive, type_of
-from functad.core.zeros import zeros_like
+from functad.core.zeros import repeated, zeros_like
 from functad.errors import StructureError
 from functad.ir.derived import derived
 from functad.ir.masks import Mask, any_of, cut, expand, grow, present, select
@@ -23,7 +23,7 @@ from functad.ir.types import ArrayType, SeqType, scalar_type
 from functad.primitives.lanes import map_over_lanes
 from functad.primitives.loop_body import element_type, stacked_type
 from functad.primitives.shapes import transpose
-from functad.transforms.programs import batch_of, jvp_of, mapped_value
+from functad.transforms.programs import batch_of, jvp_of
 from functad.transforms.strong import doubtful_results, with_doubts
 
 __all__ = ["control_batch", "control_doubting", "control_jvp", "control_types"]
@@ -142,7 +142,7 @@ def control_batch(
     programs = [of(r, km, force if r.step else ())[0] for r in form.regions]
     elements = [steps_first(x) if flag is True else x for x, flag in zip(given.elements, flags.elements, strict=True)]
     carry = [
-        mapped_value(x, size) if want and not have else x
+        repeated(x, size) if want and not have else x
         for x, want, have in zip(given.carry, km, flags.carry, strict=True)
     ]
     results = form.bind(primitive, params, programs, given._replace(carry=carry, elements=elements))

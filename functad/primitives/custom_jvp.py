@@ -19,7 +19,9 @@ from functad.ir.masks import expand, select
 from functad.ir.program import Eqn, Program, Var
 from functad.ir.regions import CALL
 from functad.ir.types import ArrayType, array_type
+from functad.primitives.arithmetic import mul
 from functad.primitives.custom import Rule, moves, transposed
+from functad.primitives.trigonometric import cos, sin
 from functad.transforms.linearize import DerivedRule, fresh_input, split_program
 from functad.transforms.programs import batch_of, trace_program
 from functad.transforms.replay import primal, replay
@@ -195,9 +197,6 @@ def _batch_jvp(
 
 
 def _jvp_samples() -> list[Sample]:
-    from functad.primitives.arithmetic import mul
-    from functad.primitives.trigonometric import cos, sin
-
     x = array_type((3,), np.float64)
     program = trace_program(lambda v: [sin(v)], (x,))
     rule = TracedJvp(lambda: trace_program(lambda v, t: [sin(v), mul(cos(v), t)], (x, x)), (x,), (x,), 0)

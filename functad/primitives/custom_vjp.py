@@ -17,7 +17,10 @@ from functad.ir.masks import expand, select
 from functad.ir.program import Eqn, Program, Var
 from functad.ir.regions import CALL
 from functad.ir.types import ArrayType, array_type
+from functad.primitives.arithmetic import mul
+from functad.primitives.broadcasting import reduce_sum
 from functad.primitives.custom import Rule, moves, transposed
+from functad.primitives.trigonometric import cos, sin
 from functad.transforms.programs import batch_of, trace_program
 from functad.transforms.replay import primal
 
@@ -167,8 +170,6 @@ def _batch_vjp(
 @derived
 def _sum_unmapped(bwd: Program, size: int, batched: tuple[Any, ...], wanted: Mask) -> Program:
     """The mapped reverse rule: the cotangent of an argument without the mapped axis is the sum over it."""
-    from functad.primitives.reductions import reduce_sum
-
     made, flags = batch_of(bwd, size, batched, wanted)
 
     def f(*args: Any) -> list[Any]:
@@ -181,9 +182,6 @@ def _sum_unmapped(bwd: Program, size: int, batched: tuple[Any, ...], wanted: Mas
 
 
 def _vjp_samples() -> list[Sample]:
-    from functad.primitives.arithmetic import mul
-    from functad.primitives.trigonometric import cos, sin
-
     x = array_type((3,), np.float64)
     program = trace_program(lambda v: [sin(v)], (x,))
 

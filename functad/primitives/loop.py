@@ -20,9 +20,11 @@ from functad.ir.masks import cut
 from functad.ir.program import Program
 from functad.ir.regions import Control, Kind, Region, Regions
 from functad.ir.types import array_type
+from functad.primitives.arithmetic import add, mul
 from functad.primitives.control import control_primitive
 from functad.primitives.control_native import LOOP
 from functad.primitives.loop_body import stacked, storage
+from functad.primitives.trigonometric import sin
 from functad.transforms.programs import trace_program
 
 __all__ = ["loop_p"]
@@ -44,9 +46,6 @@ def _evaluate(
 
 
 def _samples() -> list[Sample]:
-    from functad.primitives.arithmetic import add, mul
-    from functad.primitives.trigonometric import sin
-
     scalar, vector = array_type((), np.float64), array_type((2,), np.float64)
     body = trace_program(lambda a, c, x: [add(mul(a, sin(c)), x), mul(c, x)], (scalar, vector, vector))
     shared = {"body": body, "consts": 1, "carry": 1, "unroll": 1}

@@ -10,15 +10,17 @@ from typing import Any
 import numpy as np
 
 from functad.core.evaluator import run_program
-from functad.core.primitive import REGISTRY, Primitive, Sample, bind_all, type_of
+from functad.core.primitive import Primitive, Sample, bind_all, type_of
 from functad.ir.derived import derived
 from functad.ir.masks import expand, select
 from functad.ir.program import Eqn, Program, Var
 from functad.ir.regions import CALL, control_of
 from functad.ir.types import ArrayType, SeqType, array_type
-from functad.primitives.calls import call_doubting
+from functad.primitives.arithmetic import mul
+from functad.primitives.calls import call_doubting, jit_p
 from functad.primitives.elementwise import elementwise
 from functad.primitives.saving import Policy, divide, first_run, saveable
+from functad.primitives.trigonometric import sin
 from functad.transforms.programs import (
     batch_of,
     jvp_of,
@@ -66,7 +68,6 @@ def _without_jit(program: Program) -> Program:
     """The Program with ``jit`` calls expanded, in bodies and branches too: a policy is asked about what they do, not
     about the calls.
     """
-    jit_p = REGISTRY["jit"]
 
     def results(eqn: Eqn, ins: list[Any]) -> Sequence[Any]:
         if eqn.primitive is jit_p:
@@ -135,9 +136,6 @@ def _batch(
 
 
 def _samples() -> list[Sample]:
-    from functad.primitives.arithmetic import mul
-    from functad.primitives.trigonometric import sin
-
     x: ArrayType = array_type((3,), np.float64)
     return [Sample((x, x), {"program": trace_program(lambda a, b: [sin(mul(sin(a), b))], (x, x)), "policy": None})]
 

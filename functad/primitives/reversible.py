@@ -23,7 +23,9 @@ from functad.ir.masks import Mask, cut, expand, present, select
 from functad.ir.program import Eqn, Program, Var
 from functad.ir.regions import CALL
 from functad.ir.types import array_type
+from functad.primitives.arithmetic import mul
 from functad.primitives.lanes import map_over_lanes
+from functad.primitives.trigonometric import cos, sin
 from functad.transforms.programs import batch_of, jvp_of, linearized, trace_program
 from functad.transforms.strong import doubtful_results, with_doubts
 
@@ -150,9 +152,6 @@ def _doubting(params: Mapping[str, Any], doubts: Sequence[bool]) -> tuple[Mappin
 
 
 def _samples() -> list[Sample]:
-    from functad.primitives.arithmetic import mul
-    from functad.primitives.trigonometric import cos, sin
-
     x = array_type((3,), np.float64)
     call = trace_program(lambda a, b: [mul(sin(a), b), mul(a, a)], (x, x))
     more = trace_program(lambda a, b: [mul(sin(a), b), mul(a, a), mul(cos(a), b)], (x, x))

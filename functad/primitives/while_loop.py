@@ -20,8 +20,11 @@ from functad.ir.masks import cut
 from functad.ir.program import Program
 from functad.ir.regions import Control, Kind, Region, Regions
 from functad.ir.types import array_type, seq_type
+from functad.primitives.arithmetic import add, mul
+from functad.primitives.comparison import lt
 from functad.primitives.control import control_primitive
 from functad.primitives.control_native import WHILE
+from functad.primitives.trigonometric import sin
 from functad.transforms.programs import trace_program
 
 __all__ = ["bind_while", "while_p"]
@@ -53,10 +56,6 @@ def _evaluate(*operands: Any, cond: Program, body: Program, cond_consts: int, bo
 
 
 def _samples() -> list[Sample]:
-    from functad.primitives.arithmetic import add, mul
-    from functad.primitives.comparison import lt
-    from functad.primitives.trigonometric import sin
-
     scalar = array_type((), np.float64)
     cond = trace_program(lambda bound, x, y: [lt(x, bound)], (scalar, scalar, scalar))
     body = trace_program(lambda a, x, y: [add(x, mul(a, a)), mul(sin(y), x)], (scalar, scalar, scalar))

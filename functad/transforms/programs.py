@@ -10,10 +10,10 @@ from typing import Any
 from functad.core.capture import Leaf, capture
 from functad.core.cotangents import taken_apart
 from functad.core.evaluator import run_program
-from functad.core.primitive import REGISTRY, Linear, type_of
+from functad.core.primitive import Linear
 from functad.core.trace import using
 from functad.core.tracer import ARRAY, SCALAR
-from functad.core.zeros import instantiate, zeros_like
+from functad.core.zeros import instantiate, repeated, zeros_like
 from functad.ir.derived import derived
 from functad.ir.masks import Mask, expand, select
 from functad.ir.program import Program, Var
@@ -243,7 +243,7 @@ def _batch_of(program: Program, size: int, batched: tuple[Any, ...], force: Mask
         wanted = force or [False] * len(outs)
         flags.extend([flag or want for flag, want in zip(found, wanted, strict=True)])
         return [
-            mapped_value(o, size) if want and not flag else o for o, flag, want in zip(outs, found, wanted, strict=True)
+            repeated(o, size) if want and not flag else o for o, flag, want in zip(outs, found, wanted, strict=True)
         ]
 
     types = [mapped_type(t, flag, size) for t, flag in zip(program.in_types, batched, strict=True)]
@@ -257,9 +257,3 @@ def mapped_type(type: ArrayType, flag: Any, size: int) -> ArrayType:
     if not isinstance(type, SeqType):
         return type.with_shape((size, *type.shape))
     return seq_type(type) if flag == "lanes" else seq_type(mapped_type(type.element, True, size))
-
-
-def mapped_value(value: Any, size: int) -> Any:
-    """The same value for every element of the mapped axis."""
-    shape = type_of(value).shape
-    return REGISTRY["broadcast"].bind(value, shape=(size, *shape), axes=tuple(range(1, len(shape) + 1)))

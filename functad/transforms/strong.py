@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from functad.core.primitive import REGISTRY, Singular
+from functad.core.primitive import Primitive, Singular
 from functad.ir.derived import derived
 from functad.ir.program import Atom, Eqn, Literal, Program, Var
 
@@ -32,13 +32,10 @@ __all__ = [
     "strengthened_constants", "with_doubts",
 ]  # fmt: skip
 
-STRONG = {
-    "mul": ("strong_mul", "tangent_mul", "tangent_mul"),
-    "tangent_mul": ("strong_mul", "tangent_mul", "tangent_mul"),
-    "div": ("strong_div", "strong_div", "div"),
-}
+STRONG: dict[Primitive, tuple[Primitive, Primitive, Primitive]] = {}
 """What a product, a quotient become, as the operation on what moves and a factor: by a factor that may be infinite or
 NaN, by one whose derivatives may be, and by any other beside a doubtful operand (a divisor is then a fixed number).
+Stated beside each.
 """
 
 Doubts = tuple[bool, ...]
@@ -174,11 +171,11 @@ def strengthened_constants(tangent: Program) -> Program:
     """
     eqns = []
     for e in tangent.eqns:
-        if e.primitive.name in STRONG and any([type(a) is Literal for a in e.inputs]):
+        if e.primitive in STRONG and any([type(a) is Literal for a in e.inputs]):
             t, f = e.inputs if type(e.inputs[1]) is Literal else e.inputs[::-1]
             value = f.value  # type: ignore[union-attr]
-            if not is_finite(value) or (e.primitive.name == "div" and not np.all(value)):
-                e = Eqn(REGISTRY[STRONG[e.primitive.name][0]], (t, f), e.params, e.outputs, e.loc)
+            if not is_finite(value) or (e.signature.singular and not np.all(value)):
+                e = Eqn(STRONG[e.primitive][0], (t, f), e.params, e.outputs, e.loc)
         eqns.append(e)
     return Program(tangent.inputs, eqns, tangent.outputs, tangent.name)
 
@@ -188,10 +185,10 @@ def _strong(eqn: Eqn, moving: Set[Atom], factors: tuple[Set[Atom], Set[Atom]], d
     if "strong" in eqn.params:
         strong = eqn.params["strong"] or not factors[0].isdisjoint(eqn.inputs)
         return Eqn(eqn.primitive, eqn.inputs, {**eqn.params, "strong": strong}, eqn.outputs, eqn.loc)
-    if eqn.primitive.name not in STRONG:
+    if eqn.primitive not in STRONG:
         return eqn
     t, f = eqn.inputs if eqn.inputs[0] in moving else eqn.inputs[::-1]
     kind = next((k for k, known in enumerate(factors) if f in known), 2 if doubted else None)
     if isinstance(f, Literal) or f in moving or kind is None:
         return eqn
-    return Eqn(REGISTRY[STRONG[eqn.primitive.name][kind]], (t, f), eqn.params, eqn.outputs, eqn.loc)
+    return Eqn(STRONG[eqn.primitive][kind], (t, f), eqn.params, eqn.outputs, eqn.loc)
