@@ -21,7 +21,7 @@ from functad.core.zeros import instantiate, zeros
 from functad.errors import LinearityError
 from functad.ir.masks import Mask, cut, expand, present, select
 from functad.ir.program import Eqn, Program, Var
-from functad.ir.regions import CALL
+from functad.ir.regions import CALL, Kind, control_of
 from functad.ir.types import array_type
 from functad.primitives.arithmetic import mul
 from functad.primitives.lanes import map_over_lanes
@@ -137,8 +137,8 @@ def _batch(
     size: int, batched: Sequence[Any], *operands: Any, program: Program, reverse: Reverse
 ) -> tuple[Sequence[Any], Sequence[Any]]:
     made, flags = batch_of(program, size, batched)
-    before, after = [{e.primitive.name for e in p.eqns} for p in (program, made)]
-    if "while" in before - after:  # its loop takes another course in each lane
+    before, after = [{form.kind for e in p.eqns if (form := control_of(e))} for p in (program, made)]
+    if Kind.WHILE in before - after:  # its loop takes another course in each lane
         return map_over_lanes(reversible_p, size, batched, operands, {"program": program, "reverse": reverse})
     return run_program(made, operands), flags
 
