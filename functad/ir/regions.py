@@ -189,12 +189,13 @@ class Regions:
         """The description with other Programs."""
         return self._made(programs, self.consts, self.carry, self.count, self.turn)
 
-    def given_to(self, programs: Sequence[Program], operands: Operands[Any], **steps: Any) -> Regions:
-        """The description with other Programs, of an equation with these operands; ``steps`` is another ``count`` and
+    def with_parts(self, programs: Sequence[Program], operands: Operands[Any], **counts: Any) -> Regions:
+        """The description with other Programs, of an equation with these operands; ``counts`` are another ``count`` and
         ``turn``.
         """
         consts = tuple([len(group) for group in operands.consts])
-        return self._made(programs, consts, len(operands.carry), **(steps or {"count": self.count, "turn": self.turn}))
+        counts = counts or {"count": self.count, "turn": self.turn}
+        return self._made(programs, consts, len(operands.carry), **counts)
 
     def _made(self, programs: Sequence[Program], consts: tuple[int, ...], carry: int, count: Any, turn: int) -> Regions:
         regions = [Region(p, r.group, r.tests, r.step) for r, p in zip(self.regions, programs, strict=True)]
@@ -219,7 +220,7 @@ class Regions:
                 if other.group == region.group
             ]
             inputs = [*[v for part in others for v in part], *rest]
-            taking.append(program if len(inputs) == len(program.inputs) else _taking(program, inputs))
+            taking.append(Program(inputs, program.eqns, program.outputs, program.name))
         consts = [[*first, *group] for first, group in zip(of_groups, operands.consts, strict=True)]
         return taking, operands._replace(consts=consts)
 
@@ -229,10 +230,10 @@ class Regions:
         programs: Sequence[Program],
         operands: Operands[Atom],
         results: Results[Var] | None = None,
-        **steps: Any,
+        **counts: Any,
     ) -> Eqn:
-        """The equation with other Programs, operands and results; ``steps`` is another ``count`` and ``turn``."""
-        params = self.given_to(programs, operands, **steps).params(eqn.primitive, eqn.params)
+        """The equation with other Programs, operands and results; ``counts`` as for ``with_parts``."""
+        params = self.with_parts(programs, operands, **counts).params(eqn.primitive, eqn.params)
         outputs = eqn.outputs if results is None else tuple(results.all)
         return Eqn(eqn.primitive, tuple(operands.all), params, outputs, eqn.loc)
 
@@ -244,7 +245,7 @@ class Regions:
         operands: Operands[Any],
     ) -> Results[Any]:
         """The results of such an equation with other Programs and operands, which are values."""
-        made = self.given_to(programs, operands)
+        made = self.with_parts(programs, operands)
         return made.results(primitive.bind(*operands.all, **made.params(primitive, params)))
 
     def params(self, primitive: Primitive, params: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -292,7 +293,3 @@ CALL = Control(
     lambda p, made: {**p, "program": made.regions[0].program},
 )
 """A call of the param ``program``."""
-
-
-def _taking(program: Program, inputs: Sequence[Var]) -> Program:
-    return Program(inputs, program.eqns, program.outputs, program.name)

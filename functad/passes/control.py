@@ -86,7 +86,6 @@ def trim(program: Program) -> Program:
 
 def _trimmed(eqn: Eqn, form: Regions, wanted: Results[bool]) -> Eqn:
     """The equation with those parts of its carry that are wanted, or that what is wanted or tested depends on."""
-
     carry, grown = wanted.carry, True
     while grown:
         programs = [_giving(form, r, carry, wanted.written) for r in form.regions]
