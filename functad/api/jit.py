@@ -29,12 +29,12 @@ from functad.core.wrapping import Wrapper, look_like, own_attributes
 from functad.errors import StructureError
 from functad.identity import identity_key
 from functad.ir.dce import dce
+from functad.ir.derived import derived
 from functad.ir.key import structural_key
 from functad.ir.program import Program, sub_programs
 from functad.lower.entry.places import ABSENT, Fixed, InForce, Unwritten
 from functad.lower.entry.unchanged import Unchanged
 from functad.primitives.calls import call, set_executor
-from functad.transforms.programs import derived
 from functad.tree import TreeDef, structure_key, unflatten
 
 __all__ = ["Jitted", "Traced", "jit"]
@@ -355,9 +355,10 @@ def with_known_program(traced: Traced, versions: Sequence[Traced]) -> Traced:
     return traced
 
 
+@derived
 def identity_of(program: Program) -> Any:
     """What two Programs share exactly if they compute the same, and come from the same lines."""
-    return derived(program, "identity", lambda: (structural_key(program), lines_of(program)))
+    return structural_key(program), lines_of(program)
 
 
 def lines_of(program: Program) -> list[Any]:

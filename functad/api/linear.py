@@ -16,12 +16,13 @@ from functad.core.zeros import instantiate
 from functad.errors import DtypeError, InternalError, StructureError, TracerConversionError
 from functad.identity import Immutable
 from functad.ir.dce import dce
+from functad.ir.masks import expand, select
 from functad.ir.program import Eqn, Program, Var
 from functad.ir.types import ArrayType, array_type
 from functad.numpy.dispatch import here
 from functad.transforms.jvp import jvp_program
 from functad.transforms.linearize import LinearMap, linearize_program
-from functad.transforms.programs import expand, select, trace_program
+from functad.transforms.programs import trace_program
 from functad.transforms.transpose import transpose_program
 from functad.tree import TreeDef, flatten, leaf_paths, register, stored, unflatten
 

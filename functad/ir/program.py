@@ -172,7 +172,7 @@ class Program(Immutable):
         self.doubtful: frozenset[Var] = (
             frozenset()
         )  # inputs that may be infinite or NaN, as far as derivatives care; see transforms.strong
-        self.derived: dict[Any, Any] = {}  # what transforms and the backend made of this Program, by what they made
+        self.derived: dict[Any, Any] = {}  # what was made of this Program: see ir.derived
 
     @property
     def in_types(self) -> tuple[ArrayType, ...]:
@@ -217,7 +217,7 @@ class ProgramOnDemand(Program):
         self._types = tuple(in_types), tuple(out_types)
         self.name = ""
         self.plan = evaluate
-        self.derived = {"may_raise": False}  # it has been evaluated
+        self.derived = {}
         self.doubtful = frozenset()
 
     def __getattr__(self, name: str) -> Any:

@@ -16,10 +16,12 @@ from functad.core.evaluator import run_program
 from functad.core.trace import current_trace
 from functad.errors import StructureError
 from functad.ir.dce import program_may_raise
+from functad.ir.derived import derived
+from functad.ir.masks import expand, select
 from functad.ir.program import Eqn, Program, Var
 from functad.numpy import concatenate
 from functad.primitives.loop_body import bind_loop
-from functad.transforms.programs import batch_of, derived, expand, select
+from functad.transforms.programs import batch_of
 from functad.transforms.vmap import batch_program
 
 __all__ = ["chunk_of", "map_in_chunks", "positive"]
@@ -50,7 +52,7 @@ def map_in_chunks(
     if chunk is None or size <= chunk:
         return batch_program(program, size, args, batched)
     flags = batch_of(program, chunk, tuple(batched))[1]
-    mapped, rest = derived(program, ("chunks", tuple(batched)), lambda: parted(program, batched, flags))
+    mapped, rest = parted(program, tuple(batched), tuple(flags))
     consts = select(args, [not flag for flag in batched])
     outs: Sequence[Any] = ()
     if any(flags) or program_may_raise(mapped):
@@ -60,7 +62,8 @@ def map_in_chunks(
     return [x if flag else next(others) for x, flag in zip(found, flags, strict=True)], list(flags)
 
 
-def parted(program: Program, batched: Sequence[bool], flags: Sequence[bool]) -> tuple[Program, Program]:
+@derived
+def parted(program: Program, batched: tuple[bool, ...], flags: tuple[bool, ...]) -> tuple[Program, Program]:
     """(constants, mapped inputs) -> mapped outputs, and (constants) -> the outputs that are the same for all
     elements.
     """

@@ -18,6 +18,7 @@ from functad import config, errors
 from functad.core.seq import Seq
 from functad.core.trace import not_native
 from functad.errors import InternalError, ShapeError
+from functad.ir.derived import derived
 from functad.ir.key import structural_key
 from functad.ir.program import Program, sub_programs
 from functad.ir.types import ArrayType, SeqType
@@ -168,12 +169,12 @@ def compile_program(program: Program, target: Target | None = None) -> Compiled:
 def compiled_of(program: Program, fastmath: str = "") -> Compiled:
     """Native code for a Program as it was traced, made once; LLVM treats what the user computes as the flags
     ``fastmath`` say."""
-    target = Target.host(fastmath)
-    key = "compiled", target
-    found = program.derived.get(key)
-    if found is None:
-        found = program.derived.setdefault(key, compile_program(optimize(program), target))
-    return found  # type: ignore[no-any-return]
+    return _compiled_for(program, Target.host(fastmath))
+
+
+@derived
+def _compiled_for(program: Program, target: Target) -> Compiled:
+    return compile_program(optimize(program), target)
 
 
 def entry_for(
@@ -239,12 +240,7 @@ def _run_with_sequences(compiled: Compiled, args: Sequence[Any]) -> list[Any]:
 
 def run_kernels(program: Program, args: Sequence[Any]) -> list[Any]:
     """Run a Program by the evaluator of the kernel IR."""
-    found: tuple[Abstract, Fused, Program] | None = program.derived.get("kernels")
-    if found is None:
-        optimized = optimize(program)
-        abstracted = abstract(optimized)
-        found = program.derived["kernels"] = abstracted, checked_fuse(abstracted), optimized
-    abstracted, fused, optimized = found
+    abstracted, fused, optimized = _kernels_of(program)
     _dump("kernel", lambda: format_program(fused.program))
     outputs, code = evaluate_program(fused.program, [*args, *abstracted.constants], abstracted.symbols)
     if code == CALLBACK_FAILED:
@@ -252,6 +248,14 @@ def run_kernels(program: Program, args: Sequence[Any]) -> list[Any]:
     if code:
         raise failure(fused.program, code, abstracted.symbols, location(optimized, fused.origins[code - 1]))
     return [_unpaired(x, t) for x, t in zip(outputs, program.out_types, strict=True)]
+
+
+@derived
+def _kernels_of(program: Program) -> tuple[Abstract, Fused, Program]:
+    """What the kernel evaluator runs: the Program abstracted and fused, and as it was before."""
+    optimized = optimize(program)
+    abstracted = abstract(optimized)
+    return abstracted, checked_fuse(abstracted), optimized
 
 
 def checked_fuse(abstracted: Abstract) -> Fused:

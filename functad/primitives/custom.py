@@ -19,6 +19,7 @@ from functad.core.evaluator import run_program
 from functad.core.primitive import Primitive
 from functad.errors import FunctadError, StructureError
 from functad.ir.program import Program, sub_programs
+from functad.ir.regions import CALL
 from functad.ir.types import ArrayType
 from functad.transforms.programs import transpose_call
 
@@ -145,7 +146,7 @@ def declare(name: str, **rules: Any) -> Primitive:
         multiple_results=True,
         transpose=_transpose,
         linear="jointly",
-        expands=True,
+        control=CALL,
         own_rules=True,
         singular=True,
         **rules,

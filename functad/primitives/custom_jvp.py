@@ -15,13 +15,14 @@ from functad.core.tracer import ARRAY, SCALAR, Tracer
 from functad.core.zeros import instantiate
 from functad.errors import LinearityError
 from functad.ir.dce import dce
+from functad.ir.masks import expand, select
 from functad.ir.program import Eqn, Program, Var
 from functad.ir.types import ArrayType, array_type
 from functad.primitives.arithmetic import mul
 from functad.primitives.custom import Rule, declare, moves
 from functad.primitives.trigonometric import cos, sin
 from functad.transforms.linearize import DerivedRule, fresh_input, split_program
-from functad.transforms.programs import batch_of, expand, select, trace_program
+from functad.transforms.programs import batch_of, trace_program
 from functad.transforms.replay import primal, replay
 from functad.transforms.strong import strengthened, strengthened_constants
 from functad.transforms.transpose import linear_variables, transpose_program

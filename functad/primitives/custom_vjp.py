@@ -12,13 +12,15 @@ from functad.core.evaluator import run_program
 from functad.core.primitive import Sample
 from functad.core.zeros import instantiate
 from functad.errors import StructureError
+from functad.ir.derived import derived
+from functad.ir.masks import expand, select
 from functad.ir.program import Eqn, Program, Var
 from functad.ir.types import ArrayType, array_type
 from functad.primitives.arithmetic import mul
 from functad.primitives.broadcasting import reduce_sum
 from functad.primitives.custom import Rule, declare, moves
 from functad.primitives.trigonometric import cos, sin
-from functad.transforms.programs import batch_of, derived, expand, select, trace_program
+from functad.transforms.programs import batch_of, trace_program
 from functad.transforms.replay import primal
 
 __all__ = ["VjpRule", "custom_vjp_p"]
@@ -160,7 +162,8 @@ def _batch_vjp(
     return custom_vjp_p.bind(*operands, program=made, rule=new_rule, consts=consts, name=name), flags
 
 
-def _sum_unmapped(bwd: Program, size: int, batched: Sequence[Any], wanted: Mask) -> Program:
+@derived
+def _sum_unmapped(bwd: Program, size: int, batched: tuple[Any, ...], wanted: Mask) -> Program:
     """The mapped reverse rule: the cotangent of an argument without the mapped axis is the sum over it."""
     made, flags = batch_of(bwd, size, batched, wanted)
 
@@ -170,8 +173,7 @@ def _sum_unmapped(bwd: Program, size: int, batched: Sequence[Any], wanted: Mask)
             reduce_sum(c, (0,)) if flag and not want else c for c, flag, want in zip(found, flags, wanted, strict=True)
         ]
 
-    summed: Program = derived(made, ("sum over lanes", wanted), lambda: trace_program(f, made.in_types))
-    return summed
+    return trace_program(f, made.in_types)
 
 
 def _vjp_samples() -> list[Sample]:

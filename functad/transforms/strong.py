@@ -24,7 +24,8 @@ from typing import Any
 import numpy as np
 
 from functad.core.primitive import Primitive, Singular
-from functad.ir.program import Atom, Eqn, Literal, Program
+from functad.ir.derived import derived
+from functad.ir.program import Atom, Eqn, Literal, Program, Var
 
 __all__ = [
     "Doubts", "doubtful_atoms", "doubtful_results", "doubting", "doubts_about", "note_doubtful", "strengthened",
@@ -112,26 +113,28 @@ def with_doubts(program: Program, doubts: Sequence[bool]) -> Program:
     )
     if doubtful == program.doubtful:
         return program
-    found = program.derived.get(("doubting", doubtful))
-    if found is None:
-        found = program.derived["doubting", doubtful] = Program(
-            program.inputs, program.eqns, program.outputs, program.name
-        )
-        found.doubtful = doubtful
-    return found  # type: ignore[no-any-return]
+    return _doubting(program, doubtful)
+
+
+@derived
+def _doubting(program: Program, doubtful: frozenset[Var]) -> Program:
+    made = Program(program.inputs, program.eqns, program.outputs, program.name)
+    made.doubtful = doubtful
+    return made
 
 
 def doubtful_results(program: Program, doubts: Sequence[bool]) -> Doubts:
     """Which results of a Program are doubtful, given which inputs are."""
-    key = "doubtful results", tuple(doubts)
-    found = program.derived.get(key)
-    if found is None:
-        doubtful = doubtful_atoms(with_doubts(program, doubts))
-        for eqn in program.eqns:
-            if doubtful or eqn.signature.singular:
-                note_doubtful(eqn, doubts_about(eqn, doubtful), doubtful)
-        found = program.derived[key] = tuple([a in doubtful for a in program.outputs])
-    return found  # type: ignore[no-any-return]
+    return _doubtful_results(program, tuple(doubts))
+
+
+@derived
+def _doubtful_results(program: Program, doubts: Doubts) -> Doubts:
+    doubtful = doubtful_atoms(with_doubts(program, doubts))
+    for eqn in program.eqns:
+        if doubtful or eqn.signature.singular:
+            note_doubtful(eqn, doubts_about(eqn, doubtful), doubtful)
+    return tuple([a in doubtful for a in program.outputs])
 
 
 # -- rules -------------------------------------------------------------------------------------------------------------
