@@ -1,4 +1,4 @@
-"""What runs a jitted function: the choices of the flag ``backend``. Each is imported when it is first used."""
+"""What runs a jitted function: the choices of the flag ``backend``. LLVM is imported when it is first used."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from functad import config
 from functad.core.evaluator import run_program
 from functad.errors import InternalError
 from functad.ir.program import Program
+from functad.lower.kernels import run_kernels
 
 __all__ = ["BACKENDS", "Backend", "backend", "execute"]
 
@@ -34,17 +35,11 @@ def _native(program: Program, args: Sequence[Any], fastmath: str) -> Sequence[An
     return native_call(program, fastmath)(*args)
 
 
-def _kernels(program: Program, args: Sequence[Any], fastmath: str) -> Sequence[Any]:
-    from functad.lower.kernels import run_kernels
-
-    return run_kernels(program, args)
-
-
 BACKENDS = {
     b.name: b
     for b in (
         Backend("native", _native, compiles=True),
-        Backend("kernel", _kernels),
+        Backend("kernel", lambda program, args, fastmath: run_kernels(program, args)),
         Backend("evaluator", lambda program, args, fastmath: run_program(program, args)),
     )
 }

@@ -20,6 +20,7 @@ from typing import Any, NoReturn
 
 from functad import config
 from functad.core.trace import not_native
+from functad.ir.derived import derived
 from functad.ir.key import structural_key
 from functad.ir.program import Program, sub_programs
 from functad.kernel_ir.printer import format_program
@@ -137,12 +138,12 @@ def compile_program(program: Program, target: Target | None = None) -> Compiled:
 def compiled_of(program: Program, fastmath: str = "") -> Compiled:
     """Native code for a Program as it was traced, made once; LLVM treats what the user computes as the flags
     ``fastmath`` say."""
-    target = Target.host(fastmath)
-    key = "compiled", target
-    found = program.derived.get(key)
-    if found is None:
-        found = program.derived.setdefault(key, compile_program(optimize(program), target))
-    return found  # type: ignore[no-any-return]
+    return _compiled_for(program, Target.host(fastmath))
+
+
+@derived
+def _compiled_for(program: Program, target: Target) -> Compiled:
+    return compile_program(optimize(program), target)
 
 
 def entry_for(

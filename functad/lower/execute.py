@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from functad import config
 from functad.errors import InternalError
+from functad.ir.derived import derived
 from functad.ir.program import Program
 from functad.ir.types import ArrayType
 from functad.lower.compile import Compiled, compiled_of, entry_for
@@ -59,15 +59,11 @@ def leaf_of(type: ArrayType) -> Leaf:
     return Leaf("array", type.dtype, type.shape) if type.ndim else Leaf("numpy_scalar", type.dtype)
 
 
-_lock = threading.Lock()
-
-
 def native_call(program: Program, fastmath: str = "") -> NativeCall:
     """The native call of a Program under LLVM's flags ``fastmath``, made once for the settings in force."""
-    key = "native call", fastmath, config.settings()
-    found = program.derived.get(key)
-    if found is None:
-        made = NativeCall(program, fastmath)
-        with _lock:
-            found = program.derived.setdefault(key, made)
-    return found  # type: ignore[no-any-return]
+    return _native_call(program, fastmath, config.settings())
+
+
+@derived
+def _native_call(program: Program, fastmath: str, settings: config.Settings) -> NativeCall:
+    return NativeCall(program, fastmath)

@@ -8,6 +8,7 @@ from typing import Any
 
 from functad import config
 from functad.core.seq import Seq
+from functad.ir.derived import derived
 from functad.ir.program import Program
 from functad.ir.types import ArrayType, SeqType
 from functad.kernel_ir.checker import check_program
@@ -31,19 +32,21 @@ def fused_kernels(abstracted: Abstract) -> Fused:
 
 def run_kernels(program: Program, args: Sequence[Any]) -> list[Any]:
     """Run a Program by the evaluator of the kernel IR."""
-    found: tuple[Abstract, Fused, Failures] | None = program.derived.get("kernels")
-    if found is None:
-        optimized = optimize(program)
-        abstracted = abstract(optimized)
-        fused = fused_kernels(abstracted)
-        failures = Failures(optimized, fused, abstracted.symbols)
-        found = program.derived["kernels"] = abstracted, fused, failures
-    abstracted, fused, failures = found
+    abstracted, fused, failures = _kernels_of(program)
     dump("kernel", lambda: format_program(fused.program))
     outputs, code = evaluate_program(fused.program, [*args, *abstracted.constants], abstracted.symbols)
     if code:
         raise failures.error(code)
     return [_unpaired(x, t) for x, t in zip(outputs, program.out_types, strict=True)]
+
+
+@derived
+def _kernels_of(program: Program) -> tuple[Abstract, Fused, Failures]:
+    """What the evaluator runs: the Program without sizes, its loop nests, and what their error codes mean."""
+    optimized = optimize(program)
+    abstracted = abstract(optimized)
+    fused = fused_kernels(abstracted)
+    return abstracted, fused, Failures(optimized, fused, abstracted.symbols)
 
 
 def _unpaired(x: Any, type: ArrayType) -> Any:

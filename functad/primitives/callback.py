@@ -15,16 +15,17 @@ from typing import Any
 
 import numpy as np
 
+from functad.core.foreign import as_numpy, is_foreign
 from functad.core.primitive import Primitive, Sample, type_of
 from functad.core.subclasses import plain_array
+from functad.core.zeros import repeated
 from functad.errors import DtypeError, LinearityError, ShapeError, StructureError
 from functad.ir.types import ArrayType, array_type
 from functad.kernel_ir.native import NativeFunction, reads, writes
 from functad.kernel_ir.rules import Statements
 from functad.primitives.lanes import map_over_lanes
 from functad.primitives.shapes import reshape
-from functad.transforms.programs import mapped_value
-from functad.tree import TreeDef, flatten, structure_key
+from functad.tree import TreeDef, flatten, stored, structure_key
 
 __all__ = ["VMAP_METHODS", "Callback", "pure_callback_p"]
 
@@ -47,6 +48,9 @@ class Callback:
         # that they are looked up
         self._identity = f if isinstance(f, MethodType) else id(f), structure_key(args), structure_key(result)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return stored_callback, (self.f, stored(self.args), stored(self.result))
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Callback) and self._identity == other._identity
 
@@ -66,9 +70,11 @@ class Callback:
         return [self._checked(x, shape, dtype) for x, shape, dtype in zip(found, shapes, dtypes, strict=True)]
 
     def _checked(self, x: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
-        value = (
-            plain_array(x, f"pure_callback: what {self.name} returned") if isinstance(x, np.ndarray) else np.asarray(x)
-        )
+        what = f"pure_callback: what {self.name} returned"
+        if isinstance(x, np.ndarray):
+            value = plain_array(x, what)
+        else:
+            value = as_numpy(x, what) if is_foreign(type(x)) else np.asarray(x)
         if value.shape != tuple(shape):
             raise ShapeError(
                 f"pure_callback: {self.name} returned an array of shape {value.shape}, but result_types says "
@@ -97,6 +103,11 @@ class Callback:
         values = self(operands, [x.shape for x in results], [x.dtype for x in results])
         for array, value in zip(results, values, strict=True):
             array[...] = value
+
+
+def stored_callback(f: Callable[..., Any], args: Any, result: Any) -> Callback:
+    """A callback that has been pickled."""
+    return Callback(f, flatten(args)[1], flatten(result)[1])
 
 
 _numbers = itertools.count()
@@ -141,7 +152,7 @@ def _batch(size: int, batched: Sequence[Any], *operands: Any, **params: Any) -> 
         return map_over_lanes(pure_callback_p, size, batched, operands, params)
 
     def aligned(x: Any) -> Any:
-        return mapped_value(x, size) if params["vmap_method"] == "broadcast_all" else reshape(x, (1, *type_of(x).shape))
+        return repeated(x, size) if params["vmap_method"] == "broadcast_all" else reshape(x, (1, *type_of(x).shape))
 
     values = [x if flag else aligned(x) for x, flag in zip(operands, batched, strict=True)]
     outs = pure_callback_p.bind(*values, **{**params, "shapes": tuple([(size, *shape) for shape in params["shapes"]])})
