@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from functad.ir.program import Eqn, Program, Var, sub_programs
+from functad.ir.derived import derived
+from functad.ir.program import Eqn, Program, ProgramOnDemand, Var, sub_programs
 
 __all__ = ["dce", "kept_equations", "may_raise"]
 
@@ -12,12 +13,10 @@ def may_raise(eqn: Eqn) -> bool:
     return eqn.primitive.may_raise or any(program_may_raise(p) for p in sub_programs(eqn))
 
 
+@derived
 def program_may_raise(program: Program) -> bool:
-    """Whether running a Program can raise; found once."""
-    found = program.derived.get("may_raise")
-    if found is None:
-        found = program.derived["may_raise"] = any(may_raise(e) for e in program.eqns)
-    return bool(found)
+    """Whether running a Program can raise: not where it is made on demand, for then it has been evaluated."""
+    return not isinstance(program, ProgramOnDemand) and any(may_raise(e) for e in program.eqns)
 
 
 def kept_equations(program: Program) -> list[bool]:

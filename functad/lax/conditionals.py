@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from functad.core.capture import as_leaf
+from functad.core.evaluator import run_program
 from functad.core.primitive import type_of
 from functad.core.tracer import Tracer
 from functad.errors import DtypeError, ShapeError, StructureError
@@ -136,8 +137,6 @@ def _choose(what: str, index: Any, functions: Sequence[Callable[..., Any]], oper
 
 
 def _with_consts(body: Body, start: int, types: Sequence[Any]) -> Any:
-    from functad.core.evaluator import run_program
-
     own, n = len(body.consts), len(types)
     return trace_program(
         lambda *args: run_program(body.program, (*args[start : start + own], *args[n:])),

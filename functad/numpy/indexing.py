@@ -30,9 +30,10 @@ from functad.numpy.promotion import result_dtype
 from functad.numpy.reductions import refuse_out
 from functad.numpy.ufuncs import maximum, minimum
 from functad.primitives import selection
-from functad.primitives.indexing import gather_p
+from functad.primitives.broadcasting import broadcast
+from functad.primitives.gather import gather_p
 from functad.primitives.rounding import remainder
-from functad.primitives.shapes import broadcast, flip, reshape, transpose
+from functad.primitives.shapes import flip, reshape, transpose
 from functad.primitives.slicing import slice_, slice_p
 
 __all__ = ["clip", "compress", "extract", "nonzero", "select", "take", "take_along_axis", "where"]

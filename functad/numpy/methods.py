@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -159,8 +160,10 @@ def missing(x: Tracer, name: str) -> Any:
     raise AttributeError(f"a traced {x._variable.type} has no attribute {name!r}{hint}", name=name, obj=x)
 
 
-def install() -> None:
-    """Give ``Tracer`` the operators, methods, properties and protocols of an array."""
+def install(namespace: ModuleType) -> None:
+    """Give ``Tracer`` the operators, methods, properties and protocols of an array, with the namespace that the array
+    API standard asks for.
+    """
     members: dict[str, Any] = {
         **METHODS,
         **{name: writes(name) for name in IN_PLACE},
@@ -180,7 +183,7 @@ def install() -> None:
         "tolist": tolist,
         "transpose": transpose,
         "__array_function__": protocols.array_function,
-        "__array_namespace__": protocols.array_namespace,
+        "__array_namespace__": lambda x, *, api_version=None: namespace,
         "__array_ufunc__": protocols.array_ufunc,
         "__ceil__": whole(ufuncs.ceil),
         "__contains__": contains,

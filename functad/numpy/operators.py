@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from functad.core.foreign import is_foreign
 from functad.core.trace import ABSENT
 from functad.core.tracer import ARRAY, PYTHON, Tracer
 from functad.errors import ImmutableError
@@ -20,7 +21,7 @@ from functad.numpy.dispatch import here
 from functad.numpy.elementwise import Direct, suits
 from functad.numpy.operands import as_python, cast
 from functad.numpy.promotion import PYTHON_NUMBERS
-from functad.primitives.shapes import broadcast
+from functad.primitives.broadcasting import broadcast
 
 __all__ = ["BINARY", "COMPARISONS", "UNARY", "binary_methods", "comparison_methods", "unary_methods"]
 
@@ -163,7 +164,10 @@ def _general(name: str, f: Callable[..., Any], x: Any, y: Any, other: Any) -> An
         return _of_python_numbers(name, f, x, y)
     return (
         f(x, y)
-        if type(other) is Tracer or type(other) in PYTHON_NUMBERS or isinstance(other, _OPERANDS)
+        if type(other) is Tracer
+        or type(other) in PYTHON_NUMBERS
+        or isinstance(other, _OPERANDS)
+        or is_foreign(type(other))
         else NotImplemented
     )
 
