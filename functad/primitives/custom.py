@@ -27,7 +27,7 @@ class Rule(ABC):
     """The rule of one call, a param of its equation; its Programs are traced once, when someone asks for them."""
 
     _programs: tuple[Program, ...] | None = None
-    _derived: dict[Any, Any] | None = None
+    _mapped: dict[tuple[int, tuple[Any, ...]], Rule] | None = None
 
     @abstractmethod
     def trace(self) -> tuple[Program, ...]:
@@ -40,13 +40,13 @@ class Rule(ABC):
             self._programs = self.trace()
         return self._programs
 
-    def derived(self, key: Any, make: Callable[[], Any]) -> Any:
-        """What a transform made of this rule, made once."""
-        if self._derived is None:
-            self._derived = {}
-        if key not in self._derived:
-            self._derived[key] = make()
-        return self._derived[key]
+    def mapped(self, size: int, batched: tuple[Any, ...], make: Callable[[], Rule]) -> Rule:
+        """The rule over a mapped axis of the operands flagged, made once."""
+        if self._mapped is None:
+            self._mapped = {}
+        if (size, batched) not in self._mapped:
+            self._mapped[size, batched] = make()
+        return self._mapped[size, batched]
 
 
 def moves(mask: Sequence[bool], program: Program, rule: Rule, consts: int, kind: str, name: str) -> bool:
