@@ -15,6 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from functad.caches import remember
 from functad.core.evaluator import run_program
 from functad.errors import FunctadError, StructureError
 from functad.ir.program import Program
@@ -44,9 +45,8 @@ class Rule(ABC):
         """What a transform made of this rule, made once."""
         if self._derived is None:
             self._derived = {}
-        if key not in self._derived:
-            self._derived[key] = make()
-        return self._derived[key]
+        found = self._derived.get(key)
+        return remember(self._derived, key, make(), times=4) if found is None else found
 
 
 def moves(mask: Sequence[bool], program: Program, rule: Rule, consts: int, kind: str, name: str) -> bool:

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from functad.caches import remember
 from functad.core.capture import Leaf, capture
 from functad.core.cotangents import taken_apart
 from functad.core.evaluator import run_program
@@ -49,7 +50,7 @@ def derived(program: Program, key: Any, make: Callable[[], Any]) -> Any:
     """What was made of a Program under this key, made now if it was not."""
     found = program.derived.get(key)
     if found is None:
-        found = program.derived[key] = make()
+        found = remember(program.derived, key, make(), times=4)
     return found
 
 
