@@ -282,7 +282,7 @@ def is_singular(program: Program) -> bool:
 def type_of(value: Any) -> ArrayType:
     """The type of a tracer, an array or a NumPy scalar."""
     if type(value) is Tracer:
-        return value.variable.type
+        return value._variable.type
     if type(value) is Seq:
         return value.type
     return array_type(value.shape, value.dtype)

@@ -251,7 +251,7 @@ def _where_holds(mask: Any, shape: tuple[int, ...], axis: int) -> Sequence[np.nd
                 f"but size of corresponding boolean axis is {n}"
             )
     if isinstance(mask, Tracer):
-        return np.nonzero(mask.owner.force(mask.variable, "a boolean mask as an index"))
+        return np.nonzero(mask._owner.force(mask._variable, "a boolean mask as an index"))
     depends_on(mask)
     return np.nonzero(mask)
 

@@ -47,7 +47,7 @@ def masked(x: Any, where: Any, otherwise: Any, name: str) -> Any:
     """The elements of x where a mask holds, elsewhere a value that does not count."""
     mask = operand(where, name)
     if isinstance(where, np.ndarray) or (
-        type(where) is Tracer and where.kind == ARRAY
+        type(where) is Tracer and where._kind == ARRAY
     ):  # NumPy converts lists and numbers
         check_mask(mask, "where=", name)
     mask = cast(mask, BOOL)

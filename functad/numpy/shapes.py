@@ -68,7 +68,7 @@ def squeeze(a: Any, axis: Any = None) -> Any:
     """``numpy.squeeze``: without axes of length 1."""
     x = as_array(a, "squeeze")
     old = shape_of(x)
-    if type(x) is Tracer and x.kind == SCALAR:
+    if type(x) is Tracer and x._kind == SCALAR:
         return fresh(x, x)
     axes = [i for i, n in enumerate(old) if n == 1] if axis is None else normal_axes(axis, len(old), "squeeze")
     for i in axes:

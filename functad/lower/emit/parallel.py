@@ -17,7 +17,7 @@ from functad.ir.types import dtype_name
 from functad.kernel_ir.nodes import Buffer, Reduce, Scan, Scatter, Store
 from functad.kernel_ir.sizes import poly, product
 from functad.lower.emit.code import Code
-from functad.lower.emit.kernel import LoopNest
+from functad.lower.emit.loops import LoopNest
 from functad.lower.emit.nest import linear
 from functad.lower.emit.reduce import BLOCK
 from functad.lower.emit.workspace import stack
