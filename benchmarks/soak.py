@@ -79,8 +79,9 @@ RUNS: dict[str, tuple[int, str, Callable[[], Callable[[int], None]]]] = {
 
 
 def measure(name: str, count: int) -> list[float]:
-    """Seconds a repetition in the first and in the second half; MB: the most in the first and in the second half, at the
-    end, and when everything has been forgotten."""
+    """Seconds a repetition in the first and in the second half; then, in MB, the most in the first and in the second
+    half, what there is at the end, and when everything has been forgotten.
+    """
     repeat = RUNS[name][2]()
     halves = []
     for half in range(2):
@@ -108,8 +109,9 @@ def resident() -> float:
 
 
 def run(seconds: float) -> Iterator[Result]:
-    """A line for each run: a repetition in the second half, beside one in the first half. With two seconds a run has its
-    full length, which takes a minute."""
+    """A line for each run: a repetition in the second half, beside one in the first half. With two seconds a run has
+    its full length, which takes a minute.
+    """
     for name, (full, what, _) in RUNS.items():
         count = max(200, round(full * min(1.0, seconds / 2)))
         command = [sys.executable, "-m", "benchmarks.soak", name, str(count)]
