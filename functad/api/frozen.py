@@ -18,6 +18,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from functad.caches import cached
 from functad.core.trace import Trace
 from functad.core.tracer import Tracer
 from functad.ir.program import frozen, is_frozen
@@ -189,7 +190,7 @@ class Finder(Rebuilder):
         return x
 
 
-@functools.lru_cache(maxsize=1024)
+@cached(1024)
 def assigned(code: types.CodeType) -> frozenset[str]:
     """The variables of enclosing functions that a function, or one inside of it, assigns."""
     stored = {i.argval for i in dis.get_instructions(code) if i.opname in ("STORE_DEREF", "DELETE_DEREF")}
@@ -203,7 +204,7 @@ WRITES = frozenset(
 """Methods that write to a container."""
 
 
-@functools.lru_cache(maxsize=1024)
+@cached(1024)
 def filled(code: types.CodeType) -> frozenset[str]:
     """The variables of enclosing functions that hold a container to which a function, or one inside of it, writes."""
     found: set[str | None] = set()

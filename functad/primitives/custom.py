@@ -15,6 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from functad.caches import remember
 from functad.core.evaluator import run_program
 from functad.errors import FunctadError, StructureError
 from functad.ir.program import Program
@@ -44,9 +45,8 @@ class Rule(ABC):
         """The rule over a mapped axis of the operands flagged, made once."""
         if self._mapped is None:
             self._mapped = {}
-        if (size, batched) not in self._mapped:
-            self._mapped[size, batched] = make()
-        return self._mapped[size, batched]
+        found = self._mapped.get((size, batched))
+        return remember(self._mapped, (size, batched), make(), times=4) if found is None else found
 
 
 def moves(mask: Sequence[bool], program: Program, rule: Rule, consts: int, kind: str, name: str) -> bool:
