@@ -33,7 +33,9 @@ def make_ctypes_entry(
 ) -> Function:
     """See ``functad.lower.entry.make.make_entry``."""
     prototype = ctypes.CFUNCTYPE if release_gil else ctypes.PYFUNCTYPE
-    run = prototype(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)(driver.address)
+    types = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
+    run: Any = prototype(ctypes.c_int32, *types)(driver.address)
+    run.driver = driver  # what is known by its address lives as long as this
     caller = Caller.WITHOUT_GIL if release_gil else Caller.WITH_GIL
     sizes = (ctypes.c_int64 * max(1, len(driver.sizes)))(*driver.sizes)
     constants = _addresses(driver.constants)
