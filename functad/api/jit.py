@@ -280,6 +280,7 @@ class Jitted(Wrapper):
         for identity in decisive:
             self._operands.decides(identity, operands[identity].source, "it decides a shape or a branch")
         program, hidden, guards = outside.settle(captured.program)
+        captured.trace.outside = None  # which refers to it: arrays in what was traced would wait for the collector
         kept = [Leaf(None, leaf.type, leaf.kind) for leaf in leaves]
         return Traced(program, structure, kept, captured.out_tree, captured.captures, hidden, guards)
 

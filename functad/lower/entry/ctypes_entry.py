@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from functad.lower.emit.clock import Caller
-from functad.lower.entry import results
 from functad.lower.entry.signature import Container, Driver, Leaf, Signature, Spec, Static
 from functad.lower.native.threads import configure
+from functad.recycled import allocator
 
 __all__ = ["make_ctypes_entry"]
 
@@ -39,7 +39,7 @@ def make_ctypes_entry(
     caller = Caller.WITHOUT_GIL if release_gil else Caller.WITH_GIL
     sizes = (ctypes.c_int64 * max(1, len(driver.sizes)))(*driver.sizes)
     constants = _addresses(driver.constants)
-    allocators = [(results.allocator(leaf.shape, leaf.dtype), leaf) for leaf in signature.outputs]
+    allocators = [(allocator(leaf.shape, leaf.dtype), leaf) for leaf in signature.outputs]
 
     def entry(*args: Any, **kwargs: Any) -> Any:
         try:
