@@ -7,7 +7,6 @@ is part of the structure.
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 import optree
 
+from functad.caches import cached
 from functad.identity import identity_key
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "flatten_with_paths",
     "leaf_paths",
     "register",
+    "stored",
     "structure_key",
     "tree_map",
     "unflatten",
@@ -38,7 +39,7 @@ _tree_flatten = optree.tree_flatten
 LEAF: TreeDef = _tree_flatten(0.0, namespace=NAMESPACE)[1]  # type: ignore[arg-type]
 
 
-@functools.cache
+@cached(256)
 def _tuple_of_leaves(count: int) -> TreeDef:
     return _tree_flatten((0.0,) * count, namespace=NAMESPACE)[1]  # type: ignore[arg-type]
 
@@ -113,6 +114,13 @@ def structure_key(structure: TreeDef) -> Hashable:
     (True, False)
     """
     return structure, *_unusual_keys(structure)
+
+
+def stored(structure: TreeDef) -> Any:
+    """A structure as it can be pickled: a container that has it. ``flatten`` of that knows dataclasses, which another
+    process has not met.
+    """
+    return structure.unflatten([0] * structure.num_leaves)
 
 
 def _unusual_keys(structure: TreeDef) -> Iterator[Hashable]:

@@ -2,40 +2,44 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, overload
+from weakref import WeakValueDictionary
 
 from functad import config
 from functad.api.arguments import fresh_all, leaf_name, leaves_of, name_of, normal_argnums
 from functad.api.fastmath import FastMath, fastmath_flags
-from functad.api.named import ByName
 from functad.api.signatures import entry_signature
 from functad.api.stages import Lowered
 from functad.api.world.guards import Guards
 from functad.api.world.hidden import HiddenOperand
 from functad.api.world.operands import Operand, Operands, compared_arrays
 from functad.api.world.outside import Outside
-from functad.api.world.substitute import Substitution, Wrapper
+from functad.api.world.substitute import Substitution
 from functad.api.world.watch import Watch
+from functad.caches import on_clearing, remember
 from functad.core.capture import Captured, Leaf, capture, own
-from functad.core.evaluator import run_program
 from functad.core.location import user_location
 from functad.core.trace import current_trace, escaped, not_native, type_name
 from functad.core.tracer import Tracer
+from functad.core.wrapping import Wrapper, look_like, own_attributes
 from functad.errors import StructureError
 from functad.front.calls import twin
 from functad.identity import identity_key
 from functad.ir.dce import dce
+from functad.ir.derived import derived
 from functad.ir.key import structural_key
 from functad.ir.program import Program, sub_programs
-from functad.lower.entry.places import ABSENT, Fixed, Unwritten
+from functad.lower.backends import backend, execute
+from functad.lower.entry.places import ABSENT, Fixed, InForce, Unwritten
 from functad.lower.entry.unchanged import Unchanged
 from functad.primitives.calls import call, set_executor
-from functad.transforms.programs import derived
 from functad.tree import TreeDef, structure_key, unflatten
 
 __all__ = ["Jitted", "Traced", "jit"]
@@ -81,7 +85,7 @@ MOST_VERSIONS = 8
 """Programs for one kind of call that are kept: for worlds that come back."""
 
 
-class Jitted(ByName, Wrapper):
+class Jitted(Wrapper):
     """A function compiled on its first call with each kind of arguments; what `jit` returns."""
 
     closes_over = ("_f",)
@@ -94,14 +98,15 @@ class Jitted(ByName, Wrapper):
         static_argnames: tuple[str, ...],
         fastmath: str = "",
     ) -> None:
-        functools.update_wrapper(self, f)
+        look_like(self, f)
         self._f = f
         self._fastmath = fastmath
         self._static_argnums = static_argnums
         self._static_argnames = frozenset(static_argnames)
-        self._traced: dict[Any, list[Traced]] = {}
+        self._traced: OrderedDict[Any, list[Traced]] = OrderedDict()  # by kind of call, the latest last
         self._operands = Operands(name_of(f))
         self._lock = threading.RLock()
+        _functions[id(self)] = self
 
     def __new__(cls, *args: Any) -> Jitted:
         # each function has a class of its own: its __call__ becomes the native entry of the last kind of call, which no
@@ -114,7 +119,7 @@ class Jitted(ByName, Wrapper):
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
 
-    def wrapping(self, f: Callable[..., Any]) -> Jitted:
+    def around(self, f: Callable[..., Any]) -> Jitted:
         """The same around another function."""
         return Jitted(f, *self._options())
 
@@ -122,11 +127,7 @@ class Jitted(ByName, Wrapper):
         return self._static_argnums, tuple(sorted(self._static_argnames)), self._fastmath
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Jitted, (self._f, *self._options())  # what has been compiled stays
-
-    def another(self) -> Jitted:
-        """One like this, which has seen no calls."""
-        return self.wrapping(self._f)
+        return Jitted, (self._f, *self._options()), own_attributes(self, self._f)  # what has been compiled stays
 
     def __repr__(self) -> str:
         return f"<functad.jit of {name_of(self._f)}>"
@@ -142,7 +143,7 @@ class Jitted(ByName, Wrapper):
             for h in traced.hidden
         ]
         values = [*traced.captures, *[leaf.value for leaf in leaves], *hidden]
-        if around is None and config.backend.value == "native":
+        if around is None and backend().compiles:
             for v in values:
                 if type(v) is Tracer:
                     raise escaped(v)
@@ -159,7 +160,6 @@ class Jitted(ByName, Wrapper):
         on.
         """
         from functad.lower.compile import compiled_of, entry_for
-        from functad.lower.entry.places import InForce
         from functad.lower.execute import native_call
 
         call = native_call(traced.program, self._fastmath)
@@ -199,7 +199,7 @@ class Jitted(ByName, Wrapper):
                 *self.key_of(static),
                 *[(leaf.type, leaf.kind) for leaf in leaves],
             )
-            versions = self._traced.setdefault(key, [])
+            versions = self._versions(key)
         except TypeError:
             raise self.unhashable(static) from None
         traced = valid_one(versions)
@@ -214,6 +214,22 @@ class Jitted(ByName, Wrapper):
                     ):  # what closes over tracers of an enclosing function serves this call only
                         versions[:] = [traced, *[v for v in versions if not traced.supersedes(v)]][:MOST_VERSIONS]
         return traced, leaves
+
+    def _versions(self, key: Hashable) -> list[Traced]:
+        """The Programs for a kind of call."""
+        found = self._traced.get(key)
+        if found is None:
+            return remember(self._traced, key, [])
+        with contextlib.suppress(KeyError):  # another thread may have dropped it
+            self._traced.move_to_end(key)
+        return found
+
+    def forget(self) -> None:
+        """Forget what has been traced: the next call is the first."""
+        self._traced.clear()
+        self._operands = Operands(name_of(self._f))
+        with contextlib.suppress(AttributeError):
+            del type(self).__call__  # the native entry
 
     def trace_now(
         self, structure: TreeDef, static: Static, leaves: Sequence[Leaf], versions: Sequence[Traced] = ()
@@ -241,7 +257,7 @@ class Jitted(ByName, Wrapper):
         operands: Mapping[Hashable, Operand],
     ) -> Traced:
         """A Program that reads operands at each call, and holds the rest of what the function reads."""
-        outside = Outside(watch.reach.arrays, compared_arrays(watch.reach, operands))
+        outside = Outside(watch.reach.arrays, compared_arrays(watch.reach, operands), watch.reach.foreign)
         decisive: set[Hashable] = set()
 
         def replaced() -> tuple[Callable[..., Any], Static]:
@@ -265,6 +281,7 @@ class Jitted(ByName, Wrapper):
         for identity in decisive:
             self._operands.decides(identity, operands[identity].source, "it decides a shape or a branch")
         program, hidden, guards = outside.settle(captured.program)
+        captured.trace.outside = None  # which refers to it: arrays in what was traced would wait for the collector
         kept = [Leaf(None, leaf.type, leaf.kind) for leaf in leaves]
         return Traced(program, structure, kept, captured.out_tree, captured.captures, hidden, guards)
 
@@ -300,7 +317,7 @@ class Jitted(ByName, Wrapper):
     def _rewrite(self, watch: Watch) -> None:
         """What the function has written to while it was traced counts as it left it, for all versions."""
         if watch.writes:
-            for traced in [t for versions in self._traced.values() for t in versions]:
+            for traced in [t for versions in list(self._traced.values()) for t in versions]:
                 for guard in traced.guards.guards:
                     if isinstance(guard, Unchanged):
                         guard.rewrite(watch.writes)
@@ -352,6 +369,18 @@ class Jitted(ByName, Wrapper):
         return StructureError(f"the arguments of {name_of(self._f)} have a structure that cannot be hashed")
 
 
+_functions: WeakValueDictionary[int, Jitted] = WeakValueDictionary()  # all that there are
+
+
+@on_clearing
+def forget() -> None:
+    """Forget what jitted functions have been traced to."""
+    for reference in _functions.valuerefs():
+        f = reference()
+        if f is not None:
+            f.forget()
+
+
 def with_known_program(traced: Traced, versions: Sequence[Traced]) -> Traced:
     """A new version with the compiled Program of another, where what has changed made no difference to it."""
     for other in versions:
@@ -361,9 +390,10 @@ def with_known_program(traced: Traced, versions: Sequence[Traced]) -> Traced:
     return traced
 
 
+@derived
 def identity_of(program: Program) -> Any:
     """What two Programs share exactly if they compute the same, and come from the same lines."""
-    return derived(program, "identity", lambda: (structural_key(program), lines_of(program)))
+    return structural_key(program), lines_of(program)
 
 
 def lines_of(program: Program) -> list[Any]:
@@ -482,13 +512,4 @@ def complete_static(
     return tuple(sorted({*nums, *more_nums})), tuple(sorted({*names, *more_names}))
 
 
-def execute_jit(program: Program, args: Sequence[Any], fastmath: str = "") -> Sequence[Any]:
-    """Run a ``jit`` equation by the chosen backend, which is imported now."""
-    if config.backend.value == "evaluator":
-        return run_program(program, args)
-    from functad.lower.execute import execute
-
-    return execute(program, args, fastmath)
-
-
-set_executor(execute_jit)
+set_executor(execute)

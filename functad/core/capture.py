@@ -11,17 +11,19 @@ from typing import Any
 import numpy as np
 
 from functad import config
+from functad.core.foreign import as_numpy, conversion, is_foreign
 from functad.core.handles import ARGUMENT, snapshot
 from functad.core.seq import Seq
 from functad.core.subclasses import plain_array
 from functad.core.trace import ABSENT, Outside, Trace, current_trace, is_compiling, not_native, type_name, using
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.errors import DtypeError, StructureError
-from functad.ir.program import Program, Var
+from functad.ir.program import Program, Var, frozen
 from functad.ir.types import ArrayType, array_type
+from functad.recycled import POOLED_BYTES
 from functad.tree import TreeDef, flatten, leaf_paths
 
-__all__ = ["Captured", "Leaf", "WithAux", "as_leaf", "capture", "from_outside", "own"]
+__all__ = ["Captured", "Leaf", "WithAux", "as_leaf", "capture", "from_outside", "own", "taken_over"]
 
 _PYTHON_NUMBERS: dict[type, type] = {float: np.float64, int: np.int64, bool: np.bool_, complex: np.complex128}
 
@@ -66,7 +68,20 @@ def as_leaf(x: Any, where: Callable[[], str]) -> Leaf:
         return Leaf(x, array_type((), x.dtype), SCALAR)
     if isinstance(x, np.ndarray):
         return as_leaf(plain_array(x, where()), where)
-    raise StructureError(f"{where()} is a {type_name(x)}; expected an array, a number, or a container of them")
+    if is_foreign(cls):
+        return as_leaf(taken_over(x, where()), where)
+    instead = f"; {conversion(x)}" if hasattr(cls, "shape") else ""
+    raise StructureError(f"{where()} is a {type_name(x)}; expected an array, a number, or a container of them{instead}")
+
+
+def taken_over(x: Any, what: str) -> np.ndarray:
+    """The NumPy array that an array of another library gives; what is traced for later calls depends on its being the
+    same then.
+    """
+    array, trace = as_numpy(x, what), current_trace()
+    if trace is not None and trace.outside is not None:
+        trace.outside.converted(x, array)
+    return array
 
 
 def own(leaf: Leaf) -> Leaf:
@@ -78,7 +93,9 @@ def own(leaf: Leaf) -> Leaf:
     value = leaf.value
     if type(value) is not np.ndarray or not changeable(value) or is_compiling():
         return leaf
-    private = value.copy(order="K")
+    if value.nbytes > POOLED_BYTES and value.flags.c_contiguous and value.dtype.isnative:
+        return Leaf(frozen(value), leaf.type, leaf.kind)
+    private = value.copy(order="K")  # NumPy adds in the order of memory
     private.flags.writeable = False
     return Leaf(private, leaf.type, leaf.kind)
 

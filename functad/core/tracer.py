@@ -38,6 +38,7 @@ class Tracer:
     __slots__ = ("__weakref__", "_kind", "_memory", "_owner", "_variable")
 
     __array_priority__ = 1000.0
+    __pandas_priority__ = 10_000  # pandas leaves operators to what has a higher one than a data frame's
 
     def __init__(self, var: Var, trace: Trace, kind: int) -> None:
         self._variable = var
@@ -142,7 +143,8 @@ class Tracer:
         if self._type.inexact:
             raise self._loses(
                 "np.asarray() (or writing it into a plain array)",
-                "functad.numpy.asarray or np.stack, and np.zeros of functad.numpy for an array to write to",
+                "functad.numpy.asarray or np.stack, and np.zeros of functad.numpy for an array to write to; an array a "
+                "of another library on the left of an operator asks for this: write np.asarray(a)",
             )
         value = self._owner.force(
             self._variable, "np.asarray() (write functad.numpy.asarray(table)[index] to index a plain array)"
@@ -165,6 +167,12 @@ class Tracer:
             return None
         value = self._owner.constant(self._variable)
         return value if isinstance(value, np.ndarray | np.generic) else None
+
+    def __reduce__(self) -> Any:
+        raise TracerConversionError(
+            f"a traced {self._type} cannot be pickled{_at()}: it has a meaning only while the function under "
+            f"{self._owner.kind} is traced; return it from that function, and pickle the result"
+        )
 
     def _loses(self, what: str, instead: str) -> TracerConversionError:
         return TracerConversionError(

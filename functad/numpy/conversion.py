@@ -18,10 +18,10 @@ from functad.numpy.reductions import refuse_out
 from functad.numpy.ufuncs import trunc
 from functad.primitives import complex
 from functad.primitives.arithmetic import div, mul
+from functad.primitives.broadcasting import broadcast
 from functad.primitives.comparison import eq, isnan
 from functad.primitives.rounding import rint
 from functad.primitives.selection import select
-from functad.primitives.shapes import broadcast
 from functad.primitives.trigonometric import arctan2
 
 __all__ = [

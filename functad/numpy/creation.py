@@ -22,11 +22,12 @@ from functad.numpy.shapes import broadcast_to, moveaxis
 from functad.numpy.traced import here, is_traced
 from functad.numpy.ufuncs import floor, power
 from functad.primitives.arithmetic import add, div, mul, sub
+from functad.primitives.broadcasting import broadcast_p
 from functad.primitives.comparison import eq
 from functad.primitives.convert import convert
 from functad.primitives.generate import iota
 from functad.primitives.selection import select
-from functad.primitives.shapes import broadcast_p, reshape
+from functad.primitives.shapes import reshape
 
 __all__ = [
     "arange", "array", "asarray", "empty", "empty_like", "eye", "full", "full_like", "identity", "linspace", "logspace",

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any, TypeVar
 
 from functad.errors import UnsupportedError
 from functad.numpy.memory import into
 from functad.numpy.traced import here, is_traced
 
-__all__ = ["CALLS", "TABLE", "call_declared", "implements", "register", "stands_for"]
+__all__ = ["CALLS", "TABLE", "call_declared", "implements", "named_after", "register", "stands_for"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -60,6 +61,17 @@ def implements(*numpy_functions: Any) -> Callable[[Callable[..., Any]], Callable
         return public
 
     return declare
+
+
+def named_after(module: dict[str, Any]) -> None:
+    """Make the functions of a public module, given by its names, say that they are found there, under one of these: so
+    they can be pickled.
+    """
+    for name, f in module.items():
+        if not name.startswith("_") and isinstance(f, FunctionType):
+            if module.get(f.__qualname__) is not f:
+                f.__name__ = f.__qualname__ = name
+            f.__module__ = module["__name__"]
 
 
 def call_declared(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], name: str) -> Any:

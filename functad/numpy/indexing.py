@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 from math import prod
 from typing import Any
 
 import numpy as np
 
+from functad.caches import cached
 from functad.core.handles import View
 from functad.core.tracer import ARRAY, Tracer
 from functad.errors import ArgumentError, DtypeError
@@ -23,9 +23,10 @@ from functad.numpy.reductions import refuse_out
 from functad.numpy.traced import here
 from functad.numpy.ufuncs import maximum, minimum
 from functad.primitives import selection
-from functad.primitives.indexing import gather_p
+from functad.primitives.broadcasting import broadcast
+from functad.primitives.gather import gather_p
 from functad.primitives.rounding import remainder
-from functad.primitives.shapes import broadcast, reshape, transpose
+from functad.primitives.shapes import reshape, transpose
 from functad.primitives.slicing import slice_p
 
 __all__ = ["clip", "compress", "extract", "nonzero", "select", "take", "take_along_axis", "where"]
@@ -77,7 +78,7 @@ def _is_plain(index: slice) -> bool:
     return PLAIN.issuperset((type(index.start), type(index.stop), type(index.step)))
 
 
-@functools.lru_cache(maxsize=4096)
+@cached(4096)
 def _slice_params(
     start: int | None, stop: int | None, step: int | None, shape: tuple[int, ...]
 ) -> dict[str, Any] | None:
@@ -102,7 +103,7 @@ def _element(x: Any, index: int) -> Any:
     return _item_view(y, x, index) if len(shape) > 1 else y
 
 
-@functools.lru_cache(maxsize=4096)
+@cached(4096)
 def _element_params(index: int, shape: tuple[int, ...]) -> dict[str, Any]:
     """The params of the slice that is an element of the first axis."""
     start = integer_span(index, 0, shape[0]).start

@@ -13,15 +13,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from functad.core.capture import from_outside
+from functad.core.capture import from_outside, taken_over
+from functad.core.foreign import is_foreign
 from functad.core.location import user_location
 from functad.core.subclasses import plain_array
 from functad.core.tracer import Tracer
 from functad.errors import InvalidIndexError, ShapeError
 from functad.numpy.operands import cast, common_shape, depends_on, shape_of, stack_list
 from functad.numpy.traced import here, is_traced
+from functad.primitives.broadcasting import broadcast
 from functad.primitives.indexing import check_index, out_of_bounds
-from functad.primitives.shapes import broadcast
 
 __all__ = ["Index", "Lookup", "Span", "in_bounds", "integer_span", "parse_index"]
 
@@ -202,6 +203,8 @@ def _item(part: Any) -> Any:
         return part
     if isinstance(part, np.ndarray) and type(part) is not np.ndarray:
         part = plain_array(part, f"an index{here()}")
+    elif is_foreign(type(part)):
+        part = taken_over(part, f"an index{here()}")
     if isinstance(part, (list, tuple)):
         part = (
             stack_list(part, "ndarray index") if is_traced(part) else np.asarray(part, dtype=None if part else np.int64)

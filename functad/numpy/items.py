@@ -14,9 +14,10 @@ from functad.core.primitive import type_of
 from functad.numpy.indices import Index
 from functad.numpy.operands import shape_of
 from functad.primitives import arithmetic, selection
-from functad.primitives.indexing import gather_p
+from functad.primitives.broadcasting import broadcast
+from functad.primitives.gather import gather_p
 from functad.primitives.scatter import SCATTERS
-from functad.primitives.shapes import broadcast, flip, inverse_permutation, reshape, transpose
+from functad.primitives.shapes import flip, inverse_permutation, reshape, transpose
 from functad.primitives.slicing import is_part, pad, slice_, slice_add_p
 
 __all__ = ["item", "over_batch", "sliced", "updated"]

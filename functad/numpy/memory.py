@@ -15,7 +15,7 @@ from functad.core.tracer import ARRAY, Tracer
 from functad.errors import DtypeError, ImmutableError, ShapeError
 from functad.numpy.operands import as_array, cast, shape_of
 from functad.numpy.traced import here
-from functad.primitives.shapes import broadcast, broadcast_p
+from functad.primitives.broadcasting import broadcast, broadcast_p
 
 __all__ = [
     "as_new",

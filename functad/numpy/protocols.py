@@ -19,7 +19,7 @@ from functad.numpy.traced import here, is_traced
 from functad.numpy.writing import at_indices
 from functad.tree import flatten
 
-__all__ = ["array_function", "array_namespace", "array_ufunc"]
+__all__ = ["array_function", "array_ufunc"]
 
 REDUCE: dict[np.ufunc, Callable[..., Any]] = {
     np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min, np.logical_and: np.all,
@@ -113,10 +113,3 @@ def array_function(
             return func(*plain[0], **plain[1])
         raise UnsupportedError(f"{name}{here()} is not available for traced values{_ADVICE}")
     return call_declared(f, args, kwargs, name.removeprefix("np."))
-
-
-def array_namespace(self: Tracer, *, api_version: str | None = None) -> Any:
-    """``__array_namespace__`` of the array API standard: ``functad.numpy``."""
-    import functad.numpy
-
-    return functad.numpy

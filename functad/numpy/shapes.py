@@ -13,10 +13,12 @@ from functad.core.tracer import SCALAR, Tracer
 from functad.errors import ArgumentError, AxisError, ShapeError
 from functad.numpy.axes import as_shape, fill_in, normal_axes, normal_axis
 from functad.numpy.dispatch import implements
+from functad.numpy.indexing import take
 from functad.numpy.memory import is_view, reshaped_view, same_memory, view
 from functad.numpy.operands import as_array, common_shape, depends_on, fresh, fresh_array, shape_of
 from functad.numpy.traced import here
 from functad.primitives import shapes as strict
+from functad.primitives.broadcasting import broadcast
 from functad.primitives.joining import concatenate
 from functad.primitives.slicing import slice_
 
@@ -245,8 +247,8 @@ def broadcast_to(array: Any, shape: Any) -> Any:
     if lead < 0 or any(m not in (1, n) for m, n in zip(old, new[lead:], strict=True)):
         raise ShapeError(f"np.broadcast_to{here()}: an array of shape {old} cannot be broadcast to shape {new}")
     axes = range(lead, len(new))
-    y = strict.broadcast(x, new, axes)
-    return view(y, x, lambda p: strict.broadcast(p, new, axes), None, lambda a: np.broadcast_to(a, new))
+    y = broadcast(x, new, axes)
+    return view(y, x, lambda p: broadcast(p, new, axes), None, lambda a: np.broadcast_to(a, new))
 
 
 @implements(np.broadcast_arrays)
@@ -266,15 +268,13 @@ def tile(A: Any, reps: Any) -> Any:
     ndim = max(len(counts), len(old))
     counts, old = (1,) * (ndim - len(counts)) + counts, (1,) * (ndim - len(old)) + old
     pairs = [n for pair in zip(counts, old, strict=True) for n in pair]
-    spread = strict.broadcast(strict.reshape(x, old), pairs, range(1, 2 * ndim, 2))
+    spread = broadcast(strict.reshape(x, old), pairs, range(1, 2 * ndim, 2))
     return fresh_array(strict.reshape(spread, [c * n for c, n in zip(counts, old, strict=True)]), x)
 
 
 @implements(np.repeat)
 def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
     """``numpy.repeat``: each element repeated along an axis; the counts must be plain integers."""
-    from functad.numpy.indexing import take
-
     x = as_array(a, "repeat")
     if axis is None:
         x, axis = strict.reshape(x, (prod(shape_of(x)),)), 0
@@ -287,9 +287,7 @@ def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
             raise ShapeError(f"np.repeat{here()}: {counts.shape} repeats do not fit an axis of length {shape[axis]}")
         return take(x, np.repeat(np.arange(shape[axis]), counts), axis)
     count = operator.index(counts.item())
-    wide = strict.broadcast(
-        x, (*shape[: axis + 1], count, *shape[axis + 1 :]), [i + (i > axis) for i in range(len(shape))]
-    )
+    wide = broadcast(x, (*shape[: axis + 1], count, *shape[axis + 1 :]), [i + (i > axis) for i in range(len(shape))])
     return fresh(strict.reshape(wide, (*shape[:axis], shape[axis] * count, *shape[axis + 1 :])), x)
 
 

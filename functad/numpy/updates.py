@@ -16,7 +16,8 @@ from functad.numpy.items import updated
 from functad.numpy.operands import as_array, cast, depends_on, fresh_array, operand, shape_of
 from functad.numpy.promotion import PYTHON_NUMBERS, result_dtype, strength
 from functad.numpy.traced import here, is_traced
-from functad.primitives.shapes import broadcast, reshape
+from functad.primitives.broadcasting import broadcast
+from functad.primitives.shapes import reshape
 
 __all__ = ["At", "Update", "at"]
 

@@ -27,7 +27,7 @@ from functad.numpy.operands import as_array, cast, check_mask, depends_on, dtype
 from functad.numpy.shapes import ravel
 from functad.numpy.traced import here
 from functad.numpy.updates import fitted
-from functad.primitives.shapes import broadcast
+from functad.primitives.broadcasting import broadcast
 
 __all__ = ["at_indices", "copyto", "fill", "fill_diagonal", "into", "place", "put", "putmask", "set_item"]
 

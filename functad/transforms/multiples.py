@@ -23,6 +23,7 @@ import numpy as np
 
 from functad.core.primitive import REGISTRY
 from functad.ir.dce import dce
+from functad.ir.derived import derived
 from functad.ir.program import Atom, Eqn, Literal, Location, Program, Var, sub_programs
 from functad.ir.types import SeqType
 from functad.kernel_ir.rules import Pointwise
@@ -64,6 +65,13 @@ def collect_multiples(program: Program, linear: Sequence[bool]) -> Program:
         return made
     distributed = dce(_Collector(program, linear, distributing=True).run())
     return distributed if _cycles(distributed, linear) < _cycles(made, linear) else made
+
+
+@derived
+def _other_than(program: Program, linear: tuple[bool, ...]) -> Program | None:
+    """The Program rewritten; None if it stays as it is: it does not keep itself alive."""
+    made = collect_multiples(program, linear)
+    return None if made is program else made
 
 
 def _work(program: Program) -> int:
@@ -146,11 +154,8 @@ class _Collector:
         if eqn.primitive.name != "jit":
             return eqn.params
         program: Program = eqn.params["program"]
-        linear = tuple([a in self.sums for a in eqn.inputs])
-        key = "multiples", linear
-        if key not in program.derived:
-            program.derived[key] = collect_multiples(program, linear)
-        return {**eqn.params, "program": program.derived[key]}
+        made = _other_than(program, tuple([a in self.sums for a in eqn.inputs]))
+        return {**eqn.params, "program": made or program}
 
     def _sum_of(self, eqn: Eqn) -> Sum | None:
         """The result as a sum of multiples; None for what is taken as it is."""
