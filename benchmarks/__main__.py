@@ -20,6 +20,7 @@ from benchmarks import (
     pairs,
     rosenbrock,
     scalars,
+    soak,
     strong_zeros,
     unjitted,
 )
@@ -42,6 +43,7 @@ SUBJECTS = {
     "loop_memory": loop_memory.run,
     "exactness": exactness.run,
     "strong_zeros": strong_zeros.run,
+    "soak": soak.run,
 }
 
 

@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 
+from functad.caches import remember
 from functad.ir.program import Location
 
 __all__ = ["is_internal", "user_location", "user_stack_level"]
@@ -21,7 +22,7 @@ def is_internal(filename: str) -> bool:
     """Whether a file is one of functad's or NumPy's own."""
     path = os.path.abspath(filename)
     internal = path.startswith((_PACKAGE, _NUMPY)) and not path.startswith(_EXAMPLES)
-    _internal[filename] = internal
+    remember(_internal, filename, internal, times=4)
     return internal
 
 

@@ -15,11 +15,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from functad.caches import cached
 from functad.identity import Immutable
 from functad.ir.types import ArrayType, array_type
 
@@ -106,7 +106,7 @@ def line_of(filename: str, line: int) -> Location:
     return Location(Line(filename, line), 0)
 
 
-@lru_cache(maxsize=64)
+@cached(64)
 def _line_table(code: Any) -> tuple[list[int], list[int]]:
     """Where ranges of instructions start, and their lines."""
     starts, lines = [-1], [code.co_firstlineno]

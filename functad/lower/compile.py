@@ -51,7 +51,7 @@ DRIVER = "functad_driver"
 C_LIBRARY = frozenset({"malloc", "realloc", "free"})
 """What the linker finds by itself."""
 
-_codes: Cache[Code] = Cache(limit=1024)
+_codes: Cache[Code] = Cache()
 _count = 0
 _count_lock = threading.Lock()
 
@@ -64,7 +64,7 @@ def compile_count() -> int:
 class Code:
     """Native code for all Programs of one structure."""
 
-    __slots__ = ("address", "kernels", "library", "llvm", "origins", "passes", "target")
+    __slots__ = ("__weakref__", "address", "kernels", "library", "llvm", "origins", "passes", "target")
 
     def __init__(self, abstracted: Abstract, target: Target) -> None:
         global _count
@@ -99,7 +99,9 @@ class Compiled:
     def __init__(self, program: Program, target: Target) -> None:
         refuse_unknown_dtypes(program)
         found = abstract(program)
-        self.code = _codes.get((structural_key(found.program), target, config.debug.value), lambda: Code(found, target))
+        key = structural_key(found.program)
+        # what calls Python functions keeps them, and all that they hold: it lives no longer than the Programs it is of
+        self.code = _codes.get((key, target, config.debug.value), lambda: Code(found, target), keep=not key.objects)
         _dump("kernel", lambda: self.kernel_ir)
         _dump("llvm", lambda: self.llvm)
         _dump("asm", self.assembly)

@@ -77,7 +77,7 @@ class TransparentRule(ABC):
 class DerivedRule:
     """A linear rule derived from a primitive's jvp and transpose rules."""
 
-    __slots__ = ("_backward", "_in_types", "_out_types", "_residuals", "_selected", "_tangent", "active")
+    __slots__ = ("__weakref__", "_backward", "_in_types", "_out_types", "_residuals", "_selected", "_tangent", "active")
 
     def __init__(
         self,

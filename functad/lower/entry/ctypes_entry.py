@@ -32,7 +32,8 @@ def make_ctypes_entry(
 ) -> Function:
     """See ``functad.lower.entry.make.make_entry``."""
     prototype = ctypes.CFUNCTYPE if release_gil else ctypes.PYFUNCTYPE
-    run = prototype(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)(driver.address)
+    run: Any = prototype(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)(driver.address)
+    run.driver = driver  # what is known by its address lives as long as this
     sizes = (ctypes.c_int64 * max(1, len(driver.sizes)))(*driver.sizes)
     constants = _addresses(driver.constants)
     allocators = [(results.allocator(leaf.shape, leaf.dtype), leaf) for leaf in signature.outputs]

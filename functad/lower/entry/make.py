@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from functad import config
+from functad.caches import cached
 from functad.errors import InternalError
 from functad.lower.entry import abi, results
 from functad.lower.entry.ctypes_entry import make_ctypes_entry
@@ -109,7 +110,7 @@ def _make_native_entry(
     return entry
 
 
-@functools.lru_cache(maxsize=256)
+@cached(256)
 def _entry_code(structure: Signature, constants: int, target: Target) -> Library:
     """The code that entries of one structure share."""
     text = entry_text(structure, constants)

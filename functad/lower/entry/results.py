@@ -14,6 +14,8 @@ from typing import Any
 
 import numpy as np
 
+from functad.caches import on_clearing
+
 __all__ = ["POOLED_BYTES", "allocator", "idle_bytes"]
 
 POOLED_BYTES = 256 << 10
@@ -25,6 +27,7 @@ Memory = np.ndarray[Any, np.dtype[np.uint8]]
 # By id, the longest waiting first. Only ever changed by single dict operations, which are atomic: memory comes back
 # whenever the last array on it dies, in any thread.
 _idle: dict[int, Memory] = {}
+on_clearing(_idle.clear)
 
 
 def allocator(shape: tuple[int, ...], dtype: np.dtype[Any]) -> Callable[[], np.ndarray[Any, Any]] | None:
