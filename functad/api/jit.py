@@ -25,7 +25,6 @@ from functad.api.world.substitute import Substitution
 from functad.api.world.watch import Watch
 from functad.caches import on_clearing, remember
 from functad.core.capture import Captured, Leaf, capture, own
-from functad.core.evaluator import run_program
 from functad.core.location import user_location
 from functad.core.trace import current_trace, escaped, not_native, type_name
 from functad.core.tracer import Tracer
@@ -36,6 +35,7 @@ from functad.ir.dce import dce
 from functad.ir.derived import derived
 from functad.ir.key import structural_key
 from functad.ir.program import Program, sub_programs
+from functad.lower.backends import backend, execute
 from functad.lower.entry.places import ABSENT, Fixed, InForce, Unwritten
 from functad.lower.entry.unchanged import Unchanged
 from functad.primitives.calls import call, set_executor
@@ -142,7 +142,7 @@ class Jitted(Wrapper):
             for h in traced.hidden
         ]
         values = [*traced.captures, *[leaf.value for leaf in leaves], *hidden]
-        if around is None and config.backend.value == "native":
+        if around is None and backend().compiles:
             for v in values:
                 if type(v) is Tracer:
                     raise escaped(v)
@@ -280,6 +280,7 @@ class Jitted(Wrapper):
         for identity in decisive:
             self._operands.decides(identity, operands[identity].source, "it decides a shape or a branch")
         program, hidden, guards = outside.settle(captured.program)
+        captured.trace.outside = None  # which refers to it: arrays in what was traced would wait for the collector
         kept = [Leaf(None, leaf.type, leaf.kind) for leaf in leaves]
         return Traced(program, structure, kept, captured.out_tree, captured.captures, hidden, guards)
 
@@ -510,13 +511,4 @@ def complete_static(
     return tuple(sorted({*nums, *more_nums})), tuple(sorted({*names, *more_names}))
 
 
-def execute_jit(program: Program, args: Sequence[Any], fastmath: str = "") -> Sequence[Any]:
-    """Run a ``jit`` equation by the chosen backend, which is imported now."""
-    if config.backend.value == "evaluator":
-        return run_program(program, args)
-    from functad.lower.execute import execute
-
-    return execute(program, args, fastmath)
-
-
-set_executor(execute_jit)
+set_executor(execute)

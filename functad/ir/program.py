@@ -22,6 +22,7 @@ import numpy as np
 from functad.caches import cached
 from functad.identity import Immutable
 from functad.ir.types import ArrayType, array_type
+from functad.recycled import copied
 
 if TYPE_CHECKING:
     from functad.core.primitive import Primitive, Signature
@@ -253,7 +254,7 @@ def frozen(array: np.ndarray) -> np.ndarray:
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
     if array.nbytes > SMALL_BYTES:
-        return np.asarray(FrozenMemory(np.array(array, order="C")))
+        return np.asarray(FrozenMemory(copied(array)))
     return np.ndarray(array.shape, array.dtype, array.tobytes())
 
 

@@ -59,7 +59,10 @@ def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -
         raise DtypeError(f"switch takes a scalar integer index, got {leaf.type}")
     if not branches:
         raise StructureError("switch needs at least one branch")
-    value = leaf.value if leaf.type.dtype == np.int64 else convert(leaf.value, np.dtype(np.int64))
+    value = leaf.value
+    if leaf.type.dtype == np.uint64:  # numbers that are too large for int64 are clamped first
+        value = np.minimum(value, np.uint64(len(branches) - 1))
+    value = value if leaf.type.dtype == np.int64 else convert(value, np.dtype(np.int64))
     return _choose("switch", value, branches, operands)
 
 

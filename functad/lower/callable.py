@@ -20,7 +20,8 @@ class NativeFunction(Immutable):
 
     The C function at ``address`` is ``int32_t f(void **inputs, void **outputs, int64_t *sizes)``: data pointers of
     C-contiguous inputs (the arguments' leaves, then ``hidden``, then ``constants``) and of outputs that do not overlap
-    them, and the values of ``sizes``. It returns 0, or the number of the check that failed. It is valid while this
+    them, and the values of ``sizes``. It returns 0, the number of the check that failed, or a negative number
+    (``kernel_ir/codes.py``). It neither touches the GIL nor looks at signals, but for callbacks. It is valid while this
     object lives. Pickled, it is its Program and the function; it is compiled again where it is unpickled, and
     ``hidden`` are copies there, unless what is pickled together holds the same arrays.
     """
@@ -49,7 +50,7 @@ class NativeFunction(Immutable):
     @property
     def address(self) -> int:
         """The address of the C function."""
-        return self._compiled.driver.address
+        return self._compiled.code.foreign
 
     @property
     def ctypes(self) -> Any:

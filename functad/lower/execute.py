@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from functad import config
-from functad.core.evaluator import run_program
 from functad.errors import InternalError
 from functad.ir.derived import derived
 from functad.ir.program import Program
 from functad.ir.types import ArrayType
-from functad.lower.compile import Compiled, compiled_of, entry_for, run, run_kernels
+from functad.lower.compile import Compiled, compiled_of, entry_for
+from functad.lower.direct import run
 from functad.lower.entry.signature import Container, Leaf, Signature
 from functad.lower.sequences import has_sequences
 
-__all__ = ["NativeCall", "execute", "native_call", "normal_value"]
+__all__ = ["NativeCall", "native_call", "normal_value"]
 
 
 def normal_value(value: Any, type: ArrayType) -> Any:
@@ -69,15 +69,3 @@ def native_call(program: Program, fastmath: str = "") -> NativeCall:
 @derived
 def _native_call(program: Program, fastmath: str, settings: config.Settings) -> NativeCall:
     return NativeCall(program, fastmath)
-
-
-def execute(program: Program, args: Sequence[Any], fastmath: str = "") -> Sequence[Any]:
-    """The outputs of a Program on values of its types, by the backend that the flag ``backend`` names."""
-    backend = config.backend.value
-    if backend == "native":
-        return native_call(program, fastmath)(*args)
-    if backend == "kernel":
-        return run_kernels(program, args)
-    if backend == "evaluator":
-        return run_program(program, args)
-    raise InternalError(f"FUNCTAD_BACKEND is {backend!r}; expected native, kernel or evaluator")

@@ -33,10 +33,16 @@ __all__ = ["install"]
 
 INT64 = np.dtype(np.int64)
 
+
+def conjugate(x: Tracer) -> Any:
+    """``ndarray.conj``: booleans stay booleans, which ``np.conj`` makes int8."""
+    return fresh(x, x) if x.dtype.kind == "b" and x._kind else ufuncs.conjugate(x)
+
+
 METHODS: dict[str, Callable[..., Any]] = {
     "all": reductions.all, "any": reductions.any, "argmax": reductions.argmax, "argmin": reductions.argmin,
     "clip": indexing.clip,
-    "compress": indexing.compress, "conj": ufuncs.conjugate, "conjugate": ufuncs.conjugate,
+    "compress": indexing.compress, "conj": conjugate, "conjugate": conjugate,
     "cumprod": reductions.cumprod,
     "cumsum": reductions.cumsum, "diagonal": diagonals.diagonal, "dot": contractions.dot, "max": reductions.max,
     "mean": statistics.mean,

@@ -27,6 +27,14 @@ __all__ = ["BINARY", "COMPARISONS", "UNARY", "binary_methods", "comparison_metho
 
 FLOAT64, INT64 = np.dtype(np.float64), np.dtype(np.int64)
 
+
+def power(x: Any, y: Any) -> Any:
+    """``**``: NumPy squares an array by it, so booleans become int8; ``np.power`` makes them integers."""
+    if type(y) is int and y == 2 and type(x) is Tracer and x._kind == ARRAY and x.dtype.kind == "b":
+        return ufuncs.square(x)
+    return ufuncs.power(x, y)
+
+
 BINARY: dict[str, tuple[str, Callable[..., Any]]] = {
     "add": ("+", ufuncs.add),
     "sub": ("-", ufuncs.subtract),
@@ -34,7 +42,7 @@ BINARY: dict[str, tuple[str, Callable[..., Any]]] = {
     "truediv": ("/", ufuncs.divide),
     "floordiv": ("//", ufuncs.floor_divide),
     "mod": ("%", ufuncs.remainder),
-    "pow": ("**", ufuncs.power),
+    "pow": ("**", power),
     "matmul": ("@", contractions.matmul),
     "and": ("&", logic.bitwise_and),
     "or": ("|", logic.bitwise_or),

@@ -368,7 +368,7 @@ def test_kinds_of_call_are_bounded() -> None:
             assert f(np.ones(n), 2) == 2 * n and f(np.ones(2), n) == 2 * n
             assert len(f._traced) <= 4
         *_, before, latest = f._traced
-        f(np.ones(11), 2)  # called before the latest
+        f.lower(np.ones(11), 2)  # not the latest, until now
         assert list(f._traced)[-2:] == [latest, before]
 
 

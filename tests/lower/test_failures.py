@@ -17,7 +17,7 @@ from functad.errors import IndexOutOfBoundsError
 from functad.kernel_ir.builder import Builder
 from functad.kernel_ir.evaluator import evaluate_program
 from functad.kernel_ir.nodes import Affine, Buffer, CheckInfo, KernelProgram
-from functad.kernel_ir.offender import take_offender
+from functad.kernel_ir.pending import take_offender
 from functad.kernel_ir.sizes import Poly
 from functad.lower.llvm.target import Target
 from functad.lower.native import threads

@@ -13,6 +13,7 @@ from functad.kernel_ir.nodes import Buffer
 from functad.lower.emit import sequences
 from functad.lower.emit.code import Code
 from functad.lower.emit.workspace import stack
+from functad.lower.native.sequences import CELL
 
 __all__ = ["Cells"]
 
@@ -37,7 +38,7 @@ class Cells:
 
     def place(self, number: int) -> str:
         """The address of a cell."""
-        return self.code.offset("i8", self.memory, str(sequences.CELL * number))
+        return self.code.offset("i8", self.memory, str(CELL * number))
 
     def places(self) -> dict[Buffer, str]:
         """The addresses of its own sequences."""
@@ -49,7 +50,7 @@ class Cells:
 
     def make(self) -> None:
         """Empty cells on the stack."""
-        self.memory = stack(self.code, sequences.CELL * len(self.all)) if self.all else "null"
+        self.memory = stack(self.code, CELL * len(self.all)) if self.all else "null"
         for number in range(len(self.all)):
             sequences.empty(self.code, self.place(number))
 

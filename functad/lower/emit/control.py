@@ -10,19 +10,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from functad.kernel_ir.codes import OUT_OF_MEMORY
 from functad.kernel_ir.control import Branch, Carry, Control, Loop, SequenceBuffer, SequenceCopy, SequenceLength, While
 from functad.kernel_ir.nodes import Buffer
 from functad.kernel_ir.sizes import Poly, product
 from functad.lower.emit import sequences
 from functad.lower.emit.cells import Cells
+from functad.lower.emit.clock import Strips
 from functad.lower.emit.code import Code, memory_type
 from functad.lower.emit.exits import Exits
-from functad.lower.emit.workspace import OUT_OF_MEMORY, stack
+from functad.lower.emit.work import is_short, work_of_step
+from functad.lower.emit.workspace import stack
 
 __all__ = ["PASSES", "Body", "Writer"]
 
 PASSES = ("always_inliner", "sroa")
 """What LLVM runs on programs with control flow before it generates code."""
+
+TURNS = 4
+"""A loop of unknown length whose steps are short compares their number with the end of the strip after so many."""
 
 SMALL = 8
 """Carries of at most so many elements are copied from step to step."""
@@ -186,9 +192,9 @@ class Writer:
                 self._copy_small(buffer, last, state.current)
             return
         code, current = self.code, self._current(state)
-        copy, done = code.scalar.label(), code.scalar.label()
+        copy, done = code.label(), code.label()
         code.line(f"br i1 {code.emit(f'icmp ne ptr {current}, {last}')}, label %{copy}, label %{done}")
-        code.scalar.start(copy)
+        code.begin(copy)
         if isinstance(buffer, SequenceBuffer):
             self.require(sequences.copy(code, buffer, last, current))
         else:
@@ -210,11 +216,24 @@ class Writer:
         states = [self._begin(c, odd) for c in loop.carry]
         places = [self._elements(b) for b in (*loop.elements, *loop.written)]
         counter = self.variable("i64", "0")
-        head, turn, done = (code.scalar.label() for _ in range(3))
-        code.start(head)
+        head, turn, over, done = (code.label() for _ in range(4))
+        strips = None if is_short(loop) else Strips(code, self.exits, work_of_step(loop.body))
+        if strips is None:
+            code.start(head)
+            end = n
+        else:
+            again, end_place = code.label(), self.variable("i64", "0")
+            code.start(again)
+            begin = self.read("i64", end_place)
+            length = code.minimum(code.sub(n, begin), strips.length)
+            strips.spend(length)
+            end = code.add(begin, length)
+            code.line(f"store i64 {end}, ptr {end_place}")
+            code.line(f"store i64 {begin}, ptr {counter}")
+            code.start(head)
         step = self.read("i64", counter)
-        code.line(f"br i1 {code.emit(f'icmp slt i64 {step}, {n}')}, label %{turn}, label %{done}")
-        code.scalar.start(turn)
+        code.line(f"br i1 {code.emit(f'icmp slt i64 {step}, {end}')}, label %{turn}, label %{over}")
+        code.begin(turn)
         index = code.sub(code.sub(n, "1"), step) if loop.reverse else step
         at = [code.offset("i8", data, code.mul(index, size)) for data, size in places]
         read, written = at[: len(loop.elements)], at[len(loop.elements) :]
@@ -223,7 +242,10 @@ class Writer:
             self._advance(state)
         code.line(f"store i64 {code.add(step, '1')}, ptr {counter}")
         code.line(f"br label %{head}")
-        code.scalar.start(done)
+        code.begin(over)
+        if strips is not None:
+            code.line(f"br i1 {code.emit(f'icmp slt i64 {end}, {n}')}, label %{again}, label %{done}")
+            code.begin(done)
         for state in states:
             self._end(state)
 
@@ -257,22 +279,39 @@ class Writer:
         states = [self._begin(c, None) for c in loop.carry]
         tapes = [Tape(self, b) for b in loop.written]
         flag, counter = self._place(loop.flag), self.variable("i64", "0")
-        head, turn, done = (code.scalar.label() for _ in range(3))
+        strips = Strips(code, self.exits, work_of_step(loop.test, loop.body))
+        end = self.variable("i64", strips.length)
+        head, over, done = (code.label() for _ in range(3))
         code.start(head)
-        current = [self._current(s) for s in states]
-        self._call(test, [*tested, *current, flag])
-        goes_on = code.emit(f"icmp ne i8 {self.read('i8', flag)}, 0")
-        code.line(f"br i1 {goes_on}, label %{turn}, label %{done}")
-        code.scalar.start(turn)
         step = self.read("i64", counter)
-        written = [tape.place(step) for tape in tapes]
-        self._call(body, [*consts, *current, *map(self._next, states), *written])
-        for state in states:
-            self._advance(state)
-        code.line(f"store i64 {code.add(step, '1')}, ptr {counter}")
+        left: list[tuple[str, str]] = []  # blocks that leave the loop, and the steps until then
+        for _ in range(TURNS if strips.short else 1):
+            turn = code.label()
+            left.append((code.label(), step))
+            current = [self._current(s) for s in states]
+            self._call(test, [*tested, *current, flag])
+            goes_on = code.emit(f"icmp ne i8 {self.read('i8', flag)}, 0")
+            code.line(f"br i1 {goes_on}, label %{turn}, label %{left[-1][0]}")
+            code.begin(turn)
+            written = [tape.place(step) for tape in tapes]
+            self._call(body, [*consts, *current, *map(self._next, states), *written])
+            for state in states:
+                self._advance(state)
+            step = code.add(step, "1")
+        code.line(f"store i64 {step}, ptr {counter}")
+        bound = self.read("i64", end)
+        code.line(f"br i1 {code.emit(f'icmp slt i64 {step}, {bound}')}, label %{head}, label %{over}")
+        code.begin(over)
+        code.line(f"store i64 {code.add(bound, strips.length)}, ptr {end}")
+        strips.spend(strips.length)
         code.line(f"br label %{head}")
-        code.scalar.start(done)
+        for label, steps in left:
+            code.begin(label)
+            code.line(f"store i64 {steps}, ptr {counter}")
+            code.line(f"br label %{done}")
+        code.begin(done)
         steps = self.read("i64", counter)
+        strips.spend(code.sub(steps, code.sub(self.read("i64", end), strips.length)))
         code.line(f"store i64 {steps}, ptr {self.address(loop.steps)}")
         for tape in tapes:
             code.line(f"store i64 {steps}, ptr {sequences.length_place(code, tape.cell)}")
@@ -286,14 +325,14 @@ class Writer:
         last = len(self.bodies) - 1
         index = code.scalar.intrinsic("smax", "i64", self.read("i64", self.address(branch.index)), "0")
         addresses = [self.address(b) for b in (*branch.operands, *branch.results)]
-        labels, done = [code.scalar.label() for _ in self.bodies], code.scalar.label()
+        labels, done = [code.label() for _ in self.bodies], code.label()
         cases = " ".join([f"i64 {k}, label %{labels[k]}" for k in range(last)])
         code.line(f"switch i64 {index}, label %{labels[last]} [ {cases} ]")
         for body, label in zip(self.bodies, labels, strict=True):
-            code.scalar.start(label)
+            code.begin(label)
             self._call(body, addresses)
             code.line(f"br label %{done}")
-        code.scalar.start(done)
+        code.begin(done)
 
 
 class Tape:
@@ -312,10 +351,10 @@ class Tape:
     def place(self, step: str) -> str:
         """The address of the next element, number ``step``."""
         writer, code = self.writer, self.writer.code
-        grow, go = code.scalar.label(), code.scalar.label()
+        grow, go = code.label(), code.label()
         full = code.emit(f"icmp sge i64 {step}, {writer.read('i64', self.capacity)}")
         code.line(f"br i1 {full}, label %{grow}, label %{go}")
-        code.scalar.start(grow)
+        code.begin(grow)
         writer.require(sequences.reserve(code, self.cell, code.add(step, "1"), self.size))
         code.line(f"store ptr {writer.read('ptr', self.cell)}, ptr {self.data}")
         code.line(f"store i64 {writer.read('i64', code.offset('i64', self.cell, '2'))}, ptr {self.capacity}")

@@ -14,13 +14,16 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from functad.ir.types import dtype_name
+from functad.kernel_ir.codes import SIZE_OVERFLOW
 from functad.kernel_ir.control import Control
 from functad.kernel_ir.nodes import Buffer, Call, Compute, Kernel, KernelProgram, Load, Product, Statement
 from functad.lower.emit.cells import Cells
+from functad.lower.emit.clock import clocked_name, end_clock, plain_driver, spend_if_long, start_clock
 from functad.lower.emit.code import Code
 from functad.lower.emit.control import Body, Writer
 from functad.lower.emit.exits import Exits
-from functad.lower.emit.failures import OFFENDER, frame, noted_value
+from functad.lower.emit.failures import Failure, note_failures, noted_value
+from functad.lower.emit.frame import write_frame
 from functad.lower.emit.kernel import fill_buffer, write_nest
 from functad.lower.emit.loops import LoopNest
 from functad.lower.emit.memory import load_one, store_one
@@ -30,13 +33,12 @@ from functad.lower.emit.parallel import Blocks, Division, blocks_of
 from functad.lower.emit.plan import Plan, mentioned, plan_memory, written
 from functad.lower.emit.product import emit_product, method, product_kernel
 from functad.lower.emit.straight import CHUNK, cut, size
+from functad.lower.emit.work import is_heavy, needs_clock, work_of_statement
 from functad.lower.emit.workspace import make_room, release, room_in, room_needed, stack
 from functad.lower.llvm.target import Target
+from functad.lower.native.python import NOTE_OFFENDER
 
-__all__ = ["SIZE_OVERFLOW", "Driver"]
-
-SIZE_OVERFLOW = -2
-"""What the driver returns where a matrix has more rows or columns than BLAS can count."""
+__all__ = ["Driver"]
 
 OFTEN = 4
 """A math function that code without loops uses so often is called, not written out."""
@@ -69,6 +71,7 @@ class Driver:
             if threads and not nest.straight and (blocks := blocks_of(nest)) is not None:
                 self.blocks[key] = blocks
         self.steps = self._steps()
+        self.clocked = False  # whether it looks at the clock between its statements: not that of a body
         self.code.outlined = self._outlined()
         self.inner = {
             id(s): [BodyDriver(p, self).write() for p in s.programs] for s in self.body if isinstance(s, Control)
@@ -80,9 +83,12 @@ class Driver:
     def emit(self, name: str) -> str:
         """The text of the driver."""
         plan = self._plan()
-        sizes = frame(self.code, self.program.symbols) if self.program.checks else "%sizes"
+        self.clocked = needs_clock(self.program)
+        sizes = write_frame(self.code, self.program.symbols) if self.program.checks or self.clocked else "%sizes"
         self._arguments()
         room, allocated = make_room(self.code, plan)
+        if self.clocked:
+            start_clock(self.code)
         self.pointers.update(room)
         self.cells.make()
         error = self._run()
@@ -90,11 +96,13 @@ class Driver:
         release(self.code, allocated)
         if any(check.names_value for check in self.program.checks):
             with self.code.when(self.code.emit(f"icmp sgt i32 {error}, 0"), ()):
-                self.code.declarations.add(f"declare void @{OFFENDER}(i64)")
-                self.code.line(f"call void @{OFFENDER}(i64 {noted_value(self.code)})")
-        return self.code.function(
-            f"i32 @{name}(ptr noalias %inputs, ptr noalias %outputs, ptr noalias {sizes}) nounwind", f"i32 {error}"
-        )
+                self.code.call(NOTE_OFFENDER, noted_value(self.code))
+        parameters = f"ptr noalias %inputs, ptr noalias %outputs, ptr noalias {sizes}"
+        if not self.clocked:
+            return self.code.function(f"i32 @{name}({parameters}) nounwind", f"i32 {error}")
+        end_clock(self.code)
+        text = self.code.function(f"i32 @{clocked_name(name)}({parameters}, i64 %caller) nounwind", f"i32 {error}")
+        return f"{plain_driver(name)}\n\n{text}"
 
     def _plan(self) -> Plan:
         """The plan of the workspace."""
@@ -127,6 +135,8 @@ class Driver:
                     self._forget(written(step))
                 case list():
                     self._chunk(step)
+            if self.clocked and step is not self.steps[-1] and not isinstance(step, list) and is_heavy(step):
+                spend_if_long(self.code, self.exits, work_of_statement(step))
         return self.exits.end()
 
     # ---- the steps
@@ -170,7 +180,7 @@ class Driver:
         return {use: set() for use in often}
 
     def _scalars_in_memory(self) -> dict[Buffer, None]:
-        """The scalar temporaries that loops or helpers write, or that two functions share."""
+        """The scalar temporaries that loops or native functions write, or that two functions share."""
         found: dict[Buffer, None] = {}
         user: dict[Buffer, int] = {}
         for number, step in enumerate(self.steps):
@@ -337,12 +347,17 @@ class Driver:
             self.exits.note(self.code.emit(f"select i1 {large}, i32 {SIZE_OVERFLOW}, i32 0"))
 
     def _call(self, call: Call) -> None:
-        """A helper gets an array of data pointers and one of sizes, both on the stack."""
+        """A native function gets an array of data pointers and one of sizes, both on the stack."""
         code = self.code
         buffers = self._array("ptr", [self.pointers[b.root] for b in call.buffers])
         sizes = self._array("i64", [code.size(n) for n in call.sizes])
-        code.declarations.add(f"declare i32 @{call.symbol}(ptr, ptr)")
-        self.exits.note(code.emit(f"call i32 @{call.symbol}(ptr {buffers}, ptr {sizes})"))
+        error = code.call(call.function, buffers, sizes)
+        if call.code:
+            failed, number = code.emit(f"icmp sgt i32 {error}, 0"), code.emit(f"sext i32 {error} to i64")
+            note_failures(code, 1, [Failure(call.code, failed, number)], "0")
+            self.exits.note_checks(True)
+            error = code.scalar.intrinsic("smin", "i32", error, "0")
+        self.exits.note(error)
         self._forget(written(call))
 
 

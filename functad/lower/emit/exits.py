@@ -36,12 +36,12 @@ class Exits:
     def stop_if(self, failed: str, error: str) -> None:
         """Leave with an error on a condition."""
         code = self.code
-        leave, go = code.scalar.label(), code.scalar.label()
+        leave, go = code.label(), code.label()
         code.line(f"br i1 {failed}, label %{leave}, label %{go}")
-        code.scalar.start(leave)
+        code.begin(leave)
         self.ways.append((leave, error))
         code.line("br label %exit")
-        code.scalar.start(go)
+        code.begin(go)
 
     def end(self) -> str:
         """The block where all ways meet, and the error there."""

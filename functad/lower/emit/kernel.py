@@ -12,7 +12,7 @@ from functad.ir.types import dtype_name
 from functad.kernel_ir.nodes import Buffer, Reduce
 from functad.kernel_ir.ops import identity
 from functad.kernel_ir.sizes import product
-from functad.lower.emit.code import Carried, Code, memory_type
+from functad.lower.emit.code import Code, memory_type
 from functad.lower.emit.loops import LoopNest
 from functad.lower.emit.memory import Span, store_one
 from functad.lower.emit.operations import neutral
@@ -20,6 +20,7 @@ from functad.lower.emit.reduce import Accumulator
 from functad.lower.emit.strips import Strips
 from functad.lower.emit.turn import Turn
 from functad.lower.emit.writing import Block, Writing
+from functad.lower.llvm.lines import Carried
 
 __all__ = ["fill_buffer", "write_nest"]
 

@@ -13,10 +13,11 @@ from functad.ir.types import dtype_name
 from functad.kernel_ir.nodes import Buffer, Value
 from functad.lower.emit.access import Addresses, Place
 from functad.lower.emit.body import Body
-from functad.lower.emit.code import Carried, Code
+from functad.lower.emit.code import Code
 from functad.lower.emit.failures import Failure, note_failures
 from functad.lower.emit.loops import LoopNest
 from functad.lower.emit.memory import splat
+from functad.lower.llvm.lines import Carried
 
 __all__ = ["Block", "Writing"]
 

@@ -8,7 +8,8 @@ import numpy as np
 
 from functad.ir.program import Program, Var
 from functad.ir.types import Size
-from functad.kernel_ir.nodes import Affine, Buffer, Index, KernelProgram, Statement
+from functad.kernel_ir.native import NativeFunction
+from functad.kernel_ir.nodes import Affine, Buffer, Call, Index, KernelProgram, Statement
 from functad.kernel_ir.sizes import Extent
 from functad.lower.fuse.body import Body, Checks, Element, buffer, buffer_of
 from functad.lower.fuse.draft import Draft
@@ -60,6 +61,11 @@ class Context:
     def program(self, number: int, program: Program) -> KernelProgram:
         inside = self._draft.checks.inside(self._node.origin, number, program)
         return self._build(program, inside, self._draft.symbols)
+
+    def call(self, function: NativeFunction, *buffers: Buffer) -> None:
+        code = self.check(*function.check) if function.check else 0
+        sizes = [n for b, operand in zip(buffers, function.operands, strict=True) for n in b.shape[: operand.rank]]
+        self.append(Call(function, buffers, tuple(sizes), code))
 
     def append(self, statement: Statement) -> None:
         self._draft.statements.append(statement)

@@ -198,7 +198,7 @@ sys.path.insert(0, {os.getcwd()!r})
 import numpy as np
 from functad import config
 from functad.lower.native import threads
-from tests.lower.test_threads import COUNT, runner
+from tests.lower.test_native_threads import COUNT, runner
 
 with config.threads(2):
     run = runner(COUNT)
