@@ -9,10 +9,13 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, overload
 
+import numpy as np
+
 from functad import config
 from functad.api.arguments import fresh_all, leaf_name, leaves_of, name_of, normal_argnums
 from functad.api.fastmath import FastMath, fastmath_flags
 from functad.api.named import ByName
+from functad.api.out import check_out, has_out, refuse_out
 from functad.api.signatures import entry_signature
 from functad.api.stages import Lowered
 from functad.api.world.guards import Guards
@@ -31,11 +34,12 @@ from functad.identity import identity_key
 from functad.ir.dce import dce
 from functad.ir.key import structural_key
 from functad.ir.program import Program, sub_programs
+from functad.lower.entry.called import MISMATCH, CalledNatively, called_natively, mismatch
 from functad.lower.entry.places import ABSENT, Fixed, Unwritten
 from functad.lower.entry.unchanged import Unchanged
 from functad.primitives.calls import call, set_executor
 from functad.transforms.programs import derived
-from functad.tree import TreeDef, structure_key, unflatten
+from functad.tree import TreeDef, flatten, structure_key, unflatten
 
 __all__ = ["Jitted", "Traced", "jit"]
 
@@ -54,9 +58,9 @@ class Traced:
     captures: list[Tracer]
     hidden: tuple[HiddenOperand, ...]
     guards: Guards
-    entries: dict[config.Settings, Callable[..., Any]] = field(
+    entries: dict[tuple[config.Settings, bool], Callable[..., Any] | None] = field(
         default_factory=dict
-    )  # take the arguments of a positional call as they are
+    )  # take the arguments of a call as they are, with out= and without; None where Python has to take them apart
 
     def valid(self) -> bool:
         """Whether the world is as the Program takes it to be."""
@@ -80,8 +84,17 @@ MOST_VERSIONS = 8
 """Programs for one kind of call that are kept: for worlds that come back."""
 
 
-class Jitted(ByName, Wrapper):
-    """A function compiled on its first call with each kind of arguments; what `jit` returns."""
+MOST_KINDS = 64
+"""Kinds of call that go straight to native code; so many are searched before a call is given to Python."""
+
+
+@called_natively
+class Jitted(CalledNatively, ByName, Wrapper):
+    """A function compiled on its first call with each kind of arguments; what `jit` returns.
+
+    A call goes straight to machine code, to the entry made for its kind. Where there is none, `call_without_entry`
+    traces and compiles, and makes one.
+    """
 
     closes_over = ("_f",)
     keeps_its_closure = True
@@ -93,22 +106,16 @@ class Jitted(ByName, Wrapper):
         static_argnames: tuple[str, ...],
         fastmath: str = "",
     ) -> None:
+        super().__init__()
         functools.update_wrapper(self, f)
         self._f = f
         self._fastmath = fastmath
         self._static_argnums = static_argnums
         self._static_argnames = frozenset(static_argnames)
         self._traced: dict[Any, list[Traced]] = {}
+        self._kinds: list[tuple[Traced, Callable[..., Any]]] = []  # with their entries, the latest first
         self._operands = Operands(name_of(f))
         self._lock = threading.RLock()
-
-    def __new__(cls, *args: Any) -> Jitted:
-        # each function has a class of its own: its __call__ becomes the native entry of the last kind of call, which no
-        # Python code then precedes
-        return super().__new__(type("Jitted", (Jitted,), {"__doc__": cls.__doc__}) if cls is Jitted else cls)
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._dispatch(args, kwargs)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
@@ -132,8 +139,9 @@ class Jitted(ByName, Wrapper):
 
     # -- the slow path: from arguments to a traced Program -------------------------------------------------------------
 
-    def _dispatch(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        traced, leaves = self.trace(args, kwargs)
+    def call_without_entry(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        given, kwargs = self._split_out(kwargs)
+        traced, leaves, positional, kwargs = self.trace(args, kwargs)
         around = current_trace()
         outside = None if around is None else around.outside
         hidden = [
@@ -141,52 +149,87 @@ class Jitted(ByName, Wrapper):
             for h in traced.hidden
         ]
         values = [*traced.captures, *[leaf.value for leaf in leaves], *hidden]
-        if around is None and config.backend.value == "native":
-            for v in values:
-                if type(v) is Tracer:
-                    raise escaped(v)
-            return traced.out_tree.unflatten(self.native(traced, args, kwargs, leaves)(*values))
-        if outside is not None:
-            outside.inherit(traced.guards)
+        if around is not None:
+            if given is not None:
+                refuse_out(name_of(self._f))
+            if outside is not None:
+                outside.inherit(traced.guards)
+            outs = call(traced.program, values, name_of(self._f), self._fastmath)
+            return traced.out_tree.unflatten(fresh_all(outs, values))
+        for v in values:
+            if type(v) is Tracer:
+                raise escaped(v)
+        arrays = []
+        if given is not None:
+            arrays = check_out(given[0], traced.out_tree, traced.program.out_types, values, name_of(self._f))
+        if config.backend.value == "native":
+            with_out = kwargs if given is None else {**kwargs, "out": given[0]}
+            result = self._call_entry(traced, leaves, positional, with_out, given is not None)
+            if result is not MISMATCH:
+                return result
         outs = call(traced.program, values, name_of(self._f), self._fastmath)
-        return traced.out_tree.unflatten(fresh_all(outs, values))
+        if given is None:
+            return traced.out_tree.unflatten(fresh_all(outs, values))
+        for array, value in zip(arrays, outs, strict=True):
+            array[...] = value
+        return given[0]
 
-    def native(
-        self, traced: Traced, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: Sequence[Leaf]
-    ) -> Callable[..., Any]:
-        """The native call of the leaves; as a side effect, calls like this one go straight to native code from now
-        on.
+    def _split_out(self, kwargs: dict[str, Any]) -> tuple[tuple[Any] | None, dict[str, Any]]:
+        """The arrays to write the results to, if any, and the function's own keywords."""
+        if "out" not in kwargs or has_out(self._f):
+            return None, kwargs
+        return (kwargs["out"],), {k: v for k, v in kwargs.items() if k != "out"}
+
+    def _call_entry(
+        self, traced: Traced, leaves: Sequence[Leaf], args: Sequence[Any], kwargs: dict[str, Any], gives_out: bool
+    ) -> Any:
+        """The result by the native entry for such calls; `MISMATCH` where there is none, or it does not take them.
+
+        As a side effect, calls like this one go straight to the entry from now on.
         """
         from functad.lower.compile import compiled_of, entry_for
         from functad.lower.entry.places import InForce
-        from functad.lower.execute import native_call
 
-        call = native_call(traced.program, self._fastmath)
-        settings = config.settings()
-        entry = traced.entries.get(settings)
-        if entry is None and not kwargs and (checks := traced.guards.checks) is not None:
-            dynamic, static = self.split_static(args, kwargs)
-            signature = entry_signature(dynamic[0], dict(static[0]), leaves, traced, (InForce(settings), *checks))
+        settings, checks = config.settings(), traced.guards.checks
+        if checks is None:
+            return MISMATCH
+        key = settings, gives_out
+        if key not in traced.entries:
+            _, static = self.split_static(args, kwargs)
+            signature = entry_signature(static, leaves, traced, (InForce(settings), *checks), gives_out)
+            traced.entries[key] = None
             if signature is not None:
                 compiled = compiled_of(traced.program, self._fastmath)
-                entry = traced.entries[settings] = entry_for(compiled, signature, self._slow, name_of(self._f))
-        if entry is not None:
-            type(self).__call__ = staticmethod(entry)  # type: ignore[method-assign]
-        return call
+                traced.entries[key] = entry_for(compiled, signature, mismatch, name_of(self._f))
+        entry = traced.entries[key]
+        if entry is None:
+            return MISMATCH
+        self._use(traced, entry)
+        return entry(*args, **kwargs)
 
-    def _slow(self, *args: Any, **kwargs: Any) -> Any:
-        """What the entry calls with arguments that are not those it was made for."""
-        return self._dispatch(args, kwargs)
+    def _use(self, traced: Traced, entry: Callable[..., Any]) -> None:
+        """Calls that the entry fits go straight to it, as long as its Program is one of this function's."""
+        with self._lock:
+            if any([e is entry for _, e in self._kinds]):
+                return
+            current = {id(t) for versions in self._traced.values() for t in versions}
+            kinds = [(t, e) for t, e in [(traced, entry), *self._kinds] if id(t) in current]
+            self._kinds = kinds[:MOST_KINDS]
+            self.set_entries([e for _, e in self._kinds])
 
     def lower(self, *args: Any, **kwargs: Any) -> Lowered:
         """The stages of compiling this function for such arguments, to be looked at one by one."""
-        traced, _ = self.trace(args, kwargs)
+        traced = self.trace(args, kwargs)[0]
         if traced.captures:
             raise StructureError(f"lower: {name_of(self._f)} closes over traced values; make them arguments")
         return Lowered(traced.program, self, tuple([h.place.get() for h in traced.hidden]), self._fastmath)
 
-    def trace(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Traced, list[Leaf]]:
-        """The Program for these arguments, traced now if there is none yet, and the leaves of the dynamic arguments."""
+    def trace(
+        self, args: Sequence[Any], kwargs: dict[str, Any]
+    ) -> tuple[Traced, list[Leaf], Sequence[Any], dict[str, Any]]:
+        """The Program for these arguments, traced now if there is none yet, the leaves of the dynamic arguments, and
+        the arguments as they were at the call: the function may write to them while it is traced.
+        """
         dynamic, static = self.split_static(args, kwargs)
         leaves, structure = leaves_of(dynamic, f"arguments of {name_of(self._f)}: ")
         try:
@@ -212,7 +255,12 @@ class Jitted(ByName, Wrapper):
                         not traced.captures and traced.valid()
                     ):  # what closes over tracers of an enclosing function serves this call only
                         versions[:] = [traced, *[v for v in versions if not traced.supersedes(v)]][:MOST_VERSIONS]
-        return traced, leaves
+                    objects = flatten(dynamic)[0]
+                    before = [
+                        leaf.value if type(x) is np.ndarray else x for x, leaf in zip(objects, leaves, strict=True)
+                    ]
+                    args, kwargs = self.join_static(unflatten(structure, before), static)
+        return traced, leaves, args, kwargs
 
     def trace_now(
         self, structure: TreeDef, static: Static, leaves: Sequence[Leaf], versions: Sequence[Traced] = ()
@@ -306,10 +354,10 @@ class Jitted(ByName, Wrapper):
 
     # -- static arguments ----------------------------------------------------------------------------------------------
 
-    def split_static(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
+    def split_static(self, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Any, Any]:
         """Dynamic arguments as (args, kwargs), and static ones as ((position, value), ...), ((name, value), ...)."""
         if not self._static_argnums and not self._static_argnames:
-            return (args, kwargs), ((), ())
+            return (tuple(args), kwargs), ((), ())
         positions: set[int] = set()
         for p in self._static_argnums:
             if -len(args) <= p < len(args):

@@ -6,6 +6,7 @@ import ctypes
 import dataclasses
 import functools
 import math
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -17,14 +18,15 @@ from functad.lower.entry import abi, results
 from functad.lower.entry.ctypes_entry import make_ctypes_entry
 from functad.lower.entry.helpers import HELPERS, HELPERS_TEXT
 from functad.lower.entry.layout import Layout
-from functad.lower.entry.signature import Container, Driver, Signature, Spec, Static
+from functad.lower.entry.signature import Container, Driver, Signature, Spec, statics_of
+from functad.lower.entry.statics import plan_of
 from functad.lower.entry.text import ENTRY_SYMBOL, entry_text
 from functad.lower.entry.world import unwritten_records, world_objects
 from functad.lower.llvm.link import Library, link
 from functad.lower.llvm.target import Target, emit_object
 from functad.lower.native.threads import configure, parallel_symbols
 
-__all__ = ["make_entry"]
+__all__ = ["make_entry", "vectorcall_address"]
 
 Function = Callable[..., Any]
 
@@ -91,15 +93,16 @@ def _make_native_entry(
     signature: Signature, driver: Driver, slow_path: Function, fail: Function, name: str
 ) -> Function:
     library = _entry_code(signature.structure, len(driver.constants), Target.host())
-    method = _MethodDef(name.encode(), library.address(ENTRY_SYMBOL), _METH_FASTCALL_KEYWORDS, None)
-    specs = (*signature.args, signature.result)
+    method = _MethodDef(name.encode(), _helpers().address("functad_call"), _METH_FASTCALL_KEYWORDS, None)
+    given = [*signature.specs, *([signature.result] if signature.gives_out else [])]
+    compared = [plan_of(static.value) for spec in given for static in statics_of(spec)]
     records, kept = unwritten_records(signature.checks)
     self_items = (
         slow_path,
         fail,
-        _block(signature, driver),
-        tuple(key for spec in specs for key in _keys(spec)),
-        tuple(value for spec in specs for value in _statics(spec)),
+        _block(signature, driver, library.address(ENTRY_SYMBOL)),
+        (*signature.names, *[part for spec in (*signature.specs, signature.result) for part in _parts(spec)]),
+        (*compared, *[static.value for static in statics_of(signature.result) if not signature.gives_out]),
         tuple(results.allocator(leaf.shape, leaf.dtype) for leaf in signature.outputs if leaf.kind == "array"),
         world_objects(signature),
         records,
@@ -121,18 +124,28 @@ def _entry_code(structure: Signature, constants: int, target: Target) -> Library
     return link(code, symbols | {name: helpers.address(name) for name in HELPERS}, [ENTRY_SYMBOL], keep=[helpers])
 
 
-@functools.lru_cache(maxsize=1)
+_helpers_made: list[Library] = []
+_helpers_lock = threading.Lock()
+
+
 def _helpers() -> Library:
-    """The code that all entries share. (Threads that make their first entries at once may each make it; entries keep
-    theirs.)
-    """
-    return link(emit_object(HELPERS_TEXT, Target.host()), abi.symbols(), HELPERS)
+    """The code that all entries share. It is never freed: objects have its address in them, whatever they refer to."""
+    with _helpers_lock:
+        if not _helpers_made:
+            symbols = {name: address for name, address in abi.symbols().items() if f"@{name}" in HELPERS_TEXT}
+            _helpers_made.append(link(emit_object(HELPERS_TEXT, Target.host()), symbols, HELPERS))
+    return _helpers_made[0]
 
 
-def _block(signature: Signature, driver: Driver) -> bytes:
+def vectorcall_address() -> int:
+    """What CPython is to call for a `functad.lower.entry.called.CalledNatively` with native entries."""
+    return _helpers().address("functad_vectorcall")
+
+
+def _block(signature: Signature, driver: Driver, code: int) -> bytes:
     """The words that ``Layout`` describes."""
     layout = Layout(signature, len(driver.constants))
-    words = [driver.address, int(releases_gil(signature, driver)), configure()]
+    words = [driver.address, int(releases_gil(signature, driver)), configure(), code]
     for leaf in (*signature.inputs, *signature.outputs):
         if leaf.kind == "array":
             words += leaf.shape
@@ -160,23 +173,14 @@ def _fail(raise_error: Callable[[int], None], code: int) -> None:
     raise InternalError(f"native code failed with error code {code}, for which nothing was raised")
 
 
-def _keys(spec: Spec) -> Iterator[Any]:
-    """The keys of dicts, in the order in which the entry's text asks for them: a dict's own before those of its
+def _parts(spec: Spec) -> Iterator[Any]:
+    """The parts of containers, in the order in which the entry's text asks for them: one's own before those of its
     children.
     """
     if isinstance(spec, Container):
-        yield from spec.keys
+        yield from spec.parts
         for child in spec.children:
-            yield from _keys(child)
-
-
-def _statics(spec: Spec) -> Iterator[Any]:
-    match spec:
-        case Static():
-            yield spec.value
-        case Container():
-            for child in spec.children:
-                yield from _statics(child)
+            yield from _parts(child)
 
 
 class _MethodDef(ctypes.Structure):

@@ -4,20 +4,22 @@ wrapper would do.
     PyObject *functad_entry(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
 
 It unpacks the arguments, checks them against the signature, makes the arrays of the result, calls the driver, and packs
-the result. ``self`` is a tuple, whose items ``SelfItem`` lists; numbers that differ between specialisations (shapes,
-addresses) stand in its block, as ``Layout`` says, so that all signatures of one structure share one entry. Its
-variables are
+the result; where the arguments do not fit it gives `MISMATCH`. ``self`` is a tuple, whose items ``SelfItem`` lists;
+numbers that differ between specialisations (shapes, addresses) stand in its block, as ``Layout`` says, so that all
+signatures of one structure share one entry. Its variables are
 
-    items      the arguments and what is in their containers. What is reached through a list or a dict could be dropped
-    from it by another
+    items      the arguments and what is in their containers. What is reached through a list or a dict, or taken out of
+               an object, could be dropped from it by another
                thread (while the GIL is released) or by code that runs during the call (``__eq__`` of a foreign key): it
                stands first among the items, and is held, as far as ``held`` says
+    copies     copies of arrays of another layout, which took their place as items; of held items the array itself,
+               since what is held is the copy then; so many as ``copied`` says
     inputs     the data pointers for the driver; those of scalars point to copies in ``values``
     outputs    the same for the result
     objects    new objects: arrays, then scalars, then containers; so many as ``made`` says. They are owned here until
     the last step
 
-Every way out releases ``objects`` and ``items`` as far as they are filled.
+Every way out releases ``objects``, ``items`` and ``copies`` as far as they are filled.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from functad.lower.entry import abi
+from functad.lower.entry.dispatch import MISMATCH
 from functad.lower.entry.helpers import DECLARATIONS
 from functad.lower.entry.layout import Layout, SelfItem
 from functad.lower.entry.pieces import Part, self_item
@@ -51,6 +54,8 @@ _FUNCTIONS = (
     "declare double @PyLong_AsDouble(ptr)",
     "declare i64 @PyLong_AsLongLongAndOverflow(ptr, ptr)",
     "declare ptr @PyLong_FromLongLong(i64)",
+    "declare ptr @PyObject_Call(ptr, ptr, ptr)",
+    "declare i32 @PyObject_GenericSetAttr(ptr, ptr, ptr)",
     "declare ptr @PyObject_Vectorcall(ptr, ptr, i64, ptr)",
     "declare ptr @PyTuple_New(i64)",
     "declare void @Py_DecRef(ptr)",
@@ -76,26 +81,35 @@ class _Entry(World):
         self.constants = constants
         self.layout = Layout(signature, constants)
         self.argument_arrays: list[tuple[int, int, Leaf]] = []  # item, input
+        self.given_arrays: list[tuple[int, int, Leaf]] = []  # item, output: where the call gives what to write to
+        self.is_given = False  # what is unpacked now is to be written to
         self.may_raise = False  # a mismatch may be noticed through an exception
         # Counters of what has been met so far.
         self.unpacked = 0  # inputs
         self.held = 0  # held items
         # items; these come after the held ones
-        self.borrowed = sum(_held_items(spec) for spec in signature.args) + held_places(signature.hidden)
-        self.keys = 0
+        given = (*signature.specs, *([signature.result] if signature.gives_out else []))
+        self.borrowed = sum(_held_items(spec) for spec in given) + held_places(signature.hidden)
+        self.parts = len(signature.names)  # the first ones are the keywords
         self.statics = 0
 
     def text(self) -> str:
         """The whole module."""
-        self.unpack_arguments()
+        given = self.unpack_arguments()
         self.check_world()
         for hidden in self.signature.hidden:
             self.unpack_hidden(hidden)
         self.check_arrays()
-        self.make_arrays()
-        self.call_driver()
-        self.make_scalars()
-        result = self.pack_result()
+        if given is not None:
+            self.check_given()
+            self.call_driver()
+            result = self.item(given)
+            self.line(f"call void @Py_IncRef(ptr {result})")
+        else:
+            self.make_arrays()
+            self.call_driver()
+            self.make_scalars()
+            result = self.pack_result()
         self.lines += self.release_items()
         self.line(f"ret ptr {result}")
         endings = [*self.mismatch(), *self.failure(), *self.error()]
@@ -114,52 +128,83 @@ class _Entry(World):
             f"  %outputs = alloca [{max(1, len(self.outputs))} x ptr]",
             f"  %values = alloca [{max(1, len(self.inputs) + len(self.outputs))} x i128]",
             f"  %objects = alloca [{max(1, self.objects)} x ptr]",
+            f"  %copies = alloca [{max(1, len(self.argument_arrays))} x ptr]",
             "  %held = alloca i64",
             "  %made = alloca i64",
-            "  %code.argument = alloca ptr",
+            "  %copied = alloca i64",
+            "  %call.arguments = alloca [2 x ptr]",
             "  store i64 0, ptr %held",
             "  store i64 0, ptr %made",
+            "  store i64 0, ptr %copied",
             *self_item("block.object", SelfItem.BLOCK),
             f"  %block = getelementptr i8, ptr %block.object, i64 {abi.BYTES_DATA}",
-            *self_item("keys", SelfItem.KEYS),
+            *self_item("parts", SelfItem.PARTS),
             *self_item("statics", SelfItem.STATICS),
             *self_item("allocators", SelfItem.ALLOCATORS),
             *self_item("world", SelfItem.WORLD),
             f"  %count.ok = icmp eq i64 %nargs, {len(self.signature.args)}",
-            "  %keywords.ok = icmp eq ptr %kwnames, null",
-            "  %call.ok = and i1 %count.ok, %keywords.ok",
-            "  br i1 %call.ok, label %start, label %mismatch",
+            "  br i1 %count.ok, label %start, label %mismatch",
             "start:",
         ]
 
     def tables(self) -> Iterator[str]:
         """The tables that the helpers read, one entry an array."""
+        dims = dict(zip(self.arrays_made(), self.layout.result_dims, strict=True))
         arguments = [
-            _array_entry(item, number, leaf, 8 * dims)
-            for (item, number, leaf), dims in zip(self.argument_arrays, self.layout.argument_dims, strict=True)
+            _array_entry(item, number, leaf, 8 * at, abi.C_ALIGNED)
+            for (item, number, leaf), at in zip(self.argument_arrays, self.layout.argument_dims, strict=True)
         ]
-        arrays = [(number, leaf) for number, leaf in enumerate(self.outputs) if leaf.kind == "array"]
-        results = [
-            _array_entry(0, number, leaf, 8 * dims)
-            for (number, leaf), dims in zip(arrays, self.layout.result_dims, strict=True)
+        results = [_array_entry(0, number, self.outputs[number], 8 * at, 0) for number, at in dims.items()]
+        given = [
+            _array_entry(item, number, leaf, 8 * dims.get(number, 0), abi.C_ALIGNED | abi.WRITEABLE)
+            for item, number, leaf in self.given_arrays
         ]
-        self.variables |= {_descr(leaf) for leaf in (*self.inputs, *self.outputs) if leaf.kind == "array"}
-        for name, entries in (("argument.arrays", arguments), ("result.arrays", results)):
+        arrays = [leaf for _, _, leaf in (*self.argument_arrays, *self.given_arrays)]
+        self.variables |= {_descr(leaf) for leaf in (*arrays, *[self.outputs[number] for number in dims])}
+        for name, entries in (("argument.arrays", arguments), ("result.arrays", results), ("given.arrays", given)):
             yield f"@{name} = internal constant [{len(entries)} x %functad.array] [{', '.join(entries)}]"
+
+    def arrays_made(self) -> list[int]:
+        """The numbers of outputs that are arrays."""
+        return [number for number, leaf in enumerate(self.outputs) if leaf.kind == "array"]
 
     # Arguments.
 
-    def unpack_arguments(self) -> None:
+    def unpack_arguments(self) -> int | None:
         """Check containers, read scalars, and note where the arrays are: they come last, when no more Python code can
-        run.
+        run. The item that is to be written to, if any.
         """
-        self.unpack_children(self.signature.args, "%args")
+        signature = self.signature
+        first, self.borrowed = self.borrowed, self.borrowed + len(signature.args) + len(signature.names)
+        items = self.address("%items", 8 * first)
+        positional = len(signature.args)
+        if positional:
+            self.line(f"call void @functad_copy(ptr %args, i64 {positional}, ptr {items})")
+        self.take_keywords(first + positional)
+        for item, spec in enumerate(signature.specs, first):
+            self.unpack(spec, item)
+        given = None
+        if signature.gives_out:
+            given = first + len(signature.specs)
+            self.unpack_given(signature.result, given)
         if self.constants:
             source, target = (
                 self.address("%block", 8 * self.layout.constants),
                 self.address("%inputs", 8 * len(self.inputs)),
             )
             self.line(f"call void @functad_copy(ptr {source}, i64 {self.constants}, ptr {target})")
+        return given
+
+    def take_keywords(self, first: int) -> None:
+        """The values of keywords become items."""
+        count = len(self.signature.names)
+        if not count:
+            self.require("icmp eq ptr %kwnames, null")
+            return
+        names = self.address("%parts", abi.TUPLE_ITEMS)
+        values = self.address("%args", 8 * len(self.signature.args))
+        items = self.address("%items", 8 * first)
+        self.require(f"call i1 @functad_keywords(ptr %kwnames, ptr {names}, i64 {count}, ptr {values}, ptr {items})")
 
     def unpack_children(self, children: tuple[Spec, ...], objects: str) -> None:
         """What a tuple or the call itself keeps alive is only copied."""
@@ -175,7 +220,10 @@ class _Entry(World):
         match spec:
             case Static():
                 self.statics += 1
-                self.require(f"icmp eq ptr {self.item(item)}, {self.peek(('statics', self.statics - 1))}")
+                plan = self.peek(("statics", self.statics - 1))
+                self.require(f"call i1 @functad_same(ptr {self.item(item)}, ptr {plan})")
+            case Leaf() if self.is_given:
+                self.given_arrays.append((item, len(self.given_arrays), spec))
             case Leaf(kind="array"):
                 self.argument_arrays.append((item, self.unpacked, spec))
                 self.unpacked += 1
@@ -186,11 +234,53 @@ class _Entry(World):
                 self.unpack_dict(spec, self.item(item))
             case Container(kind="list"):
                 self.unpack_list(spec.children, self.item(item))
-            case Container():
+            case Container(kind="tuple"):
                 obj = self.item(item)
                 self.require_type(obj, "PyTuple_Type")
-                self.require_size(obj, len(spec.children))
-                self.unpack_children(spec.children, self.address(obj, abi.TUPLE_ITEMS))
+                self.unpack_tuple(spec.children, obj)
+            case Container(kind="namedtuple"):
+                obj = self.item(item)
+                self.require_class(obj)
+                self.unpack_tuple(spec.children, obj)
+            case Container():
+                self.unpack_object(spec, self.item(item))
+
+    def unpack_tuple(self, children: tuple[Spec, ...], obj: str) -> None:
+        """The items of a tuple, or of an instance of a subclass."""
+        self.require_size(obj, len(children))
+        self.unpack_children(children, self.address(obj, abi.TUPLE_ITEMS))
+
+    def unpack_object(self, spec: Container, obj: str) -> None:
+        """What attributes hold, or what a function of Python takes out; all of it is held."""
+        count = len(spec.children)
+        first, self.held = self.held, self.held + count
+        self.require_class(obj)
+        if spec.kind == "fields":
+            names = self.address("%parts", abi.TUPLE_ITEMS + 8 * self.parts)
+            self.parts += count
+            call = f"@functad_fields(ptr {obj}, ptr {names}, i64 {count}"
+        else:
+            flatten, _, rest = (self.next_part() for _ in range(3))
+            call = f"@functad_flatten(ptr {obj}, ptr {flatten}, ptr {rest}, i64 {count}"
+        self.require(f"call i1 {call}, ptr %items, i64 {first}, ptr %held)")
+        for item, child in enumerate(spec.children, first):
+            self.unpack(child, item)
+
+    def unpack_given(self, spec: Spec, item: int) -> None:
+        """The container of the result, whose arrays are to be written to."""
+        self.is_given = True
+        self.unpack(spec, item)
+        self.is_given = False
+
+    def next_part(self) -> str:
+        """The next of the parts of containers."""
+        self.parts += 1
+        return self.load("ptr", "%parts", abi.TUPLE_ITEMS + 8 * (self.parts - 1))
+
+    def require_class(self, obj: str) -> None:
+        """The exact class that is the next part."""
+        cls = self.next_part()
+        self.require(f"icmp eq ptr {self.load('ptr', obj, abi.OB_TYPE)}, {cls}")
 
     def unpack_hidden(self, hidden: Hidden) -> None:
         """What a place holds becomes an item; an array that the place might let go of during the call is held."""
@@ -212,8 +302,8 @@ class _Entry(World):
         size = self.value(f"call i64 @PyDict_Size(ptr {obj})")
         self.require(f"icmp eq i64 {size}, {len(children)}")
         first, self.held = self.held, self.held + len(children)
-        keys = self.address("%keys", abi.TUPLE_ITEMS + 8 * self.keys)
-        self.keys += len(children)
+        keys = self.address("%parts", abi.TUPLE_ITEMS + 8 * self.parts)
+        self.parts += len(children)
         if spec.has_int_keys:
             self.require(f"call i1 @functad_int_keys(ptr {obj})")
         if children:
@@ -279,11 +369,31 @@ class _Entry(World):
         return self.value(f"bitcast double {value} to i64")
 
     def check_arrays(self) -> None:
+        """All arrays fit, or do so when those of another layout have been copied; not where arrays are given, which
+        could overlap with the original."""
         count = len(self.argument_arrays)
-        if count:
-            self.require(
-                f"call i1 @functad_check_arrays(ptr @argument.arrays, i64 {count}, ptr %items, ptr %inputs, ptr %block)"
-            )
+        if not count:
+            return
+        check = f"call i1 @functad_check_arrays(ptr @argument.arrays, i64 {count}, ptr %items, ptr %inputs, ptr %block)"
+        if self.signature.gives_out:
+            self.require(check)
+            return
+        self.lines += [
+            f"  %fit = {check}",
+            "  br i1 %fit, label %arrays.fit, label %copy.arrays",
+            "copy.arrays:",
+        ]
+        table = f"ptr @argument.arrays, i64 {count}, ptr %items, ptr %held"
+        self.require(f"call i1 @functad_copy_arrays({table}, ptr %block, ptr %copies, ptr %copied)")
+        self.require(check)
+        self.lines += ["  br label %arrays.fit", "arrays.fit:"]
+
+    def check_given(self) -> None:
+        """The arrays to be written to fit, and overlap with nothing; they are the outputs."""
+        given = f"ptr @given.arrays, i64 {len(self.given_arrays)}"
+        self.require(f"call i1 @functad_check_arrays({given}, ptr %items, ptr %outputs, ptr %block)")
+        arguments = f"ptr @argument.arrays, i64 {len(self.argument_arrays)}, ptr %inputs"
+        self.require(f"call i1 @functad_disjoint({given}, ptr %outputs, {arguments}, ptr %block)")
 
     # The call.
 
@@ -382,13 +492,55 @@ class _Entry(World):
                 case Static():
                     self.statics += 1
                     return "statics", self.statics - 1
-                case Container(kind="dict"):
-                    first, self.keys = self.keys, self.keys + len(spec.children)
-                    return self.pack_dict(first, [build(child) for child in spec.children])
                 case Container():
-                    return self.pack_sequence(spec.kind, [build(child) for child in spec.children])
+                    first, self.parts = self.parts, self.parts + _part_count(spec)
+                    return self.pack(spec.kind, first, [build(child) for child in spec.children])
 
         return self.take(build(self.signature.result))
+
+    def pack(self, kind: str, first_part: int, children: list[Part]) -> Part:
+        """A container of this kind; its parts begin there."""
+        match kind:
+            case "tuple" | "list":
+                return self.pack_sequence(kind, children)
+            case "dict":
+                return self.pack_dict(first_part, children)
+            case "fields":
+                return self.pack_fields(first_part, children)
+        items = self.pack_sequence("tuple", children)
+        if kind == "namedtuple":
+            cls = self.part(first_part)
+            self.new_object(f"call ptr @PyObject_Call(ptr {cls}, ptr {self.peek(items)}, ptr null)")
+        else:
+            put_together, rest = self.part(first_part + 2), self.part(first_part + 3)
+            self.line(f"store ptr {rest}, ptr %call.arguments")
+            self.line(f"store ptr {self.peek(items)}, ptr {self.address('%call.arguments', 8)}")
+            self.new_object(f"call ptr @PyObject_Vectorcall(ptr {put_together}, ptr %call.arguments, i64 2, ptr null)")
+        place = "objects", self.objects - 1
+        self.line(f"call void @Py_DecRef(ptr {self.take(items)})")
+        return place
+
+    def pack_fields(self, first_part: int, children: list[Part]) -> Part:
+        """An instance made without ``__init__``, which may convert or check its arguments."""
+        self.line(f"store ptr {self.part(first_part)}, ptr %call.arguments")
+        new = self.variable("functad.object_new")
+        made = self.new_object(f"call ptr @PyObject_Vectorcall(ptr {new}, ptr %call.arguments, i64 1, ptr null)")
+        place = "objects", self.objects - 1
+        for number, child in enumerate(children, first_part + 1):
+            value = self.peek(child)
+            status = self.value(f"call i32 @PyObject_GenericSetAttr(ptr {made}, ptr {self.part(number)}, ptr {value})")
+            self.require(f"icmp eq i32 {status}, 0", otherwise="failure")
+            self.drop(child)
+        return place
+
+    def part(self, number: int) -> str:
+        """One of the parts of containers."""
+        return self.load("ptr", "%parts", abi.TUPLE_ITEMS + 8 * number)
+
+    def drop(self, child: Part) -> None:
+        """The reference to something that a container has its own reference to now."""
+        if child[0] == "objects":
+            self.line(f"call void @Py_DecRef(ptr {self.take(child)})")
 
     def pack_sequence(self, kind: str, children: list[Part]) -> Part:
         new = "PyList_New" if kind == "list" else "PyTuple_New"
@@ -409,29 +561,26 @@ class _Entry(World):
             position += count
         return place
 
-    def pack_dict(self, first_key: int, children: list[Part]) -> Part:
+    def pack_dict(self, first_part: int, children: list[Part]) -> Part:
         mapping = self.new_object("call ptr @PyDict_New()")
         place = "objects", self.objects - 1
-        for number, child in enumerate(children, first_key):
+        for number, child in enumerate(children, first_part):
             # The dict takes a reference of its own; until it has one, the value stays where it is.
-            key = self.load("ptr", "%keys", abi.TUPLE_ITEMS + 8 * number)
+            key = self.part(number)
             status = self.value(f"call i32 @PyDict_SetItem(ptr {mapping}, ptr {key}, ptr {self.peek(child)})")
             self.require(f"icmp eq i32 {status}, 0", otherwise="failure")
-            if child[0] == "objects":
-                self.line(f"call void @Py_DecRef(ptr {self.take(child)})")
+            self.drop(child)
         return place
 
     # The other ways out.
 
     def mismatch(self) -> list[str]:
-        """The arguments do not fit: hand them to the slow path."""
+        """The arguments do not fit."""
         return [
             "mismatch:",
             *(["  call void @PyErr_Clear()"] if self.may_raise else []),
             *self.release_items(),
-            *self_item("slow", SelfItem.SLOW_PATH),
-            "  %slow.result = tail call ptr @PyObject_Vectorcall(ptr %slow, ptr %args, i64 %nargs, ptr %kwnames)",
-            "  ret ptr %slow.result",
+            f"  ret ptr {MISMATCH}",
         ]
 
     def failure(self) -> list[str]:
@@ -449,9 +598,9 @@ class _Entry(World):
             "  %code.ok = icmp ne ptr %code.object, null",
             "  br i1 %code.ok, label %raise, label %raised",
             "raise:",
-            "  store ptr %code.object, ptr %code.argument",
+            "  store ptr %code.object, ptr %call.arguments",
             *self_item("raise.error", SelfItem.RAISE_ERROR),
-            "  %exception = call ptr @PyObject_Vectorcall(ptr %raise.error, ptr %code.argument, i64 1, ptr null)",
+            "  %exception = call ptr @PyObject_Vectorcall(ptr %raise.error, ptr %call.arguments, i64 1, ptr null)",
             "  call void @Py_DecRef(ptr %code.object)",
             "  br label %raised",
             "raised:",
@@ -460,15 +609,17 @@ class _Entry(World):
         ]
 
     def release_items(self) -> list[str]:
-        return ["  call void @functad_release(ptr %items, ptr %held)"] if self.held else []
+        held = ["  call void @functad_release(ptr %items, ptr %held)"] if self.held else []
+        return [*held, *(["  call void @functad_release(ptr %copies, ptr %copied)"] if self.argument_arrays else [])]
 
     def release_objects(self) -> list[str]:
         return ["  call void @functad_release(ptr %objects, ptr %made)"] if self.objects else []
 
 
-def _array_entry(item: int, number: int, leaf: Leaf, dims: int) -> str:
+def _array_entry(item: int, number: int, leaf: Leaf, dims: int, flags: int) -> str:
     """A value of the helpers' type ``%functad.array``."""
-    return f"%functad.array {{ i64 {item}, i64 {number}, i64 {len(leaf.shape)}, i64 {dims}, ptr @{_descr(leaf)} }}"
+    place = f"i64 {item}, i64 {number}, i64 {len(leaf.shape)}, i64 {dims}"
+    return f"%functad.array {{ {place}, ptr @{_descr(leaf)}, i64 {leaf.dtype.itemsize}, i32 {flags} }}"
 
 
 def _descr(leaf: Leaf) -> str:
@@ -476,10 +627,26 @@ def _descr(leaf: Leaf) -> str:
 
 
 def _held_items(spec: Spec) -> int:
-    """How many items are reached directly through a list or a dict."""
+    """How many items are reached directly through what is no tuple, and could let go of them."""
     if not isinstance(spec, Container):
         return 0
-    return (len(spec.children) if spec.kind != "tuple" else 0) + sum(_held_items(child) for child in spec.children)
+    return (len(spec.children) if spec.kind not in ("tuple", "namedtuple") else 0) + sum(
+        _held_items(child) for child in spec.children
+    )
+
+
+def _part_count(spec: Container) -> int:
+    """How many parts a container has, which its structure does not say."""
+    match spec.kind:
+        case "dict":
+            return len(spec.children)
+        case "fields":
+            return 1 + len(spec.children)
+        case "namedtuple":
+            return 1
+        case "custom":
+            return 4
+    return 0
 
 
 def _runs(places: list[Part]) -> Iterator[tuple[Part, int]]:
