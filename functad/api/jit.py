@@ -140,8 +140,8 @@ class Jitted(CalledNatively, ByName, Wrapper):
     # -- the slow path: from arguments to a traced Program -------------------------------------------------------------
 
     def call_without_entry(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        given, kwargs = self._split_out(kwargs)
-        traced, leaves, positional, kwargs = self.trace(args, kwargs)
+        given, own = self._split_out(kwargs)
+        traced, leaves, positional, words = self.trace(args, own)
         around = current_trace()
         outside = None if around is None else around.outside
         hidden = [
@@ -161,10 +161,12 @@ class Jitted(CalledNatively, ByName, Wrapper):
                 raise escaped(v)
         arrays = []
         if given is not None:
-            arrays = check_out(given[0], traced.out_tree, traced.program.out_types, values, name_of(self._f))
+            read = [*flatten(self.split_static(args, own)[0])[0], *hidden]
+            arrays = check_out(given[0], traced.out_tree, traced.program.out_types, read, name_of(self._f))
         if config.backend.value == "native":
-            with_out = kwargs if given is None else {**kwargs, "out": given[0]}
-            result = self._call_entry(traced, leaves, positional, with_out, given is not None)
+            if given is not None:
+                words = {**words, "out": given[0]}
+            result = self._call_entry(traced, leaves, positional, words, given is not None)
             if result is not MISMATCH:
                 return result
         outs = call(traced.program, values, name_of(self._f), self._fastmath)

@@ -48,7 +48,7 @@ def make_ctypes_entry(
         try:
             inputs = _inputs(signature, plans, args, kwargs)
             if signature.gives_out:
-                outputs = list(_unpack(given, kwargs["out"], plans, given=True))
+                outputs = list(_unpack(given, kwargs["out"], plans, "written"))
                 _require(_are_apart(outputs, inputs))
         except _Mismatch:
             inputs = None
@@ -68,12 +68,15 @@ def make_ctypes_entry(
 def _inputs(signature: Signature, plans: Plans, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Array]:
     """The arguments' leaves, then the hidden ones."""
     _require(len(args) == len(signature.args) and kwargs.keys() == set(signature.names))
+    role = "read" if signature.gives_out else "copied"  # what is written to could overlap with the original
     values = (*args, *[kwargs[name] for name, _ in signature.keywords])
     inputs = [
-        array for spec, value in zip(signature.specs, values, strict=True) for array in _unpack(spec, value, plans)
+        array
+        for spec, value in zip(signature.specs, values, strict=True)
+        for array in _unpack(spec, value, plans, role)
     ]
     _require(all([check.holds() for check in signature.checks]))
-    inputs += [array for hidden in signature.hidden for array in _unpack(hidden.leaf, hidden.place.get(), plans)]
+    inputs += [array for hidden in signature.hidden for array in _unpack(hidden.leaf, hidden.place.get(), plans, role)]
     return inputs
 
 
@@ -92,21 +95,23 @@ def _are_apart(outputs: list[Array], inputs: list[Array]) -> bool:
     return not any([np.may_share_memory(x, y) for n, x in enumerate(outputs) for y in (*inputs, *outputs[:n])])
 
 
-def _unpack(spec: Spec, value: Any, plans: Plans, given: bool = False) -> Iterator[Array]:
-    """The leaves of an argument, as arrays, which keep their memory alive; given ones are to be written to."""
+def _unpack(spec: Spec, value: Any, plans: Plans, role: str) -> Iterator[Array]:
+    """The leaves of an argument, as arrays, which keep their memory alive: they are "written" to, "read" where they are,
+    or "copied" if need be.
+    """
     match spec:
         case Static():
             _require(same_as_plan(value, plans[spec]))
         case Leaf(kind="array"):
             _require(type(value) is np.ndarray and value.shape == spec.shape and type(value.dtype) is type(spec.dtype))
             fits = value.flags.c_contiguous and value.flags.aligned and value.dtype.isnative
-            _require(fits and value.flags.writeable if given else True)
+            _require(role == "copied" or (fits and (role == "read" or value.flags.writeable)))
             yield value if fits else np.array(value, spec.dtype, order="C")
         case Leaf():
             yield _scalar(spec, value)
         case Container():
             for child, item in zip(spec.children, _children(spec, value), strict=True):
-                yield from _unpack(child, item, plans, given)
+                yield from _unpack(child, item, plans, role)
 
 
 def _children(spec: Container, value: Any) -> Sequence[Any]:

@@ -11,7 +11,7 @@ from functad.lower.entry.signature import Signature
 
 __all__ = ["HINTS", "Layout", "SelfItem", "TableItem"]
 
-HINTS = 64
+HINTS = 128
 """Words of a table of entries in which calls that look alike leave the number of the entry that served them."""
 
 
