@@ -12,6 +12,7 @@ from benchmarks import (
     elementwise,
     exactness,
     fits,
+    kinds,
     logistic,
     loop_memory,
     loops,
@@ -28,6 +29,7 @@ from benchmarks.harness import Result, environment, table
 SUBJECTS = {
     "elementwise": elementwise.run,
     "calls": calls.run,
+    "kinds": kinds.run,
     "closures": closures.run,
     "compilation": compilation.run,
     "scalars": scalars.run,

@@ -117,9 +117,6 @@ class Jitted(CalledNatively, ByName, Wrapper):
         self._operands = Operands(name_of(f))
         self._lock = threading.RLock()
 
-    def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        return self if instance is None else functools.partial(self, instance)
-
     def wrapping(self, f: Callable[..., Any]) -> Jitted:
         """The same around another function."""
         return Jitted(f, *self._options())

@@ -15,7 +15,7 @@ import ctypes
 import functools
 import sys
 from collections.abc import Callable, Sequence
-from types import BuiltinFunctionType
+from types import BuiltinFunctionType, MethodType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -69,7 +69,7 @@ class _Spec(ctypes.Structure):
 _PY_TP_MEMBERS = 72
 _T_PYSSIZET = 19
 _READONLY = 1
-_BASETYPE, _HAVE_VECTORCALL = 1 << 10, 1 << 11  # flags of a type
+_BASETYPE, _HAVE_VECTORCALL, _METHOD_DESCRIPTOR = 1 << 10, 1 << 11, 1 << 17  # flags of a type
 
 _members = (_Member * 2)(_Member(b"__vectorcalloffset__", _T_PYSSIZET, abi.CALLED_FUNCTION, _READONLY, None))
 _slots = (_Slot * 2)(_Slot(_PY_TP_MEMBERS, ctypes.addressof(_members)))
@@ -97,6 +97,9 @@ class CalledNatively(_Pointer):
 
     def __init__(self) -> None:
         self.set_entries(())
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        return self if instance is None else MethodType(self, instance)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self._without_native_entry(args, kwargs)
@@ -148,9 +151,11 @@ def _table_of(entries: Sequence[Any]) -> tuple[Any, ...]:
 
 
 def called_natively(cls: C) -> C:
-    """Let CPython look for the address in the instances of a class; without effect where it cannot."""
+    """Let CPython look for the address in the instances of a class, and call them as methods without binding them first
+    (``Py_TPFLAGS_METHOD_DESCRIPTOR``); without effect where it cannot.
+    """
     if abi.verified() and _layout_holds():
-        _flags_of(cls).value |= _HAVE_VECTORCALL
+        _flags_of(cls).value |= _HAVE_VECTORCALL | _METHOD_DESCRIPTOR
     return cls
 
 

@@ -96,8 +96,8 @@ def _are_apart(outputs: list[Array], inputs: list[Array]) -> bool:
 
 
 def _unpack(spec: Spec, value: Any, plans: Plans, role: str) -> Iterator[Array]:
-    """The leaves of an argument, as arrays, which keep their memory alive: they are "written" to, "read" where they are,
-    or "copied" if need be.
+    """The leaves of an argument, as arrays, which keep their memory alive: "written" to, "read" where they are, or
+    "copied" if need be.
     """
     match spec:
         case Static():
