@@ -476,6 +476,11 @@ def jit(
         change it: in this function, its derivatives, and the jitted functions that it calls, whose own flags then do
         not count. Elementary functions keep their accuracy.
 
+    A call of the jitted function may give arrays to write the results to, ``out=``: the container that the function
+    returns, with an array for each result, of its shape (``()`` for a number) and dtype, which shares no memory with
+    another one or with an argument. The call returns that container. Where an error is raised in the middle, what the
+    arrays hold is not specified. A parameter ``out`` of the function's own wins.
+
     Examples
     --------
     >>> import functad as fd, numpy as np
@@ -484,6 +489,14 @@ def jit(
     ...     return np.sum(np.sin(x) * y)
     >>> f(np.zeros(3), np.ones(3))
     np.float64(0.0)
+
+    Results in an array of one's own:
+
+    >>> doubled, buffer = fd.jit(lambda x: 2 * x), np.empty(3)
+    >>> doubled(np.ones(3), out=buffer) is buffer
+    True
+    >>> buffer
+    array([2., 2., 2.])
 
     An array that is written to between calls:
 
