@@ -23,6 +23,7 @@ __all__ = [
     "dataclass_fields",
     "flatten",
     "flatten_with_paths",
+    "key_order",
     "leaf_paths",
     "register",
     "structure_key",
@@ -132,7 +133,7 @@ _DICTS = frozenset({dict, OrderedDict, defaultdict})
 
 def container_functions(structure: TreeDef) -> tuple[Callable[..., Any], Callable[..., Any], Any] | None:
     """How a registered container of this structure is taken apart (into children and rest) and put together (of rest
-    and children), and its rest; None where optree does not say.
+    and children), and its rest; None where optree does not say. The rest of dicts says the types of their keys, too.
 
     Examples
     --------
@@ -144,8 +145,31 @@ def container_functions(structure: TreeDef) -> tuple[Callable[..., Any], Callabl
     entry = optree.register_pytree_node.get(structure.type, namespace=NAMESPACE)  # type: ignore[arg-type]
     if entry is None or entry.kind != structure.kind:
         return None
-    state: Any = structure.__getstate__()  # the nodes from the leaves up: kind, number of children, rest, ...
-    return entry.flatten_func, entry.unflatten_func, state[0][-1][2]  # type: ignore[return-value]
+    rest = _root_state(structure)[2]
+    if structure.type not in _DICTS:
+        return entry.flatten_func, entry.unflatten_func, rest  # type: ignore[return-value]
+
+    node = structure.one_level()
+
+    def take_apart(mapping: Any) -> tuple[Any, Any]:
+        children, rest, keys = entry.flatten_func(mapping)  # type: ignore[misc]
+        return children, (rest, identity_key(tuple(keys)))  # type: ignore[arg-type]
+
+    def put_together(rest: Any, children: Sequence[Any]) -> Any:
+        return node.unflatten(children)  # type: ignore[union-attr]
+
+    return take_apart, put_together, (rest, identity_key(tuple(structure.entries())))
+
+
+def key_order(structure: TreeDef) -> list[Any]:
+    """The keys of a dict in the order in which they were put in; those of a structure are sorted."""
+    return list(_root_state(structure)[7] or structure.entries())
+
+
+def _root_state(structure: TreeDef) -> tuple[Any, ...]:
+    """What pickle keeps of a structure's outermost node: kind, number of children, rest, ..., keys of a dict."""
+    nodes: Any = structure.__getstate__()
+    return nodes[0][-1]  # type: ignore[no-any-return]
 
 
 def dataclass_fields(structure: TreeDef) -> tuple[tuple[str, ...], dict[str, Any]] | None:

@@ -168,7 +168,7 @@ class Jitted(CalledNatively, ByName, Wrapper):
                 return result
         outs = call(traced.program, values, name_of(self._f), self._fastmath)
         if given is None:
-            return traced.out_tree.unflatten(fresh_all(outs, values))
+            return traced.out_tree.unflatten(outs if config.backend.value == "native" else fresh_all(outs, values))
         for array, value in zip(arrays, outs, strict=True):
             array[...] = value
         return given[0]

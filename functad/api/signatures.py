@@ -10,7 +10,7 @@ from optree import PyTreeKind
 from functad.core.capture import Leaf
 from functad.core.tracer import ARRAY, PYTHON
 from functad.ir.types import ArrayType, SeqType
-from functad.tree import TreeDef, container_functions, dataclass_fields
+from functad.tree import TreeDef, container_functions, dataclass_fields, key_order
 
 if TYPE_CHECKING:
     from functad.api.jit import Static as StaticArguments
@@ -89,17 +89,14 @@ def _spec(structure: TreeDef, leaves: Iterator[Spec]) -> Spec:
         return Container("tuple" if kind == PyTreeKind.TUPLE else "list", children)
     if kind == PyTreeKind.DICT:
         keys = tuple(structure.entries())
-        if {type(k) for k in keys} not in ({str}, {int}, set()):  # an entry finds keys by ==
-            raise _Unknown
-        return Container("dict", children, keys)
+        if {type(k) for k in keys} in ({str}, {int}, set()):  # an entry finds keys by ==
+            return Container("dict", children, keys, tuple([keys.index(k) for k in key_order(structure)]))
     if kind == PyTreeKind.NAMEDTUPLE:
         return Container("namedtuple", children, (cls,))
     fields = dataclass_fields(structure)
     if fields is not None:
         names, statics = fields
         return Container("fields", (*children, *[Static(value) for value in statics.values()]), (cls, *names, *statics))
-    if kind in (PyTreeKind.ORDEREDDICT, PyTreeKind.DEFAULTDICT) and {type(k) for k in structure.entries()} - {str}:
-        raise _Unknown
     functions = container_functions(structure)
     if functions is None:
         raise _Unknown

@@ -94,6 +94,7 @@ ARGUMENTS = {
     "Fortran": lambda: np.arange(8.0).reshape(4, 2).T, "misaligned": lambda: np.arange(41, dtype="i1")[1:].view("f8"),
     "swapped": lambda: np.arange(7, dtype=">f8"), "list": lambda: [1.0, np.ones(2)],
     "tuple": lambda: (1.0, np.ones(2)), "dict": lambda: {"b": 1.0, "a": np.ones(2)},
+    "mixed keys": lambda: {(1, 2): 1.0, "a": np.ones(2), 3: 2.0}, "bool keys": lambda: {True: 1.0, False: np.ones(2)},
     "int keys": lambda: {3: 1.0, 2: np.ones(2)}, "nested": lambda: {"a": [(1.0, {"b": np.ones(2)}), None]},
     "namedtuple": lambda: Point(1.0, np.ones(2)), "dataclass": lambda: Layer(np.ones((2, 2)), 1.5),
     "static field": lambda: Layer(np.ones((2, 2)), 1.5, "tanh"), "slots": lambda: Slotted([1.0, np.ones(2)]),
@@ -343,6 +344,67 @@ def test_functions_that_take_apart_or_put_together_and_fail(slow):
     gc.collect()
     assert fast(Fragile(x)).a.tolist() == [2.0, 2.0, 2.0]
     assert sys.getrefcount(x) <= before + 2  # tracebacks of the last ones
+
+
+def test_dicts_of_results_keep_their_order(slow):
+    fast = fd.jit(lambda x: {"b": x, "a": {"z": 2 * x, "y": 3 * x, "x": (x, {})}})
+    for _ in range(2):
+        result = fast(1.5)
+        assert repr(result).replace("np.float64", "") == "{'b': (1.5), 'a': {'z': (3.0), 'y': (4.5), 'x': ((1.5), {})}}"
+    other = fd.jit(lambda x: {"a": {"y": 3 * x, "z": 2 * x, "x": (x, {})}, "b": x})
+    assert list(other(1.5)) == ["a", "b"] and list(other(1.5)["a"]) == ["y", "z", "x"]
+
+
+def test_keys_that_are_equal_but_of_another_type():
+    fast = fd.jit(lambda d: [type(k).__name__ for k in d].count("bool") + d[1] * 0)
+    assert [fast({1: 0.0}), fast({True: 0.0}), fast({1.0: 0.0}), fast({True: 0.0}), fast({1: 0.0})] == [0, 1, 0, 1, 0]
+
+
+def test_interrupts_are_not_lost():
+    class Interrupted:
+        def __init__(self, a):
+            self.a = a
+
+    def take_apart(x):
+        if again:
+            raise again.pop()
+        return (x.a,), None
+
+    tree.register(Interrupted, take_apart, lambda _, children: Interrupted(*children))
+    again = []
+    fast = fd.jit(lambda x: x.a * 2)
+    assert fast(Interrupted(1.0)) == fast(Interrupted(1.0)) == 2.0
+    again.append(KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        fast(Interrupted(1.0))
+    again.append(ValueError())  # only the first time
+    assert fast(Interrupted(1.0)) == 2.0
+
+
+def test_a_class_whose_functions_change_the_container():
+    class Emptying:
+        def __init__(self, a, items):
+            self.a, self.items = a, items
+
+    def take_apart(x):
+        x.items.clear()
+        gc.collect()
+        return (x.a,), None
+
+    tree.register(Emptying, take_apart, lambda _, children: Emptying(*children, []))
+    fast = fd.jit(lambda xs: (xs[0].a * 2, xs[1] + 1))
+
+    def make():
+        items = []
+        items += [Emptying(np.ones(3), items), np.full(3, 2.0)]
+        return items
+
+    for _ in range(3):
+        doubled, more = fast([Emptying(np.ones(3), []), np.full(3, 2.0)])
+        assert doubled.tolist() == [2.0] * 3 and more.tolist() == [3.0] * 3
+    items = make()
+    doubled, more = fast(items)  # what was in the list when the call looked at it
+    assert doubled.tolist() == [2.0] * 3 and more.tolist() == [3.0] * 3 and items == []
 
 
 def test_an_attribute_that_is_gone(slow):

@@ -58,8 +58,9 @@ WRITEABLE = 0x400
 
 _PYTHON_FUNCTIONS = (
     "PyComplex_FromDoubles", "PyContextVar_Get", "PyDict_GetItemWithError", "PyDict_New", "PyDict_Next",
-    "PyDict_SetItem", "PyDict_Size", "PyErr_Clear", "PyErr_NoMemory", "PyErr_Occurred", "PyEval_RestoreThread",
-    "PyEval_SaveThread", "PyFloat_FromDouble", "PyList_New", "PyLong_AsDouble", "PyLong_AsLongLongAndOverflow",
+    "PyDict_SetItem", "PyDict_Size", "PyErr_Clear", "PyErr_ExceptionMatches", "PyErr_NoMemory", "PyErr_Occurred",
+    "PyEval_RestoreThread", "PyEval_SaveThread",
+    "PyFloat_FromDouble", "PyList_New", "PyLong_AsDouble", "PyLong_AsLongLongAndOverflow",
     "PyLong_FromLongLong", "PyObject_Call", "PyObject_GenericSetAttr", "PyObject_GetAttr", "PyObject_RichCompareBool",
     "PyObject_Vectorcall", "PySequence_Tuple", "PyTuple_New", "Py_DecRef", "Py_IncRef",
 )  # fmt: skip
@@ -90,6 +91,7 @@ def symbols() -> dict[str, int]:
     found = {name: _function_address(name) for name in _PYTHON_FUNCTIONS}
     found |= {name: id(value) for name, value in _PYTHON_OBJECTS.items()}
     found |= {name: table[slot] for name, slot in _NUMPY_FUNCTIONS.items()}
+    found["PyExc_Exception"] = ctypes.addressof(ctypes.c_void_p.in_dll(ctypes.pythonapi, "PyExc_Exception"))
     found["functad.settings_unset"] = ctypes.addressof(config.unset)
     for name in DTYPES:
         dtype = np.dtype(name)

@@ -162,7 +162,7 @@ copy:
   call void @Py_IncRef(ptr %descr) ; which the call takes over
   %new = call ptr @PyArray_FromArray(ptr %object, ptr %descr, i32 {abi.C_ALIGNED})
   %failed = icmp eq ptr %new, null
-  br i1 %failed, label %raised, label %keep
+  br i1 %failed, label %no, label %keep
 keep:
   %number = load i64, ptr %copied
   %copy.at = getelementptr ptr, ptr %copies, i64 %number
@@ -177,9 +177,6 @@ keep:
 done:
   %k.next = add i64 %k, 1
   br label %next
-raised:
-  call void @PyErr_Clear()
-  br label %no
 yes:
   ret i1 true
 no:

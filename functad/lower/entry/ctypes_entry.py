@@ -169,7 +169,8 @@ def _pack(spec: Spec, outputs: Iterator[Array]) -> Any:
 def _container(spec: Container, children: list[Any]) -> Any:
     match spec.kind:
         case "dict":
-            return dict(zip(spec.parts, children, strict=True))
+            order = spec.order or range(len(children))
+            return {spec.parts[n]: children[n] for n in order}
         case "list":
             return children
         case "namedtuple":

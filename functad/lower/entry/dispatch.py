@@ -332,6 +332,27 @@ leaf:
   ret i64 %hash
 }}"""
 
-DISPATCH_TEXT = "\n\n".join([_CALL, _VECTORCALL, _OTHERWISE, _LOOK])
+# What an entry gives that refuses its arguments. If looking at them has raised an exception, the slow path meets it
+# again; but an interrupt comes only once.
+_REFUSE = f"""define ptr @functad_refuse() {{
+entry:
+  %raised = call ptr @PyErr_Occurred()
+  %none = icmp eq ptr %raised, null
+  br i1 %none, label %refused, label %look
+look:
+  %error = load ptr, ptr @PyExc_Exception
+  %matches = call i32 @PyErr_ExceptionMatches(ptr %error)
+  %is.error = icmp ne i32 %matches, 0
+  br i1 %is.error, label %clear, label %interrupted
+clear:
+  call void @PyErr_Clear()
+  br label %refused
+refused:
+  ret ptr {MISMATCH}
+interrupted:
+  ret ptr null
+}}"""
 
-DISPATCH = ("functad_call", "functad_vectorcall")
+DISPATCH_TEXT = "\n\n".join([_REFUSE, _CALL, _VECTORCALL, _OTHERWISE, _LOOK])
+
+DISPATCH = ("functad_refuse", "functad_call", "functad_vectorcall")

@@ -154,7 +154,10 @@ HELPERS_TEXT = "\n\n".join([
     "declare void @Py_IncRef(ptr)",
     "declare void @Py_DecRef(ptr)",
     "declare ptr @PyDict_GetItemWithError(ptr, ptr)",
+    "@PyExc_Exception = external global ptr",
     "declare void @PyErr_Clear()",
+    "declare i32 @PyErr_ExceptionMatches(ptr)",
+    "declare ptr @PyErr_Occurred()",
     "declare ptr @PyObject_Vectorcall(ptr, ptr, i64, ptr)",
     "@functad.settings = external global i8",
     "@functad.settings_first = external global i8",
@@ -173,6 +176,7 @@ declare i1 @functad_check_arrays(ptr, i64, ptr, ptr, ptr)
 declare i1 @functad_copy_arrays(ptr, i64, ptr, ptr, ptr, ptr, ptr)
 declare i1 @functad_disjoint(ptr, i64, ptr, ptr, i64, ptr, ptr)
 declare i1 @functad_make_arrays(ptr, i64, ptr, ptr, ptr, ptr, ptr)
+declare ptr @functad_refuse()
 declare i1 @functad_keywords(ptr, ptr, i64, ptr, ptr)
 declare i1 @functad_same(ptr, ptr)
 declare i1 @functad_fields(ptr, ptr, i64, ptr, i64, ptr)

@@ -1,6 +1,6 @@
 """The functions by which entries take apart what is not a tuple, list or dict, recognise keywords and static values.
 
-Where one of them runs code of Python, what that raises leads to the slow path, which meets it again.
+Some run code of Python. Where that raises, the exception stays set until the entry is left: see ``functad_refuse``.
 """
 
 from __future__ import annotations
@@ -134,7 +134,7 @@ field.look:
   %name = load ptr, ptr %name.at
   %attribute = call ptr @PyObject_GetAttr(ptr %object, ptr %name)
   %missing = icmp eq ptr %attribute, null
-  br i1 %missing, label %raised, label %field.compare
+  br i1 %missing, label %no, label %field.compare
 field.compare:
   %field.child.at = getelementptr ptr, ptr %first.child, i64 %n
   %field.child = load ptr, ptr %field.child.at
@@ -165,14 +165,11 @@ function:
   store ptr %object, ptr %argument
   %answer = call ptr @PyObject_Vectorcall(ptr %compare, ptr %argument, i64 1, ptr null)
   %failed = icmp eq ptr %answer, null
-  br i1 %failed, label %raised, label %answered
+  br i1 %failed, label %no, label %answered
 answered:
   %positive = icmp eq ptr %answer, @_Py_TrueStruct
   call void @Py_DecRef(ptr %answer)
   br i1 %positive, label %yes, label %no
-raised:
-  call void @PyErr_Clear()
-  br label %no
 yes:
   ret i1 true
 no:
@@ -192,7 +189,7 @@ look:
   %name = load ptr, ptr %name.at
   %value = call ptr @PyObject_GetAttr(ptr %object, ptr %name)
   %missing = icmp eq ptr %value, null
-  br i1 %missing, label %raised, label %found
+  br i1 %missing, label %no, label %found
 found:
   %item = add i64 %first, %k
   %item.at = getelementptr ptr, ptr %items, i64 %item
@@ -201,9 +198,6 @@ found:
   %count.held = add i64 %item, 1
   store i64 %count.held, ptr %held
   br label %next
-raised:
-  call void @PyErr_Clear()
-  br label %no
 yes:
   ret i1 true
 no:
@@ -220,7 +214,7 @@ entry:
   store ptr %object, ptr %argument
   %pair = call ptr @PyObject_Vectorcall(ptr %function, ptr %argument, i64 1, ptr null)
   %failed = icmp eq ptr %pair, null
-  br i1 %failed, label %raised, label %made
+  br i1 %failed, label %no, label %made
 made:
   %type.at = getelementptr i8, ptr %pair, i64 {abi.OB_TYPE}
   %type = load ptr, ptr %type.at
@@ -239,14 +233,12 @@ compare:
   %own.at = getelementptr i8, ptr %pair, i64 {abi.TUPLE_ITEMS + 8}
   %own = load ptr, ptr %own.at
   %equals = call i32 @PyObject_RichCompareBool(ptr %own, ptr %rest, i32 {_EQUAL})
-  switch i32 %equals, label %drop.raised [
-    i32 0, label %drop
-    i32 1, label %open
-  ]
+  %is.equal = icmp eq i32 %equals, 1
+  br i1 %is.equal, label %open, label %drop
 open:
   %tuple = call ptr @PySequence_Tuple(ptr %children)
   %no.sequence = icmp eq ptr %tuple, null
-  br i1 %no.sequence, label %drop.raised, label %counted
+  br i1 %no.sequence, label %drop, label %counted
 counted:
   %found = getelementptr i8, ptr %tuple, i64 {abi.TUPLE_ITEMS}
   %number.at = getelementptr i8, ptr %tuple, i64 {abi.VAR_SIZE}
@@ -261,14 +253,10 @@ hold:
 drop.tuple:
   call void @Py_DecRef(ptr %tuple)
   br label %drop
-drop.raised:
-  call void @PyErr_Clear()
-  br label %drop
 drop:
   call void @Py_DecRef(ptr %pair)
-  ret i1 false
-raised:
-  call void @PyErr_Clear()
+  br label %no
+no:
   ret i1 false
 }}"""
 

@@ -73,6 +73,7 @@ class Container:
     kind: str
     children: tuple[Spec, ...]
     parts: tuple[Any, ...] = ()
+    order: tuple[int, ...] = ()  # in which the children of a result are put into a dict; () for their own
 
     @property
     def has_int_keys(self) -> bool:
@@ -137,7 +138,7 @@ class Signature:
         together = dict.fromkeys([c.structure for c in self.checks if isinstance(c, Unwritten)])
         keywords = tuple([("", _structure(spec)) for _, spec in self.keywords])
         checks = (*one_by_one, *together)
-        args, result = tuple(map(_structure, self.args)), _structure(self.result)
+        args, result = tuple(map(_structure, self.args)), _structure(self.result, is_made=True)
         return Signature(args, result, hidden, checks, keywords, self.gives_out)
 
     @property
@@ -168,16 +169,16 @@ class Driver:
 _ANY = Static(None)
 
 
-def _structure(spec: Spec) -> Spec:
+def _structure(spec: Spec, is_made: bool = False) -> Spec:
+    """What code depends on; on the order of keys only where it makes the dict."""
     match spec:
         case Static():
             return _ANY
         case Leaf():
             return Leaf(spec.kind, spec.dtype, (0,) * len(spec.shape)) if spec.shape else spec
         case Container():
-            return Container(
-                spec.kind, tuple(_structure(child) for child in spec.children), (0,) if spec.has_int_keys else ()
-            )
+            children = tuple([_structure(child, is_made) for child in spec.children])
+            return Container(spec.kind, children, (0,) if spec.has_int_keys else (), spec.order if is_made else ())
 
 
 def statics_of(spec: Spec) -> Iterator[Static]:

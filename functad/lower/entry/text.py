@@ -27,7 +27,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from functad.lower.entry import abi
-from functad.lower.entry.dispatch import MISMATCH
 from functad.lower.entry.helpers import DECLARATIONS
 from functad.lower.entry.layout import Layout, SelfItem
 from functad.lower.entry.pieces import Part, self_item
@@ -45,7 +44,6 @@ _FUNCTIONS = (
     "declare ptr @PyDict_GetItemWithError(ptr, ptr)",
     "declare i32 @PyDict_SetItem(ptr, ptr, ptr)",
     "declare i64 @PyDict_Size(ptr)",
-    "declare void @PyErr_Clear()",
     "declare ptr @PyErr_Occurred()",
     "declare void @PyEval_RestoreThread(ptr)",
     "declare ptr @PyEval_SaveThread()",
@@ -83,7 +81,6 @@ class _Entry(World):
         self.argument_arrays: list[tuple[int, int, Leaf]] = []  # item, input
         self.given_arrays: list[tuple[int, int, Leaf]] = []  # item, output: where the call gives what to write to
         self.is_given = False  # what is unpacked now is to be written to
-        self.may_raise = False  # a mismatch may be noticed through an exception
         # Counters of what has been met so far.
         self.unpacked = 0  # inputs
         self.held = 0  # held items
@@ -307,7 +304,6 @@ class _Entry(World):
         if spec.has_int_keys:
             self.require(f"call i1 @functad_int_keys(ptr {obj})")
         if children:
-            self.may_raise = True
             self.require(
                 f"call i1 @functad_look_up(ptr {obj}, ptr {keys}, i64 {len(children)}, ptr %items, i64 {first}, ptr "
                 "%held)"
@@ -364,7 +360,6 @@ class _Entry(World):
     def read_int_as_double(self, obj: str) -> str:
         value = self.value(f"call double @PyLong_AsDouble(ptr {obj})")
         overflow = self.value("call ptr @PyErr_Occurred()")
-        self.may_raise = True
         self.require(f"icmp eq ptr {overflow}, null")
         return self.value(f"bitcast double {value} to i64")
 
@@ -494,21 +489,21 @@ class _Entry(World):
                     return "statics", self.statics - 1
                 case Container():
                     first, self.parts = self.parts, self.parts + _part_count(spec)
-                    return self.pack(spec.kind, first, [build(child) for child in spec.children])
+                    return self.pack(spec, first, [build(child) for child in spec.children])
 
         return self.take(build(self.signature.result))
 
-    def pack(self, kind: str, first_part: int, children: list[Part]) -> Part:
-        """A container of this kind; its parts begin there."""
-        match kind:
+    def pack(self, spec: Container, first_part: int, children: list[Part]) -> Part:
+        """A container of the children; its parts begin there."""
+        match spec.kind:
             case "tuple" | "list":
-                return self.pack_sequence(kind, children)
+                return self.pack_sequence(spec.kind, children)
             case "dict":
-                return self.pack_dict(first_part, children)
+                return self.pack_dict(first_part, children, spec.order or tuple(range(len(children))))
             case "fields":
                 return self.pack_fields(first_part, children)
         items = self.pack_sequence("tuple", children)
-        if kind == "namedtuple":
+        if spec.kind == "namedtuple":
             cls = self.part(first_part)
             self.new_object(f"call ptr @PyObject_Call(ptr {cls}, ptr {self.peek(items)}, ptr null)")
         else:
@@ -561,12 +556,12 @@ class _Entry(World):
             position += count
         return place
 
-    def pack_dict(self, first_part: int, children: list[Part]) -> Part:
+    def pack_dict(self, first_part: int, children: list[Part], order: tuple[int, ...]) -> Part:
         mapping = self.new_object("call ptr @PyDict_New()")
         place = "objects", self.objects - 1
-        for number, child in enumerate(children, first_part):
+        for number in order:
             # The dict takes a reference of its own; until it has one, the value stays where it is.
-            key = self.part(number)
+            key, child = self.part(first_part + number), children[number]
             status = self.value(f"call i32 @PyDict_SetItem(ptr {mapping}, ptr {key}, ptr {self.peek(child)})")
             self.require(f"icmp eq i32 {status}, 0", otherwise="failure")
             self.drop(child)
@@ -578,9 +573,9 @@ class _Entry(World):
         """The arguments do not fit."""
         return [
             "mismatch:",
-            *(["  call void @PyErr_Clear()"] if self.may_raise else []),
             *self.release_items(),
-            f"  ret ptr {MISMATCH}",
+            "  %refused = call ptr @functad_refuse()",
+            "  ret ptr %refused",
         ]
 
     def failure(self) -> list[str]:
