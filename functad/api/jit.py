@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import random
 import threading
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -87,6 +88,11 @@ MOST_VERSIONS = 8
 MOST_KINDS = 64
 """Kinds of call that go straight to native code; so many are searched before a call is given to Python."""
 
+REPLACED = 1 / 8
+"""How often another kind takes the place of one of so many: to make a table of entries anew costs three calls by way of
+Python.
+"""
+
 
 @called_natively
 class Jitted(CalledNatively, ByName, Wrapper):
@@ -113,7 +119,7 @@ class Jitted(CalledNatively, ByName, Wrapper):
         self._static_argnums = static_argnums
         self._static_argnames = frozenset(static_argnames)
         self._traced: dict[Any, list[Traced]] = {}
-        self._kinds: list[tuple[Traced, Callable[..., Any]]] = []  # with their entries, the latest first
+        self._kinds: list[tuple[Traced, Callable[..., Any]]] = []  # with their entries
         self._operands = Operands(name_of(f))
         self._lock = threading.RLock()
 
@@ -209,11 +215,16 @@ class Jitted(CalledNatively, ByName, Wrapper):
     def _use(self, traced: Traced, entry: Callable[..., Any]) -> None:
         """Calls that the entry fits go straight to it, as long as its Program is one of this function's."""
         with self._lock:
-            if any([e is entry for _, e in self._kinds]):
+            full = len(self._kinds) == MOST_KINDS
+            if any([e is entry for _, e in self._kinds]) or (full and random.random() > REPLACED):
                 return
-            current = {id(t) for versions in self._traced.values() for t in versions}
-            kinds = [(t, e) for t, e in [(traced, entry), *self._kinds] if id(t) in current]
-            self._kinds = kinds[:MOST_KINDS]
+            current = {id(t) for versions in list(self._traced.values()) for t in versions}
+            if id(traced) not in current:
+                return
+            kinds = [(t, e) for t, e in self._kinds if id(t) in current]
+            if len(kinds) == MOST_KINDS:  # any of them: where kinds come in turn, the one used longest ago is the next
+                del kinds[random.randrange(MOST_KINDS)]
+            self._kinds = [*kinds, (traced, entry)]
             self.set_entries([e for _, e in self._kinds])
 
     def lower(self, *args: Any, **kwargs: Any) -> Lowered:

@@ -140,8 +140,9 @@ def _table_of(entries: Sequence[Any]) -> tuple[Any, ...]:
     """What the machine code of a call reads: the items of ``TableItem``."""
     words = [len(entries), *[0] * HINTS]
     for entry in entries:
-        address = np.frombuffer(entry.__self__[SelfItem.BLOCK], np.int64)[Layout.ENTRY]
-        words += [int(address), id(entry.__self__)]
+        own = entry.__self__
+        address = own[SelfItem.BLOCK][8 * Layout.ENTRY : 8 * (Layout.ENTRY + 1)]
+        words += [int.from_bytes(address, sys.byteorder), id(own)]
     items = {
         TableItem.OTHERWISE: CalledNatively._without_native_entry,
         TableItem.WORDS: np.array(words, np.int64),
