@@ -365,6 +365,35 @@ def test_keys_that_are_equal_but_of_another_type():
     assert [fast({1: 0.0}), fast({True: 0.0}), fast({1.0: 0.0}), fast({True: 0.0}), fast({1: 0.0})] == [0, 1, 0, 1, 0]
 
 
+def test_an_object_is_taken_apart_once_a_call():
+    class Counted:
+        def __init__(self, a):
+            self.a = a
+
+    calls = []
+
+    def take_apart(x):
+        calls.append(x)
+        return (x.a,), None
+
+    tree.register(Counted, take_apart, lambda _, children: Counted(*children))
+    fast = fd.jit(lambda *xs: sum([np.sum(x.a) for x in xs]))
+    kinds = [(Counted(np.ones(n)),) * (n % 3 + 1) for n in range(1, 7)] + [tuple([Counted(1.0) for _ in range(6)])]
+    for kind in kinds:
+        fast(*kind)
+    calls.clear()
+    objects = [x for kind in kinds for x in kind]
+    before = [sys.getrefcount(x) for x in objects]
+    for kind in kinds * 3:
+        calls.clear()
+        assert fast(*kind) == sum([np.sum(x.a) for x in kind])
+        if config.entry.value == "native":
+            assert len(calls) <= 4 + 3 * len(kinds)
+    calls.clear()
+    kind = None
+    assert [sys.getrefcount(x) for x in objects] == before
+
+
 def test_interrupts_are_not_lost():
     class Interrupted:
         def __init__(self, a):

@@ -49,8 +49,8 @@ DESCR_BYTEORDER = 26  # a char
 FUNCTION_CODE = 48
 TYPE_BASICSIZE = 32
 TYPE_FLAGS = 168
-CALLED_FUNCTION = 16  # of functad.lower.entry.called.CalledNatively
-CALLED_TABLE = 24
+CALLED_FUNCTION = object.__basicsize__  # of functad.lower.entry.called.CalledNatively
+CALLED_TABLE = CALLED_FUNCTION + 8
 DICT_VERSION = 24  # until 3.13: a number that no dict has had before, new with every change of the dict
 
 C_ALIGNED = 0x1 | 0x100  # NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ALIGNED

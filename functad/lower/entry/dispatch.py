@@ -31,7 +31,7 @@ entry:
   %block = load ptr, ptr %block.at
   %code.at = getelementptr i8, ptr %block, i64 {abi.BYTES_DATA + 8 * Layout.ENTRY}
   %code = load ptr, ptr %code.at
-  %result = call ptr %code(ptr %self, ptr %args, i64 %nargs, ptr %kwnames)
+  %result = call ptr %code(ptr %self, ptr %args, i64 %nargs, ptr %kwnames, ptr null)
   %fits = icmp ne ptr %result, {MISMATCH}
   br i1 %fits, label %done, label %slow
 done:
@@ -48,6 +48,8 @@ slow:
 # others are.
 _VECTORCALL = f"""define ptr @functad_vectorcall(ptr %self, ptr %args, i64 %flagged, ptr %kwnames) {{
 entry:
+  %seen = alloca %functad.seen
+  store i64 0, ptr %seen
   %nargs = and i64 %flagged, {2**63 - 1}
   %table.at = getelementptr i8, ptr %self, i64 {abi.CALLED_TABLE}
   %table = load ptr, ptr %table.at
@@ -69,7 +71,7 @@ find:
   %single = icmp eq i64 %count, 1
   br i1 %single, label %only, label %several
 only:
-  %only.result = call ptr @functad_try(ptr %entries, i64 0, ptr %args, i64 %nargs, ptr %kwnames)
+  %only.result = call ptr @functad_try(ptr %entries, i64 0, ptr %args, i64 %nargs, ptr %kwnames, ptr null)
   %only.fits = icmp ne ptr %only.result, {MISMATCH}
   br i1 %only.fits, label %done, label %otherwise
 several:
@@ -78,7 +80,7 @@ several:
   %hints = getelementptr i64, ptr %words, i64 1
   %hint.at = getelementptr i64, ptr %hints, i64 %hint.number
   %hint = load i64, ptr %hint.at
-  %hinted = call ptr @functad_try(ptr %entries, i64 %hint, ptr %args, i64 %nargs, ptr %kwnames)
+  %hinted = call ptr @functad_try(ptr %entries, i64 %hint, ptr %args, i64 %nargs, ptr %kwnames, ptr %seen)
   %hinted.fits = icmp ne ptr %hinted, {MISMATCH}
   br i1 %hinted.fits, label %done, label %next
 next:
@@ -89,7 +91,7 @@ other:
   %tried = icmp eq i64 %k, %hint
   br i1 %tried, label %after, label %try
 try:
-  %result = call ptr @functad_try(ptr %entries, i64 %k, ptr %args, i64 %nargs, ptr %kwnames)
+  %result = call ptr @functad_try(ptr %entries, i64 %k, ptr %args, i64 %nargs, ptr %kwnames, ptr %seen)
   %fits = icmp ne ptr %result, {MISMATCH}
   br i1 %fits, label %learn, label %after
 after:
@@ -103,16 +105,17 @@ otherwise:
   br label %done
 done:
   %found = phi ptr [ %only.result, %only ], [ %hinted, %several ], [ %result, %learn ], [ %slow.result, %otherwise ]
+  call void @functad_forget_seen(ptr %seen)
   call void @Py_DecRef(ptr %table)
   ret ptr %found
 }}
 
-define internal ptr @functad_try(ptr %entries, i64 %k, ptr %args, i64 %nargs, ptr %kwnames) {{
+define internal ptr @functad_try(ptr %entries, i64 %k, ptr %args, i64 %nargs, ptr %kwnames, ptr %seen) {{
   %entry = getelementptr [2 x i64], ptr %entries, i64 %k
   %code = load ptr, ptr %entry
   %own.at = getelementptr i64, ptr %entry, i64 1
   %own = load ptr, ptr %own.at
-  %result = call ptr %code(ptr %own, ptr %args, i64 %nargs, ptr %kwnames)
+  %result = call ptr %code(ptr %own, ptr %args, i64 %nargs, ptr %kwnames, ptr %seen)
   ret ptr %result
 }}"""
 

@@ -180,7 +180,7 @@ declare ptr @functad_refuse()
 declare i1 @functad_keywords(ptr, ptr, i64, ptr, ptr)
 declare i1 @functad_same(ptr, ptr)
 declare i1 @functad_fields(ptr, ptr, i64, ptr, i64, ptr)
-declare i1 @functad_flatten(ptr, ptr, ptr, i64, ptr, i64, ptr)
+declare i1 @functad_flatten(ptr, ptr, ptr, ptr, i64, ptr, i64, ptr)
 declare i1 @functad_look_up(ptr, ptr, i64, ptr, i64, ptr)
 declare i1 @functad_int_keys(ptr)
 {_CHECKS_DECLARED}

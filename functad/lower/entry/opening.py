@@ -8,9 +8,12 @@ from __future__ import annotations
 from functad.lower.entry import abi
 from functad.lower.entry.statics import PlanItem
 
-__all__ = ["OPENING", "OPENING_TEXT"]
+__all__ = ["MOST_SEEN", "OPENING", "OPENING_TEXT"]
 
 _EQUAL = 2  # Py_EQ
+
+MOST_SEEN = 4
+"""Objects of which a call keeps what they have been taken apart to."""
 
 # Puts the values of keywords into the items, in the order in which they are expected. Names are almost always the very
 # strings, in one order or another.
@@ -204,15 +207,93 @@ no:
   ret i1 false
 }"""
 
+# The result of the function that takes an object apart: kept in %seen for the entries that are asked next, so that it
+# is called once, however many there are. The object is held, too, so that no other takes its address.
+_TAKE_APART = f"""%functad.seen = type {{ i64, [{MOST_SEEN} x {{ ptr, ptr, ptr }}] }}
+
+define internal ptr @functad_take_apart(ptr %object, ptr %function, ptr %seen) {{
+entry:
+  %argument = alloca ptr
+  %none = icmp eq ptr %seen, null
+  br i1 %none, label %call, label %count
+count:
+  %number = load i64, ptr %seen
+  br label %next
+next:
+  %k = phi i64 [ 0, %count ], [ %k.next, %after ]
+  %more = icmp slt i64 %k, %number
+  br i1 %more, label %look, label %call
+look:
+  %object.at = getelementptr %functad.seen, ptr %seen, i64 0, i32 1, i64 %k, i32 0
+  %this = load ptr, ptr %object.at
+  %function.at = getelementptr %functad.seen, ptr %seen, i64 0, i32 1, i64 %k, i32 1
+  %by = load ptr, ptr %function.at
+  %same.object = icmp eq ptr %this, %object
+  %same.function = icmp eq ptr %by, %function
+  %same = and i1 %same.object, %same.function
+  br i1 %same, label %found, label %after
+after:
+  %k.next = add i64 %k, 1
+  br label %next
+found:
+  %kept.at = getelementptr %functad.seen, ptr %seen, i64 0, i32 1, i64 %k, i32 2
+  %kept = load ptr, ptr %kept.at
+  call void @Py_IncRef(ptr %kept)
+  ret ptr %kept
+call:
+  store ptr %object, ptr %argument
+  %made = call ptr @PyObject_Vectorcall(ptr %function, ptr %argument, i64 1, ptr null)
+  %failed = icmp eq ptr %made, null
+  %done = or i1 %failed, %none
+  br i1 %done, label %give, label %room
+room:
+  %at = load i64, ptr %seen
+  %full = icmp sge i64 %at, {MOST_SEEN}
+  br i1 %full, label %give, label %keep
+keep:
+  call void @Py_IncRef(ptr %object)
+  call void @Py_IncRef(ptr %made)
+  %new.object.at = getelementptr %functad.seen, ptr %seen, i64 0, i32 1, i64 %at, i32 0
+  store ptr %object, ptr %new.object.at
+  %new.function.at = getelementptr %functad.seen, ptr %seen, i64 0, i32 1, i64 %at, i32 1
+  store ptr %function, ptr %new.function.at
+  %new.made.at = getelementptr %functad.seen, ptr %seen, i64 0, i32 1, i64 %at, i32 2
+  store ptr %made, ptr %new.made.at
+  %at.next = add i64 %at, 1
+  store i64 %at.next, ptr %seen
+  br label %give
+give:
+  ret ptr %made
+}}
+
+define internal void @functad_forget_seen(ptr %seen) {{
+entry:
+  %number = load i64, ptr %seen
+  br label %next
+next:
+  %k = phi i64 [ 0, %entry ], [ %k.next, %drop ]
+  %more = icmp slt i64 %k, %number
+  br i1 %more, label %drop, label %done
+drop:
+  %object.at = getelementptr %functad.seen, ptr %seen, i64 0, i32 1, i64 %k, i32 0
+  %object = load ptr, ptr %object.at
+  %made.at = getelementptr %functad.seen, ptr %seen, i64 0, i32 1, i64 %k, i32 2
+  %made = load ptr, ptr %made.at
+  call void @Py_DecRef(ptr %made)
+  call void @Py_DecRef(ptr %object)
+  %k.next = add i64 %k, 1
+  br label %next
+done:
+  ret void
+}}"""
+
 # Calls the function that takes an object apart; the children that it gives become items, which are held. False
 # where there is another number of them, or the rest of the object is not equal to %rest.
 _FLATTEN = f"""define i1 @functad_flatten(
-  ptr %object, ptr %function, ptr %rest, i64 %count, ptr %items, i64 %first, ptr %held
+  ptr %object, ptr %function, ptr %rest, ptr %seen, i64 %count, ptr %items, i64 %first, ptr %held
 ) {{
 entry:
-  %argument = alloca ptr
-  store ptr %object, ptr %argument
-  %pair = call ptr @PyObject_Vectorcall(ptr %function, ptr %argument, i64 1, ptr null)
+  %pair = call ptr @functad_take_apart(ptr %object, ptr %function, ptr %seen)
   %failed = icmp eq ptr %pair, null
   br i1 %failed, label %no, label %made
 made:
@@ -260,6 +341,6 @@ no:
   ret i1 false
 }}"""
 
-OPENING_TEXT = "\n\n".join([_KEYWORDS, _SAME, _FIELDS, _FLATTEN])
+OPENING_TEXT = "\n\n".join([_KEYWORDS, _SAME, _FIELDS, _TAKE_APART, _FLATTEN])
 
 OPENING = ("functad_keywords", "functad_same", "functad_fields", "functad_flatten")

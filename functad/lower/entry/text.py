@@ -1,12 +1,13 @@
 """The LLVM text of an entry: a C function that CPython calls directly, and that does in machine code what a Python
 wrapper would do.
 
-    PyObject *functad_entry(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames)
+    PyObject *functad_entry(PyObject *self, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames, Seen *seen)
 
 It unpacks the arguments, checks them against the signature, makes the arrays of the result, calls the driver, and packs
-the result; where the arguments do not fit it gives `MISMATCH`. ``self`` is a tuple, whose items ``SelfItem`` lists;
-numbers that differ between specialisations (shapes, addresses) stand in its block, as ``Layout`` says, so that all
-signatures of one structure share one entry. Its variables are
+the result; where the arguments do not fit it gives `MISMATCH`. What functions of Python take objects apart to is kept
+in ``seen`` for the entries that are asked next, unless that is null. ``self`` is a tuple, whose items ``SelfItem``
+lists; numbers that differ between specialisations (shapes, addresses) stand in its block, as ``Layout`` says, so that
+all signatures of one structure share one entry. Its variables are
 
     items      the arguments and what is in their containers. What is reached through a list or a dict, or taken out of
                an object, could be dropped from it by another
@@ -117,9 +118,10 @@ class _Entry(World):
 
     def opening(self) -> list[str]:
         """The head of the function and its variables, written last, when their sizes are known."""
+        # A frame larger than a page must not step over the guard page of the stack.
+        probed = '"probe-stack"="inline-asm"'
         return [
-            # A frame larger than a page must not step over the guard page of the stack.
-            f'define ptr @{ENTRY_SYMBOL}(ptr %self, ptr %args, i64 %nargs, ptr %kwnames) "probe-stack"="inline-asm" {{',
+            f"define ptr @{ENTRY_SYMBOL}(ptr %self, ptr %args, i64 %nargs, ptr %kwnames, ptr %seen) {probed} {{",
             f"  %items = alloca [{max(1, self.borrowed)} x ptr]",
             f"  %inputs = alloca [{max(1, len(self.inputs) + self.constants)} x ptr]",
             f"  %outputs = alloca [{max(1, len(self.outputs))} x ptr]",
@@ -258,7 +260,7 @@ class _Entry(World):
             call = f"@functad_fields(ptr {obj}, ptr {names}, i64 {count}"
         else:
             flatten, _, rest = (self.next_part() for _ in range(3))
-            call = f"@functad_flatten(ptr {obj}, ptr {flatten}, ptr {rest}, i64 {count}"
+            call = f"@functad_flatten(ptr {obj}, ptr {flatten}, ptr {rest}, ptr %seen, i64 {count}"
         self.require(f"call i1 {call}, ptr %items, i64 {first}, ptr %held)")
         for item, child in enumerate(spec.children, first):
             self.unpack(child, item)
