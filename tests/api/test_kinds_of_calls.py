@@ -522,3 +522,54 @@ def test_a_call_drops_the_function():
     held.append(f)
     del f
     assert held.pop()(Dropping(np.float64(3.0))) == 6.0
+
+
+def random_tree(rng, depth=3):
+    """A container of leaves of any kind."""
+    if depth == 0 or rng.random() < 0.35:
+        return ARGUMENTS[rng.choice(LEAF_NAMES)]()
+    children = [random_tree(rng, depth - 1) for _ in range(rng.integers(0, 4))]
+    match rng.integers(0, 8):
+        case 0:
+            return children
+        case 1:
+            return tuple(children)
+        case 2:
+            return {f"k{i}": child for i, child in enumerate(children)}
+        case 3:
+            return Point(random_tree(rng, depth - 1), None)
+        case 4:
+            return Layer(random_tree(rng, depth - 1), None, str(rng.choice(["a", "b"])))
+        case 5:
+            return Pair(random_tree(rng, depth - 1), 1.0, int(rng.integers(0, 2)))
+        case 6:
+            return collections.OrderedDict((f"k{i}", child) for i, child in enumerate(children))
+    return dict(enumerate(children))
+
+
+LEAF_NAMES = ("float", "int", "bool", "complex", "scalar", "array", "2-d", "float32", "0-d", "strided", "swapped")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_random_containers_in_turn(seed):
+    rng = np.random.default_rng(seed)
+    trees = [random_tree(rng) for _ in range(14)]
+    trees += [[tree] for tree in trees[:4]]  # alike but for the outermost container
+
+    def f(x, *, scale=2, mode="plain"):
+        doubled = tree.tree_map(lambda leaf: leaf * scale, x)
+        return (doubled, 1.0) if mode == "plain" else [doubled]
+
+    fast = fd.jit(f, static_argnames=("scale", "mode"))
+    calls = [(x, {"scale": scale, "mode": mode}) for x in trees for scale in (2, 2.0) for mode in ("plain", "list")]
+    arrays = [leaf for x in trees for leaf in tree.flatten(x)[0] if type(leaf) is np.ndarray]
+    before = [sys.getrefcount(a) for a in arrays]
+    for k in rng.permutation(len(calls) * 3) % len(calls):
+        x, options = calls[k]
+        found, expected = fast(x, **options), f(x, **options)
+        (a, structure), (b, wanted) = tree.flatten(found), tree.flatten(expected)
+        assert structure == wanted
+        for one, other in zip(a, b, strict=True):
+            assert np.array_equal(one, other) and np.shape(one) == np.shape(other), (one, other)
+    found = expected = a = b = one = other = x = None
+    assert [sys.getrefcount(a) for a in arrays] == before
