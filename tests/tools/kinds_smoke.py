@@ -50,7 +50,8 @@ def make(k: int) -> Any:
     x = guarded(np.arange(4.0) + k, "end" if k % 2 else "start")
     return [
         lambda: x, lambda: {"a": x, "b": [x, 1.5]}, lambda: Point(x, None), lambda: Layer(x, "b"),
-        lambda: Pair(x, (2, x)),        lambda: guarded(np.arange(12.0).reshape(4, 3)).T, lambda: x.astype(">f8"), lambda: x.astype(np.float32),
+        lambda: Pair(x, (2, x)), lambda: guarded(np.arange(12.0).reshape(4, 3)).T, lambda: x.astype(">f8"),
+        lambda: x.astype(np.float32),
         lambda: collections.OrderedDict(z=x, a=Point(Layer(x), [Pair(1.0, x[::2])])),
     ][k % 9]()  # fmt: skip
 
