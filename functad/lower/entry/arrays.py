@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from functad.lower.entry import abi
 
-__all__ = ["ARRAYS", "ARRAYS_TEXT", "ARRAY_TYPE"]
+__all__ = ["ARRAYS", "ARRAYS_TEXT", "ARRAY_TYPE", "ODD_ARRAYS", "ODD_ARRAYS_TEXT"]
 
 # An array among the arguments: where its object stands among the items, where its data pointer goes among the inputs.
 # An array of the result: the same among the outputs; it has an item where the call gives it. Then rank, offset of the
@@ -327,6 +327,10 @@ no:
   ret i1 false
 }}"""
 
-ARRAYS_TEXT = "\n\n".join([_FITS, _CHECK_ARRAYS, _COPY_ARRAYS, _DISJOINT, _MAKE_ARRAYS])
+ARRAYS_TEXT = "\n\n".join([_FITS, _CHECK_ARRAYS, _MAKE_ARRAYS])
 
-ARRAYS = ("functad_check_arrays", "functad_copy_arrays", "functad_disjoint", "functad_make_arrays")
+ARRAYS = ("functad_check_arrays", "functad_make_arrays")
+
+ODD_ARRAYS_TEXT = "\n\n".join([_FITS, _COPY_ARRAYS, _DISJOINT])
+
+ODD_ARRAYS = ("functad_copy_arrays", "functad_disjoint")

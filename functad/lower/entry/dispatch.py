@@ -12,7 +12,7 @@ from __future__ import annotations
 from functad.lower.entry import abi
 from functad.lower.entry.layout import HINTS, Layout, SelfItem, TableItem
 
-__all__ = ["DISPATCH", "DISPATCH_TEXT", "MISMATCH"]
+__all__ = ["DISPATCH", "DISPATCH_TEXT", "MISMATCH", "OTHERWISE", "OTHERWISE_TEXT"]
 
 MISMATCH = "inttoptr (i64 1 to ptr)"
 """What an entry gives for arguments that it does not fit: no object, and not null, which says that an exception is
@@ -120,7 +120,7 @@ define internal ptr @functad_try(ptr %entries, i64 %k, ptr %args, i64 %nargs, pt
 }}"""
 
 # Calls the function of Python that serves what no entry fits, with the object, a tuple and a dict.
-_OTHERWISE = f"""define internal ptr @functad_otherwise(ptr %self, ptr %table, ptr %args, i64 %nargs, ptr %kwnames) {{
+_OTHERWISE = f"""define ptr @functad_otherwise(ptr %self, ptr %table, ptr %args, i64 %nargs, ptr %kwnames) {{
 entry:
   %given = alloca [3 x ptr]
   %tuple = call ptr @PyTuple_New(i64 %nargs)
@@ -205,7 +205,7 @@ define internal i64 @functad_mix_word(i64 %hash, ptr %object, i64 %offset) {{
   ret i64 %mixed
 }}
 
-define internal i64 @functad_look_of_call(ptr %args, i64 %nargs, ptr %kwnames) {{
+define internal i64 @functad_look_of_call(ptr %args, i64 %nargs, ptr %kwnames) noinline {{
 entry:
   %left = alloca i64
   store i64 {_MOST_LOOKED_AT}, ptr %left
@@ -225,7 +225,7 @@ all:
   ret i64 %look
 }}
 
-define internal i64 @functad_look_at_each(ptr %objects, i64 %count, i64 %start, i64 %depth, ptr %left) {{
+define internal i64 @functad_look_at_each(ptr %objects, i64 %count, i64 %start, i64 %depth, ptr %left) noinline {{
 entry:
   br label %next
 next:
@@ -246,7 +246,7 @@ done:
   ret i64 %hash
 }}
 
-define internal i64 @functad_look(ptr %object, i64 %start, i64 %depth, ptr %left) {{
+define internal i64 @functad_look(ptr %object, i64 %start, i64 %depth, ptr %left) noinline {{
 entry:
   %position = alloca i64
   %value.at = alloca ptr
@@ -356,6 +356,10 @@ interrupted:
   ret ptr null
 }}"""
 
-DISPATCH_TEXT = "\n\n".join([_REFUSE, _CALL, _VECTORCALL, _OTHERWISE, _LOOK])
+DISPATCH_TEXT = "\n\n".join([_CALL, _VECTORCALL, _LOOK])
 
-DISPATCH = ("functad_refuse", "functad_call", "functad_vectorcall")
+DISPATCH = ("functad_call", "functad_vectorcall")
+
+OTHERWISE_TEXT = "\n\n".join([_REFUSE, _OTHERWISE])
+
+OTHERWISE = ("functad_refuse", "functad_otherwise")

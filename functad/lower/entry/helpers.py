@@ -1,18 +1,19 @@
 """The functions that all entries call: loops over tables of arrays and over the items of containers.
 
 With them the text of an entry grows with its containers and scalars, but not with its arrays. They are compiled once a
-process, and optimised, in 12 ms: without that each call would take 9 ns more.
+process; those that most calls need are optimised, in 20 ms: without that each call would take 9 ns more. The others
+(``SELDOM``), for odd arrays, static values and what takes Python's time anyway, are not: that would take as long again.
 """
 
 from __future__ import annotations
 
 from functad.lower.entry import abi
-from functad.lower.entry.arrays import ARRAY_TYPE, ARRAYS, ARRAYS_TEXT
+from functad.lower.entry.arrays import ARRAY_TYPE, ARRAYS, ARRAYS_TEXT, ODD_ARRAYS, ODD_ARRAYS_TEXT
 from functad.lower.entry.checks import CHECKS, CHECKS_TEXT
-from functad.lower.entry.dispatch import DISPATCH, DISPATCH_TEXT
-from functad.lower.entry.opening import OPENING, OPENING_TEXT
+from functad.lower.entry.dispatch import DISPATCH, DISPATCH_TEXT, OTHERWISE, OTHERWISE_TEXT
+from functad.lower.entry.opening import OPENING, OPENING_TEXT, SEEN_TYPE, TAKING_APART, TAKING_APART_TEXT
 
-__all__ = ["DECLARATIONS", "HELPERS", "HELPERS_TEXT"]
+__all__ = ["DECLARATIONS", "HELPERS", "HELPERS_TEXT", "SELDOM", "SELDOM_TEXT"]
 
 # Looks up keys in a dict; the values found become items first, first + 1, ..., which are held. False where one is
 # missing.
@@ -131,42 +132,52 @@ _RELEASE = _for_each(
   %count = load i64, ptr %filled""",
 )
 
+_HEAD = "\n\n".join(
+    [
+        ARRAY_TYPE,
+        SEEN_TYPE,
+        "@PyArray_Type = external global i8",
+        "@PyDict_Type = external global i8",
+        "@PyList_Type = external global i8",
+        "@PyLong_Type = external global i8",
+        "@PyTuple_Type = external global i8",
+        "@PyUnicode_Type = external global i8",
+        "@_Py_FalseStruct = external global i8",
+        "@_Py_NoneStruct = external global i8",
+        "@_Py_TrueStruct = external global i8",
+        "declare ptr @PyArray_FromArray(ptr, ptr, i32)",
+        "declare ptr @PyDict_New()",
+        "declare i32 @PyDict_Next(ptr, ptr, ptr, ptr)",
+        "declare i32 @PyDict_SetItem(ptr, ptr, ptr)",
+        "declare i64 @PyDict_Size(ptr)",
+        "declare ptr @PyObject_GetAttr(ptr, ptr)",
+        "declare i32 @PyObject_RichCompareBool(ptr, ptr, i32)",
+        "declare ptr @PySequence_Tuple(ptr)",
+        "declare ptr @PyTuple_New(i64)",
+        "declare void @Py_IncRef(ptr)",
+        "declare void @Py_DecRef(ptr)",
+        "declare ptr @PyDict_GetItemWithError(ptr, ptr)",
+        "@PyExc_Exception = external global ptr",
+        "declare void @PyErr_Clear()",
+        "declare i32 @PyErr_ExceptionMatches(ptr)",
+        "declare ptr @PyErr_Occurred()",
+        "declare ptr @PyObject_Vectorcall(ptr, ptr, i64, ptr)",
+        "@functad.settings = external global i8",
+        "@functad.settings_first = external global i8",
+        "@functad.settings_unset = external global ptr",
+        "declare i32 @PyContextVar_Get(ptr, ptr, ptr)",
+        "declare i32 @memcmp(ptr, ptr, i64)",
+        "declare ptr @PyArray_NewFromDescr(ptr, ptr, i32, ptr, ptr, ptr, i32, ptr)",
+    ]
+)
+
 HELPERS_TEXT = "\n\n".join([
-    ARRAY_TYPE,
-    "@PyArray_Type = external global i8",
-    "@PyDict_Type = external global i8",
-    "@PyList_Type = external global i8",
-    "@PyLong_Type = external global i8",
-    "@PyTuple_Type = external global i8",
-    "@PyUnicode_Type = external global i8",
-    "@_Py_FalseStruct = external global i8",
-    "@_Py_NoneStruct = external global i8",
-    "@_Py_TrueStruct = external global i8",
-    "declare ptr @PyArray_FromArray(ptr, ptr, i32)",
-    "declare ptr @PyDict_New()",
-    "declare i32 @PyDict_Next(ptr, ptr, ptr, ptr)",
-    "declare i32 @PyDict_SetItem(ptr, ptr, ptr)",
-    "declare i64 @PyDict_Size(ptr)",
-    "declare ptr @PyObject_GetAttr(ptr, ptr)",
-    "declare i32 @PyObject_RichCompareBool(ptr, ptr, i32)",
-    "declare ptr @PySequence_Tuple(ptr)",
-    "declare ptr @PyTuple_New(i64)",
-    "declare void @Py_IncRef(ptr)",
-    "declare void @Py_DecRef(ptr)",
-    "declare ptr @PyDict_GetItemWithError(ptr, ptr)",
-    "@PyExc_Exception = external global ptr",
-    "declare void @PyErr_Clear()",
-    "declare i32 @PyErr_ExceptionMatches(ptr)",
-    "declare ptr @PyErr_Occurred()",
-    "declare ptr @PyObject_Vectorcall(ptr, ptr, i64, ptr)",
-    "@functad.settings = external global i8",
-    "@functad.settings_first = external global i8",
-    "@functad.settings_unset = external global ptr",
-    "declare i32 @PyContextVar_Get(ptr, ptr, ptr)",
-    "declare i32 @memcmp(ptr, ptr, i64)",
-    "declare ptr @PyArray_NewFromDescr(ptr, ptr, i32, ptr, ptr, ptr, i32, ptr)",
-    ARRAYS_TEXT, _LOOK_UP, _INT_KEYS, CHECKS_TEXT, _HOLD, _COPY, _MOVE, _RELEASE, OPENING_TEXT, DISPATCH_TEXT,
+    _HEAD,
+    "declare ptr @functad_otherwise(ptr, ptr, ptr, i64, ptr)",
+    TAKING_APART_TEXT, ARRAYS_TEXT, _LOOK_UP, _INT_KEYS, CHECKS_TEXT, _HOLD, _COPY, _MOVE, _RELEASE, DISPATCH_TEXT,
 ])  # fmt: skip
+
+SELDOM_TEXT = "\n\n".join([_HEAD, ODD_ARRAYS_TEXT, OPENING_TEXT, OTHERWISE_TEXT])
 
 _CHECKS_DECLARED = "\n".join([f"declare i1 @{name}(ptr)" for name in CHECKS])
 
@@ -195,10 +206,12 @@ HELPERS = (
     "functad_look_up",
     "functad_int_keys",
     *CHECKS,
-    *OPENING,
+    *TAKING_APART,
     *DISPATCH,
     "functad_hold",
     "functad_copy",
     "functad_move",
     "functad_release",
 )
+
+SELDOM = (*ODD_ARRAYS, *OPENING, *OTHERWISE)

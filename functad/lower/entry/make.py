@@ -16,7 +16,7 @@ from functad import config
 from functad.errors import InternalError
 from functad.lower.entry import abi, results
 from functad.lower.entry.ctypes_entry import make_ctypes_entry
-from functad.lower.entry.helpers import HELPERS, HELPERS_TEXT
+from functad.lower.entry.helpers import HELPERS, HELPERS_TEXT, SELDOM, SELDOM_TEXT
 from functad.lower.entry.layout import Layout
 from functad.lower.entry.signature import Container, Driver, Signature, Spec, statics_of
 from functad.lower.entry.statics import plan_of
@@ -93,7 +93,7 @@ def _make_native_entry(
     signature: Signature, driver: Driver, slow_path: Function, fail: Function, name: str
 ) -> Function:
     library = _entry_code(signature.structure, len(driver.constants), Target.host())
-    method = _MethodDef(name.encode(), _helpers().address("functad_call"), _METH_FASTCALL_KEYWORDS, None)
+    method = _MethodDef(name.encode(), _helpers()[1]["functad_call"], _METH_FASTCALL_KEYWORDS, None)
     given = [*signature.specs, *([signature.result] if signature.gives_out else [])]
     compared = [plan_of(static.value) for spec in given for static in statics_of(spec)]
     records, kept = unwritten_records(signature.checks)
@@ -118,28 +118,37 @@ def _entry_code(structure: Signature, constants: int, target: Target) -> Library
     text = entry_text(structure, constants)
     # The text is loads, compares and calls: optimised code generation would take five times as long, for nothing
     # measurable.
-    code = emit_object(text, dataclasses.replace(target, opt_level=0))
-    symbols = {name: address for name, address in (abi.symbols() | parallel_symbols()).items() if f"@{name}" in text}
-    helpers = _helpers()
-    return link(code, symbols | {name: helpers.address(name) for name in HELPERS}, [ENTRY_SYMBOL], keep=[helpers])
+    code = emit_object(text, _unoptimised(target))
+    helpers, symbols = _helpers()
+    used = {name: address for name, address in (symbols | parallel_symbols()).items() if f"@{name}" in text}
+    return link(code, used, [ENTRY_SYMBOL], keep=[helpers])
 
 
-_helpers_made: list[Library] = []
+def _unoptimised(target: Target) -> Target:
+    return dataclasses.replace(target, opt_level=0)
+
+
+_helpers_made: list[tuple[Library, dict[str, int]]] = []
 _helpers_lock = threading.Lock()
 
 
-def _helpers() -> Library:
-    """The code that all entries share. It is never freed: objects have its address in them, whatever they refer to."""
+def _helpers() -> tuple[Library, dict[str, int]]:
+    """The code that all entries share, and the addresses of its functions, beside those of `abi.symbols`. It is never
+    freed: objects have its address in them, whatever they refer to.
+    """
     with _helpers_lock:
         if not _helpers_made:
-            symbols = {name: address for name, address in abi.symbols().items() if f"@{name}" in HELPERS_TEXT}
-            _helpers_made.append(link(emit_object(HELPERS_TEXT, Target.host()), symbols, HELPERS))
+            target = Target.host()
+            seldom = link(emit_object(SELDOM_TEXT, _unoptimised(target)), abi.symbols(), SELDOM)
+            symbols = abi.symbols() | {name: seldom.address(name) for name in SELDOM}
+            code = link(emit_object(HELPERS_TEXT, target), symbols, HELPERS, keep=[seldom])
+            _helpers_made.append((code, symbols | {name: code.address(name) for name in HELPERS}))
     return _helpers_made[0]
 
 
 def vectorcall_address() -> int:
     """What CPython is to call for a `functad.lower.entry.called.CalledNatively` with native entries."""
-    return _helpers().address("functad_vectorcall")
+    return _helpers()[1]["functad_vectorcall"]
 
 
 def _block(signature: Signature, driver: Driver, code: int) -> bytes:

@@ -8,12 +8,14 @@ from __future__ import annotations
 from functad.lower.entry import abi
 from functad.lower.entry.statics import PlanItem
 
-__all__ = ["MOST_SEEN", "OPENING", "OPENING_TEXT"]
+__all__ = ["OPENING", "OPENING_TEXT", "SEEN_TYPE", "TAKING_APART", "TAKING_APART_TEXT"]
 
 _EQUAL = 2  # Py_EQ
 
 MOST_SEEN = 4
 """Objects of which a call keeps what they have been taken apart to."""
+
+SEEN_TYPE = f"%functad.seen = type {{ i64, [{MOST_SEEN} x {{ ptr, ptr, ptr }}] }}"
 
 # Puts the values of keywords into the items, in the order in which they are expected. Names are almost always the very
 # strings, in one order or another.
@@ -209,9 +211,7 @@ no:
 
 # The result of the function that takes an object apart: kept in %seen for the entries that are asked next, so that it
 # is called once, however many there are. The object is held, too, so that no other takes its address.
-_TAKE_APART = f"""%functad.seen = type {{ i64, [{MOST_SEEN} x {{ ptr, ptr, ptr }}] }}
-
-define internal ptr @functad_take_apart(ptr %object, ptr %function, ptr %seen) {{
+_TAKE_APART = f"""define internal ptr @functad_take_apart(ptr %object, ptr %function, ptr %seen) {{
 entry:
   %argument = alloca ptr
   %none = icmp eq ptr %seen, null
@@ -341,6 +341,10 @@ no:
   ret i1 false
 }}"""
 
-OPENING_TEXT = "\n\n".join([_KEYWORDS, _SAME, _FIELDS, _TAKE_APART, _FLATTEN])
+OPENING_TEXT = "\n\n".join([_KEYWORDS, _SAME, _FIELDS])
 
-OPENING = ("functad_keywords", "functad_same", "functad_fields", "functad_flatten")
+OPENING = ("functad_keywords", "functad_same", "functad_fields")
+
+TAKING_APART_TEXT = "\n\n".join([_TAKE_APART, _FLATTEN])
+
+TAKING_APART = ("functad_flatten",)
