@@ -134,7 +134,8 @@ def test_an_unknown_interpreter_calls_python(monkeypatch):
 
 @pytest.mark.parametrize(
     ("a", "b"),
-    [(1, True), (1, 1.0), (0.0, -0.0), ((1,), (1.0,)), ("a", b"a"), ((1, 2), frozenset({1, 2})), (np.float64(1), 1.0), (len, max),
+    [(1, True), (1, 1.0), (0.0, -0.0), ((1,), (1.0,)), ("a", b"a"), ((1, 2), frozenset({1, 2})), (np.float64(1), 1.0),
+     (len, max),
      ((1, (2, "x")), (1, (2, "y"))), ((1, 2), (1, 2, 3)), (frozenset({1}), frozenset({True})), (None, ())],
 )  # fmt: skip
 def test_plans_of_values_that_differ(a, b):
