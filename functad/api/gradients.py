@@ -11,7 +11,7 @@ import numpy as np
 from functad.api.arguments import Differentiated, fresh_all, name_of, normal_argnums, with_aux
 from functad.core.capture import Captured, capture
 from functad.errors import DtypeError, ShapeError, StructureError
-from functad.transforms.linearize import linearize_program
+from functad.transforms.plans import derivative_at
 
 __all__ = ["grad", "value_and_grad"]
 
@@ -72,7 +72,7 @@ def value_and_grad(
         check_scalar(captured, f, holomorphic)
         primals = [*captured.captures, *[leaf.value for leaf in inputs.leaves]]
         active = [False] * len(captured.captures) + [True] * len(inputs.leaves)
-        outs, linear = linearize_program(captured.program, primals, active, captured.known)
+        outs, linear = derivative_at(captured.program, primals, active, captured.known)
         one = captured.program.outputs[0].type.dtype.type(1)
         cts = inputs.cotangents(linear.backward([one] + [None] * (len(outs) - 1)))
         results = fresh_all([*outs, *cts], primals)

@@ -20,7 +20,8 @@ from functad.errors import DtypeError
 from functad.ir.program import Program, sub_programs
 from functad.ir.types import ArrayType
 from functad.primitives.shapes import reshape, transpose
-from functad.transforms.linearize import LinearMap, linearize_program
+from functad.transforms.linearize import LinearMap
+from functad.transforms.plans import derivative_at
 
 __all__ = ["hessian", "hvp", "jacfwd", "jacobian", "jacrev", "vhp"]
 
@@ -125,8 +126,8 @@ def _jacobian(
         check_types(f, inputs, out_types, holomorphic, transform)
         values = [*captured.captures, *[leaf.value for leaf in inputs.leaves]]
         active = [False] * len(captured.captures) + [True] * len(inputs.leaves)
-        outs, linear = linearize_program(captured.program, values, active, captured.known)
-        linear = LinearMap(linear.entries, captured.program.inputs[len(captured.captures) :], linear.outputs[:n])
+        outs, linear = derivative_at(captured.program, values, active, captured.known)
+        linear = linear.between(captured.program.inputs[len(captured.captures) :], n)
         in_types = [leaf.type for leaf in inputs.leaves]
         n_in, n_out = sum(t.size for t in in_types), sum(t.size for t in out_types)
         forward = transform == "jacfwd" or (

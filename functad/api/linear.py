@@ -15,7 +15,8 @@ from functad.core.zeros import instantiate
 from functad.errors import DtypeError, StructureError
 from functad.ir.types import ArrayType, array_type
 from functad.transforms.jvp import jvp_program
-from functad.transforms.linearize import LinearMap, linearize_program
+from functad.transforms.linearize import LinearMap
+from functad.transforms.plans import derivative_at
 from functad.transforms.transpose import transpose_program
 from functad.tree import TreeDef, flatten, leaf_paths, register, unflatten
 
@@ -233,10 +234,10 @@ def _linearized(
     captured = capture(call, owned, transform, concrete=True)
     values = [*captured.captures, *[leaf.value for leaf in owned]]
     active = [False] * len(captured.captures) + [leaf.type.inexact for leaf in owned]
-    outs, linear = linearize_program(captured.program, values, active, captured.known)
+    outs, linear = derivative_at(captured.program, values, active, captured.known)
     tree, aux = captured.out_tree, captured.aux
     n = tree.num_leaves
-    linear = LinearMap(linear.entries, captured.program.inputs[len(captured.captures) :], linear.outputs[:n])
+    linear = linear.between(captured.program.inputs[len(captured.captures) :], n)
     types = tuple([leaf.type for leaf in owned])
     function = cls(linear, types, structure, captured.program.out_types[:n], tree)
     results = fresh_all(outs, [*values, *linear.residuals])

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from functad.core.seq import Seq
 from functad.core.trace import current_trace, escaped
 from functad.core.tracer import Tracer
@@ -105,6 +107,8 @@ class Primitive:
         Whether it can be differentiated in reverse mode, but not in forward mode; None: as its sub-Programs.
     own_rules
         Whether each call brings derivative rules of its own: what follows from its params is found for each equation.
+    ufunc, infix
+        NumPy's ufunc that ``evaluate`` is for real arrays, and Python's operator that it is for real numbers, if any.
     singular
         Whether a result, or what its derivative multiplies a tangent by, may be infinite or NaN where the operands are
         finite (a root at 0, a quotient, an exponential that overflows): an exactly zero tangent then stays zero. Or the
@@ -118,9 +122,9 @@ class Primitive:
     """
 
     __slots__ = (
-        "_signatures", "batch", "cheap", "doubting", "evaluate", "expands", "has_programs", "jvp", "jvp_call", "kernel",
-        "linear", "linearize", "may_raise", "multiple_results", "name", "own_rules", "piecewise_constant",
-        "reverse_only", "samples", "singular", "transpose", "type_rule",
+        "_signatures", "batch", "cheap", "doubting", "evaluate", "expands", "has_programs", "infix", "jvp", "jvp_call",
+        "kernel", "linear", "linearize", "may_raise", "multiple_results", "name", "own_rules", "piecewise_constant",
+        "reverse_only", "samples", "singular", "transpose", "type_rule", "ufunc",
     )  # fmt: skip
 
     def __init__(
@@ -143,6 +147,8 @@ class Primitive:
         cheap: bool = False,
         reverse_only: bool | None = None,
         own_rules: bool = False,
+        ufunc: np.ufunc | None = None,
+        infix: Callable[..., Any] | None = None,
         singular: Singular | Callable[..., Singular] = False,
         doubting: Callable[..., tuple[Mapping[str, Any], Sequence[bool]]] | None = None,
     ) -> None:
@@ -165,6 +171,8 @@ class Primitive:
         self.cheap = cheap
         self.reverse_only = reverse_only
         self.own_rules = own_rules
+        self.ufunc = ufunc
+        self.infix = infix
         self.singular = singular
         self.doubting = doubting
         self.piecewise_constant = jvp is None and jvp_call is None and linearize is None

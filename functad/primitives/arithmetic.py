@@ -44,19 +44,19 @@ def _div_transpose(ct: Any, x: Any, y: Any) -> tuple[Any, Any]:
 
 
 neg: Op = elementwise(
-    "neg", np.negative, kinds="fciu", cheap=True,
+    "neg", np.negative, kinds="fciu", cheap=True, infix=operator.neg,
     jvp=lambda t, y, x: neg(t),
     linear="jointly", transpose=lambda ct, x: (neg(ct),),
 )  # fmt: skip
 
 add = elementwise(
-    "add", np.add, kinds="fciu", operands=2, cheap=True,
+    "add", np.add, kinds="fciu", operands=2, cheap=True, infix=operator.add,
     jvp=(lambda t, z, x, y: t, lambda t, z, x, y: t),
     linear="jointly", transpose=_sum_transpose,
 )  # fmt: skip
 
 sub = elementwise(
-    "sub", np.subtract, kinds="fciu", operands=2, cheap=True,
+    "sub", np.subtract, kinds="fciu", operands=2, cheap=True, infix=operator.sub,
     jvp=(lambda t, z, x, y: t, lambda t, z, x, y: neg(t)),
     linear="jointly", transpose=_sub_transpose,
 )  # fmt: skip
@@ -74,14 +74,14 @@ def multiply(x: Any, y: Any) -> Any:
 
 
 mul: Op = elementwise(
-    "mul", multiply, kinds="fciu", operands=2, cheap=True,
+    "mul", multiply, kinds="fciu", operands=2, cheap=True, ufunc=np.multiply, infix=operator.mul,
     jvp=(lambda t, z, x, y: mul(t, y), lambda t, z, x, y: mul(x, t)),
     linear="each", transpose=_mul_transpose, scalar_kernel=product_of_scalars,
 )  # fmt: skip
 
 # d(x/y) = dx/y - (x/y) dy/y: reusing the quotient, and dividing last, keeps it finite wherever the result is
 div: Op = elementwise(
-    "div", np.true_divide, kinds="fc", operands=2, low=0.5, singular=(1,),
+    "div", np.true_divide, kinds="fc", operands=2, low=0.5, singular=(1,), infix=operator.truediv,
     jvp=(lambda t, z, x, y: div(t, y), lambda t, z, x, y: div(mul(neg(t), z), y)),
     linear=(0,), transpose=_div_transpose,
 )  # fmt: skip
@@ -172,6 +172,7 @@ product_kernel = _strong_kernel(_product, either=True)
 
 strong_mul: Op = elementwise(
     "strong_mul", _strong(multiply, np.multiply), kinds="fc", operands=2, cheap=True,
+    infix=lambda t, f: t * f if t else abs(t),
     kernel=_strong_kernel(_product), scalar_kernel=_strong_kernel(product_of_scalars),
     jvp=(lambda t, z, x, y: strong_mul(t, y), lambda t, z, x, y: strong_product(t, x)),
     linear=(0,), transpose=lambda ct, x, y: (unbroadcast(strong_mul(ct, y), x), None),
@@ -180,6 +181,7 @@ strong_mul: Op = elementwise(
 
 strong_product: Op = elementwise(
     "strong_product", _strong(multiply, np.multiply, either=True), kinds="fc", operands=2, cheap=True,
+    infix=lambda t, f: t * f if t and f else t.dtype.type(0),
     kernel=product_kernel, scalar_kernel=_strong_kernel(product_of_scalars, either=True),
     jvp=(lambda t, z, x, y: strong_product(t, y), lambda t, z, x, y: strong_product(t, x)),
     linear=(0,), transpose=lambda ct, x, y: (unbroadcast(strong_product(ct, y), x), None),
@@ -188,6 +190,7 @@ strong_product: Op = elementwise(
 
 strong_div: Op = elementwise(
     "strong_div", _strong(operator.truediv, np.true_divide), kinds="fc", operands=2, low=0.5, singular=(1,),
+    infix=lambda t, f: t / f if t else abs(t),
     kernel=_strong_kernel(lambda b, t, f: b.div(t, f)),
     jvp=(lambda t, z, x, y: strong_div(t, y), lambda t, z, x, y: strong_div(strong_product(neg(t), z), y)),
     linear=(0,), transpose=lambda ct, x, y: (unbroadcast(strong_div(ct, y), x), None),
@@ -196,6 +199,7 @@ strong_div: Op = elementwise(
 
 tangent_mul: Op = elementwise(
     "tangent_mul", multiply, kinds="fc", operands=2, cheap=True, kernel="mul", scalar_kernel=product_of_scalars,
+    ufunc=np.multiply, infix=operator.mul,
     jvp=(lambda t, z, x, y: tangent_mul(t, y), lambda t, z, x, y: strong_product(t, x)),
     linear=(0,), transpose=lambda ct, x, y: (unbroadcast(tangent_mul(ct, y), x), None),
     doc="x * y for a y that is finite; where x is 0, so are all derivatives in y.",

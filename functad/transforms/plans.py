@@ -1,0 +1,392 @@
+"""Plans: the derivative of a function that emits the same equations again, without another walk over them.
+
+Without ``jit`` each call of a derivative traces its function. Mostly the equations are those of the call before, with
+other values in them. What ``linearize_program`` finds out (which rule an equation has, what it keeps) follows
+from the *structure*: primitives, types, params, which variable is used where, and which constants are finite. So a plan
+is made of it, the second time that a structure is met: two routines (``core/routine.py``), one that computes results
+and residuals and one that pulls cotangents back. They make the very calls of NumPy that the walks make, in their order.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from functad.core.cotangents import Sum, joined
+from functad.core.primitive import REGISTRY
+from functad.core.routine import Code, Routine
+from functad.core.trace import current_trace
+from functad.core.zeros import zeros
+from functad.ir.program import Eqn, Literal, Program, Var
+from functad.transforms.linearize import Choice, DerivedRule, Entry, LinearMap, Observed, linearize_program
+from functad.transforms.replay import primal
+from functad.transforms.strong import is_finite
+
+__all__ = ["derivative_at"]
+
+LONGEST = 20_000
+"""Equations that a plan is made of, at most."""
+
+MEETINGS = 1
+"""How often a structure is met before a plan is made of it: of what is met once, none is."""
+
+MOST = 200_000
+"""Equations of all structures that are remembered; beyond, those that have not been met for longest are forgotten."""
+
+
+def derivative_at(
+    program: Program, primals: Sequence[Any], active: Sequence[bool], known: Mapping[Var, Any]
+) -> tuple[list[Any], LinearMap]:
+    """``linearize_program`` of a function that has just been traced; ``known`` holds values of its variables."""
+    if current_trace() is not None or len(program.eqns) > LONGEST or program.doubtful:
+        return linearize_program(program, primals, active, known)
+    found = structure_of(program, active, known)
+    if found is None:
+        return linearize_program(program, primals, active, known)
+    key, literals, carried = found
+    plan = _plans.get(key) or remember(key, Plan(len(program.eqns)))
+    if plan.forward is None and plan.met == MEETINGS:
+        plan.make(program, active, carried)
+    plan.met += 1
+    if plan.forward is None:
+        outs, linear = linearize_program(program, primals, active, known)
+        linear.observed = plan.observed
+        return outs, linear
+    return plan.run(program, primals, active, literals, [known[v] for v in carried], known)
+
+
+# -- structures --------------------------------------------------------------------------------------------------------
+
+FINITE, ZERO, NOT_FINITE = -1, -2, -3
+"""What is looked at of a constant: its value is in no plan."""
+
+
+def structure_of(
+    program: Program, active: Sequence[bool], known: Mapping[Var, Any]
+) -> tuple[tuple[Any, ...], list[Any], list[Var]] | None:
+    """What a plan follows from, the values of the constants, and the variables whose values are known; None where a
+    plan would serve one call only.
+    """
+    number: dict[Any, int] = {v: i for i, v in enumerate(program.inputs)}
+    key: list[Any] = [len(number), *program.in_types, *active]
+    count = len(number)
+    literals: list[Any] = []
+    carried: list[Var] = []
+    some = len(known) > count
+    seen: dict[int, int] = {}
+    for e in program.eqns:
+        primitive = e.primitive
+        if primitive.has_programs and not (primitive.own_rules and not e.params["consts"]):
+            return None
+        key.append(e.signature)
+        for a in e.inputs:
+            if type(a) is Literal:
+                value = a.value
+                literals.append(value)
+                code = seen.get(id(value))
+                if code is None:
+                    code = seen[id(value)] = looked_at(a)
+                key.append(code)
+            else:
+                key.append(number[a])
+        outputs = e.outputs
+        if not outputs:
+            return None
+        if some and outputs[0] in known:
+            key.append(True)
+            if not primitive.own_rules:
+                carried += outputs
+        for v in outputs:
+            number[v] = count
+            count += 1
+    for a in program.outputs:
+        if type(a) is Literal:
+            literals.append(a.value)
+        key.append(number.get(a, a.type))
+    return tuple(key), literals, carried
+
+
+def looked_at(constant: Literal) -> int:
+    """What rules depend on of a constant."""
+    value = constant.value
+    if type(value) is np.float64:
+        return ZERO if not value else FINITE if value - value == 0 else NOT_FINITE
+    if constant.type.inexact and not is_finite(value):
+        return NOT_FINITE
+    return FINITE if constant.type.ndim or value else ZERO
+
+
+_plans: OrderedDict[tuple[Any, ...], Plan] = OrderedDict()
+
+
+def remember(key: tuple[Any, ...], plan: Plan) -> Plan:
+    """Keep a plan, and forget others that have not been used for long."""
+    _plans[key] = plan
+    total = sum([p.equations for p in list(_plans.values())])
+    while total > MOST and len(_plans) > 1:
+        total -= _plans.popitem(last=False)[1].equations
+    return plan
+
+
+# -- plans -------------------------------------------------------------------------------------------------------------
+
+
+class Plan:
+    """What is kept of a structure; without routines where it has been met once."""
+
+    __slots__ = ("_back", "customs", "entries", "equations", "forward", "met", "observed", "outputs", "residuals")
+
+    def __init__(self, equations: int) -> None:
+        self.equations = equations
+        self.met = 0
+        self.observed: Observed = {}  # which arguments the user's own rules gave cotangents of
+        self.forward: Routine | None = None
+        self._back: dict[Any, tuple[Routine, Sequence[bool]]] = {}
+
+    def make(self, program: Program, active: Sequence[bool], carried: Sequence[Var]) -> None:
+        """Write the routine that computes results and residuals."""
+        choose = Choice(program, active)
+        literals = [a for e in program.eqns for a in e.inputs if type(a) is Literal]
+        literals += [a for a in program.outputs if type(a) is Literal]
+        customs = [i for i, e in enumerate(program.eqns) if e.primitive.own_rules]
+        given = [*program.inputs, *literals, *carried, *customs]
+        code = Code(len(given))
+        numbers: dict[Any, int] = {v: i for i, v in enumerate(program.inputs)}
+        constants = iter(range(len(program.inputs), len(program.inputs) + len(literals)))
+        first = len(program.inputs) + len(literals)
+        numbers.update({v: first + i for i, v in enumerate(carried)})
+        custom = {i: len(given) - len(customs) + k for k, i in enumerate(customs)}
+        kept: dict[int, int] = {}  # values that are residuals: their places
+        entries: list[tuple[int, Any, list[int], list[int]]] = []
+        masks: list[tuple[int, Any]] = []
+        for i, e in enumerate(program.eqns):
+            code.source = i
+            read = [next(constants) if type(a) is Literal else numbers[a] for a in e.inputs]  # type: ignore[index]
+            rule, mask = choose(e)
+            residuals: list[int] = []
+            if e.primitive.own_rules:
+                masks.append((i, mask if rule is not None else None))
+                both = code.call(run_own, [custom[i], *read])
+                results, residual = code.parts(both, 2)
+                numbers.update(zip(e.outputs, code.parts(results, len(e.outputs)), strict=True))
+                residuals = [residual]
+                if rule is not None:
+                    entries.append((i, None, residuals, [k for k, m in enumerate(mask) if m]))
+            else:
+                if e.outputs[0] not in numbers:
+                    found = code.equation(e.primitive, read, e.params, [v.type for v in e.outputs])
+                    numbers.update(zip(e.outputs, found, strict=True))
+                if rule is not None:
+                    assert type(rule) is DerivedRule
+                    values = [*read, *[numbers[v] for v in e.outputs]]
+                    residuals = (
+                        code.program(rule.residuals, values)
+                        if rule.selected is None
+                        else [values[k] for k in rule.selected]
+                    )
+                    entries.append((i, rule, residuals, [k for k, m in enumerate(mask) if m]))
+            for number in residuals if rule is not None else ():
+                kept.setdefault(number, len(kept))
+        outs = [next(constants) if type(a) is Literal else numbers[a] for a in program.outputs]  # type: ignore[index]
+        self.entries = [(i, rule, [kept[r] for r in residuals], moved) for i, rule, residuals, moved in entries]
+        self.customs = masks
+        self.outputs = [type(a) is Var and a in choose.moving for a in program.outputs]
+        self.residuals = len(kept)
+        self.forward = code.routine([*outs, *kept])
+
+    def run(
+        self,
+        program: Program,
+        primals: Sequence[Any],
+        active: Sequence[bool],
+        literals: Sequence[Any],
+        carried: Sequence[Any],
+        known: Mapping[Var, Any],
+    ) -> tuple[list[Any], LinearMap]:
+        """The outputs of a Program of this structure, and its derivative."""
+        eqns = program.eqns
+        own = [Own(eqns[i], mask, known) for i, mask in self.customs]
+        found = self.forward([*primals, *literals, *carried, *own], lambda i: eqns[i].loc)  # type: ignore[misc]
+        n = len(program.outputs)
+        return list(found[:n]), PlannedMap(self, program, found[n:], own, active)
+
+    def backward(
+        self, program: Program, inputs: Sequence[Var], given: Sequence[bool]
+    ) -> tuple[Routine, Sequence[bool]] | None:
+        """The routine that gives the cotangents of some inputs, and which it gives; None where that is not known."""
+        key = (len(inputs), *given)  # the inputs are those that are active, or all
+        way = self._back.get(key)
+        if way is None:
+            way = Backward(self, program, given).routine(inputs)
+            if way is not None:
+                self._back[key] = way
+        return way
+
+    def forget(self) -> None:
+        """Make the way back anew: a rule of the user's own has given other cotangents than before."""
+        self._back.clear()
+        self.observed.clear()
+
+
+class Own:
+    """An equation with rules of its own, in one call."""
+
+    __slots__ = ("eqn", "known", "rule")
+
+    def __init__(self, eqn: Eqn, mask: Any, known: Mapping[Var, Any]) -> None:
+        self.eqn = eqn
+        self.known = known
+        types = tuple([a.type for a in eqn.inputs])
+        self.rule = None if mask is None else eqn.primitive.linearize(types, eqn.params, mask)  # type: ignore[misc]
+
+
+def run_own(own: Own, *ins: Any) -> tuple[Sequence[Any], Sequence[Any]]:
+    """Its results and residuals."""
+    if own.rule is None:
+        return primal(own.eqn, ins, own.known), ()
+    return own.rule.primal(own.eqn, ins, own.known)  # type: ignore[no-any-return]
+
+
+def pull_own(expected: Sequence[bool], own: Own, residuals: Sequence[Any], *cotangents: Any) -> Sequence[Any]:
+    """The cotangents of its operands, some of which are expected to be None."""
+    found = own.rule.backward(residuals, cotangents)  # type: ignore[union-attr]
+    if [c is not None for c in found] != expected or Sum in map(type, found):
+        raise Unexpected
+    return found  # type: ignore[no-any-return]
+
+
+class Unexpected(Exception):
+    """A rule of the user's own gives cotangents of other operands than before."""
+
+
+class PlannedMap(LinearMap):
+    """A derivative at a point that a plan has computed."""
+
+    __slots__ = ("_entries", "_own", "_plan", "_program", "_saved")
+
+    def __init__(self, plan: Plan, program: Program, saved: Sequence[Any], own: Sequence[Own], active: Sequence[bool]):
+        self._plan, self._program, self._saved, self._own = plan, program, saved, own
+        self._entries: list[Entry] | None = None
+        self.inputs = [v for v, flag in zip(program.inputs, active, strict=True) if flag]
+        self.outputs = [a if moving else None for a, moving in zip(program.outputs, plan.outputs, strict=True)]  # type: ignore[misc]
+        self.observed = plan.observed
+
+    @property
+    def entries(self) -> Sequence[Entry]:  # type: ignore[override]
+        """As the walk gives them, for what has no plan: forward mode, and what is traced."""
+        if self._entries is None:
+            own = {id(o.eqn): o for o in self._own}
+            self._entries = []
+            for number, rule, kept, moved in self._plan.entries:
+                e = self._program.eqns[number]
+                residuals = [self._saved[k] for k in kept]
+                if rule is None:
+                    rule, (residuals,) = own[id(e)].rule, residuals
+                self._entries.append((rule, residuals, [e.inputs[k] for k in moved], e.outputs, e.loc))  # type: ignore[misc]
+        return self._entries
+
+    def backward(
+        self, cotangents: Sequence[Any], sums: Sequence[Any] = (), unsettled: Sequence[bool] = ()
+    ) -> list[Any]:
+        """See ``LinearMap``."""
+        given = [v is not None and c is not None for v, c in zip(self.outputs, cotangents, strict=True)]
+        if current_trace() is None and not sums and not any(unsettled):
+            way = self._plan.backward(self._program, self.inputs, given)
+            if way is not None:
+                routine, present = way
+                eqns = self._program.eqns
+                values = [*self._saved, *self._own, *[c for c, flag in zip(cotangents, given, strict=True) if flag]]
+                try:
+                    found = iter(routine(values, lambda i: eqns[i].loc))
+                    return [next(found) if flag else None for flag in present]
+                except Unexpected:
+                    self._plan.forget()
+        return super().backward(cotangents, sums, unsettled)
+
+
+# -- the way back ------------------------------------------------------------------------------------------------------
+
+
+class Backward:
+    """Writes the routine that pulls cotangents back, as ``LinearMap.backward`` does it."""
+
+    def __init__(self, plan: Plan, program: Program, given: Sequence[bool]) -> None:
+        self._plan, self._program = plan, program
+        own = len(plan.customs)
+        self._code = Code(plan.residuals + own + sum(given))
+        self._own = {number: plan.residuals + k for k, (number, _) in enumerate(plan.customs)}
+        self._ct: dict[Any, Any] = {}
+        numbers = iter(range(plan.residuals + own, plan.residuals + own + sum(given)))
+        for v, flag in zip(program.outputs, given, strict=False):
+            if flag:
+                self._add(v, next(numbers))
+
+    def routine(self, inputs: Sequence[Var]) -> tuple[Routine, Sequence[bool]] | None:
+        """The routine, and which inputs it gives cotangents of; None where a rule has not shown what it gives."""
+        for position in range(len(self._plan.entries) - 1, -1, -1):
+            number, rule, residuals, moved = self._plan.entries[position]
+            e = self._program.eqns[number]
+            self._code.source = number
+            cts = [self._settled(v) for v in e.outputs]
+            if all([c is None for c in cts]):
+                continue
+            if rule is not None:
+                found = self._derived(e, rule, residuals, cts)
+            else:
+                expected = self._plan.observed.get(position)
+                if expected is None or None in expected:
+                    return None
+                found = self._pulled(number, residuals, cts, expected)  # type: ignore[arg-type]
+            for k, c in zip(moved, found, strict=True):
+                if c is not None:
+                    self._add(e.inputs[k], c)
+        cts = [self._settled(v) for v in inputs]
+        return self._code.routine([c for c in cts if c is not None]), [c is not None for c in cts]
+
+    def _derived(self, e: Eqn, rule: DerivedRule, residuals: Sequence[int], cts: Sequence[int | None]) -> Sequence[Any]:
+        full = [
+            self._code.call(partial(zeros, v.type), []) if c is None else c for c, v in zip(cts, e.outputs, strict=True)
+        ]
+        program, forms = rule.transposed
+        found = self._code.program(program, [*residuals, *full])
+        return joined(found, forms) if forms else found
+
+    def _pulled(
+        self, number: int, residuals: Sequence[int], cts: Sequence[int | None], expected: Sequence[bool]
+    ) -> Sequence[int | None]:
+        code = self._code
+        full = [code.constant(None) if c is None else c for c in cts]
+        found = code.parts(
+            code.call(partial(pull_own, expected), [self._own[number], *residuals, *full]), len(expected)
+        )
+        return [c if flag else None for c, flag in zip(found, expected, strict=True)]
+
+    def _add(self, v: Any, c: Any) -> None:
+        """Add to the cotangent of a variable, as ``accumulate`` does."""
+        before = self._ct.get(v)
+        if type(before) is Sum:
+            updates = [*before.updates, *c.updates] if type(c) is Sum else before.updates
+            self._ct[v] = Sum(updates, self._sum(v, before.dense, c.dense if type(c) is Sum else c))
+        elif type(c) is Sum:
+            self._ct[v] = Sum(c.updates, self._sum(v, before, c.dense))
+        else:
+            self._ct[v] = self._sum(v, before, c)
+
+    def _sum(self, v: Any, x: int | None, y: int | None) -> int | None:
+        if x is None or y is None:
+            return y if x is None else x
+        return self._code.equation(REGISTRY["add"], [x, y], {}, [v.type])[0]
+
+    def _settled(self, v: Any) -> int | None:
+        """The cotangent of a variable, which no equation before adds to."""
+        c = self._ct.pop(v, None)
+        return self._code.call(partial(total, c), c.values()) if type(c) is Sum else c
+
+
+def total(form: Sum, *values: Any) -> Any:
+    """A sum of this form, added up."""
+    return form.with_values(iter(values)).total()
