@@ -19,15 +19,16 @@ from functad.numpy.ufuncs import add, divide, exp, log, multiply, subtract
 from functad.primitives import exponential
 from functad.primitives import softmax as sums
 from functad.primitives.arithmetic import mul
+from functad.primitives.broadcasting import broadcast, reduce_sum
 from functad.primitives.comparison import eq, gt, isfinite, le
 from functad.primitives.complex import real
 from functad.primitives.convert import convert
 from functad.primitives.generate import iota
 from functad.primitives.powers import integer_power
-from functad.primitives.reductions import reduce_max, reduce_sum
+from functad.primitives.reductions import reduce_max
 from functad.primitives.rounding import absolute
 from functad.primitives.selection import select
-from functad.primitives.shapes import broadcast, reshape
+from functad.primitives.shapes import reshape
 from functad.primitives.special import erfc
 from functad.primitives.stops import stop_gradient
 

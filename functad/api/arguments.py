@@ -48,7 +48,7 @@ def leaves_of(tree: Any, what: str) -> tuple[list[Leaf], TreeDef]:
     """The leaves of an argument, checked, and its structure."""
     found, structure = flatten(tree)
     return [
-        Leaf(x, x.variable.type, x.kind)
+        Leaf(x, x._variable.type, x._kind)
         if type(x) is Tracer
         else as_leaf(x, functools.partial(leaf_name, what, structure, i))
         for i, x in enumerate(found)

@@ -16,7 +16,7 @@ from functad.api.custom_calls import Call, PythonJvp, PythonVjp, evaluate, has_v
 from functad.api.frozen import Frozen, closes_over_nothing, freeze
 from functad.api.named import ByName
 from functad.core.capture import Leaf
-from functad.core.primitive import Primitive
+from functad.core.primitive import Primitive, type_of
 from functad.core.trace import Trace, current_trace
 from functad.core.zeros import add
 from functad.errors import StructureError
@@ -91,7 +91,7 @@ class Custom(ByName, ABC):
             frozen = self._frozen
         else:
             frozen, consts = freeze(parts, trace)
-            leaves = [*[Leaf(t, t.type, t.kind) for t in consts], *leaves]
+            leaves = [*[Leaf(t, type_of(t), t._kind) for t in consts], *leaves]
         operands = [leaf.value for leaf in leaves]
         call = Call(self.kind, self._name, len(self._functions), fixed, frozen, leaves, tree)
         rule, values = self.rule(call), known_values(trace, operands)

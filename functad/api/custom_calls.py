@@ -172,11 +172,11 @@ class Call:
 
     def results(self, outs: Sequence[Tracer]) -> Any:
         """The result as the user sees it."""
-        if self.out_tree is LEAF and outs[0].kind == self.out_kinds[0]:
+        if self.out_tree is LEAF and outs[0]._kind == self.out_kinds[0]:
             return outs[0]
         for number, (out, kind) in enumerate(zip(outs, self.out_kinds, strict=True)):
-            if out.kind != kind:
-                outs = [*outs[:number], Tracer(out.variable, out.owner, kind), *outs[number + 1 :]]
+            if out._kind != kind:
+                outs = [*outs[:number], Tracer(out._variable, out._owner, kind), *outs[number + 1 :]]
         return self.out_tree.unflatten(outs)
 
     # -- what rules take and return ------------------------------------------------------------------------------------
@@ -247,7 +247,7 @@ def as_python(x: Any, kind: int) -> Any:
     if kind != PYTHON:
         return x
     if type(x) is Tracer:
-        return x if x.kind == PYTHON else Tracer(x.variable, x.owner, PYTHON)
+        return x if x._kind == PYTHON else Tracer(x._variable, x._owner, PYTHON)
     return x.item()
 
 
@@ -266,7 +266,7 @@ def fitting(x: Any, type_: ArrayType) -> Any:
             return x.copy() if x.flags.writeable else x
     elif cls is np.float64:
         return x if type_.dtype is x.dtype and not type_.ndim else None
-    elif cls is Tracer and x.variable.type is type_:
+    elif cls is Tracer and x._variable.type is type_:
         return x
     return None
 
@@ -302,8 +302,8 @@ def known_values(trace: Trace, operands: Sequence[Any]) -> list[Any] | None:
     values = []
     for x in operands:
         if type(x) is Tracer:
-            value = x.owner.env.get(x.variable, ABSENT)
-            x = x.owner.ask(x.variable) if value is ABSENT else value
+            value = x._owner.env.get(x._variable, ABSENT)
+            x = x._owner.ask(x._variable) if value is ABSENT else value
             if x is ABSENT:
                 return None
         values.append(x)

@@ -266,9 +266,9 @@ def freeze(parts: Sequence[Any], trace: Trace) -> tuple[Frozen, list[Tracer]]:
     slots: dict[Any, tuple[Slot, Tracer]] = {}
 
     def slot(tracer: Tracer) -> Any:
-        if tracer.owner not in around:
+        if tracer._owner not in around:
             return tracer  # it cannot be used any more
-        return slots.setdefault((tracer.variable, tracer.kind), (Slot(len(slots)), tracer))[0]
+        return slots.setdefault((tracer._variable, tracer._kind), (Slot(len(slots)), tracer))[0]
 
     def own(array: np.ndarray) -> np.ndarray:
         if array.dtype.hasobject or is_frozen(array):

@@ -22,11 +22,12 @@ from functad.core.primitive import bind_all, type_of
 from functad.core.trace import current_trace
 from functad.ir.program import Eqn, Program, Var
 from functad.ir.types import ArrayType
+from functad.primitives.broadcasting import broadcast
 from functad.primitives.comparison import eq
 from functad.primitives.convert import convert
 from functad.primitives.generate import iota
 from functad.primitives.selection import select
-from functad.primitives.shapes import broadcast, reshape
+from functad.primitives.shapes import reshape
 from functad.transforms.replay import replay
 from functad.transforms.vmap import batch_program
 

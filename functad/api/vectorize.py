@@ -12,7 +12,8 @@ from functad.core.capture import Leaf, capture, own
 from functad.core.primitive import type_of
 from functad.core.tracer import ARRAY, SCALAR
 from functad.errors import ShapeError, StructureError
-from functad.primitives.shapes import broadcast, transpose
+from functad.primitives.broadcasting import broadcast
+from functad.primitives.shapes import transpose
 from functad.transforms.vmap import batch_program
 from functad.tree import TreeDef, leaf_paths, unflatten
 

@@ -42,7 +42,7 @@ def as_leaf(x: Any, where: Callable[[], str]) -> Leaf:
     """An argument as a Leaf: native byte order, no subclass; ``where()`` names it in an error."""
     cls = type(x)
     if cls is Tracer:
-        return Leaf(x, x.variable.type, x.kind)
+        return Leaf(x, x._variable.type, x._kind)
     if cls is Seq:
         return Leaf(x, x.type, ARRAY)
     if cls is np.ndarray:
@@ -50,7 +50,7 @@ def as_leaf(x: Any, where: Callable[[], str]) -> Leaf:
             raise DtypeError(f"{where()} has dtype {x.dtype}; expected numbers or booleans")
         x = from_outside(x)
         if type(x) is Tracer:
-            return Leaf(x, x.variable.type, ARRAY)
+            return Leaf(x, x._variable.type, ARRAY)
         found = array_type(x.shape, x.dtype)
         if x.dtype is not found.dtype:  # another byte order, or a second name: long long is i64, too
             x = x.view(found.dtype) if x.dtype.isnative else x.astype(found.dtype)

@@ -239,7 +239,7 @@ class Primitive:
 def type_of(value: Any) -> ArrayType:
     """The type of a tracer, an array or a NumPy scalar."""
     if type(value) is Tracer:
-        return value.variable.type
+        return value._variable.type
     if type(value) is Seq:
         return value.type
     return array_type(value.shape, value.dtype)

@@ -229,7 +229,7 @@ class Trace:
         assert isinstance(outer, Var)
         found = self.captures.get(outer)
         if found is None:
-            handle = Tracer(outer, self.parent, tracer.kind)
+            handle = Tracer(outer, self.parent, tracer._kind)
             var = Var(outer.type)
             self.sources[var] = handle
             found = self.captures[outer] = (var, handle)
@@ -238,9 +238,9 @@ class Trace:
     def atom(self, value: Any) -> Atom:
         """The operand that stands for a value in this trace."""
         if type(value) is Tracer:
-            if value.owner is self:
-                return value.variable
-            if not value.owner.open:
+            if value._owner is self:
+                return value._variable
+            if not value._owner.open:
                 raise escaped(value)
             return self.capture(value)
         if isinstance(value, np.generic):
@@ -276,7 +276,7 @@ class Trace:
         inputs: list[Atom] = []
         types: list[ArrayType] = []
         for a in args:
-            atom = a.variable if type(a) is Tracer and a.owner is self else self.atom(a)
+            atom = a._variable if type(a) is Tracer and a._owner is self else self.atom(a)
             inputs.append(atom)
             types.append(atom.type)
         signature = primitive.signature(tuple(types), params)
@@ -330,7 +330,7 @@ class Trace:
         if value is ABSENT and self.concrete:
             source = self.sources.get(atom)
             if source is not None:
-                value = source.owner.value(source.variable)
+                value = source._owner.value(source._variable)
                 if value is not ABSENT:
                     self.env[atom] = value
         return value
@@ -466,9 +466,8 @@ def type_name(value: object) -> str:
 
 def escaped(tracer: Tracer) -> EscapedTracerError:
     """The error for a tracer that outlived its function."""
-    made = next((f" made at {e.loc}" for e in tracer.owner.eqns if tracer.variable in e.outputs), "")
+    made = next((f" made at {e.loc}" for e in tracer._owner.eqns if tracer._variable in e.outputs), "")
     return EscapedTracerError(
-        f"a traced value ({tracer.variable.type},{made or ' an argument'}) of a function under {tracer.owner.kind} was "
-        "used after that function "
-        "had returned; return it from the function instead of storing it"
+        f"a traced value ({tracer._variable.type},{made or ' an argument'}) of a function under {tracer._owner.kind} "
+        "was used after that function had returned; return it from the function instead of storing it"
     )

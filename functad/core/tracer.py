@@ -29,42 +29,51 @@ PYTHON, SCALAR, ARRAY = 0, 1, 2
 
 
 class Tracer:
-    """A traced value. Use it as the array or number that it stands for."""
+    """A traced value. Use it as the array or number that it stands for.
 
-    __slots__ = ("__weakref__", "base", "kind", "owner", "variable")
+    Its public attributes are those of an array, and ``at``: code that asks a value for other names (``x.type``,
+    ``hasattr(x, "variable")``) finds on it what it finds on an array.
+    """
+
+    __slots__ = ("__weakref__", "_base", "_kind", "_owner", "_variable")
 
     __array_priority__ = 1000.0
 
     def __init__(self, var: Var, trace: Trace, kind: int, base: Tracer | None = None) -> None:
-        self.variable = var
-        self.owner = trace
-        self.kind = kind
-        self.base = base
+        self._variable = var
+        self._owner = trace
+        self._kind = kind
+        self._base = base
 
     @property
-    def type(self) -> ArrayType:
+    def _type(self) -> ArrayType:
         """The type in the IR."""
-        return self.variable.type
+        return self._variable.type
 
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape, as of an array."""
-        return self.variable.type.shape
+        return self._variable.type.shape
 
     @property
     def dtype(self) -> np.dtype:
         """The dtype, as of an array."""
-        return self.variable.type.dtype
+        return self._variable.type.dtype
 
     @property
     def ndim(self) -> int:
         """The number of axes."""
-        return self.variable.type.ndim
+        return self._variable.type.ndim
 
     @property
     def size(self) -> int:
         """The number of elements."""
-        return self.variable.type.size
+        return self._variable.type.size
+
+    @property
+    def base(self) -> Tracer | None:
+        """What the value is a view of, as of an array."""
+        return self._base
 
     @property
     def itemsize(self) -> int:
@@ -77,28 +86,28 @@ class Tracer:
         return self.size * self.itemsize
 
     def __len__(self) -> int:
-        if not self.variable.type.shape:
+        if not self._variable.type.shape:
             raise TypeError("len() of a traced value without axes")
-        return self.variable.type.shape[0]
+        return self._variable.type.shape[0]
 
     def __repr__(self) -> str:
-        value = self.owner.value(self.variable) if self.owner.open else None
+        value = self._owner.value(self._variable) if self._owner.open else None
         known = (
             f" = {np.array2string(np.asarray(value), threshold=8, precision=6)}"
             if isinstance(value, np.ndarray | np.generic)
             else ""
         )
-        return f"Tracer({self.variable.type} under {self.owner.kind}{known})"
+        return f"Tracer({self._variable.type} under {self._owner.kind}{known})"
 
     # -- what Python may ask of a value --------------------------------------------------------------------------------
 
     def _scalar(self, asked: str) -> Any:
         if self.size != 1:
             raise TracerConversionError(
-                f"{asked} of a traced {self.type}{_at()}: only a value with one element can be converted; use np.any, "
+                f"{asked} of a traced {self._type}{_at()}: only a value with one element can be converted; use np.any, "
                 "np.all or an index"
             )
-        value = self.owner.force(self.variable, asked)
+        value = self._owner.force(self._variable, asked)
         return value if isinstance(value, np.generic) else np.asarray(value).reshape(())[()]
 
     def __bool__(self) -> bool:
@@ -107,17 +116,17 @@ class Tracer:
     def __index__(self) -> int:
         if self.dtype.kind not in "iu":
             raise TracerConversionError(
-                f"a traced {self.type} was used as an index{_at()}: only integers can be; use .astype(int)"
+                f"a traced {self._type} was used as an index{_at()}: only integers can be; use .astype(int)"
             )
         return operator.index(self._scalar("the integer value"))
 
     def __int__(self) -> int:
-        if self.type.inexact:
+        if self._type.inexact:
             raise self._loses("int()", "np.floor(x) to stay traced, or fd.stop_gradient(x) for a plain value")
         return int(self._scalar("the integer value"))
 
     def __float__(self) -> float:
-        if self.type.inexact:
+        if self._type.inexact:
             raise self._loses(
                 "float()", "the traced value itself as a number, and NumPy's functions, not those of math"
             )
@@ -127,35 +136,35 @@ class Tracer:
         raise self._loses("complex()", "the traced value itself, or x.astype(complex)")
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        if self.type.inexact:
+        if self._type.inexact:
             raise self._loses(
                 "np.asarray() (or writing it into a plain array)",
                 "functad.numpy.asarray, np.stack, or x.at[index].set(value)",
             )
-        value = self.owner.force(
-            self.variable, "np.asarray() (write functad.numpy.asarray(table)[index] to index a plain array)"
+        value = self._owner.force(
+            self._variable, "np.asarray() (write functad.numpy.asarray(table)[index] to index a plain array)"
         )
         return np.array(value, dtype)
 
     def __iter__(self) -> Iterator[Any]:
         if not self.shape:
-            raise TracerConversionError(f"iteration over a traced {self.type}{_at()}, which has no axes")
+            raise TracerConversionError(f"iteration over a traced {self._type}{_at()}, which has no axes")
         return iter([self[i] for i in range(self.shape[0])])  # type: ignore[index]
 
     def __hash__(self) -> int:
         raise TypeError(
-            f"a traced {self.type} cannot be hashed{_at()}, as an array cannot; use id(x) or a static argument"
+            f"a traced {self._type} cannot be hashed{_at()}, as an array cannot; use id(x) or a static argument"
         )
 
     def __setitem__(self, index: Any, value: Any) -> None:
         raise ImmutableError(
-            f"a traced {self.type} was written to in place{_at()}: functions under {self.owner.kind} are pure; "
+            f"a traced {self._type} was written to in place{_at()}: functions under {self._owner.kind} are pure; "
             "use x = x.at[index].set(value) (or .add, .multiply, .min, .max)"
         )
 
     def _loses(self, what: str, instead: str) -> TracerConversionError:
         return TracerConversionError(
-            f"{what} of a traced {self.type}{_at()} would lose its derivative under {self.owner.kind}; use {instead}"
+            f"{what} of a traced {self._type}{_at()} would lose its derivative under {self._owner.kind}; use {instead}"
         )
 
 

@@ -38,5 +38,5 @@ def add(x: Any, y: Any) -> Any:
         return y
     if y is None:
         return x
-    sequences = type(x) is Seq or (type(x) is Tracer and isinstance(x.variable.type, SeqType))
+    sequences = type(x) is Seq or (type(x) is Tracer and isinstance(x._variable.type, SeqType))
     return REGISTRY["seq_add" if sequences else "add"].bind(x, y)

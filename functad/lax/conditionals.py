@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from functad.core.capture import as_leaf
+from functad.core.primitive import type_of
 from functad.core.tracer import Tracer
 from functad.errors import DtypeError, ShapeError, StructureError
 from functad.lax.bodies import Body, abstract, check_boolean, leaves_and_tree, trace_body, wrap
@@ -129,7 +130,7 @@ def _choose(what: str, index: Any, functions: Sequence[Callable[..., Any]], oper
     # each branch closes over values of its own: all take them all
     consts = [c for b in bodies for c in b.consts]
     starts = np.cumsum([0, *[len(b.consts) for b in bodies]])
-    programs = [_with_consts(b, int(s), [c.type for c in consts]) for b, s in zip(bodies, starts, strict=False)]
+    programs = [_with_consts(b, int(s), [type_of(c) for c in consts]) for b, s in zip(bodies, starts, strict=False)]
     outs = cond_p.bind(index, *consts, *[x.value for x in leaves], branches=tuple(programs))
     return wrap(outs, bodies[0].tree)
 

@@ -23,9 +23,9 @@ from functad.numpy.reductions import refuse_out
 from functad.numpy.shapes import moveaxis
 from functad.numpy.ufuncs import conjugate, multiply
 from functad.primitives.arithmetic import mul, sub
+from functad.primitives.broadcasting import reduce_sum
 from functad.primitives.contractions import dot_general
 from functad.primitives.convert import convert
-from functad.primitives.reductions import reduce_sum
 from functad.primitives.shapes import reshape, transpose
 
 __all__ = ["cross", "dot", "inner", "kron", "matmul", "outer", "tensordot", "vdot", "vecdot"]

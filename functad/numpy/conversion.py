@@ -16,10 +16,10 @@ from functad.numpy.reductions import refuse_out
 from functad.numpy.ufuncs import trunc
 from functad.primitives import complex
 from functad.primitives.arithmetic import div, mul
+from functad.primitives.broadcasting import broadcast
 from functad.primitives.comparison import eq, isnan
 from functad.primitives.rounding import rint
 from functad.primitives.selection import select
-from functad.primitives.shapes import broadcast
 from functad.primitives.trigonometric import arctan2
 
 __all__ = [
@@ -61,12 +61,12 @@ def imag(val: Any) -> Any:
     if dtype_of(x).kind == "c":
         return _number_like(x, complex.imag(x))
     zero = x.dtype.type(0)
-    return broadcast(zero, shape_of(x), ()) if shape_of(x) else zero if x.kind else zero.item()
+    return broadcast(zero, shape_of(x), ()) if shape_of(x) else zero if x._kind else zero.item()
 
 
 def _number_like(x: Any, part: Any) -> Any:
     """A part of a Python number is one."""
-    return as_python(part) if type(x) is Tracer and x.kind == PYTHON else part
+    return as_python(part) if type(x) is Tracer and x._kind == PYTHON else part
 
 
 @implements(np.angle)
@@ -133,7 +133,7 @@ def _finite(x: Any, nan: float, posinf: Any, neginf: Any) -> Any:
 def result_type(*arrays_and_dtypes: Any) -> np.dtype:
     """``numpy.result_type``."""
     plain = [x for x in arrays_and_dtypes if not isinstance(x, Tracer)]
-    traced = [x.dtype if x.kind else dtype_like(x) for x in arrays_and_dtypes if isinstance(x, Tracer)]
+    traced = [x.dtype if x._kind else dtype_like(x) for x in arrays_and_dtypes if isinstance(x, Tracer)]
     return np.result_type(*plain, *traced)
 
 

@@ -19,11 +19,12 @@ from functad.numpy.operands import as_array, cast, dtype_of, fresh_array, operan
 from functad.numpy.shapes import broadcast_to, moveaxis
 from functad.numpy.ufuncs import floor, power
 from functad.primitives.arithmetic import add, div, mul, sub
+from functad.primitives.broadcasting import broadcast_p
 from functad.primitives.comparison import eq
 from functad.primitives.convert import convert
 from functad.primitives.generate import iota
 from functad.primitives.selection import select
-from functad.primitives.shapes import broadcast_p, reshape
+from functad.primitives.shapes import reshape
 
 __all__ = [
     "arange", "array", "asarray", "empty", "empty_like", "eye", "full", "full_like", "identity", "linspace", "logspace",
@@ -64,7 +65,7 @@ def lifted(x: Any) -> Any:
 def as_new(x: Any) -> Any:
     """The handle of a new array, also where it has no axes."""
     if type(x) is Tracer:
-        x.kind = ARRAY
+        x._kind = ARRAY
     return x
 
 
@@ -145,13 +146,13 @@ def array(object: Any, dtype: Any = None, *, copy: Any = True, ndmin: int = 0) -
     x = cast(x, np.dtype(dtype) if dtype is not None else x.dtype)
     if len(shape_of(x)) < ndmin:
         x = reshape(x, (1,) * (ndmin - len(shape_of(x))) + shape_of(x))
-    return Tracer(x.variable, x.owner, ARRAY) if type(x) is Tracer else lifted(x)
+    return Tracer(x._variable, x._owner, ARRAY) if type(x) is Tracer else lifted(x)
 
 
 @creates(np.asarray)
 def asarray(a: Any, dtype: Any = None) -> Any:
     """``numpy.asarray``; of tracers, and of nested lists with tracers in them, too."""
-    if type(a) is Tracer and a.kind == ARRAY and (dtype is None or a.dtype == np.dtype(dtype)):
+    if type(a) is Tracer and a._kind == ARRAY and (dtype is None or a.dtype == np.dtype(dtype)):
         return a
     return array(a, dtype)
 
@@ -173,7 +174,7 @@ def arange(start: Any, stop: Any = None, step: Any = None, dtype: Any = None) ->
 def _known(bound: Any) -> Any:
     """A bound that decides a shape, as a plain number."""
     if type(bound) is Tracer:
-        return bound.owner.force(bound.variable, "np.arange, whose length depends on the value,")
+        return bound._owner.force(bound._variable, "np.arange, whose length depends on the value,")
     return bound
 
 

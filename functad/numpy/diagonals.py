@@ -12,10 +12,11 @@ from functad.numpy.dispatch import here, implements
 from functad.numpy.operands import as_array, fresh, shape_of, view
 from functad.numpy.reductions import refuse_out, sum
 from functad.primitives.arithmetic import sub
+from functad.primitives.broadcasting import broadcast
 from functad.primitives.comparison import eq, ge, gt
 from functad.primitives.generate import iota
 from functad.primitives.selection import select
-from functad.primitives.shapes import broadcast, reshape, transpose
+from functad.primitives.shapes import reshape, transpose
 from functad.primitives.slicing import pad, slice_
 
 __all__ = ["diag", "diagflat", "diagonal", "trace", "tril", "triu"]

@@ -14,7 +14,7 @@ from functad.numpy.dispatch import here, implements
 from functad.numpy.operands import as_array, cast, fresh, shape_of
 from functad.numpy.promotion import result_dtype
 from functad.numpy.reductions import refuse_out
-from functad.primitives.reductions import reduce_sum
+from functad.primitives.broadcasting import reduce_sum
 from functad.primitives.shapes import transpose
 
 __all__ = ["einsum"]

@@ -65,7 +65,7 @@ def unary(ufunc: np.ufunc, op: Op, kinds: str = "fc", other: Apply | None = None
     rest = other or bind
 
     def f(x: Any) -> Any:
-        if type(x) is Tracer and x.variable.type.dtype.char in chars:
+        if type(x) is Tracer and x._variable.type.dtype.char in chars:
             return bind(x)
         (x,) = prepared(ufunc, (x,))
         return bind(x) if x.dtype.kind in direct else fresh(rest(x), x)
@@ -82,10 +82,10 @@ def binary(ufunc: np.ufunc, op: Op | Apply, kinds: str = "fc", other: Apply | No
 
     def f(x: Any, y: Any) -> Any:
         if type(x) is Tracer:
-            own = x.variable.type
-            if own.dtype.char in chars and (y.variable.type is own if type(y) is Tracer else suits(y, own)):
+            own = x._variable.type
+            if own.dtype.char in chars and (y._variable.type is own if type(y) is Tracer else suits(y, own)):
                 return bind(x, y)
-        elif type(y) is Tracer and y.variable.type.dtype.char in chars and suits(x, y.variable.type):
+        elif type(y) is Tracer and y._variable.type.dtype.char in chars and suits(x, y._variable.type):
             return bind(x, y)
         x, y = prepared(ufunc, (x, y))
         return bind(x, y) if x.dtype.kind in direct else fresh(rest(x, y), x, y)

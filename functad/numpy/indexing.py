@@ -30,9 +30,10 @@ from functad.numpy.promotion import result_dtype
 from functad.numpy.reductions import refuse_out
 from functad.numpy.ufuncs import maximum, minimum
 from functad.primitives import selection
-from functad.primitives.indexing import gather_p
+from functad.primitives.broadcasting import broadcast
+from functad.primitives.gather import gather_p
 from functad.primitives.rounding import remainder
-from functad.primitives.shapes import broadcast, flip, reshape, transpose
+from functad.primitives.shapes import flip, reshape, transpose
 from functad.primitives.slicing import slice_, slice_p
 
 __all__ = ["clip", "compress", "extract", "nonzero", "select", "take", "take_along_axis", "where"]
@@ -59,7 +60,7 @@ def get_item(x: Any, index: Any) -> Any:
         return view(y, x) if parsed.shape or parsed.keeps_array else fresh(y, x)
     y = fresh(reshape(looked_up(y, parsed), parsed.shape), x)
     if parsed.keeps_array and type(y) is Tracer:
-        y.kind = ARRAY
+        y._kind = ARRAY
     return y
 
 
@@ -201,8 +202,8 @@ def _are_strict(pred: Any, x: Any, y: Any) -> bool:
     if type(array) is not Tracer or not array.ndim or pred.shape != array.shape:
         return False
     if type(other) is Tracer:
-        return other.variable.type is array.variable.type
-    return array.dtype.kind == "f" if type(other) is float else suits(other, array.variable.type)
+        return other._variable.type is array._variable.type
+    return array.dtype.kind == "f" if type(other) is float else suits(other, array._variable.type)
 
 
 @implements(np.select)
@@ -243,7 +244,7 @@ def nonzero(a: Any) -> tuple[np.ndarray, ...]:
     while tracing.
     """
     x = as_array(a, "nonzero")
-    return np.nonzero(x.owner.force(x.variable, "np.nonzero") if type(x) is Tracer else x)
+    return np.nonzero(x._owner.force(x._variable, "np.nonzero") if type(x) is Tracer else x)
 
 
 @implements(np.compress)

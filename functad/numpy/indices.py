@@ -20,8 +20,8 @@ from functad.core.tracer import Tracer
 from functad.errors import InvalidIndexError, ShapeError
 from functad.numpy.dispatch import here, is_traced
 from functad.numpy.operands import cast, common_shape, depends_on, shape_of, stack_list
+from functad.primitives.broadcasting import broadcast
 from functad.primitives.indexing import check_index, out_of_bounds
-from functad.primitives.shapes import broadcast
 
 __all__ = ["Index", "Lookup", "Span", "in_bounds", "integer_span", "parse_index"]
 
@@ -251,7 +251,7 @@ def _where_holds(mask: Any, shape: tuple[int, ...], axis: int) -> Sequence[np.nd
                 f"but size of corresponding boolean axis is {n}"
             )
     if isinstance(mask, Tracer):
-        return np.nonzero(mask.owner.force(mask.variable, "a boolean mask as an index"))
+        return np.nonzero(mask._owner.force(mask._variable, "a boolean mask as an index"))
     depends_on(mask)
     return np.nonzero(mask)
 

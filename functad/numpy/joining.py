@@ -23,7 +23,8 @@ from functad.numpy.reductions import refuse_out
 from functad.numpy.shapes import part
 from functad.numpy.ufuncs import subtract
 from functad.primitives import joining
-from functad.primitives.shapes import broadcast, reshape
+from functad.primitives.broadcasting import broadcast
+from functad.primitives.shapes import reshape
 from functad.primitives.slicing import pad as strict_pad
 
 __all__ = [

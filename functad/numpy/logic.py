@@ -12,10 +12,10 @@ from functad.numpy.operands import as_array, as_python, cast, common_shape, oper
 from functad.numpy.promotion import PYTHON_NUMBERS, strength
 from functad.numpy.ufuncs import absolute, add, multiply, subtract
 from functad.primitives import bitwise, comparison
+from functad.primitives.broadcasting import broadcast
 from functad.primitives.elementwise import Op
 from functad.primitives.reductions import reduce_all
 from functad.primitives.selection import select
-from functad.primitives.shapes import broadcast
 
 __all__ = [
     "allclose", "array_equal", "bitwise_and", "bitwise_invert", "bitwise_left_shift", "bitwise_not", "bitwise_or",

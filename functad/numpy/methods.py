@@ -5,6 +5,7 @@ else.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -46,8 +47,14 @@ METHODS: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 """Methods that are functions of the same name."""
 
-IN_PLACE = ("fill", "itemset", "partition", "put", "resize", "setfield", "setflags", "sort")
+IN_PLACE = ("fill", "partition", "put", "resize", "setfield", "setflags", "sort")
 """Methods of arrays that write to them."""
+
+MEMORY = {"byteswap", "ctypes", "data", "dump", "dumps", "flags", "getfield", "strides", "tobytes", "tofile", "view"}
+"""What an array has because it is memory, which a traced value is not."""
+
+NDARRAY = {name for name in dir(np.ndarray) if not name.startswith("_")}
+"""The public attributes of arrays: a tracer has these, ``at``, and no others."""
 
 ITEM: dict[str, Callable[..., Any]] = {"b": bool, "i": int, "u": int, "f": float, "c": complex}
 
@@ -58,7 +65,7 @@ def astype(
     """``ndarray.astype``."""
     if not np.can_cast(x.dtype, dtype, casting):  # type: ignore[arg-type]
         raise DtypeError(
-            f"x.astype{here()}: a traced {x.type} cannot be cast to {np.dtype(dtype)} by the rule {casting!r}"
+            f"x.astype{here()}: a traced {x._variable.type} cannot be cast to {np.dtype(dtype)} by the rule {casting!r}"
         )
     return conversion.astype(x, dtype, copy=copy)
 
@@ -80,7 +87,7 @@ def flatten(x: Tracer, order: str = "C") -> Any:
 
 def copy(x: Tracer, *_: Any) -> Any:
     """``ndarray.copy``, ``copy.copy`` and ``copy.deepcopy``."""
-    return fresh_array(x, x) if x.kind == ARRAY else Tracer(x.variable, x.owner, x.kind)
+    return fresh_array(x, x) if x._kind == ARRAY else Tracer(x._variable, x._owner, x._kind)
 
 
 def item(x: Tracer, *index: Any) -> Any:
@@ -106,12 +113,12 @@ def format_value(x: Tracer, spec: str) -> str:
 
 def round_number(x: Tracer, ndigits: int | None = None) -> Any:
     """``round(x)`` of a number: an integer, unless digits are asked for."""
-    if x.kind == ARRAY:
-        raise UnsupportedError(f"round(){here()} is of numbers; of a traced array {x.type} use np.round")
+    if x._kind == ARRAY:
+        raise UnsupportedError(f"round(){here()} is of numbers; of a traced array {x._variable.type} use np.round")
     if ndigits is None:
         return as_python(cast(conversion.round(x), INT64))
     y = conversion.round(x, ndigits)
-    return y if x.kind else as_python(y)
+    return y if x._kind else as_python(y)
 
 
 def whole(f: Callable[[Any], Any]) -> Callable[[Tracer], Any]:
@@ -124,22 +131,32 @@ def writes(name: str) -> Callable[..., Any]:
 
     def method(x: Tracer, *args: Any, **kwargs: Any) -> Any:
         raise ImmutableError(
-            f"x.{name}(){here()} would change a traced {x.variable.type} in place: functions under {x.owner.kind} are "
-            "pure; "
-            "use a function that returns a new array, or x = x.at[index].set(value)"
+            f"x.{name}(){here()} would change a traced {x._variable.type} in place: functions under {x._owner.kind} "
+            "are pure; use a function that returns a new array, or x = x.at[index].set(value)"
         )
 
     return method
 
 
+def to_device(x: Tracer, device: str, /, *, stream: Any = None) -> Any:
+    """``ndarray.to_device``: there is one."""
+    if device != "cpu" or stream is not None:
+        raise UnsupportedError(f"x.to_device{here()}: the only device is 'cpu', without streams; got {device!r}")
+    return x
+
+
 def missing(x: Tracer, name: str) -> Any:
     """``__getattr__``: only for what is not found."""
-    hint = (
-        f"; arrays have it, traced values do not: look in functad.numpy for a function instead of x.{name}"
-        if hasattr(np.ndarray, name)
-        else ""
-    )
-    raise AttributeError(f"a traced {x.variable.type} has no attribute {name!r}{hint}", name=name, obj=x)
+    if name in MEMORY:
+        hint = (
+            "; arrays have it, traced values, which have no memory, do not: leave the function to ask for it, or use "
+            "x.astype for another dtype and x.copy for another array"
+        )
+    elif hasattr(np.ndarray, name):
+        hint = f"; arrays have it, traced values do not: look in functad.numpy for a function instead of x.{name}"
+    else:
+        hint = ""
+    raise AttributeError(f"a traced {x._variable.type} has no attribute {name!r}{hint}", name=name, obj=x)
 
 
 def install() -> None:
@@ -152,12 +169,14 @@ def install() -> None:
         "at": property(At),
         "copy": copy,
         "device": "cpu",
+        "flat": property(shapes.ravel),
         "flatten": flatten,
         "imag": property(conversion.imag),
         "item": item,
         "mT": property(shapes.matrix_transpose),
         "real": property(conversion.real),
         "reshape": reshape,
+        "to_device": to_device,
         "tolist": tolist,
         "transpose": transpose,
         "__array_function__": protocols.array_function,
@@ -182,5 +201,7 @@ def install() -> None:
         members |= operators.comparison_methods(name, f)
     for name, f in operators.UNARY.items():
         members |= operators.unary_methods(name, f)
+    # what else arrays have is found by dir(), and gives an error that says so
+    members |= {name: property(partial(missing, name=name)) for name in NDARRAY - members.keys() - set(dir(Tracer))}
     for name, member in members.items():
         setattr(Tracer, name, member)

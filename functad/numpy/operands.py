@@ -19,9 +19,10 @@ from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.errors import DtypeError, ShapeError, StructureError
 from functad.numpy.dispatch import here, is_traced
 from functad.numpy.promotion import PYTHON_NUMBERS, result_dtype
+from functad.primitives.broadcasting import broadcast
 from functad.primitives.convert import convert
 from functad.primitives.joining import concatenate
-from functad.primitives.shapes import broadcast, reshape
+from functad.primitives.shapes import reshape
 
 __all__ = [
     "as_array", "as_python", "cast", "check_mask", "common_shape", "depends_on", "dtype_of", "fresh", "fresh_array",
@@ -105,7 +106,7 @@ def shape_of(x: Any) -> tuple[int, ...]:
     """The shape of an operand."""
     cls = type(x)
     if cls is Tracer:
-        return x.variable.type.shape  # type: ignore[no-any-return]
+        return x._variable.type.shape  # type: ignore[no-any-return]
     return () if cls in PYTHON_NUMBERS else x.shape  # type: ignore[no-any-return]
 
 
@@ -118,7 +119,7 @@ def cast(x: Any, dtype: np.dtype) -> Any:
     """An operand in another dtype."""
     cls = type(x)
     if cls is Tracer:
-        return x if x.variable.type.dtype == dtype else convert(x, dtype)
+        return x if x._variable.type.dtype == dtype else convert(x, dtype)
     if cls in PYTHON_NUMBERS:
         return dtype.type(x)
     if x.dtype == dtype:
@@ -162,7 +163,7 @@ def promote(name: str, *xs: Any) -> list[Any]:
 def fresh(result: Any, *operands: Any) -> Any:
     """A handle of its own for the result of an operation that makes a new array, even where nothing was computed."""
     if type(result) is Tracer and any(result is x for x in operands):
-        return Tracer(result.variable, result.owner, ARRAY if result.variable.type.ndim else SCALAR)
+        return Tracer(result._variable, result._owner, ARRAY if result._variable.type.ndim else SCALAR)
     return result
 
 
@@ -170,23 +171,24 @@ def fresh_array(result: Any, *operands: Any) -> Any:
     """``fresh`` for results that NumPy gives as arrays also where they have no axes."""
     y = fresh(result, *operands)
     if type(y) is Tracer:
-        y.kind = ARRAY
+        y._kind = ARRAY
     return y
 
 
 def as_python(x: Any) -> Any:
     """A result marked as what would be a Python number."""
     if type(x) is Tracer:
-        x.kind = PYTHON
+        x._kind = PYTHON
     return x
 
 
 def view(result: Any, of: Any) -> Any:
-    """The result of an operation that gives a view of its operand: a handle that knows its base."""
+    """The result of an operation that gives a view of its operand: a handle that knows what has the memory."""
     if type(result) is not Tracer or type(of) is not Tracer:
         return result
+    root = of if of._base is None else of._base
     if result is of:
-        return Tracer(of.variable, of.owner, ARRAY, of)
-    result.base = of
-    result.kind = ARRAY
+        return Tracer(of._variable, of._owner, ARRAY, root)
+    result._base = root
+    result._kind = ARRAY
     return result

@@ -20,7 +20,7 @@ from functad.numpy.dispatch import here
 from functad.numpy.elementwise import Direct, suits
 from functad.numpy.operands import as_python, cast
 from functad.numpy.promotion import PYTHON_NUMBERS
-from functad.primitives.shapes import broadcast
+from functad.primitives.broadcasting import broadcast
 
 __all__ = ["BINARY", "COMPARISONS", "UNARY", "binary_methods", "comparison_methods", "unary_methods"]
 
@@ -63,11 +63,11 @@ def binary_methods(name: str, symbol: str, f: Callable[..., Any]) -> dict[str, C
     forward, reflected = _infix(name, f)
 
     def in_place(x: Tracer, y: Any) -> Any:
-        if x.kind != ARRAY:
+        if x._kind != ARRAY:
             return NotImplemented
         raise ImmutableError(
-            f"x {symbol}= y{here()}: a traced {x.variable.type} cannot be changed in place, functions under "
-            f"{x.owner.kind} are pure; "
+            f"x {symbol}= y{here()}: a traced {x._variable.type} cannot be changed in place, functions under "
+            f"{x._owner.kind} are pure; "
             f"write x = x {symbol} y, or x = x.at[index].{_UPDATES.get(symbol, 'set')}(y) for a part of it"
         )
 
@@ -86,11 +86,11 @@ def comparison_methods(name: str, f: Callable[..., Any]) -> dict[str, Callable[.
     traced, compare = _infix(name, f)[0], getattr(operator, name)
 
     def method(x: Tracer, y: Any) -> Any:
-        if not x.variable.type.ndim and x.owner.open:
-            a = x.owner.ask(x.variable)
+        if not x._variable.type.ndim and x._owner.open:
+            a = x._owner.ask(x._variable)
             b = y if type(y) in PYTHON_NUMBERS or isinstance(y, np.generic) else ABSENT
-            if type(y) is Tracer and not y.variable.type.ndim and y.owner.open:
-                b = y.owner.ask(y.variable)
+            if type(y) is Tracer and not y._variable.type.ndim and y._owner.open:
+                b = y._owner.ask(y._variable)
             if a is not ABSENT and b is not ABSENT:
                 result = compare(_number(x, a), b if type(y) is not Tracer else _number(y, b))
                 return result if type(result) is bool or isinstance(result, np.generic) else np.asarray(result)[()]
@@ -109,13 +109,13 @@ def _equality(name: str, f: Callable[..., Any], x: Tracer, y: Any) -> Any:
     own: Any = type(y).__eq__
     if y is None or isinstance(y, str | bytes) or own is object.__eq__:  # no number is equal to that
         unequal = name == "ne"
-        return unequal if x.kind != ARRAY else broadcast(np.bool_(unequal), x.shape, ())
+        return unequal if x._kind != ARRAY else broadcast(np.bool_(unequal), x.shape, ())
     return f(x, y)
 
 
 def _number(x: Tracer, value: Any) -> Any:
     """The value of a scalar tracer as what it stands for: a Python number is weak in promotion."""
-    return value if x.kind else value.item()
+    return value if x._kind else value.item()
 
 
 def _infix(name: str, f: Callable[..., Any]) -> tuple[Callable[..., Any], Callable[..., Any]]:
@@ -125,32 +125,32 @@ def _infix(name: str, f: Callable[..., Any]) -> tuple[Callable[..., Any], Callab
     floats = "f" in kinds
 
     def forward(x: Tracer, y: Any) -> Any:
-        cls, type_x = type(y), x.variable.type
+        cls, type_x = type(y), x._variable.type
         if cls is Tracer:
-            type_y = y.variable.type
+            type_y = y._variable.type
             fits = type_x is type_y or (not (type_x.ndim and type_y.ndim) and type_x.dtype == type_y.dtype)
             if fits and type_x.dtype.kind in kinds:
                 z = bind(x, y)
-                if not (x.kind or y.kind):
-                    z.kind = PYTHON
+                if not (x._kind or y._kind):
+                    z._kind = PYTHON
                 return z
         elif (cls is float or cls is int) and floats and type_x.dtype.kind == "f":
             z = bind(x, type_x.dtype.type(y))
-            if not x.kind:
-                z.kind = PYTHON
+            if not x._kind:
+                z._kind = PYTHON
             return z
         elif type_x.dtype.kind in kinds and suits(y, type_x):
             return bind(x, y)
         return _general(name, f, x, y, y)
 
     def reflected(y: Tracer, x: Any) -> Any:
-        cls, dtype = type(x), y.variable.type.dtype
+        cls, dtype = type(x), y._variable.type.dtype
         if (cls is float or cls is int) and floats and dtype.kind == "f":
             z = bind(dtype.type(x), y)
-            if not y.kind:
-                z.kind = PYTHON
+            if not y._kind:
+                z._kind = PYTHON
             return z
-        if dtype.kind in kinds and suits(x, y.variable.type):
+        if dtype.kind in kinds and suits(x, y._variable.type):
             return bind(x, y)
         return _general(name, f, x, y, x)
 
@@ -170,7 +170,7 @@ def _general(name: str, f: Callable[..., Any], x: Any, y: Any, other: Any) -> An
 
 def _is_python_number(x: Any) -> bool:
     cls = type(x)
-    return not x.kind if cls is Tracer else cls is bool or cls in PYTHON_NUMBERS
+    return not x._kind if cls is Tracer else cls is bool or cls in PYTHON_NUMBERS
 
 
 # -- Python numbers ----------------------------------------------------------------------------------------------------
@@ -190,13 +190,13 @@ def _of_python_numbers(name: str, f: Callable[..., Any], x: Any, y: Any) -> Any:
 def _bool_as_int(x: Any) -> Any:
     if type(x) is bool:
         return int(x)
-    return as_python(cast(x, INT64)) if type(x) is Tracer and x.variable.type.dtype.kind == "b" else x
+    return as_python(cast(x, INT64)) if type(x) is Tracer and x._variable.type.dtype.kind == "b" else x
 
 
 def unary_methods(name: str, f: Callable[..., Any]) -> dict[str, Callable[..., Any]]:
     """The method of a unary operator."""
 
     def method(x: Tracer) -> Any:
-        return f(x) if x.kind else as_python(f(_bool_as_int(x)))
+        return f(x) if x._kind else as_python(f(_bool_as_int(x)))
 
     return {f"__{name}__": method}

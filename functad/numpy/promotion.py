@@ -28,14 +28,14 @@ _results: dict[Any, np.dtype] = {}
 
 def python_type(x: Tracer) -> Any:
     """How a traced Python number takes part in promotion."""
-    return _WEAK[x.variable.type.dtype.kind]
+    return _WEAK[x._variable.type.dtype.kind]
 
 
 def strength(x: Any) -> Any:
     """What promotion sees of an operand: its dtype, or the type of a Python number."""
     cls = type(x)
     if cls is Tracer:
-        return x.variable.type.dtype if x.kind else python_type(x)
+        return x._variable.type.dtype if x._kind else python_type(x)
     return cls if cls in PYTHON_NUMBERS else x.dtype
 
 

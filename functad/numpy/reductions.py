@@ -17,8 +17,9 @@ from functad.numpy.operands import as_array, cast, check_mask, common_shape, fre
 from functad.numpy.ufuncs import subtract
 from functad.primitives import cumulative, reductions
 from functad.primitives.arithmetic import add, mul
+from functad.primitives.broadcasting import broadcast, reduce_sum
 from functad.primitives.selection import maximum, minimum, select
-from functad.primitives.shapes import broadcast, reshape
+from functad.primitives.shapes import reshape
 from functad.primitives.slicing import pad
 
 __all__ = [
@@ -47,7 +48,7 @@ def masked(x: Any, where: Any, otherwise: Any, name: str) -> Any:
     """The elements of x where a mask holds, elsewhere a value that does not count."""
     mask = operand(where, name)
     if isinstance(where, np.ndarray) or (
-        type(where) is Tracer and where.kind == ARRAY
+        type(where) is Tracer and where._kind == ARRAY
     ):  # NumPy converts lists and numbers
         check_mask(mask, "where=", name)
     mask = cast(mask, BOOL)
@@ -99,8 +100,8 @@ def sum(
     """``numpy.sum`` over axes."""
     plain = axis is None and dtype is None and out is None and initial is None and where is None and not keepdims
     if plain and type(a) is Tracer and a.dtype.kind in "fc":
-        return fresh(reductions.reduce_sum(a, range(a.ndim)), a)
-    return _total(np.sum, reductions.reduce_sum, add, 0, a, axis, dtype, out, keepdims, initial, where)
+        return fresh(reduce_sum(a, range(a.ndim)), a)
+    return _total(np.sum, reduce_sum, add, 0, a, axis, dtype, out, keepdims, initial, where)
 
 
 @implements(np.prod)
@@ -185,7 +186,7 @@ def all(a: Any, axis: Any = None, out: None = None, keepdims: bool = False, *, w
 def count_nonzero(a: Any, axis: Any = None, *, keepdims: bool = False) -> Any:
     """``numpy.count_nonzero`` over axes."""
     x = cast(cast(as_array(a, "count_nonzero"), BOOL), INT64)
-    return reduced(reductions.reduce_sum, x, normal_axes(axis, len(shape_of(x)), "count_nonzero"), keepdims)
+    return reduced(reduce_sum, x, normal_axes(axis, len(shape_of(x)), "count_nonzero"), keepdims)
 
 
 def _position(f: Any, op: Any, a: Any, axis: Any, out: Any, keepdims: bool) -> Any:

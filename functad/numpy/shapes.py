@@ -14,6 +14,7 @@ from functad.numpy.axes import as_shape, fill_in, normal_axes, normal_axis
 from functad.numpy.dispatch import here, implements
 from functad.numpy.operands import as_array, common_shape, depends_on, fresh, fresh_array, shape_of, view
 from functad.primitives import shapes as strict
+from functad.primitives.broadcasting import broadcast
 from functad.primitives.joining import concatenate
 from functad.primitives.slicing import slice_
 
@@ -68,7 +69,7 @@ def squeeze(a: Any, axis: Any = None) -> Any:
     """``numpy.squeeze``: without axes of length 1."""
     x = as_array(a, "squeeze")
     old = shape_of(x)
-    if type(x) is Tracer and x.kind == SCALAR:
+    if type(x) is Tracer and x._kind == SCALAR:
         return fresh(x, x)
     axes = [i for i, n in enumerate(old) if n == 1] if axis is None else normal_axes(axis, len(old), "squeeze")
     for i in axes:
@@ -202,7 +203,7 @@ def broadcast_to(array: Any, shape: Any) -> Any:
     lead = len(new) - len(old)
     if lead < 0 or any(m not in (1, n) for m, n in zip(old, new[lead:], strict=True)):
         raise ShapeError(f"np.broadcast_to{here()}: an array of shape {old} cannot be broadcast to shape {new}")
-    return view(strict.broadcast(x, new, range(lead, len(new))), x)
+    return view(broadcast(x, new, range(lead, len(new))), x)
 
 
 @implements(np.broadcast_arrays)
@@ -222,7 +223,7 @@ def tile(A: Any, reps: Any) -> Any:
     ndim = max(len(counts), len(old))
     counts, old = (1,) * (ndim - len(counts)) + counts, (1,) * (ndim - len(old)) + old
     pairs = [n for pair in zip(counts, old, strict=True) for n in pair]
-    spread = strict.broadcast(strict.reshape(x, old), pairs, range(1, 2 * ndim, 2))
+    spread = broadcast(strict.reshape(x, old), pairs, range(1, 2 * ndim, 2))
     return fresh_array(strict.reshape(spread, [c * n for c, n in zip(counts, old, strict=True)]), x)
 
 
@@ -243,9 +244,7 @@ def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
             raise ShapeError(f"np.repeat{here()}: {counts.shape} repeats do not fit an axis of length {shape[axis]}")
         return take(x, np.repeat(np.arange(shape[axis]), counts), axis)
     count = operator.index(counts.item())
-    wide = strict.broadcast(
-        x, (*shape[: axis + 1], count, *shape[axis + 1 :]), [i + (i > axis) for i in range(len(shape))]
-    )
+    wide = broadcast(x, (*shape[: axis + 1], count, *shape[axis + 1 :]), [i + (i > axis) for i in range(len(shape))])
     return fresh(strict.reshape(wide, (*shape[:axis], shape[axis] * count, *shape[axis + 1 :])), x)
 
 

@@ -18,6 +18,7 @@ from functad.numpy.reductions import accumulator, reduced, refuse_out, sum
 from functad.numpy.shapes import broadcast_to, part
 from functad.numpy.ufuncs import absolute, add, divide, multiply, power, subtract
 from functad.primitives import arithmetic, complex, norms, reductions
+from functad.primitives.broadcasting import reduce_sum
 from functad.primitives.comparison import eq, ne
 from functad.primitives.convert import convert
 from functad.primitives.powers import sqrt
@@ -54,7 +55,7 @@ def mean(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims
     result = np.dtype(dtype) if dtype is not None else accumulator(np.mean, x.dtype)
     x = cast(x, FLOAT32 if result == FLOAT16 else result)
     axes = normal_axes(axis, len(shape_of(x)), "mean")
-    total = reduced(reductions.reduce_sum, x, axes, keepdims)
+    total = reduced(reduce_sum, x, axes, keepdims)
     return cast(arithmetic.div(total, x.dtype.type(count(x, axes))), result)
 
 
@@ -80,7 +81,7 @@ def var(
     x = cast(x, np.dtype(dtype) if dtype is not None else accumulator(np.mean, x.dtype))
     axes = normal_axes(axis, len(shape_of(x)), "var")
     deviation = subtract(x, mean(x, axes, keepdims=True))
-    total = reduced(reductions.reduce_sum, squares(deviation), axes, keepdims)
+    total = reduced(reduce_sum, squares(deviation), axes, keepdims)
     return arithmetic.div(
         total, total.dtype.type(max(count(x, axes) - (ddof if correction is None else correction), 0))
     )
@@ -150,7 +151,7 @@ def trapezoid(y: Any, x: Any = None, dx: Any = 1.0, axis: int = -1) -> Any:
 def euclidean(x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
     """The root of the sum of squares; its value first, as a constant, then its derivative as a whole."""
     constant = stop_gradient(x)
-    square = reduced(reductions.reduce_sum, squares(constant), axes, False)
+    square = reduced(reduce_sum, squares(constant), axes, False)
     zero = eq(square, 0)
     root = sqrt(select(zero, 1, square))
     r, inverse = select(zero, 0, root), select(zero, 0, arithmetic.reciprocal(root))
@@ -189,12 +190,12 @@ def _vector_norm(x: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Any
     if ord == -math.inf:
         return reduced(reductions.reduce_min, size, axes, keepdims)
     if ord == 0:
-        return reduced(reductions.reduce_sum, convert(ne(x, 0), size.dtype), axes, keepdims)
+        return reduced(reduce_sum, convert(ne(x, 0), size.dtype), axes, keepdims)
     if ord == 1:
-        return reduced(reductions.reduce_sum, size, axes, keepdims)
+        return reduced(reduce_sum, size, axes, keepdims)
     if isinstance(ord, str):
         raise ArgumentError(f"np.linalg.norm{here()}: vectors have no norm of order {ord!r}")
-    return _root(reduced(reductions.reduce_sum, power(size, ord), axes, keepdims), ord)
+    return _root(reduced(reduce_sum, power(size, ord), axes, keepdims), ord)
 
 
 def _root(x: Any, n: Any) -> Any:
@@ -212,7 +213,7 @@ def _matrix_norm(x: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Any
             "'fro', 1, -1, inf and -inf"
         )
     summed = axes[0] if abs(ord) == 1 else axes[1]
-    sums = reduced(reductions.reduce_sum, absolute(x), (summed,), True)
+    sums = reduced(reduce_sum, absolute(x), (summed,), True)
     extremum = reductions.reduce_max if ord > 0 else reductions.reduce_min
     y = reduced(extremum, sums, (axes[1] if summed == axes[0] else axes[0],), True)
     return y if keepdims else reshape(y, [n for i, n in enumerate(shape_of(y)) if i not in axes])

@@ -21,8 +21,9 @@ from functad.numpy.indices import Index, parse_index
 from functad.numpy.operands import as_array, cast, depends_on, fresh_array, operand, shape_of
 from functad.numpy.promotion import PYTHON_NUMBERS, result_dtype, strength
 from functad.primitives import arithmetic, selection
+from functad.primitives.broadcasting import broadcast
 from functad.primitives.scatter import SCATTERS
-from functad.primitives.shapes import broadcast, flip, inverse_permutation, reshape, transpose
+from functad.primitives.shapes import flip, inverse_permutation, reshape, transpose
 from functad.primitives.slicing import is_part, pad, slice_, slice_add_p
 
 __all__ = ["At", "Update", "at"]

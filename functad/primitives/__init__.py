@@ -3,6 +3,7 @@
 from functad.primitives import arithmetic as arithmetic
 from functad.primitives import beta as beta
 from functad.primitives import bitwise as bitwise
+from functad.primitives import broadcasting as broadcasting
 from functad.primitives import callback as callback
 from functad.primitives import calls as calls
 from functad.primitives import checkpointed_while as checkpointed_while
@@ -16,6 +17,7 @@ from functad.primitives import custom_jvp as custom_jvp
 from functad.primitives import custom_vjp as custom_vjp
 from functad.primitives import entropy as entropy
 from functad.primitives import exponential as exponential
+from functad.primitives import gather as gather
 from functad.primitives import generate as generate
 from functad.primitives import hyperbolic as hyperbolic
 from functad.primitives import indexing as indexing

@@ -74,7 +74,7 @@ class Distinct:
     def of(program: Program, args: Sequence[Any]) -> Distinct:
         """That of a Program for these operands."""
         first: dict[Any, int] = {}
-        same = tuple([first.setdefault(x.variable, i) if type(x) is Tracer else -1 for i, x in enumerate(args)])
+        same = tuple([first.setdefault(x._variable, i) if type(x) is Tracer else -1 for i, x in enumerate(args)])
         return derived(program, ("distinct", same), lambda: Distinct.made(program, same))  # type: ignore[no-any-return]
 
     @staticmethod
@@ -116,7 +116,7 @@ def with_equal_inputs(program: Program, which: Sequence[int]) -> Program:
 
 def handle(x: Tracer) -> Tracer:
     """Another handle of a tracer's variable, as for a result."""
-    return Tracer(x.variable, x.owner, ARRAY if x.variable.type.ndim else SCALAR)
+    return Tracer(x._variable, x._owner, ARRAY if x._variable.type.ndim else SCALAR)
 
 
 def _present(values: Sequence[Any]) -> tuple[bool, ...]:

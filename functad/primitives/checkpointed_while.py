@@ -28,8 +28,8 @@ from functad.ir.types import ArrayType, SeqType, array_type
 from functad.primitives.arithmetic import add, mul, sub
 from functad.primitives.bitwise import bit_and, bit_not
 from functad.primitives.comparison import eq, gt, le, lt
+from functad.primitives.gather import gather_p
 from functad.primitives.generate import iota
-from functad.primitives.indexing import gather_p
 from functad.primitives.lanes import map_over_lanes
 from functad.primitives.loop_body import bind_loop
 from functad.primitives.loop_rules import LoopRule, cut, grow, present

@@ -18,12 +18,13 @@ from functad.ir.types import ArrayType, array_type
 from functad.kernel_ir.rules import Statements
 from functad.kernel_ir.sizes import poly
 from functad.primitives.arithmetic import div, mul, product_kernel, strong_product
+from functad.primitives.axes import check_axes
 from functad.primitives.bitwise import bit_and, bit_or
+from functad.primitives.broadcasting import lead_axes
 from functad.primitives.comparison import eq, isnan
 from functad.primitives.convert import convert
 from functad.primitives.ordered import combine, start
 from functad.primitives.selection import select
-from functad.primitives.shapes import check_axes, lead_axes
 from functad.primitives.slicing import pad, slice_
 
 __all__ = ["cummax", "cummin", "cumprod", "cumsum", "linear_recurrence", "shifted"]

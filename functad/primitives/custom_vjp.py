@@ -163,7 +163,7 @@ def _batch_vjp(
 
 def _sum_unmapped(bwd: Program, size: int, batched: Sequence[Any], wanted: Mask) -> Program:
     """The mapped reverse rule: the cotangent of an argument without the mapped axis is the sum over it."""
-    from functad.primitives.reductions import reduce_sum
+    from functad.primitives.broadcasting import reduce_sum
 
     made, flags = batch_of(bwd, size, batched, wanted)
 

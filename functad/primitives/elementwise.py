@@ -23,6 +23,7 @@ from functad.errors import DtypeError, ShapeError
 from functad.ir.types import ArrayType, array_type
 from functad.kernel_ir.ops import NUMPY, in_single
 from functad.kernel_ir.rules import KernelRule, Pointwise
+from functad.primitives.broadcasting import broadcast, sum_all
 
 __all__ = ["Op", "elementwise", "formula", "of_complex", "single_rounding", "unbroadcast"]
 
@@ -203,16 +204,12 @@ def broadcast_type(name: str, types: Sequence[ArrayType]) -> ArrayType:
 
 def broadcast_like(value: Any, like: Any) -> Any:
     """A rank-0 value spread over the shape of another; anything else as it is."""
-    from functad.primitives.shapes import broadcast
-
     shape = type_of(like).shape
     return broadcast(value, shape, ()) if shape and not type_of(value).ndim else value
 
 
 def unbroadcast(ct: Any, operand: Linear) -> Any:
     """The cotangent of an operand that may have been broadcast from rank 0."""
-    from functad.primitives.reductions import sum_all
-
     return sum_all(ct) if type_of(ct).ndim and not operand.type.ndim else ct
 
 
@@ -222,8 +219,6 @@ def align_batched(size: int, batched: Sequence[bool], operands: Sequence[Any]) -
     common = max(shapes, key=len)
     if all([len(s) == len(common) if flag else not s for s, flag in zip(shapes, batched, strict=True)]):
         return list(operands)
-    from functad.primitives.shapes import broadcast
-
     aligned = []
     for x, flag, shape in zip(operands, batched, shapes, strict=True):
         if len(shape) == len(common):

@@ -15,8 +15,8 @@ import numpy as np
 from functad.core.primitive import Primitive, Sample, type_of
 from functad.ir.types import ArrayType, array_type
 from functad.kernel_ir.rules import Pull
-from functad.primitives.reductions import kept_axes
-from functad.primitives.shapes import broadcast
+from functad.primitives.axes import kept_axes
+from functad.primitives.broadcasting import broadcast
 
 __all__ = ["Axes", "function_of", "spread_over"]
 

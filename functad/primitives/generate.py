@@ -11,7 +11,7 @@ from functad.core.primitive import Primitive, Sample
 from functad.errors import DtypeError
 from functad.ir.types import ArrayType, array_type
 from functad.kernel_ir.rules import Pull
-from functad.primitives.shapes import check_axes
+from functad.primitives.axes import check_axes
 
 __all__ = ["iota"]
 

@@ -1,42 +1,33 @@
-"""Reading at indices that are data.
+"""Indices that are data: their check, and what reading and writing at them share.
 
 ``check_index`` is the one place where an index is compared with the length of its axis; it alone may raise. ``gather``
 and the scatters take indices that have passed it, so what derivatives read again is not checked again, and they fuse
 and move like any other equation. In native code they clamp all the same: no index, whatever its value, reaches memory
 that is not the operand's.
+
+Their operands: x has the axes batch + indexed (one an index array) + rest, an index array has batch + looked up.
+Results of reading, and updates, have batch + looked up + rest.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 from typing import Any
 
 import numpy as np
 
-from functad.core.cotangents import Sum
 from functad.core.primitive import Primitive, Sample, type_of
 from functad.errors import DtypeError, IndexOutOfBoundsError, ShapeError
-from functad.ir.types import ArrayType, array_type
+from functad.ir.types import ArrayType
 from functad.kernel_ir.nodes import Affine
-from functad.kernel_ir.rules import Pointwise, Pull
+from functad.kernel_ir.rules import Pointwise
 from functad.kernel_ir.sizes import poly
-from functad.primitives.shapes import lead_axes, transpose
 
 __all__ = [
-    "batch_grid",
-    "check_index",
-    "check_indices",
-    "clamped",
-    "gather",
-    "gather_p",
-    "indexed_type",
-    "out_of_bounds",
-]
-
-# x has the axes batch + indexed (one an index array) + rest; an index array has batch + looked up. Results have batch +
-# looked up + rest:
-#     gather(x, i, j)[b, l, r] = x[b, i[b, l], j[b, l], r]
-
+    "batch_grid", "check_index", "check_indices", "check_updates", "clamped", "elements", "indexed_type", "no_target",
+    "out_of_bounds", "places_of", "target",
+]  # fmt: skip
 
 # -- check_index -------------------------------------------------------------------------------------------------------
 
@@ -99,16 +90,7 @@ check_index_p: Primitive = Primitive(
 )
 
 
-# -- gather ------------------------------------------------------------------------------------------------------------
-
-
-def gather(x: Any, *indices: Any, batch: int = 0) -> Any:
-    """``out[b, l, r] = x[b, indices[0][b, l], indices[1][b, l], ..., r]``, with ``batch`` leading axes b common to all.
-
-    The index arrays are int64 of one shape. Negative indices count from the end; one out of bounds raises
-    IndexOutOfBoundsError.
-    """
-    return gather_p.bind(x, *check_indices("gather", x, indices, batch), batch=batch)
+# -- what reading and writing share ------------------------------------------------------------------------------------
 
 
 def check_indices(name: str, x: Any, indices: Sequence[Any], batch: int) -> list[Any]:
@@ -140,62 +122,46 @@ def batch_grid(shape: Sequence[int], batch: int) -> list[Any]:
     ]
 
 
-def _gather_jvp(ts: Sequence[Any], xs: Sequence[Any], y: Any, *, batch: int) -> Any:
-    return gather_p.bind(ts[0], *xs[1:], batch=batch)
-
-
-def _gather_transpose(ct: Any, x: Any, *indices: Any, batch: int) -> tuple[Any, ...]:
-    from functad.primitives.scatter import ScatterUpdate
-
-    return (Sum([ScatterUpdate(x.type, (ct, *indices), {"batch": batch})]), *[None] * len(indices))
-
-
-def _gather_batch(size: int, batched: Sequence[bool], x: Any, *indices: Any, batch: int) -> tuple[Any, bool]:
-    if batched[0]:
-        return gather_p.bind(x, *lead_axes(size, batched[1:], indices), batch=batch + 1), True
-    mapped = lead_axes(
-        size, batched[1:], indices
-    )  # x is read whole: the mapped axis becomes one more that is looked up
-    ndim = type_of(mapped[0]).ndim
-    mapped = [transpose(i, (*range(1, batch + 1), 0, *range(batch + 1, ndim))) for i in mapped]
-    out = gather_p.bind(x, *mapped, batch=batch)
-    return transpose(out, (batch, *range(batch), *range(batch + 1, type_of(out).ndim))), True
-
-
 def clamped(b: Any, index: Any, size: Any) -> Affine:
     """An index that surely lies within an axis that has elements."""
     return Affine.value(b.maximum(b.minimum(index, b.size(poly(size) - 1)), 0))
 
 
-def _gather_pull(b: Any, index: Any, reads: Any, types: Any, out: Any, *, batch: int) -> Any:
-    x, looked_up = types[0], index[: types[1].ndim]
-    sizes = x.shape[batch : batch + len(types) - 1]
-    where = tuple(clamped(b, read(looked_up), n) for read, n in zip(reads[1:], sizes, strict=True))
-    full = (*index[:batch], *where, *index[types[1].ndim :])
-    return (
-        reads[0](full, mask=b.const(False, np.bool_)) if any(n == 0 for n in sizes) else reads[0](full)
-    )  # there is nothing to read
+def check_updates(name: str, x: ArrayType, updates: ArrayType, indices: Sequence[ArrayType], batch: int) -> None:
+    """Refuse updates that are not of the type of what is at these indices."""
+    expected = indexed_type(name, x, indices, batch)
+    if updates is not expected:
+        given = f"{name} into {x} at indices {', '.join(map(str, indices))}"
+        error = DtypeError if updates.dtype != x.dtype else ShapeError
+        raise error(f"{given} takes updates of type {expected}, got {updates}; broadcast or convert them")
 
 
-gather_p = Primitive(
-    "gather",
-    type_rule=lambda x, *indices, batch: indexed_type("gather", x, indices, batch),
-    evaluate=lambda x, *indices, batch: x[(*batch_grid(np.shape(indices[0]), batch), *indices)],
-    jvp=_gather_jvp,
-    linear=(0,),
-    transpose=_gather_transpose,
-    batch=_gather_batch,
-    kernel=Pull(_gather_pull, random_access=True, static=("batch",)),
-    samples=lambda: [
-        Sample((array_type((4,), np.float64), np.array([3, 0, 3])), {"batch": 0}),
-        Sample((array_type((4,), np.float64), np.int64(2)), {"batch": 0}),
-        Sample((array_type((3, 2), np.float32), np.array([[1, 1], [2, 0]])), {"batch": 0}),
-        Sample((array_type((3, 20), np.complex128), np.array([1, 2]), np.array([19, 19])), {"batch": 0}),
-        Sample((array_type((2, 3, 2), np.float64), np.array([[0, 2, 2], [1, 1, 0]])), {"batch": 1}),
-        Sample((array_type((2, 3), np.float64), np.array([2, 0])), {"batch": 1}),
-        Sample((array_type((2, 2, 3), np.int64), np.array([[0, 1], [1, 1]]), np.array([[2, 0], [0, 0]])), {"batch": 1}),
-        Sample((array_type((3,), np.bool_), np.array([0, 2])), {"batch": 0}),
-        Sample((array_type((0, 2), np.float64), np.zeros((0,), np.int64)), {"batch": 0}),
-        Sample((array_type((3, 0), np.float64), np.array([2, 1])), {"batch": 0}),
-    ],
-)
+def places_of(x: Any, indices: Sequence[Any], batch: int) -> Any:
+    """For each update of batch + looked up, in row-major order, the row of ``x.reshape(-1, rest)`` that it goes to."""
+    place: Any = 0
+    for n, i in zip(np.shape(x), (*batch_grid(np.shape(indices[0]), batch), *indices), strict=False):
+        place = place * n + i
+    return np.ravel(place)
+
+
+def elements(x: Any, indices: Sequence[Any], batch: int) -> Any:
+    """The element of ``x.reshape(-1)`` that each element of the updates goes to, in row-major order, which is that in
+    which NumPy visits one axis.
+    """
+    width = prod(np.shape(x)[batch + len(indices) :])
+    return (places_of(x, indices, batch)[:, None] * width + np.arange(width)).ravel()
+
+
+def target(b: Any, ctx: Any, in_types: Sequence[ArrayType], first: int, index: Any, batch: int) -> Any:
+    """Where in x the update at an index goes; the index arrays are the operands from number ``first`` on."""
+    looked_up = in_types[first].ndim
+    sizes = in_types[0].shape[batch:]
+    where = tuple(clamped(b, ctx.read(k)(index[:looked_up]), sizes[k - first]) for k in range(first, len(in_types)))
+    return (*index[:batch], *where, *index[looked_up:])
+
+
+def no_target(in_types: Sequence[ArrayType], first: int, batch: int) -> bool:
+    """Whether an indexed axis is empty: then there is no element that an update could go to (and no index that is in
+    bounds).
+    """
+    return any(n == 0 for n in in_types[0].shape[batch : batch + len(in_types) - first])

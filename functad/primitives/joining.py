@@ -13,7 +13,8 @@ from functad.errors import DtypeError, ShapeError
 from functad.ir.types import ArrayType, array_type
 from functad.kernel_ir.rules import KernelRule, Pull, Statements
 from functad.kernel_ir.sizes import poly
-from functad.primitives.shapes import check_axes, lead_axes
+from functad.primitives.axes import check_axes
+from functad.primitives.broadcasting import lead_axes
 from functad.primitives.slicing import slice_
 
 __all__ = ["concatenate"]

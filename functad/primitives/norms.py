@@ -12,11 +12,11 @@ from typing import Any
 
 from functad.core.primitive import type_of
 from functad.primitives.arithmetic import add, mul, reciprocal, square, sub
+from functad.primitives.broadcasting import reduce_sum
 from functad.primitives.comparison import eq, gt
 from functad.primitives.complex import conj, real
 from functad.primitives.convert import convert
 from functad.primitives.functions_of import Axes, function_of, spread_over
-from functad.primitives.reductions import reduce_sum
 from functad.primitives.selection import select
 
 __all__ = ["direction_of", "norm_of", "times_over"]

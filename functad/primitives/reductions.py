@@ -2,139 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from functad.core.primitive import Primitive, Sample, type_of
-from functad.errors import DtypeError, ShapeError
+from functad.errors import ShapeError
 from functad.ir.types import ArrayType, array_type
 from functad.kernel_ir.builder import Builder
 from functad.kernel_ir.rules import KernelRule, Reduction, Statements
 from functad.primitives.arithmetic import div, mul
+from functad.primitives.axes import DTYPES, Axes, check_axes, kept_axes, reduction
 from functad.primitives.bitwise import bit_or
+from functad.primitives.broadcasting import broadcast, reduce_sum
 from functad.primitives.comparison import eq, isnan
 from functad.primitives.convert import convert
+from functad.primitives.cumulative import cumprod, shifted
 from functad.primitives.ordered import accumulate, start
 from functad.primitives.selection import select
-from functad.primitives.shapes import broadcast, check_axes, reshape, transpose
+from functad.primitives.shapes import reshape, transpose
 
-__all__ = [
-    "argmax",
-    "argmin",
-    "reduce_all",
-    "reduce_any",
-    "reduce_max",
-    "reduce_min",
-    "reduce_prod",
-    "reduce_sum",
-    "sum_all",
-]
-
-Axes = tuple[int, ...]
-
-
-def kept_axes(ndim: int, axes: Sequence[int]) -> Axes:
-    """The axes that a reduction leaves."""
-    return tuple([i for i in range(ndim) if i not in axes])
-
-
-Reduce = Callable[[Any, Iterable[int]], Any]
-
-
-def _reduction(
-    name: str,
-    evaluate: Callable[..., Any],
-    kinds: str,
-    *,
-    jvp: Callable[..., Any] | None = None,
-    transpose: Callable[..., Any] | None = None,
-    kernel: Callable[..., KernelRule] | None = None,
-    empty: bool = True,
-) -> Reduce:
-    """Declare a reduction to the dtype of its operand; ``empty`` says whether it may be over no elements."""
-
-    def type_rule(x: ArrayType, *, axes: Axes) -> ArrayType:
-        check_axes(name, x, axes)
-        if x.dtype.kind not in kinds:
-            raise DtypeError(
-                f"{name} does not take {x.dtype} operands (it takes kinds {', '.join(kinds)}); convert with .astype"
-            )
-        out = x.with_shape(tuple([x.shape[i] for i in kept_axes(x.ndim, axes)]))
-        if not empty and x.size == 0 and out.size:
-            raise ShapeError(
-                f"{name} of {x} over axes {axes} is over no elements, so it has no value; give it an initial value"
-            )
-        return out
-
-    def reduce(x: Any, axes: Iterable[int]) -> Any:
-        axes = tuple(sorted(axes))
-        return primitive.bind(x, axes=axes) if axes else x
-
-    def samples() -> list[Sample]:
-        cases = [((4,), (0,)), ((2, 3), (0,)), ((20, 3), (1,)), ((2, 3, 2), (0, 2)), ((1, 2), (0,)), ((3, 0), (0,))]
-        cases += [((0, 3), (0,))] if empty else []
-        made = [Sample((array_type(shape, DTYPES[kinds[0]]),), {"axes": axes}) for shape, axes in cases]
-        return (
-            made
-            + [Sample((array_type((3, 2), DTYPES[k]),), {"axes": (0,)}) for k in kinds]
-            + _float32(kinds, {"axes": (1,)})
-        )
-
-    primitive = Primitive(
-        name,
-        type_rule=type_rule,
-        evaluate=evaluate,
-        jvp=jvp,
-        linear=None if transpose is None else "jointly",
-        transpose=transpose,
-        batch=lambda size, batched, x, *, axes: (reduce(x, [a + 1 for a in axes]), True),
-        kernel=kernel or Reduction(name),
-        samples=samples,
-    )
-    reduce.__name__ = f"reduce_{name}"
-    reduce.__doc__ = f"The {name} over axes, all different and not negative."
-    return reduce
-
-
-DTYPES = {"f": np.float64, "c": np.complex128, "i": np.int64, "u": np.uint8, "b": np.bool_}
-"""The dtype that samples of each kind have."""
-
-
-def _float32(kinds: str, params: dict[str, Any]) -> list[Sample]:
-    return [Sample((array_type((2, 3), np.float32),), params)] if "f" in kinds else []
-
-
-def _spread(y: Any, like: Any, axes: Sequence[int]) -> Any:
-    """A result of a reduction over the shape of its operand again."""
-    shape = type_of(like).shape
-    return broadcast(y, shape, kept_axes(len(shape), axes))
-
-
-# -- sum ---------------------------------------------------------------------------------------------------------------
-
-reduce_sum: Reduce = _reduction(
-    "sum",
-    lambda x, *, axes: np.add.reduce(x, axis=axes, dtype=x.dtype),
-    "fciu",
-    jvp=lambda ts, xs, y, *, axes: reduce_sum(ts[0], axes),
-    transpose=lambda ct, x, *, axes: (broadcast(ct, x.type.shape, kept_axes(x.type.ndim, axes)),),
-)
-
-
-def sum_all(x: Any) -> Any:
-    """Sum over all axes."""
-    return reduce_sum(x, range(type_of(x).ndim))
+__all__ = ["argmax", "argmin", "reduce_all", "reduce_any", "reduce_max", "reduce_min", "reduce_prod"]
 
 
 # -- prod: dy = sum_i dx_i * (product of all x_j before i) * (product of all x_j after i): no division by an x_i = 0 ---
 
 
 def _prod_jvp(ts: Sequence[Any], xs: Sequence[Any], y: Any, *, axes: Axes) -> Any:
-    from functad.primitives.cumulative import cumprod, shifted
-
     x, t = (_with_last(v, axes) for v in (xs[0], ts[0]))
     last = type_of(x).ndim - 1
     before = shifted(cumprod(x, last), last, 1)
@@ -171,7 +67,7 @@ def _kernel(op: str, boolean: str = "") -> Callable[..., KernelRule]:
     return rule
 
 
-reduce_prod = _reduction(
+reduce_prod = reduction(
     "prod", lambda x, *, axes: np.prod(x, axis=axes, dtype=x.dtype), "fciu", jvp=_prod_jvp, kernel=_kernel("prod")
 )
 
@@ -181,11 +77,12 @@ reduce_prod = _reduction(
 
 def _extremum_jvp(ts: Sequence[Any], xs: Sequence[Any], y: Any, *, axes: Axes) -> Any:
     (t,), (x,) = ts, xs
-    attained = bit_or(eq(x, _spread(y, x, axes)), isnan(x))
+    shape = type_of(x).shape
+    attained = bit_or(eq(x, broadcast(y, shape, kept_axes(len(shape), axes))), isnan(x))
     return div(reduce_sum(select(attained, t, 0), axes), reduce_sum(convert(attained, type_of(x).dtype), axes))
 
 
-reduce_max = _reduction(
+reduce_max = reduction(
     "max",
     lambda x, *, axes: np.max(x, axis=axes),
     "fciub",
@@ -193,7 +90,7 @@ reduce_max = _reduction(
     kernel=_kernel("max", "any"),
     empty=False,
 )
-reduce_min = _reduction(
+reduce_min = reduction(
     "min",
     lambda x, *, axes: np.min(x, axis=axes),
     "fciub",
@@ -205,8 +102,8 @@ reduce_min = _reduction(
 
 # -- any, all: of bools ------------------------------------------------------------------------------------------------
 
-reduce_any = _reduction("any", lambda x, *, axes: np.any(x, axis=axes), "b")
-reduce_all = _reduction("all", lambda x, *, axes: np.all(x, axis=axes), "b")
+reduce_any = reduction("any", lambda x, *, axes: np.any(x, axis=axes), "b")
+reduce_all = reduction("all", lambda x, *, axes: np.all(x, axis=axes), "b")
 
 
 # -- argmax, argmin: the first index at which the extremum, or the first NaN, is ---------------------------------------

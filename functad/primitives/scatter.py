@@ -1,8 +1,5 @@
 """Writing at indices that are data: ``scatter`` combines updates with a copy of an array, one after the other in
-row-major order.
-
-Operands as in ``gather``: x has the axes batch + indexed + rest, an index array batch + looked up, the updates batch +
-looked up + rest. An index may occur many times.
+row-major order. Adding is in ``gather``; here are the others.
 """
 
 from __future__ import annotations
@@ -13,24 +10,25 @@ from typing import Any
 
 import numpy as np
 
-from functad.core.cotangents import Update
 from functad.core.primitive import Linear, Primitive, Sample, type_of
 from functad.core.zeros import add, instantiate, zeros
-from functad.errors import DtypeError, ShapeError
+from functad.errors import DtypeError
 from functad.ir.types import ArrayType, array_type
 from functad.kernel_ir.rules import Statements
 from functad.kernel_ir.sizes import poly
 from functad.primitives.arithmetic import div, mul, product_kernel, strong_product
 from functad.primitives.bitwise import bit_or
+from functad.primitives.broadcasting import broadcast, lead_axes
 from functad.primitives.comparison import eq, isnan
 from functad.primitives.convert import convert
+from functad.primitives.gather import declare_scatter, gather_p, scatter_add_p
 from functad.primitives.generate import iota
-from functad.primitives.indexing import batch_grid, check_indices, clamped, gather_p, indexed_type
-from functad.primitives.ordered import accumulate, copy, over, start
+from functad.primitives.indexing import check_indices, check_updates, no_target, places_of, target
+from functad.primitives.ordered import copy, over, start
 from functad.primitives.selection import select
-from functad.primitives.shapes import broadcast, lead_axes, reshape
+from functad.primitives.shapes import reshape
 
-__all__ = ["ScatterUpdate", "scatter", "scatter_add_p", "scatter_recurrence", "scatter_set_p"]
+__all__ = ["SCATTERS", "scatter", "scatter_recurrence", "scatter_set_p"]
 
 Shape = tuple[int, ...]
 
@@ -45,142 +43,12 @@ def scatter(x: Any, updates: Any, *indices: Any, op: str = "add", batch: int = 0
     return primitive.bind(x, updates, *check_indices(primitive.name, x, indices, batch), batch=batch)
 
 
-def _check_updates(name: str, x: ArrayType, updates: ArrayType, indices: Sequence[ArrayType], batch: int) -> None:
-    expected = indexed_type(name, x, indices, batch)
-    if updates is not expected:
-        given = f"{name} into {x} at indices {', '.join(map(str, indices))}"
-        error = DtypeError if updates.dtype != x.dtype else ShapeError
-        raise error(f"{given} takes updates of type {expected}, got {updates}; broadcast or convert them")
-
-
-def _places(x: Any, indices: Sequence[Any], batch: int) -> Any:
-    """For each update of batch + looked up, in row-major order, the row of ``x.reshape(-1, rest)`` that it goes to."""
-    place: Any = 0
-    for n, i in zip(np.shape(x), (*batch_grid(np.shape(indices[0]), batch), *indices), strict=False):
-        place = place * n + i
-    return np.ravel(place)
-
-
-def _elements(x: Any, indices: Sequence[Any], batch: int) -> Any:
-    """The element of ``x.reshape(-1)`` that each element of the updates goes to, in row-major order, which is that in
-    which NumPy visits one axis.
-    """
-    width = prod(np.shape(x)[batch + len(indices) :])
-    return (_places(x, indices, batch)[:, None] * width + np.arange(width)).ravel()
-
-
 def _type(operand: Any) -> ArrayType:
     """The type of an operand of a transpose rule."""
     return operand.type if type(operand) is Linear else type_of(operand)
 
 
-def _scatter(op: str, ufunc: np.ufunc | None, accumulation: str, **rules: Any) -> Primitive:
-    """Declare a scatter; ``accumulation`` is what the kernel IR calls it."""
-    name = f"scatter_{op}"
-
-    def type_rule(x: ArrayType, updates: ArrayType, *indices: ArrayType, batch: int) -> ArrayType:
-        _check_updates(name, x, updates, indices, batch)
-        if x.dtype.kind == "b" and op != "set":
-            raise DtypeError(f"{name} does not take {x}: bools can only be set; convert with .astype(int)")
-        return x
-
-    def evaluate(x: Any, updates: Any, *indices: Any, batch: int) -> Any:
-        out = np.array(x, order="C")
-        if ufunc is None:
-            out.reshape(-1)[_elements(x, indices, batch)] = np.ravel(updates)
-        else:
-            with np.errstate(invalid="ignore"):  # NumPy's maximum.at complains of NaN, maximum does not
-                ufunc.at(out.reshape(-1), _elements(x, indices, batch), np.ravel(updates))
-        return out
-
-    def statements(ctx: Any, in_types: Sequence[ArrayType], out_types: Any, *, batch: int) -> None:
-        copy(ctx, in_types[0].shape)
-
-        def body(b: Any, index: Any) -> None:
-            accumulate(b, ctx.output(), _target(b, ctx, in_types, 2, index, batch), accumulation, ctx.read(1)(index))
-
-        if not _no_target(in_types, 2, batch):
-            over(ctx, in_types[1].shape, body, name)
-
-    primitive = Primitive(
-        name,
-        type_rule=type_rule,
-        evaluate=evaluate,
-        batch=lambda size, batched, *xs, batch: (primitive.bind(*lead_axes(size, batched, xs), batch=batch + 1), True),
-        kernel=Statements(statements, static=("batch",)),
-        samples=lambda: _scatter_samples(op),
-        **rules,
-    )
-    return primitive
-
-
-def _target(b: Any, ctx: Any, in_types: Sequence[ArrayType], first: int, index: Any, batch: int) -> Any:
-    """Where in x the update at an index goes; the index arrays are the operands from number ``first`` on."""
-    looked_up = in_types[first].ndim
-    sizes = in_types[0].shape[batch:]
-    where = tuple(clamped(b, ctx.read(k)(index[:looked_up]), sizes[k - first]) for k in range(first, len(in_types)))
-    return (*index[:batch], *where, *index[looked_up:])
-
-
-def _no_target(in_types: Sequence[ArrayType], first: int, batch: int) -> bool:
-    """Whether an indexed axis is empty: then there is no element that an update could go to (and no index that is in
-    bounds).
-    """
-    return any(n == 0 for n in in_types[0].shape[batch : batch + len(in_types) - first])
-
-
-def _scatter_samples(op: str) -> list[Sample]:
-    def sample(dtype: type, shape: Shape, updates: Shape, *indices: Any, batch: int = 0) -> Sample:
-        return Sample((array_type(shape, dtype), array_type(updates, dtype), *indices), {"batch": batch})
-
-    repeated = np.array([3, 0, 3, 3])
-    made = [
-        sample(np.float64, (4,), (4,), repeated),
-        sample(np.float64, (4,), (), np.int64(2)),
-        sample(np.float32, (3, 2), (2, 2, 2), np.array([[1, 1], [2, 0]])),
-        sample(np.complex128, (4,), (4,), repeated),
-        sample(np.int64, (4,), (4,), repeated),
-        sample(np.float64, (3, 20), (3,), np.array([1, 2, 1]), np.array([19, 19, 19])),
-        sample(np.float64, (2, 3, 2), (2, 3, 2), np.array([[0, 2, 2], [1, 1, 0]]), batch=1),
-        sample(np.float64, (2, 3), (2,), np.array([2, 0]), batch=1),
-        sample(np.float64, (0, 2), (0, 2), np.zeros((0,), np.int64)),
-        sample(np.float64, (3, 0), (2, 0), np.array([2, 1])),
-    ]
-    return [*made, sample(np.bool_, (4,), (4,), repeated)] if op == "set" else made
-
-
-# -- add, set: linear in x and the updates together --------------------------------------------------------------------
-
-
-class ScatterUpdate(Update):
-    """What elements at indices add to a cotangent: the operands are the elements and the indices, the params those of
-    ``scatter_add``.
-    """
-
-    __slots__ = ()
-
-    def alone(self) -> Any:
-        return self.onto(zeros(self.type))
-
-    def onto(self, x: Any) -> Any:
-        return scatter_add_p.bind(x, *self.operands, **self.params)
-
-    def into(self, out: np.ndarray) -> None:
-        updates, *indices = self.operands
-        np.add.at(out.reshape(-1), _elements(out, indices, **self.params), np.ravel(updates))
-
-
-def _add_jvp(ts: Sequence[Any], operands: Sequence[Any], y: Any, *, batch: int) -> Any:
-    tx, tu = ts[:2]
-    return tx if tu is None else scatter_add_p.bind(instantiate(tx, type_of(y)), tu, *operands[2:], batch=batch)
-
-
-def _add_transpose(ct: Any, x: Any, updates: Any, *indices: Any, batch: int) -> tuple[Any, ...]:
-    ct_u = gather_p.bind(ct, *indices, batch=batch) if type(updates) is Linear else None
-    return (ct if type(x) is Linear else None, ct_u, *[None] * len(indices))
-
-
-scatter_add_p: Primitive = _scatter("add", np.add, "sum", jvp=_add_jvp, linear=(0, 1), transpose=_add_transpose)
+# -- set: linear in x and the updates together ------------------------------------------------------------------------
 
 
 def _set_jvp(ts: Sequence[Any], operands: Sequence[Any], y: Any, *, batch: int) -> Any:
@@ -214,7 +82,7 @@ def _is_last(x: ArrayType, indices: Sequence[Any], batch: int) -> Any:
     return eq(found, numbers)
 
 
-scatter_set_p: Primitive = _scatter("set", None, "set", jvp=_set_jvp, linear=(0, 1), transpose=_set_transpose)
+scatter_set_p: Primitive = declare_scatter("set", None, "set", jvp=_set_jvp, linear=(0, 1), transpose=_set_transpose)
 
 
 # -- mul: each update u takes the value v so far to u v, so the tangent v' so far to u v' + u' v -----------------------
@@ -232,7 +100,9 @@ def _mul_transpose(ct: Any, x: Linear, updates: Any, *indices: Any, batch: int) 
     return (scatter_mul_p.bind(ct, updates, *indices, batch=batch), *[None] * (1 + len(indices)))
 
 
-scatter_mul_p: Primitive = _scatter("mul", np.multiply, "prod", jvp=_mul_jvp, linear=(0,), transpose=_mul_transpose)
+scatter_mul_p: Primitive = declare_scatter(
+    "mul", np.multiply, "prod", jvp=_mul_jvp, linear=(0,), transpose=_mul_transpose
+)
 
 
 # -- min, max: the mean of the tangents of all that tie ----------------------------------------------------------------
@@ -247,8 +117,8 @@ def _extremum_jvp(ts: Sequence[Any], operands: Sequence[Any], y: Any, *, batch: 
     return div(total, scatter_add_p.bind(convert(kept, dtype), convert(won, dtype), *indices, batch=batch))
 
 
-scatter_min_p = _scatter("min", np.minimum, "min", jvp=_extremum_jvp)
-scatter_max_p = _scatter("max", np.maximum, "max", jvp=_extremum_jvp)
+scatter_min_p = declare_scatter("min", np.minimum, "min", jvp=_extremum_jvp)
+scatter_max_p = declare_scatter("max", np.maximum, "max", jvp=_extremum_jvp)
 
 SCATTERS = {
     "add": scatter_add_p,
@@ -280,7 +150,7 @@ def _recurrence_type(
     x: ArrayType, a: ArrayType, b: ArrayType, *indices: ArrayType, reverse: bool, batch: int, strong: bool
 ) -> tuple[ArrayType, ...]:
     for updates in (a, b):
-        _check_updates("scatter_recurrence", x, updates, indices, batch)
+        check_updates("scatter_recurrence", x, updates, indices, batch)
     if x.dtype.kind not in "fciu":
         raise DtypeError(f"scatter_recurrence does not take {x}; convert with .astype(int)")
     return x, a
@@ -291,7 +161,7 @@ def _recurrence_evaluate(
 ) -> tuple[Any, Any]:
     out = np.array(x, order="C")
     times = strong_product.primitive.evaluate if strong else np.multiply
-    places = _places(x, indices, batch)
+    places = places_of(x, indices, batch)
     lead = batch + len(indices)
     rows = out.reshape(prod(out.shape[:lead]), prod(out.shape[lead:]))
     factors, terms = (np.reshape(v, (len(places), rows.shape[1])) for v in (a, b))
@@ -345,14 +215,14 @@ def _recurrence_statements(
 
     def body(b: Any, loop: Any) -> None:
         index = tuple(i * -1 + (poly(n) - 1) for i, n in zip(loop, a.shape, strict=True)) if reverse else loop
-        place = _target(b, ctx, in_types, 3, index, batch)
+        place = target(b, ctx, in_types, 3, index, batch)
         before = b.load(ctx.output(), place)
         b.store(ctx.output(1), index, before)
         factor = ctx.read(1)(index)
         product = product_kernel(b, factor, before) if strong else b.mul(factor, before)
         b.scatter(ctx.output(), place, "set", b.add(product, ctx.read(2)(index)))
 
-    if _no_target(in_types, 3, batch):
+    if no_target(in_types, 3, batch):
         start(ctx, ctx.output(1), a.shape, "sum", a.dtype)
     else:
         over(ctx, a.shape, body, "scatter_recurrence")

@@ -1,4 +1,4 @@
-"""Sequences of run-time length: what loops leave for their reverse pass."""
+"""Zeros and sums of sequences of run-time length, which loops leave for their reverse pass."""
 
 from __future__ import annotations
 
@@ -8,21 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from functad.core.primitive import Linear, Primitive, Sample, type_of
+from functad.core.primitive import Linear, Primitive, type_of
 from functad.core.seq import Seq
 from functad.core.zeros import add as add_or_none
 from functad.ir.program import Eqn, Var
-from functad.ir.types import SeqType, array_type, seq_type
 from functad.primitives.arithmetic import add
-from functad.primitives.control_native import SEQ_LENGTH
-from functad.primitives.generate import iota
-from functad.primitives.indexing import gather
-from functad.primitives.lanes import map_over_lanes
+from functad.primitives.broadcasting import broadcast
+from functad.primitives.lanes import map_over_lanes, seq_length_p, seq_samples
 from functad.primitives.loop_body import bind_loop, element_type
-from functad.primitives.shapes import broadcast
 from functad.transforms.programs import trace_program
 
-__all__ = ["lanes_of", "map_sequences", "seq_add_p", "seq_length_p", "seq_zeros_p"]
+__all__ = ["map_sequences", "seq_add_p", "seq_zeros_p"]
 
 
 def map_sequences(f: Callable[..., Any], *seqs: Any) -> Any:
@@ -30,50 +26,6 @@ def map_sequences(f: Callable[..., Any], *seqs: Any) -> Any:
     body = trace_program(lambda *xs: [f(*xs)], [element_type(type_of(s)) for s in seqs])
     _, (result,) = bind_loop(body, (), (), seqs, length=None, steps=[seq_length_p.bind(seqs[0])])
     return result
-
-
-def _samples(count: int) -> list[Sample]:
-    elements = (
-        array_type((), np.float64),
-        array_type((2,), np.float64),
-        array_type((17,), np.float32),
-        array_type((), np.complex128),
-    )
-    return [Sample((seq_type(t),) * count, {}) for t in elements]
-
-
-def lanes_of(seq: Any, size: int) -> Any:
-    """A sequence of mapped elements as a sequence of lanes."""
-    index = array_type((), np.int64)
-    body = trace_program(lambda s, lane: [_lane(s, lane)], (type_of(seq), index))
-    _, (result,) = bind_loop(body, [seq], (), [iota((size,), index.dtype, 0)], length=size)
-    return result
-
-
-def _lane(x: Any, lane: Any) -> Any:
-    """One lane of a mapped array, or of a sequence of mapped elements."""
-    if not isinstance(type_of(x), SeqType):
-        return gather(x, lane)
-    body = trace_program(lambda lane, element: [_lane(element, lane)], (type_of(lane), element_type(type_of(x))))
-    _, (result,) = bind_loop(body, [lane], (), [x], length=None, steps=[seq_length_p.bind(x)])
-    return result
-
-
-def _length_batch(size: int, batched: Sequence[Any], seq: Any) -> tuple[Any, Any]:
-    if batched[0] == "elements":
-        return seq_length_p.bind(seq), False
-    (lengths,), (flag,) = map_over_lanes(seq_length_p, size, batched, (seq,), {})
-    return lengths, flag
-
-
-seq_length_p = Primitive(
-    "seq_length",
-    type_rule=lambda seq: array_type((), np.int64),
-    evaluate=lambda seq: np.int64(len(seq)),
-    batch=_length_batch,
-    kernel=SEQ_LENGTH,
-    samples=lambda: _samples(1),
-)
 
 
 def _zero_elements(x: Any) -> Any:
@@ -90,7 +42,7 @@ seq_zeros_p: Primitive = Primitive(
     type_rule=lambda seq: seq,
     evaluate=zero_sequence,
     batch=lambda size, batched, seq: (seq_zeros_p.bind(seq), batched[0]),
-    samples=lambda: _samples(1),
+    samples=lambda: seq_samples(1),
 )
 
 
@@ -141,5 +93,5 @@ seq_add_p: Primitive = Primitive(
     linear="jointly",
     transpose=lambda ct, x, y: (ct if isinstance(x, Linear) else None, ct if isinstance(y, Linear) else None),
     batch=_add_batch,
-    samples=lambda: _samples(2),
+    samples=lambda: seq_samples(2),
 )

@@ -22,11 +22,10 @@ from functad.ir.types import ArrayType, array_type, scalar_type
 from functad.kernel_ir.nodes import Affine
 from functad.kernel_ir.rules import Pull, Statements
 from functad.kernel_ir.sizes import poly
+from functad.primitives.broadcasting import broadcast, lead_axes, sum_all
 from functad.primitives.elementwise import PYTHON_NUMBERS
 from functad.primitives.ordered import copy, over
-from functad.primitives.reductions import sum_all
 from functad.primitives.selection import select
-from functad.primitives.shapes import broadcast, lead_axes
 
 __all__ = ["is_part", "pad", "slice_", "slice_add_p", "slice_padding"]
 

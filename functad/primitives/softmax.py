@@ -10,9 +10,9 @@ from typing import Any
 
 from functad.core.primitive import type_of
 from functad.primitives.arithmetic import mul, sub
+from functad.primitives.broadcasting import reduce_sum
 from functad.primitives.comparison import gt
 from functad.primitives.functions_of import Axes, function_of, spread_over
-from functad.primitives.reductions import reduce_sum
 from functad.primitives.selection import select
 
 __all__ = ["log_softmax_of", "logsumexp_of", "softmax_of"]

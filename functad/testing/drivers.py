@@ -17,7 +17,7 @@ from functad.ir.checker import check_program
 from functad.ir.program import Program, Var
 from functad.ir.types import ArrayType, SeqType, array_type
 from functad.primitives.arithmetic import add
-from functad.primitives.indexing import gather
+from functad.primitives.gather import gather
 from functad.primitives.loop_body import element_type
 from functad.transforms.jvp import jvp_program
 from functad.transforms.linearize import linearize_program

@@ -258,7 +258,7 @@ def evaluated_program(f) -> Program:
 
     def call(x):
         y = f(x)
-        found.append(y.owner.eqns[-1].params["program"])
+        found.append(y._owner.eqns[-1].params["program"])
         return np.sum(y)
 
     fd.grad(call)(X)

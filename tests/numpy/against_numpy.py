@@ -37,9 +37,9 @@ def results(x: Any) -> Any:
     if isinstance(x, list | tuple):
         return type(x)(results(v) for v in x)
     if isinstance(x, Tracer):
-        value = np.asarray(x.owner.value(x.variable))
-        assert value.shape == x.shape and value.dtype == x.dtype, f"the value {value!r} is not {x.type}"
-        return x.kind, value
+        value = np.asarray(x._owner.value(x._variable))
+        assert value.shape == x.shape and value.dtype == x.dtype, f"the value {value!r} is not {x._variable.type}"
+        return x._kind, value
     return x
 
 

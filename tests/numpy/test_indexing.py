@@ -175,6 +175,7 @@ def test_views_know_their_base_and_copies_do_not():
         views = [x[1:], x[None], x[...], x.T, x.reshape(-1), x.ravel(), np.squeeze(x), x[::-1], np.diagonal(x), x[0]]
         copies = [x[[0, 1]], x[x > 0], x.copy(), x.flatten(), x + 1, np.roll(x, 1), x.astype(float), x[0, 0]]
         assert all(v.base is x for v in views)
+        assert all(v.T.base is x for v in views)
         assert all(c.base is None and c is not x for c in copies)
 
     tracing(bases, np.ones((2, 2)))

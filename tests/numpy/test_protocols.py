@@ -72,6 +72,68 @@ def test_unknown_attributes():
         tracing(lambda x: x.argzort(), np.ones(3))
 
 
+def public(x):
+    return {name for name in dir(x) if not name.startswith("_")}
+
+
+@pytest.mark.parametrize("value", [np.ones(3), np.float64(1.0), 1.0, 2, True], ids=repr)
+def test_a_traced_value_has_the_public_attributes_of_an_array_and_at(value):
+    def has(x):
+        assert public(x) == public(np.ndarray) | {"at"}
+        foreign = ("variable", "owner", "type", "kind", "values", "unit", "name", "to_numpy", "detach")
+        assert not any(hasattr(x, name) for name in foreign)
+
+    tracing(has, value)
+    fd.jit(lambda x: has(x) or x)(value)
+
+
+def has_not(x, name):
+    """Whether asking a traced value for an attribute of arrays gives an error that names it."""
+    with pytest.raises(AttributeError, match=rf"a traced f64\[3\] has no attribute '{name}'; arrays have it, traced"):
+        getattr(x, name)
+    assert getattr(x, name, None) is None
+    return True
+
+
+def test_what_arrays_have_and_traced_values_do_not():
+    absent = ["argpartition", "argsort", "choose", "searchsorted"]
+    memory = [
+        "byteswap",
+        "ctypes",
+        "data",
+        "dump",
+        "dumps",
+        "flags",
+        "getfield",
+        "strides",
+        "tobytes",
+        "tofile",
+        "view",
+    ]
+    assert tracing(lambda x: all(has_not(x, name) for name in absent + memory), np.ones(3)) is True
+    with pytest.raises(AttributeError, match=r"'flags'; arrays have it, traced values, which have no memory, do not"):
+        tracing(lambda x: x.flags.writeable, np.ones(3))
+
+    def others(x):  # that all the rest is there
+        return {name for name in public(x) if not hasattr(x, name)} == {*absent, *memory}
+
+    assert tracing(others, np.ones((3, 3))) is True
+
+
+def test_the_only_device():
+    assert tracing(lambda x: x.to_device("cpu") is x and x.device == "cpu", np.ones(3)) is True
+    with pytest.raises(
+        UnsupportedError, match="x.to_device at .*: the only device is 'cpu', without streams; got 'gpu'"
+    ):
+        tracing(lambda x: x.to_device("gpu"), np.ones(3))
+
+
+def test_flat():
+    check(lambda x: x.flat[4], np.ones((2, 3)))
+    check(lambda x: sum(v * k for k, v in enumerate(x.flat)), array((2, 3)))
+    np.testing.assert_array_equal(fd.grad(lambda x: x.T.flat[1])(np.ones((2, 3))), [[0, 0, 0], [1, 0, 0]])
+
+
 def test_conversion_by_a_rule():
     check(lambda x: x.astype("f4", casting="same_kind"), np.arange(3.0))
     check(lambda x: x.astype("f8", casting="safe"), np.arange(3))
@@ -137,7 +199,7 @@ def test_items_and_lists():
 def test_copies_are_handles_of_their_own():
     def f(x):
         copies = [copy.copy(x), copy.deepcopy(x), x.copy(), copy.deepcopy([x])[0]]
-        return all(c is not x and c.variable is x.variable and c.owner is x.owner for c in copies)
+        return all(c is not x and c._variable is x._variable and c._owner is x._owner for c in copies)
 
     assert tracing(f, np.ones(3)) is True
     assert tracing(copy.copy, 1.5)[0] == PYTHON

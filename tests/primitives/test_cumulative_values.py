@@ -9,7 +9,7 @@ import functad as fd
 from functad.errors import DtypeError, ShapeError
 from functad.primitives import cumulative as c
 from functad.primitives.arithmetic import neg
-from functad.primitives.reductions import sum_all
+from functad.primitives.broadcasting import sum_all
 from functad.testing import check_grads
 
 NUMPY = {c.cumsum: np.add, c.cumprod: np.multiply, c.cummax: np.maximum, c.cummin: np.minimum}

@@ -12,8 +12,10 @@ import pytest
 import functad as fd
 from functad.errors import DtypeError, IndexOutOfBoundsError, LinearityError, ShapeError
 from functad.primitives.arithmetic import mul
-from functad.primitives.indexing import check_index, gather
-from functad.primitives.reductions import reduce_prod, reduce_sum, sum_all
+from functad.primitives.broadcasting import reduce_sum, sum_all
+from functad.primitives.gather import gather
+from functad.primitives.indexing import check_index
+from functad.primitives.reductions import reduce_prod
 from functad.primitives.scatter import scatter
 from functad.primitives.shapes import reshape
 from functad.testing import check_grads

@@ -18,11 +18,11 @@ from functad.lower.abstract.abstract import abstract
 from functad.lower.fuse import fuse
 from functad.primitives import cumulative, reductions
 from functad.primitives.arithmetic import mul, square
+from functad.primitives.broadcasting import sum_all
 from functad.primitives.contractions import dot_general
+from functad.primitives.gather import gather, gather_p
 from functad.primitives.generate import iota
-from functad.primitives.indexing import gather, gather_p
 from functad.primitives.joining import concatenate
-from functad.primitives.reductions import sum_all
 from functad.primitives.scatter import SCATTERS, scatter, scatter_recurrence
 from functad.primitives.shapes import flip
 from functad.primitives.slicing import pad, slice_

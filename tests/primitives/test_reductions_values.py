@@ -13,10 +13,11 @@ import functad as fd
 from functad.errors import DtypeError, ShapeError
 from functad.primitives import reductions as r
 from functad.primitives.arithmetic import mul
+from functad.primitives.broadcasting import reduce_sum, sum_all
 from functad.primitives.convert import convert
 
 NUMPY = {
-    r.reduce_sum: np.sum, r.reduce_prod: np.prod, r.reduce_max: np.max, r.reduce_min: np.min, r.reduce_any: np.any,
+    reduce_sum: np.sum, r.reduce_prod: np.prod, r.reduce_max: np.max, r.reduce_min: np.min, r.reduce_any: np.any,
     r.reduce_all: np.all
 }  # fmt: skip
 SHAPES = [
@@ -39,10 +40,10 @@ def numbers(shape, dtype):
 
 @pytest.mark.parametrize("shape, axes", SHAPES)
 @pytest.mark.parametrize("dtype", [np.float64, np.float32, np.complex128, np.int64, np.uint8])
-@pytest.mark.parametrize("reduce", [r.reduce_sum, r.reduce_prod, r.reduce_max, r.reduce_min])
+@pytest.mark.parametrize("reduce", [reduce_sum, r.reduce_prod, r.reduce_max, r.reduce_min])
 def test_numbers(reduce, dtype, shape, axes):
     x = numbers(shape, dtype)
-    keep_dtype = {"dtype": dtype} if reduce in (r.reduce_sum, r.reduce_prod) else {}
+    keep_dtype = {"dtype": dtype} if reduce in (reduce_sum, r.reduce_prod) else {}
     expected = NUMPY[reduce](x, axis=axes, **keep_dtype)
     found = reduce(x, axes)
     np.testing.assert_array_equal(found, expected, strict=True)
@@ -76,13 +77,13 @@ def test_extremum_of_nothing_is_refused(reduce, name, dtype):
 
 def test_wrong_operands_are_refused():
     with pytest.raises(DtypeError, match=r"sum does not take bool.*astype"):
-        fd.make_ir(lambda x: r.reduce_sum(x, (0,)))(np.array([True]))
+        fd.make_ir(lambda x: reduce_sum(x, (0,)))(np.array([True]))
     with pytest.raises(DtypeError, match=r"any does not take float64"):
         fd.make_ir(lambda x: r.reduce_any(x, (0,)))(np.array([1.0]))
     with pytest.raises(ShapeError, match=r"sum of f64\[2\] over axes \(1,\): each axis must be one of 0 to 0"):
-        fd.make_ir(lambda x: r.reduce_sum(x, (1,)))(np.zeros(2))
+        fd.make_ir(lambda x: reduce_sum(x, (1,)))(np.zeros(2))
     with pytest.raises(ShapeError, match="none may come twice"):
-        fd.make_ir(lambda x: r.reduce_sum(x, (0, 0)))(np.zeros(2))
+        fd.make_ir(lambda x: reduce_sum(x, (0, 0)))(np.zeros(2))
 
 
 # -- argmax, argmin ----------------------------------------------------------------------------------------------------
@@ -120,7 +121,7 @@ def test_arg_extremum_of_nothing_is_refused():
 
 
 def test_arg_extrema_have_no_derivative():
-    gradient = fd.grad(lambda x: mul(r.sum_all(x), convert(r.argmax(x, 0), np.float64)))(np.array([2.0, 5.0]))
+    gradient = fd.grad(lambda x: mul(sum_all(x), convert(r.argmax(x, 0), np.float64)))(np.array([2.0, 5.0]))
     np.testing.assert_array_equal(gradient, [1.0, 1.0])
 
 
@@ -153,7 +154,7 @@ def test_prod_to_third_order(zeros, dtype):
 
 def test_prod_over_several_axes():
     x = np.arange(12.0).reshape(2, 3, 2) - 4  # one zero
-    gradient = fd.grad(lambda x: r.sum_all(r.reduce_prod(x, (2, 0))))(x)
+    gradient = fd.grad(lambda x: sum_all(r.reduce_prod(x, (2, 0))))(x)
     expected = np.empty_like(x)
     for i, j, k in itertools.product(range(2), range(3), range(2)):
         rest = [x[a, j, b] for a in range(2) for b in range(2) if (a, b) != (i, k)]
@@ -174,9 +175,9 @@ def test_prod_of_nothing():
 def test_ties_share(reduce, sign):
     x = sign * np.array([[1.0, 5.0, 5.0], [5.0, 2.0, 7.0], [3.0, 3.0, 3.0]])
     expected = [[0, 0.5, 0.5], [0, 0, 1], [1 / 3, 1 / 3, 1 / 3]]
-    np.testing.assert_array_equal(fd.grad(lambda x: r.sum_all(reduce(x, (1,))))(x), expected)
+    np.testing.assert_array_equal(fd.grad(lambda x: sum_all(reduce(x, (1,))))(x), expected)
     np.testing.assert_array_equal(fd.jvp(lambda x: reduce(x, (1,)), (x,), (x,))[1], reduce(x, (1,)))
-    np.testing.assert_array_equal(fd.hessian(lambda x: r.sum_all(reduce(x, (1,))))(x), np.zeros((3, 3, 3, 3)))
+    np.testing.assert_array_equal(fd.hessian(lambda x: sum_all(reduce(x, (1,))))(x), np.zeros((3, 3, 3, 3)))
     everywhere = fd.grad(lambda x: reduce(x, (0, 1)))(np.full((2, 2), 4.0))
     np.testing.assert_array_equal(everywhere, np.full((2, 2), 0.25))
 

@@ -9,10 +9,10 @@ import pytest
 
 import functad as fd
 from functad.errors import DtypeError, ShapeError
+from functad.primitives.broadcasting import broadcast, sum_all
 from functad.primitives.generate import iota
 from functad.primitives.joining import concatenate
-from functad.primitives.reductions import sum_all
-from functad.primitives.shapes import broadcast, flip, reshape, transpose
+from functad.primitives.shapes import flip, reshape, transpose
 from functad.primitives.slicing import pad, slice_
 
 

@@ -8,8 +8,8 @@ import pytest
 import functad.testing.gradients as gradients
 from functad.errors import StructureError
 from functad.primitives.arithmetic import add, mul, sub
+from functad.primitives.broadcasting import sum_all
 from functad.primitives.exponential import exp
-from functad.primitives.reductions import sum_all
 from functad.primitives.stops import stop_gradient
 from functad.testing import check_grads
 

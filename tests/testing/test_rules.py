@@ -9,8 +9,7 @@ from functad.core.primitive import REGISTRY, Primitive, Sample
 from functad.ir.types import array_type
 from functad.kernel_ir.rules import Pointwise
 from functad.primitives.arithmetic import add, mul
-from functad.primitives.reductions import reduce_sum
-from functad.primitives.shapes import broadcast
+from functad.primitives.broadcasting import broadcast, reduce_sum
 from functad.testing.rules import CHECKS, check_rule
 
 VECTOR = array_type((3,), np.float64)

@@ -106,7 +106,7 @@ class Outside:
                 if shown is None
                 else shown
             )
-            self.behind[taken.tracer.variable] = taken
+            self.behind[taken.tracer._variable] = taken
         return taken.tracer
 
     def view(self, array: np.ndarray) -> Tracer | None:
@@ -118,7 +118,7 @@ class Outside:
             return None
         with using(self.trace):
             shown = found.of(self.operand(found.base))
-        return Tracer(shown.variable, self.trace, ARRAY)
+        return Tracer(shown._variable, self.trace, ARRAY)
 
     def hide(self, place: Place, type: ArrayType, kind: int, asked: Callable[[], None] | None = None) -> Tracer:
         """A further hidden operand: what ``place`` holds at each call.
@@ -128,7 +128,7 @@ class Outside:
         """
         tracer = self.input(HiddenOperand(place, type, kind), type, kind)
         if asked is not None:
-            self.asked[tracer.variable] = asked
+            self.asked[tracer._variable] = asked
         return tracer
 
     def input(self, source: Taken | HiddenOperand, type: ArrayType, kind: int) -> Tracer:
@@ -148,7 +148,7 @@ class Outside:
             source = trace.sources.get(var)
             if source is None:
                 return ABSENT
-            trace, var = source.owner, source.variable
+            trace, var = source._owner, source._variable
         if var in self.asked:
             self.asked[var]()
             operand = self.hidden[var]
@@ -184,7 +184,7 @@ class Outside:
         """Refuse functions that run later, and would then find a tracer in a cell or a global that is an operand."""
         for node in reach.nodes.values():
             found = node.value
-            if type(found) is Tracer and (found.variable in self.hidden or found.variable in self.behind):
+            if type(found) is Tracer and (found._variable in self.hidden or found._variable in self.behind):
                 raise escaped(found)
 
     def inherit(self, guards: Guards) -> None:

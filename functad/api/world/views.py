@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from functad.primitives.shapes import broadcast, flip, reshape, transpose
+from functad.primitives.broadcasting import broadcast
+from functad.primitives.shapes import flip, reshape, transpose
 from functad.primitives.slicing import slice_
 
 __all__ = ["View", "is_plain", "view_of"]
