@@ -68,7 +68,7 @@ def value_and_grad(
             result = inputs.call(leaves)
             return with_aux(f, result, "grad") if has_aux else result
 
-        captured = capture(call, inputs.leaves, "grad", concrete=True)
+        captured = capture(call, inputs.leaves, "grad", concrete=True, of=f)
         check_scalar(captured, f, holomorphic)
         primals = [*captured.captures, *[leaf.value for leaf in inputs.leaves]]
         active = [False] * len(captured.captures) + [True] * len(inputs.leaves)

@@ -120,7 +120,7 @@ def _jacobian(
             result = inputs.call(leaves)
             return with_aux(f, result, transform) if has_aux else result
 
-        captured = capture(call, inputs.leaves, transform, concrete=True)
+        captured = capture(call, inputs.leaves, transform, concrete=True, of=f)
         n = captured.out_tree.num_leaves
         out_types = captured.program.out_types[:n]
         check_types(f, inputs, out_types, holomorphic, transform)

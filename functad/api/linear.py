@@ -54,7 +54,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], 
         result = f(*unflatten(structure, xs))
         return with_aux(f, result, "jvp") if has_aux else result
 
-    captured = capture(call, leaves, "jvp", concrete=True)
+    captured = capture(call, leaves, "jvp", concrete=True, of=f)
     values = [*captured.captures, *[leaf.value for leaf in leaves]]
     outs, out_dots = jvp_program(captured.program, values, [None] * len(captured.captures) + dots, captured.known)
     tree, aux = captured.out_tree, captured.aux
@@ -231,7 +231,7 @@ def _linearized(
         result = f(*unflatten(structure, xs))
         return with_aux(f, result, transform) if has_aux else result
 
-    captured = capture(call, owned, transform, concrete=True)
+    captured = capture(call, owned, transform, concrete=True, of=f)
     values = [*captured.captures, *[leaf.value for leaf in owned]]
     active = [False] * len(captured.captures) + [leaf.type.inexact for leaf in owned]
     outs, linear = derivative_at(captured.program, values, active, captured.known)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from functad import config
+from functad.core.following import give_back, name_of_trace, take
 from functad.core.seq import Seq
 from functad.core.subclasses import plain_array
 from functad.core.trace import ABSENT, Outside, Trace, current_trace, is_compiling, not_native, type_name, using
@@ -153,13 +154,19 @@ def capture(
     concrete: bool,
     valued: Sequence[bool] | None = None,
     outside: Outside | None = None,
+    of: Callable[..., Any] | None = None,
 ) -> Captured:
     """Run ``f`` on tracers of ``leaves``.
 
     ``concrete`` says whether values are computed on demand; ``valued`` which leaves have a value of their own (not
-    under a mapped axis); ``outside`` is for a Program that serves later calls.
+    under a mapped axis); ``outside`` is for a Program that serves later calls. ``of`` is the function whose last trace
+    this one follows.
     """
-    trace = Trace(kind, concrete, outside=outside)
+    name, codes = (
+        (None, ()) if of is None or is_compiling() else name_of_trace(of, kind, [leaf.type for leaf in leaves])
+    )
+    script = None if name is None else take(name)
+    trace = Trace(kind, concrete, outside=outside, scripted=name is not None, script=script)
     if outside is not None:
         outside.trace = trace
     tracers = []
@@ -184,4 +191,6 @@ def capture(
             program, captures = trace.finish([o.value for o in outputs])
     finally:
         trace.open = False
+        if name is not None and trace.script is not None:
+            give_back(name, codes, trace.script)
     return Captured(program, captures, out_tree, aux, [o.kind for o in outputs], trace.env, trace)

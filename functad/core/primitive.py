@@ -53,9 +53,10 @@ class Sample:
 class Signature:
     """What follows from a primitive's operand types and params alone."""
 
-    __slots__ = ("out_types", "rules", "singular", "strange")
+    __slots__ = ("in_types", "out_types", "rules", "singular", "strange")
 
     def __init__(self, in_types: tuple[ArrayType, ...], out_types: tuple[ArrayType, ...], singular: Singular) -> None:
+        self.in_types = in_types
         self.out_types = out_types
         self.singular = singular
         self.strange = next(

@@ -128,7 +128,7 @@ class Program:
     ``str(program)`` is stable text; its grammar is in ``functad.ir.printer``.
     """
 
-    __slots__ = ("derived", "doubtful", "eqns", "inputs", "name", "outputs", "plan")
+    __slots__ = ("derived", "doubtful", "eqns", "inputs", "name", "outputs", "plan", "script")
 
     def __init__(
         self,
@@ -145,6 +145,7 @@ class Program:
         self.doubtful: frozenset[Var] = (
             frozenset()
         )  # inputs that may be infinite or NaN, as far as derivatives care; see transforms.strong
+        self.script: Any = None  # what the next trace of the same function follows; see core.following
         self.derived: dict[Any, Any] = {}  # what transforms and the backend made of this Program, by what they made
 
     @property
@@ -185,6 +186,7 @@ class ProgramOnDemand(Program):
         self._types = tuple(in_types), tuple(out_types)
         self.name = ""
         self.plan = evaluate
+        self.script = None
         self.derived = {"may_raise": False}  # it has been evaluated
         self.doubtful = frozenset()
 

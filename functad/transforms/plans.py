@@ -1,15 +1,14 @@
 """Plans: the derivative of a function that emits the same equations again, without another walk over them.
 
-Without ``jit`` each call of a derivative traces its function. Mostly the equations are those of the call before, with
-other values in them. What ``linearize_program`` finds out (which rule an equation has, what it keeps) follows
-from the *structure*: primitives, types, params, which variable is used where, and which constants are finite. So a plan
-is made of it, the second time that a structure is met: two routines (``core/routine.py``), one that computes results
-and residuals and one that pulls cotangents back. They make the very calls of NumPy that the walks make, in their order.
+Without ``jit`` each call of a derivative traces its function, which follows a script (``core/following.py``): mostly
+the equations are those of the call before, with other values. What ``linearize_program`` finds out about them (which
+rule an equation has, what it keeps) follows from the script and from which constants are finite. So a plan is made of
+it, the second time: two routines (``core/routine.py``), one that computes results and residuals, and one that pulls
+cotangents back. They make the very calls of NumPy that the walks make, in their order.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -28,86 +27,47 @@ from functad.transforms.strong import is_finite
 
 __all__ = ["derivative_at"]
 
-LONGEST = 20_000
-"""Equations that a plan is made of, at most."""
-
 MEETINGS = 1
-"""How often a structure is met before a plan is made of it: of what is met once, none is."""
+"""How often equations are met before a plan is made of them: of what is met once, none is."""
 
-MOST = 200_000
-"""Equations of all structures that are remembered; beyond, those that have not been met for longest are forgotten."""
+MOST = 8
+"""Plans of the same equations: with values that are known of other variables, say."""
 
 
 def derivative_at(
     program: Program, primals: Sequence[Any], active: Sequence[bool], known: Mapping[Var, Any]
 ) -> tuple[list[Any], LinearMap]:
     """``linearize_program`` of a function that has just been traced; ``known`` holds values of its variables."""
-    if current_trace() is not None or len(program.eqns) > LONGEST or program.doubtful:
+    if current_trace() is not None or program.script is None or program.doubtful:
         return linearize_program(program, primals, active, known)
-    found = structure_of(program, active, known)
-    if found is None:
-        return linearize_program(program, primals, active, known)
-    key, literals, carried = found
-    plan = _plans.get(key) or remember(key, Plan(len(program.eqns)))
-    if plan.forward is None and plan.met == MEETINGS:
-        plan.make(program, active, carried)
+    script, eqns = program.script, program.eqns
+    constants = [a for i in script.bound for a in eqns[i].inputs if type(a) is Literal]
+    seen: dict[int, int] = {}  # data are used many times
+    looks = []
+    for a in constants:
+        look = seen.get(id(a.value))
+        if look is None:
+            look = seen[id(a.value)] = looked_at(a)
+        looks.append(look)
+    key = (tuple(active), tuple(looks), tuple(known) if len(known) > len(program.inputs) else ())
+    plan = script.derived.get(key)
+    if plan is None:
+        if len(script.derived) >= MOST:
+            script.derived.clear()
+        plan = script.derived[key] = Plan()
+    if plan.met == MEETINGS:
+        plan.make(program, active, known)
     plan.met += 1
     if plan.forward is None:
         outs, linear = linearize_program(program, primals, active, known)
         linear.observed = plan.observed
         return outs, linear
-    return plan.run(program, primals, active, literals, [known[v] for v in carried], known)
+    constants += [a for a in program.outputs if type(a) is Literal]
+    return plan.run(program, primals, active, [a.value for a in constants], known)  # type: ignore[no-any-return]
 
 
-# -- structures --------------------------------------------------------------------------------------------------------
-
-FINITE, ZERO, NOT_FINITE = -1, -2, -3
-"""What is looked at of a constant: its value is in no plan."""
-
-
-def structure_of(
-    program: Program, active: Sequence[bool], known: Mapping[Var, Any]
-) -> tuple[tuple[Any, ...], list[Any], list[Var]] | None:
-    """What a plan follows from, the values of the constants, and the variables whose values are known; None where a
-    plan would serve one call only.
-    """
-    number: dict[Any, int] = {v: i for i, v in enumerate(program.inputs)}
-    key: list[Any] = [len(number), *program.in_types, *active]
-    count = len(number)
-    literals: list[Any] = []
-    carried: list[Var] = []
-    some = len(known) > count
-    seen: dict[int, int] = {}
-    for e in program.eqns:
-        primitive = e.primitive
-        if primitive.has_programs and not (primitive.own_rules and not e.params["consts"]):
-            return None
-        key.append(e.signature)
-        for a in e.inputs:
-            if type(a) is Literal:
-                value = a.value
-                literals.append(value)
-                code = seen.get(id(value))
-                if code is None:
-                    code = seen[id(value)] = looked_at(a)
-                key.append(code)
-            else:
-                key.append(number[a])
-        outputs = e.outputs
-        if not outputs:
-            return None
-        if some and outputs[0] in known:
-            key.append(True)
-            if not primitive.own_rules:
-                carried += outputs
-        for v in outputs:
-            number[v] = count
-            count += 1
-    for a in program.outputs:
-        if type(a) is Literal:
-            literals.append(a.value)
-        key.append(number.get(a, a.type))
-    return tuple(key), literals, carried
+FINITE, ZERO, NOT_FINITE = range(3)
+"""What rules depend on of a constant: its value is in no plan."""
 
 
 def looked_at(constant: Literal) -> int:
@@ -120,35 +80,25 @@ def looked_at(constant: Literal) -> int:
     return FINITE if constant.type.ndim or value else ZERO
 
 
-_plans: OrderedDict[tuple[Any, ...], Plan] = OrderedDict()
-
-
-def remember(key: tuple[Any, ...], plan: Plan) -> Plan:
-    """Keep a plan, and forget others that have not been used for long."""
-    _plans[key] = plan
-    total = sum([p.equations for p in list(_plans.values())])
-    while total > MOST and len(_plans) > 1:
-        total -= _plans.popitem(last=False)[1].equations
-    return plan
-
-
 # -- plans -------------------------------------------------------------------------------------------------------------
 
 
 class Plan:
-    """What is kept of a structure; without routines where it has been met once."""
+    """What is kept; no routines where the equations have been met once, or a plan would serve one call only."""
 
-    __slots__ = ("_back", "customs", "entries", "equations", "forward", "met", "observed", "outputs", "residuals")
+    __slots__ = ("_back", "carried", "customs", "entries", "forward", "met", "observed", "outputs", "residuals")
 
-    def __init__(self, equations: int) -> None:
-        self.equations = equations
+    def __init__(self) -> None:
         self.met = 0
         self.observed: Observed = {}  # which arguments the user's own rules gave cotangents of
         self.forward: Routine | None = None
         self._back: dict[Any, tuple[Routine, Sequence[bool]]] = {}
 
-    def make(self, program: Program, active: Sequence[bool], carried: Sequence[Var]) -> None:
+    def make(self, program: Program, active: Sequence[bool], known: Mapping[Var, Any]) -> None:
         """Write the routine that computes results and residuals."""
+        if not all([serves_others(e) for e in program.eqns]):
+            return
+        carried = [v for e in program.eqns if not e.primitive.own_rules for v in e.outputs if v in known]
         choose = Choice(program, active)
         literals = [a for e in program.eqns for a in e.inputs if type(a) is Literal]
         literals += [a for a in program.outputs if type(a) is Literal]
@@ -192,6 +142,7 @@ class Plan:
             for number in residuals if rule is not None else ():
                 kept.setdefault(number, len(kept))
         outs = [next(constants) if type(a) is Literal else numbers[a] for a in program.outputs]  # type: ignore[index]
+        self.carried = carried
         self.entries = [(i, rule, [kept[r] for r in residuals], moved) for i, rule, residuals, moved in entries]
         self.customs = masks
         self.outputs = [type(a) is Var and a in choose.moving for a in program.outputs]
@@ -204,12 +155,12 @@ class Plan:
         primals: Sequence[Any],
         active: Sequence[bool],
         literals: Sequence[Any],
-        carried: Sequence[Any],
         known: Mapping[Var, Any],
     ) -> tuple[list[Any], LinearMap]:
         """The outputs of a Program of this structure, and its derivative."""
         eqns = program.eqns
         own = [Own(eqns[i], mask, known) for i, mask in self.customs]
+        carried = [known[v] for v in self.carried]
         found = self.forward([*primals, *literals, *carried, *own], lambda i: eqns[i].loc)  # type: ignore[misc]
         n = len(program.outputs)
         return list(found[:n]), PlannedMap(self, program, found[n:], own, active)
@@ -230,6 +181,12 @@ class Plan:
         """Make the way back anew: a rule of the user's own has given other cotangents than before."""
         self._back.clear()
         self.observed.clear()
+
+
+def serves_others(eqn: Eqn) -> bool:
+    """Whether what is found out about an equation holds in other calls: not of what has Programs of its own."""
+    primitive = eqn.primitive
+    return bool(eqn.outputs) and (not primitive.has_programs or (primitive.own_rules and not eqn.params["consts"]))
 
 
 class Own:
