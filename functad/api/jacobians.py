@@ -133,8 +133,12 @@ def _jacobian(
         forward = transform == "jacfwd" or (
             transform == "jacobian" and n_in <= n_out and not reverse_only(captured.program)
         )
-        blocks = forward_blocks(linear, in_types, out_types) if forward else reverse_blocks(linear, in_types, out_types)
-        results = fresh_all([*outs[n:], *[b for row in blocks for b in row]])
+        made = forward_blocks if forward else reverse_blocks
+        if forward or n_out > len(out_types):
+            blocks = linear.applied((forward, n), lambda x: made(x, in_types, out_types))
+        else:
+            blocks = made(linear, in_types, out_types)
+        results = fresh_all([*outs[n:], *blocks])
         flat = iter(results[len(outs) - n :])
         rows = []
         for _ in out_types:
@@ -153,7 +157,7 @@ def reverse_only(program: Program) -> bool:
     return any(primitives) or any(reverse_only(p) for e in undecided for p in sub_programs(e))
 
 
-def forward_blocks(linear: LinearMap, in_types: Sequence[ArrayType], out_types: Sequence[ArrayType]) -> list[list[Any]]:
+def forward_blocks(linear: LinearMap, in_types: Sequence[ArrayType], out_types: Sequence[ArrayType]) -> list[Any]:
     """Blocks [output][input] of the Jacobian, a column an input element."""
     columns = []
     for i, t in enumerate(in_types):
@@ -169,24 +173,22 @@ def forward_blocks(linear: LinearMap, in_types: Sequence[ArrayType], out_types: 
             moved = transpose(r, (*range(1, out.ndim + 1), 0))
             column.append(reshape(moved, out.shape + t.shape))
         columns.append(column)
-    return [[column[o] for column in columns] for o in range(len(out_types))]
+    return [column[o] for o in range(len(out_types)) for column in columns]
 
 
-def reverse_blocks(linear: LinearMap, in_types: Sequence[ArrayType], out_types: Sequence[ArrayType]) -> list[list[Any]]:
+def reverse_blocks(linear: LinearMap, in_types: Sequence[ArrayType], out_types: Sequence[ArrayType]) -> list[Any]:
     """Blocks [output][input] of the Jacobian, a row an output element."""
-    rows = []
+    rows: list[Any] = []
     for o, t in enumerate(out_types):
         results = map_unit_vectors(
             lambda e, o=o: linear.backward([e if j == o else None for j in range(len(out_types))]),  # type: ignore[misc]
             t,
         )
         shapes = [t.shape + x.shape for x in in_types]
-        rows.append(
-            [
-                zeros(x.with_shape(s)) if r is None else reshape(r, s)
-                for r, x, s in zip(results, in_types, shapes, strict=True)
-            ]
-        )
+        rows += [
+            zeros(x.with_shape(s)) if r is None else reshape(r, s)
+            for r, x, s in zip(results, in_types, shapes, strict=True)
+        ]
     return rows
 
 

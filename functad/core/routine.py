@@ -97,10 +97,12 @@ class Code:
             return [number]
         return [self.call(partial(f, **params) if params else f, operands)]
 
-    def program(self, program: Program, operands: Sequence[int]) -> list[int]:
-        """The results of a Program."""
+    def program(self, program: Program, operands: Sequence[int], locate: bool = False) -> list[int]:
+        """The results of a Program; ``locate`` if its equations are those that errors are about."""
         numbers: dict[Any, int] = dict(zip(program.inputs, operands, strict=True))
-        for e in program.eqns:
+        for i, e in enumerate(program.eqns):
+            if locate:
+                self.source = i
             read = [self._atom(a, numbers) for a in e.inputs]
             found = self.equation(e.primitive, read, e.params, [v.type for v in e.outputs])
             numbers.update(zip(e.outputs, found, strict=True))

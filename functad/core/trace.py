@@ -275,7 +275,7 @@ class Trace:
                     value, f"what meets traced values{f' at {where}' if (where := user_location()) else ''}"
                 )
             if self.outside is None:
-                return literal(value)
+                return self.constant(value)
             found = self.outside.operand(value)
             return self.atom(found) if type(found) is Tracer else literal(found)
         if isinstance(value, Seq):
@@ -284,6 +284,14 @@ class Trace:
             f"expected an array or a number, got {type_name(value)}; convert it with np.asarray before it meets traced "
             "values"
         )
+
+    def constant(self, array: np.ndarray) -> Literal:
+        """A literal of what an array holds now, for as long as this trace lives."""
+        if not array.flags.writeable or not array.ndim or not array.dtype.isnative:
+            return literal(array)
+        own = array.copy()
+        own.setflags(write=False)
+        return Literal(own)
 
     # -- equations -----------------------------------------------------------------------------------------------------
 

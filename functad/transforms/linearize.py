@@ -10,7 +10,7 @@ strong where a factor may be infinite or NaN (``transforms/strong.py``).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import repeat
 from typing import Any, Protocol
 
@@ -28,8 +28,8 @@ from functad.transforms.strong import Doubts, doubtful_atoms, doubting, doubts_a
 from functad.transforms.transpose import linear_variables, transpose_program
 
 __all__ = [
-    "Choice", "DerivedRule", "Entry", "LinearMap", "LinearRule", "Observed", "TransparentRule", "linear_rule",
-    "linearize_program", "split_program",
+    "Choice", "DerivedRule", "Entry", "LinearMap", "LinearRule", "Observed", "TransparentRule", "fresh_input",
+    "linear_rule", "linearize_program", "split_program",
 ]  # fmt: skip
 
 Mask = tuple[bool, ...]
@@ -267,6 +267,10 @@ class LinearMap:
         """The derivative of the first outputs in these inputs."""
         self.inputs, self.outputs = inputs, self.outputs[:outputs]
         return self
+
+    def applied(self, key: Any, f: Callable[[LinearMap], list[Any]]) -> list[Any]:
+        """``f`` of this map, where it is linear algebra alone: the key tells what it does to maps of these types."""
+        return f(self)
 
     @property
     def residuals(self) -> list[Any]:

@@ -9,19 +9,19 @@ cotangents back. They make the very calls of NumPy that the walks make, in their
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import numpy as np
 
 from functad.core.cotangents import Sum, joined
-from functad.core.primitive import REGISTRY
+from functad.core.primitive import REGISTRY, type_of
 from functad.core.routine import Code, Routine
-from functad.core.trace import current_trace
+from functad.core.trace import Trace, current_trace, using
 from functad.core.zeros import zeros
 from functad.ir.program import Eqn, Literal, Program, Var
-from functad.transforms.linearize import Choice, DerivedRule, Entry, LinearMap, Observed, linearize_program
+from functad.transforms.linearize import Choice, DerivedRule, Entry, LinearMap, Observed, fresh_input, linearize_program
 from functad.transforms.replay import primal
 from functad.transforms.strong import is_finite
 
@@ -86,10 +86,22 @@ def looked_at(constant: Literal) -> int:
 class Plan:
     """What is kept; no routines where the equations have been met once, or a plan would serve one call only."""
 
-    __slots__ = ("_back", "carried", "customs", "entries", "forward", "met", "observed", "outputs", "residuals")
+    __slots__ = (
+        "_back",
+        "applied",
+        "carried",
+        "customs",
+        "entries",
+        "forward",
+        "met",
+        "observed",
+        "outputs",
+        "residuals",
+    )
 
     def __init__(self) -> None:
         self.met = 0
+        self.applied: dict[Any, tuple[Program, Routine]] = {}
         self.observed: Observed = {}  # which arguments the user's own rules gave cotangents of
         self.forward: Routine | None = None
         self._back: dict[Any, tuple[Routine, Sequence[bool]]] = {}
@@ -236,15 +248,20 @@ class PlannedMap(LinearMap):
     def entries(self) -> Sequence[Entry]:  # type: ignore[override]
         """As the walk gives them, for what has no plan: forward mode, and what is traced."""
         if self._entries is None:
-            own = {id(o.eqn): o for o in self._own}
-            self._entries = []
-            for number, rule, kept, moved in self._plan.entries:
-                e = self._program.eqns[number]
-                residuals = [self._saved[k] for k in kept]
-                if rule is None:
-                    rule, (residuals,) = own[id(e)].rule, residuals
-                self._entries.append((rule, residuals, [e.inputs[k] for k in moved], e.outputs, e.loc))  # type: ignore[misc]
+            self._entries = self._entries_with(self._saved)
         return self._entries
+
+    def _entries_with(self, saved: Sequence[Any]) -> list[Entry]:
+        """The same with these residuals."""
+        own = {id(o.eqn): o.rule for o in self._own}
+        entries: list[Entry] = []
+        for number, rule, kept, moved in self._plan.entries:
+            e = self._program.eqns[number]
+            residuals = [saved[k] for k in kept]
+            if rule is None:
+                rule, (residuals,) = own[id(e)], residuals
+            entries.append((rule, residuals, [e.inputs[k] for k in moved], e.outputs, e.loc))  # type: ignore[misc]
+        return entries
 
     def backward(
         self, cotangents: Sequence[Any], sums: Sequence[Any] = (), unsettled: Sequence[bool] = ()
@@ -263,6 +280,27 @@ class PlannedMap(LinearMap):
                 except Unexpected:
                     self._plan.forget()
         return super().backward(cotangents, sums, unsettled)
+
+    def applied(self, key: Any, f: Callable[[LinearMap], list[Any]]) -> list[Any]:
+        """See ``LinearMap``. The function is traced once for all residuals, and is then a routine."""
+        if current_trace() is not None or self._own:
+            return f(self)
+        made = self._plan.applied.get(key)
+        if made is None:
+            made = self._plan.applied[key] = self._traced(f)
+        program, routine = made
+        return list(routine(self._saved, lambda i: program.eqns[i].loc))
+
+    def _traced(self, f: Callable[[LinearMap], list[Any]]) -> tuple[Program, Routine]:
+        """``f`` of a map with abstract residuals."""
+        trace = Trace("plan", concrete=False, locate=False)
+        saved = [fresh_input(trace, type_of(x)) for x in self._saved]
+        abstract = LinearMap(self._entries_with(saved), self.inputs, self.outputs)
+        with using(trace):
+            results = f(abstract)
+        program, _ = trace.finish(results)
+        code = Code(len(saved))
+        return program, code.routine(code.program(program, range(len(saved)), locate=True))
 
 
 # -- the way back ------------------------------------------------------------------------------------------------------
