@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
+from functools import lru_cache
 from math import prod
 from typing import Any
 
 import numpy as np
 
+from functad.core.tracer import Tracer
 from functad.errors import ShapeError
 from functad.numpy.axes import normal_axes, normal_axis
 from functad.numpy.dispatch import here, implements
@@ -24,7 +26,7 @@ from functad.numpy.shapes import moveaxis
 from functad.numpy.ufuncs import conjugate, multiply
 from functad.primitives.arithmetic import mul, sub
 from functad.primitives.broadcasting import reduce_sum
-from functad.primitives.contractions import dot_general
+from functad.primitives.contractions import dot_general, dot_p
 from functad.primitives.convert import convert
 from functad.primitives.shapes import reshape, transpose
 
@@ -86,6 +88,10 @@ def _check_core(name: str, x: Any, y: Any, i: int, j: int) -> None:
 @implements(np.dot)
 def dot(a: Any, b: Any, out: None = None) -> Any:
     """``numpy.dot``: the last axis of a with the last but one of b."""
+    if out is None and _are_strict(a, b):
+        params = _dot_params(a.shape, b.shape)
+        if params is not None:
+            return dot_p.bind(a, b, **params)
     refuse_out(out, "dot")
     x, y = as_array(a, "dot"), as_array(b, "dot")
     nx, ny = len(shape_of(x)), len(shape_of(y))
@@ -94,6 +100,21 @@ def dot(a: Any, b: Any, out: None = None) -> Any:
     axis = max(ny - 2, 0)
     _check_core("dot", x, y, nx - 1, axis)
     return _tensordot(x, y, [nx - 1], [axis])
+
+
+def _are_strict(x: Any, y: Any) -> bool:
+    """Whether two operands are traced or plain arrays of one inexact dtype."""
+    if not (type(x) is Tracer or type(x) is np.ndarray) or not (type(y) is Tracer or type(y) is np.ndarray):
+        return False
+    return x.dtype is y.dtype and x.dtype.kind in "fc"
+
+
+@lru_cache(maxsize=1024)
+def _dot_params(x: tuple[int, ...], y: tuple[int, ...]) -> dict[str, Any] | None:
+    """The params of the equation for ``dot`` of arrays of these shapes; None where they have no axes, or do not fit."""
+    if not x or not y or x[-1] != y[max(len(y) - 2, 0)]:
+        return None
+    return {"contract": ((len(x) - 1,), (max(len(y) - 2, 0),)), "batch": ((), ())}
 
 
 @implements(np.inner)
