@@ -74,7 +74,7 @@ def value_and_grad(
         active = [False] * len(captured.captures) + [True] * len(inputs.leaves)
         outs, linear = derivative_at(captured.program, primals, active, captured.known)
         one = captured.program.outputs[0].type.dtype.type(1)
-        cts = inputs.cotangents(linear.backward([one] + [None] * (len(outs) - 1)))
+        cts = inputs.cotangents(linear.consume([one] + [None] * (len(outs) - 1)))
         results = fresh_all([*outs, *cts], primals)
         gradients = inputs.unflatten(results[len(outs) :])
         gradient = gradients[0] if isinstance(argnums, int | np.integer) else tuple(gradients)

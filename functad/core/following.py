@@ -20,7 +20,7 @@ from typing import Any
 from functad.ir.program import Atom, Eqn, Literal, Var
 from functad.ir.types import ArrayType
 
-__all__ = ["Script", "Unbound", "give_back", "name_of_trace", "take"]
+__all__ = ["Script", "Unbound", "forget", "give_back", "name_of_trace", "take"]
 
 MOST = 100_000
 """Equations of all scripts together; beyond, those that have not been followed for longest are forgotten."""
@@ -128,3 +128,8 @@ def give_back(name: Name, codes: Sequence[CodeType], script: Script) -> None:
     while total > MOST and len(_scripts) > 1:
         _, (oldest, _) = _scripts.popitem(last=False)
         total -= len(oldest.steps)
+
+
+def forget() -> None:
+    """Let go of all scripts, and of what was made of them."""
+    _scripts.clear()

@@ -6,8 +6,6 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from functad.core.seq import Seq
 from functad.core.trace import current_trace, escaped
 from functad.core.tracer import Tracer
@@ -109,7 +107,10 @@ class Primitive:
     own_rules
         Whether each call brings derivative rules of its own: what follows from its params is found for each equation.
     ufunc, infix
-        NumPy's ufunc that ``evaluate`` is for real arrays, and Python's operator that it is for real numbers, if any.
+        NumPy's ufunc that ``evaluate`` is for real arrays (or a function that takes an array for the result as a ufunc
+        does: it may be an operand), and Python's operator that it is for real numbers, if any.
+    copies
+        Whether what ``evaluate`` gives shares no memory with its operands; nor does what a ufunc gives, or a number.
     singular
         Whether a result, or what its derivative multiplies a tangent by, may be infinite or NaN where the operands are
         finite (a root at 0, a quotient, an exponential that overflows): an exactly zero tangent then stays zero. Or the
@@ -123,9 +124,9 @@ class Primitive:
     """
 
     __slots__ = (
-        "_signatures", "batch", "cheap", "doubting", "evaluate", "expands", "has_programs", "infix", "jvp", "jvp_call",
-        "kernel", "linear", "linearize", "may_raise", "multiple_results", "name", "own_rules", "piecewise_constant",
-        "reverse_only", "samples", "singular", "transpose", "type_rule", "ufunc",
+        "_signatures", "batch", "cheap", "copies", "doubting", "evaluate", "expands", "has_programs", "infix", "jvp",
+        "jvp_call", "kernel", "linear", "linearize", "may_raise", "multiple_results", "name", "own_rules",
+        "piecewise_constant", "reverse_only", "samples", "singular", "transpose", "type_rule", "ufunc",
     )  # fmt: skip
 
     def __init__(
@@ -148,8 +149,9 @@ class Primitive:
         cheap: bool = False,
         reverse_only: bool | None = None,
         own_rules: bool = False,
-        ufunc: np.ufunc | None = None,
+        ufunc: Callable[..., Any] | None = None,
         infix: Callable[..., Any] | None = None,
+        copies: bool = False,
         singular: Singular | Callable[..., Singular] = False,
         doubting: Callable[..., tuple[Mapping[str, Any], Sequence[bool]]] | None = None,
     ) -> None:
@@ -174,6 +176,7 @@ class Primitive:
         self.own_rules = own_rules
         self.ufunc = ufunc
         self.infix = infix
+        self.copies = copies
         self.singular = singular
         self.doubting = doubting
         self.piecewise_constant = jvp is None and jvp_call is None and linearize is None

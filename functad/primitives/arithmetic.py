@@ -87,7 +87,7 @@ div: Op = elementwise(
 )  # fmt: skip
 
 square = elementwise(
-    "square", lambda x: np.square(x) if x.ndim else multiply(x, x), kinds="fciu", cheap=True,
+    "square", lambda x: np.square(x) if x.ndim else multiply(x, x), kinds="fciu", cheap=True, ufunc=np.square,
     jvp=lambda t, y, x: mul(t, mul(x, 2)),
     scalar_kernel=lambda b, x: product_of_scalars(b, x, x),
 )  # fmt: skip
@@ -117,22 +117,37 @@ SMALL = 500
 """Elements up to which NumPy counts those that are not 0 in less time than it compares them."""
 
 
-def _strong(plain: Callable[[Any, Any], Any], ufunc: np.ufunc, either: bool = False) -> Callable[[Any, Any], Any]:
+class Strong:
     """``plain(t, f)``, and 0 where t is 0 (``either``: or f); NumPy warns of what is not a number where neither is."""
 
-    def evaluate(t: Any, f: Any) -> Any:
-        if _has_no_zero(t) and not (either and not _has_no_zero(f)):
-            return plain(t, f)
+    def __init__(self, plain: Callable[[Any, Any], Any], ufunc: np.ufunc, either: bool = False) -> None:
+        self._plain, self._ufunc, self._either = plain, ufunc, either
+
+    def __call__(self, t: Any, f: Any) -> Any:
+        if _has_no_zero(t) and not (self._either and not _has_no_zero(f)):
+            return self._plain(t, f)
         if t.ndim and t.dtype.kind == "f":  # real: only where it is wanted
             out = np.zeros(t.shape, t.dtype)
-            ufunc(t, f, out=out, where=(t != 0) & (f != 0) if either else t != 0)
+            self._ufunc(t, f, out=out, where=self._wanted(t, f))
             return out
         with np.errstate(invalid="ignore"):
-            out = plain(t, f)
-        zero = (t == 0) | (f == 0) if either else t == 0
+            out = self._plain(t, f)
+        zero = (t == 0) | (f == 0) if self._either else t == 0
         return np.where(zero, out.dtype.type(0), out)[()]
 
-    return evaluate
+    def into(self, t: Any, f: Any, out: Any = None) -> Any:
+        """The same of real arrays of one shape, written to an array, which may be an operand."""
+        if out is None or not t.ndim:
+            return self(t, f)
+        if _has_no_zero(t) and not (self._either and not _has_no_zero(f)):
+            return self._ufunc(t, f, out)
+        wanted = self._wanted(t, f)
+        self._ufunc(t, f, out=out, where=wanted)
+        np.copyto(out, 0, where=~wanted)
+        return out
+
+    def _wanted(self, t: Any, f: Any) -> Any:
+        return (t != 0) & (f != 0) if self._either else t != 0
 
 
 def _has_no_zero(x: Any) -> bool:
@@ -170,8 +185,11 @@ def _product(b: Any, t: Any, f: Any) -> Any:
 product_kernel = _strong_kernel(_product, either=True)
 """The kernel of ``strong_product``, for recurrences in which zero wins."""
 
+STRONG_MUL, STRONG_PRODUCT = Strong(multiply, np.multiply), Strong(multiply, np.multiply, either=True)
+STRONG_DIV = Strong(operator.truediv, np.true_divide)
+
 strong_mul: Op = elementwise(
-    "strong_mul", _strong(multiply, np.multiply), kinds="fc", operands=2, cheap=True,
+    "strong_mul", STRONG_MUL, kinds="fc", operands=2, cheap=True, ufunc=STRONG_MUL.into,
     infix=lambda t, f: t * f if t else abs(t),
     kernel=_strong_kernel(_product), scalar_kernel=_strong_kernel(product_of_scalars),
     jvp=(lambda t, z, x, y: strong_mul(t, y), lambda t, z, x, y: strong_product(t, x)),
@@ -180,7 +198,7 @@ strong_mul: Op = elementwise(
 )  # fmt: skip
 
 strong_product: Op = elementwise(
-    "strong_product", _strong(multiply, np.multiply, either=True), kinds="fc", operands=2, cheap=True,
+    "strong_product", STRONG_PRODUCT, kinds="fc", operands=2, cheap=True, ufunc=STRONG_PRODUCT.into,
     infix=lambda t, f: t * f if t and f else t.dtype.type(0),
     kernel=product_kernel, scalar_kernel=_strong_kernel(product_of_scalars, either=True),
     jvp=(lambda t, z, x, y: strong_product(t, y), lambda t, z, x, y: strong_product(t, x)),
@@ -189,7 +207,7 @@ strong_product: Op = elementwise(
 )  # fmt: skip
 
 strong_div: Op = elementwise(
-    "strong_div", _strong(operator.truediv, np.true_divide), kinds="fc", operands=2, low=0.5, singular=(1,),
+    "strong_div", STRONG_DIV, kinds="fc", operands=2, low=0.5, singular=(1,), ufunc=STRONG_DIV.into,
     infix=lambda t, f: t / f if t else abs(t),
     kernel=_strong_kernel(lambda b, t, f: b.div(t, f)),
     jvp=(lambda t, z, x, y: strong_div(t, y), lambda t, z, x, y: strong_div(strong_product(neg(t), z), y)),

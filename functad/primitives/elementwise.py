@@ -82,7 +82,7 @@ def elementwise(
     may_raise: bool = False,
     cheap: bool = False,
     singular: Singular | Callable[..., Singular] = False,
-    ufunc: np.ufunc | None = None,
+    ufunc: Callable[..., Any] | None = None,
     infix: Callable[..., Any] | None = None,
     doc: str | None = None,
 ) -> Op:

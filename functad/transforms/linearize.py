@@ -268,6 +268,10 @@ class LinearMap:
         self.inputs, self.outputs = inputs, self.outputs[:outputs]
         return self
 
+    def consume(self, cotangents: Sequence[Any]) -> list[Any]:
+        """``backward`` of a map that nobody uses again."""
+        return self.backward(cotangents)
+
     def applied(self, key: Any, f: Callable[[LinearMap], list[Any]]) -> list[Any]:
         """``f`` of this map, where it is linear algebra alone: the key tells what it does to maps of these types."""
         return f(self)

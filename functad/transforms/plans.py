@@ -49,14 +49,18 @@ def derivative_at(
         if look is None:
             look = seen[id(a.value)] = looked_at(a)
         looks.append(look)
-    key = (tuple(active), tuple(looks), tuple(known) if len(known) > len(program.inputs) else ())
+    # how memory is laid out decides in which order a sum adds up
+    plain = all([c_contiguous(x) for x in (*primals, *known.values())]) and all(
+        [c_contiguous(a.value) for a in constants]
+    )
+    key = (plain, tuple(active), tuple(looks), tuple(known) if len(known) > len(program.inputs) else ())
     plan = script.derived.get(key)
     if plan is None:
         if len(script.derived) >= MOST:
             script.derived.clear()
         plan = script.derived[key] = Plan()
     if plan.met == MEETINGS:
-        plan.make(program, active, known)
+        plan.make(program, active, known, plain)
     plan.met += 1
     if plan.forward is None:
         outs, linear = linearize_program(program, primals, active, known)
@@ -64,6 +68,11 @@ def derivative_at(
         return outs, linear
     constants += [a for a in program.outputs if type(a) is Literal]
     return plan.run(program, primals, active, [a.value for a in constants], known)  # type: ignore[no-any-return]
+
+
+def c_contiguous(x: Any) -> bool:
+    """Whether a value is in memory as results of NumPy's are; those of one axis always are."""
+    return type(x) is not np.ndarray or x.ndim < 2 or x.flags.c_contiguous
 
 
 FINITE, ZERO, NOT_FINITE = range(3)
@@ -106,7 +115,7 @@ class Plan:
         self.forward: Routine | None = None
         self._back: dict[Any, tuple[Routine, Sequence[bool]]] = {}
 
-    def make(self, program: Program, active: Sequence[bool], known: Mapping[Var, Any]) -> None:
+    def make(self, program: Program, active: Sequence[bool], known: Mapping[Var, Any], plain: bool) -> None:
         """Write the routine that computes results and residuals."""
         if not all([serves_others(e) for e in program.eqns]):
             return
@@ -117,6 +126,8 @@ class Plan:
         customs = [i for i, e in enumerate(program.eqns) if e.primitive.own_rules]
         given = [*program.inputs, *literals, *carried, *customs]
         code = Code(len(given))
+        if plain:
+            code.plain(range(len(given)))
         numbers: dict[Any, int] = {v: i for i, v in enumerate(program.inputs)}
         constants = iter(range(len(program.inputs), len(program.inputs) + len(literals)))
         first = len(program.inputs) + len(literals)
@@ -175,16 +186,18 @@ class Plan:
         carried = [known[v] for v in self.carried]
         found = self.forward([*primals, *literals, *carried, *own], lambda i: eqns[i].loc)  # type: ignore[misc]
         n = len(program.outputs)
-        return list(found[:n]), PlannedMap(self, program, found[n:], own, active)
+        return list(found[:n]), PlannedMap(self, program, list(found[n:]), own, active)
 
     def backward(
-        self, program: Program, inputs: Sequence[Var], given: Sequence[bool]
+        self, program: Program, inputs: Sequence[Var], given: Sequence[bool], consume: bool
     ) -> tuple[Routine, Sequence[bool]] | None:
-        """The routine that gives the cotangents of some inputs, and which it gives; None where that is not known."""
-        key = (len(inputs), *given)  # the inputs are those that are active, or all
+        """The routine that gives the cotangents of some inputs, and which it gives; None where that is not known. It
+        may write over residuals if it is to ``consume`` them.
+        """
+        key = (len(inputs), consume, *given)  # the inputs are those that are active, or all
         way = self._back.get(key)
         if way is None:
-            way = Backward(self, program, given).routine(inputs)
+            way = Backward(self, program, given, consume).routine(inputs)
             if way is not None:
                 self._back[key] = way
         return way
@@ -237,7 +250,7 @@ class PlannedMap(LinearMap):
 
     __slots__ = ("_entries", "_own", "_plan", "_program", "_saved")
 
-    def __init__(self, plan: Plan, program: Program, saved: Sequence[Any], own: Sequence[Own], active: Sequence[bool]):
+    def __init__(self, plan: Plan, program: Program, saved: list[Any], own: Sequence[Own], active: Sequence[bool]):
         self._plan, self._program, self._saved, self._own = plan, program, saved, own
         self._entries: list[Entry] | None = None
         self.inputs = [v for v, flag in zip(program.inputs, active, strict=True) if flag]
@@ -267,19 +280,37 @@ class PlannedMap(LinearMap):
         self, cotangents: Sequence[Any], sums: Sequence[Any] = (), unsettled: Sequence[bool] = ()
     ) -> list[Any]:
         """See ``LinearMap``."""
+        found = None if sums or any(unsettled) else self._run(cotangents, consume=False)
+        return super().backward(cotangents, sums, unsettled) if found is None else found
+
+    def consume(self, cotangents: Sequence[Any]) -> list[Any]:
+        """See ``LinearMap``."""
+        found = self._run(cotangents, consume=True)
+        return super().backward(cotangents) if found is None else found
+
+    def _run(self, cotangents: Sequence[Any], consume: bool) -> list[Any] | None:
+        """The cotangents of the inputs by the plan's routine, if there is one."""
+        if current_trace() is not None:
+            return None
         given = [v is not None and c is not None for v, c in zip(self.outputs, cotangents, strict=True)]
-        if current_trace() is None and not sums and not any(unsettled):
-            way = self._plan.backward(self._program, self.inputs, given)
-            if way is not None:
-                routine, present = way
-                eqns = self._program.eqns
-                values = [*self._saved, *self._own, *[c for c, flag in zip(cotangents, given, strict=True) if flag]]
-                try:
-                    found = iter(routine(values, lambda i: eqns[i].loc))
-                    return [next(found) if flag else None for flag in present]
-                except Unexpected:
-                    self._plan.forget()
-        return super().backward(cotangents, sums, unsettled)
+        consume = consume and not self._own  # what a rule of the user's gives may be unexpected
+        way = self._plan.backward(self._program, self.inputs, given, consume)
+        if way is None:
+            return None
+        routine, present = way
+        values = self._saved if consume else list(self._saved)
+        values += self._own
+        values += [c for c, flag in zip(cotangents, given, strict=True) if flag]
+        if consume and not routine.may_consume(values):
+            del values[self._plan.residuals :]
+            return self._run(cotangents, consume=False)
+        eqns = self._program.eqns
+        try:
+            found = iter(routine(values, lambda i: eqns[i].loc))
+            return [next(found) if flag else None for flag in present]
+        except Unexpected:
+            self._plan.forget()
+            return None
 
     def applied(self, key: Any, f: Callable[[LinearMap], list[Any]]) -> list[Any]:
         """See ``LinearMap``. The function is traced once for all residuals, and is then a routine."""
@@ -289,7 +320,7 @@ class PlannedMap(LinearMap):
         if made is None:
             made = self._plan.applied[key] = self._traced(f)
         program, routine = made
-        return list(routine(self._saved, lambda i: program.eqns[i].loc))
+        return list(routine(list(self._saved), lambda i: program.eqns[i].loc))
 
     def _traced(self, f: Callable[[LinearMap], list[Any]]) -> tuple[Program, Routine]:
         """``f`` of a map with abstract residuals."""
@@ -309,10 +340,16 @@ class PlannedMap(LinearMap):
 class Backward:
     """Writes the routine that pulls cotangents back, as ``LinearMap.backward`` does it."""
 
-    def __init__(self, plan: Plan, program: Program, given: Sequence[bool]) -> None:
+    def __init__(self, plan: Plan, program: Program, given: Sequence[bool], consume: bool) -> None:
         self._plan, self._program = plan, program
         own = len(plan.customs)
         self._code = Code(plan.residuals + own + sum(given))
+        forward, n = plan.forward, len(program.outputs)
+        assert forward is not None
+        self._code.plain([i - n for i in forward.plain if i >= n])
+        for i, type in forward.loans.items() if consume else ():
+            if i >= n:
+                self._code.lend(i - n, type)
         self._own = {number: plan.residuals + k for k, (number, _) in enumerate(plan.customs)}
         self._ct: dict[Any, Any] = {}
         numbers = iter(range(plan.residuals + own, plan.residuals + own + sum(given)))
