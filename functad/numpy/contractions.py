@@ -10,7 +10,7 @@ import operator
 from collections.abc import Sequence
 from functools import lru_cache
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -34,6 +34,7 @@ __all__ = ["cross", "dot", "inner", "kron", "matmul", "outer", "tensordot", "vdo
 
 BOOL, INT64 = np.dtype(np.bool_), np.dtype(np.int64)
 Labels = Sequence[Any]
+Shape = tuple[int, ...]
 
 
 def contract(x: Any, x_labels: Labels, y: Any, y_labels: Labels, out_labels: Labels) -> Any:
@@ -45,33 +46,51 @@ def contract(x: Any, x_labels: Labels, y: Any, y_labels: Labels, out_labels: Lab
     dtype = result_dtype([x, y])
     if dtype == BOOL:  # whether any of the products holds
         return convert(contract(cast(x, INT64), x_labels, cast(y, INT64), y_labels, out_labels), BOOL)
-    x, x_labels, y, y_labels = (
-        *_squeezed(cast(x, dtype), x_labels, y, y_labels),
-        *_squeezed(cast(y, dtype), y_labels, x, x_labels),
+    steps = _contraction(shape_of(x), tuple(x_labels), shape_of(y), tuple(y_labels), tuple(out_labels))
+    x, y = (
+        reduce_sum(reshape(cast(v, dtype), shape), axes) if axes else reshape(cast(v, dtype), shape)
+        for v, (shape, axes) in zip((x, y), steps.operands, strict=True)
     )
-    x, x_labels = _summed(x, x_labels, (*y_labels, *out_labels))
-    y, y_labels = _summed(y, y_labels, (*x_labels, *out_labels))
+    z = dot_p.bind(x, y, **steps.params)
+    return z if steps.order is None else transpose(z, steps.order)
+
+
+class Contraction(NamedTuple):
+    """What a contraction does with two operands."""
+
+    operands: tuple[tuple[Shape, Shape], tuple[Shape, Shape]]  # of each the shape, and the axes to sum it over
+    params: dict[str, Any]  # of their product
+    order: Shape | None  # of the axes of the product; None: as it is
+
+
+@lru_cache(maxsize=1024)
+def _contraction(x: Shape, x_labels: Labels, y: Shape, y_labels: Labels, out_labels: Labels) -> Contraction:
+    """How operands of these shapes and labels are contracted."""
+    (x, x_labels), (y, y_labels) = _squeezed(x, x_labels, y, y_labels), _squeezed(y, y_labels, x, x_labels)
+    x_axes = tuple([i for i, a in enumerate(x_labels) if a not in (*y_labels, *out_labels)])
+    x_labels = [a for i, a in enumerate(x_labels) if i not in x_axes]
+    y_axes = tuple([i for i, a in enumerate(y_labels) if a not in (*x_labels, *out_labels)])
+    y_labels = [a for i, a in enumerate(y_labels) if i not in y_axes]
     shared = [a for a in x_labels if a in y_labels]
     batch, contracted = [a for a in shared if a in out_labels], [a for a in shared if a not in out_labels]
-    pairs = [
-        ([x_labels.index(a) for a in labels], [y_labels.index(a) for a in labels]) for labels in (contracted, batch)
-    ]
-    z = dot_general(x, y, *pairs)
+    contract, batched = (
+        (tuple([x_labels.index(a) for a in labels]), tuple([y_labels.index(a) for a in labels]))
+        for labels in (contracted, batch)
+    )
     z_labels = batch + [a for a in (*x_labels, *y_labels) if a not in shared]
-    return transpose(z, [z_labels.index(a) for a in out_labels])
+    order = tuple([z_labels.index(a) for a in out_labels])
+    return Contraction(
+        ((x, x_axes), (y, y_axes)),
+        {"contract": contract, "batch": batched},
+        None if order == tuple(range(len(order))) else order,
+    )
 
 
-def _squeezed(x: Any, labels: Labels, other: Any, other_labels: Labels) -> tuple[Any, list[Any]]:
-    """x without the axes of length 1 that are longer in the other operand."""
-    lengths = dict(zip(other_labels, shape_of(other), strict=True))
-    kept = [(a, n) for a, n in zip(labels, shape_of(x), strict=True) if n != 1 or lengths.get(a, 1) == 1]
-    return reshape(x, [n for _, n in kept]), [a for a, _ in kept]
-
-
-def _summed(x: Any, labels: Sequence[Any], kept: Labels) -> tuple[Any, list[Any]]:
-    """x summed over the axes that neither the other operand nor the result has."""
-    axes = [i for i, a in enumerate(labels) if a not in kept]
-    return reduce_sum(x, axes), [a for a in labels if a in kept]
+def _squeezed(x: Shape, labels: Labels, other: Shape, other_labels: Labels) -> tuple[Shape, Labels]:
+    """The shape and labels of x without the axes of length 1 that are longer in the other operand."""
+    lengths = dict(zip(other_labels, other, strict=True))
+    kept = [(a, n) for a, n in zip(labels, x, strict=True) if n != 1 or lengths.get(a, 1) == 1]
+    return tuple([n for _, n in kept]), [a for a, _ in kept]
 
 
 def _check_core(name: str, x: Any, y: Any, i: int, j: int) -> None:

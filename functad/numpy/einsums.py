@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,8 @@ def einsum(*operands: Any, out: None = None, optimize: Any = True, dtype: Any = 
             chosen.insert(0, (contract(x, x_labels, y, y_labels, kept), "".join(kept)))
         pairs.append(chosen[0])
     ((x, labels),) = pairs
+    if labels == output:
+        return fresh(x, *xs)
     y = reduce_sum(x, [i for i, a in enumerate(labels) if a not in output])
     kept = [a for a in labels if a in output]
     return fresh(transpose(y, [kept.index(a) for a in output]), *xs)
@@ -53,6 +56,8 @@ def _parse(operands: tuple[Any, ...]) -> tuple[str, list[Any]]:
         operands = tuple(
             [as_array(x, "einsum") if i % 2 == 0 and i + 1 < len(operands) else x for i, x in enumerate(operands)]
         )
+    if isinstance(operands[0], str):
+        return _explicit(operands[0], *[shape_of(x) for x in operands[1:]]), list(operands[1:])
     try:
         import opt_einsum  # when used: importing functad stays quick
 
@@ -60,6 +65,18 @@ def _parse(operands: tuple[Any, ...]) -> tuple[str, list[Any]]:
     except (ValueError, TypeError) as e:
         raise ArgumentError(f"np.einsum{here()}: {e}") from None
     return f"{inputs}->{output}", list(xs)
+
+
+@lru_cache(maxsize=1024)
+def _explicit(subscripts: str, *shapes: tuple[int, ...]) -> str:
+    """Subscripts with a letter for each axis, and those of the result."""
+    try:
+        import opt_einsum
+
+        inputs, output, _ = opt_einsum.parser.parse_einsum_input((subscripts, *shapes), shapes=True)
+    except (ValueError, TypeError) as e:
+        raise ArgumentError(f"np.einsum{here()}: {e}") from None
+    return f"{inputs}->{output}"
 
 
 def _check_lengths(terms: list[str], xs: list[Any]) -> None:
@@ -85,6 +102,8 @@ def _shapes(xs: list[Any]) -> str:
 
 def _without_repeats(x: Any, term: str) -> tuple[Any, str]:
     """The diagonal over the axes of a letter that occurs several times in one operand."""
+    if len(set(term)) == len(term):
+        return x, term
     for a, count in Counter(term).items():
         for _ in range(count - 1):
             i = term.index(a)
@@ -101,7 +120,13 @@ def _path(pairs: list[tuple[Any, str]], output: str, optimize: Any) -> list[tupl
         return [tuple(p) for p in optimize[1:]]
     strategy = optimize if isinstance(optimize, str) else "auto"
     equation = ",".join(labels for _, labels in pairs) + "->" + output
+    return _found_path(equation, strategy, *[shape_of(x) for x, _ in pairs])
+
+
+@lru_cache(maxsize=1024)
+def _found_path(equation: str, strategy: str, *shapes: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """The order of contraction that opt_einsum chooses."""
     import opt_einsum
 
-    path, _ = opt_einsum.contract_path(equation, *[shape_of(x) for x, _ in pairs], shapes=True, optimize=strategy)
+    path, _ = opt_einsum.contract_path(equation, *shapes, shapes=True, optimize=strategy)
     return [tuple(p) for p in path]

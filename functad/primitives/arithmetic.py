@@ -136,11 +136,11 @@ class Strong:
         return np.where(zero, out.dtype.type(0), out)[()]
 
     def into(self, t: Any, f: Any, out: Any = None) -> Any:
-        """The same of real arrays of one shape, written to an array, which may be an operand."""
+        """The same of real arrays, written to one, which may be an operand, if it is given."""
+        if t.ndim and _has_no_zero(t) and not (self._either and not _has_no_zero(f)):
+            return self._ufunc(t, f, out=out)
         if out is None or not t.ndim:
             return self(t, f)
-        if _has_no_zero(t) and not (self._either and not _has_no_zero(f)):
-            return self._ufunc(t, f, out)
         wanted = self._wanted(t, f)
         self._ufunc(t, f, out=out, where=wanted)
         np.copyto(out, 0, where=~wanted)
