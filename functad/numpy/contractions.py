@@ -43,14 +43,19 @@ def contract(x: Any, x_labels: Labels, y: Any, y_labels: Labels, out_labels: Lab
 
     A label occurs once an operand. Axes of one label have equal lengths, or length 1 in one of the operands.
     """
+    steps = contraction(shape_of(x), tuple(x_labels), shape_of(y), tuple(y_labels), tuple(out_labels))
+    return contracted(x, y, steps)
+
+
+def contracted(x: Any, y: Any, steps: Contraction) -> Any:
+    """A contraction of two operands."""
     dtype = result_dtype([x, y])
     if dtype == BOOL:  # whether any of the products holds
-        return convert(contract(cast(x, INT64), x_labels, cast(y, INT64), y_labels, out_labels), BOOL)
-    steps = _contraction(shape_of(x), tuple(x_labels), shape_of(y), tuple(y_labels), tuple(out_labels))
-    x, y = (
-        reduce_sum(reshape(cast(v, dtype), shape), axes) if axes else reshape(cast(v, dtype), shape)
-        for v, (shape, axes) in zip((x, y), steps.operands, strict=True)
-    )
+        return convert(contracted(cast(x, INT64), cast(y, INT64), steps), BOOL)
+    (x_shape, x_axes), (y_shape, y_axes) = steps.operands
+    x, y = reshape(cast(x, dtype), x_shape), reshape(cast(y, dtype), y_shape)
+    if x_axes or y_axes:
+        x, y = reduce_sum(x, x_axes), reduce_sum(y, y_axes)
     z = dot_p.bind(x, y, **steps.params)
     return z if steps.order is None else transpose(z, steps.order)
 
@@ -64,7 +69,7 @@ class Contraction(NamedTuple):
 
 
 @lru_cache(maxsize=1024)
-def _contraction(x: Shape, x_labels: Labels, y: Shape, y_labels: Labels, out_labels: Labels) -> Contraction:
+def contraction(x: Shape, x_labels: Labels, y: Shape, y_labels: Labels, out_labels: Labels) -> Contraction:
     """How operands of these shapes and labels are contracted."""
     (x, x_labels), (y, y_labels) = _squeezed(x, x_labels, y, y_labels), _squeezed(y, y_labels, x, x_labels)
     x_axes = tuple([i for i, a in enumerate(x_labels) if a not in (*y_labels, *out_labels)])
