@@ -51,9 +51,16 @@ class Sample:
 class Signature:
     """What follows from a primitive's operand types and params alone."""
 
-    __slots__ = ("in_types", "out_types", "rules", "singular", "strange")
+    __slots__ = ("compute", "in_types", "out_types", "rules", "singular", "strange")
 
-    def __init__(self, in_types: tuple[ArrayType, ...], out_types: tuple[ArrayType, ...], singular: Singular) -> None:
+    def __init__(
+        self,
+        in_types: tuple[ArrayType, ...],
+        out_types: tuple[ArrayType, ...],
+        singular: Singular,
+        compute: Callable[..., Any],
+    ) -> None:
+        self.compute = compute  # what ``evaluate`` does, for operands of these types
         self.in_types = in_types
         self.out_types = out_types
         self.singular = singular
@@ -194,7 +201,9 @@ class Primitive:
             out_types = tuple(self.type_rule(*in_types, **params))
             found = self._signatures.get((in_types, out_types))
             if found is None:
-                found = self._signatures[in_types, out_types] = Signature(in_types, out_types, bool(self.singular))
+                found = self._signatures[in_types, out_types] = Signature(
+                    in_types, out_types, bool(self.singular), self.evaluate
+                )
             return found
         key = (in_types, *params.items()) if params else in_types
         known = self._known_of(params) if self.has_programs else self._signatures
@@ -207,7 +216,14 @@ class Primitive:
         result = self.type_rule(*in_types, **params)
         singular = self.singular(in_types, params) if callable(self.singular) else self.singular
         singular = singular or any([e.signature.singular for p in programs_in(params) for e in p.eqns])
-        return Signature(in_types, tuple(result) if self.multiple_results else (result,), singular)
+        out_types = tuple(result) if self.multiple_results else (result,)
+        return Signature(in_types, out_types, singular, self.computing(out_types))
+
+    def computing(self, out_types: tuple[ArrayType, ...]) -> Callable[..., Any]:
+        """What ``evaluate`` does where the results have these types."""
+        out = out_types[0] if len(out_types) == 1 else None
+        real = out is not None and not out.ndim and out.dtype.kind == "f"
+        return self.evaluate if self.infix is None or not real else self.infix
 
     def _known_of(self, params: Mapping[str, Any]) -> dict[Any, Signature]:
         """The table of signatures: with sub-Programs among the params one that is forgotten with the first of them."""

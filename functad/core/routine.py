@@ -131,14 +131,10 @@ class Code:
 
     def equation(self, primitive: Any, operands: Sequence[int], params: Any, types: Sequence[ArrayType]) -> list[int]:
         """The results of an equation, of these types."""
-        f = primitive.evaluate
+        f = primitive.computing(tuple(types))
         if primitive.multiple_results:
             return self.parts(self.call(partial(f, **params) if params else f, operands), len(types))
         (out,) = types
-        if primitive.infix is not None and not out.ndim and out.dtype.kind == "f":
-            number = self._step(primitive.infix, operands)
-            self._plain.add(number)
-            return [number]
         if primitive.ufunc is not None and out.ndim and out.dtype.kind == "f":
             # the order in which a sum adds up depends on the layout, so that must be what NumPy gives
             plain = out.ndim == 1 or self._plain.issuperset(operands)

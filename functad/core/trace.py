@@ -454,7 +454,7 @@ class Trace:
                     if atom in self.raised:
                         self.raised.update(outputs)
                     return
-        result = primitive.evaluate(*values, **eqn.params)
+        result = eqn.signature.compute(*values, **eqn.params)
         if primitive.multiple_results:
             env.update(zip(outputs, result, strict=True))
         else:
