@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from functad import config
-from functad.core.following import give_back, name_of_trace, take
+from functad.core.following import SCRIPTS, name_of_trace
 from functad.core.seq import Seq
 from functad.core.subclasses import plain_array
 from functad.core.trace import ABSENT, Outside, Trace, current_trace, is_compiling, not_native, type_name, using
@@ -165,7 +165,7 @@ def capture(
     name, codes = (
         (None, ()) if of is None or is_compiling() else name_of_trace(of, kind, [leaf.type for leaf in leaves])
     )
-    script = None if name is None else take(name)
+    script = None if name is None else SCRIPTS.take(name)
     trace = Trace(kind, concrete, outside=outside, scripted=name is not None, script=script)
     if outside is not None:
         outside.trace = trace
@@ -192,5 +192,5 @@ def capture(
     finally:
         trace.open = False
         if name is not None and trace.script is not None:
-            give_back(name, codes, trace.script)
+            SCRIPTS.give_back(name, codes, trace.script)
     return Captured(program, captures, out_tree, aux, [o.kind for o in outputs], trace.env, trace)

@@ -11,8 +11,9 @@ are in it. One trace at a time follows a script.
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from types import CodeType, FunctionType
 from typing import Any
@@ -20,7 +21,7 @@ from typing import Any
 from functad.ir.program import Atom, Eqn, Literal, Var
 from functad.ir.types import ArrayType
 
-__all__ = ["Script", "Unbound", "forget", "give_back", "name_of_trace", "take"]
+__all__ = ["SCRIPTS", "Script", "Scripts", "Unbound", "name_of_trace"]
 
 MOST = 100_000
 """Equations of all scripts together; beyond, those that have not been followed for longest are forgotten."""
@@ -50,6 +51,11 @@ class Script:
         self.bound = tuple(bound)  # equations that hold constants, or what belongs to one call
         self.outputs = tuple([hole(a) for a in outputs])
         self.derived: dict[Any, Any] = {}  # what transforms made of it
+
+    @property
+    def size(self) -> int:
+        """Equations, and some for what else there is."""
+        return len(self.steps) + 8
 
     def ends_with(self, outputs: Sequence[Atom]) -> bool:
         """Whether a trace that has these outputs has those of the script."""
@@ -90,8 +96,6 @@ def hole(atom: Atom) -> Atom:
 
 Name = tuple[Any, ...]
 
-_scripts: OrderedDict[Name, tuple[Script, Sequence[CodeType]]] = OrderedDict()
-
 
 def name_of_trace(f: Callable[..., Any], kind: str, types: Sequence[ArrayType]) -> tuple[Name, Sequence[CodeType]]:
     """What tells which traces are likely to be the same: the code of a function, and of what it closes over."""
@@ -115,21 +119,43 @@ def name_of_trace(f: Callable[..., Any], kind: str, types: Sequence[ArrayType]) 
     return (kind, *types, *map(id, codes)), codes
 
 
-def take(name: Name) -> Script | None:
-    """The script of a trace, which nobody else follows until it is given back."""
-    found = _scripts.pop(name, None)
-    return None if found is None else found[0]
+class Scripts:
+    """Scripts by the names of their traces; those that have not been followed for longest are forgotten."""
+
+    def __init__(self) -> None:
+        self._kept: OrderedDict[Name, tuple[Script, Sequence[CodeType]]] = OrderedDict()
+        self._equations = 0
+        self._lock = threading.Lock()
+
+    def __iter__(self) -> Iterator[Script]:
+        return iter([script for script, _ in list(self._kept.values())])
+
+    def take(self, name: Name) -> Script | None:
+        """The script of a trace, which nobody else follows until it is given back."""
+        with self._lock:
+            found = self._kept.pop(name, None)
+            if found is None:
+                return None
+            self._equations -= found[0].size
+        return found[0]
+
+    def give_back(self, name: Name, codes: Sequence[CodeType], script: Script) -> None:
+        """Keep a script for the next trace; the codes live as long, since their identities are in the name."""
+        with self._lock:
+            other = self._kept.pop(name, None)
+            if other is not None:
+                self._equations -= other[0].size
+            self._kept[name] = script, codes
+            self._equations += script.size
+            while self._equations > MOST and len(self._kept) > 1:
+                _, (oldest, _) = self._kept.popitem(last=False)
+                self._equations -= oldest.size
+
+    def clear(self) -> None:
+        """Let go of all, and of what was made of them."""
+        with self._lock:
+            self._kept.clear()
+            self._equations = 0
 
 
-def give_back(name: Name, codes: Sequence[CodeType], script: Script) -> None:
-    """Keep a script for the next trace."""
-    _scripts[name] = script, codes  # the codes live as long: their identities are in the name
-    total = sum([len(s.steps) for s, _ in list(_scripts.values())])
-    while total > MOST and len(_scripts) > 1:
-        _, (oldest, _) = _scripts.popitem(last=False)
-        total -= len(oldest.steps)
-
-
-def forget() -> None:
-    """Let go of all scripts, and of what was made of them."""
-    _scripts.clear()
+SCRIPTS = Scripts()

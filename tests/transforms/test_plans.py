@@ -27,7 +27,7 @@ CALLS = 4
 
 @pytest.fixture(autouse=True)
 def _nothing_known():
-    following.forget()
+    following.SCRIPTS.clear()
     BUFFERS.clear()
 
 
@@ -108,7 +108,7 @@ def test_all_calls_of_random_functions_agree(name):
 def test_a_plan_is_made():
     gradient = fd.grad(likelihood)
     calls(gradient, POINT)
-    made = [p for script, _ in following._scripts.values() for p in script.derived.values()]
+    made = [p for script in following.SCRIPTS for p in script.derived.values()]
     assert [p.forward is not None for p in made] == [True]
     assert made[0]._back
 
@@ -143,7 +143,7 @@ def test_other_branches_lengths_and_shapes():
     for _ in range(4):
         for x in (0.3, 1.7, np.float32(0.5), rng.normal(size=3), rng.normal(size=(2, 2)), 11.0):
             following_call = fd.grad(f)(x)
-            following.forget()
+            following.SCRIPTS.clear()
             assert_same_bits([following_call], [fd.grad(f)(x)], repr(x))
 
 
@@ -300,12 +300,12 @@ def test_memory_that_somebody_has_is_left_alone():
 def test_what_is_kept_is_bounded():
     for n in range(40):
         fd.grad(lambda x, n=n: sum([np.sin(x) for _ in range(n + 1)]) * 1.0)(0.5)
-    assert sum(len(s.steps) for s, _ in following._scripts.values()) <= following.MOST
+    assert sum(len(s.steps) for s in following.SCRIPTS) <= following.MOST
     for k in range(30):
         for c in (1.0, 0.0, np.inf):
             with np.errstate(all="ignore"):
                 fd.grad(lambda x, k=k, c=c: x * np.float64(c) * np.float64(c if k % 2 else 1.0))(0.5)
-    assert all(len(s.derived) <= plans.MOST for s, _ in following._scripts.values())
+    assert all(len(s.derived) <= plans.MOST for s in following.SCRIPTS)
 
 
 def test_nothing_keeps_the_constants():
