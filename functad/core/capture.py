@@ -182,7 +182,12 @@ def capture(
             def where(number: int) -> str:
                 return f"the result{leaf_paths(out_tree)[number]} of the function under {kind}"
 
-            outputs = [result_leaf(x, partial(where, i), trace) for i, x in enumerate(found)]
+            outputs = [
+                Leaf(x, x._variable.type, x._kind)
+                if type(x) is Tracer and not trace.native
+                else result_leaf(x, partial(where, i), trace)
+                for i, x in enumerate(found)
+            ]
             if aux is not None:
                 outputs += [
                     result_leaf(x, lambda: f"the auxiliary data of the function under {kind}", trace)

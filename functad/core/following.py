@@ -33,7 +33,7 @@ FUNCTIONS = 8
 class Script:
     """The equations of a trace."""
 
-    __slots__ = ("bound", "captures", "derived", "inputs", "outputs", "steps")
+    __slots__ = ("bound", "captures", "derived", "has_matrices", "inputs", "outputs", "steps")
 
     def __init__(
         self,
@@ -51,6 +51,7 @@ class Script:
         self.bound = tuple(bound)  # equations that hold constants, or what belongs to one call
         self.outputs = tuple([hole(a) for a in outputs])
         self.derived: dict[Any, Any] = {}  # what transforms made of it
+        self.has_matrices = any([a.type.ndim > 1 for e in self.steps for a in (*e.inputs, *e.outputs)])
 
     @property
     def size(self) -> int:

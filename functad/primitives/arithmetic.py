@@ -113,6 +113,12 @@ reciprocal = elementwise(
 # where t is 0, the result is 0 whatever f is, and so are its derivatives in f, of any order. The zero is +0: in native
 # code, that is a product that a mask leaves out, where the sign of the product would take an operation more.
 
+count_nonzero = getattr(
+    np._core.multiarray,  # type: ignore[attr-defined]
+    "count_nonzero",
+    np.count_nonzero,
+)  # without a wrapper in Python
+
 SMALL = 500
 """Elements up to which NumPy counts those that are not 0 in less time than it compares them."""
 
@@ -153,7 +159,7 @@ class Strong:
 def _has_no_zero(x: Any) -> bool:
     if not x.ndim:
         return bool(x)
-    return bool(np.count_nonzero(x) == x.size if x.size < SMALL else np.all(x))
+    return bool(count_nonzero(x) == x.size if x.size < SMALL else np.all(x))
 
 
 def _strong_kernel(plain: Callable[[Any, Any, Any], Any], either: bool = False) -> Callable[..., Any]:

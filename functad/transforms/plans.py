@@ -41,17 +41,19 @@ def derivative_at(
     if current_trace() is not None or program.script is None or program.doubtful:
         return linearize_program(program, primals, active, known)
     script, eqns = program.script, program.eqns
-    constants = [a for i in script.bound for a in eqns[i].inputs if type(a) is Literal]
-    seen: dict[int, int] = {}  # data are used many times
-    looks = []
-    for a in constants:
-        look = seen.get(id(a.value))
-        if look is None:
-            look = seen[id(a.value)] = looked_at(a)
-        looks.append(look)
+    constants: list[Literal] = []
+    looks: list[int] = []
+    if script.bound:
+        constants += [a for i in script.bound for a in eqns[i].inputs if type(a) is Literal]
+        seen: dict[int, int] = {}  # data are used many times
+        for a in constants:
+            look = seen.get(id(a.value))
+            if look is None:
+                look = seen[id(a.value)] = looked_at(a)
+            looks.append(look)
     # how memory is laid out decides in which order a sum adds up
-    plain = all([c_contiguous(x) for x in (*primals, *known.values())]) and all(
-        [c_contiguous(a.value) for a in constants]
+    plain = not script.has_matrices or all(
+        [c_contiguous(x) for x in (*primals, *known.values(), *[a.value for a in constants])]
     )
     key = (plain, tuple(active), tuple(looks), tuple(known) if len(known) > len(program.inputs) else ())
     plan = script.derived.get(key)
@@ -59,7 +61,7 @@ def derivative_at(
         if len(script.derived) >= MOST:
             script.derived.clear()
         plan = script.derived[key] = Plan()
-    if plan.met == MEETINGS:
+    if plan.forward is None and plan.possible and plan.met >= MEETINGS:
         plan.make(program, active, known, plain)
     plan.met += 1
     if plan.forward is None:
@@ -105,11 +107,13 @@ class Plan:
         "met",
         "observed",
         "outputs",
+        "possible",
         "residuals",
     )
 
     def __init__(self) -> None:
         self.met = 0
+        self.possible = True
         self.applied: dict[Any, tuple[Program, Routine]] = {}
         self.observed: Observed = {}  # which arguments the user's own rules gave cotangents of
         self.forward: Routine | None = None
@@ -118,6 +122,7 @@ class Plan:
     def make(self, program: Program, active: Sequence[bool], known: Mapping[Var, Any], plain: bool) -> None:
         """Write the routine that computes results and residuals."""
         if not all([serves_others(e) for e in program.eqns]):
+            self.possible = False
             return
         carried = [v for e in program.eqns if not e.primitive.own_rules for v in e.outputs if v in known]
         choose = Choice(program, active)
