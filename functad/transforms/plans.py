@@ -9,6 +9,7 @@ cotangents back. They make the very calls of NumPy that the walks make, in their
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
@@ -85,7 +86,7 @@ def looked_at(constant: Literal) -> int:
     """What rules depend on of a constant."""
     value = constant.value
     if type(value) is np.float64:
-        return ZERO if not value else FINITE if value - value == 0 else NOT_FINITE
+        return ZERO if not value else FINITE if math.isfinite(value) else NOT_FINITE
     if constant.type.inexact and not is_finite(value):
         return NOT_FINITE
     return FINITE if constant.type.ndim or value else ZERO

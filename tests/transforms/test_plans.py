@@ -132,6 +132,12 @@ def test_a_divisor_that_becomes_zero():
                 assert found == expected
 
 
+def test_constants_that_are_not_finite_warn_of_nothing():
+    with np.errstate(all="raise"):
+        for _ in range(CALLS):
+            assert fd.grad(lambda x: np.where(x > 0, x, np.float64(np.inf) * x) + np.minimum(x, np.inf))(2.0) == 2.0
+
+
 def test_other_branches_lengths_and_shapes():
     def f(x):
         y = x
