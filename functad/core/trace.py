@@ -40,6 +40,9 @@ current_trace = _current.get
 
 FLOAT64 = array_type((), np.float64)
 
+SMALL = 500
+"""Elements up to which an array is copied in less time than it is looked at."""
+
 floating_rules: ContextVar[Any] = getattr(
     np._core.umath,  # type: ignore[attr-defined]
     "_extobj_contextvar",
@@ -287,11 +290,12 @@ class Trace:
 
     def constant(self, array: np.ndarray) -> Literal:
         """A literal of what an array holds now, for as long as this trace lives."""
-        if not array.flags.writeable or not array.ndim or not array.dtype.isnative:
+        type = array_type(array.shape, array.dtype)
+        if array.dtype is not type.dtype or not array.ndim or (array.size > SMALL and not array.flags.writeable):
             return literal(array)
         own = array.copy()
         own.setflags(write=False)
-        return Literal(own)
+        return Literal(own, type)
 
     # -- equations -----------------------------------------------------------------------------------------------------
 
