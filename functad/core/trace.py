@@ -429,11 +429,13 @@ class Trace:
         What an evaluation raises is none of Python's business yet: nobody may ever ask for that value. It is raised by
         ``value``, of what needs it.
         """
-        eqns = self.eqns
-        token, rules = _current.set(None), floating_rules.set(self.rules)
+        others = floating_rules.get() is not self.rules
+        token = _current.set(None)
+        if others:
+            rules = floating_rules.set(self.rules)
         try:
             evaluate = self.evaluate
-            for eqn in eqns[self.cursor :]:
+            for eqn in self.eqns[self.cursor :]:
                 try:
                     evaluate(eqn)
                 # only an error of the operation: whatever else comes (Ctrl-C), the equation is still to be evaluated
@@ -441,12 +443,13 @@ class Trace:
                     self.raised.update(eqn.outputs)
                 self.cursor += 1
         finally:
-            floating_rules.reset(rules)
+            if others:
+                floating_rules.reset(rules)
             _current.reset(token)
 
     def evaluate(self, eqn: Eqn) -> None:
         """Evaluate an equation, unless it is evaluated already or an operand has no value."""
-        env, outputs, primitive = self.env, eqn.outputs, eqn.primitive
+        env, outputs = self.env, eqn.outputs
         if outputs and outputs[0] in env:
             return
         try:
@@ -459,7 +462,7 @@ class Trace:
                         self.raised.update(outputs)
                     return
         result = eqn.signature.compute(*values, **eqn.params)
-        if primitive.multiple_results:
+        if eqn.primitive.multiple_results:
             env.update(zip(outputs, result, strict=True))
         else:
             env[outputs[0]] = result
