@@ -26,6 +26,9 @@ __all__ = ["Captured", "Leaf", "WithAux", "as_leaf", "capture", "from_outside", 
 _PYTHON_NUMBERS: dict[type, type] = {float: np.float64, int: np.int64, bool: np.bool_, complex: np.complex128}
 
 
+NOTHING = contextlib.nullcontext()
+
+
 class Leaf:
     """An argument as functad takes it: its value (or tracer), its type, and its kind (Python number, NumPy scalar,
     array).
@@ -133,7 +136,7 @@ class Aux:
         return self._tree.unflatten([next(rest) if type(x) is Tracer else x for x in self._leaves])
 
 
-@dataclass
+@dataclass(slots=True)
 class Captured:
     """What a traced call did."""
 
@@ -174,7 +177,7 @@ def capture(
         has_value = concrete and (valued is None or valued[i])
         tracers.append(Tracer(trace.add_input(leaf.type, leaf.value if has_value else ABSENT), trace, leaf.kind))
     try:
-        with using(trace), contextlib.nullcontext() if outside is None else config.tracing():
+        with using(trace), NOTHING if outside is None else config.tracing():
             result = f(tracers)
             value, aux = (result.value, Aux(result.aux)) if type(result) is WithAux else (result, None)
             found, out_tree = flatten(value)
