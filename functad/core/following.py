@@ -15,7 +15,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from types import CodeType, FunctionType
+from types import CodeType, FunctionType, MethodType
 from typing import Any
 
 from functad.ir.program import Atom, Eqn, Literal, Var
@@ -117,6 +117,10 @@ def name_of_trace(f: Callable[..., Any], kind: str, types: Sequence[ArrayType]) 
                     continue
                 if type(x) is FunctionType:
                     found.append(x)
+        elif type(g) is MethodType:
+            found.append(g.__func__)
+        elif type(type(g).__call__) is FunctionType:  # type: ignore[comparison-overlap]
+            found.append(type(g).__call__)
     return (kind, *types, *map(id, codes)), codes
 
 
