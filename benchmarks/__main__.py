@@ -12,6 +12,7 @@ from benchmarks import (
     elementwise,
     exactness,
     fits,
+    interrupts,
     logistic,
     loop_memory,
     loops,
@@ -42,6 +43,7 @@ SUBJECTS = {
     "loop_memory": loop_memory.run,
     "exactness": exactness.run,
     "strong_zeros": strong_zeros.run,
+    "interrupts": interrupts.run,
 }
 
 

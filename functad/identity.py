@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["identity_key", "same"]
+__all__ = ["Immutable", "identity_key", "same"]
 
 _OWN = frozenset({int, str, bytes, type(None), type(...), type(NotImplemented)})
 """Types whose values are keys themselves: none is equal to a value of another of them, nor to any other key, which is a
@@ -73,6 +73,18 @@ def compares_fields(cls: Any) -> bool:
     """Whether a dataclass has the ``__eq__`` that ``dataclass`` writes, which compares the fields."""
     code = getattr(cls.__eq__, "__code__", None)
     return code is not None and code.co_filename == "<string>"
+
+
+class Immutable:
+    """What nobody changes is its own copy."""
+
+    __slots__ = ()
+
+    def __copy__(self) -> Any:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        return self
 
 
 _CONSTANTS = (int, float, complex, bool, str, bytes, frozenset, range, np.generic)

@@ -23,6 +23,7 @@ __all__ = [
     "flatten_with_paths",
     "leaf_paths",
     "register",
+    "stored",
     "tuple_of_leaves",
     "structure_key",
     "tree_map",
@@ -115,6 +116,13 @@ def structure_key(structure: TreeDef) -> Hashable:
     (True, False)
     """
     return structure, *_unusual_keys(structure)
+
+
+def stored(structure: TreeDef) -> Any:
+    """A structure as it can be pickled: a container that has it. ``flatten`` of that knows dataclasses, which another
+    process has not met.
+    """
+    return structure.unflatten([0] * structure.num_leaves)
 
 
 def _unusual_keys(structure: TreeDef) -> Iterator[Hashable]:

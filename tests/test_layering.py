@@ -1,10 +1,12 @@
-"""Lower layers never import upper ones, and ``import functad`` imports no compiler."""
+"""Lower layers never import upper ones, no imports go in circles, and ``import functad`` imports no compiler."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -22,13 +24,24 @@ LAYERS = [
     ["primitives"],
     ["passes"],
     ["lower"],
-    ["numpy", "scipy", "lax", "nn", "random"],
+    ["numpy", "scipy", "lax", "nn"],
     ["api"],
-    ["testing", "inspect"],
+    ["testing"],
     ["examples", "__init__", "__main__"],
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 FILES = sorted(PACKAGE.rglob("*.py"))
+
+HEAVY = {"numba", "llvmlite", "scipy", "opt_einsum", "hypothesis"}
+"""What takes so long to import that it waits until it is needed."""
+
+
+def module_name(path: Path) -> str:
+    """The module that a file is."""
+    return ".".join(("functad", *path.relative_to(PACKAGE).with_suffix("").parts)).removesuffix(".__init__")
+
+
+MODULES = {module_name(path): path for path in FILES}
 
 
 def layer(path: Path) -> str:
@@ -36,39 +49,85 @@ def layer(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
-def imports(path: Path) -> set[str]:
-    """The modules that a file imports, wherever in it; imports for type checking alone do not count."""
-    tree = ast.parse(path.read_text())
-    skipped = {
-        id(node)
-        for test in ast.walk(tree)
-        if isinstance(test, ast.If) and isinstance(test.test, ast.Name) and test.test.id == "TYPE_CHECKING"
-        for node in ast.walk(test)
-    }
-    found: set[str] = set()
-    for node in ast.walk(tree):
-        if id(node) in skipped:
+def statements(path: Path) -> Iterator[tuple[ast.Import | ast.ImportFrom, bool]]:
+    """The imports of a file and whether each is in a function; imports for type checking alone do not count."""
+    waiting: list[tuple[ast.AST, bool]] = [(ast.parse(path.read_text()), False)]
+    for node, inside in waiting:  # grows
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield node, inside
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
             continue
-        if isinstance(node, ast.Import):
-            found.update(alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            found.update(f"{node.module}.{alias.name}" for alias in node.names)
-    return found
+        inside = inside or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        waiting += [(child, inside) for child in ast.iter_child_nodes(node)]
+
+
+def imported(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
+    """The modules that an import needs."""
+    if isinstance(node, ast.Import):
+        yield from [alias.name for alias in node.names]
+        return
+    assert node.module and not node.level, "imports are absolute"
+    for alias in node.names:
+        name = f"{node.module}.{alias.name}"
+        yield name if name in MODULES else node.module
+
+
+IMPORTS = {name: [(m, inside) for node, inside in statements(p) for m in imported(node)] for name, p in MODULES.items()}
+
+
+def circle(graph: dict[str, Iterable[str]]) -> list[str]:
+    """Modules each of which imports the next, and the last the first; empty if there are none."""
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return error.args[1][::-1]  # type: ignore[no-any-return]
+    return []
+
+
+def loads(module: str, seen: set[str]) -> set[str]:
+    """The packages other than this one that importing a module imports."""
+    if module not in MODULES:
+        return {module.partition(".")[0]}
+    if module in seen:
+        return set()
+    seen.add(module)
+    return {found for m, inside in IMPORTS[module] if not inside for found in loads(m, seen)}
+
+
+def test_layers_are_those_that_there_are() -> None:
+    assert sorted(RANK) == sorted({layer(path) for path in FILES})
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_no_import_of_an_upper_layer(path: Path) -> None:
     own = layer(path)
-    for name in imports(path):
+    for name, _ in IMPORTS[module_name(path)]:
         parts = name.split(".")
-        if parts[0] == "functad" and len(parts) > 1 and parts[1] in RANK:
+        if parts[0] == "functad" and len(parts) > 1:
             assert RANK[parts[1]] <= RANK[own], f"{path.relative_to(PACKAGE)} (layer {own}) imports {name}"
+
+
+def test_no_imports_go_in_circles() -> None:
+    """Those inside functions included."""
+    found = circle({name: [m for m, _ in imports if m in MODULES] for name, imports in IMPORTS.items()})
+    assert not found, " imports ".join(found)
+
+
+def test_a_circle_is_found() -> None:
+    assert circle({"a": ["b"], "b": ["c"], "c": ["d"]}) == []
+    assert circle({"a": ["b"], "b": ["c"], "c": ["b"]}) in (["b", "c", "b"], ["c", "b", "c"])
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_imports_are_at_the_top_unless_they_defer_something_heavy(path: Path) -> None:
+    for name, inside in IMPORTS[module_name(path)]:
+        assert not inside or loads(name, set()) & HEAVY, f"{path.relative_to(PACKAGE)} imports {name} inside a function"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_only_the_backend_imports_numba(path: Path) -> None:
     if layer(path) != "lower":
-        assert not {n for n in imports(path) if n.split(".")[0] in ("numba", "llvmlite")}
+        assert not {n for n, _ in IMPORTS[module_name(path)] if n.split(".")[0] in ("numba", "llvmlite")}
 
 
 def test_import_is_light() -> None:

@@ -13,13 +13,17 @@ import numpy as np
 
 from functad.core.capture import Leaf, WithAux, as_leaf, own
 from functad.core.trace import current_trace
-from functad.core.tracer import PYTHON, Tracer
+from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.core.zeros import zeros
 from functad.errors import DtypeError, ShapeError, StructureError
 from functad.ir.types import ArrayType, array_type
+from functad.primitives.convert import convert
 from functad.tree import TreeDef, flatten, leaf_paths
 
-__all__ = ["Differentiated", "check_like", "fresh", "fresh_all", "leaves_of", "name_of", "normal_argnums", "with_aux"]
+__all__ = [
+    "Differentiated", "abstract_leaf", "check_like", "fresh", "fresh_all", "leaves_of", "name_of", "normal_argnums",
+    "with_aux",
+]  # fmt: skip
 
 
 def name_of(f: Callable[..., Any]) -> str:
@@ -53,6 +57,18 @@ def leaves_of(tree: Any, what: str) -> tuple[list[Leaf], TreeDef]:
         else as_leaf(x, functools.partial(leaf_name, what, structure, i))
         for i, x in enumerate(found)
     ], structure
+
+
+def abstract_leaf(x: Any, what: str) -> Leaf:
+    """A leaf from a type, an array, or anything with a shape and a dtype that NumPy knows."""
+    if not isinstance(x, np.ndarray) and hasattr(x, "shape") and hasattr(x, "dtype"):
+        try:
+            type = array_type(tuple(x.shape), np.dtype(x.dtype))
+        except TypeError:  # the dtype of another library
+            pass
+        else:
+            return Leaf(None, type, ARRAY if type.ndim else SCALAR)
+    return as_leaf(x, lambda: what)
 
 
 def leaf_name(what: str, structure: TreeDef, number: int) -> str:
@@ -100,8 +116,6 @@ class Differentiated:
             return leaf
         if leaf.kind == PYTHON and leaf.type.dtype.kind in "iu":
             if type(leaf.value) is Tracer:
-                from functad.primitives.convert import convert
-
                 return Leaf(convert(leaf.value, np.dtype(np.float64)), array_type((), np.float64), PYTHON)
             return Leaf(np.float64(leaf.value), array_type((), np.float64), PYTHON)
         raise DtypeError(
@@ -157,9 +171,9 @@ def owner(value: Any) -> Any:
 
 
 def check_like(given: Leaf, expected: ArrayType, what: str) -> Any:
-    """A tangent or cotangent checked against the type it belongs to; Python numbers take its dtype."""
-    from functad.primitives.convert import convert
-
+    """A tangent or cotangent checked against the type it belongs to. Narrower dtypes, whose values all are values of
+    its dtype, and Python numbers are converted; what would lose digits, or an imaginary part, is refused.
+    """
     if given.type is expected:
         return given.value
     if given.type.shape != expected.shape:
@@ -167,11 +181,14 @@ def check_like(given: Leaf, expected: ArrayType, what: str) -> Any:
             f"{what} has shape {given.type.shape}, but the value it belongs to is {expected}; give one of shape "
             f"{expected.shape}"
         )
-    if expected.inexact and given.kind == PYTHON and not (given.type.dtype.kind == "c" and expected.dtype.kind != "c"):
-        if type(given.value) is Tracer:
-            return convert(given.value, expected.dtype)
-        return expected.dtype.type(given.value)
+    narrower = np.can_cast(given.type.dtype, expected.dtype, "safe") or (
+        given.kind == PYTHON and not (given.type.dtype.kind == "c" and expected.dtype.kind != "c")
+    )
+    if expected.inexact and narrower:
+        return convert(given.value, expected.dtype)
+    instead = (
+        ".real, or make the primal complex" if given.type.dtype.kind == "c" else f".astype({expected.dtype.name!r})"
+    )
     raise DtypeError(
-        f"{what} has dtype {given.type.dtype}, but the value it belongs to is {expected}; convert it with "
-        f".astype({str(expected.dtype)!r})"
+        f"{what} has dtype {given.type.dtype}, but the value it belongs to is {expected}; convert it with {instead}"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from types import FunctionType
 from typing import Any
@@ -14,10 +14,10 @@ import numpy as np
 from functad.api.arguments import leaves_of, name_of
 from functad.api.custom_calls import Call, PythonJvp, PythonVjp, evaluate, has_values, known_values
 from functad.api.frozen import Frozen, closes_over_nothing, freeze
-from functad.api.named import ByName
 from functad.core.capture import Leaf
 from functad.core.primitive import Primitive, type_of
 from functad.core.trace import Trace, current_trace
+from functad.core.wrapping import Wrapper, look_like
 from functad.core.zeros import add
 from functad.errors import StructureError
 from functad.ir.program import ProgramOnDemand
@@ -35,7 +35,7 @@ PLAIN = frozenset((float, int, bool, complex, np.ndarray, np.float64, np.float32
 """Arguments that hold no tracers."""
 
 
-class Custom(ByName, ABC):
+class Custom(Wrapper):
     """What both kinds have in common."""
 
     kind = ""
@@ -43,10 +43,10 @@ class Custom(ByName, ABC):
     rule: Callable[[Call], Rule]
 
     closes_over = ("_functions",)
-    keeps_its_closure = False
+    runs_later = True
 
     def __init__(self, fun: Callable[..., Any], nondiff_argnums: int | Sequence[int] = ()) -> None:
-        functools.update_wrapper(self, fun)  # type: ignore[arg-type]
+        look_like(self, fun)
         self._define(fun)
         self._nondiff = frozenset((nondiff_argnums,) if isinstance(nondiff_argnums, int) else nondiff_argnums)
 
@@ -61,10 +61,11 @@ class Custom(ByName, ABC):
     def _no_rule(self) -> StructureError:
         """The error where no rule has been defined."""
 
-    def another(self) -> Any:
-        """One like this."""
+    def around(self, functions: tuple[Callable[..., Any], ...]) -> Any:
+        """The same of other functions."""
         made = type(self).__new__(type(self))
         vars(made).update(vars(self))
+        made._functions = functions
         return made
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:

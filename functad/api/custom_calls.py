@@ -19,6 +19,7 @@ from functad.errors import EscapedTracerError, StructureError
 from functad.ir.program import Program
 from functad.ir.types import ArrayType, array_type
 from functad.primitives.convert import convert
+from functad.primitives.custom import Rule
 from functad.primitives.custom_jvp import JvpRule
 from functad.primitives.custom_vjp import VjpRule
 from functad.tree import LEAF, TreeDef, leaf_paths, tuple_of_leaves
@@ -182,6 +183,12 @@ class Call:
                 outs = [*outs[:number], Tracer(out._variable, out._owner, kind), *outs[number + 1 :]]
         return self.out_tree.unflatten(outs)
 
+    def canonical(self, rule: Rule) -> Rule:
+        """The first of the rules of calls like this one: as long as the function lives, if it closes over nothing."""
+        key = type(rule), tuple(self.types), tuple(self.kinds), self.tree
+        found: Rule = self.frozen.rules.setdefault(key, rule)
+        return found
+
     # -- what rules take and return ------------------------------------------------------------------------------------
 
     def like_arguments(self, values: Sequence[Any]) -> tuple[Any, ...]:
@@ -317,7 +324,15 @@ class PythonJvp(JvpRule):
     """The rule of one call of a `custom_jvp` function."""
 
     def __init__(self, call: Call) -> None:
-        self.in_types, self.consts, self._call = call.types, call.consts, call
+        super().__init__(call.types, call.consts)
+        self._call = call
+
+    def canonical(self) -> Rule:
+        return self._call.canonical(self)
+
+    @property
+    def out_types(self) -> Sequence[ArrayType]:
+        return self._call.out_types
 
     def __call__(self, operands: Sequence[Any], tangents: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
         call = self._call
@@ -334,7 +349,11 @@ class PythonVjp(VjpRule):
     _done: tuple[list[Any], list[Any], Any] | None = None
 
     def __init__(self, call: Call) -> None:
-        self.in_types, self.consts, self._call = call.types, call.consts, call
+        super().__init__(call.types, call.consts)
+        self._call = call
+
+    def canonical(self) -> Rule:
+        return self._call.canonical(self)
 
     @property
     def out_types(self) -> Sequence[ArrayType]:

@@ -14,50 +14,18 @@ import dis
 import functools
 import types
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
+from functad.api.rebuild import ATOMS, Rebuilder
 from functad.core.trace import Trace
 from functad.core.tracer import Tracer
+from functad.core.wrapping import Wrapper
 from functad.ir.program import frozen, is_frozen
 from functad.numpy.operands import depends_on
-from functad.tree import flatten
 
-__all__ = ["ClosesOver", "Frozen", "closes_over_nothing", "freeze"]
-
-ATOMS = frozenset(
-    (
-        int,
-        float,
-        complex,
-        bool,
-        str,
-        bytes,
-        type(None),
-        type,
-        types.ModuleType,
-        types.BuiltinFunctionType,
-        np.ufunc,
-        np.float64,
-        np.int64,
-        np.bool_,
-    )
-)
-"""What closes over nothing."""
-
-
-class ClosesOver(Protocol):
-    """A callable of functad's that calls functions which may close over something."""
-
-    closes_over: tuple[str, ...]
-    """The attributes that hold these functions."""
-
-    keeps_its_closure: bool
-    """Whether it takes what is not traced as it was when it first ran, whatever becomes of the variables."""
-
-    def another(self) -> Any:
-        """One like this, whose attributes can be set."""
+__all__ = ["Frozen", "closes_over_nothing", "freeze"]
 
 
 def closes_over_nothing(f: Any) -> bool:
@@ -67,126 +35,59 @@ def closes_over_nothing(f: Any) -> bool:
     )
 
 
-class Rebuilder:
+class Freezer(Rebuilder):
     """Makes functions again with other things in their cells; ``replace`` says by type what takes their place."""
 
     def __init__(self, replace: Mapping[type, Callable[[Any], Any]]) -> None:
+        super().__init__()
         self.replace = replace
-        self.made: dict[int, Any] = {}  # by identity: functions may hold themselves
-        self.cells: dict[int, types.CellType] = {}
 
-    def __call__(self, x: Any) -> Any:
-        """What stands for an object: itself, if nothing in it can change."""
-        cls = type(x)
-        if cls in ATOMS:
-            return x
-        if cls is types.FunctionType:
-            if closes_over_nothing(x):
-                return x
-            make: Callable[[Any], Any] = self._function
-        elif cls in self.replace:
-            make = self.replace[cls]
-        elif cls is functools.partial:
-            make = self._partial
-        elif cls is types.MethodType:
-            make = self._method
-        else:
-            make = self._object if hasattr(cls, "closes_over") else self._container
-        found = self.made.get(id(x))
-        if found is None:
-            found = self.made[id(x)] = make(x)
-        return found
+    def stays(self, x: Any) -> bool:
+        return type(x) in ATOMS or closes_over_nothing(x)
 
-    def _all(self, xs: Sequence[Any]) -> Sequence[Any]:
-        """The same sequence if nothing in it is replaced."""
-        new = [self(x) for x in xs]
-        return xs if all([a is b for a, b in zip(new, xs, strict=True)]) else new
+    def make(self, x: Any) -> Any:
+        replace = self.replace.get(type(x))
+        return super().make(x) if replace is None else replace(x)
 
-    def _function(self, f: types.FunctionType) -> types.FunctionType:
-        given = (*(f.__defaults__ or ()), *(f.__kwdefaults__ or {}).values())
-        defaults = self._all(given)
-        if f.__closure__ is None and defaults is given:
-            return f
+    def renewed(self, f: types.FunctionType) -> Sequence[bool]:
+        """All cells but those of variables that are not assigned yet, or that the function itself writes to."""
         live, stores = assigned(f.__code__), filled(f.__code__)
-        fresh: list[tuple[types.CellType, types.CellType]] = []
-        cells = [
-            c if name in live or (name in stores and self._is_store(c)) else self._cell(c, fresh)
-            for name, c in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True)
+        return [
+            is_set(cell) and name not in live and not (name in stores and self.is_store(cell.cell_contents))
+            for name, cell in zip(f.__code__.co_freevars, f.__closure__ or (), strict=True)
         ]
-        made = self.made[id(f)] = types.FunctionType(f.__code__, f.__globals__, f.__name__, None, tuple(cells))
-        n = len(f.__defaults__ or ())
-        made.__defaults__ = f.__defaults__ and tuple(defaults[:n])
-        if f.__kwdefaults__:
-            made.__kwdefaults__ = dict(zip(f.__kwdefaults__, defaults[n:], strict=True))
-        made.__dict__.update(f.__dict__)
-        for old, new in fresh:
-            new.cell_contents = self(old.cell_contents)
-        return made
 
-    def _is_store(self, cell: types.CellType) -> bool:
-        """Whether a variable holds a container that can be written to, of nothing that is traced."""
-        try:
-            x = cell.cell_contents
-        except ValueError:
-            return False
-        return isinstance(x, list | dict | set | collections.deque) and not self._finds_traced(x)
+    def is_store(self, x: Any) -> bool:
+        """Whether something is a container that can be written to, of nothing that is traced."""
+        return isinstance(x, list | dict | set | collections.deque) and not self.finds_traced(x)
 
-    def _cell(self, cell: types.CellType, fresh: list[tuple[types.CellType, types.CellType]]) -> types.CellType:
-        """The cell in place of another, shared as that is; it is filled once the function exists, which it may hold."""
-        found = self.cells.get(id(cell))
-        if found is None:
-            try:
-                cell.cell_contents  # noqa: B018  raises where the variable is not assigned yet
-            except ValueError:
-                return cell
-            found = self.cells[id(cell)] = types.CellType()
-            fresh.append((cell, found))
-        return found
+    def wrapper(self, x: Wrapper) -> Any:
+        return x if x.keeps_its_closure and not self.finds_traced(x) else super().wrapper(x)
 
-    def _partial(self, p: functools.partial[Any]) -> functools.partial[Any]:
-        f, args, values = self(p.func), self._all(p.args), list(p.keywords.values())
-        keywords = self._all(values)
-        if f is p.func and args is p.args and keywords is values:
-            return p
-        return functools.partial(f, *args, **dict(zip(p.keywords, keywords, strict=True)))
-
-    def _method(self, m: types.MethodType) -> types.MethodType:
-        f, instance = self(m.__func__), self(m.__self__)
-        return m if f is m.__func__ and instance is m.__self__ else types.MethodType(f, instance)
-
-    def _container(self, x: Any) -> Any:
-        try:
-            leaves, structure = flatten(x)
-        except RecursionError:  # it holds itself
-            return x
-        if (len(leaves) == 1 and leaves[0] is x) or ATOMS.issuperset(map(type, leaves)):
-            return x
-        new = self._all(leaves)
-        return x if new is leaves else structure.unflatten(new)
-
-    def _object(self, x: ClosesOver) -> ClosesOver:
-        if x.keeps_its_closure and not self._finds_traced(x):
-            return x
-        made = self.made[id(x)] = x.another()
-        for name in x.closes_over:
-            setattr(made, name, self(getattr(x, name)))
-        return made  # type: ignore[no-any-return]
-
-    def _finds_traced(self, x: Any) -> bool:
+    def finds_traced(self, x: Any) -> bool:
         """Whether something traced is in an object, or in what it calls closes over."""
         found: list[Any] = []
         Finder({cls: found.append for cls in self.replace if cls is not np.ndarray})(x)
         return bool(found)
 
 
-class Finder(Rebuilder):
+class Finder(Freezer):
     """Looks only."""
 
-    def _object(self, x: ClosesOver) -> ClosesOver:
+    def wrapper(self, x: Wrapper) -> Any:
         self.made[id(x)] = x
         for name in x.closes_over:
             self(getattr(x, name))
         return x
+
+
+def is_set(cell: types.CellType) -> bool:
+    """Whether a variable has been assigned."""
+    try:
+        cell.cell_contents  # noqa: B018
+    except ValueError:
+        return False
+    return True
 
 
 @functools.lru_cache(maxsize=1024)
@@ -243,15 +144,16 @@ class Slot:
 class Frozen:
     """Functions (and other things) as they were, with slots for the traced values that they close over."""
 
-    __slots__ = ("parts", "slots")
+    __slots__ = ("parts", "rules", "slots")
 
     def __init__(self, parts: tuple[Any, ...], slots: int) -> None:
         self.parts = parts
         self.slots = slots
+        self.rules: dict[Any, Any] = {}  # that have been pickled, by the kind of call
 
     def with_values(self, values: Sequence[Any]) -> tuple[Any, ...]:
         """The functions that close over these in place of the traced values."""
-        rebuild = Rebuilder({Slot: lambda slot: values[slot.number]})
+        rebuild = Freezer({Slot: lambda slot: values[slot.number]})
         return tuple([rebuild(p) for p in self.parts])
 
 
@@ -278,5 +180,5 @@ def freeze(parts: Sequence[Any], trace: Trace) -> tuple[Frozen, list[Tracer]]:
         depends_on(array)
         return frozen(array)
 
-    rebuild = Rebuilder({Tracer: slot, np.ndarray: own})
+    rebuild = Freezer({Tracer: slot, np.ndarray: own})
     return Frozen(tuple([rebuild(p) for p in parts]), len(slots)), [tracer for _, tracer in slots.values()]

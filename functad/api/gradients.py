@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from functad.api.arguments import Differentiated, fresh_all, name_of, normal_argnums, with_aux
 from functad.core.capture import Captured, capture
+from functad.core.wrapping import Transformed
 from functad.errors import DtypeError, ShapeError, StructureError
 from functad.transforms.plans import derivative_at
 
@@ -54,35 +54,42 @@ def value_and_grad(
     (np.float64(5.0), array([2., 4.]))
     """
 
-    @functools.wraps(f)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        positions = normal_argnums(argnums, len(args), "grad")
-        inputs = Differentiated(f, args, kwargs, positions, "grad")
-        if holomorphic and any(leaf.type.dtype.kind != "c" for leaf in inputs.leaves):
-            raise DtypeError(
-                "grad with holomorphic=True takes complex arguments, got "
-                f"{', '.join(str(x.type) for x in inputs.leaves)}"
-            )
+    return Transformed(run_value_and_grad, f, argnums, has_aux, holomorphic)
 
-        def call(leaves: Sequence[Any]) -> Any:
-            result = inputs.call(leaves)
-            return with_aux(f, result, "grad") if has_aux else result
 
-        captured = capture(call, inputs.leaves, "grad", concrete=True, of=f)
-        check_scalar(captured, f, holomorphic)
-        primals = [*captured.captures, *[leaf.value for leaf in inputs.leaves]]
-        active = [False] * len(captured.captures) + [True] * len(inputs.leaves)
-        outs, linear = derivative_at(captured.program, primals, active, captured.known)
-        one = captured.program.outputs[0].type.dtype.type(1)
-        cts = inputs.cotangents(linear.consume([one] + [None] * (len(outs) - 1)))
-        results = fresh_all([*outs, *cts], primals)
-        gradients = inputs.unflatten(results[len(outs) :])
-        gradient = gradients[0] if isinstance(argnums, int | np.integer) else tuple(gradients)
-        if has_aux:
-            return (results[0], captured.aux.with_values(results[1 : len(outs)])), gradient  # type: ignore[union-attr]
-        return results[0], gradient
+def run_value_and_grad(
+    f: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    argnums: int | Sequence[int],
+    has_aux: bool,
+    holomorphic: bool,
+) -> Any:
+    """What a call of ``value_and_grad(f)`` does."""
+    positions = normal_argnums(argnums, len(args), "grad")
+    inputs = Differentiated(f, args, kwargs, positions, "grad")
+    if holomorphic and any(leaf.type.dtype.kind != "c" for leaf in inputs.leaves):
+        raise DtypeError(
+            f"grad with holomorphic=True takes complex arguments, got {', '.join(str(x.type) for x in inputs.leaves)}"
+        )
 
-    return wrapped
+    def call(leaves: Sequence[Any]) -> Any:
+        result = inputs.call(leaves)
+        return with_aux(f, result, "grad") if has_aux else result
+
+    captured = capture(call, inputs.leaves, "grad", concrete=True, of=f)
+    check_scalar(captured, f, holomorphic)
+    primals = [*captured.captures, *[leaf.value for leaf in inputs.leaves]]
+    active = [False] * len(captured.captures) + [True] * len(inputs.leaves)
+    outs, linear = derivative_at(captured.program, primals, active, captured.known)
+    one = captured.program.outputs[0].type.dtype.type(1)
+    cts = inputs.cotangents(linear.consume([one] + [None] * (len(outs) - 1)))
+    results = fresh_all([*outs, *cts], primals)
+    gradients = inputs.unflatten(results[len(outs) :])
+    gradient = gradients[0] if isinstance(argnums, int | np.integer) else tuple(gradients)
+    if has_aux:
+        return (results[0], captured.aux.with_values(results[1 : len(outs)])), gradient  # type: ignore[union-attr]
+    return results[0], gradient
 
 
 def grad(
@@ -100,14 +107,20 @@ def grad(
     >>> fd.grad(fd.grad(lambda x: x**3))(0.5)
     np.float64(3.0)
     """
-    both = value_and_grad(f, argnums, has_aux, holomorphic)
+    return Transformed(run_grad, f, argnums, has_aux, holomorphic)
 
-    @functools.wraps(f)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        value, gradient = both(*args, **kwargs)
-        return (gradient, value[1]) if has_aux else gradient
 
-    return wrapped
+def run_grad(
+    f: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    argnums: int | Sequence[int],
+    has_aux: bool,
+    holomorphic: bool,
+) -> Any:
+    """What a call of ``grad(f)`` does."""
+    value, gradient = run_value_and_grad(f, args, kwargs, argnums, has_aux, holomorphic)
+    return (gradient, value[1]) if has_aux else gradient
 
 
 def check_scalar(captured: Captured, f: Callable[..., Any], holomorphic: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,10 +14,12 @@ from functad.api.unit_vectors import on_unit_vectors
 from functad.core.capture import Leaf, capture
 from functad.core.primitive import type_of
 from functad.core.tracer import ARRAY, SCALAR
+from functad.core.wrapping import Transformed
 from functad.core.zeros import zeros
 from functad.errors import DtypeError
 from functad.ir.program import Program, sub_programs
 from functad.ir.types import ArrayType
+from functad.lax.chunks import chunk_of
 from functad.primitives.shapes import reshape, transpose
 from functad.transforms.linearize import LinearMap
 from functad.transforms.plans import derivative_at
@@ -27,7 +28,12 @@ __all__ = ["hessian", "hvp", "jacfwd", "jacobian", "jacrev", "vhp"]
 
 
 def jacobian(
-    f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False
+    f: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    *,
+    chunk_size: int | None = None,
 ) -> Callable[..., Any]:
     """A function that returns the Jacobian of ``f``, by forward mode if there are no more inputs than outputs, else by
     reverse mode.
@@ -39,6 +45,9 @@ def jacobian(
     ``has_aux``, ``f`` returns a pair (value, auxiliary data: see `value_and_grad`), and the result is ``(Jacobian,
     auxiliary data)``.
 
+    With ``chunk_size``, so many columns (forward) or rows (reverse) of each block are computed at a time, and what
+    remains in the last: temporary arrays are as large as these need, not all of them. None: all at once.
+
     Examples
     --------
     >>> import functad as fd, numpy as np
@@ -46,27 +55,48 @@ def jacobian(
     array([[2., 0.],
            [0., 4.]])
     """
-    return _jacobian(f, argnums, has_aux, holomorphic, "jacobian")
+    return Transformed(run_jacobian, f, "jacobian", argnums, has_aux, holomorphic, chunk_of("jacobian", chunk_size))
 
 
 def jacfwd(
-    f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False
+    f: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    *,
+    chunk_size: int | None = None,
 ) -> Callable[..., Any]:
-    """`jacobian` by forward mode: one Jacobian-vector product an input element, all at once."""
-    return _jacobian(f, argnums, has_aux, holomorphic, "jacfwd")
+    """`jacobian` by forward mode: one Jacobian-vector product an input element, all at once, or ``chunk_size`` of them
+    at a time.
+    """
+    return Transformed(run_jacobian, f, "jacfwd", argnums, has_aux, holomorphic, chunk_of("jacfwd", chunk_size))
 
 
 def jacrev(
-    f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False
+    f: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    *,
+    chunk_size: int | None = None,
 ) -> Callable[..., Any]:
-    """`jacobian` by reverse mode: one vector-Jacobian product an output element, all at once."""
-    return _jacobian(f, argnums, has_aux, holomorphic, "jacrev")
+    """`jacobian` by reverse mode: one vector-Jacobian product an output element, all at once, or ``chunk_size`` of them
+    at a time.
+    """
+    return Transformed(run_jacobian, f, "jacrev", argnums, has_aux, holomorphic, chunk_of("jacrev", chunk_size))
 
 
 def hessian(
-    f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False
+    f: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    *,
+    chunk_size: int | None = None,
 ) -> Callable[..., Any]:
     """A function that returns the Hessian of ``f``: the Jacobian, forward, of its Jacobian, reverse.
+
+    With ``chunk_size``, so many columns at a time.
 
     Examples
     --------
@@ -75,7 +105,9 @@ def hessian(
     array([[6., 2.],
            [2., 0.]])
     """
-    return jacfwd(jacrev(f, argnums, has_aux, holomorphic), argnums, has_aux, holomorphic)
+    chunk_of("hessian", chunk_size)
+    inner = jacrev(f, argnums, has_aux, holomorphic, chunk_size=chunk_size)
+    return jacfwd(inner, argnums, has_aux, holomorphic, chunk_size=chunk_size)
 
 
 def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
@@ -108,46 +140,50 @@ def vhp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) 
     return result[0] if len(primals) == 1 else result
 
 
-def _jacobian(
-    f: Callable[..., Any], argnums: int | Sequence[int], has_aux: bool, holomorphic: bool, transform: str
-) -> Callable[..., Any]:
-    @functools.wraps(f)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        positions = normal_argnums(argnums, len(args), transform)
-        inputs = Differentiated(f, args, kwargs, positions, transform)
+def run_jacobian(
+    f: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    transform: str,
+    argnums: int | Sequence[int],
+    has_aux: bool,
+    holomorphic: bool,
+    chunk: int | None,
+) -> Any:
+    """What a call of ``jacobian(f)``, ``jacfwd(f)`` or ``jacrev(f)`` does."""
+    positions = normal_argnums(argnums, len(args), transform)
+    inputs = Differentiated(f, args, kwargs, positions, transform)
 
-        def call(leaves: Sequence[Any]) -> Any:
-            result = inputs.call(leaves)
-            return with_aux(f, result, transform) if has_aux else result
+    def call(leaves: Sequence[Any]) -> Any:
+        result = inputs.call(leaves)
+        return with_aux(f, result, transform) if has_aux else result
 
-        captured = capture(call, inputs.leaves, transform, concrete=True, of=f)
-        n = captured.out_tree.num_leaves
-        out_types = captured.program.out_types[:n]
-        check_types(f, inputs, out_types, holomorphic, transform)
-        values = [*captured.captures, *[leaf.value for leaf in inputs.leaves]]
-        active = [False] * len(captured.captures) + [True] * len(inputs.leaves)
-        outs, linear = derivative_at(captured.program, values, active, captured.known)
-        linear = linear.between(captured.program.inputs[len(captured.captures) :], n)
-        in_types = [leaf.type for leaf in inputs.leaves]
-        n_in, n_out = sum(t.size for t in in_types), sum(t.size for t in out_types)
-        forward = transform == "jacfwd" or (
-            transform == "jacobian" and n_in <= n_out and not reverse_only(captured.program)
-        )
-        made = forward_blocks if forward else reverse_blocks
-        if forward or n_out > len(out_types):
-            blocks = linear.applied((forward, n), lambda x: made(x, in_types, out_types))
-        else:
-            blocks = made(linear, in_types, out_types)
-        results = fresh_all([*outs[n:], *blocks])
-        flat = iter(results[len(outs) - n :])
-        rows = []
-        for _ in out_types:
-            containers = inputs.unflatten([next(flat) for _ in in_types])
-            rows.append(containers[0] if isinstance(argnums, int | np.integer) else tuple(containers))
-        jacobian = captured.out_tree.unflatten(rows)
-        return jacobian if captured.aux is None else (jacobian, captured.aux.with_values(results[: len(outs) - n]))
-
-    return wrapped
+    captured = capture(call, inputs.leaves, transform, concrete=True, of=f)
+    n = captured.out_tree.num_leaves
+    out_types = captured.program.out_types[:n]
+    check_types(f, inputs, out_types, holomorphic, transform)
+    values = [*captured.captures, *[leaf.value for leaf in inputs.leaves]]
+    active = [False] * len(captured.captures) + [True] * len(inputs.leaves)
+    outs, linear = derivative_at(captured.program, values, active, captured.known)
+    linear = linear.between(captured.program.inputs[len(captured.captures) :], n)
+    in_types = [leaf.type for leaf in inputs.leaves]
+    n_in, n_out = sum(t.size for t in in_types), sum(t.size for t in out_types)
+    forward = transform == "jacfwd" or (
+        transform == "jacobian" and n_in <= n_out and not reverse_only(captured.program)
+    )
+    made = forward_blocks if forward else reverse_blocks
+    if chunk is None and (forward or n_out > len(out_types)):
+        blocks = linear.applied((forward, n), lambda x: made(x, in_types, out_types, None))
+    else:
+        blocks = made(linear, in_types, out_types, chunk)
+    results = fresh_all([*outs[n:], *blocks])
+    flat = iter(results[len(outs) - n :])
+    rows = []
+    for _ in out_types:
+        containers = inputs.unflatten([next(flat) for _ in in_types])
+        rows.append(containers[0] if isinstance(argnums, int | np.integer) else tuple(containers))
+    jacobian = captured.out_tree.unflatten(rows)
+    return jacobian if captured.aux is None else (jacobian, captured.aux.with_values(results[: len(outs) - n]))
 
 
 def reverse_only(program: Program) -> bool:
@@ -157,13 +193,16 @@ def reverse_only(program: Program) -> bool:
     return any(primitives) or any(reverse_only(p) for e in undecided for p in sub_programs(e))
 
 
-def forward_blocks(linear: LinearMap, in_types: Sequence[ArrayType], out_types: Sequence[ArrayType]) -> list[Any]:
+def forward_blocks(
+    linear: LinearMap, in_types: Sequence[ArrayType], out_types: Sequence[ArrayType], chunk: int | None
+) -> list[Any]:
     """Blocks [output][input] of the Jacobian, a column an input element."""
     columns = []
     for i, t in enumerate(in_types):
         results = map_unit_vectors(
             lambda e, i=i: linear.forward([e if j == i else None for j in range(len(in_types))]),  # type: ignore[misc]
             t,
+            chunk,
         )
         column = []
         for r, out in zip(results, out_types, strict=True):
@@ -176,13 +215,16 @@ def forward_blocks(linear: LinearMap, in_types: Sequence[ArrayType], out_types: 
     return [column[o] for o in range(len(out_types)) for column in columns]
 
 
-def reverse_blocks(linear: LinearMap, in_types: Sequence[ArrayType], out_types: Sequence[ArrayType]) -> list[Any]:
+def reverse_blocks(
+    linear: LinearMap, in_types: Sequence[ArrayType], out_types: Sequence[ArrayType], chunk: int | None
+) -> list[Any]:
     """Blocks [output][input] of the Jacobian, a row an output element."""
     rows: list[Any] = []
     for o, t in enumerate(out_types):
         results = map_unit_vectors(
             lambda e, o=o: linear.backward([e if j == o else None for j in range(len(out_types))]),  # type: ignore[misc]
             t,
+            chunk,
         )
         shapes = [t.shape + x.shape for x in in_types]
         rows += [
@@ -192,8 +234,8 @@ def reverse_blocks(linear: LinearMap, in_types: Sequence[ArrayType], out_types: 
     return rows
 
 
-def map_unit_vectors(f: Callable[[Any], list[Any]], type: ArrayType) -> list[Any]:
-    """``f`` (linear) on every unit vector of a type, stacked on axis 0; None where zero."""
+def map_unit_vectors(f: Callable[[Any], list[Any]], type: ArrayType, chunk: int | None) -> list[Any]:
+    """``f`` (linear) on every unit vector of a type, stacked on axis 0, ``chunk`` at a time; None where zero."""
     size = type.size
     if size == 1:
         return [None if r is None else reshape(r, (1, *type_of(r).shape)) for r in f(ones(type))]
@@ -207,7 +249,7 @@ def map_unit_vectors(f: Callable[[Any], list[Any]], type: ArrayType) -> list[Any
     captured = capture(
         call, [Leaf(None, type, ARRAY if type.ndim else SCALAR)], "jacobian", concrete=True, valued=[False]
     )
-    found = iter(on_unit_vectors(captured.program, captured.captures))
+    found = iter(on_unit_vectors(captured.program, captured.captures, chunk))
     return [next(found) if p else None for p in present]
 
 

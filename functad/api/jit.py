@@ -12,29 +12,29 @@ from typing import Any, overload
 from functad import config
 from functad.api.arguments import fresh_all, leaf_name, leaves_of, name_of, normal_argnums
 from functad.api.fastmath import FastMath, fastmath_flags
-from functad.api.named import ByName
 from functad.api.signatures import entry_signature
 from functad.api.stages import Lowered
 from functad.api.world.guards import Guards
 from functad.api.world.hidden import HiddenOperand
 from functad.api.world.operands import Operand, Operands, compared_arrays
 from functad.api.world.outside import Outside
-from functad.api.world.substitute import Substitution, Wrapper
+from functad.api.world.substitute import Substitution
 from functad.api.world.watch import Watch
 from functad.core.capture import Captured, Leaf, capture, own
-from functad.core.evaluator import run_program
 from functad.core.location import user_location
 from functad.core.trace import current_trace, escaped, not_native, type_name
 from functad.core.tracer import Tracer
+from functad.core.wrapping import Wrapper, look_like, own_attributes
 from functad.errors import StructureError
 from functad.identity import identity_key
 from functad.ir.dce import dce
+from functad.ir.derived import derived
 from functad.ir.key import structural_key
 from functad.ir.program import Program, sub_programs
-from functad.lower.entry.places import ABSENT, Fixed, Unwritten
+from functad.lower.backends import backend, execute
+from functad.lower.entry.places import ABSENT, Fixed, InForce, Unwritten
 from functad.lower.entry.unchanged import Unchanged
 from functad.primitives.calls import call, set_executor
-from functad.transforms.programs import derived
 from functad.tree import TreeDef, structure_key, unflatten
 
 __all__ = ["Jitted", "Traced", "jit"]
@@ -80,7 +80,7 @@ MOST_VERSIONS = 8
 """Programs for one kind of call that are kept: for worlds that come back."""
 
 
-class Jitted(ByName, Wrapper):
+class Jitted(Wrapper):
     """A function compiled on its first call with each kind of arguments; what `jit` returns."""
 
     closes_over = ("_f",)
@@ -93,7 +93,7 @@ class Jitted(ByName, Wrapper):
         static_argnames: tuple[str, ...],
         fastmath: str = "",
     ) -> None:
-        functools.update_wrapper(self, f)
+        look_like(self, f)
         self._f = f
         self._fastmath = fastmath
         self._static_argnums = static_argnums
@@ -113,7 +113,7 @@ class Jitted(ByName, Wrapper):
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else functools.partial(self, instance)
 
-    def wrapping(self, f: Callable[..., Any]) -> Jitted:
+    def around(self, f: Callable[..., Any]) -> Jitted:
         """The same around another function."""
         return Jitted(f, *self._options())
 
@@ -121,11 +121,7 @@ class Jitted(ByName, Wrapper):
         return self._static_argnums, tuple(sorted(self._static_argnames)), self._fastmath
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Jitted, (self._f, *self._options())  # what has been compiled stays
-
-    def another(self) -> Jitted:
-        """One like this, which has seen no calls."""
-        return self.wrapping(self._f)
+        return Jitted, (self._f, *self._options()), own_attributes(self, self._f)  # what has been compiled stays
 
     def __repr__(self) -> str:
         return f"<functad.jit of {name_of(self._f)}>"
@@ -141,7 +137,7 @@ class Jitted(ByName, Wrapper):
             for h in traced.hidden
         ]
         values = [*traced.captures, *[leaf.value for leaf in leaves], *hidden]
-        if around is None and config.backend.value == "native":
+        if around is None and backend().compiles:
             for v in values:
                 if type(v) is Tracer:
                     raise escaped(v)
@@ -158,7 +154,6 @@ class Jitted(ByName, Wrapper):
         on.
         """
         from functad.lower.compile import compiled_of, entry_for
-        from functad.lower.entry.places import InForce
         from functad.lower.execute import native_call
 
         call = native_call(traced.program, self._fastmath)
@@ -240,7 +235,7 @@ class Jitted(ByName, Wrapper):
         operands: Mapping[Hashable, Operand],
     ) -> Traced:
         """A Program that reads operands at each call, and holds the rest of what the function reads."""
-        outside = Outside(watch.reach.arrays, compared_arrays(watch.reach, operands))
+        outside = Outside(watch.reach.arrays, compared_arrays(watch.reach, operands), watch.reach.foreign)
         decisive: set[Hashable] = set()
 
         def replaced() -> tuple[Callable[..., Any], Static]:
@@ -360,9 +355,10 @@ def with_known_program(traced: Traced, versions: Sequence[Traced]) -> Traced:
     return traced
 
 
+@derived
 def identity_of(program: Program) -> Any:
     """What two Programs share exactly if they compute the same, and come from the same lines."""
-    return derived(program, "identity", lambda: (structural_key(program), lines_of(program)))
+    return structural_key(program), lines_of(program)
 
 
 def lines_of(program: Program) -> list[Any]:
@@ -481,13 +477,4 @@ def complete_static(
     return tuple(sorted({*nums, *more_nums})), tuple(sorted({*names, *more_names}))
 
 
-def execute_jit(program: Program, args: Sequence[Any], fastmath: str = "") -> Sequence[Any]:
-    """Run a ``jit`` equation by the chosen backend, which is imported now."""
-    if config.backend.value == "evaluator":
-        return run_program(program, args)
-    from functad.lower.execute import execute
-
-    return execute(program, args, fastmath)
-
-
-set_executor(execute_jit)
+set_executor(execute)

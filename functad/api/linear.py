@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from functad.api.arguments import Differentiated, check_like, fresh_all, leaves_of, name_of, with_aux
-from functad.core.capture import Leaf, as_leaf, capture, own
+from functad.api.arguments import Differentiated, abstract_leaf, check_like, fresh_all, leaves_of, name_of, with_aux
+from functad.core.capture import Leaf, capture, own
+from functad.core.evaluator import run_program
 from functad.core.primitive import type_of
 from functad.core.tracer import ARRAY, SCALAR, Tracer
 from functad.core.zeros import instantiate
-from functad.errors import DtypeError, StructureError
+from functad.errors import DtypeError, InternalError, StructureError, TracerConversionError
+from functad.identity import Immutable
+from functad.ir.dce import dce
+from functad.ir.masks import expand, select
+from functad.ir.program import Eqn, Program, Var
 from functad.ir.types import ArrayType, array_type
+from functad.numpy.dispatch import here
 from functad.transforms.jvp import jvp_program
 from functad.transforms.linearize import LinearMap
 from functad.transforms.plans import derivative_at
+from functad.transforms.programs import trace_program
 from functad.transforms.transpose import transpose_program
-from functad.tree import TreeDef, flatten, leaf_paths, register, unflatten
+from functad.tree import TreeDef, flatten, leaf_paths, register, stored, unflatten
 
 __all__ = ["LinearFunction", "Pullback", "jvp", "linear_transpose", "linearize", "vjp"]
 
@@ -31,8 +38,9 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], 
     f
         Any function of containers of arrays.
     primals, tangents
-        Tuples, one entry an argument; tangents have the structure, shapes and dtypes of the primals. The tangent of an
-        integer or boolean leaf must be zero.
+        Tuples, one entry an argument; tangents have the structure and shapes of the primals, and their dtypes or
+        narrower ones (integers for float64, say), which are converted. The tangent of an integer or boolean leaf must
+        be zero.
     has_aux
         Whether ``f`` returns a pair (value, auxiliary data); then the result is ``(value, tangent, aux)``.
 
@@ -108,7 +116,7 @@ def float_of_int(leaf: Leaf) -> Leaf:
     return leaf
 
 
-class LinearFunction:
+class LinearFunction(Immutable):
     """The derivative of a function at a point, as a function of tangents; what `linearize` returns."""
 
     def __init__(
@@ -136,8 +144,15 @@ class LinearFunction:
         full = [instantiate(t, ty) for t, ty in zip(outs, self.out_types, strict=True)]
         return self.out_tree.unflatten(fresh_all(full, [*dots, *self.linear.residuals]))
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return stored_linear, (
+            LinearFunction,
+            *stored_map(self.linear, LinearMap.forward, self.in_types, self.out_types),
+            *(self.in_types, stored(self.in_tree), self.out_types, stored(self.out_tree)),
+        )
 
-class Pullback:
+
+class Pullback(Immutable):
     """The transposed derivative of a function at a point, as a function of a cotangent; what `vjp` returns."""
 
     def __init__(
@@ -165,6 +180,75 @@ class Pullback:
         found = self.linear.backward(cts)
         full = [instantiate(c, ty) for c, ty in zip(found, self.in_types, strict=True)]
         return self.in_tree.unflatten(fresh_all(full, [*[c for c in cts if c is not None], *self.linear.residuals]))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return stored_linear, (
+            Pullback,
+            *stored_map(self.linear, LinearMap.backward, self.out_types, self.in_types),
+            *(self.in_types, stored(self.in_tree), self.out_types, stored(self.out_tree)),
+        )
+
+
+# -- derivatives that are pickled --------------------------------------------------------------------------------------
+
+
+class StoredRule:
+    """The linear rule of a derivative that has been pickled, in one direction: a Program of residuals, and tangents or
+    cotangents of those types that have any.
+    """
+
+    active = True
+
+    def __init__(self, program: Program, given: Sequence[ArrayType]) -> None:
+        self.program, self.given = program, given
+
+    def primal(self, eqn: Eqn, ins: Sequence[Any], known: Mapping[Var, Any]) -> tuple[Sequence[Any], Sequence[Any]]:
+        raise InternalError("a derivative that has been pickled is that of no equation")
+
+    def forward(self, residuals: Sequence[Any], tangents: Sequence[Any]) -> Sequence[Any]:
+        full = [instantiate(t, ty) for t, ty in zip(tangents, self.given, strict=True) if ty.inexact]
+        return run_program(self.program, [*residuals, *full])
+
+    backward = forward
+
+
+def stored_map(
+    linear: LinearMap,
+    apply: Callable[[LinearMap, Sequence[Any]], Sequence[Any]],
+    given: Sequence[ArrayType],
+    found: Sequence[ArrayType],
+) -> tuple[Program, list[Any]]:
+    """A derivative in one direction as a Program, which needs no Python, and its residuals."""
+    residuals = linear.residuals
+    for r in residuals:
+        if type(r) is Tracer:
+            raise TracerConversionError(
+                f"the derivative of a function at a traced value ({type_of(r)}) cannot be pickled{here()}; return it "
+                "from the function that is traced"
+            )
+    inexact = [t.inexact for t in given]
+
+    def f(*args: Any) -> list[Any]:
+        results = apply(linear.with_residuals(args[: len(residuals)]), expand(args[len(residuals) :], inexact))
+        return [instantiate(x, t) for x, t in zip(results, found, strict=True)]
+
+    return dce(trace_program(f, [*map(type_of, residuals), *select(given, inexact)])), residuals
+
+
+def stored_linear(
+    cls: Callable[..., Any],
+    program: Program,
+    residuals: Sequence[Any],
+    in_types: tuple[ArrayType, ...],
+    in_tree: Any,
+    out_types: tuple[ArrayType, ...],
+    out_tree: Any,
+) -> Any:
+    """A derivative that has been pickled."""
+    ins, outs = [Var(t) for t in in_types], [Var(t) for t in out_types]
+    rule = StoredRule(program, in_types if cls is LinearFunction else out_types)
+    linear = LinearMap([(rule, residuals, ins, outs, None)], ins, outs)
+    return cls(linear, in_types, flatten(in_tree)[1], out_types, flatten(out_tree)[1])
 
 
 class LinearStructure:
@@ -274,13 +358,6 @@ def linearize(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> An
     return _linearized(LinearFunction, f, primals, "linearize", has_aux, require_inexact=True)
 
 
-def abstract_type(x: Any) -> ArrayType:
-    """The type of a value, or of anything with a shape and a dtype."""
-    if not isinstance(x, np.ndarray) and hasattr(x, "shape") and hasattr(x, "dtype"):
-        return array_type(tuple(x.shape), x.dtype)
-    return as_leaf(x, lambda: "a primal of linear_transpose").type
-
-
 def linear_transpose(f: Callable[..., Any], *primals: Any) -> Callable[..., tuple[Any, ...]]:
     """The transpose of a linear function, from a cotangent of its value to a tuple of cotangents of its arguments.
 
@@ -299,25 +376,54 @@ def linear_transpose(f: Callable[..., Any], *primals: Any) -> Callable[..., tupl
     (np.float64(6.0),)
     """
     found, structure = flatten(primals)
-    types = [abstract_type(x) for x in found]
+    types = [abstract_leaf(x, "a primal of linear_transpose").type for x in found]
     types = [t if t.inexact else t.with_dtype(np.dtype(np.float64)) for t in types]
     leaves = [Leaf(None, t, ARRAY if t.ndim else SCALAR) for t in types]
     captured = capture(lambda xs: f(*unflatten(structure, xs)), leaves, "linear_transpose", concrete=False)
-    n = len(captured.captures)
+    return LinearTranspose(name_of(f), captured.program, captured.captures, captured.out_tree, types, structure)
 
-    def transposed(cotangent: Any) -> tuple[Any, ...]:
+
+class LinearTranspose(Immutable):
+    """What `linear_transpose` returns: a function of a cotangent of the value."""
+
+    def __init__(
+        self,
+        name: str,
+        program: Program,
+        captures: Sequence[Any],
+        out_tree: TreeDef,
+        types: Sequence[ArrayType],
+        in_tree: TreeDef,
+    ) -> None:
+        self.name, self.program, self.captures = name, program, captures
+        self.out_tree, self.types, self.in_tree = out_tree, types, in_tree
+
+    def __call__(self, cotangent: Any) -> tuple[Any, ...]:
+        """The cotangents of the arguments."""
         given, tree = leaves_of(cotangent, "the cotangent")
-        if tree != captured.out_tree:
+        if tree != self.out_tree:
             raise StructureError(
-                f"the transpose of {name_of(f)} takes a cotangent of structure {captured.out_tree}, got {tree}"
+                f"the transpose of {self.name} takes a cotangent of structure {self.out_tree}, got {tree}"
             )
-        out_types = captured.program.out_types
+        out_types = self.program.out_types
         cts = [
             check_like(c, ty, f"the cotangent{p}") for c, ty, p in zip(given, out_types, leaf_paths(tree), strict=True)
         ]
-        linear = [False] * n + [True] * len(types)
-        found = transpose_program(captured.program, linear, [*captured.captures, *[None] * len(types)], cts)
-        full = [instantiate(c, t) for c, t in zip(found, types, strict=True)]
-        return tuple(unflatten(structure, fresh_all(full, [c for c in cts if type_of(c).ndim])))
+        linear = [False] * len(self.captures) + [True] * len(self.types)
+        found = transpose_program(self.program, linear, [*self.captures, *[None] * len(self.types)], cts)
+        full = [instantiate(c, t) for c, t in zip(found, self.types, strict=True)]
+        return tuple(unflatten(self.in_tree, fresh_all(full, [c for c in cts if type_of(c).ndim])))
 
-    return transposed
+    def __reduce__(self) -> tuple[Any, ...]:
+        trees = stored(self.out_tree), self.types, stored(self.in_tree)
+        return stored_transpose, (self.name, self.program, self.captures, *trees)
+
+    def __repr__(self) -> str:
+        return f"<functad.linear_transpose of {self.name}>"
+
+
+def stored_transpose(
+    name: str, program: Program, captures: Sequence[Any], out_tree: Any, types: Sequence[ArrayType], in_tree: Any
+) -> LinearTranspose:
+    """A transpose that has been pickled."""
+    return LinearTranspose(name, program, captures, flatten(out_tree)[1], types, flatten(in_tree)[1])

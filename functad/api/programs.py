@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
-
-from functad.api.arguments import leaves_of, name_of
+from functad.api.arguments import abstract_leaf, leaves_of, name_of
 from functad.api.jit import Jitted
-from functad.core.capture import Leaf, as_leaf
+from functad.core.wrapping import Transformed
 from functad.errors import StructureError
 from functad.ir.program import Program
-from functad.ir.types import ArrayType, array_type
 from functad.passes.pipeline import optimize
 from functad.tree import flatten
 
@@ -39,16 +36,16 @@ def make_ir(f: Callable[..., Any], optimized: bool = False) -> Callable[..., Pro
         c:f64[3] = mul b 2.0
       in (c) }
     """
-    function = f._f if isinstance(f, Jitted) else f
+    return Transformed(run_make_ir, f._f if isinstance(f, Jitted) else f, optimized)
 
-    def wrapped(*args: Any, **kwargs: Any) -> Program:
-        leaves, structure = leaves_of((args, kwargs), f"arguments of {name_of(function)}: ")
-        traced = Jitted(function, (), ()).capture(structure, ((), ()), leaves)
-        if traced.captures:
-            raise StructureError(f"make_ir: {name_of(function)} closes over traced values; make them arguments")
-        return optimize(traced.program) if optimized else traced.program
 
-    return wrapped
+def run_make_ir(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], optimized: bool) -> Program:
+    """What a call of ``make_ir(f)`` does."""
+    leaves, structure = leaves_of((args, kwargs), f"arguments of {name_of(f)}: ")
+    traced = Jitted(f, (), ()).capture(structure, ((), ()), leaves)
+    if traced.captures:
+        raise StructureError(f"make_ir: {name_of(f)} closes over traced values; make them arguments")
+    return optimize(traced.program) if optimized else traced.program
 
 
 def eval_shape(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -64,14 +61,6 @@ def eval_shape(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """
     found, structure = flatten((args, kwargs))
     function = f._f if isinstance(f, Jitted) else f
-    leaves = [abstract_leaf(x) for x in found]
+    leaves = [abstract_leaf(x, "an argument of eval_shape") for x in found]
     traced = Jitted(function, (), ()).capture(structure, ((), ()), leaves)
     return traced.out_tree.unflatten(traced.program.out_types)
-
-
-def abstract_leaf(x: Any) -> Leaf:
-    """A leaf from a type, an array, or anything with a shape and a dtype."""
-    if isinstance(x, ArrayType) or (not isinstance(x, np.ndarray) and hasattr(x, "shape") and hasattr(x, "dtype")):
-        type = array_type(tuple(x.shape), x.dtype)
-        return Leaf(None, type, 2 if type.ndim else 1)
-    return as_leaf(x, lambda: "an argument of eval_shape")

@@ -10,12 +10,13 @@ import numpy as np
 from functad.core.capture import Leaf
 from functad.core.tracer import ARRAY, PYTHON
 from functad.ir.types import ArrayType, SeqType
+from functad.lower.entry.signature import Container, Hidden, Signature, Spec, Static
+from functad.lower.entry.signature import Leaf as EntryLeaf
 
 if TYPE_CHECKING:
     from functad.api.jit import Traced
     from functad.api.world.hidden import HiddenOperand
     from functad.lower.entry.places import Check
-    from functad.lower.entry.signature import Signature, Spec
 
 __all__ = ["entry_signature"]
 
@@ -34,8 +35,6 @@ def entry_signature(
     ``args`` are the dynamic arguments, whose leaves are ``leaves`` in order; ``static`` maps positions to static
     values.
     """
-    from functad.lower.entry.signature import Hidden, Signature, Static
-    from functad.lower.entry.signature import Leaf as EntryLeaf
 
     def of_leaf(leaf: Leaf | HiddenOperand) -> EntryLeaf:
         if isinstance(leaf.type, SeqType):
@@ -74,8 +73,6 @@ _LEAF = object()
 
 def _spec(tree: Any, leaves: Iterator[Spec]) -> Spec:
     """The spec of a container, its leaves taken from an iterator."""
-    from functad.lower.entry.signature import Container, Static
-
     if tree is None:
         return Static(None)
     if type(tree) in (tuple, list):

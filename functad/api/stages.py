@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from functad.identity import Immutable
 from functad.ir.program import Program
 from functad.passes.pipeline import optimize
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Lowered"]
 
 
-class Lowered:
+class Lowered(Immutable):
     """A function traced for one kind of arguments; not yet machine code.
 
     Examples
@@ -70,4 +71,4 @@ class Lowered:
         """
         from functad.lower.callable import NativeFunction
 
-        return NativeFunction(self._compiled, self._call, self.hidden)
+        return NativeFunction(self._program, self._call, self.hidden, self._fastmath)

@@ -18,16 +18,19 @@ from typing import Any
 
 import numpy as np
 
+from functad.core.evaluator import run_program
 from functad.core.primitive import bind_all, type_of
 from functad.core.trace import current_trace
 from functad.ir.program import Eqn, Program, Var
-from functad.ir.types import ArrayType
+from functad.ir.types import ArrayType, array_type
+from functad.lax.chunks import map_in_chunks
 from functad.primitives.broadcasting import broadcast
 from functad.primitives.comparison import eq
 from functad.primitives.convert import convert
 from functad.primitives.generate import iota
 from functad.primitives.selection import select
 from functad.primitives.shapes import reshape
+from functad.transforms.programs import trace_program
 from functad.transforms.replay import replay
 from functad.transforms.vmap import batch_program
 
@@ -37,17 +40,34 @@ EACH, SUM = "each", "sum"
 """An array of the elements of the input, each times its coefficient; and the sum of these."""
 
 
-def on_unit_vectors(program: Program, args: Sequence[Any]) -> list[Any]:
-    """The results of a Program, linear in its last input, for all unit vectors of that, stacked on axis 0; ``args`` are
-    its other inputs.
+def on_unit_vectors(program: Program, args: Sequence[Any], chunk: int | None = None) -> list[Any]:
+    """The results of a Program, linear in its last input, for all unit vectors of that, stacked on axis 0, ``chunk`` of
+    them at a time (None: all); ``args`` are its other inputs.
     """
     type = program.inputs[-1].type
     kinds = _kinds(program)
     if kinds is not None:
         return _of_coefficients(program, args, kinds)
+    if chunk is not None and chunk < type.size:
+        return on_chunks(program, args, chunk)
     outs, flags = batch_program(program, type.size, [*args, unit_vectors(type)], [False] * len(args) + [True])
     assert all(flags)
     return list(outs)
+
+
+def on_chunks(program: Program, args: Sequence[Any], chunk: int) -> list[Any]:
+    """The results from the numbers of the unit vectors, which are made chunk by chunk."""
+    type = program.inputs[-1].type
+
+    def numbered(*xs: Any) -> Sequence[Any]:
+        element = convert(eq(iota((type.size,), np.int64, 0), xs[-1]), type.dtype)
+        return run_program(program, [*xs[:-1], reshape(element, type.shape)])
+
+    made = trace_program(numbered, [*program.in_types[:-1], array_type((), np.int64)])
+    numbers = iota((type.size,), np.int64, 0)
+    outs, flags = map_in_chunks(made, type.size, chunk, [*args, numbers], [False] * len(args) + [True])
+    assert all(flags)
+    return outs
 
 
 def _kinds(program: Program) -> dict[Var, str] | None:

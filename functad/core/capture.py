@@ -12,6 +12,7 @@ import numpy as np
 
 from functad import config
 from functad.core.following import SCRIPTS, name_of_trace
+from functad.core.foreign import as_numpy, conversion, is_foreign
 from functad.core.seq import Seq
 from functad.core.subclasses import plain_array
 from functad.core.trace import ABSENT, Outside, Trace, current_trace, is_compiling, not_native, type_name, using
@@ -21,7 +22,7 @@ from functad.ir.program import Program, Var
 from functad.ir.types import ArrayType, array_type
 from functad.tree import TreeDef, flatten, leaf_paths
 
-__all__ = ["Captured", "Leaf", "WithAux", "as_leaf", "capture", "from_outside", "own"]
+__all__ = ["Captured", "Leaf", "WithAux", "as_leaf", "capture", "from_outside", "own", "taken_over"]
 
 _PYTHON_NUMBERS: dict[type, type] = {float: np.float64, int: np.int64, bool: np.bool_, complex: np.complex128}
 
@@ -69,7 +70,20 @@ def as_leaf(x: Any, where: Callable[[], str]) -> Leaf:
         return Leaf(x, array_type((), x.dtype), SCALAR)
     if isinstance(x, np.ndarray):
         return as_leaf(plain_array(x, where()), where)
-    raise StructureError(f"{where()} is a {type_name(x)}; expected an array, a number, or a container of them")
+    if is_foreign(cls):
+        return as_leaf(taken_over(x, where()), where)
+    instead = f"; {conversion(x)}" if hasattr(cls, "shape") else ""
+    raise StructureError(f"{where()} is a {type_name(x)}; expected an array, a number, or a container of them{instead}")
+
+
+def taken_over(x: Any, what: str) -> np.ndarray:
+    """The NumPy array that an array of another library gives; what is traced for later calls depends on its being the
+    same then.
+    """
+    array, trace = as_numpy(x, what), current_trace()
+    if trace is not None and trace.outside is not None:
+        trace.outside.converted(x, array)
+    return array
 
 
 def own(leaf: Leaf) -> Leaf:

@@ -119,6 +119,8 @@ def name_of_trace(f: Callable[..., Any], kind: str, types: Sequence[ArrayType]) 
                     found.append(x)
         elif type(g) is MethodType:
             found.append(g.__func__)
+        elif hasattr(g, "__wrapped__"):
+            found.append(g.__wrapped__)
         elif type(type(g).__call__) is FunctionType:  # type: ignore[comparison-overlap]
             found.append(type(g).__call__)
     return (kind, *types, *map(id, codes)), codes

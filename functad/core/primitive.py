@@ -10,7 +10,9 @@ from functad.core.seq import Seq
 from functad.core.trace import current_trace, escaped
 from functad.core.tracer import Tracer
 from functad.errors import InternalError
+from functad.ir.derived import derived
 from functad.ir.program import Program, programs_in
+from functad.ir.regions import Control
 from functad.ir.types import ArrayType, array_type
 from functad.kernel_ir.rules import KernelRule
 
@@ -102,8 +104,9 @@ class Primitive:
     linearize
         For primitives with sub-Programs: ``linearize(in_types, params, mask) -> LinearRule`` in place of what jvp and
         transpose give.
-    expands
-        Whether an equation is a call of its param ``program``, which inlining may put in its place.
+    control
+        For primitives with sub-Programs that it runs: what an equation is made of (``functad.ir.regions``). Passes and
+        rules need nothing else; a call (``CALL``) is inlined.
     jvp_call
         For primitives with sub-Programs: ``jvp_call(primals, tangents, **params) -> (results, their tangents)`` in
         place of ``jvp``.
@@ -131,7 +134,7 @@ class Primitive:
     """
 
     __slots__ = (
-        "_signatures", "batch", "cheap", "copies", "doubting", "evaluate", "expands", "has_programs", "infix", "jvp",
+        "_signatures", "batch", "cheap", "control", "copies", "doubting", "evaluate", "has_programs", "infix", "jvp",
         "jvp_call", "kernel", "linear", "linearize", "may_raise", "multiple_results", "name", "own_rules",
         "piecewise_constant", "reverse_only", "samples", "singular", "transpose", "type_rule", "ufunc",
     )  # fmt: skip
@@ -152,7 +155,7 @@ class Primitive:
         samples: Callable[[], Iterable[Sample]] = tuple,
         linearize: Callable[..., Any] | None = None,
         jvp_call: Callable[..., Any] | None = None,
-        expands: bool = False,
+        control: Control | None = None,
         cheap: bool = False,
         reverse_only: bool | None = None,
         own_rules: bool = False,
@@ -177,7 +180,7 @@ class Primitive:
         self.samples = samples
         self.linearize = linearize
         self.jvp_call = jvp_call
-        self.expands = expands
+        self.control = control
         self.cheap = cheap
         self.reverse_only = reverse_only
         self.own_rules = own_rules
@@ -230,7 +233,7 @@ class Primitive:
         for value in params.values():
             first = value[0] if type(value) is tuple and value else value
             if type(first) is Program:
-                return first.derived.setdefault(("signatures", self), {})  # type: ignore[no-any-return]
+                return _signatures_on(first, self)
         return self._signatures
 
     def out_types(self, in_types: tuple[ArrayType, ...], params: Mapping[str, Any]) -> tuple[ArrayType, ...]:
@@ -252,8 +255,22 @@ class Primitive:
                 raise escaped(a)
         return self.evaluate(*args, **params)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return declared, (self.name,)
+
     def __repr__(self) -> str:
         return f"Primitive({self.name})"
+
+
+def declared(name: str) -> Primitive:
+    """The primitive of a name."""
+    return REGISTRY[name]
+
+
+@derived
+def _signatures_on(program: Program, primitive: Primitive) -> dict[Any, Signature]:
+    """The table of signatures of equations with this Program among their params."""
+    return {}
 
 
 def type_of(value: Any) -> ArrayType:

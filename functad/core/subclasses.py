@@ -14,7 +14,7 @@ import numpy as np
 
 from functad.errors import StructureError
 
-__all__ = ["overridden", "plain_array", "refuse_foreign"]
+__all__ = ["has_units", "overridden", "plain_array", "refuse_foreign", "refuse_units"]
 
 _BINARY = (
     "add",
@@ -63,13 +63,29 @@ def plain_array(x: Any, what: str) -> np.ndarray:
     return np.asarray(x)
 
 
+@lru_cache(maxsize=256)
+def has_units(cls: Any) -> bool:
+    """Whether objects of a class that is no ndarray are quantities: their numbers mean more than numbers."""
+    return hasattr(cls, "units") or hasattr(cls, "unit")
+
+
+def refuse_units(x: Any, what: str) -> None:
+    """Refuse a quantity."""
+    raise StructureError(
+        f"{what} is a {_class_name(x)}, which has units that traced values know nothing of; take its numbers, in a "
+        "unit of your choice"
+    )
+
+
 def refuse_foreign(x: Any, what: str) -> None:
-    """Refuse what is no ndarray and has NumPy's functions compute in its own way: quantities with units, labelled
-    arrays, data frames.
-    """
+    """Refuse what gives no array, but has NumPy's functions compute in its own way."""
     for name in _PROTOCOLS:
         if hasattr(type(x), name):
             raise StructureError(f"{what} is {_described(x, name)}")
+
+
+def _class_name(x: Any) -> str:
+    return f"{type(x).__module__}.{type(x).__qualname__}"
 
 
 def _described(x: Any, name: str) -> str:
@@ -77,9 +93,8 @@ def _described(x: Any, name: str) -> str:
         return "a masked array; use x.filled(value) and, for its mask, np.where, or an argument of its own"
     if isinstance(x, np.matrix):
         return "an np.matrix, whose * is the product of matrices; use np.asarray(x), and @ for that product"
-    cls = type(x)
     return (
-        f"a {cls.__module__}.{cls.__qualname__}, a kind of array with a {name} of its own, which traced values know "
+        f"a {_class_name(x)}, a kind of array with a {name} of its own, which traced values know "
         "nothing of; "
         "use np.asarray(x), and write out what that method does"
     )

@@ -15,6 +15,7 @@ import numpy as np
 
 from functad.core.advice import advice, quoted
 from functad.core.following import Script
+from functad.core.foreign import type_name as type_name
 from functad.core.location import user_frame, user_location
 from functad.core.seq import Seq
 from functad.core.subclasses import plain_array
@@ -145,6 +146,10 @@ class Outside(Protocol):
 
     def operand(self, array: np.ndarray) -> Any:
         """A tracer of what the array holds when the Program runs; an array that nobody can write to is given back."""
+        ...
+
+    def converted(self, x: Any, array: np.ndarray) -> None:
+        """Note that an array of another library gave this one."""
         ...
 
     def hide(self, place: Any, type: ArrayType, kind: int) -> Any:
@@ -547,12 +552,6 @@ class Trace:
             "np.where(condition, x, y)",
         }.get(blame.kind, f"it has no value while {blame.kind} traces; {instead}, or use np.where(condition, x, y)")
         return f"{reason} of a traced {var.type} has no value{f' at {quoted(where)}' if where else ''}: {explained}"
-
-
-def type_name(value: object) -> str:
-    """How messages name the type of a value."""
-    cls = type(value)
-    return cls.__name__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__name__}"
 
 
 def escaped(tracer: Tracer) -> EscapedTracerError:

@@ -38,6 +38,7 @@ class Tracer:
     __slots__ = ("__weakref__", "_base", "_kind", "_owner", "_variable")
 
     __array_priority__ = 1000.0
+    __pandas_priority__ = 10_000  # pandas leaves operators to what has a higher one than a data frame's
 
     def __init__(self, var: Var, trace: Trace, kind: int, base: Tracer | None = None) -> None:
         self._variable = var
@@ -139,7 +140,8 @@ class Tracer:
         if self._type.inexact:
             raise self._loses(
                 "np.asarray() (or writing it into a plain array)",
-                "functad.numpy.asarray, np.stack, or x.at[index].set(value)",
+                "functad.numpy.asarray, np.stack, or x.at[index].set(value); an array a of another library on the left "
+                "of an operator asks for this: write np.asarray(a)",
             )
         value = self._owner.force(
             self._variable, "np.asarray() (write functad.numpy.asarray(table)[index] to index a plain array)"
@@ -154,6 +156,12 @@ class Tracer:
     def __hash__(self) -> int:
         raise TypeError(
             f"a traced {self._type} cannot be hashed{_at()}, as an array cannot; use id(x) or a static argument"
+        )
+
+    def __reduce__(self) -> Any:
+        raise TracerConversionError(
+            f"a traced {self._type} cannot be pickled{_at()}: it has a meaning only while the function under "
+            f"{self._owner.kind} is traced; return it from that function, and pickle the result"
         )
 
     def __setitem__(self, index: Any, value: Any) -> None:

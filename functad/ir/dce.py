@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from functad.ir.program import Eqn, Program, Var, sub_programs
+from functad.ir.derived import derived
+from functad.ir.program import Eqn, Program, ProgramOnDemand, Var, sub_programs
 
-__all__ = ["dce", "kept_equations", "may_raise"]
+__all__ = ["dce", "kept_equations", "live_equations", "may_raise"]
 
 
 def may_raise(eqn: Eqn) -> bool:
@@ -12,12 +13,10 @@ def may_raise(eqn: Eqn) -> bool:
     return eqn.primitive.may_raise or any(program_may_raise(p) for p in sub_programs(eqn))
 
 
+@derived
 def program_may_raise(program: Program) -> bool:
-    """Whether running a Program can raise; found once."""
-    found = program.derived.get("may_raise")
-    if found is None:
-        found = program.derived["may_raise"] = any(may_raise(e) for e in program.eqns)
-    return bool(found)
+    """Whether running a Program can raise: not where it is made on demand, for then it has been evaluated."""
+    return not isinstance(program, ProgramOnDemand) and any(may_raise(e) for e in program.eqns)
 
 
 def kept_equations(program: Program) -> list[bool]:
@@ -42,3 +41,30 @@ def dce(program: Program) -> Program:
         return program
     eqns = [eqn for eqn, keep in zip(program.eqns, kept, strict=True) if keep]
     return Program(program.inputs, eqns, program.outputs, program.name)
+
+
+def live_equations(program: Program) -> list[Eqn]:
+    """The equations that have to be run; calls without the results that nobody needs."""
+    needed = {a for a in program.outputs if type(a) is Var}
+    live: list[Eqn] = []
+    for eqn in reversed(program.eqns):
+        if not needed.isdisjoint(eqn.outputs) or may_raise(eqn):
+            if eqn.primitive.expands and not eqn.primitive.own_rules and not needed.issuperset(eqn.outputs):
+                eqn = with_results(eqn, tuple([v in needed for v in eqn.outputs]))
+            live.append(eqn)
+            needed.update([a for a in eqn.inputs if type(a) is Var])
+    return live[::-1]
+
+
+def with_results(eqn: Eqn, live: tuple[bool, ...]) -> Eqn:
+    """A call with the flagged results alone; as it is, if there are none, and it is run since it may raise."""
+    program: Program = eqn.params["program"]
+    if not any(live):
+        return eqn
+    found = program.derived.get(("results", live))
+    if found is None:
+        outputs = [a for a, flag in zip(program.outputs, live, strict=True) if flag]
+        found = program.derived["results", live] = dce(Program(program.inputs, program.eqns, outputs, program.name))
+        found.doubtful = program.doubtful
+    kept = tuple([v for v, flag in zip(eqn.outputs, live, strict=True) if flag])
+    return Eqn(eqn.primitive, eqn.inputs, {**eqn.params, "program": found}, kept, eqn.loc)

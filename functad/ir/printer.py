@@ -159,3 +159,6 @@ class _Printer:
             return str(value.__qualname__)
         plain: Any = object.__repr__  # shows the address, which is another in each process
         return f"<{type(value).__qualname__}>" if type(value).__repr__ is plain else repr(value)
+
+
+Program.__str__ = Program.__repr__ = format_program  # type: ignore[method-assign, assignment]

@@ -16,10 +16,11 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from functad.identity import Immutable
 from functad.ir.types import ArrayType, array_type
 
 if TYPE_CHECKING:
@@ -52,6 +53,9 @@ class Literal:
         self.value = value
         self.type = array_type(value.shape, value.dtype) if type is None else type
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (literal, (self.value,)) if isinstance(self.value, np.ndarray) else (Literal, (self.value, self.type))
+
     def __repr__(self) -> str:
         return f"Literal({self.value!r})"
 
@@ -79,8 +83,27 @@ class Location:
         starts, lines = _line_table(self.code)
         return lines[bisect_right(starts, self.instruction) - 1]
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return line_of, (self.filename, self.line)
+
     def __str__(self) -> str:
         return f"{self.filename}:{self.line}"
+
+
+class Line(NamedTuple):
+    """Stands for the code object of a location that has been pickled: all that is known is the line."""
+
+    co_filename: str
+    co_firstlineno: int
+
+    def co_lines(self) -> Iterable[tuple[int, int, int]]:
+        """None, beside the first."""
+        return ()
+
+
+def line_of(filename: str, line: int) -> Location:
+    """The location of a line."""
+    return Location(Line(filename, line), 0)
 
 
 @lru_cache(maxsize=64)
@@ -114,6 +137,9 @@ class Eqn:
         self.loc = loc
         self._signature = signature
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Eqn, (self.primitive, self.inputs, dict(self.params), self.outputs, self.loc)
+
     @property
     def signature(self) -> Signature:
         """What the primitive knows about operands of these types under these params."""
@@ -122,10 +148,11 @@ class Eqn:
         return self._signature
 
 
-class Program:
+class Program(Immutable):
     """A closed function of typed inputs: straight-line equations, sub-Programs in their params.
 
-    ``str(program)`` is stable text; its grammar is in ``functad.ir.printer``.
+    ``str(program)`` is stable text; ``functad.ir.printer`` gives it, with its grammar. It is pickled by value: rules of
+    the user's are traced first, lines of code are those that they are now; of callbacks Python must find the function.
     """
 
     __slots__ = ("derived", "doubtful", "eqns", "inputs", "name", "outputs", "plan", "script")
@@ -146,7 +173,7 @@ class Program:
             frozenset()
         )  # inputs that may be infinite or NaN, as far as derivatives care; see transforms.strong
         self.script: Any = None  # what the next trace of the same function follows; see core.following
-        self.derived: dict[Any, Any] = {}  # what transforms and the backend made of this Program, by what they made
+        self.derived: dict[Any, Any] = {}  # what was made of this Program: see ir.derived
 
     @property
     def in_types(self) -> tuple[ArrayType, ...]:
@@ -158,12 +185,17 @@ class Program:
         """The types of the outputs."""
         return tuple(a.type for a in self.outputs)
 
-    def __str__(self) -> str:
-        from functad.ir.printer import format_program
+    def __reduce__(self) -> tuple[Any, ...]:
+        return stored_program, (self.inputs, self.eqns, self.outputs, self.name, self.doubtful)
 
-        return format_program(self)
 
-    __repr__ = __str__
+def stored_program(
+    inputs: Iterable[Var], eqns: Iterable[Eqn], outputs: Iterable[Atom], name: str, doubtful: frozenset[Var]
+) -> Program:
+    """A Program that has been pickled."""
+    program = Program(inputs, eqns, outputs, name)
+    program.doubtful = doubtful
+    return program
 
 
 class ProgramOnDemand(Program):
@@ -187,7 +219,7 @@ class ProgramOnDemand(Program):
         self.name = ""
         self.plan = evaluate
         self.script = None
-        self.derived = {"may_raise": False}  # it has been evaluated
+        self.derived = {}
         self.doubtful = frozenset()
 
     def __getattr__(self, name: str) -> Any:

@@ -71,6 +71,8 @@ def check_program(program: KernelProgram, codes: int | None = None, held: Iterab
             check_kernel(statement, codes)
         elif isinstance(statement, Product):
             _check_product(statement)
+        elif isinstance(statement, Call):
+            _check_call(statement, codes)
         elif isinstance(statement, Control):
             check_control(statement, lambda inner, held: check_program(inner, codes, held))
         written.update(b.root for b in writes)
@@ -85,7 +87,7 @@ def accesses(statement: Statement) -> tuple[list[Buffer], list[Buffer]]:
     if isinstance(statement, Product):
         return [statement.lhs, statement.rhs], [statement.out]
     if isinstance(statement, Call):
-        return [b for b in statement.buffers if b not in statement.writes], list(statement.writes)
+        return statement.reads, statement.writes
     if isinstance(statement, Control):
         return statement.reads, statement.writes
     assert isinstance(statement, Kernel)
@@ -286,6 +288,15 @@ def _same_size(x: Sequence[Extent], y: Sequence[Extent]) -> bool:
 
 def _mentions(index: Iterable[Affine], axis: int) -> bool:
     return any(atom == axis for a in index for atom, _ in a.terms if isinstance(atom, int))
+
+
+def _check_call(call: Call, codes: int) -> None:
+    operands, name = call.function.operands, call.function.symbol
+    for number, (buffer, operand) in enumerate(zip(call.buffers, operands, strict=True)):
+        found = buffer.dtype, len(buffer.shape)
+        _require(found == operand.stored, f"{_describe(buffer)} for operand {number} of {name}: {operand}")
+    _require(bool(call.code) == (call.function.check is not None), f"error code {call.code} of {name}")
+    _require(0 <= call.code <= codes, f"unknown error code {call.code}")
 
 
 def _describe(buffer: Buffer) -> str:

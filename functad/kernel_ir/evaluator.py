@@ -7,9 +7,8 @@ the space. Every access is checked; memory that nobody wrote holds NaN (or a pat
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, MutableMapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
-from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -38,18 +37,11 @@ from functad.kernel_ir.nodes import (
     Store,
     Value,
 )
-from functad.kernel_ir.offender import note_offender
 from functad.kernel_ir.ops import ACCUMULATE, OPS, evaluate, identity
+from functad.kernel_ir.pending import note_offender
 from functad.kernel_ir.sizes import Poly
 
-__all__ = ["HELPERS", "evaluate_program"]
-
-Helper = Callable[[Sequence[np.ndarray], Sequence[int]], int]
-
-HELPERS: MutableMapping[str, Helper] = WeakValueDictionary()
-"""What a ``Call`` of a symbol does, in Python: ``helper(arrays, sizes) -> error code`` (0 if none). Whoever needs a
-helper keeps it alive.
-"""
+__all__ = ["evaluate_program"]
 
 
 def evaluate_program(
@@ -142,10 +134,10 @@ class _Run:
         elif isinstance(statement, Product):
             self.product(statement)
         elif isinstance(statement, Call):
-            code = HELPERS[statement.symbol](
-                [self.array(b) for b in statement.buffers], [self.size(n) for n in statement.sizes]
-            )
-            if code:
+            code = statement.function.run([self.array(b) for b in statement.buffers])
+            if code > 0:
+                self.failed.setdefault(statement.code, code)
+            elif code < 0:
                 self.failed.setdefault(code, None)
 
     def product(self, p: Product) -> None:

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from functad.errors import InternalError
+from functad.kernel_ir.native import NativeFunction, Operand
 from functad.kernel_ir.sizes import Extent, Poly, poly
 
 __all__ = [
@@ -254,12 +256,28 @@ class Product(Statement):
 
 @dataclass(eq=False, slots=True)
 class Call(Statement):
-    """A call of a native helper ``symbol(void** buffers, int64* sizes) -> int32 error`` by name."""
+    """A call of a native function (``native.py``); where it fails, the program fails with error ``code``."""
 
-    symbol: str
+    function: NativeFunction
     buffers: tuple[Buffer, ...]
     sizes: tuple[Poly, ...]
-    writes: tuple[Buffer, ...] = ()
+    code: int = 0
+
+    @property
+    def reads(self) -> list[Buffer]:
+        """The buffers whose contents it depends on."""
+        return [b for b, o in self._operands() if o.effect != "written"]
+
+    @property
+    def writes(self) -> list[Buffer]:
+        """The buffers that it writes."""
+        return [b for b, o in self._operands() if o.effect != "read"]
+
+    def _operands(self) -> list[tuple[Buffer, Operand]]:
+        given, wanted = len(self.buffers), len(self.function.operands)
+        if given != wanted:
+            raise InternalError(f"kernel IR: {given} buffers for the {wanted} operands of {self.function.symbol}")
+        return list(zip(self.buffers, self.function.operands, strict=True))
 
 
 @dataclass(frozen=True, slots=True)

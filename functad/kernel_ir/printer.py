@@ -122,8 +122,8 @@ class _Names:
             case Call() as call:
                 writes = f" writes {', '.join(map(self.buffer, call.writes))}" if call.writes else ""
                 return [
-                    f"call {call.symbol}({', '.join(map(self.buffer, call.buffers))}) sizes "
-                    f"({_sizes(call.sizes)}){writes}"
+                    f"call {call.function.symbol}({', '.join(map(self.buffer, call.buffers))}) sizes "
+                    f"({_sizes(call.sizes)}){writes}{f' code {call.code}' if call.code else ''}"
                 ]
             case Control():
                 return format_control(statement, self.buffer, lambda program: format_program(program).splitlines())

@@ -104,7 +104,9 @@ class Statements(KernelRule):
     ``ctx.program(number, program)``
         The kernel program of a sub-Program of the equation; ``number`` counts them as ``ir.program.sub_programs`` does.
     ``ctx.append(statement)``
-        Any other statement: a ``Product``, a ``Call``.
+        Any other statement, a ``Product`` say.
+    ``ctx.call(function, *buffers)``
+        A call of a ``NativeFunction`` (``native.py``).
     ``ctx.check(error, message, *sizes)``
         An error code, for statements that take one; inside kernels use ``b.require``.
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
+from functad.core.wrapping import Transformed
 from functad.errors import StructureError
 from functad.lax.bodies import abstract, leaves_and_tree, trace_body, wrap
 from functad.primitives.remat import checkpoint_p, name_p
@@ -56,19 +56,20 @@ def checkpoint(f: Callable[..., Any], policy: Policy | None = None) -> Callable[
             "fd.lax.checkpoint_policies.dots_saveable"
         )
 
-    @functools.wraps(f)
-    def wrapped(*args: Any, **kwargs: Any) -> Any:
-        leaves, tree = leaves_and_tree((args, kwargs), "arguments of a checkpointed function: ")
+    return Transformed(run_checkpoint, f, policy)
 
-        def call(xs: Any) -> Any:
-            new_args, new_kwargs = unflatten(tree, xs)
-            return f(*new_args, **new_kwargs)
 
-        body = trace_body(call, [abstract(leaf.type, leaf.kind) for leaf in leaves], "checkpoint")
-        outs = checkpoint_p.bind(*body.consts, *[leaf.value for leaf in leaves], program=body.program, policy=policy)
-        return wrap(outs, body.tree)
+def run_checkpoint(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], policy: Policy | None) -> Any:
+    """What a call of ``checkpoint(f)`` does."""
+    leaves, tree = leaves_and_tree((args, kwargs), "arguments of a checkpointed function: ")
 
-    return wrapped
+    def call(xs: Any) -> Any:
+        new_args, new_kwargs = unflatten(tree, xs)
+        return f(*new_args, **new_kwargs)
+
+    body = trace_body(call, [abstract(leaf.type, leaf.kind) for leaf in leaves], "checkpoint")
+    outs = checkpoint_p.bind(*body.consts, *[leaf.value for leaf in leaves], program=body.program, policy=policy)
+    return wrap(outs, body.tree)
 
 
 def checkpoint_name(x: Any, name: str) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from functad.core.capture import as_leaf
+from functad.core.evaluator import run_program
 from functad.core.primitive import type_of
 from functad.core.tracer import Tracer
 from functad.errors import DtypeError, ShapeError, StructureError
@@ -58,7 +59,10 @@ def switch(index: Any, branches: Sequence[Callable[..., Any]], *operands: Any) -
         raise DtypeError(f"switch takes a scalar integer index, got {leaf.type}")
     if not branches:
         raise StructureError("switch needs at least one branch")
-    value = leaf.value if leaf.type.dtype == np.int64 else convert(leaf.value, np.dtype(np.int64))
+    value = leaf.value
+    if leaf.type.dtype == np.uint64:  # numbers that are too large for int64 are clamped first
+        value = np.minimum(value, np.uint64(len(branches) - 1))
+    value = value if leaf.type.dtype == np.int64 else convert(value, np.dtype(np.int64))
     return _choose("switch", value, branches, operands)
 
 
@@ -136,8 +140,6 @@ def _choose(what: str, index: Any, functions: Sequence[Callable[..., Any]], oper
 
 
 def _with_consts(body: Body, start: int, types: Sequence[Any]) -> Any:
-    from functad.core.evaluator import run_program
-
     own, n = len(body.consts), len(types)
     return trace_program(
         lambda *args: run_program(body.program, (*args[start : start + own], *args[n:])),

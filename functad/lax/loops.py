@@ -10,17 +10,16 @@ from typing import Any, Literal
 import numpy as np
 
 from functad.core.capture import Leaf, as_leaf
-from functad.core.evaluator import run_program
 from functad.core.tracer import Tracer
+from functad.core.zeros import repeated
 from functad.errors import AxisError, DtypeError, ShapeError, StructureError
-from functad.ir.program import Program
 from functad.lax.bodies import Body, abstract, check_boolean, check_carry, leaves_and_tree, promoted, trace_body, wrap
+from functad.lax.chunks import map_in_chunks, positive
 from functad.lax.segments import run_blocks, run_checkpointed, scan_blocks
 from functad.numpy import concatenate
 from functad.primitives.convert import convert
 from functad.primitives.loop_body import bind_loop
 from functad.primitives.while_loop import bind_while
-from functad.transforms.programs import batch_of
 from functad.tree import TreeDef, flatten, tree_map, unflatten
 
 __all__ = ["associative_scan", "fori_loop", "map", "scan", "while_loop"]
@@ -128,17 +127,7 @@ def steps_in_turn(what: str, unroll: Any, n: int) -> int:
     """The number of steps that are to be made in a turn of a loop of n."""
     if isinstance(unroll, bool | np.bool_):
         return max(n, 1) if unroll else 1
-    return _positive(what, "unroll", unroll, "steps in a turn, or True for all of them")
-
-
-def _positive(what: str, name: str, value: Any, counted: str) -> int:
-    try:
-        k = operator.index(value)
-    except TypeError:
-        k = 0
-    if k < 1:
-        raise StructureError(f"{what}: {name}={value!r}; expected a positive integer, the number of {counted}")
-    return k
+    return positive(what, "unroll", unroll, "steps in a turn, or True for all of them")
 
 
 def trace_carry(
@@ -298,28 +287,15 @@ def map(f: Callable[[Any], Any], xs: Any, *, batch_size: int | None = None) -> A
     """
     if batch_size is None:
         return scan(lambda _, x: (None, f(x)), None, xs)[1]
-    size = _positive("map", "batch_size", batch_size, "elements at a time")
+    size = positive("map", "batch_size", batch_size, "elements at a time")
     items, tree = leaves_and_tree(xs, "xs of map")
     n = scan_length(items, None)
     body = trace_body(
         lambda xs: f(unflatten(tree, xs)), [abstract(x.type.with_shape(x.type.shape[1:])) for x in items], "map"
     )
-    parts, whole = [], n - n % size
-    if whole or not n:
-        batches = [np.reshape(x.value[:whole], (whole // size, size, *x.type.shape[1:])) for x in items]
-        _, ys = bind_loop(*_mapped(body, size), (), batches, length=whole // size)
-        parts.append([np.reshape(y, (whole, *y.shape[2:])) for y in ys])
-    if n % size:
-        program, consts = _mapped(body, n % size)
-        parts.append(list(run_program(program, [*consts, *[x.value[whole:] for x in items]])))
-    return wrap([concatenate(ys) if len(ys) > 1 else ys[0] for ys in zip(*parts, strict=True)], body.tree)
-
-
-def _mapped(body: Body, size: int) -> tuple[Program, Sequence[Any]]:
-    """The Program of so many elements at a time, all of whose results have the mapped axis; what it closes over."""
-    flags = (*[False] * len(body.consts), *[True] * (len(body.program.inputs) - len(body.consts)))
-    program, _ = batch_of(body.program, size, flags, (True,) * len(body.program.outputs))
-    return program, body.consts
+    args, batched = [*body.consts, *[x.value for x in items]], [False] * len(body.consts) + [True] * len(items)
+    outs, flags = map_in_chunks(body.program, n, size, args, batched)
+    return wrap([y if flag else repeated(y, n) for y, flag in zip(outs, flags, strict=True)], body.tree)
 
 
 def associative_scan(fn: Callable[[Any, Any], Any], elems: Any, reverse: bool = False, axis: int = 0) -> Any:

@@ -13,12 +13,12 @@ import numpy as np
 
 from functad.core.evaluator import run_program
 from functad.errors import StructureError
+from functad.ir.masks import cut
 from functad.ir.program import Program
 from functad.ir.types import array_type
 from functad.numpy import concatenate
 from functad.primitives.checkpointed_while import bind_checkpointed_while
 from functad.primitives.loop_body import bind_loop
-from functad.primitives.loop_rules import cut
 from functad.primitives.remat import checkpoint_p
 from functad.primitives.while_loop import bind_while
 from functad.transforms.programs import trace_program

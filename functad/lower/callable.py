@@ -8,22 +8,29 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from functad.lower.compile import Compiled
+from functad.identity import Immutable
+from functad.ir.program import Program
+from functad.lower.compile import compiled_of
 
 __all__ = ["NativeFunction"]
 
 
-class NativeFunction:
+class NativeFunction(Immutable):
     """Machine code for one kind of arguments.
 
     The C function at ``address`` is ``int32_t f(void **inputs, void **outputs, int64_t *sizes)``: data pointers of
     C-contiguous inputs (the arguments' leaves, then ``hidden``, then ``constants``) and of outputs that do not overlap
-    them, and the values of ``sizes``. It returns 0, or the number of the check that failed. It is valid while this
-    object lives.
+    them, and the values of ``sizes``. It returns 0, the number of the check that failed, or a negative number
+    (``kernel_ir/codes.py``). It neither touches the GIL nor looks at signals, but for callbacks. It is valid while this
+    object lives. Pickled, it is its Program and the function; it is compiled again where it is unpickled, and
+    ``hidden`` are copies there, unless what is pickled together holds the same arrays.
     """
 
-    def __init__(self, compiled: Compiled, call: Callable[..., Any], hidden: tuple[Any, ...] = ()) -> None:
-        self._compiled = compiled
+    def __init__(
+        self, program: Program, call: Callable[..., Any], hidden: tuple[Any, ...] = (), fastmath: str = ""
+    ) -> None:
+        self._program, self._fastmath = program, fastmath
+        self._compiled = compiled_of(program, fastmath)
         self._call = call
         self.hidden = hidden
         """What the C function takes behind the arguments: the writeable arrays that the function closes over. Only a
@@ -33,6 +40,9 @@ class NativeFunction:
         if "numba" in sys.modules:  # else Numba registers it when it is imported, by its entry point
             register()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return NativeFunction, (self._program, self._call, self.hidden, self._fastmath)
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function as the jitted one is called."""
         return self._call(*args, **kwargs)
@@ -40,7 +50,7 @@ class NativeFunction:
     @property
     def address(self) -> int:
         """The address of the C function."""
-        return self._compiled.driver.address
+        return self._compiled.code.foreign
 
     @property
     def ctypes(self) -> Any:

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from functad import config
-from functad.core.evaluator import run_program
 from functad.errors import InternalError
+from functad.ir.derived import derived
 from functad.ir.program import Program
 from functad.ir.types import ArrayType
-from functad.lower.compile import Compiled, compiled_of, entry_for, run, run_kernels
+from functad.lower.compile import Compiled, compiled_of, entry_for
+from functad.lower.direct import run
 from functad.lower.entry.signature import Container, Leaf, Signature
 from functad.lower.sequences import has_sequences
 
-__all__ = ["NativeCall", "execute", "native_call", "normal_value"]
+__all__ = ["NativeCall", "native_call", "normal_value"]
 
 
 def normal_value(value: Any, type: ArrayType) -> Any:
@@ -59,27 +59,11 @@ def leaf_of(type: ArrayType) -> Leaf:
     return Leaf("array", type.dtype, type.shape) if type.ndim else Leaf("numpy_scalar", type.dtype)
 
 
-_lock = threading.Lock()
-
-
 def native_call(program: Program, fastmath: str = "") -> NativeCall:
     """The native call of a Program under LLVM's flags ``fastmath``, made once for the settings in force."""
-    key = "native call", fastmath, config.settings()
-    found = program.derived.get(key)
-    if found is None:
-        made = NativeCall(program, fastmath)
-        with _lock:
-            found = program.derived.setdefault(key, made)
-    return found  # type: ignore[no-any-return]
+    return _native_call(program, fastmath, config.settings())
 
 
-def execute(program: Program, args: Sequence[Any], fastmath: str = "") -> Sequence[Any]:
-    """The outputs of a Program on values of its types, by the backend that the flag ``backend`` names."""
-    backend = config.backend.value
-    if backend == "native":
-        return native_call(program, fastmath)(*args)
-    if backend == "kernel":
-        return run_kernels(program, args)
-    if backend == "evaluator":
-        return run_program(program, args)
-    raise InternalError(f"FUNCTAD_BACKEND is {backend!r}; expected native, kernel or evaluator")
+@derived
+def _native_call(program: Program, fastmath: str, settings: config.Settings) -> NativeCall:
+    return NativeCall(program, fastmath)

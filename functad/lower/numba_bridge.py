@@ -11,6 +11,7 @@ import numpy as np
 
 from functad.errors import UnsupportedError
 from functad.ir.types import ArrayType, SeqType
+from functad.kernel_ir.codes import OUT_OF_MEMORY, RAISED, SIZE_OVERFLOW
 from functad.lower.compile import Compiled
 
 __all__ = ["njit_function"]
@@ -47,7 +48,7 @@ def njit_function(compiled: Compiled, hidden: Sequence[np.ndarray] = ()) -> Any:
     pointer = ctypes.c_void_p
     scope: dict[str, Any] = {
         "np": np,
-        "driver": ctypes.CFUNCTYPE(ctypes.c_int32, pointer, pointer, pointer)(driver.address),
+        "driver": ctypes.CFUNCTYPE(ctypes.c_int32, pointer, pointer, pointer)(compiled.code.foreign),
         "sizes": np.array([*driver.sizes, 0], np.int64),
         **{f"constant{i}": c for i, c in enumerate(driver.constants)},
         **{f"dtype{i}": t.dtype for i, t in enumerate(types)},
@@ -96,6 +97,12 @@ def source(compiled: Compiled, hidden: Sequence[int], constants: int) -> str:
     # what is only known by its address must outlive the call
     alive = [f"a{i}.size" for i in range(len(inputs))] + [f"y{i}.size" for i in range(len(outputs))]
     lines.append(f"    if code != 0 or {' + '.join([*alive, '0'])} < 0:")
+    for number, error in (
+        (OUT_OF_MEMORY, "MemoryError('{}: no memory for temporary arrays')"),
+        (SIZE_OVERFLOW, "ValueError('{}: a matrix has more rows or columns than BLAS can count')"),
+        (RAISED, "RuntimeError('{}: a Python function that it calls back has raised')"),
+    ):
+        lines += [f"        if code == {number}:", f"            raise {error.format(compiled.name)}"]
     lines.append(f"        raise IndexError('{compiled.name}: an index is out of bounds')")
     results = [f"y{i}" if t.ndim else f"y{i}[0]" for i, t in enumerate(outputs)]
     lines.append(f"    return {results[0] if len(results) == 1 else '(' + ', '.join(results) + ',)'}")

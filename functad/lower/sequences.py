@@ -7,13 +7,16 @@ a list.
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from functad.core.seq import Seq
 from functad.ir.types import ArrayType, SeqType
+from functad.lower.llvm.target import Target
+from functad.lower.native.machine import machine_code
+from functad.lower.native.sequences import free_function
 
 __all__ = ["Cells", "depth_of", "has_sequences"]
 
@@ -35,19 +38,16 @@ def depth_of(type: ArrayType) -> int:
 
 
 class Cells:
-    """The cells of one call: those given to it live as long as this object, those that it makes are freed once they are
-    read.
+    """The cells of one call: the elements of those given to it live as long as this object, what it makes is freed once
+    it is read.
     """
 
-    def __init__(self, free: Callable[[int, int], None]) -> None:
-        self._free = free  # what a cell of a depth at an address owns
+    def __init__(self) -> None:
         self._kept: list[Any] = []
 
-    def given(self, seq: Any, type: SeqType) -> int:
-        """The address of a cell that holds a sequence."""
-        cell = Cell(*self._elements(seq, type), len(seq))
-        self._kept.append(cell)
-        return ctypes.addressof(cell)
+    def given(self, seq: Any, type: SeqType) -> Cell:
+        """A cell that holds a sequence."""
+        return Cell(*self._elements(seq, type), len(seq))
 
     def _elements(self, seq: Any, type: SeqType) -> tuple[int, int]:
         """The address of the elements, and their number."""
@@ -63,9 +63,7 @@ class Cells:
 
     def made(self) -> Cell:
         """A cell for a result."""
-        cell = Cell()
-        self._kept.append(cell)
-        return cell
+        return Cell()
 
     def taken(self, cell: Cell, type: SeqType) -> Seq:
         """The sequence that native code left in a cell, which owns nothing afterwards."""
@@ -76,7 +74,8 @@ class Cells:
 
     def free(self, cell: Cell, type: SeqType) -> None:
         """Give back what a cell owns."""
-        self._free(ctypes.addressof(cell), depth_of(type))
+        address, _ = machine_code(free_function(depth_of(type)), Target.host())
+        ctypes.CFUNCTYPE(None, ctypes.c_void_p)(address)(ctypes.addressof(cell))
 
 
 def _sequence(cell: Cell, type: SeqType) -> Seq:

@@ -9,6 +9,7 @@ NumPy's own.
 array([1., 1.])
 """
 
+import sys as _sys
 from typing import Any as _Any
 
 import numpy as _np
@@ -18,6 +19,7 @@ from functad.numpy.contractions import *
 from functad.numpy.conversion import *
 from functad.numpy.creation import *
 from functad.numpy.diagonals import *
+from functad.numpy.dispatch import named_after as _named_after
 from functad.numpy.einsums import *
 from functad.numpy.indexing import *
 from functad.numpy.joining import *
@@ -29,7 +31,8 @@ from functad.numpy.statistics import *
 from functad.numpy.ufuncs import *
 from functad.numpy.updates import at as at
 
-install()
+install(_sys.modules[__name__])
+_named_after(globals())
 
 
 def __getattr__(name: str) -> _Any:

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
+from types import FunctionType
 from typing import Any
 
 from functad.core.location import user_location
 from functad.core.tracer import Tracer
 from functad.errors import UnsupportedError
 
-__all__ = ["TABLE", "call_declared", "here", "implements", "is_traced", "register"]
+__all__ = ["TABLE", "call_declared", "here", "implements", "is_traced", "named_after", "register"]
 
 TABLE: dict[Any, Callable[..., Any]] = {}
 """The function of traced values for each NumPy function, ufuncs included."""
@@ -62,6 +63,17 @@ def implements(*numpy_functions: Any) -> Callable[[Callable[..., Any]], Callable
         return public
 
     return declare
+
+
+def named_after(module: dict[str, Any]) -> None:
+    """Make the functions of a public module, given by its names, say that they are found there, under one of these: so
+    they can be pickled.
+    """
+    for name, f in module.items():
+        if not name.startswith("_") and isinstance(f, FunctionType):
+            if module.get(f.__qualname__) is not f:
+                f.__name__ = f.__qualname__ = name
+            f.__module__ = module["__name__"]
 
 
 def call_declared(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], name: str) -> Any:

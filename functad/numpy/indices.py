@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from functad.core.capture import from_outside
+from functad.core.capture import from_outside, taken_over
+from functad.core.foreign import is_foreign
 from functad.core.location import user_location
 from functad.core.subclasses import plain_array
 from functad.core.tracer import Tracer
@@ -202,6 +203,8 @@ def _item(part: Any) -> Any:
         return part
     if isinstance(part, np.ndarray) and type(part) is not np.ndarray:
         part = plain_array(part, f"an index{here()}")
+    elif is_foreign(type(part)):
+        part = taken_over(part, f"an index{here()}")
     if isinstance(part, (list, tuple)):
         part = (
             stack_list(part, "ndarray index") if is_traced(part) else np.asarray(part, dtype=None if part else np.int64)

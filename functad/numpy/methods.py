@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -32,10 +33,16 @@ __all__ = ["install"]
 
 INT64 = np.dtype(np.int64)
 
+
+def conjugate(x: Tracer) -> Any:
+    """``ndarray.conj``: booleans stay booleans, which ``np.conj`` makes int8."""
+    return fresh(x, x) if x.dtype.kind == "b" and x._kind else ufuncs.conjugate(x)
+
+
 METHODS: dict[str, Callable[..., Any]] = {
     "all": reductions.all, "any": reductions.any, "argmax": reductions.argmax, "argmin": reductions.argmin,
     "clip": indexing.clip,
-    "compress": indexing.compress, "conj": ufuncs.conjugate, "conjugate": ufuncs.conjugate,
+    "compress": indexing.compress, "conj": conjugate, "conjugate": conjugate,
     "cumprod": reductions.cumprod,
     "cumsum": reductions.cumsum, "diagonal": diagonals.diagonal, "dot": contractions.dot, "max": reductions.max,
     "mean": statistics.mean,
@@ -159,8 +166,10 @@ def missing(x: Tracer, name: str) -> Any:
     raise AttributeError(f"a traced {x._variable.type} has no attribute {name!r}{hint}", name=name, obj=x)
 
 
-def install() -> None:
-    """Give ``Tracer`` the operators, methods, properties and protocols of an array."""
+def install(namespace: ModuleType) -> None:
+    """Give ``Tracer`` the operators, methods, properties and protocols of an array, with the namespace that the array
+    API standard asks for.
+    """
     members: dict[str, Any] = {
         **METHODS,
         **{name: writes(name) for name in IN_PLACE},
@@ -180,7 +189,7 @@ def install() -> None:
         "tolist": tolist,
         "transpose": transpose,
         "__array_function__": protocols.array_function,
-        "__array_namespace__": protocols.array_namespace,
+        "__array_namespace__": lambda x, *, api_version=None: namespace,
         "__array_ufunc__": protocols.array_ufunc,
         "__ceil__": whole(ufuncs.ceil),
         "__contains__": contains,

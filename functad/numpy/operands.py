@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from functad.core.capture import from_outside
+from functad.core.capture import from_outside, taken_over
+from functad.core.foreign import conversion, is_foreign
 from functad.core.subclasses import plain_array, refuse_foreign
 from functad.core.trace import current_trace, type_name
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
@@ -42,13 +43,19 @@ def operand(x: Any, name: str) -> Any:
     if cls is not np.ndarray and isinstance(x, np.ndarray):
         x = plain_array(x, f"an operand of np.{name}{here()}")
     elif not isinstance(x, (np.ndarray, np.generic)):
-        refuse_foreign(x, f"an operand of np.{name}{here()}")
-        try:
-            x = np.asarray(x)
-        except ValueError as e:
-            raise StructureError(f"np.{name}{here()} expects an array or a number: {e}") from None
+        if is_foreign(cls):
+            x = taken_over(x, f"an operand of np.{name}{here()}")
+        else:
+            refuse_foreign(x, f"an operand of np.{name}{here()}")
+            try:
+                x = np.asarray(x)
+            except ValueError as e:
+                raise StructureError(f"np.{name}{here()} expects an array or a number: {e}") from None
     if x.dtype.kind not in "fciub":
-        raise DtypeError(f"np.{name}{here()} expects numbers or booleans, got {type_name(given)} of dtype {x.dtype}")
+        instead = f"; {conversion(given)}" if hasattr(cls, "shape") and cls is not np.ndarray else ""
+        raise DtypeError(
+            f"np.{name}{here()} expects numbers or booleans, got {type_name(given)} of dtype {x.dtype}{instead}"
+        )
     if isinstance(x, np.ndarray):
         x = from_outside(x)
         if type(x) is Tracer:
@@ -59,11 +66,18 @@ def operand(x: Any, name: str) -> Any:
 
 
 def holds_operands(xs: Sequence[Any]) -> bool:
-    """Whether a (nested) list holds plain arrays that a later call is to read anew."""
+    """Whether a (nested) list holds arrays of other libraries, or plain ones that a later call is to read anew."""
     trace = current_trace()
-    if trace is None or trace.outside is None:
-        return False
-    return any([isinstance(x, np.ndarray) or (isinstance(x, list | tuple) and holds_operands(x)) for x in xs])
+    outside = trace is not None and trace.outside is not None
+    for x in xs:
+        cls = type(x)
+        if cls in PYTHON_NUMBERS:
+            continue
+        if is_foreign(cls) or (outside and isinstance(x, np.ndarray)):
+            return True
+        if isinstance(x, list | tuple) and holds_operands(x):
+            return True
+    return False
 
 
 def as_array(x: Any, name: str) -> Any:

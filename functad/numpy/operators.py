@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from functad.core.foreign import is_foreign
 from functad.core.trace import ABSENT
 from functad.core.tracer import ARRAY, PYTHON, Tracer
 from functad.errors import ImmutableError
@@ -26,6 +27,14 @@ __all__ = ["BINARY", "COMPARISONS", "UNARY", "binary_methods", "comparison_metho
 
 FLOAT64, INT64 = np.dtype(np.float64), np.dtype(np.int64)
 
+
+def power(x: Any, y: Any) -> Any:
+    """``**``: NumPy squares an array by it, so booleans become int8; ``np.power`` makes them integers."""
+    if type(y) is int and y == 2 and type(x) is Tracer and x._kind == ARRAY and x.dtype.kind == "b":
+        return ufuncs.square(x)
+    return ufuncs.power(x, y)
+
+
 BINARY: dict[str, tuple[str, Callable[..., Any]]] = {
     "add": ("+", ufuncs.add),
     "sub": ("-", ufuncs.subtract),
@@ -33,7 +42,7 @@ BINARY: dict[str, tuple[str, Callable[..., Any]]] = {
     "truediv": ("/", ufuncs.divide),
     "floordiv": ("//", ufuncs.floor_divide),
     "mod": ("%", ufuncs.remainder),
-    "pow": ("**", ufuncs.power),
+    "pow": ("**", power),
     "matmul": ("@", contractions.matmul),
     "and": ("&", logic.bitwise_and),
     "or": ("|", logic.bitwise_or),
@@ -163,7 +172,10 @@ def _general(name: str, f: Callable[..., Any], x: Any, y: Any, other: Any) -> An
         return _of_python_numbers(name, f, x, y)
     return (
         f(x, y)
-        if type(other) is Tracer or type(other) in PYTHON_NUMBERS or isinstance(other, _OPERANDS)
+        if type(other) is Tracer
+        or type(other) in PYTHON_NUMBERS
+        or isinstance(other, _OPERANDS)
+        or is_foreign(type(other))
         else NotImplemented
     )
 

@@ -13,7 +13,7 @@ from functad.numpy.dispatch import TABLE, call_declared, here
 from functad.numpy.operands import as_array, shape_of
 from functad.numpy.shapes import expand_dims
 
-__all__ = ["array_function", "array_namespace", "array_ufunc"]
+__all__ = ["array_function", "array_ufunc"]
 
 REDUCE: dict[np.ufunc, Callable[..., Any]] = {
     np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min, np.logical_and: np.all,
@@ -83,10 +83,3 @@ def array_function(
     if f is None:
         raise UnsupportedError(f"{name}{here()} is not available for traced values{_ADVICE}")
     return call_declared(f, args, kwargs, name.removeprefix("np."))
-
-
-def array_namespace(self: Tracer, *, api_version: str | None = None) -> Any:
-    """``__array_namespace__`` of the array API standard: ``functad.numpy``."""
-    import functad.numpy
-
-    return functad.numpy

@@ -12,6 +12,7 @@ from functad.core.tracer import SCALAR, Tracer
 from functad.errors import ArgumentError, AxisError, ShapeError
 from functad.numpy.axes import as_shape, fill_in, normal_axes, normal_axis
 from functad.numpy.dispatch import here, implements
+from functad.numpy.indexing import take
 from functad.numpy.operands import as_array, common_shape, depends_on, fresh, fresh_array, shape_of, view
 from functad.primitives import shapes as strict
 from functad.primitives.broadcasting import broadcast
@@ -230,8 +231,6 @@ def tile(A: Any, reps: Any) -> Any:
 @implements(np.repeat)
 def repeat(a: Any, repeats: Any, axis: Any = None) -> Any:
     """``numpy.repeat``: each element repeated along an axis; the counts must be plain integers."""
-    from functad.numpy.indexing import take
-
     x = as_array(a, "repeat")
     if axis is None:
         x, axis = strict.reshape(x, (prod(shape_of(x)),)), 0

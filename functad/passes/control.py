@@ -2,35 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
-
-import numpy as np
+from collections.abc import Callable, Sequence
 
 from functad.core.primitive import REGISTRY
 from functad.ir.dce import dce
-from functad.ir.program import Atom, Eqn, Literal, Program, Var, sub_programs
-from functad.ir.types import SeqType, array_type
-from functad.primitives.loop_body import Layout
+from functad.ir.masks import any_of, select
+from functad.ir.program import Eqn, Literal, Program, Var
+from functad.ir.regions import Operands, Region, Regions, Results, control_of, has_control, regions_of
+from functad.ir.rewrite import Rewriting, rewrite
+from functad.ir.types import SeqType
 
 __all__ = ["expand_sequences", "inside", "trim"]
 
 
 def inside(program: Program, f: Callable[[Program], Program]) -> Program:
-    """The Program with ``f`` of each sub-Program in its place; ``f`` keeps the types of inputs and outputs."""
-    if not any(sub_programs(e) for e in program.eqns):
+    """The Program with ``f`` of each region in its place; ``f`` keeps the types of inputs and outputs."""
+    if not has_control(program):
         return program
     return Program(program.inputs, [_mapped(e, f) for e in program.eqns], program.outputs, program.name)
 
 
 def _mapped(eqn: Eqn, f: Callable[[Program], Program]) -> Eqn:
-    if not sub_programs(eqn):
-        return eqn
-
-    def value(v: Any) -> Any:
-        return f(v) if isinstance(v, Program) else tuple([value(x) for x in v]) if type(v) is tuple else v
-
-    return Eqn(eqn.primitive, eqn.inputs, {k: value(v) for k, v in eqn.params.items()}, eqn.outputs, eqn.loc)
+    form = regions_of(eqn)
+    return eqn if form is None else form.rebuilt(eqn, [f(p) for p in form.programs], form.operands(eqn.inputs))
 
 
 # -- arithmetic of sequences -------------------------------------------------------------------------------------------
@@ -40,10 +34,7 @@ def expand_sequences(program: Program) -> Program:
     """Sums and zeros of sequences as loops over them."""
     if not any(e.primitive.name in _ELEMENTS for e in program.eqns):
         return program
-    eqns: list[Eqn] = []
-    for e in program.eqns:
-        eqns += _by_elements(e) if e.primitive.name in _ELEMENTS else [e]
-    return Program(program.inputs, eqns, program.outputs, program.name)
+    return rewrite(program, lambda e, made: _by_elements(e, made) if e.primitive.name in _ELEMENTS else e)
 
 
 def _sum(x: Var, y: Var, out: Var) -> Eqn:
@@ -59,7 +50,7 @@ def _zeros(x: Var, out: Var) -> Eqn:
 _ELEMENTS: dict[str, Callable[..., Eqn]] = {"seq_add": _sum, "seq_zeros": _zeros}
 
 
-def _by_elements(eqn: Eqn) -> list[Eqn]:
+def _by_elements(eqn: Eqn, made: Rewriting) -> Eqn:
     type, name = eqn.outputs[0].type, eqn.primitive.name
     assert isinstance(type, SeqType)
     xs, out = [Var(type.element) for _ in eqn.inputs], Var(type.element)
@@ -69,10 +60,9 @@ def _by_elements(eqn: Eqn) -> list[Eqn]:
         else _ELEMENTS[name](*xs, out)
     )
     body = expand_sequences(Program(xs, [inner], (out,)))
-    steps = Var(array_type((), np.int64))
     params = {"body": body, "length": None, "reverse": False, "unroll": 1, "consts": 0, "carry": 0}
-    length = Eqn(REGISTRY["seq_length"], eqn.inputs[:1], {}, (steps,), eqn.loc)
-    return [length, Eqn(REGISTRY["loop"], (steps, *eqn.inputs), params, eqn.outputs, eqn.loc)]
+    steps = made.emit(REGISTRY["seq_length"], eqn.inputs[:1], {}, eqn.loc)
+    return Eqn(REGISTRY["loop"], (*steps, *eqn.inputs), params, eqn.outputs, eqn.loc)
 
 
 # -- what nobody reads -------------------------------------------------------------------------------------------------
@@ -82,20 +72,53 @@ def trim(program: Program) -> Program:
     """The Program without results of loops and branches that are not read, nor the operands and work that only those
     need.
     """
-    if not any(sub_programs(e) for e in program.eqns):
+    if not has_control(program):
         return program
     needed = {a for a in program.outputs if type(a) is Var}
     eqns: list[Eqn] = []
     for e in reversed(program.eqns):
-        rule = _TRIM.get(e.primitive.name)
-        made = e if rule is None else rule(e, [v in needed for v in e.outputs])
+        form = control_of(e)
+        made = e if form is None else _trimmed(e, form, form.results([v in needed for v in e.outputs]))
         needed.update([a for a in made.inputs if type(a) is Var])
         eqns.append(made)
     return Program(program.inputs, reversed(eqns), program.outputs, program.name)
 
 
-def _kept(values: Sequence[Any], flags: Sequence[bool]) -> list[Any]:
-    return [v for v, flag in zip(values, flags, strict=True) if flag]
+def _trimmed(eqn: Eqn, form: Regions, wanted: Results[bool]) -> Eqn:
+    """The equation with those parts of its carry that are wanted, or that what is wanted or tested depends on."""
+    carry, grown = wanted.carry, True
+    while grown:
+        programs = [_giving(form, r, carry, wanted.written) for r in form.regions]
+        used = [form.inputs(r, _used(p)) for r, p in zip(form.regions, programs, strict=True)]
+        larger = any_of([carry, *[u.carry for u in used]])
+        carry, grown = larger, larger != carry
+    consts = [
+        any_of([u.consts for r, u in zip(form.regions, used, strict=True) if r.group == g])
+        for g in range(len(form.consts))
+    ]
+    elements = any_of([u.elements for r, u in zip(form.regions, used, strict=True) if r.step])
+    taken = Operands([True] * form.heads, consts, carry, elements)
+    kept = Results(carry, [True] * form.own, wanted.written)
+    if all(taken.all) and all(kept.all):
+        return eqn
+    taking = [
+        Program(select(p.inputs, form.given(r, taken)), p.eqns, p.outputs, p.name)
+        for r, p in zip(form.regions, programs, strict=True)
+    ]
+    operands = form.operands(eqn.inputs).where(taken)
+    return form.rebuilt(eqn, taking, operands, form.results(eqn.outputs).where(kept))
+
+
+def _giving(form: Regions, region: Region, carry: Sequence[bool], written: Sequence[bool]) -> Program:
+    """The Program of a region that gives these parts of the carry, what is tested, and these parts of what is
+    written.
+    """
+    program = region.program
+    if region.step and not (all(carry) and all(written)):
+        outputs = form.outputs(region, program.outputs)
+        kept = [*select(outputs.carry, carry), *outputs.tests, *select(outputs.written, written)]
+        program = Program(program.inputs, program.eqns, kept, program.name)
+    return dce(program)
 
 
 def _used(program: Program) -> list[bool]:
@@ -104,81 +127,3 @@ def _used(program: Program) -> list[bool]:
         a for a in program.outputs if type(a) is Var
     }
     return [v in read for v in program.inputs]
-
-
-def _cut(program: Program, outputs: Sequence[Atom]) -> Program:
-    return dce(Program(program.inputs, program.eqns, outputs, program.name))
-
-
-def _taking(program: Program, flags: Sequence[bool]) -> Program:
-    return Program(_kept(program.inputs, flags), program.eqns, program.outputs, program.name)
-
-
-def _needed_carry(
-    body: Program, first: int, wanted: list[bool], written: Sequence[bool], also: Callable[[], Sequence[bool]]
-) -> list[bool]:
-    """The parts of a carry, inputs of the body from number ``first``, that are wanted, or that what is wanted depends
-    on.
-    """
-    n = len(wanted)
-    wanted = [w or t for w, t in zip(wanted, also(), strict=True)]
-    while True:
-        made = _cut(body, [*_kept(body.outputs[:n], wanted), *_kept(body.outputs[n:], written)])
-        larger = [w or u for w, u in zip(wanted, _used(made)[first : first + n], strict=True)]
-        if larger == wanted:
-            return wanted
-        wanted = larger
-
-
-def _trim_loop(eqn: Eqn, wanted: Sequence[bool]) -> Eqn:
-    p, body = eqn.params, eqn.params["body"]
-    layout = Layout.of(p)
-    n, m = layout.carry, layout.consts
-    written = list(wanted[n:])
-    carry = _needed_carry(body, m, list(wanted[:n]), written, lambda: [False] * n)
-    made = _cut(body, [*_kept(body.outputs[:n], carry), *_kept(body.outputs[n:], written)])
-    used = _used(made)
-    taken = [*used[:m], *carry, *used[m + n :]]
-    if all(taken) and all(written):
-        return eqn
-    params = {**p, "body": _taking(made, taken), "consts": sum(used[:m]), "carry": sum(carry)}
-    inputs = (*eqn.inputs[: layout.dynamic], *_kept(eqn.inputs[layout.dynamic :], taken))
-    return Eqn(eqn.primitive, inputs, params, tuple(_kept(eqn.outputs, [*carry, *written])), eqn.loc)
-
-
-def _trim_while(eqn: Eqn, wanted: Sequence[bool]) -> Eqn:
-    cond, body = eqn.params["cond"], eqn.params["body"]
-    tests, m = eqn.params["cond_consts"], eqn.params["body_consts"]
-    n = len(eqn.inputs) - tests - m
-    written = list(wanted[n + 1 :])
-    tested = _used(cond)
-    carry = _needed_carry(body, m, list(wanted[:n]), written, lambda: tested[tests:])
-    made = _cut(body, [*_kept(body.outputs[:n], carry), *_kept(body.outputs[n:], written)])
-    used = _used(made)
-    consts, test_consts = used[:m], tested[:tests]
-    if all(carry) and all(consts) and all(written) and all(test_consts):
-        return eqn
-    params: Mapping[str, Any] = {
-        "cond": _taking(cond, [*test_consts, *carry]), "body": _taking(made, [*consts, *carry]),
-        "cond_consts": sum(test_consts), "body_consts": sum(consts),
-    }  # fmt: skip
-    inputs = tuple(_kept(eqn.inputs, [*test_consts, *consts, *carry]))
-    return Eqn(eqn.primitive, inputs, params, tuple(_kept(eqn.outputs, [*carry, True, *written])), eqn.loc)
-
-
-def _trim_cond(eqn: Eqn, wanted: Sequence[bool]) -> Eqn:
-    branches = [_cut(b, _kept(b.outputs, wanted)) for b in eqn.params["branches"]]
-    taken = [any(flags) for flags in zip(*map(_used, branches), strict=True)]
-    if all(taken) and all(wanted):
-        return eqn
-    params = {"branches": tuple([_taking(b, taken) for b in branches])}
-    return Eqn(
-        eqn.primitive,
-        (eqn.inputs[0], *_kept(eqn.inputs[1:], taken)),
-        params,
-        tuple(_kept(eqn.outputs, wanted)),
-        eqn.loc,
-    )
-
-
-_TRIM: dict[str, Callable[[Eqn, Sequence[bool]], Eqn]] = {"loop": _trim_loop, "while": _trim_while, "cond": _trim_cond}

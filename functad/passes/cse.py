@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from functad.ir.program import Atom, Eqn, Literal, Program, Var
+from functad.ir.program import Atom, Eqn, Program, Var
+from functad.ir.rewrite import Rewriting, rewrite
 
 __all__ = ["cse"]
 
@@ -28,23 +30,17 @@ def atom_key(atom: Atom) -> Any:
 
 def cse(program: Program) -> Program:
     """The Program with equal equations merged; the first one stays, with its location."""
-    replaced: dict[Var, Var] = {}
     seen: dict[Any, tuple[Var, ...]] = {}
-    eqns: list[Eqn] = []
-    for e in program.eqns:
-        if replaced:
-            inputs = tuple([replaced.get(a, a) if type(a) is Var else a for a in e.inputs])
-            if any(a is not b for a, b in zip(inputs, e.inputs, strict=True)):
-                e = Eqn(e.primitive, inputs, e.params, e.outputs, e.loc)
+
+    def rule(e: Eqn, made: Rewriting) -> Eqn | Sequence[Atom]:
         operands: Any = [atom_key(a) for a in e.inputs]
         if e.primitive.name in COMMUTATIVE and not (e.primitive.name == "mul" and e.outputs[0].type.dtype.kind == "c"):
             operands = [frozenset(operands)]
         key = (e.primitive.name, *operands, *(e.params.items() if e.params else ()))
         found = seen.get(key)
-        if found is None:
-            seen[key] = e.outputs
-            eqns.append(e)
-        else:
-            replaced.update(zip(e.outputs, found, strict=True))
-    outputs = [a if type(a) is Literal else replaced.get(a, a) for a in program.outputs]  # type: ignore[arg-type]
-    return Program(program.inputs, eqns, outputs, program.name)
+        if found is not None:
+            return found
+        seen[key] = e.outputs
+        return e
+
+    return rewrite(program, rule)

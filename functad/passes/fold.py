@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from functad.ir.program import Atom, Eqn, Literal, Program, Var
+from functad.ir.program import Atom, Eqn, Literal, Program
+from functad.ir.rewrite import Rewriting, rewrite
 
 __all__ = ["fold"]
 
 
 def fold(program: Program) -> Program:
     """The Program without rank-0 arithmetic on constants."""
-    known: dict[Var, Atom] = {}
-    eqns: list[Eqn] = []
-    for e in program.eqns:
-        if known:
-            inputs = tuple([known.get(a, a) if type(a) is Var else a for a in e.inputs])
-            if any(a is not b for a, b in zip(inputs, e.inputs, strict=True)):
-                e = Eqn(e.primitive, inputs, e.params, e.outputs, e.loc)
-        if _foldable(e):
-            values = [a.value for a in e.inputs if isinstance(a, Literal)]
-            with np.errstate(all="ignore"):
-                result = e.primitive.evaluate(*values, **e.params)
-            known[e.outputs[0]] = Literal(np.asarray(result)[()])
-        else:
-            eqns.append(e)
-    outputs = [known.get(a, a) if type(a) is Var else a for a in program.outputs]
-    return Program(program.inputs, eqns, outputs, program.name)
+    return rewrite(program, _folded)
+
+
+def _folded(eqn: Eqn, made: Rewriting) -> Eqn | Sequence[Atom]:
+    if not _foldable(eqn):
+        return eqn
+    values = [a.value for a in eqn.inputs if isinstance(a, Literal)]
+    with np.errstate(all="ignore"):
+        result = eqn.primitive.evaluate(*values, **eqn.params)
+    return [Literal(np.asarray(result)[()])]
 
 
 def _foldable(eqn: Eqn) -> bool:

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from functad.ir.dce import dce, may_raise
-from functad.ir.program import Atom, Eqn, Literal, Program, Var, sub_programs
+from functad.ir.program import Atom, Eqn, Literal, Program, sub_programs
+from functad.ir.regions import has_control, regions_of
+from functad.ir.rewrite import Rewriting, rewrite
 from functad.ir.types import SeqType
 from functad.kernel_ir.rules import Alias, Pull
-from functad.primitives.loop_body import Layout
 
 __all__ = ["hoist"]
 
@@ -23,41 +24,23 @@ SMALL = 16
 
 def hoist(program: Program) -> Program:
     """The Program with what is the same in every step of a loop in front of the loop."""
-    if not any(e.primitive.name in ("loop", "while") for e in program.eqns):
-        return program
-    eqns: list[Eqn] = []
-    for e in program.eqns:
-        if e.primitive.name == "loop":
-            e = _out_of_loop(e, eqns)
-        elif e.primitive.name == "while":
-            e = _out_of_while(e, eqns)
-        eqns.append(e)
-    return Program(program.inputs, eqns, program.outputs, program.name)
+    return rewrite(program, _hoisted) if has_control(program) else program
 
 
-def _out_of_loop(eqn: Eqn, before: list[Eqn]) -> Eqn:
-    layout = Layout.of(eqn.params)
-    steps, consts, carry, xs = layout.split(eqn.inputs)
-    body, more = _hoisted(eqn.params["body"], consts, before)
-    if not more:
+def _hoisted(eqn: Eqn, made: Rewriting) -> Eqn:
+    form = regions_of(eqn)
+    if form is None or not form.kind.repeats:
         return eqn
-    params = {**eqn.params, "body": body, "consts": layout.consts + len(more)}
-    return Eqn(eqn.primitive, (*steps, *more, *consts, *carry, *xs), params, eqn.outputs, eqn.loc)
-
-
-def _out_of_while(eqn: Eqn, before: list[Eqn]) -> Eqn:
-    n, m = eqn.params["cond_consts"], eqn.params["body_consts"]
-    tested, consts, carry = eqn.inputs[:n], eqn.inputs[n : n + m], eqn.inputs[n + m :]
-    cond, for_cond = _hoisted(eqn.params["cond"], tested, before)
-    body, for_body = _hoisted(eqn.params["body"], consts, before)
-    if not for_cond and not for_body:
+    operands = form.operands(eqn.inputs)
+    found = [_out_of(r.program, operands.consts[r.group], made) for r in form.regions]
+    more = [moved for _, moved in found]
+    if not any(more):
         return eqn
-    params = {"cond": cond, "body": body, "cond_consts": n + len(for_cond), "body_consts": m + len(for_body)}
-    return Eqn(eqn.primitive, (*for_cond, *tested, *for_body, *consts, *carry), params, eqn.outputs, eqn.loc)
+    return form.rebuilt(eqn, *form.with_constants([p for p, _ in found], more, operands))
 
 
-def _hoisted(body: Program, consts: Sequence[Atom], before: list[Eqn]) -> tuple[Program, list[Atom]]:
-    """The body with what it no longer computes as first inputs, and these; the equations for them go to ``before``."""
+def _out_of(body: Program, consts: Sequence[Atom], made: Rewriting) -> tuple[Program, list[Atom]]:
+    """The body with what it no longer computes as first inputs, and these, whose equations are appended."""
     memory: dict[Atom, int] = {
         v: v.type.size for v in body.inputs[: len(consts)]
     }  # what is invariant, by the size of the arrays it stems from
@@ -76,17 +59,7 @@ def _hoisted(body: Program, consts: Sequence[Atom], before: list[Eqn]) -> tuple[
     if not frontier:
         return body, []
     outside = dce(Program(body.inputs[: len(consts)], invariant, frontier))
-    return dce(Program((*frontier, *body.inputs), kept, body.outputs, body.name)), _emitted(outside, consts, before)
-
-
-def _emitted(program: Program, operands: Sequence[Atom], eqns: list[Eqn]) -> list[Atom]:
-    """The equations of a Program under new variables; its outputs."""
-    made: dict[Atom, Atom] = dict(zip(program.inputs, operands, strict=True))
-    for e in program.eqns:
-        outputs = tuple([Var(v.type) for v in e.outputs])
-        eqns.append(Eqn(e.primitive, tuple([made.get(a, a) for a in e.inputs]), e.params, outputs, e.loc))
-        made.update(zip(e.outputs, outputs, strict=True))
-    return [made[a] for a in program.outputs]
+    return dce(Program((*frontier, *body.inputs), kept, body.outputs, body.name)), made.copy(outside, consts)
 
 
 def _pays(eqn: Eqn, size: int) -> bool:

@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-from functad.ir.program import Atom, Eqn, Literal, Program, Var
+from collections.abc import Sequence
 
-__all__ = ["inline"]
+from functad.ir.program import Atom, Eqn, Program
+from functad.ir.regions import call_of
+from functad.ir.rewrite import Rewriting
+
+__all__ = ["inline", "inlined"]
 
 
 def inline(program: Program) -> Program:
     """The Program with all calls expanded, at any depth."""
-    if not any(e.primitive.expands for e in program.eqns):
+    if all(call_of(e) is None for e in program.eqns):
         return program
-    eqns: list[Eqn] = []
-    replaced: dict[Var, Atom] = {}
-    _expand(program, replaced, eqns)
-    return Program(program.inputs, eqns, [_read(a, replaced) for a in program.outputs], program.name)
+    made = Rewriting()
+    outputs = inlined(made, program, program.inputs)
+    return Program(program.inputs, made.eqns, outputs, program.name)
 
 
-def _read(atom: Atom, replaced: dict[Var, Atom]) -> Atom:
-    return atom if type(atom) is Literal else replaced.get(atom, atom)  # type: ignore[arg-type]
+def inlined(made: Rewriting, program: Program, operands: Sequence[Atom]) -> list[Atom]:
+    """The outputs of a Program of these operands, with all calls in it expanded.
 
+    A Program may be called many times: each expansion gets variables of its own.
+    """
 
-def _expand(program: Program, replaced: dict[Var, Atom], eqns: list[Eqn]) -> None:
-    for e in program.eqns:
-        inputs = tuple([_read(a, replaced) for a in e.inputs])
-        if e.primitive.expands:
-            inner: Program = e.params["program"]
-            # a Program may be called many times: each expansion gets variables of its own
-            inside: dict[Var, Atom] = dict(zip(inner.inputs, inputs, strict=True))
-            _expand(inner, inside, eqns)
-            replaced.update((v, _read(a, inside)) for v, a in zip(e.outputs, inner.outputs, strict=True))
-        else:
-            outputs = tuple([Var(v.type) for v in e.outputs])
-            replaced.update(zip(e.outputs, outputs, strict=True))
-            eqns.append(Eqn(e.primitive, inputs, e.params, outputs, e.loc))
+    def results(eqn: Eqn, inputs: list[Atom]) -> Sequence[Atom]:
+        inner = call_of(eqn)
+        return made.again(eqn, inputs) if inner is None else made.copy(inner, inputs, results)
+
+    return made.copy(program, operands, results)

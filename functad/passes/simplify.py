@@ -7,13 +7,14 @@ no ``x + 0 -> x`` (it would turn -0.0 + 0.0 into -0.0) and no ``x * 0 -> 0``.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
 from functad.core.primitive import REGISTRY
 from functad.ir.program import Atom, Eqn, Literal, Program, Var
+from functad.ir.rewrite import Rewriting, rewrite
 from functad.ir.types import ArrayType
 from functad.kernel_ir.rules import Pointwise, Pull
 from functad.primitives.slicing import slice_padding
@@ -24,15 +25,15 @@ __all__ = ["RULES", "Match", "simplify"]
 class Match:
     """An equation seen by a rule: its operands, their definitions, and a way to emit what replaces it."""
 
-    __slots__ = ("definitions", "emitted", "eqn", "ins", "out", "params")
+    __slots__ = ("definitions", "eqn", "ins", "made", "out", "params")
 
-    def __init__(self, eqn: Eqn, ins: tuple[Atom, ...], definitions: dict[Var, Eqn], emitted: list[Eqn]) -> None:
+    def __init__(self, eqn: Eqn, definitions: dict[Var, Eqn], made: Rewriting) -> None:
         self.eqn = eqn
-        self.ins = ins
+        self.ins = eqn.inputs
         self.params = eqn.params
         self.out: ArrayType = eqn.outputs[0].type
         self.definitions = definitions
-        self.emitted = emitted
+        self.made = made
 
     def scalar(self, i: int) -> Any:
         """The value of operand i if it is a rank-0 literal, else None."""
@@ -51,12 +52,8 @@ class Match:
 
     def emit(self, name: str, *operands: Atom, **params: Any) -> Atom:
         """The result of a new equation in place of this one."""
-        primitive = REGISTRY[name]
-        (type,) = primitive.out_types(tuple([a.type for a in operands]), params)
-        var = Var(type)
-        eqn = Eqn(primitive, operands, params, (var,), self.eqn.loc)
-        self.definitions[var] = eqn
-        self.emitted.append(eqn)
+        (var,) = self.made.emit(REGISTRY[name], operands, params, self.eqn.loc)
+        self.definitions[var] = self.made.eqns[-1]
         return var
 
     def literal(self, value: Any) -> Literal:
@@ -257,31 +254,25 @@ RULES: dict[str, tuple[Rule, ...]] = {
 
 def simplify(program: Program) -> Program:
     """Apply the rules once, from the first equation to the last, until none applies to an equation."""
-    replaced: dict[Var, Atom] = {}
     definitions: dict[Var, Eqn] = {}
-    eqns: list[Eqn] = []
-    for e in program.eqns:
-        if replaced:
-            inputs = tuple([replaced.get(a, a) if type(a) is Var else a for a in e.inputs])
-            if any(a is not b for a, b in zip(inputs, e.inputs, strict=True)):
-                e = Eqn(e.primitive, inputs, e.params, e.outputs, e.loc)
-        result = _rewrite(e, definitions, eqns)
-        if result is None:
-            for v in e.outputs:
-                definitions[v] = e
-            eqns.append(e)
-        else:
-            replaced[e.outputs[0]] = result
-    outputs = [replaced.get(a, a) if type(a) is Var else a for a in program.outputs]
-    return Program(program.inputs, eqns, outputs, program.name)
+
+    def rule(eqn: Eqn, made: Rewriting) -> Eqn | Sequence[Atom]:
+        result = _rewritten(eqn, definitions, made)
+        if result is not None:
+            return [result]
+        definitions.update(dict.fromkeys(eqn.outputs, eqn))
+        return eqn
+
+    return rewrite(program, rule)
 
 
-def _rewrite(eqn: Eqn, definitions: dict[Var, Eqn], eqns: list[Eqn]) -> Atom | None:
+def _rewritten(eqn: Eqn, definitions: dict[Var, Eqn], made: Rewriting) -> Atom | None:
     rules = RULES.get(eqn.primitive.name)
     if rules is None:
         return None
+    eqns = made.eqns
     start = len(eqns)
-    match = Match(eqn, eqn.inputs, definitions, eqns)
+    match = Match(eqn, definitions, made)
     for rule in rules:
         result = rule(match)
         if result is None:
@@ -289,7 +280,7 @@ def _rewrite(eqn: Eqn, definitions: dict[Var, Eqn], eqns: list[Eqn]) -> Atom | N
         # what a rule emitted may be simplified again: take its last equation back and try once more
         if len(eqns) > start and type(result) is Var and eqns[-1].outputs[0] is result:
             last = eqns.pop()
-            again = _rewrite(last, definitions, eqns)
+            again = _rewritten(last, definitions, made)
             if again is not None:
                 return again
             eqns.append(last)

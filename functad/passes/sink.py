@@ -10,12 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from functad.ir.program import Atom, Eqn, Program, Var, sub_programs
+from functad.ir.regions import Regions, control_of, has_control
 from functad.kernel_ir.rules import Contraction, Pointwise, Pull, Statements
-from functad.primitives.loop_body import Layout
 
 __all__ = ["sink"]
-
-CONTROL = ("loop", "while", "cond")
 
 SPREADING = ("broadcast", "iota")
 """What makes many elements of few."""
@@ -29,21 +27,17 @@ Made = dict[Atom, tuple[Eqn, ...]]
 
 def sink(program: Program) -> Program:
     """The Program with loops and branches that make their constants themselves."""
-    if not any(e.primitive.name in CONTROL for e in program.eqns):
+    if not has_control(program):
         return program
     made: Made = {}
     eqns: list[Eqn] = []
     for e in program.eqns:
-        match e.primitive.name:
-            case "loop":
-                e = _sunk_loop(e, made)
-            case "while":
-                e = _sunk_while(e, made)
-            case "cond":
-                e = _sunk_cond(e, made)
-            case _ if _is_cheap(e, made):
-                before = [inner for a in e.inputs for inner in made.get(a, ())]
-                made[e.outputs[0]] = tuple(dict.fromkeys([*before, e]))
+        form = control_of(e)
+        if form is not None:
+            e = _sunk_into(e, form, made)
+        elif _is_cheap(e, made):
+            before = [inner for a in e.inputs for inner in made.get(a, ())]
+            made[e.outputs[0]] = tuple(dict.fromkeys([*before, e]))
         eqns.append(e)
     return Program(program.inputs, eqns, program.outputs, program.name)
 
@@ -65,39 +59,22 @@ def _is_cheap(eqn: Eqn, made: Made) -> bool:
     return closed and whole and not eqn.primitive.may_raise and isinstance(_rule(eqn), Pointwise)
 
 
-def _sunk_loop(eqn: Eqn, made: Made) -> Eqn:
-    steps, consts, carry, xs = Layout.of(eqn.params).split(eqn.inputs)
-    found = _sunk([eqn.params["body"]], consts, made)
-    if found is None:
+def _sunk_into(eqn: Eqn, form: Regions, made: Made) -> Eqn:
+    operands = form.operands(eqn.inputs)
+    programs, consts = form.programs, list(operands.consts)
+    for group, given in enumerate(operands.consts):
+        taking = [k for k, r in enumerate(form.regions) if r.group == group]
+        found = _sunk([programs[k] for k in taking], given, made)
+        if found is not None:
+            bodies, consts[group] = found
+            for k, body in zip(taking, bodies, strict=True):
+                programs[k] = body
+    if all([a is r.program for a, r in zip(programs, form.regions, strict=True)]):
         return eqn
-    (body,), kept = found
-    params = {**eqn.params, "body": body, "consts": len(kept)}
-    return Eqn(eqn.primitive, (*steps, *kept, *carry, *xs), params, eqn.outputs, eqn.loc)
+    return form.rebuilt(eqn, programs, operands._replace(consts=consts))
 
 
-def _sunk_while(eqn: Eqn, made: Made) -> Eqn:
-    t, m = eqn.params["cond_consts"], eqn.params["body_consts"]
-    tested, consts, carry = eqn.inputs[:t], eqn.inputs[t : t + m], eqn.inputs[t + m :]
-    (cond,), for_cond = _sunk([eqn.params["cond"]], tested, made) or ([eqn.params["cond"]], tested)
-    (body,), for_body = _sunk([eqn.params["body"]], consts, made) or ([eqn.params["body"]], consts)
-    if cond is eqn.params["cond"] and body is eqn.params["body"]:
-        return eqn
-    params = {"cond": cond, "body": body, "cond_consts": len(for_cond), "body_consts": len(for_body)}
-    return Eqn(eqn.primitive, (*for_cond, *for_body, *carry), params, eqn.outputs, eqn.loc)
-
-
-def _sunk_cond(eqn: Eqn, made: Made) -> Eqn:
-    index, *operands = eqn.inputs
-    found = _sunk(eqn.params["branches"], operands, made)
-    if found is None:
-        return eqn
-    branches, kept = found
-    return Eqn(eqn.primitive, (index, *kept), {"branches": tuple(branches)}, eqn.outputs, eqn.loc)
-
-
-def _sunk(
-    bodies: Sequence[Program], operands: Sequence[Atom], made: Made
-) -> tuple[list[Program], Sequence[Atom]] | None:
+def _sunk(bodies: Sequence[Program], operands: Sequence[Atom], made: Made) -> tuple[list[Program], list[Atom]] | None:
     """Bodies whose first inputs are these operands, and those of the operands that they still need; None if that is all
     of them.
     """
@@ -153,14 +130,9 @@ def _takes_elements(eqn: Eqn, var: Var) -> bool:
 
 def _fuses_inside(eqn: Eqn, var: Var) -> bool:
     """The same for a loop or branch; as the first value of a carry, it is written in either case."""
-    p = eqn.params
-    match eqn.primitive.name:
-        case "loop":
-            bodies, first, count = [p["body"]], int(p["length"] is None), p["consts"]
-        case "while":
-            bodies, first, count = [p["body"]], p["cond_consts"], p["body_consts"]
-        case "cond":
-            bodies, first, count = list(p["branches"]), 1, len(eqn.inputs) - 1
-        case _:
-            return False
-    return all([_fuses(b, b.inputs[k]) for k in range(count) if eqn.inputs[first + k] is var for b in bodies])
+    form = control_of(eqn)
+    if form is None:
+        return False
+    consts = form.operands(eqn.inputs).consts
+    bodies = [(r.program, k) for r in form.regions for k, a in enumerate(consts[r.group]) if a is var]
+    return all([_fuses(body, body.inputs[k]) for body, k in bodies])

@@ -6,13 +6,11 @@ axes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 import numpy as np
 
-from functad.core.primitive import REGISTRY, Primitive
-from functad.ir.program import Atom, Eqn, Program, Var
+from functad.core.primitive import REGISTRY
+from functad.ir.program import Eqn, Program
+from functad.ir.rewrite import Rewriting, rewrite
 from functad.kernel_ir.rules import Contraction, Reduction
 
 __all__ = ["widen"]
@@ -24,22 +22,14 @@ def widen(program: Program) -> Program:
     """The Program with accumulations in float32 in place of those in float16."""
     if not any([_narrow(e) for e in program.eqns]):
         return program
-    eqns: list[Eqn] = []
+    return rewrite(program, lambda eqn, made: _wide(eqn, made) if _narrow(eqn) else eqn)
+
+
+def _wide(eqn: Eqn, made: Rewriting) -> Eqn:
     convert = REGISTRY["convert"]
-
-    def emit(eqn: Eqn, primitive: Primitive, operands: Sequence[Atom], params: Mapping[str, Any]) -> Var:
-        (type,) = primitive.out_types(tuple([a.type for a in operands]), params)
-        out = Var(type)
-        eqns.append(Eqn(primitive, tuple(operands), params, (out,), eqn.loc))
-        return out
-
-    for e in program.eqns:
-        if _narrow(e):
-            total = emit(e, e.primitive, [emit(e, convert, [a], {"dtype": SINGLE}) for a in e.inputs], e.params)
-            eqns.append(Eqn(convert, (total,), {"dtype": HALF}, e.outputs, e.loc))
-        else:
-            eqns.append(e)
-    return Program(program.inputs, eqns, program.outputs, program.name)
+    operands = [made.emit(convert, [a], {"dtype": SINGLE}, eqn.loc)[0] for a in eqn.inputs]
+    total = made.emit(eqn.primitive, operands, eqn.params, eqn.loc)
+    return Eqn(convert, total, {"dtype": HALF}, eqn.outputs, eqn.loc)
 
 
 def _narrow(eqn: Eqn) -> bool:

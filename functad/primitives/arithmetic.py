@@ -10,9 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from functad.core.primitive import Linear
+from functad.core.primitive import Linear, type_of
+from functad.core.zeros import SPACES, Space
+from functad.ir.types import ArrayType
 from functad.kernel_ir.complex import Complex, product_of_scalars
+from functad.primitives.broadcasting import broadcast, broadcast_p
 from functad.primitives.elementwise import Op, elementwise, unbroadcast
+from functad.transforms.strong import STRONG
 
 __all__ = [
     "add", "div", "mul", "multiply", "neg", "product_kernel", "reciprocal", "square", "strong_div", "strong_mul",
@@ -61,6 +65,23 @@ sub = elementwise(
     linear="jointly", transpose=_sub_transpose,
 )  # fmt: skip
 
+
+# -- the sums and zeros of tangents and cotangents ---------------------------------------------------------------------
+
+
+def _zeros(type: ArrayType) -> Any:
+    zero = type.dtype.type(0)
+    return broadcast_p.bind(zero, shape=type.shape, axes=()) if type.ndim else zero
+
+
+def _repeated(x: Any, size: int) -> Any:
+    shape = type_of(x).shape
+    return broadcast(x, (size, *shape), range(1, len(shape) + 1))
+
+
+SPACES[ArrayType] = Space(add.primitive.bind, lambda x: _zeros(type_of(x)), _zeros, _repeated)
+
+# -- products ----------------------------------------------------------------------------------------------------------
 
 NUMBERS = frozenset((np.float64, np.float32, np.complex128, np.complex64))
 
@@ -228,3 +249,11 @@ tangent_mul: Op = elementwise(
     linear=(0,), transpose=lambda ct, x, y: (unbroadcast(tangent_mul(ct, y), x), None),
     doc="x * y for a y that is finite; where x is 0, so are all derivatives in y.",
 )  # fmt: skip
+
+STRONG.update(
+    {
+        mul.primitive: (strong_mul.primitive, tangent_mul.primitive, tangent_mul.primitive),
+        tangent_mul.primitive: (strong_mul.primitive, tangent_mul.primitive, tangent_mul.primitive),
+        div.primitive: (strong_div.primitive, strong_div.primitive, div.primitive),
+    }
+)

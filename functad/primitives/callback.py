@@ -1,39 +1,33 @@
 """The ``pure_callback`` equation: a call of a Python function of NumPy arrays, of which functad sees values alone.
 
-In native code it is a ``Call`` of a helper whose symbol names a `Site`: the function, and how its operands and results
-lie in memory. What the function raises waits, for the thread that runs the code, until the code has come back with
-`CALLBACK_FAILED`.
+In native code it is a call of a `NativeFunction` without code of its own, one for each form of operands and results.
+What the function raises waits, for the thread that runs the code, until the code has come back.
 """
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
-import threading
 from collections.abc import Callable, Sequence
 from types import MethodType
 from typing import Any
 
 import numpy as np
 
+from functad.core.foreign import as_numpy, is_foreign
 from functad.core.primitive import Primitive, Sample, type_of
 from functad.core.subclasses import plain_array
+from functad.core.zeros import repeated
 from functad.errors import DtypeError, LinearityError, ShapeError, StructureError
 from functad.ir.types import ArrayType, array_type
-from functad.kernel_ir.evaluator import HELPERS
-from functad.kernel_ir.nodes import Call
+from functad.kernel_ir.native import NativeFunction, reads, writes
 from functad.kernel_ir.rules import Statements
-from functad.kernel_ir.sizes import poly
 from functad.primitives.lanes import map_over_lanes
 from functad.primitives.shapes import reshape
-from functad.transforms.programs import mapped_value
-from functad.tree import TreeDef, flatten, structure_key
+from functad.tree import TreeDef, flatten, stored, structure_key
 
-__all__ = ["CALLBACK_FAILED", "VMAP_METHODS", "Callback", "Site", "pure_callback_p", "take_exception"]
-
-CALLBACK_FAILED = -3
-"""What a helper returns when its function has raised; less than all other error codes, so it is the one that is seen.
-"""
+__all__ = ["VMAP_METHODS", "Callback", "pure_callback_p"]
 
 VMAP_METHODS = ("sequential", "expand_dims", "broadcast_all")
 
@@ -49,10 +43,13 @@ class Callback:
     def __init__(self, f: Callable[..., Any], args: TreeDef, result: TreeDef) -> None:
         self.f, self.args, self.result = f, args, result
         self.name: str = getattr(f, "__name__", type(f).__name__)
-        self._sites: dict[Form, Site] = {}
+        self._native: dict[tuple[Form, int], NativeFunction] = {}
         # a callable object need not be hashable, and what it is equal to may change; methods are made anew each time
         # that they are looked up
         self._identity = f if isinstance(f, MethodType) else id(f), structure_key(args), structure_key(result)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return stored_callback, (self.f, stored(self.args), stored(self.result))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Callback) and self._identity == other._identity
@@ -73,9 +70,11 @@ class Callback:
         return [self._checked(x, shape, dtype) for x, shape, dtype in zip(found, shapes, dtypes, strict=True)]
 
     def _checked(self, x: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
-        value = (
-            plain_array(x, f"pure_callback: what {self.name} returned") if isinstance(x, np.ndarray) else np.asarray(x)
-        )
+        what = f"pure_callback: what {self.name} returned"
+        if isinstance(x, np.ndarray):
+            value = plain_array(x, what)
+        else:
+            value = as_numpy(x, what) if is_foreign(type(x)) else np.asarray(x)
         if value.shape != tuple(shape):
             raise ShapeError(
                 f"pure_callback: {self.name} returned an array of shape {value.shape}, but result_types says "
@@ -89,57 +88,29 @@ class Callback:
             )
         return np.array(value, dtype)[()]
 
-    def site(self, form: Form, operands: int) -> Site:
-        """How native code calls the function for operands and results of this form."""
-        if form not in self._sites:
-            self._sites[form] = Site(self, form, operands)
-        return self._sites[form]
+    def native(self, form: Form, operands: int) -> NativeFunction:
+        """What native code calls for operands and results of this form."""
+        if (form, operands) not in self._native:
+            kinds = [(reads if k < operands else writes)(*kind) for k, kind in enumerate(form)]
+            symbol = f"functad_callback_{next(_numbers)}"
+            fill = functools.partial(self.fill, operands)
+            self._native[form, operands] = NativeFunction(symbol, operands=tuple(kinds), evaluate=fill)
+        return self._native[form, operands]
+
+    def fill(self, count: int, *arrays: np.ndarray) -> None:
+        """Read the first ``count`` arrays, call the function, write the results into the others."""
+        operands, results = arrays[:count], arrays[count:]
+        values = self(operands, [x.shape for x in results], [x.dtype for x in results])
+        for array, value in zip(results, values, strict=True):
+            array[...] = value
+
+
+def stored_callback(f: Callable[..., Any], args: Any, result: Any) -> Callback:
+    """A callback that has been pickled."""
+    return Callback(f, flatten(args)[1], flatten(result)[1])
 
 
 _numbers = itertools.count()
-_raised = threading.local()
-
-
-class Site:
-    """A helper of native code: operands and results in memory, and the sizes of all their axes in one list."""
-
-    def __init__(self, callback: Callback, form: Form, operands: int) -> None:
-        self.callback, self.form, self.operands = callback, form, operands
-        self.symbol = f"functad_callback_{next(_numbers)}"
-        HELPERS[self.symbol] = self
-
-    def shapes(self, sizes: Sequence[int]) -> list[tuple[int, ...]]:
-        """The shapes of operands and results."""
-        rest = iter(sizes)
-        return [tuple(itertools.islice(rest, rank)) for _, rank in self.form]
-
-    def __call__(self, buffers: Sequence[np.ndarray], sizes: Sequence[int]) -> int:
-        """Read the operands, call the function, write the results (zeros if it raises); `CALLBACK_FAILED` or 0."""
-        shapes, dtypes = self.shapes(sizes), [dtype for dtype, _ in self.form]
-        # the memory of a complex array is one of pairs of reals
-        arrays = [
-            b.reshape(-1).view(dtype).reshape(shape) for b, dtype, shape in zip(buffers, dtypes, shapes, strict=True)
-        ]
-        operands, results = arrays[: self.operands], arrays[self.operands :]
-        try:
-            values = self.callback(operands, shapes[self.operands :], dtypes[self.operands :])
-        except (
-            BaseException
-        ) as error:  # native code cannot be unwound; KeyboardInterrupt too is raised when it has come back
-            _raised.error = error
-            for array in results:
-                array[...] = 0
-            return CALLBACK_FAILED
-        for array, value in zip(results, values, strict=True):
-            array[...] = value
-        return 0
-
-
-def take_exception() -> BaseException:
-    """What a function raised in this thread, after `CALLBACK_FAILED`."""
-    error: BaseException = _raised.error
-    del _raised.error
-    return error
 
 
 def _type_rule(
@@ -151,11 +122,9 @@ def _type_rule(
 def _native(
     ctx: Any, in_types: Any, out_types: Any, *, callback: Callback, shapes: Any, dtypes: Any, vmap_method: str
 ) -> None:
-    types = (*in_types, *out_types)
-    site = callback.site(tuple([(t.dtype, t.ndim) for t in types]), len(in_types))
-    results = tuple([ctx.output(k) for k in range(len(out_types))])
-    buffers = (*[ctx.input(k) for k in range(len(in_types))], *results)
-    ctx.append(Call(site.symbol, buffers, tuple([poly(n) for t in types for n in t.shape]), results))
+    function = callback.native(tuple([(t.dtype, t.ndim) for t in (*in_types, *out_types)]), len(in_types))
+    inputs = [ctx.input(k) for k in range(len(in_types))]
+    ctx.call(function, *inputs, *[ctx.output(k) for k in range(len(out_types))])
 
 
 def _jvp(
@@ -183,7 +152,7 @@ def _batch(size: int, batched: Sequence[Any], *operands: Any, **params: Any) -> 
         return map_over_lanes(pure_callback_p, size, batched, operands, params)
 
     def aligned(x: Any) -> Any:
-        return mapped_value(x, size) if params["vmap_method"] == "broadcast_all" else reshape(x, (1, *type_of(x).shape))
+        return repeated(x, size) if params["vmap_method"] == "broadcast_all" else reshape(x, (1, *type_of(x).shape))
 
     values = [x if flag else aligned(x) for x, flag in zip(operands, batched, strict=True)]
     outs = pure_callback_p.bind(*values, **{**params, "shapes": tuple([(size, *shape) for shape in params["shapes"]])})

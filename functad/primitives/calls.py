@@ -17,16 +17,17 @@ from functad.core.evaluator import run_program
 from functad.core.primitive import Primitive, Sample, bind_all
 from functad.core.trace import current_trace
 from functad.core.tracer import ARRAY, SCALAR, Tracer
+from functad.ir.derived import derived
+from functad.ir.masks import expand, select
 from functad.ir.program import Eqn, Program, Var
+from functad.ir.regions import CALL
 from functad.ir.types import ArrayType, array_type
+from functad.primitives.arithmetic import add, mul
 from functad.transforms.linearize import TransparentRule
 from functad.transforms.programs import (
     batch_of,
-    derived,
-    expand,
     jvp_of,
     linearized,
-    select,
     trace_program,
     transpose_call,
 )
@@ -75,26 +76,27 @@ class Distinct:
         """That of a Program for these operands."""
         first: dict[Any, int] = {}
         same = tuple([first.setdefault(x._variable, i) if type(x) is Tracer else -1 for i, x in enumerate(args)])
-        return derived(program, ("distinct", same), lambda: Distinct.made(program, same))  # type: ignore[no-any-return]
+        return distinct(program, same)
 
-    @staticmethod
-    def made(program: Program, same: Sequence[int]) -> Distinct:
-        """``same`` says for each operand which one is the first that is the same variable; -1 for what is none."""
-        operands = [i for i, k in enumerate(same) if k in (i, -1)]
-        if len(operands) < len(same):
-            program = with_equal_inputs(program, [operands.index(i if k == -1 else k) for i, k in enumerate(same)])
-        place = {program.inputs[at]: at for at, i in enumerate(operands) if same[i] != -1}
-        outputs: dict[Any, int] = {}
-        results = []
-        for out in program.outputs:
-            passed = type(out) is Var and out in place
-            number = place[out] if passed else outputs.setdefault(out, len(outputs))  # type: ignore[index]
-            results.append((passed, number))
-        if len(outputs) < len(results):
-            doubtful = program.doubtful
-            program = Program(program.inputs, program.eqns, list(outputs), program.name)
-            program.doubtful = doubtful
-        return Distinct(program, operands, results)
+
+@derived
+def distinct(program: Program, same: tuple[int, ...]) -> Distinct:
+    """``same`` says for each operand which one is the first that is the same variable; -1 for what is none."""
+    operands = [i for i, k in enumerate(same) if k in (i, -1)]
+    if len(operands) < len(same):
+        program = with_equal_inputs(program, [operands.index(i if k == -1 else k) for i, k in enumerate(same)])
+    place = {program.inputs[at]: at for at, i in enumerate(operands) if same[i] != -1}
+    outputs: dict[Any, int] = {}
+    results = []
+    for out in program.outputs:
+        passed = type(out) is Var and out in place
+        number = place[out] if passed else outputs.setdefault(out, len(outputs))  # type: ignore[index]
+        results.append((passed, number))
+    if len(outputs) < len(results):
+        doubtful = program.doubtful
+        program = Program(program.inputs, program.eqns, list(outputs), program.name)
+        program.doubtful = doubtful
+    return Distinct(program, operands, results)
 
 
 def with_equal_inputs(program: Program, which: Sequence[int]) -> Program:
@@ -181,9 +183,13 @@ def call_doubting(params: Mapping[str, Any], doubts: Sequence[bool]) -> tuple[Ma
 def _linearize(types: Sequence[ArrayType], params: Mapping[str, Any], mask: tuple[bool, ...]) -> CallRule:
     transparent = _reversed_again()
     program, name, fastmath = params["program"], params["name"], params.get("fastmath", "")
-    key = "rule", mask, name, fastmath, transparent
-    rule: CallRule = derived(program, key, lambda: CallRule(program, mask, name, fastmath, transparent))
-    return rule
+    return call_rule(program, mask, name, fastmath, transparent)
+
+
+@derived
+def call_rule(program: Program, mask: tuple[bool, ...], name: str, fastmath: str, transparent: bool) -> CallRule:
+    """The linear rule of a call, the same one each time."""
+    return CallRule(program, mask, name, fastmath, transparent)
 
 
 FORWARD = frozenset({"jvp", "jacfwd", "vmap"})
@@ -216,8 +222,6 @@ def _batch(
 
 
 def _samples() -> list[Sample]:
-    from functad.primitives.arithmetic import add, mul
-
     x, y = array_type((3,), np.float64), array_type((), np.float64)
     program = trace_program(lambda a, b: [mul(a, b), add(a, mul(a, a))], (x, y))
     return [Sample((x, y), {"program": program, "name": "sample"})]
@@ -228,7 +232,7 @@ jit_p = Primitive(
     type_rule=lambda *types, program, name, fastmath="": program.out_types,
     evaluate=lambda *args, program, name, fastmath="": tuple(_executor[0](program, args, fastmath)),
     multiple_results=True,
-    expands=True,
+    control=CALL,
     jvp_call=_jvp,
     linearize=_linearize,
     doubting=call_doubting,

@@ -23,7 +23,10 @@ from functad.core.evaluator import run_program
 from functad.core.primitive import Primitive, Sample, bind_all, type_of
 from functad.core.zeros import instantiate, zeros
 from functad.ir.dce import dce
+from functad.ir.derived import derived
+from functad.ir.masks import Mask, cut, expand, grow, present, select
 from functad.ir.program import Eqn, Program, Var
+from functad.ir.regions import CALL
 from functad.ir.types import ArrayType, SeqType, array_type
 from functad.primitives.arithmetic import add, mul, sub
 from functad.primitives.bitwise import bit_and, bit_not
@@ -31,8 +34,9 @@ from functad.primitives.comparison import eq, gt, le, lt
 from functad.primitives.gather import gather_p
 from functad.primitives.generate import iota
 from functad.primitives.lanes import map_over_lanes
+from functad.primitives.loop import loop_p
 from functad.primitives.loop_body import bind_loop
-from functad.primitives.loop_rules import LoopRule, cut, grow, present
+from functad.primitives.repeat_rules import RepeatRule
 from functad.primitives.reversible import FirstResults, PullbackOf, reversible_p
 from functad.primitives.rounding import floor_divide
 from functad.primitives.scatter import scatter_set_p
@@ -40,7 +44,7 @@ from functad.primitives.selection import maximum, minimum
 from functad.primitives.selection import select as choose
 from functad.primitives.slicing import pad
 from functad.primitives.while_loop import bind_while, while_p
-from functad.transforms.programs import batch_of, derived, expand, jvp_of, select, trace_program, transpose_call
+from functad.transforms.programs import batch_of, jvp_of, trace_program, transpose_call
 from functad.transforms.replay import replay
 
 __all__ = ["BLOCK", "bind_checkpointed_while", "checkpointed_while_p", "kept_slots"]
@@ -53,8 +57,6 @@ little beside them.
 INDEX = array_type((), np.int64)
 NEVER = np.int64(2**62)
 """More steps than any loop runs."""
-
-Mask = tuple[bool, ...]
 
 
 def kept_slots(slots: int) -> int:
@@ -78,23 +80,20 @@ def bind_checkpointed_while(
 
 def as_program(cond: Program, body: Program, cond_consts: int, body_consts: int) -> Program:
     """The Program that is one ``while`` equation."""
+    return _as_program(body, cond, cond_consts, body_consts)
+
+
+@derived
+def _as_program(body: Program, cond: Program, cond_consts: int, body_consts: int) -> Program:
     params = {"cond": cond, "body": body, "cond_consts": cond_consts, "body_consts": body_consts}
     types = (*cond.in_types[:cond_consts], *body.in_types)
-    made = derived(
-        body, ("while", *params.values()), lambda: trace_program(lambda *args: while_p.bind(*args, **params), types)
-    )
-    return made  # type: ignore[no-any-return]
+    return trace_program(lambda *args: while_p.bind(*args, **params), types)
 
 
+@derived
 def as_call(program: Program, slots: int) -> Program:
     """The Program that is one ``checkpointed_while`` equation."""
-    params = {"program": program, "slots": slots}
-    made = derived(
-        program,
-        ("call", slots),
-        lambda: trace_program(lambda *args: checkpointed_while_p.bind(*args, **params), program.in_types),
-    )
-    return made  # type: ignore[no-any-return]
+    return trace_program(lambda *args: checkpointed_while_p.bind(*args, program=program, slots=slots), program.in_types)
 
 
 # -- the linear rule ---------------------------------------------------------------------------------------------------
@@ -117,8 +116,8 @@ class CheckpointedRule:
         self.moving = (*[False] * self.counts[0], *self.cm, *self.start)
         n = len(self.start)
         loop = {"body": self.body, "length": None, "reverse": False, "consts": len(self.cm), "carry": n, "unroll": 1}
-        self.km = LoopRule((), loop, (False, *self.cm, *self.start)).km
-        self.block = LoopRule((), loop, (False, *self.cm, *self.km))
+        self.km = RepeatRule(loop_p, loop, (False, *self.cm, *self.start)).km
+        self.block = RepeatRule(loop_p, loop, (False, *self.cm, *self.km))
         self.const_types = select(self.body.in_types[: len(self.cm)], self.cm)
         self.carry_types = select(self.body.out_types, self.km)
         self._find_needed(n)
@@ -257,14 +256,14 @@ class CheckpointedRule:
 
     def backward(self, residuals: Sequence[Any], cotangents: Sequence[Any]) -> Sequence[Any]:
         cts = [instantiate(c, t) for c, t in zip(select(cotangents[:-1], self.km), self.carry_types, strict=True)]
-        made = derived(
-            self.call, ("way back", self.moving), lambda: self._way_back([type_of(x) for x in (*residuals, *cts)])
-        )
-        return [*[None] * sum(self.conditions), *reversible_p.bind(*residuals, *cts, **made)]
+        return [*[None] * sum(self.conditions), *reversible_p.bind(*residuals, *cts, **self._way_back)]
 
-    def _way_back(self, types: Sequence[ArrayType]) -> dict[str, Any]:
+    @cached_property
+    def _way_back(self) -> dict[str, Any]:
         """A call (residuals, cotangents of the moving carry) -> cotangents of the moving operands."""
         test, body = self._actions
+        swept = [INDEX, INDEX, INDEX, *self._row_types(self.kept)]
+        types = [*self.call.in_types, *swept, *self._fixed_types(), *self.carry_types]
 
         def back(*args: Any) -> Sequence[Any]:
             residuals, cts = cut(args, len(types) - len(self.carry_types))
@@ -315,6 +314,12 @@ class CheckpointedRule:
         index = array_type((self.slots + 1,), np.int64)
         state = [INDEX, INDEX, index, *self._row_types(self.slots + 1), *self.carry_types, *self.const_types]
         return trace_program(lambda end, *_: [gt(end, 0)], state), trace_program(act, [*consts, *fixed, *state])
+
+
+@derived
+def checkpointed_rule(program: Program, slots: int, mask: Mask) -> CheckpointedRule:
+    """The linear rule of a call, the same one each time."""
+    return CheckpointedRule(program, slots, mask)
 
 
 def put(rows: Any, index: Any, x: Any) -> Any:
@@ -397,9 +402,9 @@ checkpointed_while_p: Primitive = Primitive(
     type_rule=lambda *types, program, slots: program.out_types,
     evaluate=lambda *args, program, slots: tuple(run_program(program, args)),
     multiple_results=True,
-    expands=True,
+    control=CALL,
     jvp_call=_jvp,
-    linearize=lambda types, params, mask: CheckpointedRule(params["program"], params["slots"], mask),
+    linearize=lambda types, params, mask: checkpointed_rule(params["program"], params["slots"], mask),
     doubting=_doubting,
     transpose=lambda cts, *operands, program, slots: transpose_call(
         run_program, program, cts, operands

@@ -4,10 +4,12 @@ sub-Programs.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from functad.ir.masks import cut
 from functad.ir.program import Program
 from functad.ir.types import ArrayType
 from functad.kernel_ir.control import Branch, Carry, Loop, SequenceLength, While
@@ -15,18 +17,19 @@ from functad.kernel_ir.in_place import in_place
 from functad.kernel_ir.nodes import Buffer
 from functad.kernel_ir.rules import Statements
 from functad.kernel_ir.sizes import poly
-from functad.primitives.loop_body import Layout
 
-__all__ = ["COND", "LOOP", "SEQ_LENGTH", "WHILE"]
+__all__ = ["COND", "LOOP", "SEQ_LENGTH", "WHILE", "carried", "operand_buffers"]
 
 Types = tuple[ArrayType, ...]
 
 
-def _inputs(ctx: Any, in_types: Types) -> list[Buffer]:
+def operand_buffers(ctx: Any, in_types: Types) -> list[Buffer]:
+    """The buffers of all operands."""
     return [ctx.input(k) for k in range(len(in_types))]
 
 
-def _carry(ctx: Any, first: list[Buffer], flags: tuple[bool, ...]) -> tuple[Carry, ...]:
+def carried(ctx: Any, first: Sequence[Buffer], flags: Sequence[bool]) -> tuple[Carry, ...]:
+    """What is carried from these buffers to the first results; ``flags`` says which parts steps update in place."""
     return tuple(
         [Carry(b, ctx.output(k), ctx.spare(k), flag) for k, (b, flag) in enumerate(zip(first, flags, strict=True))]
     )
@@ -45,30 +48,29 @@ def _loop(
     carry: int,
 ) -> None:
     # what could be unrolled is so by now
-    steps, fixed, first, elements = Layout(length is None, consts, carry).split(_inputs(ctx, in_types))
+    steps, fixed, first, elements = cut(operand_buffers(ctx, in_types), int(length is None), consts, carry)
     written = [ctx.output(k) for k in range(carry, len(out_types))]
     code = ctx.check("InternalError", "a sequence is shorter than the loop over it")
     n = steps[0] if length is None else poly(length)
     made, flags = in_place(ctx.program(0, body), consts, carry)
-    ctx.append(Loop(made, n, tuple(fixed), _carry(ctx, first, flags), tuple(elements), tuple(written), reverse, code))
+    ctx.append(Loop(made, n, tuple(fixed), carried(ctx, first, flags), tuple(elements), tuple(written), reverse, code))
 
 
 def _while(
     ctx: Any, in_types: Types, out_types: Types, *, cond: Program, body: Program, cond_consts: int, body_consts: int
 ) -> None:
-    inputs = _inputs(ctx, in_types)
-    first = inputs[cond_consts + body_consts :]
+    tested, fixed, first = cut(operand_buffers(ctx, in_types), cond_consts, body_consts)
     n = len(first)
     written = [ctx.output(k) for k in range(n + 1, len(out_types))]
     test = ctx.program(1, cond)
     made, flags = in_place(ctx.program(0, body), body_consts, n)
     flag = ctx.temp((), np.dtype(np.bool_))
-    tested, consts = tuple(inputs[:cond_consts]), tuple(inputs[cond_consts : cond_consts + body_consts])
-    ctx.append(While(test, made, tested, consts, _carry(ctx, first, flags), ctx.output(n), tuple(written), flag))
+    carry = carried(ctx, first, flags)
+    ctx.append(While(test, made, tuple(tested), tuple(fixed), carry, ctx.output(n), tuple(written), flag))
 
 
 def _cond(ctx: Any, in_types: Types, out_types: Types, *, branches: tuple[Program, ...]) -> None:
-    index, *operands = _inputs(ctx, in_types)
+    index, *operands = operand_buffers(ctx, in_types)
     made = tuple([ctx.program(number, b) for number, b in enumerate(branches)])
     ctx.append(Branch(index, made, tuple(operands), tuple([ctx.output(k) for k in range(len(out_types))])))
 

@@ -12,22 +12,44 @@ vectorisation asks for its Programs, and so must whoever stores a Program: they 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, ClassVar
 
 from functad.core.evaluator import run_program
+from functad.core.primitive import Primitive
 from functad.errors import FunctadError, StructureError
-from functad.ir.program import Program
+from functad.ir.program import Program, sub_programs
+from functad.ir.regions import CALL
+from functad.ir.types import ArrayType
 from functad.transforms.programs import transpose_call
 
-__all__ = ["Rule", "moves", "transposed"]
+__all__ = ["Rule", "declare", "moves"]
+
+
+MOST_ORDERS = 10
+"""So many rules within rules are pickled."""
 
 
 class Rule(ABC):
-    """The rule of one call, a param of its equation; its Programs are traced once, when someone asks for them."""
+    """The rule of one call, a param of its equation; its Programs are traced once, when someone asks for them.
+
+    Pickled, it is its Programs.
+    """
+
+    stored: ClassVar[Callable[..., Rule]]
+    """What makes a rule that is to be given its Programs: ``stored(None, in_types, out_types, consts)``."""
 
     _programs: tuple[Program, ...] | None = None
     _derived: dict[Any, Any] | None = None
+    _depth = 0  # in how many other rules it was found when it was pickled
+
+    def __init__(self, in_types: Sequence[ArrayType], consts: int) -> None:
+        self.in_types, self.consts = in_types, consts
+
+    @property
+    @abstractmethod
+    def out_types(self) -> Sequence[ArrayType]:
+        """The types of the results."""
 
     @abstractmethod
     def trace(self) -> tuple[Program, ...]:
@@ -40,6 +62,24 @@ class Rule(ABC):
             self._programs = self.trace()
         return self._programs
 
+    def canonical(self) -> Rule:
+        """The one rule for all that are the same: a rule may call its own function, whose rule is itself again."""
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        one = self.canonical()
+        if one is not self:
+            return same_rule, (one,)
+        if self._depth > MOST_ORDERS:
+            raise StructureError(
+                "a function with derivative rules of its own that call it, and that close over something, cannot be "
+                "pickled as a Program: there would be one for each order of derivatives. Let the function and its "
+                "rules take what they close over as arguments"
+            )
+        for rule in rules_in(self.programs):
+            rule._depth = self._depth + 1
+        return self.stored, (None, self.in_types, self.out_types, self.consts), {"_programs": self.programs}
+
     def derived(self, key: Any, make: Callable[[], Any]) -> Any:
         """What a transform made of this rule, made once."""
         if self._derived is None:
@@ -47,6 +87,20 @@ class Rule(ABC):
         if key not in self._derived:
             self._derived[key] = make()
         return self._derived[key]
+
+
+def rules_in(programs: Sequence[Program]) -> Iterator[Rule]:
+    """The rules of the equations of Programs, and of those in them."""
+    for program in programs:
+        for eqn in program.eqns:
+            if eqn.primitive.own_rules:
+                yield eqn.params["rule"]
+            yield from rules_in(sub_programs(eqn))
+
+
+def same_rule(rule: Rule) -> Rule:
+    """A rule that has been pickled more than once."""
+    return rule
 
 
 def moves(mask: Sequence[bool], program: Program, rule: Rule, consts: int, kind: str, name: str) -> bool:
@@ -83,6 +137,22 @@ def _reads(program: Program, number: int) -> bool:
     return variable in program.outputs
 
 
-def transposed(cts: Sequence[Any], *operands: Any, program: Program, **params: Any) -> list[Any]:
+def declare(name: str, **rules: Any) -> Primitive:
+    """Declare the primitive of one kind of equations with rules; ``rules`` are those in which the kinds differ."""
+    return Primitive(
+        name,
+        type_rule=lambda *types, program, rule, consts, name: program.out_types,
+        evaluate=lambda *args, program, rule, consts, name: tuple(run_program(program, args)),
+        multiple_results=True,
+        transpose=_transpose,
+        linear="jointly",
+        control=CALL,
+        own_rules=True,
+        singular=True,
+        **rules,
+    )
+
+
+def _transpose(cts: Sequence[Any], *operands: Any, program: Program, **params: Any) -> list[Any]:
     """Where the function is linear its transpose is, whatever its rules say about derivatives."""
     return transpose_call(run_program, program, cts, operands)

@@ -9,17 +9,20 @@ from typing import Any
 import numpy as np
 
 from functad.core.evaluator import run_program
-from functad.core.primitive import Primitive, Sample, type_of
+from functad.core.primitive import Sample, type_of
 from functad.core.trace import Trace, current_trace, using
 from functad.core.tracer import ARRAY, SCALAR, Tracer
 from functad.core.zeros import instantiate
 from functad.errors import LinearityError
 from functad.ir.dce import dce
+from functad.ir.masks import expand, select
 from functad.ir.program import Eqn, Program, Var
 from functad.ir.types import ArrayType, array_type
-from functad.primitives.custom import Rule, moves, transposed
+from functad.primitives.arithmetic import mul
+from functad.primitives.custom import Rule, declare, moves
+from functad.primitives.trigonometric import cos, sin
 from functad.transforms.linearize import DerivedRule, fresh_input, split_program
-from functad.transforms.programs import batch_of, expand, select, trace_program
+from functad.transforms.programs import batch_of, trace_program
 from functad.transforms.replay import primal, replay
 from functad.transforms.strong import strengthened, strengthened_constants
 from functad.transforms.transpose import linear_variables, transpose_program
@@ -33,10 +36,6 @@ class JvpRule(Rule):
     """From operands, and tangents of the arguments (None where zero), to results and their tangents."""
 
     python = True  # written by the user: takes values of operands as they are, where these are known
-
-    def __init__(self, in_types: Sequence[ArrayType], consts: int) -> None:
-        self.in_types = in_types
-        self.consts = consts
 
     @abstractmethod
     def __call__(self, operands: Sequence[Any], tangents: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
@@ -60,13 +59,22 @@ class TracedJvp(JvpRule):
     python = False
 
     def __init__(
-        self, program: Callable[[], Program], in_types: Sequence[ArrayType], out_types: Sequence[ArrayType], consts: int
+        self,
+        program: Callable[[], Program] | None,
+        in_types: Sequence[ArrayType],
+        out_types: Sequence[ArrayType],
+        consts: int,
     ) -> None:
         super().__init__(in_types, consts)
         self._program = program
         self._out_types = out_types
 
+    @property
+    def out_types(self) -> Sequence[ArrayType]:
+        return self._out_types
+
     def trace(self) -> tuple[Program, ...]:
+        assert self._program is not None
         return (self._program(),)
 
     def __call__(self, operands: Sequence[Any], tangents: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any]]:
@@ -74,6 +82,9 @@ class TracedJvp(JvpRule):
         dots = [instantiate(d, t) for d, t in zip(tangents, types, strict=True) if t.inexact]
         found = run_program(self.programs[0], (*operands, *dots))
         return found[:results], expand(found[results:], [t.inexact for t in self._out_types])
+
+
+JvpRule.stored = TracedJvp
 
 
 def _custom_jvp(
@@ -193,28 +204,17 @@ def _batch_jvp(
 
 
 def _jvp_samples() -> list[Sample]:
-    from functad.primitives.arithmetic import mul
-    from functad.primitives.trigonometric import cos, sin
-
     x = array_type((3,), np.float64)
     program = trace_program(lambda v: [sin(v)], (x,))
     rule = TracedJvp(lambda: trace_program(lambda v, t: [sin(v), mul(cos(v), t)], (x, x)), (x,), (x,), 0)
     return [Sample((x,), {"program": program, "rule": rule, "consts": 0, "name": "sample"})]
 
 
-custom_jvp_p = Primitive(
+custom_jvp_p = declare(
     "custom_jvp",
-    type_rule=lambda *types, program, rule, consts, name: program.out_types,
-    evaluate=lambda *args, program, rule, consts, name: tuple(run_program(program, args)),
-    multiple_results=True,
-    transpose=transposed,
-    linear="jointly",
-    expands=True,
     jvp_call=_custom_jvp,
     linearize=lambda types, params, mask: LinearizedJvp(params, mask),
     reverse_only=False,
-    own_rules=True,
-    singular=True,
     batch=_batch_jvp,
     samples=_jvp_samples,
 )

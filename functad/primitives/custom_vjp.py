@@ -9,13 +9,18 @@ from typing import Any
 import numpy as np
 
 from functad.core.evaluator import run_program
-from functad.core.primitive import Primitive, Sample
+from functad.core.primitive import Sample
 from functad.core.zeros import instantiate
 from functad.errors import StructureError
+from functad.ir.derived import derived
+from functad.ir.masks import expand, select
 from functad.ir.program import Eqn, Program, Var
 from functad.ir.types import ArrayType, array_type
-from functad.primitives.custom import Rule, moves, transposed
-from functad.transforms.programs import batch_of, derived, expand, select, trace_program
+from functad.primitives.arithmetic import mul
+from functad.primitives.broadcasting import reduce_sum
+from functad.primitives.custom import Rule, declare, moves
+from functad.primitives.trigonometric import cos, sin
+from functad.transforms.programs import batch_of, trace_program
 from functad.transforms.replay import primal
 
 __all__ = ["VjpRule", "custom_vjp_p"]
@@ -25,14 +30,6 @@ Mask = tuple[bool, ...]
 
 class VjpRule(Rule):
     """A forward run that leaves residuals, and a run back; ``form`` is what the one tells the other beside values."""
-
-    def __init__(self, in_types: Sequence[ArrayType], consts: int) -> None:
-        self.in_types, self.consts = in_types, consts
-
-    @property
-    @abstractmethod
-    def out_types(self) -> Sequence[ArrayType]:
-        """The types of the results."""
 
     @abstractmethod
     def forward(self, operands: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any], Any]:
@@ -70,7 +67,7 @@ class TracedVjp(VjpRule):
 
     def __init__(
         self,
-        programs: Callable[[], tuple[Program, Program]],
+        programs: Callable[[], tuple[Program, Program]] | None,
         in_types: Sequence[ArrayType],
         out_types: Sequence[ArrayType],
         consts: int,
@@ -83,6 +80,7 @@ class TracedVjp(VjpRule):
         return self._out_types
 
     def trace(self) -> tuple[Program, ...]:
+        assert self._made is not None
         return self._made()
 
     def forward(self, operands: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any], Any]:
@@ -95,6 +93,9 @@ class TracedVjp(VjpRule):
         cts = [instantiate(c, t) for c, t in zip(cotangents, self.out_types, strict=True) if t.inexact]
         found = run_program(self.programs[1], (*consts, *residuals, *cts))
         return expand(found, [t.inexact for t in self.in_types[self.consts :]])
+
+
+VjpRule.stored = TracedVjp
 
 
 def no_forward_mode(name: str) -> StructureError:
@@ -161,10 +162,9 @@ def _batch_vjp(
     return custom_vjp_p.bind(*operands, program=made, rule=new_rule, consts=consts, name=name), flags
 
 
-def _sum_unmapped(bwd: Program, size: int, batched: Sequence[Any], wanted: Mask) -> Program:
+@derived
+def _sum_unmapped(bwd: Program, size: int, batched: tuple[Any, ...], wanted: Mask) -> Program:
     """The mapped reverse rule: the cotangent of an argument without the mapped axis is the sum over it."""
-    from functad.primitives.broadcasting import reduce_sum
-
     made, flags = batch_of(bwd, size, batched, wanted)
 
     def f(*args: Any) -> list[Any]:
@@ -173,14 +173,10 @@ def _sum_unmapped(bwd: Program, size: int, batched: Sequence[Any], wanted: Mask)
             reduce_sum(c, (0,)) if flag and not want else c for c, flag, want in zip(found, flags, wanted, strict=True)
         ]
 
-    summed: Program = derived(made, ("sum over lanes", wanted), lambda: trace_program(f, made.in_types))
-    return summed
+    return trace_program(f, made.in_types)
 
 
 def _vjp_samples() -> list[Sample]:
-    from functad.primitives.arithmetic import mul
-    from functad.primitives.trigonometric import cos, sin
-
     x = array_type((3,), np.float64)
     program = trace_program(lambda v: [sin(v)], (x,))
 
@@ -192,19 +188,11 @@ def _vjp_samples() -> list[Sample]:
     ]
 
 
-custom_vjp_p = Primitive(
+custom_vjp_p = declare(
     "custom_vjp",
-    type_rule=lambda *types, program, rule, consts, name: program.out_types,
-    evaluate=lambda *args, program, rule, consts, name: tuple(run_program(program, args)),
-    multiple_results=True,
-    transpose=transposed,
-    linear="jointly",
-    expands=True,
     jvp_call=_custom_vjp_jvp,
     linearize=lambda types, params, mask: LinearizedVjp(params, mask),
     reverse_only=True,
-    own_rules=True,
-    singular=True,
     batch=_batch_vjp,
     samples=_vjp_samples,
 )

@@ -10,12 +10,13 @@ from typing import Any
 import numpy as np
 
 from functad.core.primitive import Primitive, Sample, type_of
+from functad.ir.masks import expand, select
 from functad.ir.types import SeqType, array_type, seq_type
 from functad.primitives.control_native import SEQ_LENGTH
 from functad.primitives.gather import gather
 from functad.primitives.generate import iota
 from functad.primitives.loop_body import bind_loop, element_type
-from functad.transforms.programs import expand, select, trace_program
+from functad.transforms.programs import trace_program
 
 __all__ = ["lanes_of", "map_over_lanes", "seq_length_p", "seq_samples"]
 

@@ -9,66 +9,43 @@ with the steps along axis 0, or sequences where the number of steps or the eleme
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from functad.core.evaluator import run_program
-from functad.core.primitive import Primitive, Sample
-from functad.core.seq import Seq
-from functad.errors import StructureError
+from functad.core.primitive import Sample
+from functad.ir.masks import cut
 from functad.ir.program import Program
-from functad.ir.types import ArrayType, SeqType, array_type, seq_type
+from functad.ir.regions import Control, Kind, Region, Regions
+from functad.ir.types import array_type
+from functad.primitives.arithmetic import add, mul
+from functad.primitives.control import control_primitive
 from functad.primitives.control_native import LOOP
-from functad.primitives.loop_body import Layout, element_type, stacked_type
-from functad.primitives.loop_rules import loop_batch, loop_doubting, loop_jvp, loop_linearize, loop_transpose
+from functad.primitives.loop_body import stacked, storage
+from functad.primitives.trigonometric import sin
 from functad.transforms.programs import trace_program
 
 __all__ = ["loop_p"]
 
 
-def _type_rule(
-    *types: ArrayType, body: Program, length: int | None, reverse: bool, unroll: int, consts: int, carry: int
-) -> tuple[ArrayType, ...]:
-    _, const_types, carry_types, xs_types = Layout(length is None, consts, carry).split(types)
-    expected = (*const_types, *carry_types, *[element_type(t) for t in xs_types])
-    if body.in_types != expected or body.out_types[:carry] != tuple(carry_types):
-        raise StructureError(
-            f"a loop's body takes {body.in_types} and gives carry {body.out_types[:carry]}, but the operands are "
-            f"{expected}"
-        )
-    return (*carry_types, *[stacked_type(t, length) for t in body.out_types[carry:]])
-
-
 def _evaluate(
     *operands: Any, body: Program, length: int | None, reverse: bool, unroll: int, consts: int, carry: int
 ) -> tuple[Any, ...]:
-    steps, const_values, state, xs = Layout(length is None, consts, carry).split(operands)
+    steps, const_values, state, xs = cut(operands, int(length is None), consts, carry)
     n = int(steps[0]) if length is None else length
     types = body.out_types[carry:]
-    ys: list[Any] = [_storage(t, n, length) for t in types]
+    ys: list[Any] = [storage(t, n, length) for t in types]
     for i in range(n - 1, -1, -1) if reverse else range(n):
         outs = run_program(body, (*const_values, *state, *[x[i] for x in xs]))
         state = list(outs[:carry])
         for y, value in zip(ys, outs[carry:], strict=True):
             y[i] = value
-    return (*state, *[_stacked(y, t, length) for y, t in zip(ys, types, strict=True)])
-
-
-def _storage(element: ArrayType, n: int, length: int | None) -> Any:
-    if isinstance(stacked_type(element, length), SeqType):
-        return [None] * n
-    return np.empty((n, *element.shape), element.dtype)
-
-
-def _stacked(values: Any, element: ArrayType, length: int | None) -> Any:
-    return Seq(seq_type(element), values) if isinstance(values, list) else values
+    return (*state, *[stacked(y, t, length) for y, t in zip(ys, types, strict=True)])
 
 
 def _samples() -> list[Sample]:
-    from functad.primitives.arithmetic import add, mul
-    from functad.primitives.trigonometric import sin
-
     scalar, vector = array_type((), np.float64), array_type((2,), np.float64)
     body = trace_program(lambda a, c, x: [add(mul(a, sin(c)), x), mul(c, x)], (scalar, vector, vector))
     shared = {"body": body, "consts": 1, "carry": 1, "unroll": 1}
@@ -83,17 +60,17 @@ def _samples() -> list[Sample]:
     ]
 
 
-loop_p = Primitive(
-    "loop",
-    type_rule=_type_rule,
-    evaluate=_evaluate,
-    multiple_results=True,
-    jvp_call=loop_jvp,
-    linearize=loop_linearize,
-    doubting=loop_doubting,
-    transpose=loop_transpose,
-    linear="jointly",
-    batch=loop_batch,
-    kernel=LOOP,
-    samples=_samples,
-)
+def _regions(params: Mapping[str, Any]) -> Regions:
+    length, consts, carry = params["length"], params["consts"], params["carry"]
+    return Regions(
+        Kind.STEPS, (Region(params["body"]),), (consts,), carry, heads=int(length is None), count=length,
+        reverse=params["reverse"], turn=params["unroll"],
+    )  # fmt: skip
+
+
+def _params(params: Mapping[str, Any], form: Regions) -> Mapping[str, Any]:
+    counts = {"length": form.count, "unroll": form.turn, "consts": form.consts[0], "carry": form.carry}
+    return {**params, **counts, "body": form.regions[0].program}
+
+
+loop_p = control_primitive("loop", Control(_regions, _params), evaluate=_evaluate, kernel=LOOP, samples=_samples)

@@ -1,41 +1,18 @@
-"""What all rules of the ``loop`` equation share: its layout of operands, its types, and how to bind it."""
+"""What is shared by all that runs a ``loop`` equation: how to bind it, and the types of elements."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from functad.core.primitive import REGISTRY
+from functad.core.seq import Seq
 from functad.ir.program import Program
 from functad.ir.types import ArrayType, SeqType, seq_type
 
-__all__ = ["Layout", "bind_loop", "element_type", "stacked_type"]
-
-
-@dataclass(frozen=True)
-class Layout:
-    """How many operands are constants and how many are carry; whether a first one is the number of steps."""
-
-    dynamic: bool
-    consts: int
-    carry: int
-
-    @staticmethod
-    def of(params: Any) -> Layout:
-        """The layout of an equation with these params."""
-        return Layout(params["length"] is None, params["consts"], params["carry"])
-
-    def split(self, values: Sequence[Any]) -> tuple[list[Any], list[Any], list[Any], list[Any]]:
-        """Operands as (number of steps or nothing, constants, carry, step by step)."""
-        start = 1 if self.dynamic else 0
-        middle = start + self.consts
-        return (
-            list(values[:start]),
-            list(values[start:middle]),
-            list(values[middle : middle + self.carry]),
-            list(values[middle + self.carry :]),
-        )
+__all__ = ["bind_loop", "element_type", "stacked", "stacked_type", "storage"]
 
 
 def bind_loop(
@@ -66,3 +43,15 @@ def stacked_type(element: ArrayType, length: int | None) -> ArrayType:
     if length is None or isinstance(element, SeqType):
         return seq_type(element)
     return element.with_shape((length, *element.shape))
+
+
+def storage(element: ArrayType, n: int, length: int | None) -> Any:
+    """What an evaluator fills with what n steps write."""
+    if isinstance(stacked_type(element, length), SeqType):
+        return [None] * n
+    return np.empty((n, *element.shape), element.dtype)
+
+
+def stacked(values: Any, element: ArrayType, length: int | None) -> Any:
+    """What it has filled, as a result."""
+    return Seq(seq_type(element), values) if isinstance(values, list) else values

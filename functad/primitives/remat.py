@@ -10,19 +10,21 @@ from typing import Any
 import numpy as np
 
 from functad.core.evaluator import run_program
-from functad.core.primitive import REGISTRY, Primitive, Sample, bind_all, type_of
+from functad.core.primitive import Primitive, Sample, bind_all, type_of
+from functad.ir.derived import derived
+from functad.ir.masks import expand, select
 from functad.ir.program import Eqn, Program, Var
+from functad.ir.regions import CALL, control_of
 from functad.ir.types import ArrayType, SeqType, array_type
-from functad.primitives.calls import call_doubting
+from functad.primitives.arithmetic import mul
+from functad.primitives.calls import call_doubting, jit_p
 from functad.primitives.elementwise import elementwise
-from functad.primitives.saving import CONTROL, Policy, divide, first_run, saveable
+from functad.primitives.saving import Policy, divide, first_run, saveable
+from functad.primitives.trigonometric import sin
 from functad.transforms.programs import (
     batch_of,
-    derived,
-    expand,
     jvp_of,
     linearized,
-    select,
     trace_program,
     transpose_call,
 )
@@ -61,27 +63,22 @@ def _jvp(
     return outs[:n], expand(outs[n:], out_mask)
 
 
+@derived
 def _without_jit(program: Program) -> Program:
     """The Program with ``jit`` calls expanded, in bodies and branches too: a policy is asked about what they do, not
     about the calls.
     """
-    jit_p = REGISTRY["jit"]
-
-    def bare(value: Any) -> Any:
-        if isinstance(value, Program):
-            return _without_jit(value)
-        return tuple(map(bare, value)) if type(value) is tuple else value
 
     def results(eqn: Eqn, ins: list[Any]) -> Sequence[Any]:
         if eqn.primitive is jit_p:
             return replay(eqn.params["program"], ins, results)
-        inside = eqn.primitive.name in CONTROL
-        return bind_all(eqn.primitive, ins, {k: bare(v) for k, v in eqn.params.items()} if inside else eqn.params)
+        form = control_of(eqn)
+        if form is None:
+            return bind_all(eqn.primitive, ins, eqn.params)
+        programs = [_without_jit(p) for p in form.programs]
+        return form.bind(eqn.primitive, eqn.params, programs, form.operands(ins)).all
 
-    made = derived(
-        program, "without jit", lambda: trace_program(lambda *args: replay(program, args, results), program.in_types)
-    )
-    return made  # type: ignore[no-any-return]
+    return trace_program(lambda *args: replay(program, args, results), program.in_types)
 
 
 class CheckpointRule:
@@ -139,9 +136,6 @@ def _batch(
 
 
 def _samples() -> list[Sample]:
-    from functad.primitives.arithmetic import mul
-    from functad.primitives.trigonometric import sin
-
     x: ArrayType = array_type((3,), np.float64)
     return [Sample((x, x), {"program": trace_program(lambda a, b: [sin(mul(sin(a), b))], (x, x)), "policy": None})]
 
@@ -151,7 +145,7 @@ checkpoint_p = Primitive(
     type_rule=lambda *types, program, policy: program.out_types,
     evaluate=lambda *args, program, policy: tuple(run_program(program, args)),
     multiple_results=True,
-    expands=True,
+    control=CALL,
     jvp_call=_jvp,
     linearize=lambda types, params, mask: CheckpointRule(params, mask),
     doubting=call_doubting,

@@ -19,16 +19,17 @@ from functad.core.evaluator import run_program
 from functad.core.primitive import Linear, Primitive, Sample
 from functad.core.zeros import instantiate, zeros
 from functad.errors import LinearityError
+from functad.ir.masks import Mask, cut, expand, present, select
 from functad.ir.program import Eqn, Program, Var
+from functad.ir.regions import CALL, Kind, control_of
 from functad.ir.types import array_type
+from functad.primitives.arithmetic import mul
 from functad.primitives.lanes import map_over_lanes
-from functad.primitives.loop_rules import cut, present
-from functad.transforms.programs import batch_of, expand, jvp_of, linearized, select, trace_program
+from functad.primitives.trigonometric import cos, sin
+from functad.transforms.programs import batch_of, jvp_of, linearized, trace_program
 from functad.transforms.strong import doubtful_results, with_doubts
 
 __all__ = ["FirstResults", "PullbackOf", "Reverse", "reversible_p"]
-
-Mask = tuple[bool, ...]
 
 
 class Reverse(ABC):
@@ -136,8 +137,8 @@ def _batch(
     size: int, batched: Sequence[Any], *operands: Any, program: Program, reverse: Reverse
 ) -> tuple[Sequence[Any], Sequence[Any]]:
     made, flags = batch_of(program, size, batched)
-    before, after = [{e.primitive.name for e in p.eqns} for p in (program, made)]
-    if "while" in before - after:  # its loop takes another course in each lane
+    before, after = [{form.kind for e in p.eqns if (form := control_of(e))} for p in (program, made)]
+    if Kind.WHILE in before - after:  # its loop takes another course in each lane
         return map_over_lanes(reversible_p, size, batched, operands, {"program": program, "reverse": reverse})
     return run_program(made, operands), flags
 
@@ -151,9 +152,6 @@ def _doubting(params: Mapping[str, Any], doubts: Sequence[bool]) -> tuple[Mappin
 
 
 def _samples() -> list[Sample]:
-    from functad.primitives.arithmetic import mul
-    from functad.primitives.trigonometric import cos, sin
-
     x = array_type((3,), np.float64)
     call = trace_program(lambda a, b: [mul(sin(a), b), mul(a, a)], (x, x))
     more = trace_program(lambda a, b: [mul(sin(a), b), mul(a, a), mul(cos(a), b)], (x, x))
@@ -169,7 +167,7 @@ reversible_p: Primitive = Primitive(
     type_rule=lambda *types, program, reverse: program.out_types,
     evaluate=lambda *args, program, reverse: tuple(run_program(program, args)),
     multiple_results=True,
-    expands=True,
+    control=CALL,
     jvp_call=_jvp,
     linearize=lambda types, params, mask: ReversibleRule(params, mask),
     doubting=_doubting,

@@ -13,23 +13,22 @@ from typing import Any, NamedTuple
 from functad.core.evaluator import run_program
 from functad.core.primitive import REGISTRY
 from functad.ir.dce import dce
+from functad.ir.derived import derived
+from functad.ir.masks import any_of, grow, select
 from functad.ir.program import Atom, Eqn, Program, Var
-from functad.ir.types import ArrayType, seq_type
-from functad.primitives.cond import blank, shared_slots
-from functad.primitives.loop_body import Layout, stacked_type
-from functad.primitives.loop_rules import dependent_on, grow
-from functad.transforms.programs import derived, select, trace_program
+from functad.ir.regions import Kind, Region, Regions, Results, control_of
+from functad.ir.types import ArrayType
+from functad.primitives.choice_rules import blank, shared_slots
+from functad.primitives.loop_body import stacked_type
+from functad.primitives.repeat_rules import dependent_on
+from functad.transforms.programs import trace_program
 
-__all__ = ["CONTROL", "Division", "Policy", "divide", "first_run", "saveable"]
+__all__ = ["Division", "Policy", "divide", "first_run", "saveable"]
 
 Policy = Callable[[str, Sequence[ArrayType], Mapping[str, Any]], bool]
 """Whether to save the results of an equation, given its primitive's name, its operands' types and its params."""
 
 Mask = Sequence[bool]
-
-
-CONTROL = ("loop", "while", "cond")
-"""Equations that a policy is not asked about, but about what is inside."""
 
 
 class Division(NamedTuple):
@@ -80,20 +79,23 @@ def first_run(program: Program) -> Program:
     needed: set[Atom] = set(program.outputs)
     eqns = []
     for eqn in reversed(program.eqns):
-        read = [v in needed for v in eqn.outputs]
-        if eqn.primitive.name == "cond":
-            branches = tuple([_keeping(b, read) for b in eqn.params["branches"]])
-            eqn = Eqn(eqn.primitive, eqn.inputs, {"branches": branches}, tuple(select(eqn.outputs, read)), eqn.loc)
-        elif eqn.primitive.name in ("loop", "while"):
-            body = eqn.params["body"]
-            n = len(body.inputs) - eqn.params["body_consts"] if eqn.primitive.name == "while" else eqn.params["carry"]
-            start = n + len(eqn.outputs) - len(body.outputs)  # a while loop gives its number of steps, too
-            made = _keeping(body, [*[True] * n, *read[start:]])
-            outputs = (*eqn.outputs[:start], *select(eqn.outputs[start:], read[start:]))
-            eqn = Eqn(eqn.primitive, eqn.inputs, {**eqn.params, "body": made}, outputs, eqn.loc)
+        form = control_of(eqn)
+        if form is not None:
+            eqn = _writing(eqn, form, [v in needed for v in eqn.outputs])
         needed.update(eqn.inputs)
         eqns.append(eqn)
     return Program(program.inputs, eqns[::-1], program.outputs, program.name)
+
+
+def _writing(eqn: Eqn, form: Regions, read: Mask) -> Eqn:
+    """The equation with all of its carry, and of what is written what is read."""
+    written = form.results(read).written
+    programs = [
+        _keeping(r.program, [*[True] * (form.carry + r.tests), *written]) if r.step else r.program for r in form.regions
+    ]
+    results = form.results(eqn.outputs)
+    kept = results._replace(written=select(results.written, written))
+    return form.rebuilt(eqn, programs, form.operands(eqn.inputs), kept)
 
 
 def _keeping(program: Program, outputs: Mask) -> Program:
@@ -103,20 +105,16 @@ def _keeping(program: Program, outputs: Mask) -> Program:
 # -- what is accepted --------------------------------------------------------------------------------------------------
 
 
+@derived
 def saveable(program: Program, policy: Policy) -> Set[Var]:
     """The variables that the policy accepts; a loop's or a choice's results are those of the equations in it that give
     them.
     """
-    return derived(program, ("saveable", policy), lambda: _saveable(program, policy))  # type: ignore[no-any-return]
-
-
-def _saveable(program: Program, policy: Policy) -> Set[Var]:
     found: set[Var] = set()
     for eqn in program.eqns:
-        name = eqn.primitive.name
-        if name in _ACCEPTED:
-            flags = _ACCEPTED[name](eqn, policy)
-            found.update([v for v, flag in zip(eqn.outputs, flags, strict=True) if flag])
+        name, form = eqn.primitive.name, control_of(eqn)
+        if form is not None:
+            found.update(select(eqn.outputs, _accepted(form, policy)))
         elif name == "name":
             # the name is that of the operand, too: the derivative of what gave it needs it as it was before
             accepted, nameless = [
@@ -131,29 +129,26 @@ def _saveable(program: Program, policy: Policy) -> Set[Var]:
     return found
 
 
-def _saveable_in_loop(body: Program, consts: int, carry: int, policy: Policy) -> Set[Var]:
-    """Neither what every step would save again, nor what it reads step by step: that is there already."""
-    return (saveable(body, policy) & dependent_on(body, body.inputs[consts:])) - set(body.inputs[consts + carry :])
+def _saveable_in(form: Regions, region: Region, policy: Policy) -> Set[Var]:
+    """What to save of a step: neither what every step would save again, nor what it reads step by step, for that is
+    there already.
+    """
+    found = saveable(region.program, policy)
+    if not form.kind.repeats:
+        return found
+    consts, _, elements = form.inputs(region, region.program.inputs)
+    moving = region.program.inputs[len(consts) :]
+    return (found & dependent_on(region.program, moving)) - set(elements)
 
 
-def _accepted_of_loop(eqn: Eqn, policy: Policy) -> Mask:
-    body, layout = eqn.params["body"], Layout.of(eqn.params)
-    found = _saveable_in_loop(body, layout.consts, layout.carry, policy)
-    return [a in found for a in body.outputs]
-
-
-def _accepted_of_while(eqn: Eqn, policy: Policy) -> Mask:
-    body, consts = eqn.params["body"], eqn.params["body_consts"]
-    n = len(body.inputs) - consts
-    found = _saveable_in_loop(body, consts, n, policy)
-    flags = [a in found for a in body.outputs]
-    return [*flags[:n], bool(found), *flags[n:]]
-
-
-def _accepted_of_cond(eqn: Eqn, policy: Policy) -> Mask:
-    branches = eqn.params["branches"]
-    found = [saveable(b, policy) for b in branches]
-    return [all(b.outputs[k] in f for b, f in zip(branches, found, strict=True)) for k in range(len(eqn.outputs))]
+def _accepted(form: Regions, policy: Policy) -> Mask:
+    """The results that the policy accepts: those that it accepts in each step or branch, and the number of steps, if it
+    accepts anything in them.
+    """
+    found = [_saveable_in(form, r, policy) for r in form.steps]
+    flags = [[a in f for a in r.program.outputs] for r, f in zip(form.steps, found, strict=True)]
+    carry, _, written = form.outputs(form.steps[0], [all(each) for each in zip(*flags, strict=True)])
+    return [*carry, *[any(found)] * form.own, *written]
 
 
 # -- the second run of an equation -------------------------------------------------------------------------------------
@@ -171,77 +166,66 @@ def _again(eqn: Eqn, wanted: Mask) -> Eqn:
 
 
 def _divided(eqn: Eqn, wanted: Mask, policy: Policy | None) -> Parts:
-    rule = _DIVIDE.get(eqn.primitive.name)
-    return None if rule is None or policy is None else rule(eqn, wanted, policy)
+    form = control_of(eqn)
+    if form is None or policy is None:
+        return None
+    return (_divide_steps if form.kind.repeats else _divide_choice)(eqn, form, wanted, policy)
 
 
-def _divide_body(body: Program, consts: int, carry: Mask, written: Mask, policy: Policy) -> tuple[Division, Mask]:
-    """A loop's body divided for some parts of its last carry and of what it writes, and which parts of the carry the
-    second run has.
+def _divide_body(
+    form: Regions, region: Region, wanted: Results[bool], policy: Policy
+) -> tuple[Division, tuple[bool, ...]]:
+    """A step divided for some parts of the last carry and of what is written, and which parts of the carry the second
+    run has.
     """
-    n = len(carry)
-    save = _saveable_in_loop(body, consts, n, policy)
-    moving = grow(carry, lambda k: divide(body, [*k, *written], policy, save).reads[consts : consts + n])
-    return divide(body, [*moving, *written], policy, save), moving
+    save, body = _saveable_in(form, region, policy), region.program
+
+    def parts(carry: Mask) -> Division:
+        return divide(body, [*carry, *[False] * region.tests, *wanted.written], policy, save)
+
+    moving = grow(wanted.carry, lambda k: form.inputs(region, parts(k).reads).carry)
+    return parts(moving), moving
 
 
-def _second_loop(eqn: Eqn, made: Division, steps: Sequence[Atom], operands: Sequence[Atom], carry: Mask, consts: int,
-    more: Sequence[Var],
-                 results: Sequence[Var], wanted: Mask, params: Mapping[str, Any]) -> Eqn:  # fmt: skip
-    """The loop over what the first one saved."""
-    n = len(carry)
-    reads = [*made.reads[:consts], *carry, *made.reads[consts + n :]]
+def _divide_steps(eqn: Eqn, form: Regions, wanted: Mask, policy: Policy) -> Parts:
+    """The second run is a ``loop`` over what the first one saved. How many steps it takes is known by then: nothing is
+    tested again.
+    """
+    (region,) = form.steps
+    operands, results, flags = form.operands(eqn.inputs), form.results(eqn.outputs), form.results(wanted)
+    made, carry = _divide_body(form, region, flags, policy)
+    if not made.saved:
+        return None
+    more = [Var(stacked_type(v.type, form.count)) for v in made.saved]
+    programs = [made.first if r is region else r.program for r in form.regions]
+    first = form.rebuilt(eqn, programs, operands, results._replace(written=[*results.written, *more]))
+    steps = [] if form.count is not None else operands.heads[:1] if form.kind is Kind.STEPS else results.own[:1]
+    consts, _, read = form.inputs(region, made.reads)
+    reads = [*consts, *carry, *read]
     inputs = [v if v not in made.saved else Var(v.type) for v in select(made.first.inputs, reads)]
-    body = Program((*inputs, *made.saved), made.again.eqns, made.again.outputs)
-    outputs = [
-        v if flag else Var(v.type) for v, flag, moves in zip(results[:n], wanted[:n], carry, strict=True) if moves
-    ]
-    counts = {"consts": sum(made.reads[:consts]), "carry": sum(carry)}
-    ins = (*steps, *select(operands, reads), *more)
-    return Eqn(
-        REGISTRY["loop"], ins, {**params, **counts, "body": body}, (*outputs, *select(results[n:], wanted[n:])), eqn.loc
-    )
+    last = [v if flag else Var(v.type) for v, flag in zip(results.carry, flags.carry, strict=True)]
+    again = Eqn(
+        REGISTRY["loop"],
+        (*steps, *select(form.given(region, operands), reads), *more),
+        {
+            "body": Program((*inputs, *made.saved), made.again.eqns, made.again.outputs),
+            "length": form.count, "reverse": form.reverse, "unroll": form.turn,
+            "consts": sum(consts), "carry": sum(carry),
+        },
+        (*select(last, carry), *select(results.written, flags.written)),
+        eqn.loc,
+    )  # fmt: skip
+    return first, again, [*(steps if form.kind is Kind.WHILE else ()), *more]
 
 
-def _divide_loop(eqn: Eqn, wanted: Mask, policy: Policy) -> Parts:
-    p, layout = eqn.params, Layout.of(eqn.params)
-    n, dynamic = layout.carry, int(layout.dynamic)
-    made, carry = _divide_body(p["body"], layout.consts, wanted[:n], wanted[n:], policy)
-    if not made.saved:
-        return None
-    more = [Var(stacked_type(v.type, p["length"])) for v in made.saved]
-    first = Eqn(eqn.primitive, eqn.inputs, {**p, "body": made.first}, (*eqn.outputs, *more), eqn.loc)
-    steps, operands = eqn.inputs[:dynamic], eqn.inputs[dynamic:]
-    return first, _second_loop(eqn, made, steps, operands, carry, layout.consts, more, eqn.outputs, wanted, p), more
-
-
-def _divide_while(eqn: Eqn, wanted: Mask, policy: Policy) -> Parts:
-    """How many steps it takes is known the second time: no condition is tested again."""
-    tests, consts = eqn.params["cond_consts"], eqn.params["body_consts"]
-    n = len(eqn.inputs) - tests - consts
-    steps = eqn.outputs[n]
-    results, wanted = [*eqn.outputs[:n], *eqn.outputs[n + 1 :]], [*wanted[:n], *wanted[n + 1 :]]
-    made, carry = _divide_body(eqn.params["body"], consts, wanted[:n], wanted[n:], policy)
-    if not made.saved:
-        return None
-    more = [Var(seq_type(v.type)) for v in made.saved]
-    first = Eqn(eqn.primitive, eqn.inputs, {**eqn.params, "body": made.first}, (*eqn.outputs, *more), eqn.loc)
-    params = {"length": None, "reverse": False, "unroll": 1}
-    return (
-        first,
-        _second_loop(eqn, made, [steps], eqn.inputs[tests:], carry, consts, more, results, wanted, params),
-        [steps, *more],
-    )
-
-
-def _divide_cond(eqn: Eqn, wanted: Mask, policy: Policy) -> Parts:
-    branches = eqn.params["branches"]
+def _divide_choice(eqn: Eqn, form: Regions, wanted: Mask, policy: Policy) -> Parts:
+    branches = form.programs
     made = [divide(b, wanted, policy, saveable(b, policy) - set(b.inputs)) for b in branches]
     slots, places = shared_slots([[v.type for v in d.saved] for d in made])
     if not slots:
         return None
     n = len(eqn.outputs)
-    reads = [any(flags) for flags in zip(*[d.reads for d in made], strict=True)]
+    reads = any_of([d.reads for d in made])
 
     def first(d: Division, own: Sequence[int]) -> Program:
         def f(*args: Any) -> list[Any]:
@@ -258,22 +242,11 @@ def _divide_cond(eqn: Eqn, wanted: Mask, policy: Policy) -> Parts:
         return Program((*select(d.first.inputs, reads), *inputs), d.again.eqns, d.again.outputs)
 
     more = [Var(t) for t in slots]
-    firsts, agains = [tuple([f(d, own) for d, own in zip(made, places, strict=True)]) for f in (first, again)]
-    operands = (eqn.inputs[0], *select(eqn.inputs[1:], reads), *more)
+    firsts, agains = [[f(d, own) for d, own in zip(made, places, strict=True)] for f in (first, again)]
+    operands, results = form.operands(eqn.inputs), form.results(eqn.outputs)
+    read = operands._replace(consts=[[*select(operands.consts[0], reads), *more]])
     return (
-        Eqn(eqn.primitive, eqn.inputs, {"branches": firsts}, (*eqn.outputs, *more), eqn.loc),
-        Eqn(eqn.primitive, operands, {"branches": agains}, tuple(select(eqn.outputs, wanted)), eqn.loc),
+        form.rebuilt(eqn, firsts, operands, results._replace(written=[*results.written, *more])),
+        form.rebuilt(eqn, agains, read, results._replace(written=select(results.written, wanted))),
         more,
     )
-
-
-_ACCEPTED: dict[str, Callable[[Eqn, Policy], Mask]] = {
-    "loop": _accepted_of_loop,
-    "while": _accepted_of_while,
-    "cond": _accepted_of_cond,
-}
-_DIVIDE: dict[str, Callable[[Eqn, Mask, Policy], Parts]] = {
-    "loop": _divide_loop,
-    "while": _divide_while,
-    "cond": _divide_cond,
-}

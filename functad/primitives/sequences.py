@@ -10,8 +10,10 @@ import numpy as np
 
 from functad.core.primitive import Linear, Primitive, type_of
 from functad.core.seq import Seq
+from functad.core.zeros import SPACES, Space
 from functad.core.zeros import add as add_or_none
 from functad.ir.program import Eqn, Var
+from functad.ir.types import SeqType
 from functad.primitives.arithmetic import add
 from functad.primitives.broadcasting import broadcast
 from functad.primitives.lanes import map_over_lanes, seq_length_p, seq_samples
@@ -95,3 +97,5 @@ seq_add_p: Primitive = Primitive(
     batch=_add_batch,
     samples=lambda: seq_samples(2),
 )
+
+SPACES[SeqType] = Space(seq_add_p.bind, seq_zeros_p.bind)

@@ -15,9 +15,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence, Set
 
+from functad.ir.masks import select
 from functad.ir.program import Eqn, Literal, Program, Var, sub_programs
 from functad.ir.types import SeqType
-from functad.transforms.programs import batch_of, select, transpose_of
+from functad.transforms.programs import batch_of, transpose_of
 
 __all__ = ["last_part", "sum_over_steps"]
 

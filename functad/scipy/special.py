@@ -17,7 +17,7 @@ import scipy.special as sp
 from functad import nn
 from functad.core.trace import type_name
 from functad.errors import ArgumentError
-from functad.numpy.dispatch import TABLE, here, implements, register
+from functad.numpy.dispatch import TABLE, here, implements, named_after, register
 from functad.numpy.elementwise import binary, declare, prepared, unary
 from functad.primitives import beta, entropy, exponential, special
 from functad.primitives.arithmetic import mul, neg, sub
@@ -133,6 +133,8 @@ def log_softmax(x: Any, axis: Any = None) -> Any:
 
 for _name in ("cbrt", "exp2", "expm1", "log1p"):
     register(getattr(sp, _name), TABLE[getattr(np, _name)])
+
+named_after({"__name__": __name__, **{name: globals()[name] for name in __all__}})
 
 
 def __getattr__(name: str) -> Any:

@@ -20,7 +20,7 @@ from functad import config
 from functad.core.evaluator import run_program
 from functad.ir.checker import check_program
 from functad.ir.program import Program
-from functad.lower.execute import execute
+from functad.lower.backends import execute
 from functad.passes.pipeline import PIPELINE, optimize
 from functad.testing.bits import assert_same_bits, same_bits
 from functad.testing.drivers import apply, backward, forward, forward_linear

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from functad.core.trace import inherited_location
-from functad.ir.dce import kept_equations
+from functad.ir.dce import live_equations
 from functad.ir.program import Eqn, Literal, Program, Var
 from functad.transforms.linearize import linear_rule
 from functad.transforms.replay import Reader, primal
@@ -32,9 +32,7 @@ def jvp_program(
     known = known or {}
     doubtful = doubtful_atoms(program)
     with inherited_location() as at:
-        for eqn, kept in zip(program.eqns, kept_equations(program), strict=True):
-            if not kept:
-                continue
+        for eqn in live_equations(program):
             at.loc = eqn.loc
             ins = [read(a) for a in eqn.inputs]
             dots = [None if type(a) is Literal else tangent.get(a) for a in eqn.inputs]  # type: ignore[arg-type]

@@ -23,6 +23,7 @@ import numpy as np
 
 from functad.core.primitive import REGISTRY
 from functad.ir.dce import dce
+from functad.ir.derived import derived
 from functad.ir.program import Atom, Eqn, Literal, Location, Program, Var, sub_programs
 from functad.ir.types import SeqType
 from functad.kernel_ir.rules import Pointwise
@@ -53,7 +54,8 @@ Sum = dict[Var, Multiple]
 """The sum of multiples of these variables, all of one type."""
 
 
-def collect_multiples(program: Program, linear: Sequence[bool]) -> Program:
+@derived
+def collect_multiples(program: Program, linear: tuple[bool, ...]) -> Program:
     """A Program that is linear in the inputs flagged, rewritten unless that makes it longer; what it calls is rewritten
     likewise."""
     collector = _Collector(program, linear)
@@ -146,11 +148,7 @@ class _Collector:
         if eqn.primitive.name != "jit":
             return eqn.params
         program: Program = eqn.params["program"]
-        linear = tuple([a in self.sums for a in eqn.inputs])
-        key = "multiples", linear
-        if key not in program.derived:
-            program.derived[key] = collect_multiples(program, linear)
-        return {**eqn.params, "program": program.derived[key]}
+        return {**eqn.params, "program": collect_multiples(program, tuple([a in self.sums for a in eqn.inputs]))}
 
     def _sum_of(self, eqn: Eqn) -> Sum | None:
         """The result as a sum of multiples; None for what is taken as it is."""

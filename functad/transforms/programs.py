@@ -10,10 +10,12 @@ from typing import Any
 from functad.core.capture import Leaf, capture
 from functad.core.cotangents import taken_apart
 from functad.core.evaluator import run_program
-from functad.core.primitive import REGISTRY, Linear, type_of
+from functad.core.primitive import Linear
 from functad.core.trace import using
 from functad.core.tracer import ARRAY, SCALAR
-from functad.core.zeros import instantiate, zeros_like
+from functad.core.zeros import instantiate, repeated, zeros_like
+from functad.ir.derived import derived
+from functad.ir.masks import Mask, expand, select
 from functad.ir.program import Program, Var
 from functad.ir.types import ArrayType, SeqType, seq_type
 from functad.transforms.jvp import jvp_program
@@ -26,15 +28,12 @@ from functad.transforms.vmap import batch_program
 __all__ = [
     "Linearized",
     "batch_of",
-    "derived",
     "jvp_of",
     "linearized",
     "trace_program",
     "transpose_call",
     "transpose_of",
 ]
-
-Mask = tuple[bool, ...]
 
 
 def trace_program(f: Callable[..., Sequence[Any]], types: Sequence[ArrayType], kind: str = "a transform") -> Program:
@@ -43,14 +42,6 @@ def trace_program(f: Callable[..., Sequence[Any]], types: Sequence[ArrayType], k
     with using(None):
         leaves = [Leaf(None, t, ARRAY if t.ndim else SCALAR) for t in types]
         return capture(lambda args: list(f(*args)), leaves, kind, concrete=False).program
-
-
-def derived(program: Program, key: Any, make: Callable[[], Any]) -> Any:
-    """What was made of a Program under this key, made now if it was not."""
-    found = program.derived.get(key)
-    if found is None:
-        found = program.derived[key] = make()
-    return found
 
 
 class Present:
@@ -76,31 +67,17 @@ class Present:
         return [v for v in full if v is not None]
 
 
-def expand(values: Sequence[Any], mask: Sequence[bool]) -> list[Any]:
-    """Values in the places that the mask flags; None elsewhere."""
-    found = iter(values)
-    return [next(found) if flag else None for flag in mask]
-
-
-def select(values: Sequence[Any], mask: Sequence[bool]) -> list[Any]:
-    """The values that the mask flags."""
-    return [v for v, flag in zip(values, mask, strict=True) if flag]
-
-
+@derived
 def jvp_of(program: Program, mask: Mask, force: Mask = ()) -> tuple[Program, Mask]:
     """The Program (inputs, tangents of the flagged inputs) -> (outputs, tangents), and which outputs have tangents."""
+    present = Present(force)
+    n = len(program.inputs)
 
-    def make() -> tuple[Program, Mask]:
-        present = Present(force)
-        n = len(program.inputs)
+    def f(*args: Any) -> list[Any]:
+        outs, dots = jvp_program(program, args[:n], expand(args[n:], mask))
+        return [*outs, *present(dots, program.out_types, outs)]
 
-        def f(*args: Any) -> list[Any]:
-            outs, dots = jvp_program(program, args[:n], expand(args[n:], mask))
-            return [*outs, *present(dots, program.out_types, outs)]
-
-        return trace_program(f, (*program.in_types, *select(program.in_types, mask))), present.mask
-
-    return derived(program, ("jvp", mask, force), make)  # type: ignore[no-any-return]
+    return trace_program(f, (*program.in_types, *select(program.in_types, mask))), present.mask
 
 
 class Linearized:
@@ -196,41 +173,38 @@ class Linearized:
 
             program = trace_program(f, (*self.residual_types, *sources), self.kind)
             if self.step is not None:
-                program = collect_multiples(program, [k >= n for k in range(len(program.inputs))])
+                program = collect_multiples(program, tuple([k >= n for k in range(len(program.inputs))]))
             self._made[key] = program, present.mask
         return self._made[key]
 
 
+@derived
 def linearized(
     program: Program, mask: Mask, step: tuple[int, int] | None = None, transparent: bool = False
 ) -> Linearized:
     """A Program split for its derivative in the flagged inputs; see ``Linearized``."""
-    key = "linearize", mask, step, transparent
-    return derived(program, key, lambda: Linearized(program, mask, step, transparent))  # type: ignore[no-any-return]
+    return Linearized(program, mask, step, transparent)
 
 
+@derived
 def transpose_of(program: Program, linear: Mask, given: Mask) -> tuple[Program, Mask]:
     """(the other inputs, cotangents of the given outputs) -> cotangents of the linear inputs, and which of them there
     are.
 
     Linear inputs that are sequences are among the other inputs, too: any of their lengths.
     """
+    present = Present(())
+    taken = [not flag or isinstance(t, SeqType) for t, flag in zip(program.in_types, linear, strict=True)]
+    known = select(program.in_types, taken)
 
-    def make() -> tuple[Program, Mask]:
-        present = Present(())
-        taken = [not flag or isinstance(t, SeqType) for t, flag in zip(program.in_types, linear, strict=True)]
-        known = select(program.in_types, taken)
+    def f(*args: Any) -> list[Any]:
+        values = expand(args[: len(known)], taken)
+        return present(
+            transpose_program(program, linear, values, expand(args[len(known) :], given)),
+            select(program.in_types, linear),
+        )
 
-        def f(*args: Any) -> list[Any]:
-            values = expand(args[: len(known)], taken)
-            return present(
-                transpose_program(program, linear, values, expand(args[len(known) :], given)),
-                select(program.in_types, linear),
-            )
-
-        return trace_program(f, (*known, *select(program.out_types, given))), present.mask
-
-    return derived(program, ("transpose", linear, given), make)  # type: ignore[no-any-return]
+    return trace_program(f, (*known, *select(program.out_types, given))), present.mask
 
 
 def transpose_call(
@@ -257,24 +231,23 @@ def batch_of(program: Program, size: int, batched: Sequence[Any], force: Mask = 
     """The Program over a mapped axis of the flagged inputs (axis 0), and which outputs carry it; ``force`` names those
     that must.
     """
+    return _batch_of(program, size, tuple(batched), force)
 
-    def make() -> tuple[Program, Mask]:
-        flags: list[Any] = []
 
-        def f(*args: Any) -> list[Any]:
-            outs, found = batch_program(program, size, args, batched)
-            wanted = force or [False] * len(outs)
-            flags.extend([flag or want for flag, want in zip(found, wanted, strict=True)])
-            return [
-                mapped_value(o, size) if want and not flag else o
-                for o, flag, want in zip(outs, found, wanted, strict=True)
-            ]
+@derived
+def _batch_of(program: Program, size: int, batched: tuple[Any, ...], force: Mask) -> tuple[Program, tuple[Any, ...]]:
+    flags: list[Any] = []
 
-        return trace_program(
-            f, [mapped_type(t, flag, size) for t, flag in zip(program.in_types, batched, strict=True)]
-        ), tuple(flags)
+    def f(*args: Any) -> list[Any]:
+        outs, found = batch_program(program, size, args, batched)
+        wanted = force or [False] * len(outs)
+        flags.extend([flag or want for flag, want in zip(found, wanted, strict=True)])
+        return [
+            repeated(o, size) if want and not flag else o for o, flag, want in zip(outs, found, wanted, strict=True)
+        ]
 
-    return derived(program, ("vmap", size, tuple(batched), force), make)  # type: ignore[no-any-return]
+    types = [mapped_type(t, flag, size) for t, flag in zip(program.in_types, batched, strict=True)]
+    return trace_program(f, types), tuple(flags)
 
 
 def mapped_type(type: ArrayType, flag: Any, size: int) -> ArrayType:
@@ -284,9 +257,3 @@ def mapped_type(type: ArrayType, flag: Any, size: int) -> ArrayType:
     if not isinstance(type, SeqType):
         return type.with_shape((size, *type.shape))
     return seq_type(type) if flag == "lanes" else seq_type(mapped_type(type.element, True, size))
-
-
-def mapped_value(value: Any, size: int) -> Any:
-    """The same value for every element of the mapped axis."""
-    shape = type_of(value).shape
-    return REGISTRY["broadcast"].bind(value, shape=(size, *shape), axes=tuple(range(1, len(shape) + 1)))

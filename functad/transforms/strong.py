@@ -23,21 +23,19 @@ from typing import Any
 
 import numpy as np
 
-from functad.core.primitive import REGISTRY, Singular
-from functad.ir.program import Atom, Eqn, Literal, Program
+from functad.core.primitive import Primitive, Singular
+from functad.ir.derived import derived
+from functad.ir.program import Atom, Eqn, Literal, Program, Var
 
 __all__ = [
     "Doubts", "doubtful_atoms", "doubtful_results", "doubting", "doubts_about", "note_doubtful", "strengthened",
     "strengthened_constants", "with_doubts",
 ]  # fmt: skip
 
-STRONG = {
-    "mul": ("strong_mul", "tangent_mul", "tangent_mul"),
-    "tangent_mul": ("strong_mul", "tangent_mul", "tangent_mul"),
-    "div": ("strong_div", "strong_div", "div"),
-}
+STRONG: dict[Primitive, tuple[Primitive, Primitive, Primitive]] = {}
 """What a product, a quotient become, as the operation on what moves and a factor: by a factor that may be infinite or
 NaN, by one whose derivatives may be, and by any other beside a doubtful operand (a divisor is then a fixed number).
+Stated beside each.
 """
 
 Doubts = tuple[bool, ...]
@@ -116,26 +114,28 @@ def with_doubts(program: Program, doubts: Sequence[bool]) -> Program:
     )
     if doubtful == program.doubtful:
         return program
-    found = program.derived.get(("doubting", doubtful))
-    if found is None:
-        found = program.derived["doubting", doubtful] = Program(
-            program.inputs, program.eqns, program.outputs, program.name
-        )
-        found.doubtful = doubtful
-    return found  # type: ignore[no-any-return]
+    return _doubting(program, doubtful)
+
+
+@derived
+def _doubting(program: Program, doubtful: frozenset[Var]) -> Program:
+    made = Program(program.inputs, program.eqns, program.outputs, program.name)
+    made.doubtful = doubtful
+    return made
 
 
 def doubtful_results(program: Program, doubts: Sequence[bool]) -> Doubts:
     """Which results of a Program are doubtful, given which inputs are."""
-    key = "doubtful results", tuple(doubts)
-    found = program.derived.get(key)
-    if found is None:
-        doubtful = doubtful_atoms(with_doubts(program, doubts))
-        for eqn in program.eqns:
-            if doubtful or eqn.signature.singular:
-                note_doubtful(eqn, doubts_about(eqn, doubtful), doubtful)
-        found = program.derived[key] = tuple([a in doubtful for a in program.outputs])
-    return found  # type: ignore[no-any-return]
+    return _doubtful_results(program, tuple(doubts))
+
+
+@derived
+def _doubtful_results(program: Program, doubts: Doubts) -> Doubts:
+    doubtful = doubtful_atoms(with_doubts(program, doubts))
+    for eqn in program.eqns:
+        if doubtful or eqn.signature.singular:
+            note_doubtful(eqn, doubts_about(eqn, doubtful), doubtful)
+    return tuple([a in doubtful for a in program.outputs])
 
 
 # -- rules -------------------------------------------------------------------------------------------------------------
@@ -172,11 +172,11 @@ def strengthened_constants(tangent: Program) -> Program:
     """
     eqns = []
     for e in tangent.eqns:
-        if e.primitive.name in STRONG and any([type(a) is Literal for a in e.inputs]):
+        if e.primitive in STRONG and any([type(a) is Literal for a in e.inputs]):
             t, f = e.inputs if type(e.inputs[1]) is Literal else e.inputs[::-1]
             value = f.value  # type: ignore[union-attr]
-            if not is_finite(value) or (e.primitive.name == "div" and not np.all(value)):
-                e = Eqn(REGISTRY[STRONG[e.primitive.name][0]], (t, f), e.params, e.outputs, e.loc)
+            if not is_finite(value) or (e.signature.singular and not np.all(value)):
+                e = Eqn(STRONG[e.primitive][0], (t, f), e.params, e.outputs, e.loc)
         eqns.append(e)
     return Program(tangent.inputs, eqns, tangent.outputs, tangent.name)
 
@@ -186,10 +186,10 @@ def _strong(eqn: Eqn, moving: Set[Atom], factors: tuple[Set[Atom], Set[Atom]], d
     if "strong" in eqn.params:
         strong = eqn.params["strong"] or not factors[0].isdisjoint(eqn.inputs)
         return Eqn(eqn.primitive, eqn.inputs, {**eqn.params, "strong": strong}, eqn.outputs, eqn.loc)
-    if eqn.primitive.name not in STRONG:
+    if eqn.primitive not in STRONG:
         return eqn
     t, f = eqn.inputs if eqn.inputs[0] in moving else eqn.inputs[::-1]
     kind = next((k for k, known in enumerate(factors) if f in known), 2 if doubted else None)
     if isinstance(f, Literal) or f in moving or kind is None:
         return eqn
-    return Eqn(REGISTRY[STRONG[eqn.primitive.name][kind]], (t, f), eqn.params, eqn.outputs, eqn.loc)
+    return Eqn(STRONG[eqn.primitive][kind], (t, f), eqn.params, eqn.outputs, eqn.loc)

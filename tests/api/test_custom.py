@@ -88,6 +88,20 @@ def test_jacobian_of_custom_vjp_takes_reverse_mode() -> None:
         close(fd.jacobian(f)(X), np.diag(3 * X**2))
 
 
+def test_forward_mode_past_results_that_nobody_needs() -> None:
+    """A call beside whose needed result is one that has no forward mode, and that nobody needs."""
+    cubes = fd.custom_vjp(lambda x: x**3)
+    cubes.defvjp(lambda x: (x**3, x), lambda x, ct: (ct * 3 * x**2,))
+    for wrap in (fd.jit, fd.checkpoint, lambda f: fd.jit(fd.checkpoint(fd.jit(f)))):
+        inner = wrap(lambda x: (cubes(x), np.sin(x), cubes(x) * x))
+        for run in (lambda f: f, fd.jit):
+            value, tangent = run(lambda x: fd.jvp(lambda x: inner(x)[1] * x, (x,), (1.0,)))(2.0)
+            close(value, 2.0 * np.sin(2.0))
+            close(tangent, np.sin(2.0) + 2.0 * np.cos(2.0))
+            gradient = lambda x: fd.grad(lambda x: inner(x)[1] + inner(x)[2])(x)
+            close(run(lambda x: fd.jvp(gradient, (x,), (1.0,)))(2.0)[1], -np.sin(2.0) + 12 * 2.0**2)
+
+
 def test_closed_over_values() -> None:
     def outer(a, x):
         held = fd.stop_gradient(a)

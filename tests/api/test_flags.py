@@ -31,12 +31,13 @@ def f():
 
 def backend_of(f, monkeypatch):
     """What runs a call of ``f``: the evaluator, or native code."""
-    import functad.api.jit as jit
+    from functad.lower import backends
+
+    def run(program, args, run=backends.run_program):
+        return ran.append("evaluator") or run(program, args)
 
     ran = []
-    monkeypatch.setattr(
-        jit, "run_program", lambda program, args, run=jit.run_program: ran.append("evaluator") or run(program, args)
-    )
+    monkeypatch.setattr(backends, "run_program", run)
     f(X)
     monkeypatch.undo()
     return ran[0] if ran else "native"

@@ -16,7 +16,7 @@ from functad.kernel_ir.nodes import Buffer, CheckInfo, KernelProgram
 from functad.kernel_ir.printer import format_program
 from functad.kernel_ir.sizes import poly
 from functad.lower.compile import DRIVER
-from functad.lower.emit import emit_module
+from functad.lower.emit.module import emit_module
 from functad.lower.llvm.target import Target
 
 F64, I64, BOOL = np.dtype(np.float64), np.dtype(np.int64), np.dtype(np.bool_)

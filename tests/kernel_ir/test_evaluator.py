@@ -8,7 +8,8 @@ import pytest
 from functad.errors import InternalError
 from functad.ir.types import Symbol
 from functad.kernel_ir.builder import Builder
-from functad.kernel_ir.evaluator import HELPERS, evaluate_program
+from functad.kernel_ir.evaluator import evaluate_program
+from functad.kernel_ir.native import NativeFunction, reads, writes
 from functad.kernel_ir.nodes import Affine, Buffer, Call, CheckInfo, KernelProgram, Product, Statement
 from functad.kernel_ir.sizes import poly
 
@@ -65,15 +66,17 @@ def test_scatter_in_order() -> None:
     np.testing.assert_array_equal(got, A[[1, 2]])
 
 
-def test_checks_and_helpers() -> None:
-    def negate(arrays, sizes):
-        return int(np.negative(arrays[0], out=arrays[1]) is None) or (2 if sizes[0] > 5 else 0)
+def test_checks_and_native_functions() -> None:
+    def negate(x, out):
+        np.negative(x, out=out)
+        return x.size if x.size > 5 else 0
 
-    HELPERS["test_negate"] = negate
+    operands, error = (reads(F64, 2), writes(F64, 2)), ("ShapeError", "{value} are too many")
+    function = NativeFunction("test_negate", operands=operands, evaluate=negate, error=error)
     out = Buffer((N, M), F64, "output")
     b = Builder()
     b.check(b.lt(b.load(X, (i, j)), 6.0), 1)
-    call = Call("test_negate", (X, out), (poly(N) + M,), (out,))
+    call = Call(function, (X, out), (poly(N), poly(M), poly(N), poly(M)), 2)
     ((got,), code) = evaluate_program(program((X,), (out,), b.finish((N, M)), call), [A], [3, 4])
     np.testing.assert_array_equal(got, -A)
     assert code == 1

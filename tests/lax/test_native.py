@@ -204,7 +204,7 @@ def test_memory_of_a_tape_outlives_the_step():
     """
     text = compiled_of(fd.make_ir(tapes_of_lengths)(0.9, np.array([3, 4]))).llvm
     lines = text.splitlines()
-    frees = [k for k, line in enumerate(lines) if "call void @sequence_free.1(" in line]
+    frees = [k for k, line in enumerate(lines) if "call void @functad_sequence_free_1(" in line]
     assert len(frees) == 2  # that, and the one at the end
     assert sum("icmp ugt" in line for k in frees for line in lines[k - 4 : k]) == 1
 

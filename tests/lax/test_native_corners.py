@@ -249,3 +249,9 @@ def test_updates_of_rows_and_complex_arrays():
     same(f, RNG.normal(size=(6, 30)))
     same(f, RNG.normal(size=(6, 30)) + 1j * RNG.normal(size=(6, 30)))
     same(fd.grad(lambda x: np.sum(f(x) ** 2)), RNG.normal(size=(6, 30)))
+
+
+def test_an_index_that_is_too_large_for_int64() -> None:
+    for index in (np.uint64(2**63 + 1), np.uint64(2**64 - 1), np.uint64(1)):
+        for run in (lambda f: f, fd.jit):
+            assert run(lambda i: fd.lax.switch(i, [lambda: 1.0, lambda: 2.0]))(index) == 2.0

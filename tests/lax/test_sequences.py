@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 import functad as fd
-from functad.core.zeros import zeros
+from functad.core.seq import Seq
+from functad.core.zeros import repeated, zeros
 from functad.errors import InternalError
 from functad.ir.types import array_type, seq_type
 
@@ -103,3 +104,10 @@ def test_hessian_and_vmap(f):
 def test_zeros_of_a_sequence_need_its_length():
     with pytest.raises(InternalError, match=r"zeros of a seq<f64\[\]> need its length"):
         zeros(seq_type(array_type((), np.float64)))
+
+
+def test_a_sequence_is_repeated_as_lanes_or_in_its_elements():
+    with pytest.raises(
+        InternalError, match=r"a seq<f64\[\]> is repeated as a sequence of lanes, or of mapped elements"
+    ):
+        repeated(Seq(seq_type(array_type((), np.float64)), []), 3)

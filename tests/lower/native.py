@@ -11,20 +11,15 @@ import numpy as np
 from functad.kernel_ir.checker import check_program
 from functad.kernel_ir.evaluator import evaluate_program
 from functad.kernel_ir.nodes import Buffer, KernelProgram
-from functad.lower.emit import OFFENDER, emit_module
+from functad.lower.emit.module import emit_module
 from functad.lower.llvm.link import link
 from functad.lower.llvm.target import Target, emit_object
-from functad.lower.native.blas import blas_symbols
-from functad.lower.native.callbacks import offender_address
-from functad.lower.native.libm import libm_address
-from functad.lower.native.shared import is_shared, shared_symbol
+from functad.lower.native.machine import machine_code
 from tests.tools.guard import guarded
-
-C_LIBRARY = {"malloc", "free"}
 
 
 class Native:
-    """A compiled program."""
+    """A compiled program; ``symbols`` are native functions elsewhere than they are."""
 
     def __init__(
         self, program: KernelProgram, target: Target | None = None, threads: bool = False, **symbols: int
@@ -33,12 +28,11 @@ class Native:
         check_program(program)
         self.program = program
         self.module = emit_module(program, target, threads=threads)
-        known = {**blas_symbols(), OFFENDER: offender_address(), **symbols}
-        find = {
-            n: known.get(n) or (shared_symbol(n, target) if is_shared(n) else libm_address(n))
-            for n in self.module.externals - C_LIBRARY
-        }
-        self.library = link(emit_object(self.module.text, target), find, ["driver"])
+        found = {f.symbol: machine_code(f, target) for f in self.module.calls}
+        self.calls = set(found)
+        addresses = {name: address for name, (address, _) in found.items()}
+        code = emit_object(self.module.text, target)
+        self.library = link(code, addresses | symbols, ["driver"], keep=[keep for _, keep in found.values()])
         self.entry = ctypes.CFUNCTYPE(ctypes.c_int32, *[ctypes.c_void_p] * 3)(self.library.address("driver"))
 
     def __call__(

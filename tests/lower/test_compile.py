@@ -15,9 +15,11 @@ from functad.core.evaluator import run_program
 from functad.errors import IndexOutOfBoundsError, ShapeError
 from functad.ir.program import Eqn, Location, Program
 from functad.ir.types import array_type
+from functad.kernel_ir.codes import OUT_OF_MEMORY, SIZE_OVERFLOW
 from functad.lower.cache import Cache
-from functad.lower.compile import compile_count, compile_program, compiled_of, run, run_kernels
-from functad.lower.emit import OUT_OF_MEMORY, SIZE_OVERFLOW
+from functad.lower.compile import compile_count, compile_program, compiled_of
+from functad.lower.direct import run
+from functad.lower.kernels import run_kernels
 from functad.lower.llvm.target import Target
 from functad.testing.programs import assert_same, examples
 from tests.lower.fusing import Maker, values_for

@@ -1,4 +1,4 @@
-"""The driver: registers, memory for temporaries, helpers, errors, products, long straight-line code, blocks on
+"""The driver: registers, memory for temporaries, native functions, errors, products, long straight-line code, blocks on
 threads.
 """
 
@@ -15,10 +15,13 @@ import pytest
 from functad import config
 from functad.ir.types import Symbol
 from functad.kernel_ir.builder import Builder
-from functad.kernel_ir.evaluator import HELPERS, evaluate_program
+from functad.kernel_ir.codes import OUT_OF_MEMORY, SIZE_OVERFLOW
+from functad.kernel_ir.evaluator import evaluate_program
+from functad.kernel_ir.native import Address, NativeFunction, reads, writes
 from functad.kernel_ir.nodes import Affine, Buffer, Call, CheckInfo, KernelProgram, Product, Statement
+from functad.kernel_ir.pending import take_offender
 from functad.kernel_ir.sizes import Extent, poly
-from functad.lower.emit import OUT_OF_MEMORY, SIZE_OVERFLOW, parallel
+from functad.lower.emit import parallel
 from functad.lower.native import threads
 from tests.lower.native import Native, agree
 
@@ -28,7 +31,7 @@ axis = Affine.axis
 
 
 def program(inputs: Sequence[Buffer], outputs: Sequence[Buffer], *body: Statement, checks: int = 0) -> KernelProgram:
-    infos = tuple(CheckInfo("IndexOutOfBoundsError", f"check {k}") for k in range(checks))
+    infos = tuple(CheckInfo("IndexOutOfBoundsError", f"check {k}: {{value}}") for k in range(checks))
     return KernelProgram(tuple(inputs), tuple(outputs), body, 3, infos)
 
 
@@ -185,43 +188,49 @@ def test_views_are_the_same_memory() -> None:
     agree(p, [data(3, 7)], [3, 7, 0], rtol=1e-15)
 
 
-# ---- helpers and errors
+# ---- native functions and errors
 
-Helper = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.POINTER(ctypes.c_void_p), ctypes.POINTER(ctypes.c_int64))
+C_FUNCTION = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.POINTER(ctypes.c_void_p), ctypes.POINTER(ctypes.c_int64))
 
 
 def test_calls() -> None:
-    """A helper sees arrays, scalars and sizes, and what it writes is used by what follows."""
+    """A native function sees arrays, scalars and sizes, and what it writes is used by what follows."""
 
-    @Helper
-    def helper(buffers, sizes):  # type: ignore[no-untyped-def]
+    @C_FUNCTION
+    def native_code(buffers, sizes):  # type: ignore[no-untyped-def]
         n = sizes[0]
         x, scale, y, total = (ctypes.cast(buffers[k], ctypes.POINTER(ctypes.c_double)) for k in range(4))
         for i in range(n):
             y[i] = x[n - 1 - i] * scale[0]
         total[0] = sum(x[i] for i in range(n))
-        return 0 if n < 50 else 2
+        return 0 if n < 50 else n
 
-    def reference(arrays: Sequence[np.ndarray], sizes: Sequence[int]) -> int:
-        arrays[2][...] = arrays[0][::-1] * arrays[1]
-        arrays[3][...] = sum(arrays[0].tolist())
-        return 0 if sizes[0] < 50 else 2
+    def evaluate(x: np.ndarray, scale: np.ndarray, y: np.ndarray, total: np.ndarray) -> int:
+        y[...] = x[::-1] * scale
+        total[...] = sum(x.tolist())
+        return 0 if x.size < 50 else x.size
 
-    HELPERS["test_reverse"] = reference
+    function = NativeFunction(
+        "test_reverse_driver",
+        Address(lambda: ctypes.cast(native_code, ctypes.c_void_p).value or 0),
+        (reads(F64, 1), reads(F64, 0), writes(F64, 1), writes(F64, 0)),
+        evaluate,
+        error=("IndexOutOfBoundsError", "{value} are too many"),
+    )
     x, out = source(N), result(N)
     scale, y, total = Buffer((), F64), Buffer((N,), F64), Buffer((), F64)
     b = Builder()
     b.store(scale, (), b.const(2.0, F64))
     p = program(
         [x], [out],
-        b.finish(), Call("test_reverse", (x, scale, y, total), (poly(N),), (y, total)), elementwise("add", N, out, y,
-            total),
+        b.finish(), Call(function, (x, scale, y, total), (poly(N), poly(N)), 2), elementwise("add", N, out, y, total),
         checks=2,
     )  # fmt: skip
-    native = Native(p, test_reverse=ctypes.cast(helper, ctypes.c_void_p).value or 0)
-    for size, code in ((3, 0), (20, 0), (60, 2)):
+    native = Native(p)
+    for size, code, found in ((3, 0, None), (20, 0, None), (60, 2, 60)):
         agree(p, [data(size)], [size, 0, 0], native=native)
-        assert native([data(size)], [size, 0, 0])[1] == code
+        take_offender()
+        assert (native([data(size)], [size, 0, 0])[1], take_offender()) == (code, found)
 
 
 def test_the_smallest_code_of_several_statements() -> None:
@@ -407,7 +416,7 @@ def test_blocks_agree_with_the_evaluator(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(parallel, "GRAIN", 2000)
     p = statistics()
     native = Native(p, threads=True)
-    assert "functad_blocks" in native.module.externals
+    assert "functad_blocks" in native.calls
     for size in (0, 1, 3, 100, 1000, 5003):
         agree(p, [data(size, 5)], [size, 0, 0], native=native, rtol=1e-12, atol=1e-12)
     bad = data(1000, 5)
@@ -439,17 +448,14 @@ def test_a_sum_over_rows_is_divided_by_columns(monkeypatch: pytest.MonkeyPatch) 
     b.reduce(out, (axis(1),), "sum", b.load(x, (axis(0), axis(1))))
     p = program([x], [out], b.finish((N, M)))
     native = Native(p, threads=True)
-    assert "functad_blocks" in native.module.externals
+    assert "functad_blocks" in native.calls
     for n, m in ((1, 1), (3, 5000), (40, 3000), (0, 9), (9, 0)):
         agree(p, [data(n, m)], [n, m, 0], native=native, atol=1e-13)
 
 
 def test_small_loops_of_known_size_are_not_divided() -> None:
     x, out = source(1000), result(1000)
-    assert (
-        "functad_blocks"
-        not in Native(program([x], [out], elementwise("exp", 1000, out, x)), threads=True).module.externals
-    )
+    assert "functad_blocks" not in Native(program([x], [out], elementwise("exp", 1000, out, x)), threads=True).calls
 
 
 def test_evaluator_and_native_agree_on_junk() -> None:

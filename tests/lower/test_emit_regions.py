@@ -17,8 +17,8 @@ from functad.ir.types import Symbol
 from functad.kernel_ir.builder import Builder
 from functad.kernel_ir.nodes import Affine, Buffer, CheckInfo, Index, KernelProgram, Value
 from functad.kernel_ir.sizes import Extent, poly
-from functad.lower.emit import kernel as emit_kernel
-from functad.lower.emit.kernel import LoopNest
+from functad.lower.emit import loops
+from functad.lower.emit.loops import LoopNest
 from functad.lower.emit.nest import shape_nest
 from functad.lower.llvm.target import Target
 from tests.lower.native import Native, agree
@@ -114,7 +114,7 @@ def test_results_do_not_depend_on_the_split(monkeypatch: pytest.MonkeyPatch) -> 
     """
     p = stencil_program((N, M), STENCILS["wide"][1])
     split = Native(p)
-    monkeypatch.setattr(emit_kernel, "find_regions", lambda nest, body: [])
+    monkeypatch.setattr(loops, "find_regions", lambda nest, body: [])
     whole = Native(p)
     assert split.module.text != whole.module.text
     for size in SIZES:
@@ -301,7 +301,7 @@ def test_integers_that_are_indices() -> None:
 def test_large_loops_in_blocks() -> None:
     p = stencil_program((N,), [(-1,), (0,), (3,)])
     native = Native(p, threads=True)
-    assert "functad_blocks" in native.module.externals
+    assert "functad_blocks" in native.calls
     agree(p, [numbers((10**6 + 3,))], [10**6 + 3, 0, 0], native=native, rtol=0)
 
 

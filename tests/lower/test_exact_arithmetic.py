@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 import functad as fd
 from functad import config
 from functad.core.evaluator import run_program
-from functad.lower.compile import compile_program, run
-from functad.lower.emit.matvec import matvec_module
-from functad.lower.execute import execute
+from functad.lower.backends import execute
+from functad.lower.compile import compile_program
+from functad.lower.direct import run
 from functad.lower.llvm.target import Target
+from functad.lower.native.matvec import matvec_function
 from functad.passes.pipeline import optimize
 from functad.primitives.powers import integer_power
 from functad.testing.bits import assert_same_bits, same_bits
@@ -136,7 +137,7 @@ def test_multiply_adds_only_where_order_is_free():
     for f in (lambda x: x * x + x, lambda x: np.sum(x * x), lambda x: np.cumsum(x * x)):
         assert not re.search(r"fmul\s+contract|fma", text(f, x)), "the user's product may be fused"
     assert "llvm.fma" in text(np.sin, x)
-    assert re.search(r"fmul\s+contract", matvec_module("functad_matvec_rows_d", Target.host()))
+    assert re.search(r"fmul\s+contract", matvec_function(True, "d").code.write(Target.host()))
 
 
 def test_no_other_flags_are_in_the_text():

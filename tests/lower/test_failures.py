@@ -17,7 +17,7 @@ from functad.errors import IndexOutOfBoundsError
 from functad.kernel_ir.builder import Builder
 from functad.kernel_ir.evaluator import evaluate_program
 from functad.kernel_ir.nodes import Affine, Buffer, CheckInfo, KernelProgram
-from functad.kernel_ir.offender import take_offender
+from functad.kernel_ir.pending import take_offender
 from functad.kernel_ir.sizes import Poly
 from functad.lower.llvm.target import Target
 from functad.lower.native import threads
@@ -41,6 +41,9 @@ def fails(f: object, *args: object) -> str:
     return str(found.value)
 
 
+array = fnp.asarray
+
+
 def read(x, i):
     return np.sin(fnp.asarray(x)[i])
 
@@ -62,9 +65,7 @@ def turns(x, i):
 
 
 def until(x, i):
-    return fd.lax.while_loop(
-        lambda c: c[0] < 3, lambda c: (c[0] + 1, c[1] + fnp.asarray(x)[fnp.asarray(i)[c[0]]]), (0, 0.0)
-    )[1]
+    return fd.lax.while_loop(lambda c: c[0] < 3, lambda c: (c[0] + 1, c[1] + array(x)[array(i)[c[0]]]), (0, 0.0))[1]
 
 
 def chosen(x, i):

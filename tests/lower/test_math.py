@@ -19,9 +19,11 @@ import pytest
 import functad.lower.math as library
 from functad import config
 from functad.lower.llvm.lanes import Lanes
+from functad.lower.llvm.lines import Lines
 from functad.lower.llvm.target import Target
 from functad.lower.math import MATH
-from functad.lower.native.libm import libm_address
+from functad.lower.native.c_library import libm_function
+from functad.lower.native.machine import machine_code
 from tests.tools.array_function import ArrayFunction
 from tools import minimax
 
@@ -403,11 +405,10 @@ def test_a_cpu_without_fused_multiply_add_is_as_accurate(name: str, dtype: str) 
 
 def test_functions_of_one_operand_share_their_common_part() -> None:
     def text(*names: str) -> str:
-        counter = iter(range(10**6))
-        lanes = Lanes([], lambda: f"%v{next(counter)}", 4)
+        lanes = Lanes(Lines(), 4)
         for name in names:
             MATH[name](lanes, "f64", "%x")
-        return "\n".join(lanes.lines)
+        return "\n".join(lanes.text.lines)
 
     slopes = [("expm1", "expm1_slope"), ("sigmoid", "sigmoid_slope"), ("tanh", "tanh_slope")]
     shared = (("sin", "cos"), ("sinh", "cosh"), ("softplus", "sigmoid"), *slopes)
@@ -415,13 +416,12 @@ def test_functions_of_one_operand_share_their_common_part() -> None:
         common = text(first, second).count("llvm.fma")
         assert common <= max(text(first).count("llvm.fma"), text(second).count("llvm.fma")) + 1
     # What one branch of the code has computed, another may not use.
-    counter = iter(range(10**6))
-    lanes = Lanes([], lambda: f"%v{next(counter)}", 4)
+    lanes = Lanes(Lines(), 4)
     MATH["sin"](lanes, "f64", "%x")
-    lanes.start("elsewhere")
-    before = len(lanes.lines)
+    lanes.text.begin("elsewhere")
+    before = len(lanes.text.lines)
     MATH["sin"](lanes, "f64", "%x")
-    assert "\n".join(lanes.lines[before:]).count("llvm.fma") == text("sin").count("llvm.fma")
+    assert "\n".join(lanes.text.lines[before:]).count("llvm.fma") == text("sin").count("llvm.fma")
 
 
 @pytest.mark.parametrize("table", minimax.APPROXIMATIONS)
@@ -436,7 +436,8 @@ def test_coefficients_are_those_that_the_tool_derives(table: str) -> None:
 
 
 def test_a_missing_libm_function_is_named() -> None:
+    function = libm_function.__wrapped__("no_such_function", "double", 1)  # one that does not live for good
     with pytest.raises(
         OSError, match="has no function 'no_such_function', which compiled code calls; set FUNCTAD_BACKEND=evaluator"
     ):
-        libm_address("no_such_function")
+        machine_code(function, Target.host())

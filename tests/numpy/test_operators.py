@@ -15,6 +15,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
+import functad as fd
 from functad.core.tracer import ARRAY, PYTHON, SCALAR
 from functad.errors import DtypeError, ImmutableError, TracerConversionError, UnsupportedError
 from tests.numpy.against_numpy import array, check, tracing
@@ -205,3 +206,17 @@ def test_equality_that_others_answer():
             return "mine"
 
     assert tracing(lambda x: x == Answering(), np.ones(2)) == "mine"
+
+
+@pytest.mark.parametrize("x", [np.array([True, False]), np.array(True), np.True_, True], ids=lambda x: type(x).__name__)
+@pytest.mark.parametrize("f", [lambda x: x**2, lambda x: np.power(x, 2), lambda x: x**3, np.conj, np.square])
+def test_powers_of_booleans(f, x) -> None:
+    """NumPy squares arrays by ``**``: int8."""
+    found, expected = fd.jit(f)(x), f(x)
+    assert found == pytest.approx(expected) and found.dtype == np.asarray(expected).dtype
+
+
+def test_conjugates_of_booleans() -> None:
+    for x in (np.array([True, False]), np.True_):
+        found = fd.jit(lambda x: (x.conj(), x.conjugate(), np.conj(x)))(x)
+        assert [y.dtype for y in found] == [y.dtype for y in (x.conj(), x.conjugate(), np.conj(x))]

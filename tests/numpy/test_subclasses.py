@@ -42,13 +42,10 @@ class Derived(Scaled):
 
 
 class Labelled:
-    """No array at all, but NumPy's functions ask it."""
+    """No array at all, and gives none, but NumPy's functions ask it."""
 
     def __array_ufunc__(self, *args, **kwargs):
         return NotImplemented
-
-    def __array__(self, dtype=None, copy=None):
-        return np.ones(2)
 
 
 class Named(np.ndarray):

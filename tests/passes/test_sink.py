@@ -8,8 +8,8 @@ import pytest
 import functad as fd
 from functad.core.evaluator import run_program
 from functad.ir.program import Literal, Program, sub_programs
+from functad.ir.regions import regions_of
 from functad.passes.pipeline import optimize
-from functad.primitives.loop_body import Layout
 
 lax = fd.lax
 fnp = fd.numpy
@@ -25,7 +25,8 @@ def only(program: Program, name: str):
 
 
 def constants(loop):
-    return Layout.of(loop.params).split(loop.inputs)[1]
+    (group,) = regions_of(loop).operands(loop.inputs).consts
+    return group
 
 
 def same_result(f, *args):

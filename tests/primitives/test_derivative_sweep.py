@@ -18,7 +18,7 @@ import functad.primitives  # noqa: F401  (declares the primitives)
 from functad.core.primitive import REGISTRY, Primitive, Sample, type_of
 from functad.ir.types import ArrayType
 from functad.kernel_ir.rules import Pointwise
-from functad.lower.execute import execute
+from functad.lower.backends import execute
 from functad.transforms.programs import trace_program
 from tests.primitives.derivative_references import (
     BINARY,

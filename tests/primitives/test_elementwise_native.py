@@ -12,7 +12,7 @@ import pytest
 
 from functad.core.evaluator import run_program
 from functad.core.primitive import type_of
-from functad.lower.execute import execute
+from functad.lower.backends import execute
 from functad.primitives.rounding import fmod, remainder
 from functad.primitives.selection import clip, maximum, minimum
 from functad.primitives.special import lgamma

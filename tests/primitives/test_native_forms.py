@@ -13,7 +13,7 @@ import functad as fd
 from functad.errors import IndexOutOfBoundsError
 from functad.ir.key import structural_key
 from functad.kernel_ir.evaluator import evaluate_program
-from functad.kernel_ir.offender import take_offender
+from functad.kernel_ir.pending import take_offender
 from functad.lower.abstract.abstract import abstract
 from functad.lower.fuse import fuse
 from functad.primitives import cumulative, reductions

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import itertools
-import re
 from collections.abc import Callable
 
 import numpy as np
 
+from functad.kernel_ir.native import declared_functions
 from functad.lower.llvm.lanes import Lanes
-from functad.lower.llvm.link import link
+from functad.lower.llvm.lines import Lines
 from functad.lower.llvm.target import Target, emit_object
-from functad.lower.native.libm import libm_address
+from functad.lower.native.machine import link_native
 
 __all__ = ["ArrayFunction"]
 
@@ -32,8 +31,8 @@ class ArrayFunction:
         self.dtype = np.dtype(f"f{int(dtype[1:]) // 8}")
         self.width = target.lanes(self.dtype.itemsize) if width is None else width
         self.text = _module_text(body, dtype, arity, self.width)
-        libm = re.findall(r"^declare \w+ @(\w+)\(", self.text, re.MULTILINE)
-        self._library = link(emit_object(self.text, target), {name: libm_address(name) for name in libm}, ["loop"])
+        calls = declared_functions(self.text.splitlines())
+        self._library = link_native(emit_object(self.text, target), calls, target, ["loop"])
         self._entry = ctypes.CFUNCTYPE(None, ctypes.c_int64, *[ctypes.c_void_p] * (arity + 1))(
             self._library.address("loop")
         )
@@ -54,9 +53,8 @@ class ArrayFunction:
 
 
 def _module_text(body: Callable[..., str], dtype: str, arity: int, width: int) -> str:
-    counter = itertools.count()
-    lanes = Lanes([], lambda: f"%v{next(counter)}", width, block="body")
-    ty, scalar = lanes.ty(dtype), Lanes([], str, 1).ty(dtype)
+    lanes = Lanes(Lines(block="body"), width)
+    ty, scalar = lanes.ty(dtype), Lanes(lanes.text, 1).ty(dtype)
     align = int(dtype[1:]) // 8
     operands = []
     for j in range(arity):
@@ -65,14 +63,14 @@ def _module_text(body: Callable[..., str], dtype: str, arity: int, width: int) -
     result = body(lanes, dtype, *operands)
     address = lanes.emit(f"getelementptr {scalar}, ptr %out, i64 %i")
     parameters = "".join(f", ptr noalias %x{j}" for j in range(arity))
-    declarations, loop = "\n".join(sorted(lanes.declarations)), "\n".join(lanes.lines)
+    declarations, loop = "\n".join(sorted(lanes.declarations)), "\n".join(lanes.text.lines)
     return f"""{declarations}
 define void @loop(i64 %n, ptr noalias %out{parameters}) {{
 entry:
   %some = icmp sgt i64 %n, 0
   br i1 %some, label %body, label %exit
 body:
-  %i = phi i64 [ 0, %entry ], [ %next, %{lanes.block} ]
+  %i = phi i64 [ 0, %entry ], [ %next, %{lanes.text.block} ]
 {loop}
   store {ty} {result}, ptr {address}, align {align}
   %next = add i64 %i, {width}

@@ -16,7 +16,7 @@ F32 = np.float32
 
 def made(f, *args, known=1) -> tuple[Program, Program]:
     program = fd.make_ir(f)(*args)
-    return program, collect_multiples(program, [k >= known for k in range(len(program.inputs))])
+    return program, collect_multiples(program, tuple([k >= known for k in range(len(program.inputs))]))
 
 
 def longest_path(program: Program, known: int) -> int:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Protocol
 
+import numpy as np
+
+from functad.core.foreign import as_numpy
+from functad.errors import FunctadError
 from functad.lower.entry.places import Check
 from functad.lower.entry.unchanged import Unchanged
 
-__all__ = ["Guard", "Guards", "Never"]
+__all__ = ["Converted", "Guard", "Guards", "Never", "bits"]
 
 
 class Guard(Protocol):
@@ -25,6 +29,41 @@ class Never:
     def holds(self) -> bool:
         """False."""
         return False
+
+
+class Converted:
+    """An array of another library gives what it gave: an array of the same memory, or one that holds the same; where
+    ``content`` is given, one that holds that, bit by bit.
+
+    Only Python can tell, so calls of such a Program go through Python.
+    """
+
+    def __init__(self, x: Any, array: np.ndarray, content: bytes | None = None) -> None:
+        self.x, self.array, self.content = x, array, content
+
+    def holds(self) -> bool:
+        """Whether it does now."""
+        try:
+            now = as_numpy(self.x, "a closed-over array")
+        except FunctadError:
+            return False
+        then = self.array
+        if now.shape != then.shape or now.dtype != then.dtype:
+            return False
+        if self.content is not None:
+            return now.tobytes() == self.content
+        return shows_the_same_memory(now, then) or np.array_equal(bits(now), bits(then))
+
+
+def shows_the_same_memory(a: np.ndarray, b: np.ndarray) -> bool:
+    """Whether two arrays of one shape and dtype are the same elements in memory."""
+    return a.strides == b.strides and bool(a.__array_interface__["data"][0] == b.__array_interface__["data"][0])
+
+
+def bits(array: np.ndarray) -> np.ndarray:
+    """What an array holds, bit by bit, in native byte order."""
+    native = np.ascontiguousarray(array, array.dtype.newbyteorder("="))
+    return native.view(f"u{min(native.itemsize, 8)}")
 
 
 class Guards:

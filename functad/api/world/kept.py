@@ -37,6 +37,10 @@ class Kept:
         self.around.depends_on(array)
         return frozen(array)
 
+    def converted(self, x: Any, array: np.ndarray) -> None:
+        """Note that an array of another library gave this one."""
+        self.around.converted(x, array)
+
     def hide(self, place: Place, type: ArrayType, kind: int) -> Any:
         """What a place holds now."""
         self.around.guards.add(Unchanged({place: place.get()}))
@@ -63,6 +67,8 @@ class Kept:
         for array in reach.arrays:
             if array.dtype.kind in "fciub":
                 self.around.depends_on(array)
+        for x in reach.foreign:
+            self.around.compare_foreign(x)
 
     def value(self, trace: Trace, var: Var) -> Any:
         """What is behind a variable now, which is noted; ABSENT if nothing is."""

@@ -9,6 +9,8 @@ constants.
 
 from __future__ import annotations
 
+import contextlib
+import math
 import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
@@ -16,12 +18,14 @@ from typing import Any
 import numpy as np
 
 from functad import config
-from functad.api.world.guards import Guard, Guards, Never
+from functad.api.world.guards import Converted, Guard, Guards, Never, bits
 from functad.api.world.hidden import HiddenOperand
 from functad.api.world.reach import Reach
 from functad.api.world.views import address, is_plain, view_of
+from functad.core.foreign import as_numpy
 from functad.core.trace import ABSENT, Trace, escaped, using
 from functad.core.tracer import ARRAY, Tracer
+from functad.errors import FunctadError
 from functad.ir.program import Atom, Eqn, Program, Var, frozen, is_frozen, literal
 from functad.ir.types import ArrayType, array_type
 from functad.lower.entry.places import Fixed, Place, Unwritten, elements_of
@@ -81,16 +85,22 @@ class Outside:
 
     trace: Trace
 
-    def __init__(self, arrays: Sequence[np.ndarray], compared: Sequence[np.ndarray]) -> None:
+    def __init__(
+        self, arrays: Sequence[np.ndarray], compared: Sequence[np.ndarray], foreign: Sequence[Any] = ()
+    ) -> None:
         self.guards = Guards()
         self.reachable = [a for a in arrays if not is_frozen(a)]
         self.known = {id(root_of(a)) for a in self.reachable}  # not made by the function, and alive as long as this
         self.comparisons = comparisons([a for a in compared if not is_frozen(a)])
+        # arrays of other libraries, what they gave, and what that held where it must be the same
+        self.conversions: list[tuple[Callable[[], Any], np.ndarray, bytes | None]] = []
         self.taken: dict[Any, Taken] = {}  # the latest of each memory
         self.all: list[Taken] = []
         self.behind: dict[Var, Taken] = {}
         self.hidden: dict[Var, Taken | HiddenOperand] = {}  # the inputs
         self.asked: dict[Var, Callable[[], None]] = {}
+        for x in foreign:
+            self.compare_foreign(x)
 
     # -- while the function is traced ----------------------------------------------------------------------------------
 
@@ -108,6 +118,23 @@ class Outside:
             )
             self.behind[taken.tracer._variable] = taken
         return taken.tracer
+
+    def converted(self, x: Any, array: np.ndarray, content: bytes | None = None) -> None:
+        """Note that an array of another library gave this one: it must give the same at each call, unless it is the
+        function's own, and is not there any more then.
+        """
+        try:
+            found: Callable[[], Any] = weakref.ref(x)
+        except TypeError:
+            found = lambda: x  # noqa: E731
+        self.conversions.append((found, array, content))
+
+    def compare_foreign(self, x: Any) -> None:
+        """Note that the function can reach a small array of another library, of which Python may compute something."""
+        if bytes_of(x) <= MOST_BYTES:
+            with contextlib.suppress(FunctadError):  # then it is of no use to the function, either
+                array = as_numpy(x, "a closed-over array")
+                self.converted(x, array, array.tobytes())
 
     def view(self, array: np.ndarray) -> Tracer | None:
         """A view that native code does not take as it is: equations over the memory that it shows."""
@@ -200,6 +227,7 @@ class Outside:
 
     def settle(self, program: Program) -> tuple[Program, tuple[HiddenOperand, ...], Guards]:
         """The Program with its hidden inputs last; where they are read; and what it was made for."""
+        self.conversions = [c for c in self.conversions if c[0]() is not None]
         used = {a for e in program.eqns for a in e.inputs} | set(program.outputs)
         constants: dict[Var, Atom] = {}
         operands: dict[Var, HiddenOperand] = {}
@@ -217,7 +245,10 @@ class Outside:
                 operands[var] = HiddenOperand(Fixed(array), var.type, ARRAY)
         inputs = [v for v in program.inputs if v not in self.hidden]
         settled = replaced(Program([*inputs, *operands], program.eqns, program.outputs, program.name), constants)
-        guards = Guards([*self.guards.guards, *self.compared(operands.values())], self.guards.later)
+        foreign = {(id(x := found()), c is None): Converted(x, array, c) for found, array, c in self.conversions}
+        compared = self.compared(operands.values())
+        guards = Guards([*self.guards.guards, *compared, *foreign.values()], self.guards.later)
+        self.conversions.clear()
         for table in (self.taken, self.all, self.behind, self.hidden):
             table.clear()  # tracers that have escaped must keep nothing alive
         return settled, tuple(operands.values()), guards
@@ -253,6 +284,14 @@ def comparisons(arrays: Sequence[np.ndarray]) -> list[Unwritten]:
     return found
 
 
+def bytes_of(x: Any) -> int:
+    """About how large an array of another library is; more than is compared where it does not say so."""
+    shape = getattr(x, "shape", None)
+    if not isinstance(shape, tuple) or not all([isinstance(n, int) for n in shape]):
+        return MOST_BYTES + 1
+    return 8 * math.prod(shape)
+
+
 def replaced(program: Program, atoms: dict[Var, Atom]) -> Program:
     """The Program with atoms in the place of variables."""
     if not atoms:
@@ -275,9 +314,3 @@ def root_of(array: np.ndarray) -> np.ndarray:
     while isinstance(array.base, np.ndarray):
         array = array.base
     return array
-
-
-def bits(array: np.ndarray) -> np.ndarray:
-    """What an array holds, bit by bit, in native byte order."""
-    native = np.ascontiguousarray(array, array.dtype.newbyteorder("="))
-    return native.view(f"u{min(native.itemsize, 8)}")

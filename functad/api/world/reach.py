@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from functad.api.world.reads import Path, reads_of
+from functad.core.foreign import is_foreign
 from functad.core.location import is_internal
 from functad.lower.entry.places import ABSENT, CellContent, DictItem, FunctionCode, Place
 
@@ -81,6 +82,7 @@ class Reach:
         self._without = {id(part) for f in without for part in _and_function(f)}
         self.nodes: dict[int, Node] = {}
         self.arrays: list[np.ndarray] = []  # each once
+        self.foreign: list[Any] = []  # arrays of other libraries
         self.sources: dict[Hashable, Source] = {}  # by the identity of the place
         self.values: dict[Hashable, Any] = {}  # what each of them held then
         self.written: set[Hashable] = set()  # identities of places that the functions themselves write to
@@ -110,6 +112,9 @@ class Reach:
             return
         if issubclass(type(value), np.ndarray):
             self.arrays.append(value)
+            return
+        if is_foreign(type(value)):
+            self.foreign.append(value)
             return
         own = type(value) is not MethodType and not self._foreign(_file_of_class(value))
         for part in _parts(value, own):

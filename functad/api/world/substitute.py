@@ -7,30 +7,22 @@ that is traced to one that reads the place is made anew, with cells of its own a
 
 from __future__ import annotations
 
-import functools
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from functools import partial
 from types import CellType, FunctionType, MethodType, ModuleType
 from typing import Any
 
+from functad.api.rebuild import Rebuilder
 from functad.api.world.reach import Node, Reach
 from functad.core.trace import type_name
-from functad.lower.entry.places import CellContent, DictItem, Fixed, Place
+from functad.core.wrapping import Wrapper
+from functad.lower.entry.places import DictItem, Fixed, Place
 
-__all__ = ["Substitution", "Wrapper"]
-
-
-New = Callable[["_Made"], Any]
+__all__ = ["Substitution"]
 
 
-class Wrapper(ABC):
-    """What wraps a function, and can be made anew around another."""
-
-    _f: Callable[..., Any]
-
-    @abstractmethod
-    def wrapping(self, f: Callable[..., Any]) -> Any:
-        """The same around another function."""
+New = Callable[["_Substituting"], Any]
+"""What a place holds: found when functions are made again."""
 
 
 class Substitution:
@@ -53,14 +45,11 @@ class Substitution:
         self._written = reach.written
         self._values = values
         self._affected = affected(reach, values)
-        self._functions = [node for node in self._affected.values() if type(node.value) is FunctionType]
-        self._changes = {id(node.value): list(self._changed(node)) for node in self._functions}
-        self._spaces = {
-            id(p.mapping): p.mapping
-            for changes in self._changes.values()
-            for p, _ in changes
-            if isinstance(p, DictItem)
-        }
+        self._changes: dict[Hashable, tuple[Place, New]] = {}  # by the identity of the place
+        for node in self._affected.values():
+            if type(node.value) is FunctionType:
+                self._changes.update({place.identity: (place, new) for place, new in self._changed(node)})
+        self._spaces = {id(p.mapping): p.mapping for p, _ in self._changes.values() if isinstance(p, DictItem)}
 
     def obstacle(self) -> str | None:
         """Why what reads the places cannot be made anew: classes, their instances and foreign objects cannot; None if
@@ -69,8 +58,8 @@ class Substitution:
         Nor can a function whose writes would go astray: to a cell that is replaced, or to a module whose names are
         copied.
         """
-        written = any(place.identity in self._written for changes in self._changes.values() for place, _ in changes)
-        if written or any(isinstance(identity, tuple) and identity[0] in self._spaces for identity in self._written):
+        names = any(isinstance(identity, tuple) and identity[0] in self._spaces for identity in self._written)
+        if names or not self._written.isdisjoint(self._changes):
             return "the function writes to it, or to another name of its module"
         for node in self._affected.values():
             if Fixed(node.value).identity not in self._values and not _can_be_made(node.value, self._affected):
@@ -79,22 +68,18 @@ class Substitution:
 
     def of(self, *roots: Any) -> list[Any]:
         """Functions, or what holds functions, with the other values."""
-        given = {
-            id(n.value): self._values[i]
-            for n in self._affected.values()
-            if (i := Fixed(n.value).identity) in self._values
-        }
-        made = _Made(self._affected, self._spaces, given)
-        for node in self._functions:
-            made.begin(
-                node.value,
-                {id(place.cell) for place, _ in self._changes[id(node.value)] if isinstance(place, CellContent)},
-            )
-        for node in self._functions:
-            for place, new in self._changes[id(node.value)]:
-                made.put(node.value, place, new(made))
-            made.complete(node.value)
-        return [made.of(r) for r in roots]
+        modules = {number: ModuleType(names.get("__name__", "")) for number, names in self._spaces.items()}
+        for number, module in modules.items():
+            vars(module).update(self._spaces[number])
+        rebuild = _Substituting(self._affected, self._changes, modules)
+        for node in self._affected.values():
+            identity = Fixed(node.value).identity
+            if identity in self._values:
+                rebuild.made[id(node.value)] = self._values[identity]
+        for place, new in self._changes.values():
+            if isinstance(place, DictItem):
+                vars(modules[id(place.mapping)])[place.key] = new(rebuild)
+        return [rebuild(r) for r in roots]
 
     def _changed(self, node: Node) -> Iterator[tuple[Place, New]]:
         """The places of a function that hold something else, and what: a value, a function made anew, a module with
@@ -103,9 +88,9 @@ class Substitution:
         copied: list[int] = []
         for place, child in node.places:
             if place.identity in self._values:
-                yield place, lambda made, identity=place.identity: self._values[identity]  # type: ignore[misc]
+                yield place, lambda _, identity=place.identity: self._values[identity]  # type: ignore[misc]
             elif child is not None and id(child.value) in self._affected:
-                yield place, lambda made, value=child.value: made.of(value)  # type: ignore[misc]
+                yield place, lambda rebuild, value=child.value: rebuild(value)  # type: ignore[misc]
             else:
                 continue
             if isinstance(place, DictItem):
@@ -115,7 +100,7 @@ class Substitution:
                 for place, _ in node.places:
                     found = place.get()
                     if type(found) is ModuleType and id(vars(found)) == number:
-                        yield place, lambda made, number=number: made.modules[number]  # type: ignore[misc]
+                        yield place, lambda rebuild, number=number: rebuild.modules[number]  # type: ignore[misc]
                         if isinstance(place, DictItem) and id(place.mapping) not in copied:
                             copied.append(id(place.mapping))
 
@@ -141,7 +126,9 @@ def affected(reach: Reach, keys: Mapping[Hashable, Any]) -> dict[int, Node]:
 def _can_be_made(value: Any, affected: Mapping[int, Node]) -> bool:
     if type(value) is MethodType:
         return id(value.__self__) not in affected
-    return isinstance(value, Wrapper) or type(value) in (FunctionType, functools.partial, tuple, list, dict)
+    if isinstance(value, Wrapper):
+        return not value.runs_later  # then what it reads would be another trace's
+    return type(value) in (FunctionType, partial, tuple, list, dict)
 
 
 def _described(value: Any) -> str:
@@ -150,60 +137,32 @@ def _described(value: Any) -> str:
     return f"the class {value.__qualname__}" if issubclass(type(value), type) else f"a {type_name(value)}"
 
 
-class _Made:
-    """What has been made anew, by the identity of what it stands for."""
+class _Substituting(Rebuilder):
+    """Makes again what is affected, around what the changed places hold now."""
 
     def __init__(
-        self, affected: Mapping[int, Node], spaces: Mapping[int, dict[str, Any]], given: dict[int, Any]
+        self,
+        affected: Mapping[int, Node],
+        changes: Mapping[Hashable, tuple[Place, New]],
+        modules: Mapping[int, ModuleType],
     ) -> None:
-        self.modules = {number: ModuleType(names.get("__name__", "")) for number, names in spaces.items()}
-        for number, module in self.modules.items():
-            vars(module).update(spaces[number])
-        self._affected = affected
-        self._made = given
+        super().__init__()
+        self.affected = affected
+        self.changes = changes
+        self.modules = modules
 
-    def begin(self, f: FunctionType, changed: set[int]) -> None:
-        """Make a function anew, with new cells, still empty, for what changes."""
-        cells = [CellType() if id(cell) in changed else cell for cell in f.__closure__ or ()]
+    def stays(self, x: Any) -> bool:
+        return id(x) not in self.affected
+
+    def renewed(self, f: FunctionType) -> Sequence[bool]:
+        return [id(cell) in self.changes for cell in f.__closure__ or ()]
+
+    def content(self, cell: CellType) -> Any:
+        return self.changes[id(cell)][1](self)
+
+    def names(self, f: FunctionType) -> dict[str, Any]:
         module = self.modules.get(id(f.__globals__))
-        self._made[id(f)] = FunctionType(
-            f.__code__, vars(module) if module else f.__globals__, f.__name__, f.__defaults__, tuple(cells)
-        )
+        return f.__globals__ if module is None else vars(module)
 
-    def put(self, f: FunctionType, place: Place, value: Any) -> None:
-        """What a place holds now for a function."""
-        if isinstance(place, DictItem):
-            vars(self.modules[id(place.mapping)])[place.key] = value
-        for old, new in zip(f.__closure__ or (), self._made[id(f)].__closure__ or (), strict=True):
-            if isinstance(place, CellContent) and old is place.cell:
-                new.cell_contents = value
-
-    def complete(self, f: FunctionType) -> None:
-        """Give a function made anew what a new function lacks."""
-        new = self._made[id(f)]
-        new.__defaults__ = f.__defaults__ and tuple([self.of(v) for v in f.__defaults__])
-        new.__kwdefaults__ = f.__kwdefaults__ and {k: self.of(v) for k, v in f.__kwdefaults__.items()}
-        new.__qualname__, new.__module__, new.__doc__ = f.__qualname__, f.__module__, f.__doc__
-        new.__dict__.update(f.__dict__)
-
-    def of(self, value: Any) -> Any:
-        """What stands for a value."""
-        number = id(value)
-        if number not in self._affected:
-            return value
-        if number not in self._made:
-            self._made[number] = self._make(value)
-        return self._made[number]
-
-    def _make(self, value: Any) -> Any:
-        if isinstance(value, Wrapper):
-            return value.wrapping(self.of(value._f))
-        if isinstance(value, functools.partial):
-            return functools.partial(
-                self.of(value.func), *map(self.of, value.args), **{k: self.of(v) for k, v in value.keywords.items()}
-            )
-        if isinstance(value, MethodType):
-            return MethodType(self.of(value.__func__), value.__self__)
-        if isinstance(value, dict):
-            return {k: self.of(v) for k, v in value.items()}
-        return type(value)([self.of(v) for v in value])
+    def container(self, x: Any) -> Any:
+        return {k: self(v) for k, v in x.items()} if isinstance(x, dict) else type(x)(self.all(x))

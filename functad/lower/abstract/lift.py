@@ -4,13 +4,10 @@ values.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
 from functad.errors import InternalError
 from functad.ir.program import Atom, Eqn, Literal, Program, Var, sub_programs
+from functad.ir.regions import regions_of
 from functad.lower.abstract.constants import Constants, is_embedded
-from functad.primitives.loop_body import Layout
 
 __all__ = ["lift_constants"]
 
@@ -28,53 +25,23 @@ def lift_constants(program: Program) -> Program:
 
 def _lifted(eqn: Eqn) -> Eqn:
     """The equation with what its sub-Programs' constants are as further operands."""
-    p, ins = eqn.params, eqn.inputs
-    match eqn.primitive.name:
-        case "loop":
-            layout = Layout.of(p)
-            steps, consts, carry, xs = layout.split(ins)
-            body, more = _closed(p["body"])
-            return _with(
-                eqn, (*steps, *more, *consts, *carry, *xs), {**p, "body": body, "consts": layout.consts + len(more)}
-            )
-        case "while":
-            n, m = p["cond_consts"], p["body_consts"]
-            cond, tested = _closed(p["cond"])
-            body, more = _closed(p["body"])
-            params = {"cond": cond, "body": body, "cond_consts": n + len(tested), "body_consts": m + len(more)}
-            return _with(eqn, (*tested, *ins[:n], *more, *ins[n:]), params)
-        case "cond":
-            closed = [_closed(b) for b in p["branches"]]
-            found = [more for _, more in closed]
-            branches = tuple([_ignoring(b, found[:k], found[k + 1 :]) for k, (b, _) in enumerate(closed)])
-            return _with(eqn, (ins[0], *[a for more in found for a in more], *ins[1:]), {"branches": branches})
-    raise InternalError(f"lowering knows no sub-Programs of {eqn.primitive.name}")
-
-
-def _with(eqn: Eqn, inputs: Sequence[Atom], params: Mapping[str, Any]) -> Eqn:
-    return Eqn(eqn.primitive, tuple(inputs), params, eqn.outputs, eqn.loc)
-
-
-def _ignoring(program: Program, before: Sequence[Sequence[Literal]], after: Sequence[Sequence[Literal]]) -> Program:
-    """A branch that also takes, among its first inputs, the constants of the other branches."""
-    own = len(program.inputs) - program.derived["operands"]
-    others = [[Var(a.type) for more in part for a in more] for part in (before, after)]
-    return Program(
-        (*others[0], *program.inputs[:own], *others[1], *program.inputs[own:]),
-        program.eqns,
-        program.outputs,
-        program.name,
-    )
+    form = regions_of(eqn)
+    if form is None:
+        raise InternalError(f"lowering knows no sub-Programs of {eqn.primitive.name}")
+    closed = [_closed(p) for p in form.programs]
+    more = [constants for _, constants in closed]
+    return form.rebuilt(eqn, *form.with_constants([p for p, _ in closed], more, form.operands(eqn.inputs)))
 
 
 def _closed(program: Program) -> tuple[Program, list[Literal]]:
     """The Program with its constants as first inputs, and these."""
     program = lift_constants(program)
     found = _Lifting()
-    eqns = [_with(e, [found.atom(a) for a in e.inputs], e.params) for e in program.eqns]
+    eqns = [
+        Eqn(e.primitive, tuple([found.atom(a) for a in e.inputs]), e.params, e.outputs, e.loc) for e in program.eqns
+    ]
     outputs = [found.atom(a) for a in program.outputs]
     made = Program((*found.constants.variables, *program.inputs), eqns, outputs, program.name)
-    made.derived["operands"] = len(program.inputs)
     return made, list(found.literals.values())
 
 

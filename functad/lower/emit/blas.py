@@ -12,6 +12,7 @@ import numpy as np
 from functad.ir.types import dtype_name
 from functad.kernel_ir.nodes import Product
 from functad.lower.emit.code import Code, memory_type
+from functad.lower.native.blas import blas_routine
 
 __all__ = ["KINDS", "Gemm", "gemv", "letter", "too_large"]
 
@@ -65,9 +66,7 @@ class _Arguments:
         return slot
 
     def call(self, routine: str, arguments: Sequence[str]) -> None:
-        name = f"@functad_{self.letter}{routine}"
-        self.code.declarations.add(f"declare void {name}({', '.join(['ptr'] * len(arguments))})")
-        self.code.line(f"call void {name}({', '.join(f'ptr {a}' for a in arguments)})")
+        self.code.call(blas_routine(self.letter, routine), *arguments)
 
 
 def too_large(code: Code, sizes: Sequence[str]) -> str:

@@ -14,13 +14,18 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from functad.ir.types import dtype_name
-from functad.kernel_ir.control import Control, SequenceBuffer
+from functad.kernel_ir.codes import SIZE_OVERFLOW
+from functad.kernel_ir.control import Control
 from functad.kernel_ir.nodes import Buffer, Call, Compute, Kernel, KernelProgram, Load, Product, Statement
-from functad.lower.emit import sequences
+from functad.lower.emit.cells import Cells
+from functad.lower.emit.clock import clocked_name, end_clock, plain_driver, spend_if_long, start_clock
 from functad.lower.emit.code import Code
 from functad.lower.emit.control import Body, Writer
-from functad.lower.emit.failures import OFFENDER, frame, noted_code, noted_value
-from functad.lower.emit.kernel import LoopNest, fill_buffer
+from functad.lower.emit.exits import Exits
+from functad.lower.emit.failures import Failure, note_failures, noted_value
+from functad.lower.emit.frame import write_frame
+from functad.lower.emit.kernel import fill_buffer, write_nest
+from functad.lower.emit.loops import LoopNest
 from functad.lower.emit.memory import load_one, store_one
 from functad.lower.emit.nest import shape_nest
 from functad.lower.emit.operations import is_long
@@ -28,13 +33,12 @@ from functad.lower.emit.parallel import Blocks, Division, blocks_of
 from functad.lower.emit.plan import Plan, mentioned, plan_memory, written
 from functad.lower.emit.product import emit_product, method, product_kernel
 from functad.lower.emit.straight import CHUNK, cut, size
+from functad.lower.emit.work import is_heavy, needs_clock, work_of_statement
 from functad.lower.emit.workspace import make_room, release, room_in, room_needed, stack
 from functad.lower.llvm.target import Target
+from functad.lower.native.python import NOTE_OFFENDER
 
-__all__ = ["SIZE_OVERFLOW", "Driver"]
-
-SIZE_OVERFLOW = -2
-"""What the driver returns where a matrix has more rows or columns than BLAS can count."""
+__all__ = ["Driver"]
 
 OFTEN = 4
 """A math function that code without loops uses so often is called, not written out."""
@@ -59,9 +63,7 @@ class Driver:
         self.functions: list[str] = [] if around is None else around.functions
         self.pointers: dict[Buffer, str] = {}
         self.registers: dict[Buffer, str] = {}
-        self.errors: list[str] = []
-        self.exits: list[tuple[str, str]] = []  # the blocks that leave for the end, and their errors
-        self.checked = False  # whether a check may have failed since the error cell was last read
+        self.exits = Exits(self.code)
         self.body = [piece for s in program.body for piece in self._pieces(s)]
         self.nests = {id(s): LoopNest(shape_nest(s), target) for s in self.body if isinstance(s, Kernel)}
         self.blocks: dict[int, Blocks] = {}
@@ -69,42 +71,38 @@ class Driver:
             if threads and not nest.straight and (blocks := blocks_of(nest)) is not None:
                 self.blocks[key] = blocks
         self.steps = self._steps()
+        self.clocked = False  # whether it looks at the clock between its statements: not that of a body
         self.code.outlined = self._outlined()
         self.inner = {
             id(s): [BodyDriver(p, self).write() for p in s.programs] for s in self.body if isinstance(s, Control)
         }
-        self.cells = [
-            b
-            for b in dict.fromkeys(b for s in self.body for b in mentioned(s))
-            if isinstance(b, SequenceBuffer) and b.role == "sequence"
-        ]
-        self.own = len(self.cells)
-        self.first_cell: dict[str, int] = {}  # of those that a body needs
+        self.cells = Cells(self.code, [b for s in self.body for b in mentioned(s)])
         for body in itertools.chain.from_iterable(self.inner.values()):
-            self.first_cell[body.name] = len(self.cells)
-            self.cells += body.cells
+            self.cells.include(body.name, body.cells)
 
     def emit(self, name: str) -> str:
         """The text of the driver."""
         plan = self._plan()
-        sizes = frame(self.code, self.program.symbols) if self.program.checks else "%sizes"
+        self.clocked = needs_clock(self.program)
+        sizes = write_frame(self.code, self.program.symbols) if self.program.checks or self.clocked else "%sizes"
         self._arguments()
         room, allocated = make_room(self.code, plan)
+        if self.clocked:
+            start_clock(self.code)
         self.pointers.update(room)
-        self.cell_memory = stack(self.code, sequences.CELL * len(self.cells)) if self.cells else "null"
-        for number in range(len(self.cells)):
-            sequences.empty(self.code, self.cell_place(number))
+        self.cells.make()
         error = self._run()
-        for number, cell in enumerate(self.cells):
-            sequences.free(self.code, cell, self.cell_place(number))
+        self.cells.free()
         release(self.code, allocated)
         if any(check.names_value for check in self.program.checks):
             with self.code.when(self.code.emit(f"icmp sgt i32 {error}, 0"), ()):
-                self.code.declarations.add(f"declare void @{OFFENDER}(i64)")
-                self.code.line(f"call void @{OFFENDER}(i64 {noted_value(self.code)})")
-        return self.code.function(
-            f"i32 @{name}(ptr noalias %inputs, ptr noalias %outputs, ptr noalias {sizes}) nounwind", f"i32 {error}"
-        )
+                self.code.call(NOTE_OFFENDER, noted_value(self.code))
+        parameters = f"ptr noalias %inputs, ptr noalias %outputs, ptr noalias {sizes}"
+        if not self.clocked:
+            return self.code.function(f"i32 @{name}({parameters}) nounwind", f"i32 {error}")
+        end_clock(self.code)
+        text = self.code.function(f"i32 @{clocked_name(name)}({parameters}, i64 %caller) nounwind", f"i32 {error}")
+        return f"{plain_driver(name)}\n\n{text}"
 
     def _plan(self) -> Plan:
         """The plan of the workspace."""
@@ -122,7 +120,7 @@ class Driver:
         """All steps; the smallest error."""
         if self.inner and not self._chunked:  # apart, they can become registers
             self.pointers.update({b: stack(self.code, 8) for b in self.scalar_slots})
-        self.pointers.update({cell: self.cell_place(number) for number, cell in enumerate(self.cells[: self.own])})
+        self.pointers.update(self.cells.places())
         self._table()
         for step in self.steps:
             match step:
@@ -133,17 +131,13 @@ class Driver:
                 case Call():
                     self._call(step)
                 case Control():
-                    Writer(self, self.inner[id(step)]).write(step)
+                    Writer(self.code, self.exits, self.cells, self.pointers, self.inner[id(step)]).write(step)
                     self._forget(written(step))
                 case list():
                     self._chunk(step)
-        return self._end()
-
-    def cell_place(self, number: int) -> str:
-        """The address of a cell: the function that all others are called from owns them, so that memory outlives the
-        step of a loop.
-        """
-        return self.code.offset("i8", self.cell_memory, str(sequences.CELL * number))
+            if self.clocked and step is not self.steps[-1] and not isinstance(step, list) and is_heavy(step):
+                spend_if_long(self.code, self.exits, work_of_statement(step))
+        return self.exits.end()
 
     # ---- the steps
 
@@ -186,7 +180,7 @@ class Driver:
         return {use: set() for use in often}
 
     def _scalars_in_memory(self) -> dict[Buffer, None]:
-        """The scalar temporaries that loops or helpers write, or that two functions share."""
+        """The scalar temporaries that loops or native functions write, or that two functions share."""
         found: dict[Buffer, None] = {}
         user: dict[Buffer, int] = {}
         for number, step in enumerate(self.steps):
@@ -254,8 +248,8 @@ class Driver:
             for b in scalars_read(kernel):
                 if b in self.pointers:
                     self._scalar(b)
-            nest.emit(self.code, self.pointers, self.registers, inline=True)
-            self.checked |= nest.checks
+            write_nest(nest, self.code, self.pointers, self.registers, inline=True)
+            self.exits.note_checks(nest.checks)
             return
         scalars = [b for b in mentioned(kernel) if b.shape == () and b not in writes]
         arrays = [b for b in mentioned(kernel) if b not in scalars]
@@ -263,7 +257,7 @@ class Driver:
             self._in_blocks(kernel, arrays, scalars)
         else:
             self._at_once(kernel, arrays, scalars)
-        self.checked |= nest.checks
+        self.exits.note_checks(nest.checks)
         self._forget(writes)
 
     def _name(self, what: str) -> str:
@@ -288,7 +282,7 @@ class Driver:
         parameters = [f"ptr noalias %b{k}" for k in range(len(arrays))] + [
             f"{type} %r{k}" for k, type in enumerate(types)
         ]
-        self.nests[id(kernel)].emit(code, _numbered(arrays, "%b"), _numbered(scalars, "%r"))
+        write_nest(self.nests[id(kernel)], code, _numbered(arrays, "%b"), _numbered(scalars, "%r"))
         header = f"internal void {name}({', '.join([*parameters, 'ptr noalias %sizes'])}) {self._attributes}"
         self.functions.append(code.function(header, "void"))
         arguments = [f"ptr {self.pointers[b]}" for b in arrays]
@@ -304,7 +298,7 @@ class Driver:
         own = [b for b in arrays if b not in blocks.partial]
         pointers, values = _unpacked(code, own, scalars)
         pointers.update({b: code.offset("i8", "%partials", str(offset)) for b, offset in blocks.partial.items()})
-        nest.emit(code, pointers, values, block=(blocks.axis, "%begin", "%end"))
+        write_nest(nest, code, pointers, values, block=(blocks.axis, "%begin", "%end"))
         header = f"internal void {name}(ptr %data, i64 %begin, i64 %end, ptr %partials) {self._attributes}"
         self.functions.append(code.function(header, "void"))
         common = set(map(id, nest.accumulated(blocks.axis)))
@@ -336,8 +330,8 @@ class Driver:
             for b in scalars_read(kernel):
                 if b in pointers and b not in registers:
                     registers[b] = load_one(code, b.dtype, pointers[b])
-            self.nests[id(kernel)].emit(code, pointers, registers, inline=True)
-            self.checked |= self.nests[id(kernel)].checks
+            write_nest(self.nests[id(kernel)], code, pointers, registers, inline=True)
+            self.exits.note_checks(self.nests[id(kernel)].checks)
         self.functions.append(
             code.function(f"internal void {name}(ptr %table, ptr %scalars, ptr %sizes) nounwind", "void")
         )
@@ -350,49 +344,21 @@ class Driver:
     def _product(self, p: Product) -> None:
         large = emit_product(self.code, self.target, p, *[self.pointers[b.root] for b in (p.out, p.lhs, p.rhs)])
         if large != "false":
-            self.errors.append(self.code.emit(f"select i1 {large}, i32 {SIZE_OVERFLOW}, i32 0"))
+            self.exits.note(self.code.emit(f"select i1 {large}, i32 {SIZE_OVERFLOW}, i32 0"))
 
     def _call(self, call: Call) -> None:
-        """A helper gets an array of data pointers and one of sizes, both on the stack."""
+        """A native function gets an array of data pointers and one of sizes, both on the stack."""
         code = self.code
         buffers = self._array("ptr", [self.pointers[b.root] for b in call.buffers])
         sizes = self._array("i64", [code.size(n) for n in call.sizes])
-        code.declarations.add(f"declare i32 @{call.symbol}(ptr, ptr)")
-        self.errors.append(code.emit(f"call i32 @{call.symbol}(ptr {buffers}, ptr {sizes})"))
+        error = code.call(call.function, buffers, sizes)
+        if call.code:
+            failed, number = code.emit(f"icmp sgt i32 {error}, 0"), code.emit(f"sext i32 {error} to i64")
+            note_failures(code, 1, [Failure(call.code, failed, number)], "0")
+            self.exits.note_checks(True)
+            error = code.scalar.intrinsic("smin", "i32", error, "0")
+        self.exits.note(error)
         self._forget(written(call))
-
-    # ---- errors
-
-    def _error(self) -> str:
-        """The smallest error since this was last asked, or 0."""
-        errors = self.errors + ([noted_code(self.code)] if self.checked else [])
-        self.errors, self.checked = [], False
-        return smallest_error(self.code, errors)
-
-    def stop_on_errors(self) -> None:
-        """Leave if anything has failed: a loop must not run on what is wrong."""
-        error = self._error()
-        if error != "0":
-            self.stop_if(self.code.emit(f"icmp ne i32 {error}, 0"), error)
-
-    def stop_if(self, failed: str, error: str) -> None:
-        """Leave with an error on a condition."""
-        code = self.code
-        leave, go = code.scalar.label(), code.scalar.label()
-        code.line(f"br i1 {failed}, label %{leave}, label %{go}")
-        code.scalar.start(leave)
-        self.exits.append((leave, error))
-        code.line("br label %exit")
-        code.scalar.start(go)
-
-    def _end(self) -> str:
-        """The block where all ways meet, and the error there."""
-        error = self._error()
-        if not self.exits:
-            return error
-        ways = ", ".join(f"[ {e}, %{block} ]" for block, e in [(self.code.block, error), *self.exits])
-        self.code.start("exit")
-        return self.code.emit(f"phi i32 {ways}")
 
 
 INLINED = 400
@@ -413,10 +379,8 @@ class BodyDriver(Driver):
         self.pointers.update(
             make_room(self.code, plan)[0] if needed is None else room_in(self.code, plan, "%workspace")
         )
-        self.cell_memory = "%cells"
         error = self._run()
-        for number, cell in enumerate(self.cells[: self.own]):
-            sequences.trim(self.code, cell, self.cell_place(number))
+        self.cells.trim()
         name = self._name("body")
         kinds = [f"ptr noalias %in{k}" for k in range(len(self.program.inputs))] + [
             f"ptr noalias %out{k}" for k in range(len(self.program.outputs))
@@ -430,7 +394,7 @@ class BodyDriver(Driver):
         )
         self.functions.append(self.code.function(header, f"i32 {error}"))
         return Body(
-            name, None if needed is None else Buffer((needed,), np.dtype(np.uint8)), tuple(self.cells), error != "0"
+            name, None if needed is None else Buffer((needed,), np.dtype(np.uint8)), tuple(self.cells.all), error != "0"
         )
 
     def _arguments(self) -> None:
@@ -440,19 +404,6 @@ class BodyDriver(Driver):
         for buffer in self.program.inputs:
             if buffer.shape == () and not self._chunked:
                 self._scalar(buffer)
-
-
-def smallest_error(code: Code, errors: Sequence[str]) -> str:
-    """The smallest code that is not 0, or 0."""
-    if len(errors) < 2:
-        return (*errors, "0")[0]
-    none = 2**31 - 1
-    smallest = ""
-    for error in errors:
-        failed = code.emit(f"icmp ne i32 {error}, 0")
-        error = code.emit(f"select i1 {failed}, i32 {error}, i32 {none}")
-        smallest = code.scalar.intrinsic("smin", "i32", smallest, error) if smallest else error
-    return code.emit(f"select i1 {code.emit(f'icmp eq i32 {smallest}, {none}')}, i32 0, i32 {smallest}")
 
 
 def scalars_read(kernel: Kernel) -> list[Buffer]:

@@ -1,9 +1,8 @@
 """Failed checks: each is noted in the *error cell* of the call, on a branch that is never taken where all is well.
 
-The cell lies in front of the sizes, a pointer to which every function of a module has anyway. Of all failures it keeps
-the smallest error code, and of those with one code the first: the driver returns the code, and hands the value that the
-check found to Python. A loop that runs in blocks on several threads counts by where its blocks begin, so that threads
-make no difference.
+The cell is in the frame of the call (``lower/native/frame.py``). Of all failures it keeps the smallest error code, and
+of those with one code the first: the driver returns the code, and hands the value that the check found to Python. A
+loop that runs in blocks on several threads counts by where its blocks begin, so that threads make no difference.
 """
 
 from __future__ import annotations
@@ -13,24 +12,18 @@ from contextlib import nullcontext
 from typing import NamedTuple
 
 from functad.lower.emit.code import Code
+from functad.lower.emit.frame import word
+from functad.lower.native.frame import CODE_AT, LOCK_AT, POSITION_AT, VALUE_AT
 
-__all__ = ["OFFENDER", "Failure", "frame", "note_failures", "noted_code", "noted_value"]
-
-OFFENDER = "functad_offender"
-"""What the driver calls with the value that a check found, before it returns the code."""
-
-CELL = 32
-"""Bytes in front of the sizes: a lock and a code (i32), where the loop was (i64), the value (i64)."""
-
-_CODE, _POSITION, _VALUE = 4 - CELL, 8 - CELL, 16 - CELL
+__all__ = ["Failure", "note_failures", "noted_code", "noted_value"]
 
 _NOTE = f"""
 define internal void @functad_note(ptr %sizes, i32 %code, i64 %position, i64 %value) cold noinline nounwind {{
 entry:
-  %lock = getelementptr i8, ptr %sizes, i64 {-CELL}
-  %code.at = getelementptr i8, ptr %sizes, i64 {_CODE}
-  %position.at = getelementptr i8, ptr %sizes, i64 {_POSITION}
-  %value.at = getelementptr i8, ptr %sizes, i64 {_VALUE}
+  %lock = getelementptr i8, ptr %sizes, i64 {LOCK_AT}
+  %code.at = getelementptr i8, ptr %sizes, i64 {CODE_AT}
+  %position.at = getelementptr i8, ptr %sizes, i64 {POSITION_AT}
+  %value.at = getelementptr i8, ptr %sizes, i64 {VALUE_AT}
   br label %wait
 
 wait:
@@ -63,33 +56,14 @@ done:
 """.strip()
 
 
-def frame(code: Code, symbols: int) -> str:
-    """Begin a driver with checks: sizes of its own, behind an empty cell. The result is the name of the parameter that
-    gives the sizes.
-    """
-    code.prologue += [
-        f"  %frame = alloca [{CELL + 8 * symbols} x i8], align 8",
-        "  store i64 0, ptr %frame",
-        f"  %sizes = getelementptr i8, ptr %frame, i64 {CELL}",
-    ]
-    for number in range(symbols):
-        code.prologue += [
-            f"  %given.at.{number} = getelementptr i64, ptr %given, i64 {number}",
-            f"  %given.{number} = load i64, ptr %given.at.{number}",
-            f"  %size.at.{number} = getelementptr i64, ptr %sizes, i64 {number}",
-            f"  store i64 %given.{number}, ptr %size.at.{number}",
-        ]
-    return "%given"
-
-
 def noted_code(code: Code) -> str:
     """The smallest code of all checks that have failed so far, or 0."""
-    return code.emit(f"load i32, ptr {code.offset('i8', '%sizes', str(_CODE))}")
+    return code.emit(f"load i32, ptr {word(code, CODE_AT)}")
 
 
 def noted_value(code: Code) -> str:
     """What the check with that code found."""
-    return code.emit(f"load i64, ptr {code.offset('i8', '%sizes', str(_VALUE))}")
+    return code.emit(f"load i64, ptr {word(code, VALUE_AT)}")
 
 
 class Failure(NamedTuple):

@@ -2,19 +2,19 @@
 
 Its entry is ``i32 driver(ptr inputs, ptr outputs, ptr sizes)``: arrays of data pointers, and the int64 values of the
 size symbols. It returns 0, the smallest code of a failed check, or a negative code: ``OUT_OF_MEMORY``,
-``SIZE_OVERFLOW``.
+``SIZE_OVERFLOW``. A program that may be long has a second one, for Python, which lets others run (``clock.py``).
 """
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
-from functad.kernel_ir.control import SequenceBuffer
+from functad.kernel_ir.native import NativeFunction, declared_functions
 from functad.kernel_ir.nodes import KernelProgram
+from functad.lower.emit.clock import clocked_name
 from functad.lower.emit.control import PASSES
 from functad.lower.emit.driver import Driver
-from functad.lower.emit.sequences import release_function, release_name
+from functad.lower.emit.work import needs_clock
 from functad.lower.llvm.target import Target
 
 __all__ = ["Module", "emit_module"]
@@ -22,14 +22,14 @@ __all__ = ["Module", "emit_module"]
 
 @dataclass(frozen=True, slots=True)
 class Module:
-    """LLVM text, the names of the external functions that it calls, the passes of LLVM's optimiser that it needs, and
-    the functions that it exports to free sequences.
+    """LLVM text, the native functions that it calls, the passes of LLVM's optimiser that it needs, and the entry for
+    Python.
     """
 
     text: str
-    externals: frozenset[str]
+    calls: tuple[NativeFunction, ...]
     passes: tuple[str, ...] = ()
-    releases: tuple[str, ...] = ()
+    called: str = "driver"
 
 
 def emit_module(program: KernelProgram, target: Target, name: str = "driver", *, threads: bool = True) -> Module:
@@ -37,12 +37,9 @@ def emit_module(program: KernelProgram, target: Target, name: str = "driver", *,
     allows it.
     """
     driver = Driver(program, target, threads)
-    depths = sorted({b.depth for b in program.outputs if isinstance(b, SequenceBuffer)})
-    text = "\n\n".join([driver.emit(name), *[release_function(driver.code, d) for d in depths]])
+    text = driver.emit(name)
     declared = "\n".join(sorted(driver.code.declarations))
-    names = re.findall(r"^declare [^@]*@([\w.$]+)\(", declared, re.MULTILINE)
-    externals = frozenset(n for n in names if not n.startswith("llvm."))
-    releases = tuple([release_name(d) for d in depths])
-    return Module(
-        "\n\n".join([declared, *driver.functions, text]) + "\n", externals, PASSES if driver.inner else (), releases
-    )
+    calls = tuple(declared_functions(driver.code.declarations))
+    whole = "\n\n".join([declared, *driver.functions, text]) + "\n"
+    called = clocked_name(name) if needs_clock(program) else name
+    return Module(whole, calls, PASSES if driver.inner else (), called)

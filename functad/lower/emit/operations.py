@@ -15,6 +15,7 @@ from functad.kernel_ir.ops import ACCUMULATE, OPS, identity
 from functad.lower.emit.code import Code
 from functad.lower.emit.special import digamma, lgamma, next_half, nextafter
 from functad.lower.llvm.lanes import Lanes
+from functad.lower.llvm.lines import Carried
 from functad.lower.math import MATH
 
 __all__ = ["accumulate", "cost", "is_long", "neutral", "operation", "outlined"]
@@ -266,28 +267,19 @@ def _float_floor_divide(lanes: Lanes, dtype: str, x: str, y: str) -> str:
 
 def _integer_power(lanes: Lanes, dtype: str, x: str, n: str) -> str:
     """By squaring, as long as a lane has bits left; 0 for negative exponents."""
-    zero, one, result = lanes.const(dtype, 0), lanes.const(dtype, 1), lanes.const(dtype, 1)
-    ty, before, head, done = lanes.ty(dtype), lanes.block, lanes.label(), lanes.label()
+    zero, one = lanes.const(dtype, 0), lanes.const(dtype, 1)
     count = n
     if dtype[0] == "i":
         count = lanes.select(dtype, lanes.icmp("slt", dtype, n, zero), zero, n)
-    lanes.jump(head)
-    lanes.start(head)
-    power, left, total = lanes.names(), lanes.names(), lanes.names()
-    place = len(lanes.lines)
-    odd = lanes.icmp("ne", dtype, lanes.iand(dtype, left, one), zero)
-    next_total = lanes.select(dtype, odd, lanes.imul(dtype, total, power), total)
-    next_power, next_left = lanes.imul(dtype, power, power), lanes.lshr(dtype, left, one)
-    again = lanes.any(lanes.icmp("ne", dtype, next_left, zero))
-    lanes.lines[place:place] = [
-        f"  {name} = phi {ty} [ {initial}, %{before} ], [ {following}, %{lanes.block} ]"
-        for name, initial, following in ((power, x, next_power), (left, count, next_left), (total, result, next_total))
-    ]
-    lanes.branch(again, head, done)
-    lanes.start(done)
+    power, left, total = [Carried(lanes.ty(dtype), name) for name in (x, count, one)]
+    with lanes.text.repeat([power, left, total]) as again:
+        odd = lanes.icmp("ne", dtype, lanes.iand(dtype, left.name, one), zero)
+        total.name = lanes.select(dtype, odd, lanes.imul(dtype, total.name, power.name), total.name)
+        power.name, left.name = lanes.imul(dtype, power.name, power.name), lanes.lshr(dtype, left.name, one)
+        again(lanes.any(lanes.icmp("ne", dtype, left.name, zero)))
     if dtype[0] == "i":
-        return lanes.select(dtype, lanes.icmp("slt", dtype, n, zero), zero, next_total)
-    return next_total
+        return lanes.select(dtype, lanes.icmp("slt", dtype, n, zero), zero, total.name)
+    return total.name
 
 
 def _power(lanes: Lanes, dtype: str, x: str, y: str) -> str:

@@ -13,14 +13,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from functad.ir.types import dtype_name
 from functad.kernel_ir.nodes import Buffer, Reduce, Scan, Scatter, Store
 from functad.kernel_ir.sizes import poly, product
 from functad.lower.emit.code import Code
-from functad.lower.emit.kernel import LoopNest
+from functad.lower.emit.loops import LoopNest
 from functad.lower.emit.nest import linear
 from functad.lower.emit.reduce import BLOCK
 from functad.lower.emit.workspace import stack
+from functad.lower.native.blocks import BLOCKS, MOST, accumulation
 
 __all__ = ["Blocks", "Division", "blocks_of"]
 
@@ -31,9 +31,6 @@ is busy elsewhere, and late for the region, costs little by comparison.
 
 MEMORY = 8
 """What the memory accesses of a point count as, in instructions."""
-
-MOST = 64
-"""At most so many blocks."""
 
 SMALL = 64
 """Reductions to at most this many elements may have partial results."""
@@ -106,11 +103,8 @@ class Division:
         length = code.size(nest.axes[self.blocks.axis])
         work = code.size(product(nest.axes) * (nest.weight + MEMORY))
         unit = BLOCK if self.blocks.axis == nest.vector else 1
-        code.declarations.add("declare void @functad_blocks(ptr, ptr, i64, i64, i64, i64, ptr, i64, ptr)")
-        code.line(
-            f"call void @functad_blocks(ptr {kernel}, ptr {data}, i64 {length}, i64 {work}, i64 {GRAIN}, i64 {unit}, "
-            f"ptr {self.partials}, i64 {self.blocks.stride}, ptr {self.count})"
-        )
+        memory = self.partials, str(self.blocks.stride), self.count
+        code.call(BLOCKS, kernel, data, length, work, str(GRAIN), str(unit), *memory)
 
     def combine(self, pointers: Mapping[Buffer, str]) -> None:
         """Accumulate the partial results, block by block, where the whole ones belong."""
@@ -118,10 +112,6 @@ class Division:
         if self.blocks.partial:
             count = code.emit(f"load i64, ptr {self.count}")
         for root, offset in self.blocks.partial.items():
-            name = f"@functad_blocks_{self.blocks.ops[root]}_{dtype_name(root.dtype)}"
-            code.declarations.add(f"declare void {name}(ptr, ptr, i64, i64, i64)")
             source = code.offset("i8", self.partials, str(offset))
-            code.line(
-                f"call void {name}(ptr {pointers[root]}, ptr {source}, i64 {self.blocks.stride}, i64 {count}, i64 "
-                f"{product(root.shape)})"
-            )
+            sizes = str(self.blocks.stride), count, str(product(root.shape))
+            code.call(accumulation(self.blocks.ops[root], root.dtype), pointers[root], source, *sizes)

@@ -10,9 +10,9 @@ from functad.kernel_ir.nodes import Affine, Buffer, Kernel, Product
 from functad.kernel_ir.sizes import Poly, poly
 from functad.lower.emit.blas import Gemm, too_large
 from functad.lower.emit.code import Code, memory_type
-from functad.lower.emit.matvec import Matvec
 from functad.lower.emit.small_product import SmallProduct
 from functad.lower.llvm.target import Target
+from functad.lower.native.matvec import Matvec
 
 __all__ = ["emit_product", "method", "product_kernel"]
 
@@ -26,7 +26,7 @@ def method(p: Product) -> Literal["loops", "vectors", "matvec", "blas"]:
 
     - ``loops``: as an ordinary kernel. What is no product of floats, is empty, or is one of two vectors.
     - ``vectors``: as vector code, sizes known. Small products.
-    - ``matvec``: a matrix and a vector, by functions of ours (``matvec.py``), which leave large matrices to BLAS.
+    - ``matvec``: a matrix and a vector, by functions of ours (``native/matvec.py``); large matrices go to BLAS.
     - ``blas``: all others.
     """
     sizes = p.m.constant, p.n.constant, p.k.constant

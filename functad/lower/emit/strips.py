@@ -9,17 +9,15 @@ without regions, and those that a region does not contain whole are not of it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from functad.kernel_ir.conditions import Condition
 from functad.kernel_ir.nodes import Affine
-from functad.lower.emit.code import Carried
 from functad.lower.emit.memory import Span, lane_mask
 from functad.lower.emit.reduce import BLOCK, Accumulator
 from functad.lower.emit.regions import Region
-
-if TYPE_CHECKING:
-    from functad.lower.emit.kernel import LoopNest
+from functad.lower.emit.writing import Writing
+from functad.lower.llvm.lines import Carried
 
 __all__ = ["Strips"]
 
@@ -27,17 +25,25 @@ NOWHERE = str(2**63 - 1)
 """Where an empty region starts."""
 
 
+class Strip(Protocol):
+    """Writes one vector of points along an axis, ``shift`` points after the index."""
+
+    def __call__(self, axis: int, index: str, span: Span, shift: int = 0) -> None: ...
+
+
 class Strips:
-    """Writes the loop along ``axis``, which is that of the vectors; ``totals`` are those of the ``carried`` values that
-    it accumulates.
+    """Writes the loop along ``axis``, which is that of the vectors, ``strip`` by strip; ``totals`` are those of the
+    ``carried`` values that it accumulates.
     """
 
-    def __init__(self, nest: LoopNest, axis: int, carried: Sequence[Carried]) -> None:
-        self.nest = nest
-        self.code = nest.code
+    def __init__(self, writing: Writing, axis: int, carried: Sequence[Carried], strip: Strip) -> None:
+        self.writing = writing
+        self.nest = writing.nest
+        self.code = writing.code
         self.axis = axis
-        self.width = nest.width
+        self.width = self.nest.width
         self.carried = carried
+        self.strip = strip
         self.totals = [a for a in carried if isinstance(a, Accumulator) and a.depth >= axis]
 
     def run(self, low: str, high: str) -> None:
@@ -83,7 +89,7 @@ class Strips:
 
     def _copies(self) -> int:
         """How many vectors a turn of the main loop takes: more where a light body waits for its own accumulator."""
-        weight = self.nest.body.weight
+        weight = self.writing.body.weight
         if weight <= 8:
             return 4 if self.totals else 2
         return 2 if self.totals and weight <= 20 else 1
@@ -109,14 +115,14 @@ class Strips:
         others = [[Carried(a.type, a.start(code)) for a in self.totals] for _ in range(copies - 1)]
         with (
             code.loop(low, high, self.width * copies, [*self.carried, *(c for copy in others for c in copy)]) as index,
-            self.nest.together(),
+            self.writing.together(),
         ):
-            self.nest.strip(self.axis, index, Span(self.width))
+            self.strip(self.axis, index, Span(self.width))
             for copy, own in enumerate(others, 1):
                 firsts = [a.name for a in self.totals]
                 for a, c in zip(self.totals, own, strict=True):
                     a.name = c.name
-                self.nest.strip(self.axis, index, Span(self.width), copy * self.width)
+                self.strip(self.axis, index, Span(self.width), copy * self.width)
                 for a, c, name in zip(self.totals, own, firsts, strict=True):
                     c.name, a.name = a.name, name
         for own in others:
@@ -126,13 +132,13 @@ class Strips:
     def _whole(self, low: str, vectors: int) -> None:
         """A few whole vectors, written out; ``low`` is known."""
         for k in range(vectors):
-            self.nest.strip(self.axis, str(int(low) + k * self.width), Span(self.width))
+            self.strip(self.axis, str(int(low) + k * self.width), Span(self.width))
 
     def _rest(self, low: str, high: str) -> None:
         """A partial vector, unless it is known to be empty."""
         count = self.code.sub(high, low)
         if count != "0":
-            self.nest.strip(self.axis, low, Span(self.width, lane_mask(self.code, self.width, count), count))
+            self.strip(self.axis, low, Span(self.width, lane_mask(self.code, self.width, count), count))
 
     def _either(self, low: str, high: str, whole: bool) -> None:
         """A loop that takes whole vectors and a partial one at the end."""
@@ -144,7 +150,7 @@ class Strips:
                 full = code.emit(f"icmp sge i64 {left}, {self.width}")
                 count = code.minimum(left, str(self.width))
                 span = Span(self.width, lane_mask(code, self.width, count), count, full)
-            self.nest.strip(self.axis, index, span)
+            self.strip(self.axis, index, span)
 
     # ---- versions of the body
 
@@ -153,7 +159,7 @@ class Strips:
         code = self.code
         versions = []
         for region in self.nest.regions:
-            with self.nest.version(region.body):
+            with self.writing.version(region.body):
                 copies = self._copies()
             versions.append((region.body, copies, *self._range(region, low, high, self.width * copies)))
         place = Carried("i64", low)
@@ -167,7 +173,7 @@ class Strips:
             place.name = end
             for body, copies, start, stop in versions:
                 with code.when(code.emit(f"icmp eq i64 {place.name}, {start}"), [place, *self.carried]):
-                    with self.nest.version(body):
+                    with self.writing.version(body):
                         self._copied_loop(start, stop, copies)
                     place.name = stop
             again(code.emit(f"icmp slt i64 {place.name}, {high}"))
@@ -200,5 +206,5 @@ class Strips:
         total = self.code.size(affine.offset)
         for atom, scale in affine.terms:
             assert isinstance(atom, int)
-            total = self.code.add(total, self.code.mul(self.nest.addresses.index[atom], self.code.size(scale)))
+            total = self.code.add(total, self.code.mul(self.writing.addresses.index[atom], self.code.size(scale)))
         return total

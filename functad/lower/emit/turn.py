@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -49,9 +48,7 @@ from functad.lower.emit.memory import (
     store_one,
 )
 from functad.lower.emit.operations import accumulate, operation, outlined
-
-if TYPE_CHECKING:
-    from functad.lower.emit.kernel import LoopNest
+from functad.lower.emit.writing import Writing
 
 __all__ = ["Turn"]
 
@@ -69,10 +66,11 @@ class _Run:
 class Turn:
     """Writes the instructions of loop ``level`` of a nest."""
 
-    def __init__(self, nest: LoopNest, level: int, span: Span) -> None:
-        self.nest = nest
-        self.body = nest.body
-        self.code: Code = nest.code
+    def __init__(self, writing: Writing, level: int, span: Span) -> None:
+        self.writing = writing
+        self.nest = writing.nest
+        self.body = writing.body
+        self.code: Code = writing.code
         self.level = level
         self.span = span
         self.lanes = self.code.lanes(span.width)
@@ -88,22 +86,22 @@ class Turn:
         for instr in instructions:
             self._instruction(instr)
         self.finish()
-        self.nest.note(self.span.width, self.failures)
+        self.writing.note(self.span.width, self.failures)
 
     def operand(self, value: Value) -> str:
         """A value in all lanes."""
         constant = self.body.constants.get(value)
         if constant is not None:
             return self.lanes.const(dtype_name(value.dtype), constant)  # type: ignore[arg-type]
-        name = self.nest.values[value]
+        name = self.writing.values[value]
         if self.span.width == 1 or self.nest.depth[value] >= self.nest.vector:
             return name
-        return self.nest.spread(value, name, self.span.width)
+        return self.writing.spread(value, name, self.span.width)
 
     def _define(self, out: Value, name: str) -> None:
-        self.nest.values[out] = name
+        self.writing.values[out] = name
         if self.level < self.nest.vector and out in self.nest.needs_splat:
-            self.nest.splats[out, self.nest.width] = splat(
+            self.writing.splats[out, self.nest.width] = splat(
                 self.code, self.code.scalar.ty(dtype_name(out.dtype)), self.nest.width, name
             )
 
@@ -126,7 +124,7 @@ class Turn:
             case Scatter():
                 self._scatter(instr)
             case Scan():
-                carried = self.nest.carried_scans[id(instr)]
+                carried = self.writing.scans[id(instr)]
                 carried.name = accumulate(
                     self.lanes, instr.op, instr.value.dtype, carried.name, self.operand(instr.value)
                 )
@@ -141,7 +139,10 @@ class Turn:
         return operation(self.lanes, instr.op, dtype, instr.out.dtype, args)
 
     def _axis_index(self, axis: int) -> str:
-        index, shift = self.nest.addresses.index[axis], self.nest.addresses.shift if axis == self.nest.vector else 0
+        index, shift = (
+            self.writing.addresses.index[axis],
+            self.writing.addresses.shift if axis == self.nest.vector else 0,
+        )
         index = self.code.add(index, str(shift))
         width = self.span.width
         if axis < self.nest.vector or width == 1:
@@ -164,8 +165,8 @@ class Turn:
     # ---- reading
 
     def _load(self, instr: Load) -> str:
-        if instr.buffer.root in self.nest.registers:
-            name = self.nest.registers[instr.buffer.root]
+        if instr.buffer.root in self.writing.registers:
+            name = self.writing.registers[instr.buffer.root]
             return name if instr.mask is None else self._filled(instr, name)
         place = self.body.places[id(instr)]
         if place in self.stored:
@@ -214,12 +215,14 @@ class Turn:
         else:
             masked = mask is not None
             value = load_apart(
-                code, dtype, self.nest.addresses.each(place, self.level, span, masked), live if masked else None
+                code, dtype, self.writing.addresses.each(place, self.level, span, masked), live if masked else None
             )
         return value if chosen is None else self.lanes.select(dtype_name(dtype), chosen, value, fill)
 
     def _one(self, place: Place) -> str:
-        return self.code.offset(memory_type(place.dtype), self.nest.addresses.first(place, self.level), str(place.part))
+        return self.code.offset(
+            memory_type(place.dtype), self.writing.addresses.first(place, self.level), str(place.part)
+        )
 
     def _read_same(self, place: Place, chosen: str | None, fill: str) -> str:
         """One element for all lanes, read if any of them wants it."""
@@ -269,7 +272,7 @@ class Turn:
         return self.code.either(self.span.full, lambda: load(False), lambda: load(True), types)
 
     def _locate(self, place: Place) -> _Run:
-        pointer = self.nest.addresses.first(place, self.level)
+        pointer = self.writing.addresses.first(place, self.level)
         backwards = place.group == 1 and place.step == -1
         if backwards:
             pointer = self.code.offset(memory_type(place.dtype), pointer, str(1 - self.span.width))
@@ -300,7 +303,7 @@ class Turn:
 
     def write(self, place: Place, value: str, mask: Value | None = None) -> None:
         """Store the lanes' values where the mask holds."""
-        if place.root.shape == () and not self.nest.write_register(
+        if place.root.shape == () and not self.writing.write_register(
             place, value, None if mask is None else self.operand(mask)
         ):
             return
@@ -318,7 +321,7 @@ class Turn:
             store_one(self.code, place.dtype, self._one(place), value, chosen)
             return
         live = combined_mask(self.code, self.span.width, chosen, self.span.mask)
-        pointers = self.nest.addresses.each(place, self.level, self.span, live is not None)
+        pointers = self.writing.addresses.each(place, self.level, self.span, live is not None)
         store_apart(self.code, place.dtype, pointers, value, live)
 
     def finish(self) -> None:

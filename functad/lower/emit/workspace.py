@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
+from functad.kernel_ir.codes import OUT_OF_MEMORY
 from functad.kernel_ir.nodes import Buffer
 from functad.kernel_ir.sizes import Poly
 from functad.lower.emit.code import Code
 from functad.lower.emit.plan import ALIGNMENT, Plan
+from functad.lower.native.c_library import FREE, MALLOC
 
-__all__ = ["OUT_OF_MEMORY", "STACK", "make_room", "release", "room_in", "room_needed", "stack"]
-
-OUT_OF_MEMORY = -1
-"""What the driver returns where there is no memory for temporaries."""
+__all__ = ["STACK", "make_room", "release", "room_in", "room_needed", "stack"]
 
 STACK = 16 * 1024
 """Workspaces of at most this many bytes are on the stack."""
@@ -61,8 +60,7 @@ def room_in(code: Code, plan: Plan, base: str) -> dict[Buffer, str]:
 def release(code: Code, allocated: str | None) -> None:
     """Give back what ``make_room`` allocated."""
     if allocated is not None:
-        code.declarations.add("declare void @free(ptr)")
-        code.line(f"call void @free(ptr {allocated})")
+        code.call(FREE, allocated)
 
 
 def _rounded(code: Code, size: Poly) -> str:
@@ -75,13 +73,12 @@ def _rounded(code: Code, size: Poly) -> str:
 
 def _allocate(code: Code, plan: Plan, total: str) -> tuple[str, str]:
     """Memory from ``malloc``, and its first aligned address; the driver returns if there is none."""
-    code.declarations.add("declare noalias ptr @malloc(i64)")
-    allocated = code.emit(f"call ptr @malloc(i64 {_refused_if_huge(code, plan, code.add(total, str(ALIGNMENT)))})")
-    failed, go = code.scalar.label(), code.scalar.label()
+    allocated = code.call(MALLOC, _refused_if_huge(code, plan, code.add(total, str(ALIGNMENT))))
+    failed, go = code.label(), code.label()
     code.line(f"br i1 {code.emit(f'icmp eq ptr {allocated}, null')}, label %{failed}, label %{go}")
-    code.scalar.start(failed)
+    code.begin(failed)
     code.line(f"ret i32 {OUT_OF_MEMORY}")
-    code.scalar.start(go)
+    code.begin(go)
     number = code.emit(f"ptrtoint ptr {allocated} to i64")
     aligned = code.emit(f"and i64 {code.add(number, str(ALIGNMENT - 1))}, {-ALIGNMENT}")
     return allocated, code.offset("i8", allocated, code.sub(aligned, number))

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from functad.lower.emit.clock import Caller
 from functad.lower.entry import results
 from functad.lower.entry.signature import Container, Driver, Leaf, Signature, Spec, Static
 from functad.lower.native.threads import configure
@@ -32,7 +33,8 @@ def make_ctypes_entry(
 ) -> Function:
     """See ``functad.lower.entry.make.make_entry``."""
     prototype = ctypes.CFUNCTYPE if release_gil else ctypes.PYFUNCTYPE
-    run = prototype(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p)(driver.address)
+    run = prototype(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)(driver.address)
+    caller = Caller.WITHOUT_GIL if release_gil else Caller.WITH_GIL
     sizes = (ctypes.c_int64 * max(1, len(driver.sizes)))(*driver.sizes)
     constants = _addresses(driver.constants)
     allocators = [(results.allocator(leaf.shape, leaf.dtype), leaf) for leaf in signature.outputs]
@@ -50,7 +52,7 @@ def make_ctypes_entry(
             return slow_path(*args, **kwargs)
         outputs = [make() if make else np.empty(leaf.shape, leaf.dtype) for make, leaf in allocators]
         configure()
-        status = run(_pointers([*_addresses(inputs), *constants]), _pointers(_addresses(outputs)), sizes)
+        status = run(_pointers([*_addresses(inputs), *constants]), _pointers(_addresses(outputs)), sizes, caller)
         return raise_error(status) if status else _pack(signature.result, iter(outputs))
 
     return entry

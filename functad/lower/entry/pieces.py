@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functad.lower.entry import abi
 from functad.lower.entry.layout import SelfItem
+from functad.lower.llvm.lines import Lines
 
 __all__ = ["Pieces", "Part", "self_item"]
 
@@ -22,25 +23,15 @@ def self_item(name: str, item: SelfItem) -> list[str]:
     ]
 
 
-class Pieces:
-    """Appends to ``lines``, the body of the function so far."""
+class Pieces(Lines):
+    """Writes the body of the function."""
 
     def __init__(self) -> None:
-        self.lines: list[str] = []
+        super().__init__()
         self.variables: set[str] = set()  # symbols of abi.symbols that are used by their address
-        self.names = 0  # so many have been given to values
         self.objects = 0  # so many slots are filled
 
-    def line(self, text: str) -> None:
-        """One instruction."""
-        self.lines.append(f"  {text}")
-
-    def value(self, instruction: str) -> str:
-        """The name of an instruction's result."""
-        self.names += 1
-        name = f"%v{self.names}"
-        self.line(f"{name} = {instruction}")
-        return name
+    value = Lines.emit
 
     def address(self, base: str, offset: int) -> str:
         """``base`` plus so many bytes."""
@@ -63,7 +54,7 @@ class Pieces:
         """Leave for the block ``otherwise`` unless the instruction ``condition`` gives true."""
         passed = self.value(condition)
         self.line(f"br i1 {passed}, label {passed}.ok, label %{otherwise}")
-        self.lines.append(f"{passed[1:]}.ok:")
+        self.begin(f"{passed[1:]}.ok")
 
     def require_type(self, obj: str, name: str) -> None:
         """The exact type, no subclass."""

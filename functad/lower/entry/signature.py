@@ -121,8 +121,8 @@ class Signature:
 
 @dataclass(frozen=True, slots=True)
 class Driver:
-    """The function that an entry calls, ``i32 driver(ptr inputs, ptr outputs, ptr sizes)``, with all that it takes
-    besides the arguments.
+    """The function that an entry calls, ``i32 driver(ptr inputs, ptr outputs, ptr sizes, i64 caller)``, with all that
+    it takes besides the arguments.
 
     ``inputs`` points to the data pointers of the argument leaves and then of ``constants`` (C-contiguous arrays);
     ``outputs`` to those of the result leaves, whose memory is fresh and uninitialised; ``sizes`` to the int64

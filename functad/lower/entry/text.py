@@ -24,6 +24,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from functad.lower.emit.clock import Caller
 from functad.lower.entry import abi
 from functad.lower.entry.helpers import DECLARATIONS
 from functad.lower.entry.layout import Layout, SelfItem
@@ -309,16 +310,16 @@ class _Entry(World):
         release = self.load("i64", "%block", 8 * Layout.RELEASE_GIL)
         sizes = self.address("%block", 8 * self.layout.sizes)
         self.line(f"store i64 {self.load('i64', '%block', 8 * Layout.THREADS)}, ptr @functad_pool")
-        call = f"call i32 {driver}(ptr %inputs, ptr %outputs, ptr {sizes})"
+        call = f"call i32 {driver}(ptr %inputs, ptr %outputs, ptr {sizes}, i64"
         self.lines += [
             f"  %keep.gil = icmp eq i64 {release}, 0",
             "  br i1 %keep.gil, label %locked, label %unlocked",
             "locked:",
-            f"  %status.locked = {call}",
+            f"  %status.locked = {call} {Caller.WITH_GIL:d})",
             "  br label %called",
             "unlocked:",
             "  %thread = call ptr @PyEval_SaveThread()",
-            f"  %status.unlocked = {call}",
+            f"  %status.unlocked = {call} {Caller.WITHOUT_GIL:d})",
             "  call void @PyEval_RestoreThread(ptr %thread)",
             "  br label %called",
             "called:",

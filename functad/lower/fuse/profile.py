@@ -14,6 +14,7 @@ from functad.ir.program import Program
 from functad.ir.types import ArrayType, Size
 from functad.kernel_ir.complex import Complex
 from functad.kernel_ir.conditions import bookkeeping
+from functad.kernel_ir.native import NativeFunction
 from functad.kernel_ir.nodes import Affine, Buffer, Compute, Index, KernelProgram, Statement, Value
 from functad.kernel_ir.rules import Pointwise, Pull, Statements
 from functad.kernel_ir.sizes import Extent, poly
@@ -193,6 +194,9 @@ class _DryContext:
 
     def program(self, number: int, program: Program) -> KernelProgram:
         return KernelProgram((), (), (), 0)
+
+    def call(self, function: NativeFunction, *buffers: Buffer) -> None:
+        pass
 
     def append(self, statement: Statement) -> None:
         pass

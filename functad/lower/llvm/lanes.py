@@ -25,6 +25,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from functad.lower.llvm.lines import Lines
+from functad.lower.native.c_library import libm_function
+
 __all__ = ["Lanes"]
 
 T = TypeVar("T")
@@ -48,37 +51,23 @@ _BITS = {
     "u8": 8,
 }
 
-# libm functions may set errno, which nothing reads: to LLVM they are pure.
-_PURE = "nounwind willreturn memory(none)"
-
 
 class Lanes:
-    """Text of straight-line code over ``width`` lanes, appended to ``lines``; ``names`` gives fresh SSA names
-    (``%v12``).
+    """Code over ``width`` lanes, appended to ``text``.
 
-    ``block`` is the label of the current basic block. A few rare paths (``sin`` of a huge argument) branch and go on in
-    a new block, so a loop's phi nodes must read ``block`` after the body is written rather than assume the label they
-    opened it with.
+    It is straight, but for a few rare paths (``sin`` of a huge argument), which branch and go on in a new block: phi
+    nodes must read ``text.block`` after what is before them has been written.
     """
 
-    __slots__ = ("_flags", "_known", "block", "declarations", "lines", "names", "width")
+    __slots__ = ("_flags", "_known", "declarations", "emit", "text", "width")
 
-    def __init__(
-        self,
-        lines: list[str],
-        names: Callable[[], str],
-        width: int,
-        declarations: set[str] | None = None,
-        block: str = "entry",
-        flags: str = "",
-    ) -> None:
-        self.lines = lines
-        self.names = names
+    def __init__(self, text: Lines, width: int, flags: str = "") -> None:
+        self.text = text
+        self.emit = text.emit  # many calls
+        self.declarations = text.declarations
         self.width = width
-        self.declarations = set() if declarations is None else declarations
-        self.block = block
         self._flags = f" {flags}" if flags else ""
-        self._known: tuple[str, dict[Hashable, Any]] = (block, {})
+        self._known: tuple[str, dict[Hashable, Any]] = (text.block, {})
 
     # Types and constants.
 
@@ -96,12 +85,6 @@ class Lanes:
         return scalar if self.width == 1 else f"splat ({_SCALARS[dtype]} {scalar})"
 
     # Instructions in general.
-
-    def emit(self, text: str) -> str:
-        """Append ``name = text`` and return the fresh name."""
-        name = self.names()
-        self.lines.append(f"  {name} = {text}")
-        return name
 
     def op(self, instruction: str, dtype: str, x: str, y: str) -> str:
         """A binary instruction: ``op("fadd", "f64", x, y)``, ``op("sdiv", "i64", x, y)``."""
@@ -319,7 +302,7 @@ class Lanes:
         if dtype == "f32":
             symbol += "f"
         ty, scalar = self.ty(dtype), _SCALARS[dtype]
-        self.declarations.add(f"declare {scalar} @{symbol}({', '.join([scalar] * len(args))}) {_PURE}")
+        self.declarations.add(libm_function(symbol, scalar, len(args)).declaration)
         if self.width > 1:
             self.declarations.add(_lanewise(symbol, scalar, self.width, len(args)))
             symbol = f"functad.{symbol}.v{self.width}"
@@ -327,48 +310,28 @@ class Lanes:
 
     # Control flow.
 
-    def label(self) -> str:
-        """A fresh label."""
-        return self.names().removeprefix("%")
-
-    def start(self, label: str) -> None:
-        """Begin a new basic block; the one before must have ended in a branch."""
-        self.lines.append(f"{label}:")
-        self.block = label
-
-    def jump(self, label: str) -> None:
-        self.lines.append(f"  br label %{label}")
-
-    def branch(self, condition: str, then: str, otherwise: str) -> None:
-        """Branch on a scalar ``i1``."""
-        self.lines.append(f"  br i1 {condition}, label %{then}, label %{otherwise}")
-
-    def phi(self, dtype: str, incoming: Sequence[tuple[str, str]]) -> str:
-        """The value that belongs to the block control came from; ``incoming`` is (value, block) pairs."""
-        return self.emit(f"phi {self.ty(dtype)} " + ", ".join(f"[ {value}, %{block} ]" for value, block in incoming))
-
     def rarely(self, dtype: str, p: str, usual: str, rare: Callable[[], str]) -> str:
         """``rare()`` in the lanes where ``p`` holds, else ``usual``; ``rare`` only runs if ``p`` holds in some lane."""
-        then, done, before = self.label(), self.label(), self.block
+        text, before = self.text, self.text.block
+        then, done = text.label(), text.label()
         # The weights keep what the rare code needs, registers above all, out of the usual path.
-        self.lines.append(
-            f'  br i1 {self.any(p)}, label %{then}, label %{done}, !prof !{{!"branch_weights", i32 1, i32 1000000}}'
+        text.line(
+            f'br i1 {self.any(p)}, label %{then}, label %{done}, !prof !{{!"branch_weights", i32 1, i32 1000000}}'
         )
         known = self._known[1] if self._known[0] == before else {}
-        self.start(then)
+        text.begin(then)
         self._known = (then, known.copy())
         other = self.select(dtype, p, rare(), usual)
-        after = self.block
-        self.jump(done)
-        self.start(done)
+        after = text.block
+        text.start(done)
         # What was computed before the branch has been computed here too.
         self._known = (done, known)
-        return self.phi(dtype, ((usual, before), (other, after)))
+        return self.emit(f"phi {self.ty(dtype)} [ {usual}, %{before} ], [ {other}, %{after} ]")
 
     def once(self, key: Hashable, compute: Callable[[], T]) -> T:
         """``compute()``, or what it returned for this key before in the same straight-line code (rare paths aside)."""
-        if self._known[0] != self.block:
-            self._known = (self.block, {})
+        if self._known[0] != self.text.block:
+            self._known = (self.text.block, {})
         results = self._known[1]
         if key not in results:
             results[key] = compute()

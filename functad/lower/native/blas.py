@@ -1,5 +1,4 @@
-"""Where BLAS is: the routines that SciPy's ``cython_blas`` exports to C, by the names under which emitted code calls
-them.
+"""BLAS: the routines that SciPy's ``cython_blas`` exports to C, under names of functad's own.
 
 They are Fortran routines: every argument by address, matrices in column-major order, 32-bit counts.
 """
@@ -14,19 +13,25 @@ from pathlib import Path
 from types import ModuleType
 
 from functad.errors import InternalError
+from functad.kernel_ir.native import Address, NativeFunction, family
 
-__all__ = ["blas_symbols"]
+__all__ = ["blas_routine"]
 
-ROUTINES = tuple(kind + name for name in ("gemm", "gemv") for kind in "sdcz")
+ARGUMENTS = {"gemm": 13, "gemv": 11}
+
+
+@family
+def blas_routine(kind: str, name: str) -> NativeFunction:
+    """``functad_dgemm`` and the like: ``kind`` is the letter with which the name of the routine begins."""
+    routine = kind + name
+    return NativeFunction(
+        f"functad_{routine}",
+        Address(lambda: _address(routine, _cython_blas().__pyx_capi__[routine])),
+        signature=f"void ({', '.join(['ptr'] * ARGUMENTS[name])})",
+    )
 
 
 @functools.cache
-def blas_symbols() -> dict[str, int]:
-    """Addresses of ``functad_dgemm`` and the like, to be imported into linked code."""
-    api = _cython_blas().__pyx_capi__
-    return {f"functad_{routine}": _address(routine, api[routine]) for routine in ROUTINES}
-
-
 def _cython_blas() -> ModuleType:
     """SciPy's extension module alone: importing the whole of ``scipy.linalg`` takes five times as long."""
     package = importlib.util.find_spec("scipy")

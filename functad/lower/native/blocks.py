@@ -1,4 +1,4 @@
-"""Running a kernel in blocks on several threads: native code that all modules share (``shared.py``).
+"""Running a kernel in blocks on several threads: native functions that all modules share.
 
     call void @functad_blocks(ptr @kernel, ptr %data, i64 %length, i64 %work, i64 %grain, i64 %unit, ptr %partials, i64
     %stride, ptr %count)
@@ -19,13 +19,16 @@ from __future__ import annotations
 import numpy as np
 
 from functad.ir.types import dtype_name
+from functad.kernel_ir.native import NativeFunction, Text, family
 from functad.lower.emit.code import Code, memory_type
 from functad.lower.emit.memory import load_one, store_one
 from functad.lower.emit.operations import accumulate
-from functad.lower.emit.parallel import MOST
-from functad.lower.native.threads import RUNTIME_TEXT
+from functad.lower.native.threads import RUNTIME_TEXT, parallel_symbols
 
-__all__ = ["block_module"]
+__all__ = ["BLOCKS", "MOST", "accumulation"]
+
+MOST = 64
+"""At most so many blocks."""
 
 _TEXT = f"""
 %functad.blocks = type {{ ptr, ptr, i64, i64, ptr, i64 }} ; kernel, data, length, rows, partials, stride
@@ -105,13 +108,20 @@ define internal i64 @ceiling(i64 %x, i64 %y) {{
 """
 
 
-def block_module(name: str) -> str:
-    """The module of ``functad_blocks``, or of one of the functions that accumulate partial results."""
-    if name == "functad_blocks":
-        return RUNTIME_TEXT + _TEXT
-    op, dtype = name.removeprefix("functad_blocks_").split("_")
-    kind = "?" if dtype == "bool" else f"{dtype[0]}{int(dtype[1:]) // 8}"
-    return _accumulation(name, op, np.dtype(kind))
+BLOCKS = NativeFunction(
+    "functad_blocks",
+    Text(RUNTIME_TEXT + _TEXT, parallel_symbols),
+    signature="void (ptr, ptr, i64, i64, i64, i64, ptr, i64, ptr)",
+)
+
+
+@family
+def accumulation(op: str, dtype: np.dtype) -> NativeFunction:
+    """The function that accumulates partial results."""
+    name = f"functad_blocks_{op}_{dtype_name(dtype)}"
+    return NativeFunction(
+        name, Text(lambda target: _accumulation(name, op, dtype)), signature="void (ptr, ptr, i64, i64, i64)"
+    )
 
 
 def _accumulation(name: str, op: str, dtype: np.dtype) -> str:
@@ -125,5 +135,4 @@ def _accumulation(name: str, op: str, dtype: np.dtype) -> str:
             values = [load_one(code, dtype, pointer) for pointer in (target, part)]
             store_one(code, dtype, target, accumulate(code.scalar, op, dtype, *values))
     text = code.function(f"void @{name}(ptr %target, ptr %partials, i64 %stride, i64 %count, i64 %n)", "void")
-    assert dtype_name(dtype) in name
     return "\n".join([*sorted(code.declarations), text])

@@ -1,66 +1,68 @@
-"""C functions that native code calls where a Program has a ``pure_callback``."""
+"""Native functions without code of their own: native code calls Python, with arrays over the memory of the operands."""
 
 from __future__ import annotations
 
 import ctypes
 import math
-from collections.abc import Iterable
+from collections.abc import Callable
+from types import TracebackType
 from typing import Any
 
 import numpy as np
 
-from functad.kernel_ir.evaluator import HELPERS
-from functad.kernel_ir.offender import note_offender
-from functad.primitives.callback import Site
+from functad.kernel_ir.native import NativeFunction, Operand
+from functad.lower.native.python import CALL_PYTHON
 
-__all__ = ["function_address", "native_callbacks", "offender_address"]
-
-# ctypes takes the GIL for each call of such a function, whether or not the thread has it already
-_Helper = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.POINTER(ctypes.c_void_p), ctypes.POINTER(ctypes.c_int64))
+__all__ = ["callback_text", "python_function"]
 
 
-_note_offender = ctypes.CFUNCTYPE(None, ctypes.c_int64)(note_offender)
+def python_function(function: NativeFunction) -> Callable[[int, int], int]:
+    """The evaluation of a native function as a Python function of the addresses of buffers and sizes."""
+    run, operands = function.run, function.operands
+    rank = sum([operand.rank for operand in operands])
+    addresses_type, sizes_type = ctypes.c_void_p * len(operands), ctypes.c_int64 * rank
+
+    def call(buffers: int, sizes: int) -> int:
+        addresses, lengths = addresses_type.from_address(buffers), sizes_type.from_address(sizes)
+        memory, position = [], 0
+        for number, operand in enumerate(operands):
+            memory.append(_array(addresses[number], lengths[position : position + operand.rank], operand))
+            position += operand.rank
+        try:
+            return run(memory)
+        except BaseException as error:
+            while memory:  # no frame of the traceback may show memory that is gone
+                array = memory.pop()
+                if operands[len(memory)].effect == "written":  # what runs before the call ends reads it
+                    array[...] = 0
+            del array
+            raise error.with_traceback(_of_user(error.__traceback__)) from error.__cause__
+
+    return call
 
 
-def offender_address() -> int:
-    """Where the C function is that native code calls with what a failed check found."""
-    return function_address(_note_offender)
+def callback_text(symbol: str, function: object) -> str:
+    """The module of a native function that calls this Python function, which must live as long."""
+    return f"""{CALL_PYTHON.declaration}
+
+define i32 @{symbol}(ptr %buffers, ptr %sizes) {{
+  %error = call i32 @{CALL_PYTHON.symbol}(ptr inttoptr (i64 {id(function)} to ptr), ptr %buffers, ptr %sizes)
+  ret i32 %error
+}}"""
 
 
-def native_callbacks(externals: Iterable[str]) -> dict[str, Any]:
-    """The C functions of the callbacks among the symbols that a module leaves undefined; they must live as long as its
-    code.
-    """
-    sites = [(name, HELPERS.get(name)) for name in externals]
-    return {name: native_callback(site) for name, site in sites if isinstance(site, Site)}
+def _of_user(traceback: TracebackType | None) -> TracebackType | None:
+    """A traceback from where functad's own frames end."""
+    while traceback is not None and traceback.tb_frame.f_globals.get("__name__", "").startswith("functad."):
+        traceback = traceback.tb_next
+    return traceback
 
 
-def native_callback(site: Site) -> Any:
-    """A site as a C function of the addresses of its arrays and the sizes of their axes."""
-    count = sum([rank for _, rank in site.form])
-
-    def call(addresses: Any, sizes: Any) -> int:
-        given = sizes[:count]
-        shapes = site.shapes(given)
-        arrays = [
-            _array(addresses[k], shape, dtype)
-            for k, (shape, (dtype, _)) in enumerate(zip(shapes, site.form, strict=True))
-        ]
-        return site(arrays, given)
-
-    return _Helper(call)
-
-
-def function_address(function: Any) -> int:
-    """Where a C function is."""
-    return ctypes.cast(function, ctypes.c_void_p).value or 0
-
-
-def _array(address: int | None, shape: tuple[int, ...], dtype: np.dtype) -> Any:
+def _array(address: int | None, shape: list[int], operand: Operand) -> Any:
     """The memory of an array; it is the caller's, and gone when the call is over."""
     count = math.prod(shape)
     if not count:
-        return np.empty(shape, dtype)
+        return np.empty(shape, operand.dtype)
     assert address is not None
-    memory = memoryview((ctypes.c_char * (count * dtype.itemsize)).from_address(address))
-    return np.frombuffer(memory, dtype).reshape(shape)
+    memory = memoryview((ctypes.c_char * (count * operand.dtype.itemsize)).from_address(address))
+    return np.frombuffer(memory, operand.dtype).reshape(shape)

@@ -15,10 +15,10 @@ import pytest
 from functad.ir.types import Symbol
 from functad.kernel_ir.nodes import Buffer, KernelProgram, Product
 from functad.kernel_ir.sizes import Extent, poly
-from functad.lower.emit.matvec import OWN_BYTES, matvec_module
 from functad.lower.emit.product import method
 from functad.lower.llvm.link import link
 from functad.lower.llvm.target import Target, emit_object
+from functad.lower.native.matvec import OWN_BYTES
 from tests.lower.native import Native
 
 LENGTH, INNER, BATCH = (Symbol(k) for k in range(3))
@@ -179,8 +179,9 @@ def test_large_matrices_are_left_to_blas(dtype: np.dtype, vector_first: bool, by
     gemv = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 11)(lambda *arguments: calls.append(arguments))
     p = matvec(dtype, vector_first, by_row)
     native = Native(p)
-    (name,) = native.module.externals
-    code = emit_object(matvec_module(name, Target.host()), Target.host())
+    (function,) = native.module.calls
+    name = function.symbol
+    code = emit_object(function.code.write(Target.host()), Target.host())  # type: ignore
     library = link(code, {f"functad_{name[-1]}gemv": ctypes.cast(gemv, ctypes.c_void_p).value or 0}, [name])
     counting = Native(p, **{name: library.address(name)})
     elements = OWN_BYTES // dtype.itemsize

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from functad.lower.llvm.lanes import Lanes
+from functad.lower.llvm.lines import Lines
 from tests.tools.array_function import ArrayFunction
 
 NAMES = {
@@ -98,14 +99,14 @@ def test_floats_that_no_int_holds_wrap_as_in_numpy_on_x86(dtype: str) -> None:
 
 
 def test_constants_are_exact() -> None:
-    lanes = Lanes([], str, 4)
+    lanes = Lanes(Lines(), 4)
     assert lanes.const("f64", 0.1) == "splat (double 0x3FB999999999999A)"
     assert lanes.const("f32", 0.1) == "splat (float 0x3FB99999A0000000)"
     assert lanes.const("f64", -0.0) == "splat (double 0x8000000000000000)"
     assert lanes.const("f32", 1e300) == "splat (float 0x7FF0000000000000)"
     assert lanes.const("u8", np.uint8(255)) == "splat (i8 255)"
     assert lanes.const("bool", True) == "splat (i1 true)"
-    assert Lanes([], str, 1).const("f64", math.nan) == "0x7FF8000000000000"
+    assert Lanes(Lines(), 1).const("f64", math.nan) == "0x7FF8000000000000"
 
 
 @pytest.mark.parametrize("width", [1, 2, 8])
@@ -132,18 +133,17 @@ def test_rare_code_runs_only_where_some_lane_needs_it(width: int) -> None:
 
 
 def test_what_is_known_is_reused_after_a_rare_path_but_not_in_other_code() -> None:
-    counter = itertools.count()
-    lanes = Lanes([], lambda: f"%v{next(counter)}", 2)
+    lanes = Lanes(Lines(), 2)
     computed: list[str] = []
 
     def compute() -> str:
-        computed.append(lanes.block)
+        computed.append(lanes.text.block)
         return "%x"
 
     lanes.once("key", compute)
     lanes.rarely("f64", "%p", "%x", lambda: lanes.once("key", compute))
     lanes.once("key", compute)
     assert computed == ["entry"]
-    lanes.start("body")
+    lanes.text.begin("body")
     lanes.once("key", compute)
     assert computed == ["entry", "body"]

@@ -1,122 +1,50 @@
-"""Derivatives and batching of the ``loop`` equation.
+"""The linear rule of equations that repeat a step (``loop``, ``while`` and whatever else is declared).
 
-Which parts of the carry have tangents (cotangents, a mapped axis) depends on the body itself: each rule grows the set
-until the body gives no more than it takes.
+The equation itself runs once more, with a step that also writes what the linear steps need; its tangents and cotangents
+are ``loop`` equations over that, with as many steps as it made. Which parts of the carry have tangents (cotangents)
+depends on the step itself: the rule grows the set until the step gives no more than it takes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from functad.core.evaluator import run_program
-from functad.core.primitive import REGISTRY, Linear, type_of
+from functad.core.primitive import Primitive, type_of
 from functad.core.zeros import add, zeros, zeros_like
 from functad.ir.dce import dce
+from functad.ir.masks import Mask, cut, expand, grow, present, select
 from functad.ir.program import Eqn, Literal, Program, Var
+from functad.ir.regions import Kind, Operands, Results
 from functad.ir.types import ArrayType, SeqType
-from functad.primitives.lanes import map_over_lanes
-from functad.primitives.loop_body import Layout, bind_loop
-from functad.primitives.shapes import transpose
+from functad.primitives.loop_body import bind_loop
 from functad.primitives.step_sums import last_part, sum_over_steps
-from functad.transforms.programs import (
-    Linearized,
-    batch_of,
-    derived,
-    expand,
-    jvp_of,
-    linearized,
-    mapped_value,
-    select,
-    trace_program,
-)
-from functad.transforms.strong import doubtful_results, with_doubts
-from functad.transforms.transpose import linear_variables
+from functad.transforms.programs import Linearized, linearized, trace_program
 
-__all__ = ["LoopRule", "at_zero", "loop_batch", "loop_doubting", "loop_jvp", "loop_linearize", "loop_transpose"]
-
-Mask = tuple[bool, ...]
+__all__ = ["RepeatRule", "dependent_on", "sequences"]
 
 
-def grow(mask: Sequence[bool], step: Callable[[Mask], Sequence[bool]]) -> Mask:
-    """The least mask that contains ``mask`` and what ``step`` makes of it."""
-    current = tuple(mask)
-    while True:
-        larger = tuple([a or bool(b) for a, b in zip(current, step(current), strict=True)])
-        if larger == current:
-            return current
-        current = larger
+class RepeatRule:
+    """The linear rule of an equation with a step that is repeated.
 
-
-def present(values: Sequence[Any]) -> Mask:
-    """Which values are there."""
-    return tuple([v is not None for v in values])
-
-
-def cut(values: Sequence[Any], *counts: int) -> list[list[Any]]:
-    """Consecutive parts of these lengths, and the rest."""
-    parts, start = [], 0
-    for n in counts:
-        parts.append(list(values[start : start + n]))
-        start += n
-    return [*parts, list(values[start:])]
-
-
-# -- forward mode ------------------------------------------------------------------------------------------------------
-
-
-def loop_jvp(primals: Sequence[Any], tangents: Sequence[Any], **params: Any) -> tuple[Sequence[Any], Sequence[Any]]:
-    """One loop that carries primals and tangents together."""
-    body: Program = params["body"]
-    layout = Layout.of(params)
-    steps, consts, carry, xs = layout.split(primals)
-    _, const_dots, carry_dots, x_dots = layout.split(tangents)
-    n, ys = layout.carry, len(body.outputs) - layout.carry
-    cm, xm = present(const_dots), present(x_dots)
-    km = grow(present(carry_dots), lambda k: jvp_of(body, (*cm, *k, *xm))[1][:n])
-    both, out_mask = jvp_of(body, (*cm, *km, *xm), (*km, *[False] * ys))
-
-    def step(*args: Any) -> list[Any]:
-        c, ct, k, kt, x, xt = cut(args, len(consts), sum(cm), n, sum(km), len(xs))
-        outs = run_program(both, (*c, *k, *x, *ct, *kt, *xt))
-        k, y, kt, yt = cut(outs, n, ys, sum(km))
-        return [*k, *kt, *y, *yt]
-
-    elements = body.in_types[len(consts) + n :]
-    types = [type_of(v) for v in (*consts, *select(const_dots, cm), *carry, *select(carry, km))] + [
-        *elements,
-        *select(elements, xm),
-    ]
-    made = derived(both, "loop step", lambda: trace_program(step, types))
-    first = [zeros_like(v) if t is None else t for t, v in zip(select(carry_dots, km), select(carry, km), strict=True)]
-    state, written = bind_loop(
-        made, [*consts, *select(const_dots, cm)], [*carry, *first], [*xs, *select(x_dots, xm)],
-        length=params["length"], steps=steps, reverse=params["reverse"], unroll=params["unroll"],
-    )  # fmt: skip
-    k, kt = state[:n], state[n:]
-    return [*k, *written[:ys]], [*expand(kt, km), *expand(written[ys:], out_mask[n:])]
-
-
-# -- linearize ---------------------------------------------------------------------------------------------------------
-
-
-class LoopRule:
-    """The linear rule of a loop.
-
-    The forward loop also writes the residuals of its steps, but not those that are the same in every step (they are
+    The equation also writes the residuals of its steps, but not those that are the same in every step (they are
     computed once, outside), that it read step by step itself (they are there already), or that cost less to compute
-    again (``transforms.residuals``).
+    again (``transforms.residuals``). What the step tests has no tangents; nor has what only tests read.
     """
 
     active = True
 
-    def __init__(self, types: Sequence[ArrayType], params: Mapping[str, Any], mask: Mask) -> None:
-        self.body: Program = params["body"]
-        self.length, self.reverse, self.unroll = params["length"], params["reverse"], params["unroll"]
-        self.layout = Layout.of(params)
-        self.mask = mask
-        _, cm, start, xm = self.layout.split(mask)
-        n = self.layout.carry
+    def __init__(self, primitive: Primitive, params: Mapping[str, Any], mask: Mask) -> None:
+        assert primitive.control is not None
+        self.primitive, self.params, self.mask = primitive, params, mask
+        self.form = primitive.control.regions(params)
+        (self.region,) = self.form.steps
+        self.body = self.region.program
+        self.length, self.reverse, self.unroll = self.form.count, self.form.reverse, self.form.turn
+        self.consts, n = self.form.consts[self.region.group], self.form.carry
+        _, groups, start, xm = self.form.operands(mask)
+        cm = groups[self.region.group]
         self.cm, self.xm = tuple(cm), tuple(xm)
         inexact = [t.inexact for t in self.body.out_types[:n]]
 
@@ -131,14 +59,14 @@ class LoopRule:
         self._made: dict[Any, Any] = {}
 
     def _linearized(self, carry: Mask) -> Linearized:
-        return linearized(self.body, (*self.cm, *carry, *self.xm), (self.layout.consts, len(self.xm)))
+        return linearized(self.body, (*self.cm, *carry, *self.xm), (self.consts, len(self.xm)))
 
     def _sort_residuals(self) -> None:
         """Sort the residuals of one step by where the reverse pass finds them."""
         forward = self.split.forward
-        consts, n = self.layout.consts, len(self.body.outputs)
+        consts, n = self.consts, len(self.body.outputs)
         fixed = dependent_on(forward, forward.inputs[consts:])
-        elements = forward.inputs[consts + self.layout.carry :]
+        elements = forward.inputs[consts + self.form.carry :]
         self.places: list[tuple[str, int]] = []
         invariant: dict[Any, int] = {}
         stacked: dict[Any, int] = {}
@@ -161,13 +89,17 @@ class LoopRule:
         by_kind = {"invariant": invariant, "read": dict(zip(self.reads, read, strict=True)), "stacked": stacked}
         return [by_kind[kind][i] for kind, i in self.places]  # type: ignore[index]
 
-    def primal(self, eqn: Eqn, ins: Sequence[Any], known: Mapping[Var, Any]) -> tuple[Sequence[Any], Sequence[Any]]:
-        steps, consts, carry, xs = self.layout.split(ins)
-        state, written = bind_loop(
-            self.stacking, consts, carry, xs, length=self.length, steps=steps, reverse=self.reverse, unroll=self.unroll
-        )
-        ys = len(self.body.outputs) - len(state)
-        return [*state, *written[:ys]], self.residuals(steps, consts, carry, state, xs, written[ys:])
+    def primal(
+        self, eqn: Eqn | None, ins: Sequence[Any], known: Mapping[Var, Any]
+    ) -> tuple[Sequence[Any], Sequence[Any]]:
+        given = self.form.operands(ins)
+        programs = [self.stacking if r is self.region else r.program for r in self.form.regions]
+        found = self.form.bind(self.primitive, self.params, programs, given)
+        written, stacked = cut(found.written, len(self.form.outputs(self.region, self.body.outputs).written))
+        steps = [] if self.length is not None else [given.heads[0] if self.form.kind is Kind.STEPS else found.own[0]]
+        consts = given.consts[self.region.group]
+        residuals = self.residuals(steps, consts, given.carry, found.carry, given.elements, stacked)
+        return found._replace(written=written).all, residuals
 
     def residuals(
         self,
@@ -190,7 +122,7 @@ class LoopRule:
         """
         consts, carry, _ = [sum([isinstance(t, SeqType) for t in part]) for part in self._active_types()]
         steps, of_consts, first, last, invariant, read, stacked = cut(
-            residuals, int(self.layout.dynamic), consts, carry, carry, *self.counts[:2]
+            residuals, int(self.length is None), consts, carry, carry, *self.counts[:2]
         )
         return steps, [of_consts, first, last], invariant, read, stacked
 
@@ -200,7 +132,7 @@ class LoopRule:
 
     def _step_types(self) -> tuple[list[ArrayType], list[ArrayType], list[ArrayType]]:
         """The types of invariant residuals, of elements read, and of elements of what was stacked."""
-        first = self.layout.consts + self.layout.carry
+        first = self.consts + self.form.carry
         read = [self.body.in_types[first + i] for i in self.reads]
         return list(self.invariants.out_types), read, list(self.stacking.out_types[len(self.body.outputs) :])
 
@@ -216,15 +148,17 @@ class LoopRule:
             body, [*invariant, *select(const_dots, given[0])], first, [*read, *stacked, *select(x_dots, given[2])],
             length=self.length, steps=steps, reverse=self.reverse, unroll=self.unroll,
         )  # fmt: skip
-        return [*expand(expand(state, km), self.km), *expand(written, out_mask)]
+        carry, outs = expand(expand(state, km), self.km), expand(written, out_mask)
+        return Results(carry, [None] * self.form.own, outs[self.region.tests :]).all
 
     def _by_role(self, tangents: Sequence[Any]) -> tuple[list[Any], list[Any], list[Any]]:
         """Tangents of the active operands as (constants, moving carry, step by step)."""
-        _, consts, carry, xs = self.layout.split(expand(tangents, self.mask))
-        return select(consts, self.cm), select(carry, self.km), select(xs, self.xm)
+        _, groups, carry, xs = self.form.operands(expand(tangents, self.mask))
+        return select(groups[self.region.group], self.cm), select(carry, self.km), select(xs, self.xm)
 
     def _tangent_body(self, cg: Mask, kg: Mask, xg: Mask) -> tuple[Program, Mask, Mask]:
-        n, ys = self.layout.carry, len(self.body.outputs) - self.layout.carry
+        n = self.form.carry
+        ys = len(self.body.outputs) - n
         km = grow(kg, lambda k: select(self.split.tangent((*cg, *k, *xg))[1][:n], self.km))
         force = (*expand_flags(km, self.km), *[False] * ys)
         linear, mask = self.split.tangent((*cg, *km, *xg), force)
@@ -241,8 +175,8 @@ class LoopRule:
     def backward(self, residuals: Sequence[Any], cotangents: Sequence[Any], sums: Sequence[Any] = ()) -> Sequence[Any]:
         """The cotangents of the active operands; those of constants are added to ``sums`` where these are given."""
         steps, references, invariant, read, stacked = self._cut_residuals(residuals)
-        n = self.layout.carry
-        carry_cts, y_cts = select(cotangents[:n], self.km), cotangents[n:]
+        cts = self.form.results(cotangents)
+        carry_cts, y_cts = select(cts.carry, self.km), [*[None] * self.region.tests, *cts.written]
         given = "backward", present(carry_cts), present(y_cts)
         if given not in self._made:
             self._made[given] = CotangentBody(self, *given[1:])  # type: ignore[misc]
@@ -268,7 +202,9 @@ class LoopRule:
             consts[i] = add(sums[i], total) if sums else total
         carry = expand(expand(state[: len(first)], made.km), self.km)
         xs = expand(expand(x_cts, made.x_mask), self.xm)
-        return select([*[None] * self.layout.dynamic, *expand(consts, self.cm), *carry, *xs], self.mask)
+        groups: list[list[Any]] = [[None] * k for k in self.form.consts]
+        groups[self.region.group] = expand(consts, self.cm)
+        return select(Operands([None] * self.form.heads, groups, carry, xs).all, self.mask)
 
     def no_sums(self, references: Sequence[Any]) -> list[Any]:
         """Zeros for the cotangents of the active constants; ``references`` starts with those of them that are
@@ -290,7 +226,7 @@ class CotangentBody:
     operands are.
     """
 
-    def __init__(self, rule: LoopRule, kg: Mask, yg: Mask) -> None:
+    def __init__(self, rule: RepeatRule, kg: Mask, yg: Mask) -> None:
         split, consts, carry = rule.split, sum(rule.cm), sum(rule.km)
 
         def given(k: Mask) -> Mask:
@@ -302,7 +238,7 @@ class CotangentBody:
         # the carry's cotangents flow from step to step; what a step adds to parts outside km stays outside: it is zero
         invariant, read, stacked = rule._step_types()
         const_types, carry_types, _ = rule._active_types()
-        y_types = select(rule.body.out_types[rule.layout.carry :], yg)
+        y_types = select(rule.body.out_types[rule.form.carry :], yg)
         self.residuals = len(read) + len(stacked)
         const_mask, self.x_mask = mask[:consts], mask[consts + carry :]
 
@@ -392,96 +328,3 @@ def dependent_on(program: Program, sources: Sequence[Var]) -> set[Var]:
 def expand_flags(flags: Sequence[bool], mask: Sequence[bool]) -> Mask:
     """Flags in the places that the mask flags; False elsewhere."""
     return tuple([bool(f) for f in expand(flags, mask)])
-
-
-def loop_linearize(types: Sequence[ArrayType], params: Mapping[str, Any], mask: Mask) -> LoopRule:
-    """The linear rule of a loop."""
-    return LoopRule(types, params, mask)
-
-
-def loop_doubting(params: Mapping[str, Any], doubts: Sequence[bool]) -> tuple[Mapping[str, Any], Sequence[bool]]:
-    """The params with a body that knows which of its inputs may be infinite or NaN in any step, and which results may
-    be so.
-    """
-    _, consts, carry, xs = Layout.of(params).split(doubts)
-    body, results = doubting_body(params["body"], consts, carry, xs)
-    return {**params, "body": body}, results
-
-
-def doubting_body(
-    body: Program, consts: Sequence[bool], carry: Sequence[bool], xs: Sequence[bool]
-) -> tuple[Program, Sequence[bool]]:
-    """A loop's body that knows so, and which results may be so; a carry may, if a step can make it."""
-    moving = grow(carry, lambda k: doubtful_results(body, (*consts, *k, *xs))[: len(k)])
-    doubts = (*consts, *moving, *xs)
-    return with_doubts(body, doubts), (*moving, *doubtful_results(body, doubts)[len(moving) :])
-
-
-def loop_transpose(cts: Sequence[Any], *operands: Any, **params: Any) -> list[Any]:
-    """A loop that is linear in some operands is its own derivative in them: transpose that, at zero."""
-    mask = tuple([type(x) is Linear for x in operands])
-    types = [x.type if type(x) is Linear else type_of(x) for x in operands]
-    rule = LoopRule(types, params, mask)
-    linear_variables(rule.body, (*rule.cm, *rule.km, *rule.xm))  # raises where the body is not linear
-    point = [at_zero(x) if type(x) is Linear else x for x in operands]
-    _, residuals = rule.primal(None, point, {})  # type: ignore[arg-type]
-    return expand(rule.backward(residuals, cts), mask)
-
-
-def at_zero(x: Linear) -> Any:
-    """Zeros for a linear operand."""
-    return zeros_like(x.like()) if isinstance(x.type, SeqType) and x.like is not None else zeros(x.type)
-
-
-# -- batching ----------------------------------------------------------------------------------------------------------
-
-
-def loop_batch(size: int, batched: Sequence[Any], *operands: Any, **params: Any) -> tuple[Sequence[Any], Sequence[Any]]:
-    """One loop over mapped values; a mapped number of steps makes it a loop over lanes."""
-    body: Program = params["body"]
-    layout = Layout.of(params)
-    step_flags, cf, kf, xf = layout.split(batched)
-    if any(step_flags) or "lanes" in batched:
-        return map_over_lanes(REGISTRY["loop"], size, batched, operands, params)
-    steps, consts, carry, xs = layout.split(operands)
-    n, ys = layout.carry, len(body.outputs) - layout.carry
-    moved = [steps_first(x) if flag is True else x for x, flag in zip(xs, xf, strict=True)]
-    flags = grow(kf, lambda k: batch_of(body, size, (*cf, *k, *xf))[1][:n])
-    made, out_flags = batch_of(body, size, (*cf, *flags, *xf), (*flags, *[False] * ys))
-    if leaves_lanes(out_flags, carry, flags, kf):
-        return map_over_lanes(REGISTRY["loop"], size, batched, operands, params)
-    spread = [mapped_value(x, size) if want and not have else x for x, want, have in zip(carry, flags, kf, strict=True)]
-    state, written = bind_loop(
-        made,
-        consts,
-        spread,
-        moved,
-        length=params["length"],
-        steps=steps,
-        reverse=params["reverse"],
-        unroll=params["unroll"],
-    )
-    results = [
-        steps_first(y) if flag and not isinstance(type_of(y), SeqType) else y
-        for y, flag in zip(written, out_flags[n:], strict=True)
-    ]
-    marks = [
-        "elements" if flag and isinstance(type_of(y), SeqType) else bool(flag)
-        for y, flag in zip(written, out_flags[n:], strict=True)
-    ]
-    return [*state, *results], [*flags, *marks]
-
-
-def leaves_lanes(out_flags: Sequence[Any], carry: Sequence[Any], flags: Sequence[Any], given: Sequence[Any]) -> bool:
-    """Whether a loop has to run lane by lane: its steps leave sequences of lanes, or a carried sequence becomes mapped
-    on the way.
-    """
-    becomes = [
-        want and not have and isinstance(type_of(x), SeqType) for x, want, have in zip(carry, flags, given, strict=True)
-    ]
-    return "lanes" in out_flags or any(becomes)
-
-
-def steps_first(x: Any) -> Any:
-    """Swap the mapped axis with the axis of the steps; it is its own inverse."""
-    return transpose(x, (1, 0, *range(2, type_of(x).ndim)))

@@ -180,7 +180,10 @@ def test_the_environment_sets_the_number(variable, value):
 
 
 def test_numba_is_not_imported():
-    script = "import sys; from functad.lower.native import threads; threads.parallel_symbols(); print('numba' in sys.modules)"
+    script = (
+        "import sys; from functad.lower.native.threads import parallel_symbols; parallel_symbols(); "
+        "print('numba' in sys.modules)"
+    )
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "False"
 
@@ -195,7 +198,7 @@ sys.path.insert(0, {os.getcwd()!r})
 import numpy as np
 from functad import config
 from functad.lower.native import threads
-from tests.lower.test_threads import COUNT, runner
+from tests.lower.test_native_threads import COUNT, runner
 
 with config.threads(2):
     run = runner(COUNT)

@@ -1,5 +1,4 @@
-"""Products of a matrix and a vector of any size, by functions that all modules share: compiled when first needed
-(``lower/native/shared.py``).
+"""Products of a matrix and a vector of any size, by native functions that all modules share.
 
 Small matrices are multiplied there, large ones by BLAS; which is known at run time only. 20 x 20 doubles take 22 to 30
 ns, where BLAS takes 65 to 80.
@@ -21,13 +20,15 @@ from collections.abc import Sequence
 import numpy as np
 
 from functad.ir.types import dtype_name
+from functad.kernel_ir.native import NativeFunction, Text, family
 from functad.kernel_ir.nodes import Product
 from functad.lower.emit.blas import KINDS, gemv, letter, too_large
-from functad.lower.emit.code import Carried, Code, memory_type
+from functad.lower.emit.code import Code, memory_type
 from functad.lower.emit.memory import lane_mask, load_one, load_run, shuffle, splat, store_run
+from functad.lower.llvm.lines import Carried
 from functad.lower.llvm.target import Target
 
-__all__ = ["Matvec", "matvec_module"]
+__all__ = ["Matvec", "matvec_function"]
 
 OWN_BYTES = 2**18
 """Matrices of more bytes are left to BLAS, which takes as long for those that are in the second cache, and has threads
@@ -57,24 +58,24 @@ class Matvec:
         by_row = p.transpose_rhs if self.vector_first else not p.transpose_lhs
         length = p.n if self.vector_first else p.m
         self.rows, self.columns = (code.size(n) for n in ((length, p.k) if by_row else (p.k, length)))
-        self.function = f"@functad_matvec_{'rows' if by_row else 'columns'}_{letter(p.out.dtype, p.complex)}"
-        code.declarations.add(f"declare void {self.function}(ptr, ptr, ptr, i64, i64)")
+        self.function = matvec_function(by_row, letter(p.out.dtype, p.complex))
 
     def write(self, out: str, lhs: str, rhs: str) -> None:
         """One product, of the matrix and the vector at these addresses."""
         matrix, vector = (rhs, lhs) if self.vector_first else (lhs, rhs)
-        self.code.line(
-            f"call void {self.function}(ptr {out}, ptr {matrix}, ptr {vector}, i64 {self.rows}, i64 {self.columns})"
-        )
+        self.code.call(self.function, out, matrix, vector, self.rows, self.columns)
 
 
-def matvec_module(name: str, target: Target) -> str:
-    """The module of a function that products call: by rows of a matrix or by its columns, and a letter of ``KINDS``:
-    ``functad_matvec_rows_d``.
-    """
-    code = Code(set())
-    order, kind = name.split("_")[2:]
-    by_row, (dtype, complex) = order == "rows", KINDS[kind]
+@family
+def matvec_function(by_row: bool, kind: str) -> NativeFunction:
+    """The function for products by rows of a matrix or by its columns, of a letter of ``KINDS``."""
+    name = f"functad_matvec_{'rows' if by_row else 'columns'}_{kind}"
+    text = Text(lambda target: _module(name, by_row, kind, target))
+    return NativeFunction(name, text, signature="void (ptr, ptr, ptr, i64, i64)")
+
+
+def _module(name: str, by_row: bool, kind: str, target: Target) -> str:
+    code, (dtype, complex) = Code(set()), KINDS[kind]
     itemsize = dtype.itemsize * (2 if complex else 1)
     bytes = code.mul(code.mul("%rows", "%columns"), str(itemsize))
     large = code.emit(f"icmp sgt i64 {bytes}, {OWN_BYTES}")

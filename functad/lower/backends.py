@@ -1,0 +1,60 @@
+"""What runs a jitted function: the choices of the flag ``backend``. LLVM is imported when it is first used."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from functad import config
+from functad.core.evaluator import run_program
+from functad.errors import InternalError
+from functad.ir.program import Program
+from functad.lower.kernels import run_kernels
+
+__all__ = ["BACKENDS", "Backend", "backend", "execute"]
+
+Run = Callable[[Program, Sequence[Any], str], Sequence[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """A way of running Programs: ``run(program, args, fastmath)`` gives the outputs for values of its types.
+
+    ``compiles``: it makes machine code, which jitted functions then call without coming here.
+    """
+
+    name: str
+    run: Run
+    compiles: bool = False
+
+
+def _native(program: Program, args: Sequence[Any], fastmath: str) -> Sequence[Any]:
+    from functad.lower.execute import native_call
+
+    return native_call(program, fastmath)(*args)
+
+
+BACKENDS = {
+    b.name: b
+    for b in (
+        Backend("native", _native, compiles=True),
+        Backend("kernel", lambda program, args, fastmath: run_kernels(program, args)),
+        Backend("evaluator", lambda program, args, fastmath: run_program(program, args)),
+    )
+}
+
+
+def backend() -> Backend:
+    """The backend that the flag names."""
+    found = BACKENDS.get(config.backend.value)
+    if found is None:
+        *others, last = BACKENDS
+        expected = f"{', '.join(others)} or {last}"
+        raise InternalError(f"FUNCTAD_BACKEND is {config.backend.value!r}; expected {expected}")
+    return found
+
+
+def execute(program: Program, args: Sequence[Any], fastmath: str = "") -> Sequence[Any]:
+    """The outputs of a Program on values of its types, by the backend in force."""
+    return backend().run(program, args, fastmath)

@@ -1,0 +1,54 @@
+"""Calling compiled code through ctypes, without an entry: what takes or gives sequences, and tests."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from functad.errors import InternalError
+from functad.ir.types import SeqType
+from functad.lower.compile import Compiled
+from functad.lower.emit.clock import Caller
+from functad.lower.native.threads import configure
+from functad.lower.sequences import Cells
+
+__all__ = ["run"]
+
+_Called = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
+
+
+def run(compiled: Compiled, args: Sequence[Any]) -> list[Any]:
+    """The results for arguments of the compiled types."""
+    configure()
+    cells = Cells()
+    inputs = [
+        cells.given(x, t) if isinstance(t, SeqType) else np.require(x, t.dtype, ["C", "A"])
+        for x, t in zip(args, compiled.in_types, strict=True)
+    ]
+    for x, t in zip(inputs, compiled.in_types, strict=True):
+        if isinstance(x, np.ndarray) and x.shape != t.shape:
+            raise InternalError(f"an array of shape {x.shape} was given to code that was compiled for {t}")
+    outputs: list[Any] = [
+        cells.made() if isinstance(t, SeqType) else np.empty(t.shape, t.dtype) for t in compiled.out_types
+    ]
+    driver = compiled.driver
+    function = _Called(driver.address)
+    sizes = (ctypes.c_int64 * max(1, len(driver.sizes)))(*driver.sizes)
+    code = function(_pointers([*inputs, *driver.constants]), _pointers(outputs), sizes, Caller.WITHOUT_GIL)
+    if code:
+        for x, t in zip(outputs, compiled.out_types, strict=True):
+            if isinstance(t, SeqType):
+                cells.free(x, t)
+        compiled.raise_error(code)
+    return [
+        cells.taken(x, t) if isinstance(t, SeqType) else x[()] for x, t in zip(outputs, compiled.out_types, strict=True)
+    ]
+
+
+def _pointers(values: Sequence[Any]) -> Any:
+    """The addresses of arrays and cells, as an array."""
+    addresses = [x.ctypes.data if isinstance(x, np.ndarray) else ctypes.addressof(x) for x in values]
+    return (ctypes.c_void_p * max(1, len(addresses)))(*addresses)
