@@ -21,6 +21,7 @@ from benchmarks import (
     pairs,
     rosenbrock,
     scalars,
+    soak,
     strong_zeros,
     unjitted,
 )
@@ -44,6 +45,7 @@ SUBJECTS = {
     "exactness": exactness.run,
     "strong_zeros": strong_zeros.run,
     "interrupts": interrupts.run,
+    "soak": soak.run,
 }
 
 

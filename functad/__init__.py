@@ -19,6 +19,7 @@ from functad.api.jit import jit
 from functad.api.linear import jvp, linear_transpose, linearize, vjp
 from functad.api.programs import eval_shape, make_ir
 from functad.api.vectorize import vmap
+from functad.caches import clear_caches
 from functad.lax.callback import pure_callback
 from functad.lax.checkpoint import checkpoint, checkpoint_name
 from functad.lax.stops import stop_gradient
@@ -32,6 +33,7 @@ __all__ = [
     "at",
     "checkpoint",
     "checkpoint_name",
+    "clear_caches",
     "custom_jvp",
     "custom_vjp",
     "eval_shape",

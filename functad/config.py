@@ -16,8 +16,8 @@ from contextvars import ContextVar
 from typing import Generic, TypeVar
 
 __all__ = [
-    "Flag", "Settings", "backend", "cpu", "current", "debug", "dump", "entry", "first", "settings", "threads",
-    "tracing", "unset", "vector_bits",
+    "Flag", "Settings", "backend", "cache_size", "cpu", "current", "debug", "dump", "entry", "first", "settings",
+    "threads", "tracing", "unset", "vector_bits",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -149,3 +149,4 @@ entry = Flag("FUNCTAD_ENTRY", "native", str, "How Python calls native code: nati
 threads = Flag("FUNCTAD_THREADS", "0", int, "Threads for large loops; 0 means one per core.")
 vector_bits = Flag("FUNCTAD_VECTOR_BITS", "0", int, "Vector width in bits; 0 means the CPU's own.")
 cpu = Flag("FUNCTAD_CPU", "", str, "CPU name that LLVM compiles for; empty means this one.")
+cache_size = Flag("FUNCTAD_CACHE_SIZE", "1024", int, "How much is kept of what was traced and compiled.")

@@ -7,7 +7,6 @@ is part of the structure.
 from __future__ import annotations
 
 import dataclasses
-import functools
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from typing import Any
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 import optree
 
+from functad.caches import cached
 from functad.identity import identity_key
 
 __all__ = [
@@ -40,7 +40,7 @@ _tree_flatten = optree.tree_flatten
 LEAF: TreeDef = _tree_flatten(0.0, namespace=NAMESPACE)[1]  # type: ignore[arg-type]
 
 
-@functools.cache
+@cached(256)
 def tuple_of_leaves(count: int) -> TreeDef:
     """The structure of a tuple that holds no containers: ``flatten`` gives this very object."""
     return _tree_flatten((0.0,) * count, namespace=NAMESPACE)[1]  # type: ignore[arg-type]

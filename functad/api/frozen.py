@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import collections
 import dis
-import functools
 import types
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from functad.api.rebuild import ATOMS, Rebuilder
+from functad.caches import cached
 from functad.core.trace import Trace
 from functad.core.tracer import Tracer
 from functad.core.wrapping import Wrapper
@@ -90,7 +90,7 @@ def is_set(cell: types.CellType) -> bool:
     return True
 
 
-@functools.lru_cache(maxsize=1024)
+@cached(1024)
 def assigned(code: types.CodeType) -> frozenset[str]:
     """The variables of enclosing functions that a function, or one inside of it, assigns."""
     stored = {i.argval for i in dis.get_instructions(code) if i.opname in ("STORE_DEREF", "DELETE_DEREF")}
@@ -104,7 +104,7 @@ WRITES = frozenset(
 """Methods that write to a container."""
 
 
-@functools.lru_cache(maxsize=1024)
+@cached(1024)
 def filled(code: types.CodeType) -> frozenset[str]:
     """The variables of enclosing functions that hold a container to which a function, or one inside of it, writes."""
     found: set[str | None] = set()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import threading
+from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, overload
+from weakref import WeakValueDictionary
 
 from functad import config
 from functad.api.arguments import fresh_all, leaf_name, leaves_of, name_of, normal_argnums
@@ -20,6 +23,7 @@ from functad.api.world.operands import Operand, Operands, compared_arrays
 from functad.api.world.outside import Outside
 from functad.api.world.substitute import Substitution
 from functad.api.world.watch import Watch
+from functad.caches import on_clearing, remember
 from functad.core.capture import Captured, Leaf, capture, own
 from functad.core.location import user_location
 from functad.core.trace import current_trace, escaped, not_native, type_name
@@ -98,9 +102,10 @@ class Jitted(Wrapper):
         self._fastmath = fastmath
         self._static_argnums = static_argnums
         self._static_argnames = frozenset(static_argnames)
-        self._traced: dict[Any, list[Traced]] = {}
+        self._traced: OrderedDict[Any, list[Traced]] = OrderedDict()  # by kind of call, the latest last
         self._operands = Operands(name_of(f))
         self._lock = threading.RLock()
+        _functions[id(self)] = self
 
     def __new__(cls, *args: Any) -> Jitted:
         # each function has a class of its own: its __call__ becomes the native entry of the last kind of call, which no
@@ -193,7 +198,7 @@ class Jitted(Wrapper):
                 *self.key_of(static),
                 *[(leaf.type, leaf.kind) for leaf in leaves],
             )
-            versions = self._traced.setdefault(key, [])
+            versions = self._versions(key)
         except TypeError:
             raise self.unhashable(static) from None
         traced = valid_one(versions)
@@ -208,6 +213,22 @@ class Jitted(Wrapper):
                     ):  # what closes over tracers of an enclosing function serves this call only
                         versions[:] = [traced, *[v for v in versions if not traced.supersedes(v)]][:MOST_VERSIONS]
         return traced, leaves
+
+    def _versions(self, key: Hashable) -> list[Traced]:
+        """The Programs for a kind of call."""
+        found = self._traced.get(key)
+        if found is None:
+            return remember(self._traced, key, [])
+        with contextlib.suppress(KeyError):  # another thread may have dropped it
+            self._traced.move_to_end(key)
+        return found
+
+    def forget(self) -> None:
+        """Forget what has been traced: the next call is the first."""
+        self._traced.clear()
+        self._operands = Operands(name_of(self._f))
+        with contextlib.suppress(AttributeError):
+            del type(self).__call__  # the native entry
 
     def trace_now(
         self, structure: TreeDef, static: Static, leaves: Sequence[Leaf], versions: Sequence[Traced] = ()
@@ -259,6 +280,7 @@ class Jitted(Wrapper):
         for identity in decisive:
             self._operands.decides(identity, operands[identity].source, "it decides a shape or a branch")
         program, hidden, guards = outside.settle(captured.program)
+        captured.trace.outside = None  # which refers to it: arrays in what was traced would wait for the collector
         kept = [Leaf(None, leaf.type, leaf.kind) for leaf in leaves]
         return Traced(program, structure, kept, captured.out_tree, captured.captures, hidden, guards)
 
@@ -294,7 +316,7 @@ class Jitted(Wrapper):
     def _rewrite(self, watch: Watch) -> None:
         """What the function has written to while it was traced counts as it left it, for all versions."""
         if watch.writes:
-            for traced in [t for versions in self._traced.values() for t in versions]:
+            for traced in [t for versions in list(self._traced.values()) for t in versions]:
                 for guard in traced.guards.guards:
                     if isinstance(guard, Unchanged):
                         guard.rewrite(watch.writes)
@@ -344,6 +366,18 @@ class Jitted(Wrapper):
                     "static_argnums"
                 )
         return StructureError(f"the arguments of {name_of(self._f)} have a structure that cannot be hashed")
+
+
+_functions: WeakValueDictionary[int, Jitted] = WeakValueDictionary()  # all that there are
+
+
+@on_clearing
+def forget() -> None:
+    """Forget what jitted functions have been traced to."""
+    for reference in _functions.valuerefs():
+        f = reference()
+        if f is not None:
+            f.forget()
 
 
 def with_known_program(traced: Traced, versions: Sequence[Traced]) -> Traced:

@@ -11,6 +11,7 @@ import threading
 
 import numpy as np
 
+from functad.caches import on_clearing
 from functad.ir.types import ArrayType
 
 __all__ = ["BUFFERS", "Buffers", "owned_by_list"]
@@ -55,6 +56,7 @@ class Buffers:
 
 
 BUFFERS = Buffers()
+on_clearing(BUFFERS.clear)
 
 
 def owned_by_list(values: list[object], position: int) -> bool:

@@ -18,8 +18,9 @@ from functad.core.subclasses import plain_array
 from functad.core.trace import ABSENT, Outside, Trace, current_trace, is_compiling, not_native, type_name, using
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.errors import DtypeError, StructureError
-from functad.ir.program import Program, Var
+from functad.ir.program import Program, Var, frozen
 from functad.ir.types import ArrayType, array_type
+from functad.recycled import POOLED_BYTES
 from functad.tree import TreeDef, flatten, leaf_paths
 
 __all__ = ["Captured", "Leaf", "WithAux", "as_leaf", "capture", "from_outside", "own", "taken_over"]
@@ -95,7 +96,9 @@ def own(leaf: Leaf) -> Leaf:
     value = leaf.value
     if type(value) is not np.ndarray or not changeable(value) or is_compiling():
         return leaf
-    private = value.copy(order="K")
+    if value.nbytes > POOLED_BYTES and value.flags.c_contiguous and value.dtype.isnative:
+        return Leaf(frozen(value), leaf.type, leaf.kind)
+    private = value.copy(order="K")  # NumPy adds in the order of memory
     private.flags.writeable = False
     return Leaf(private, leaf.type, leaf.kind)
 

@@ -108,4 +108,4 @@ def python_function(program: Program) -> Callable[..., tuple[Any, ...]]:
         lines.append(f"    {results} = {constant(eqn.primitive.evaluate)}({', '.join(operands)})")
     lines.append(f"    return ({''.join([read(a) + ', ' for a in program.outputs])})")
     exec("\n".join(lines), scope)
-    return scope["run"]  # type: ignore[no-any-return]
+    return scope.pop("run")  # type: ignore[no-any-return]  # which would hold itself by its globals

@@ -18,6 +18,7 @@ from functools import partial
 from types import CodeType, FunctionType, MethodType
 from typing import Any
 
+from functad.caches import on_clearing
 from functad.ir.program import Atom, Eqn, Literal, Var
 from functad.ir.types import ArrayType
 
@@ -84,7 +85,7 @@ class Unbound(Eqn):
 
 def unbound(eqn: Eqn) -> Eqn:
     """A script's form of an equation."""
-    params: Any = None if eqn.primitive.has_programs else eqn.params
+    params: Any = None if eqn.primitive.owned else eqn.params
     return Unbound(eqn.primitive, tuple([hole(a) for a in eqn.inputs]), params, eqn.outputs, eqn.loc, eqn.signature)
 
 
@@ -166,3 +167,4 @@ class Scripts:
 
 
 SCRIPTS = Scripts()
+on_clearing(SCRIPTS.clear)

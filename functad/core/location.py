@@ -8,6 +8,7 @@ from types import FrameType
 
 import numpy as np
 
+from functad.caches import remember
 from functad.ir.program import Location
 
 __all__ = ["is_internal", "user_frame", "user_location", "user_stack_level"]
@@ -22,7 +23,7 @@ def is_internal(filename: str) -> bool:
     """Whether a file is one of functad's or NumPy's own."""
     path = os.path.abspath(filename)
     internal = path.startswith((_PACKAGE, _NUMPY)) and not path.startswith(_EXAMPLES)
-    _internal[filename] = internal
+    remember(_internal, filename, internal, times=4)
     return internal
 
 

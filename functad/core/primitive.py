@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakValueDictionary
 
+from functad.caches import on_clearing, remember
 from functad.core.seq import Seq
 from functad.core.trace import current_trace, escaped
 from functad.core.tracer import Tracer
@@ -61,6 +63,7 @@ class Signature:
         out_types: tuple[ArrayType, ...],
         singular: Singular,
         compute: Callable[..., Any],
+        rules: MutableMapping[Any, Any] | None = None,
     ) -> None:
         self.compute = compute  # what ``evaluate`` does, for operands of these types
         self.in_types = in_types
@@ -69,7 +72,8 @@ class Signature:
         self.strange = next(
             (t for t in (*in_types, *out_types) if not t.native), None
         )  # one of a dtype that native code has not
-        self.rules: dict[Any, Any] = {}  # linear rules by which operands are active; see transforms.linearize
+        self.rules: MutableMapping[Any, Any] = {} if rules is None else rules
+        """Linear rules by which operands are active; see transforms.linearize."""
 
 
 class Primitive:
@@ -121,6 +125,9 @@ class Primitive:
         does: it may be an operand), and Python's operator that it is for real numbers, if any.
     copies
         Whether what ``evaluate`` gives shares no memory with its operands; nor does what a ufunc gives, or a number.
+    of_python
+        Whether a param holds a Python function: what follows from such params lives no longer than they do. Those that
+        hold one have a dict ``derived`` for it.
     singular
         Whether a result, or what its derivative multiplies a tangent by, may be infinite or NaN where the operands are
         finite (a root at 0, a quotient, an exponential that overflows): an exactly zero tangent then stays zero. Or the
@@ -134,8 +141,8 @@ class Primitive:
     """
 
     __slots__ = (
-        "_signatures", "batch", "cheap", "control", "copies", "doubting", "evaluate", "has_programs", "infix", "jvp",
-        "jvp_call", "kernel", "linear", "linearize", "may_raise", "multiple_results", "name", "own_rules",
+        "_signatures", "batch", "cheap", "control", "copies", "doubting", "evaluate", "infix", "jvp", "jvp_call",
+        "kernel", "linear", "linearize", "may_raise", "multiple_results", "name", "own_rules", "owned",
         "piecewise_constant", "reverse_only", "samples", "singular", "transpose", "type_rule", "ufunc",
     )  # fmt: skip
 
@@ -162,6 +169,7 @@ class Primitive:
         ufunc: Callable[..., Any] | None = None,
         infix: Callable[..., Any] | None = None,
         copies: bool = False,
+        of_python: bool = False,
         singular: Singular | Callable[..., Singular] = False,
         doubting: Callable[..., tuple[Mapping[str, Any], Sequence[bool]]] | None = None,
     ) -> None:
@@ -190,7 +198,7 @@ class Primitive:
         self.singular = singular
         self.doubting = doubting
         self.piecewise_constant = jvp is None and jvp_call is None and linearize is None
-        self.has_programs = linearize is not None or jvp_call is not None
+        self.owned = of_python or linearize is not None or jvp_call is not None
         self._signatures: dict[Any, Signature] = {}
         REGISTRY[name] = self
 
@@ -204,37 +212,58 @@ class Primitive:
             out_types = tuple(self.type_rule(*in_types, **params))
             found = self._signatures.get((in_types, out_types))
             if found is None:
-                found = self._signatures[in_types, out_types] = Signature(
-                    in_types, out_types, bool(self.singular), self.evaluate
-                )
+                made = Signature(in_types, out_types, bool(self.singular), self.evaluate)
+                found = remember(self._signatures, (in_types, out_types), made, times=4)
             return found
+        if self.owned:
+            return self._signature_of_owned(in_types, params)
         key = (in_types, *params.items()) if params else in_types
-        known = self._known_of(params) if self.has_programs else self._signatures
-        found = known.get(key)
+        found = self._signatures.get(key)
         if found is None:
-            found = known[key] = self._signature(in_types, params)
+            found = remember(self._signatures, key, self._signature(in_types, params), times=4)
         return found
 
-    def _signature(self, in_types: tuple[ArrayType, ...], params: Mapping[str, Any]) -> Signature:
+    def _signature_of_owned(self, in_types: tuple[ArrayType, ...], params: Mapping[str, Any]) -> Signature:
+        """The same with Programs or Python functions among the params: kept by the first of them, and free with it.
+
+        So that this does not take the garbage collector, nothing in its table refers to it: neither the key nor, since
+        they live only as long as they are used, the rules.
+        """
+        key: list[Any] = [in_types]
+        table: dict[Any, Any] | None = None
+        for name, value in params.items():
+            if table is None:
+                first, rest = (value[0], value[1:]) if type(value) is tuple and value else (value, ())
+                table = getattr(first, "derived", None)
+                key.append((name, value if table is None else rest))
+            else:
+                key.append((name, value))
+        if table is None:
+            table, place = self._signatures, tuple(key)
+        else:
+            place = ("signature", self, *key)
+        found: Signature | None = table.get(place)
+        if found is None:
+            found = remember(table, place, self._signature(in_types, params, WeakValueDictionary()), times=4)
+        return found
+
+    def _signature(
+        self,
+        in_types: tuple[ArrayType, ...],
+        params: Mapping[str, Any],
+        rules: MutableMapping[Any, Any] | None = None,
+    ) -> Signature:
         result = self.type_rule(*in_types, **params)
         singular = self.singular(in_types, params) if callable(self.singular) else self.singular
-        singular = singular or any([e.signature.singular for p in programs_in(params) for e in p.eqns])
+        singular = singular or any([is_singular(p) for p in programs_in(params)])
         out_types = tuple(result) if self.multiple_results else (result,)
-        return Signature(in_types, out_types, singular, self.computing(out_types))
+        return Signature(in_types, out_types, singular, self.computing(out_types), rules)
 
     def computing(self, out_types: tuple[ArrayType, ...]) -> Callable[..., Any]:
         """What ``evaluate`` does where the results have these types."""
         out = out_types[0] if len(out_types) == 1 else None
         real = out is not None and not out.ndim and out.dtype.kind == "f"
         return self.evaluate if self.infix is None or not real else self.infix
-
-    def _known_of(self, params: Mapping[str, Any]) -> dict[Any, Signature]:
-        """The table of signatures: with sub-Programs among the params one that is forgotten with the first of them."""
-        for value in params.values():
-            first = value[0] if type(value) is tuple and value else value
-            if type(first) is Program:
-                return _signatures_on(first, self)
-        return self._signatures
 
     def out_types(self, in_types: tuple[ArrayType, ...], params: Mapping[str, Any]) -> tuple[ArrayType, ...]:
         """The types of the results."""
@@ -267,10 +296,17 @@ def declared(name: str) -> Primitive:
     return REGISTRY[name]
 
 
+@on_clearing
+def forget() -> None:
+    """Forget what is known about operands of types and params that recur."""
+    for primitive in REGISTRY.values():
+        primitive._signatures.clear()
+
+
 @derived
-def _signatures_on(program: Program, primitive: Primitive) -> dict[Any, Signature]:
-    """The table of signatures of equations with this Program among their params."""
-    return {}
+def is_singular(program: Program) -> bool:
+    """Whether anything in a Program is singular."""
+    return any([bool(e.signature.singular) for e in program.eqns])
 
 
 def type_of(value: Any) -> ArrayType:

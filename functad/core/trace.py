@@ -356,7 +356,7 @@ class Trace:
     ) -> Eqn:
         """A new equation, without location; with the results of the script's, if only rules of the user's own differ,
         on which nothing in a script depends."""
-        if primitive.has_programs or Literal in map(type, inputs):
+        if primitive.owned or Literal in map(type, inputs):
             self.bound.append(len(self.eqns))
         if step is not None and step.primitive is primitive and primitive.own_rules and step.inputs == inputs:
             signature = step.signature

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from functad.ir.derived import derived
 from functad.ir.program import Eqn, Program, ProgramOnDemand, Var, sub_programs
+from functad.ir.regions import call_of
 
 __all__ = ["dce", "kept_equations", "live_equations", "may_raise"]
 
@@ -49,22 +50,26 @@ def live_equations(program: Program) -> list[Eqn]:
     live: list[Eqn] = []
     for eqn in reversed(program.eqns):
         if not needed.isdisjoint(eqn.outputs) or may_raise(eqn):
-            if eqn.primitive.expands and not eqn.primitive.own_rules and not needed.issuperset(eqn.outputs):
-                eqn = with_results(eqn, tuple([v in needed for v in eqn.outputs]))
+            inner = None if eqn.primitive.own_rules or needed.issuperset(eqn.outputs) else call_of(eqn)
+            if inner is not None:
+                eqn = with_results(eqn, inner, tuple([v in needed for v in eqn.outputs]))
             live.append(eqn)
             needed.update([a for a in eqn.inputs if type(a) is Var])
     return live[::-1]
 
 
-def with_results(eqn: Eqn, live: tuple[bool, ...]) -> Eqn:
+def with_results(eqn: Eqn, program: Program, live: tuple[bool, ...]) -> Eqn:
     """A call with the flagged results alone; as it is, if there are none, and it is run since it may raise."""
-    program: Program = eqn.params["program"]
     if not any(live):
         return eqn
-    found = program.derived.get(("results", live))
-    if found is None:
-        outputs = [a for a, flag in zip(program.outputs, live, strict=True) if flag]
-        found = program.derived["results", live] = dce(Program(program.inputs, program.eqns, outputs, program.name))
-        found.doubtful = program.doubtful
     kept = tuple([v for v, flag in zip(eqn.outputs, live, strict=True) if flag])
-    return Eqn(eqn.primitive, eqn.inputs, {**eqn.params, "program": found}, kept, eqn.loc)
+    return Eqn(eqn.primitive, eqn.inputs, {**eqn.params, "program": live_part(program, live)}, kept, eqn.loc)
+
+
+@derived
+def live_part(program: Program, live: tuple[bool, ...]) -> Program:
+    """The Program of the flagged results."""
+    outputs = [a for a, flag in zip(program.outputs, live, strict=True) if flag]
+    found = dce(Program(program.inputs, program.eqns, outputs, program.name))
+    found.doubtful = program.doubtful
+    return found

@@ -10,6 +10,7 @@ import functools
 from collections.abc import Callable
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
+from functad.caches import remember
 from functad.ir.program import Program
 
 __all__ = ["derived"]
@@ -23,7 +24,8 @@ _MISSING = object()
 def derived(make: Callable[Concatenate[Program, P], R]) -> Callable[Concatenate[Program, P], R]:
     """A function whose results are kept on the Program that it is given first.
 
-    Where two threads make one at the same time, both get the first.
+    Where two threads make one at the same time, both get the first. A result that is, or holds, the Program itself
+    keeps it alive until the garbage collector comes by.
 
     Examples
     --------
@@ -44,7 +46,7 @@ def derived(make: Callable[Concatenate[Program, P], R]) -> Callable[Concatenate[
         key: Any = (make, args, tuple(kwargs.items())) if kwargs else (make, args)
         value = program.derived.get(key, _MISSING)
         if value is _MISSING:
-            value = program.derived.setdefault(key, make(program, *args, **kwargs))
+            value = remember(program.derived, key, make(program, *args, **kwargs), times=4)
         return value  # type: ignore[no-any-return]
 
     return found  # type: ignore[return-value]

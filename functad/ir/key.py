@@ -25,7 +25,8 @@ class ProgramKey:
     """The identity of a Program's structure.
 
     ``digest`` covers all that has a stable value, so where ``objects`` is empty it may name a file on disk. ``objects``
-    holds, in order of first use, the keys of params that Python alone can compare: functions, container structures.
+    holds, in order of first use, the keys of params that Python alone can compare: functions, container structures. A
+    param with an ``identity`` of its own is known by that, and not kept alive: the key is right as long as the Program.
     """
 
     __slots__ = ("digest", "objects")
@@ -121,7 +122,9 @@ class _Keys:
         return self.object(value)
 
     def object(self, value: Any) -> str:
-        return f"object {self.objects.setdefault(identity_key(value), len(self.objects))}"
+        identity = getattr(value, "identity", None)  # of what a key is not to keep alive
+        key = identity_key(value) if identity is None else (type(value), identity)
+        return f"object {self.objects.setdefault(key, len(self.objects))}"
 
     def sub_program(self, program: Program) -> str:
         key = self.shared.get(id(program))

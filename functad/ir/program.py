@@ -15,13 +15,14 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from functad.caches import cached
 from functad.identity import Immutable
 from functad.ir.types import ArrayType, array_type
+from functad.recycled import copied
 
 if TYPE_CHECKING:
     from functad.core.primitive import Primitive, Signature
@@ -106,7 +107,7 @@ def line_of(filename: str, line: int) -> Location:
     return Location(Line(filename, line), 0)
 
 
-@lru_cache(maxsize=64)
+@cached(64)
 def _line_table(code: Any) -> tuple[list[int], list[int]]:
     """Where ranges of instructions start, and their lines."""
     starts, lines = [-1], [code.co_firstlineno]
@@ -255,7 +256,7 @@ def frozen(array: np.ndarray) -> np.ndarray:
     if not array.dtype.isnative:
         array = array.astype(array.dtype.newbyteorder("="))
     if array.nbytes > SMALL_BYTES:
-        return np.asarray(FrozenMemory(np.array(array, order="C")))
+        return np.asarray(FrozenMemory(copied(array)))
     return np.ndarray(array.shape, array.dtype, array.tobytes())
 
 

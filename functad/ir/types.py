@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import threading
+import weakref
+from typing import Any
+
 import numpy as np
+
+from functad.caches import on_clearing, remember
 
 __all__ = ["ArrayType", "SeqType", "Size", "Symbol", "array_type", "dtype_name", "scalar_type", "seq_type"]
 
@@ -35,7 +41,7 @@ NATIVE = frozenset(["b1", *[f"{kind}{size}" for kind in "iu" for size in (1, 2, 
 class ArrayType:
     """The shape and dtype of an array; interned, so equal types are identical objects."""
 
-    __slots__ = ("dtype", "inexact", "native", "ndim", "shape")
+    __slots__ = ("__weakref__", "dtype", "inexact", "native", "ndim", "shape")
 
     shape: tuple[int, ...]
     dtype: np.dtype
@@ -73,7 +79,37 @@ class ArrayType:
         return array_type, (self.shape, self.dtype)
 
 
-_interned: dict[tuple[tuple[int, ...], np.dtype], ArrayType] = {}
+class _Reference(weakref.ref[ArrayType]):
+    """One to a type, which knows by what the type is found."""
+
+    __slots__ = ("key",)
+
+    key: Any
+
+
+_all: dict[Any, _Reference] = {}  # all types that there are
+_recent: dict[tuple[tuple[int, ...], np.dtype], ArrayType] = {}  # some of them, for a quick look
+_lock = threading.Lock()
+on_clearing(_recent.clear)
+
+
+def _interned(key: Any, made: ArrayType) -> ArrayType:
+    """The one type that there is for a key: ``made``, unless there is one."""
+    reference = _Reference(made, _forget)
+    reference.key = key
+    while True:
+        with _lock:
+            standing = _all.setdefault(key, reference)
+        found = standing()
+        if found is not None:
+            return found
+        _forget(standing)
+
+
+def _forget(gone: _Reference, types: dict[Any, _Reference] = _all, lock: threading.Lock = _lock) -> None:
+    with lock:
+        if types.get(gone.key) is gone:
+            del types[gone.key]
 
 
 def array_type(shape: tuple[int, ...], dtype: np.dtype | type) -> ArrayType:
@@ -85,12 +121,13 @@ def array_type(shape: tuple[int, ...], dtype: np.dtype | type) -> ArrayType:
     >>> array_type((3, 4), np.float64)
     f64[3,4]
     """
-    found = _interned.get((shape, dtype))  # type: ignore[arg-type]
+    found = _recent.get((shape, dtype))  # type: ignore[arg-type]
     if found is None:
         exact = np.dtype(
             np.dtype(dtype).newbyteorder("=").str
         )  # the one object of its kind and size, in native byte order
-        found = _interned.setdefault((shape, exact), ArrayType(shape, exact))
+        found = _interned((shape, exact), ArrayType(shape, exact))
+        remember(_recent, (shape, exact), found, times=4)
     return found
 
 
@@ -114,15 +151,10 @@ class SeqType(ArrayType):
         return seq_type, (self.element,)
 
 
-_sequences: dict[ArrayType, SeqType] = {}
-
-
 def seq_type(element: ArrayType) -> SeqType:
     """The one ``SeqType`` of these elements."""
-    found = _sequences.get(element)
-    if found is None:
-        found = _sequences.setdefault(element, SeqType(element))
-    return found
+    found: Any = _interned(element, SeqType(element))
+    return found  # type: ignore[no-any-return]
 
 
 def scalar_type(dtype: np.dtype | type) -> ArrayType:

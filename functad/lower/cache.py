@@ -1,5 +1,6 @@
-"""A table of what is costly to make: each thing is made once, by one thread, and the least recently used are
-forgotten.
+"""A table of what is costly to make: each thing is made once, by one thread, and the least recently used are let go.
+
+What is let go while somebody else has it is found again as long as it lives.
 """
 
 from __future__ import annotations
@@ -9,6 +10,10 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from typing import Generic, TypeVar
+from weakref import WeakValueDictionary
+
+from functad import config
+from functad.caches import on_clearing
 
 __all__ = ["Cache"]
 
@@ -16,45 +21,63 @@ T = TypeVar("T")
 
 
 class Cache(Generic[T]):
-    """At most ``limit`` values by key.
+    """Values by key, of which the table itself keeps as many alive as the flag ``cache_size`` says.
 
     Examples
     --------
-    >>> squares = Cache[int](limit=2)
-    >>> squares.get(3, lambda: 9), squares.get(3, lambda: 0)
+    >>> class Number:
+    ...     def __init__(self, value):
+    ...         self.value = value
+    >>> squares = Cache[Number]()
+    >>> squares.get(3, lambda: Number(9)).value, squares.get(3, lambda: Number(0)).value
     (9, 9)
     """
 
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._lock = threading.Lock()
-        self._found: OrderedDict[Hashable, Future[T]] = OrderedDict()
+    def __init__(self) -> None:
+        # the collector may run while it is held, and what it collects may want a value
+        self._lock = threading.RLock()
+        self._alive: WeakValueDictionary[Hashable, T] = WeakValueDictionary()
+        self._recent: OrderedDict[Hashable, T] = OrderedDict()
+        self._making: dict[Hashable, tuple[int, Future[T]]] = {}
+        on_clearing(self.clear)
 
-    def get(self, key: Hashable, make: Callable[[], T]) -> T:
+    def get(self, key: Hashable, make: Callable[[], T], keep: bool = True) -> T:
         """The value of a key; where there is none ``make`` makes it, while other threads that want it wait. What raises
-        is not kept.
+        is not kept. Without ``keep`` a value lives only as long as somebody else has it.
         """
         with self._lock:
-            future = self._found.get(key)
-            mine = future is None
-            if future is None:
-                future = self._found[key] = Future()
-                if len(self._found) > self._limit:
-                    self._found.popitem(last=False)
-            self._found.move_to_end(key)
-        if not mine:
-            return future.result()
+            found = self._alive.get(key)
+            if found is not None:
+                if keep:
+                    self._keep(key, found)
+                return found
+            maker, future = self._making.setdefault(key, (threading.get_ident(), Future()))
+            first = not future.running() and future.set_running_or_notify_cancel()
+        if not first:
+            # this thread would wait for itself
+            return make() if maker == threading.get_ident() else future.result()
         try:
-            future.set_result(make())
+            made = make()
         except BaseException as error:
             with self._lock:
-                if self._found.get(key) is future:
-                    del self._found[key]
+                del self._making[key]
             future.set_exception(error)
             raise
-        return future.result()
+        with self._lock:
+            del self._making[key]
+            self._alive[key] = made
+            if keep:
+                self._keep(key, made)
+        future.set_result(made)
+        return made
+
+    def _keep(self, key: Hashable, value: T) -> None:
+        self._recent[key] = value
+        self._recent.move_to_end(key)
+        while len(self._recent) > max(1, config.cache_size.value):
+            self._recent.popitem(last=False)
 
     def clear(self) -> None:
-        """Forget everything."""
+        """Let everything go."""
         with self._lock:
-            self._found.clear()
+            self._recent.clear()

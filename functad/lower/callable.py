@@ -54,9 +54,12 @@ class NativeFunction(Immutable):
 
     @property
     def ctypes(self) -> Any:
-        """The C function as ctypes sees it."""
+        """The C function as ctypes sees it, valid as long as this function of ctypes lives."""
         pointers = ctypes.POINTER(ctypes.c_void_p)
-        return ctypes.CFUNCTYPE(ctypes.c_int32, pointers, pointers, ctypes.POINTER(ctypes.c_int64))(self.address)
+        kind = ctypes.CFUNCTYPE(ctypes.c_int32, pointers, pointers, ctypes.POINTER(ctypes.c_int64))
+        function: Any = kind(self.address)
+        function.functad = self._compiled.driver
+        return function
 
     @functools.cached_property
     def numba(self) -> Any:

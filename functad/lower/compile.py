@@ -44,7 +44,7 @@ RELEASE_WORK = 2**20
 """A call that is so much work, some hundred microseconds of vectors, gives the GIL away from the start, which costs
 0.04 us."""
 
-_codes: Cache[Code] = Cache(limit=1024)
+_codes: Cache[Code] = Cache()
 _count = 0
 _count_lock = threading.Lock()
 
@@ -57,7 +57,7 @@ def compile_count() -> int:
 class Code:
     """Native code for all Programs of one structure."""
 
-    __slots__ = ("address", "foreign", "fused", "library", "llvm", "passes", "target")
+    __slots__ = ("__weakref__", "address", "foreign", "fused", "library", "llvm", "passes", "target")
 
     def __init__(self, abstracted: Abstract, target: Target) -> None:
         global _count
@@ -84,7 +84,9 @@ class Compiled:
     def __init__(self, program: Program, target: Target) -> None:
         refuse_unknown_dtypes(program)
         found = abstract(program)
-        self.code = _codes.get((structural_key(found.program), target, config.debug.value), lambda: Code(found, target))
+        key = structural_key(found.program)
+        # what calls Python functions keeps them, and all that they hold: it lives no longer than the Programs it is of
+        self.code = _codes.get((key, target, config.debug.value), lambda: Code(found, target), keep=not key.objects)
         dump("kernel", lambda: self.kernel_ir)
         dump("llvm", lambda: self.llvm)
         dump("asm", self.assembly)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -42,7 +43,8 @@ class NativeCall:
         if has_sequences((*program.in_types, *program.out_types)):
             self.entry = lambda *values: tuple(run(self.compiled, values))
         else:
-            self.entry = entry_for(self.compiled, Signature(inputs, outputs), self._slow)
+            slow = weakref.WeakMethod(self._slow)  # alive while this is called, and no cycle
+            self.entry = entry_for(self.compiled, Signature(inputs, outputs), lambda *values: slow()(*values))  # type: ignore[misc]
 
     def __call__(self, *values: Any) -> tuple[Any, ...]:
         return self.entry(*values)  # type: ignore[no-any-return]

@@ -59,8 +59,13 @@ def njit_function(compiled: Compiled, hidden: Sequence[np.ndarray] = ()) -> Any:
     exec(compile(text, name, "exec"), scope)
     signature = tuple([numba_type(t) for t in compiled.in_types[: len(compiled.in_types) - len(hidden)]])
     function = numba.njit([signature])(scope["call"])
-    function.functad = compiled, hidden  # type: ignore[attr-defined]  # the code lives as long as the function
+    _called.append((driver, hidden))
     return function
+
+
+_called: list[Any] = []
+"""What Numba's code calls and reads: kept for good, as Numba keeps its machine code, into which the addresses have gone
+and gone on (a ``cfunc`` forgets what it was made of)."""
 
 
 def numba_type(type: ArrayType) -> Any:

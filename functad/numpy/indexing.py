@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import functools
 from math import prod
 from typing import Any
 
 import numpy as np
 
+from functad.caches import cached
 from functad.core.tracer import ARRAY, Tracer
 from functad.errors import ArgumentError, DtypeError
 from functad.numpy.axes import normal_axis
@@ -69,7 +69,7 @@ def _is_plain(index: slice) -> bool:
     return PLAIN.issuperset((type(index.start), type(index.stop), type(index.step)))
 
 
-@functools.lru_cache(maxsize=4096)
+@cached(4096)
 def _slice_params(
     start: int | None, stop: int | None, step: int | None, shape: tuple[int, ...]
 ) -> dict[str, Any] | None:
@@ -94,7 +94,7 @@ def _element(x: Any, index: int) -> Any:
     return view(y, x) if len(shape) > 1 else y
 
 
-@functools.lru_cache(maxsize=4096)
+@cached(4096)
 def _element_params(index: int, shape: tuple[int, ...]) -> dict[str, Any]:
     """The params of the slice that is an element of the first axis."""
     start = integer_span(index, 0, shape[0]).start

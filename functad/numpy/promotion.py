@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from functad.caches import on_clearing, remember
 from functad.core.tracer import Tracer
 from functad.errors import DtypeError
 from functad.numpy.dispatch import here
@@ -24,6 +25,8 @@ _WEAK: dict[str, Any] = {"f": float, "i": int, "c": complex, "b": np.dtype(np.bo
 _ZERO: dict[Any, Any] = {int: 0, float: 0.0, complex: 0j}
 _loops: dict[Any, np.dtype] = {}
 _results: dict[Any, np.dtype] = {}
+on_clearing(_loops.clear)
+on_clearing(_results.clear)
 
 
 def python_type(x: Tracer) -> Any:
@@ -44,7 +47,7 @@ def loop_dtype(ufunc: np.ufunc, operands: Sequence[Any]) -> np.dtype:
     key = (ufunc, *[strength(x) for x in operands])
     found = _loops.get(key)
     if found is None:
-        found = _loops[key] = _resolve(ufunc, key[1:])
+        found = remember(_loops, key, _resolve(ufunc, key[1:]), times=4)
     return found
 
 
@@ -66,5 +69,5 @@ def result_dtype(operands: Sequence[Any]) -> np.dtype:
     key = tuple([strength(x) for x in operands])
     found = _results.get(key)
     if found is None:
-        found = _results[key] = np.result_type(*[_ZERO.get(k, k) for k in key])
+        found = remember(_results, key, np.result_type(*[_ZERO.get(k, k) for k in key]), times=4)
     return found

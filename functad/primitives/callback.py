@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from types import MethodType
 from typing import Any
 
@@ -43,19 +43,22 @@ class Callback:
     def __init__(self, f: Callable[..., Any], args: TreeDef, result: TreeDef) -> None:
         self.f, self.args, self.result = f, args, result
         self.name: str = getattr(f, "__name__", type(f).__name__)
+        self.derived: dict[Any, Any] = {}  # what is known of calls of it
         self._native: dict[tuple[Form, int], NativeFunction] = {}
         # a callable object need not be hashable, and what it is equal to may change; methods are made anew each time
         # that they are looked up
-        self._identity = f if isinstance(f, MethodType) else id(f), structure_key(args), structure_key(result)
+        function = (id(f.__self__), id(f.__func__)) if isinstance(f, MethodType) else id(f)
+        self.identity: Hashable = function, structure_key(args), structure_key(result)
+        """What equal ones share, which keeps none of them alive: for as long as there is one."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return stored_callback, (self.f, stored(self.args), stored(self.result))
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Callback) and self._identity == other._identity
+        return isinstance(other, Callback) and self.identity == other.identity
 
     def __hash__(self) -> int:
-        return hash(self._identity)
+        return hash(self.identity)
 
     def __repr__(self) -> str:
         return self.name
@@ -175,6 +178,7 @@ pure_callback_p = Primitive(
     type_rule=_type_rule,
     evaluate=lambda *operands, callback, shapes, dtypes, vmap_method: tuple(callback(operands, shapes, dtypes)),
     multiple_results=True,
+    of_python=True,
     jvp=_jvp,
     transpose=_transpose,
     linear="jointly",

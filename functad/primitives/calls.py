@@ -54,7 +54,8 @@ def call(program: Program, args: Sequence[Any], name: str, fastmath: str = "") -
         return tuple(jit_p.bind(*args, program=program, name=name, **options))
     distinct = Distinct.of(program, args)
     given = [args[i] for i in distinct.operands]
-    outs = jit_p.bind(*given, program=distinct.program, name=name, **options) if distinct.program.outputs else ()
+    called = distinct.program or program
+    outs = jit_p.bind(*given, program=called, name=name, **options) if called.outputs else ()
     return tuple([handle(given[i]) if passed else outs[i] for passed, i in distinct.results])
 
 
@@ -67,7 +68,7 @@ class Distinct:
     passed on (True and its number among these) or a result of the Program (False and its number).
     """
 
-    program: Program
+    program: Program | None  # None: the one that is called, which keeps this
     operands: Sequence[int]
     results: Sequence[tuple[bool, int]]
 
@@ -82,6 +83,7 @@ class Distinct:
 @derived
 def distinct(program: Program, same: tuple[int, ...]) -> Distinct:
     """``same`` says for each operand which one is the first that is the same variable; -1 for what is none."""
+    given = program
     operands = [i for i, k in enumerate(same) if k in (i, -1)]
     if len(operands) < len(same):
         program = with_equal_inputs(program, [operands.index(i if k == -1 else k) for i, k in enumerate(same)])
@@ -96,7 +98,7 @@ def distinct(program: Program, same: tuple[int, ...]) -> Distinct:
         doubtful = program.doubtful
         program = Program(program.inputs, program.eqns, list(outputs), program.name)
         program.doubtful = doubtful
-    return Distinct(program, operands, results)
+    return Distinct(None if program is given else program, operands, results)
 
 
 def with_equal_inputs(program: Program, which: Sequence[int]) -> Program:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from math import prod
 from typing import Any
 
 import numpy as np
 
+from functad.caches import cached
 from functad.core.primitive import Linear, Primitive, Sample, type_of
 from functad.core.zeros import add
 from functad.errors import DtypeError, ShapeError
@@ -72,7 +72,7 @@ def _as_matrices(x: Any, order: Axes | None, shape: Axes) -> Any:
     return x if x.shape == shape else x.reshape(shape)
 
 
-@lru_cache(maxsize=1024)
+@cached(1024)
 def _matrices(x: Axes, y: Axes, contract: Pair, batch: Pair) -> tuple[Axes | None, Axes, Axes | None, Axes, Axes]:
     """The order of axes (None: as it is), and then the shape, that make matrices of both operands; and the shape of the
     result.

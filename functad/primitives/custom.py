@@ -15,6 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, ClassVar
 
+from functad.caches import remember
 from functad.core.evaluator import run_program
 from functad.core.primitive import Primitive
 from functad.errors import FunctadError, StructureError
@@ -40,7 +41,7 @@ class Rule(ABC):
     """What makes a rule that is to be given its Programs: ``stored(None, in_types, out_types, consts)``."""
 
     _programs: tuple[Program, ...] | None = None
-    _derived: dict[Any, Any] | None = None
+    _mapped: dict[tuple[int, tuple[Any, ...]], Rule] | None = None
     _depth = 0  # in how many other rules it was found when it was pickled
 
     def __init__(self, in_types: Sequence[ArrayType], consts: int) -> None:
@@ -80,13 +81,12 @@ class Rule(ABC):
             rule._depth = self._depth + 1
         return self.stored, (None, self.in_types, self.out_types, self.consts), {"_programs": self.programs}
 
-    def derived(self, key: Any, make: Callable[[], Any]) -> Any:
-        """What a transform made of this rule, made once."""
-        if self._derived is None:
-            self._derived = {}
-        if key not in self._derived:
-            self._derived[key] = make()
-        return self._derived[key]
+    def mapped(self, size: int, batched: tuple[Any, ...], make: Callable[[], Rule]) -> Rule:
+        """The rule over a mapped axis of the operands flagged, made once."""
+        if self._mapped is None:
+            self._mapped = {}
+        found = self._mapped.get((size, batched))
+        return remember(self._mapped, (size, batched), make(), times=4) if found is None else found
 
 
 def rules_in(programs: Sequence[Program]) -> Iterator[Rule]:

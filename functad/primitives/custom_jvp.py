@@ -199,7 +199,7 @@ def _batch_jvp(
     def mapped() -> Program:
         return batch_of(rule.programs[0], size, (*batched, *moving), (True,) * (results + dots))[0]
 
-    new_rule = rule.derived((size, tuple(batched)), lambda: TracedJvp(mapped, made.in_types, made.out_types, consts))
+    new_rule = rule.mapped(size, tuple(batched), lambda: TracedJvp(mapped, made.in_types, made.out_types, consts))
     return custom_jvp_p.bind(*operands, program=made, rule=new_rule, consts=consts, name=name), flags
 
 

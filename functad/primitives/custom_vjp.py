@@ -158,7 +158,7 @@ def _batch_vjp(
         given = (*batched[:consts], *found[n:], *[True] * sum(t.inexact for t in program.out_types))
         return forward, _sum_unmapped(bwd, size, given, moving)
 
-    new_rule = rule.derived((size, tuple(batched)), lambda: TracedVjp(mapped, made.in_types, made.out_types, consts))
+    new_rule = rule.mapped(size, tuple(batched), lambda: TracedVjp(mapped, made.in_types, made.out_types, consts))
     return custom_vjp_p.bind(*operands, program=made, rule=new_rule, consts=consts, name=name), flags
 
 

@@ -9,11 +9,11 @@ padded array touches every element.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from functad.caches import cached
 from functad.core.cotangents import Sum, Update
 from functad.core.primitive import Linear, Primitive, Sample, type_of
 from functad.core.zeros import instantiate
@@ -75,7 +75,7 @@ def _slice_type(x: ArrayType, *, starts: Ints, stops: Ints, steps: Ints) -> Arra
     return x.with_shape(tuple([_count(*span) for span in spans]))
 
 
-@lru_cache(maxsize=4096)
+@cached(4096)
 def _index(starts: Ints, stops: Ints, steps: Ints) -> tuple[slice, ...]:
     return tuple([slice(a, z, s) for a, z, s in zip(starts, stops, steps, strict=True)])
 
@@ -265,7 +265,7 @@ def _pad_evaluate(x: Any, value: Any, *, widths: Widths) -> Any:
     return out
 
 
-@lru_cache(maxsize=1024)
+@cached(1024)
 def _pad_places(shape: Ints, widths: Widths) -> tuple[Ints, tuple[slice, ...]]:
     """The shape of the result, and where in it the operand goes."""
     spans = _spans(shape, widths)

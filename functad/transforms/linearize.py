@@ -80,7 +80,7 @@ class TransparentRule(ABC):
 class DerivedRule:
     """A linear rule derived from a primitive's jvp and transpose rules."""
 
-    __slots__ = ("_backward", "_in_types", "_out_types", "_tangent", "active", "residuals", "selected")
+    __slots__ = ("__weakref__", "_backward", "_in_types", "_out_types", "_tangent", "active", "residuals", "selected")
 
     def __init__(
         self,

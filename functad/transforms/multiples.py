@@ -54,8 +54,7 @@ Sum = dict[Var, Multiple]
 """The sum of multiples of these variables, all of one type."""
 
 
-@derived
-def collect_multiples(program: Program, linear: tuple[bool, ...]) -> Program:
+def collect_multiples(program: Program, linear: Sequence[bool]) -> Program:
     """A Program that is linear in the inputs flagged, rewritten unless that makes it longer; what it calls is rewritten
     likewise."""
     collector = _Collector(program, linear)
@@ -66,6 +65,13 @@ def collect_multiples(program: Program, linear: tuple[bool, ...]) -> Program:
         return made
     distributed = dce(_Collector(program, linear, distributing=True).run())
     return distributed if _cycles(distributed, linear) < _cycles(made, linear) else made
+
+
+@derived
+def _other_than(program: Program, linear: tuple[bool, ...]) -> Program | None:
+    """The Program rewritten; None if it stays as it is: it does not keep itself alive."""
+    made = collect_multiples(program, linear)
+    return None if made is program else made
 
 
 def _work(program: Program) -> int:
@@ -148,7 +154,8 @@ class _Collector:
         if eqn.primitive.name != "jit":
             return eqn.params
         program: Program = eqn.params["program"]
-        return {**eqn.params, "program": collect_multiples(program, tuple([a in self.sums for a in eqn.inputs]))}
+        made = _other_than(program, tuple([a in self.sums for a in eqn.inputs]))
+        return {**eqn.params, "program": made or program}
 
     def _sum_of(self, eqn: Eqn) -> Sum | None:
         """The result as a sum of multiples; None for what is taken as it is."""

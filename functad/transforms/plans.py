@@ -215,7 +215,7 @@ class Plan:
 def serves_others(eqn: Eqn) -> bool:
     """Whether what is found out about an equation holds in other calls: not of what has Programs of its own."""
     primitive = eqn.primitive
-    return bool(eqn.outputs) and (not primitive.has_programs or (primitive.own_rules and not eqn.params["consts"]))
+    return bool(eqn.outputs) and (not primitive.owned or (primitive.own_rules and not eqn.params["consts"]))
 
 
 class Own:

@@ -173,7 +173,7 @@ class Linearized:
 
             program = trace_program(f, (*self.residual_types, *sources), self.kind)
             if self.step is not None:
-                program = collect_multiples(program, tuple([k >= n for k in range(len(program.inputs))]))
+                program = collect_multiples(program, [k >= n for k in range(len(program.inputs))])
             self._made[key] = program, present.mask
         return self._made[key]
 

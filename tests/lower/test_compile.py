@@ -92,29 +92,49 @@ def sharing(n):
     return m.build(m.sinh(m.cosh(m.sinh(m.cosh(x)))))
 
 
+class Thing:
+    def __init__(self, name):
+        self.name = name
+
+
 def test_cache_forgets_the_least_recently_used_and_what_raises():
-    cache = Cache(limit=2)
+    cache = Cache()
     made = []
 
-    def get(key):
-        return cache.get(key, lambda: made.append(key) or key)
+    def get(key, keep=True):
+        return cache.get(key, lambda: made.append(key) or Thing(key), keep)
 
-    get("a"), get("b"), get("a"), get("c"), get("a"), get("b")
-    assert made == ["a", "b", "c", "b"]
+    with config.cache_size(2):
+        for key in "abacab":
+            get(key)
+        assert made == ["a", "b", "c", "b"]
+        held = get("a")
+        get("c")
+        get("d")
+        assert get("a") is held and made == ["a", "b", "c", "b", "c", "d"]  # let go, but there
+        get("e", keep=False)
+        get("e", keep=False)
+        assert made[-2:] == ["e", "e"]
 
     def fail():
         raise ValueError("no")
 
     for _ in range(2):
         with pytest.raises(ValueError, match="no"):
-            cache.get("d", fail)
-    assert cache.get("d", lambda: 1) == 1
+            cache.get("f", fail)
+    assert cache.get("f", lambda: Thing(1)).name == 1
     cache.clear()
-    assert cache.get("d", lambda: 2) == 2
+    assert cache.get("f", lambda: Thing(2)).name == 2
+
+
+def test_a_thread_that_wants_what_it_is_making_does_not_wait_for_itself():
+    cache = Cache()
+    outer = cache.get("a", lambda: (cache.get("a", lambda: Thing("inner")), Thing("outer"))[1])
+    assert outer.name == "outer" and cache.get("a", lambda: Thing("again")) is outer
 
 
 def test_waiting_threads_get_the_error():
-    cache = Cache(limit=2)
+    cache = Cache()
     started, release = threading.Event(), threading.Event()
 
     def fail():

@@ -16,9 +16,9 @@ import weakref
 import numpy as np
 import pytest
 
-from functad import config
+from functad import config, recycled
 from functad.errors import InternalError
-from functad.lower.entry import abi, results
+from functad.lower.entry import abi
 from functad.lower.entry.make import make_entry
 from functad.lower.entry.signature import Container, Driver, Leaf, Signature, Static
 from tests.lower import drivers
@@ -661,11 +661,11 @@ def test_the_gil_is_released_by_size_or_on_demand():
     assert overlap(sum_scale(60_000, text=slow), 60_000) < 0.15
 
 
-# Large results.
+# Large recycled.
 
 
 def test_large_results_are_recycled():
-    n = results.POOLED_BYTES // 8 + 1000
+    n = recycled.POOLED_BYTES // 8 + 1000
     signature = Signature((FLOAT,), Leaf("array", F8, (n,)))
     entry = make_entry(signature, drivers.driver(drivers.copier((FLOAT,))), refuse, raise_value_error)
     first = entry(1.0)
@@ -682,10 +682,10 @@ def test_large_results_are_recycled():
 
 
 def test_idle_memory_is_limited(monkeypatch):
-    monkeypatch.setattr(results._Lease.__del__, "__defaults__", (results._idle, 100 << 20))
-    arrays = [results.allocator((5 << 20,), F8)() for _ in range(5)]  # 40 MB each, never touched
+    monkeypatch.setattr(recycled._Lease.__del__, "__defaults__", (recycled._idle, 100 << 20))
+    arrays = [recycled.allocator((5 << 20,), F8)() for _ in range(5)]  # 40 MB each, never touched
     arrays.clear()
-    assert 0 < results.idle_bytes() <= 100 << 20
+    assert 0 < recycled.idle_bytes() <= 100 << 20
 
 
 # Choice of the entry.

@@ -8,9 +8,7 @@ traced anew, as before, and a warning says so, once.
 
 from __future__ import annotations
 
-import functools
 import warnings
-import weakref
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from types import CodeType, FunctionType, ModuleType, TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -20,6 +18,7 @@ import numpy as np
 from functad.api.world.reach import Reach, Source
 from functad.api.world.substitute import Substitution
 from functad.api.world.watch import Watch
+from functad.caches import remember, trim
 from functad.core.capture import Leaf, as_leaf
 from functad.core.location import is_internal, user_stack_level
 from functad.errors import FunctadError, RetraceWarning
@@ -51,7 +50,8 @@ class Operands:
         self._decisive: dict[Hashable, Source] = {}
         self._written: dict[Hashable, tuple[Source, Any]] = {}  # with what was there before
         self._left: dict[Hashable, Source] = {}
-        self._arrays: dict[Hashable, weakref.ref[np.ndarray]] = {}  # that have been written to, as long as they live
+        # those that have been written to; no reference, and no weak one, either: NumPy would refuse to resize them
+        self._arrays: dict[Hashable, None] = {}
         self.counters: dict[Hashable, Source] = {}
         """Places that the function changes whenever it is traced, from something else each time: what they hold is not
         looked at.
@@ -72,6 +72,8 @@ class Operands:
             ):
                 self.counters[identity] = source
             self._written[identity] = source, before
+        for table in (self._written, self._left, self.counters):
+            trim(table)
 
     def choose(self, watch: Watch, versions: Sequence[Traced]) -> dict[Hashable, Operand]:
         """The operands of the next version: those of the others, and what has changed twice since the first of them."""
@@ -90,8 +92,7 @@ class Operands:
         for array in watch.reach.arrays:
             identity = Fixed(array).identity
             if id(array) not in read and (identity in self._arrays or written_twice(array, versions)):
-                forget = functools.partial(self._arrays.pop, identity)  # which is called with the reference
-                self._arrays[identity] = weakref.ref(array, forget)
+                remember(self._arrays, identity, None)
                 self._try(chosen, watch, named(array, watch, self._name), array)
         return chosen
 
@@ -143,7 +144,7 @@ class Operands:
         """From now on each value of a place is traced anew."""
         if identity in self._decisive:
             return
-        self._decisive[identity] = source
+        remember(self._decisive, identity, source)
         warnings.warn(
             f"{source}, which {source.reader} reads, has changed again, and jit traces {self._name} anew for each of "
             f"its values: {why}. "

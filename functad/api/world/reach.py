@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from functad.api.world.reads import Path, reads_of
+from functad.caches import cached
 from functad.core.foreign import is_foreign
 from functad.core.location import is_internal
 from functad.lower.entry.places import ABSENT, CellContent, DictItem, FunctionCode, Place
@@ -197,7 +198,7 @@ class Reach:
         self.values[identity] = source.place.get()
 
 
-@functools.lru_cache(maxsize=4096)
+@cached(4096)
 def _package(filename: str) -> str | None:
     """The installed package that a file belongs to; None for the user's own files, empty for what is never followed."""
     if not filename or filename.startswith("<frozen") or is_internal(filename):

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from types import CodeType
 from typing import NamedTuple
 
+from functad.caches import on_clearing, remember
+
 __all__ = ["Path", "Reads", "reads_of"]
 
 Path = tuple[str, ...]
@@ -39,17 +41,14 @@ _SHIFTED = frozenset(
 )  # the lowest bit says something else
 
 _found: dict[CodeType, Reads] = {}
-_MOST = 10_000
-"""So many code objects are remembered: a notebook makes new ones for ever."""
+on_clearing(_found.clear)
 
 
 def reads_of(code: CodeType) -> Reads:
     """What a code object reads; worked out once."""
     found = _found.get(code)
     if found is None:
-        if len(_found) >= _MOST:
-            _found.clear()
-        found = _found[code] = _scan(code)
+        found = remember(_found, code, _scan(code), times=4)  # a notebook makes new ones for ever
     return found
 
 

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from functad.lower.emit.clock import Caller
-from functad.lower.entry import results
 from functad.lower.entry.signature import Container, Driver, Leaf, Signature, Spec, Static
 from functad.lower.native.threads import configure
+from functad.recycled import allocator
 
 __all__ = ["make_ctypes_entry"]
 
@@ -33,11 +33,13 @@ def make_ctypes_entry(
 ) -> Function:
     """See ``functad.lower.entry.make.make_entry``."""
     prototype = ctypes.CFUNCTYPE if release_gil else ctypes.PYFUNCTYPE
-    run = prototype(ctypes.c_int32, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)(driver.address)
+    types = (ctypes.c_void_p, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_int64)
+    run: Any = prototype(ctypes.c_int32, *types)(driver.address)
+    run.driver = driver  # what is known by its address lives as long as this
     caller = Caller.WITHOUT_GIL if release_gil else Caller.WITH_GIL
     sizes = (ctypes.c_int64 * max(1, len(driver.sizes)))(*driver.sizes)
     constants = _addresses(driver.constants)
-    allocators = [(results.allocator(leaf.shape, leaf.dtype), leaf) for leaf in signature.outputs]
+    allocators = [(allocator(leaf.shape, leaf.dtype), leaf) for leaf in signature.outputs]
 
     def entry(*args: Any, **kwargs: Any) -> Any:
         try:

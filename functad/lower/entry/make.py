@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from functad import config
+from functad.caches import cached
 from functad.errors import InternalError
-from functad.lower.entry import abi, results
+from functad.lower.entry import abi
 from functad.lower.entry.ctypes_entry import make_ctypes_entry
 from functad.lower.entry.helpers import HELPERS, HELPERS_TEXT
 from functad.lower.entry.layout import Layout
@@ -23,6 +24,7 @@ from functad.lower.entry.world import unwritten_records, world_objects
 from functad.lower.llvm.link import Library, link
 from functad.lower.llvm.target import Target, emit_object
 from functad.lower.native.threads import configure, parallel_symbols
+from functad.recycled import allocator
 
 __all__ = ["make_entry"]
 
@@ -100,7 +102,7 @@ def _make_native_entry(
         _block(signature, driver),
         tuple(key for spec in specs for key in _keys(spec)),
         tuple(value for spec in specs for value in _statics(spec)),
-        tuple(results.allocator(leaf.shape, leaf.dtype) for leaf in signature.outputs if leaf.kind == "array"),
+        tuple(allocator(leaf.shape, leaf.dtype) for leaf in signature.outputs if leaf.kind == "array"),
         world_objects(signature),
         records,
         (library, method, driver, kept, signature.checks),
@@ -109,7 +111,7 @@ def _make_native_entry(
     return entry
 
 
-@functools.lru_cache(maxsize=256)
+@cached(256)
 def _entry_code(structure: Signature, constants: int, target: Target) -> Library:
     """The code that entries of one structure share."""
     text = entry_text(structure, constants)

@@ -7,10 +7,10 @@ axes, with small static sizes, or of integers, it is a reduction into which its 
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from typing import Any
 
+from functad.caches import cached
 from functad.ir.types import ArrayType, Size
 from functad.kernel_ir.nodes import Index
 from functad.kernel_ir.rules import Pull
@@ -54,7 +54,7 @@ class Contracted:
         return [self.size[a] for a in names]
 
 
-@functools.lru_cache(maxsize=1024)  # one form, one profile
+@cached(1024)  # one form, one profile
 def contracted(x: ArrayType, y: ArrayType, contract: Axes, batch: Axes) -> tuple[Contracted, Pull | Folding | None]:
     """A contraction, and the form in which it fuses with its operands; None where BLAS is to do it."""
     c = Contracted(x, y, contract, batch)

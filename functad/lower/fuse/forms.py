@@ -7,12 +7,12 @@ evaluated wherever it is read, and stored only if that pays. A ``Folding`` is a 
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from functad.caches import cached
 from functad.ir.types import ArrayType
 from functad.kernel_ir.nodes import Affine, Index
 from functad.kernel_ir.ops import ACCUMULATE
@@ -74,7 +74,7 @@ class MatrixProduct:
 Form = Pointwise | Pull | View | Folding | MatrixProduct | Statements
 
 
-@functools.lru_cache(maxsize=1024)  # one form, one profile
+@cached(1024)  # one form, one profile
 def reduction_form(rule: Reduction, x: ArrayType, axes: tuple[int, ...]) -> Folding | Pull:
     """A reduction; over few elements it is an expression."""
 
@@ -107,7 +107,7 @@ def fold(b: Body, op: str, values: Sequence[Element]) -> Element:
     return total
 
 
-@functools.lru_cache(maxsize=256)
+@cached(256)
 def transposition(axes: tuple[int, ...]) -> Pull:
     """Axis i of the result is axis ``axes[i]`` of the operand."""
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from functad.caches import cached
 from functad.errors import InternalError
 from functad.ir.program import Program
 from functad.ir.types import ArrayType, Size
@@ -74,7 +74,7 @@ def profile(
         shape = out_types[0].shape
         return Profile((Read(0, shape, form.map(own_index(shape))),) if form.map.affine else (), 0)
     if isinstance(form, Statements):
-        return _statements(form, in_types, out_types, tuple(params.items()))
+        return _statements(form, in_types, out_types, params)
     return Profile((), 0, frozenset((0, 1)))
 
 
@@ -83,14 +83,14 @@ def own_index(shape: Shape) -> Index:
     return tuple([ZERO if n == 1 else Affine.axis(k) for k, n in enumerate(shape)])
 
 
-@functools.lru_cache(maxsize=4096)
+@cached(4096)
 def _pointwise(form: Pointwise, dtypes: tuple[np.dtype, ...], params: tuple[tuple[str, Any], ...]) -> Profile:
     b = Body(Checks())
     form.fn(b, *[_anything(dtype) for dtype in dtypes], **dict(params))
     return Profile((), _cost(b))
 
 
-@functools.lru_cache(maxsize=4096)
+@cached(4096)
 def _pull(
     form: Pull, in_types: tuple[ArrayType, ...], out_type: ArrayType, params: tuple[tuple[str, Any], ...]
 ) -> Profile:
@@ -105,15 +105,12 @@ def _folding(form: Folding, in_types: tuple[ArrayType, ...]) -> Profile:
     return Profile(recorder.found(), _cost(b))
 
 
-@functools.lru_cache(maxsize=1024)
 def _statements(
-    form: Statements,
-    in_types: tuple[ArrayType, ...],
-    out_types: tuple[ArrayType, ...],
-    params: tuple[tuple[str, Any], ...],
+    form: Statements, in_types: tuple[ArrayType, ...], out_types: tuple[ArrayType, ...], params: Mapping[str, Any]
 ) -> Profile:
+    """Not remembered: among the params are Programs and Python functions."""
     context = _DryContext(in_types, out_types)
-    form.fn(context, in_types, out_types, **dict(params))
+    form.fn(context, in_types, out_types, **params)
     return Profile(tuple(context.found), 0, frozenset(context.inputs))
 
 

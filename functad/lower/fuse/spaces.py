@@ -8,12 +8,12 @@ loop without arrays between.
 
 from __future__ import annotations
 
-import functools
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
 
+from functad.caches import cached
 from functad.errors import InternalError
 from functad.ir.types import Size
 from functad.kernel_ir.nodes import Affine, Index
@@ -74,7 +74,7 @@ def axes_of(shape: Shape) -> tuple[int, ...]:
     return tuple([k for k, n in enumerate(shape) if n != 1])
 
 
-@functools.lru_cache(maxsize=1024)
+@cached(1024)
 def long_axes(shape: Shape) -> tuple[int, ...]:
     """The axes that have to be loop axes; if the others are too many elements together, all have to."""
     small = [n for n in shape if isinstance(n, int) and n <= SMALL]
@@ -94,7 +94,7 @@ def few(sizes: Iterable[Size], limit: int) -> bool:
     return total is not None and 0 < total <= limit
 
 
-@functools.lru_cache(maxsize=1024)
+@cached(1024)
 def _layout(shape: Shape, loops: tuple[int, ...]) -> Layout:
     ranges = [
         [Affine.axis(loops.index(k))] if k in loops else [Affine(i) for i in range(static(n))]

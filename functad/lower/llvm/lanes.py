@@ -25,6 +25,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from functad.caches import cached
 from functad.lower.llvm.lines import Lines
 from functad.lower.native.c_library import libm_function
 
@@ -393,7 +394,7 @@ def _literal(dtype: str, value: float | np.generic) -> str:
     return str(int(value))
 
 
-@functools.lru_cache(maxsize=4096)
+@cached(4096)
 def _float_literal(dtype: str, value: float, sign: float) -> str:
     # LLVM writes a constant of either type as the bits of the double that equals it.
     with np.errstate(over="ignore"):

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Iterable, Iterator, Mapping
 
 import llvmlite.binding as llvm
+import numpy as np
 
 from functad.errors import InternalError
 from functad.lower.llvm.target import Target, target_machine
@@ -28,7 +29,10 @@ class Library:
     def __init__(
         self, tracker: llvm.orcjit.ResourceTracker, addresses: Mapping[str, int], keep: Iterable[object]
     ) -> None:
-        self._tracker = tracker  # frees the code when it dies; keeps the LLJIT alive
+        # It frees the code when it dies, and keeps the LLJIT alive. The collector must not find it in a cycle: it would
+        # have it free the code before it runs other finalizers in that cycle, which may call the code. It does not look
+        # into arrays.
+        self._tracker = np.array([tracker], object)
         self._addresses = addresses
         self._keep = tuple(keep)  # what the code refers to
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import llvmlite.binding as llvm
 
 from functad import config
+from functad.caches import cached
 from functad.errors import InternalError
 from functad.lower.llvm.half import half_text
 
@@ -107,7 +108,7 @@ def _explain(text: str, error: str) -> str:
     return f"functad emitted invalid LLVM text: {message} (line {line})\n" + "\n".join(shown)
 
 
-@functools.lru_cache(maxsize=16)
+@cached(16)
 def target_machine(target: Target) -> llvm.TargetMachine:
     """LLVM's code generator for a target; llvmlite's own lock makes it safe to share between threads."""
     llvm.initialize_native_target()

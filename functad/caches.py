@@ -1,0 +1,93 @@
+"""What is remembered so that it is made once: at most so much of it, and forgotten when asked.
+
+Forgetting drops a table's references only. What somebody still holds (code that runs, a compiled object, an equation)
+stays as it is until the last holder is gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, MutableMapping
+from functools import lru_cache
+from typing import Any, ParamSpec, TypeVar
+
+from functad import config
+
+__all__ = ["cached", "clear_caches", "on_clearing", "remember", "trim"]
+
+P = ParamSpec("P")
+T = TypeVar("T")
+Clear = TypeVar("Clear", bound=Callable[[], object])
+
+_clearing: list[Callable[[], object]] = []
+
+
+def on_clearing(clear: Clear) -> Clear:
+    """Have `clear_caches` call a function, for as long as the process lives; also a decorator."""
+    _clearing.append(clear)
+    return clear
+
+
+def clear_caches() -> None:
+    """Forget everything that functad keeps so as not to make it again.
+
+    Compiled code, what jitted functions were traced to, derivative rules, and the memory of results that waits for
+    reuse. Jitted functions are traced and compiled anew when they are next called. Code that runs meanwhile (in another
+    thread, or because it called this function), and what compiled objects, pullbacks and Numba functions hold, stays
+    valid.
+
+    How much is kept without this is up to the flag ``FUNCTAD_CACHE_SIZE`` (by default 1024): native code of so many
+    programs, so many kinds of call of each jitted function, and for each primitive four times so many kinds of operands
+    with their derivative rules. What was used longest ago is forgotten first.
+
+    Examples
+    --------
+    >>> import functad as fd, numpy as np
+    >>> f = fd.jit(np.sin)
+    >>> f(0.0)
+    np.float64(0.0)
+    >>> fd.clear_caches()
+    >>> f(0.0)
+    np.float64(0.0)
+    """
+    for clear in list(_clearing):
+        clear()
+
+
+def cached(most: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
+    """``functools.lru_cache`` of so many values, which `clear_caches` empties, too."""
+
+    def decorate(f: Callable[P, T]) -> Callable[P, T]:
+        remembering = lru_cache(maxsize=most)(f)
+        on_clearing(remembering.cache_clear)
+        return remembering  # type: ignore[return-value]
+
+    return decorate
+
+
+def remember(table: MutableMapping[Any, T], key: Hashable, value: T, times: int = 1) -> T:
+    """Put a value into a table, unless there is one, which then counts; gives the one that is there.
+
+    The table holds at most ``times`` the flag ``cache_size``; see ``trim``.
+
+    Examples
+    --------
+    >>> squares: dict[int, int] = {}
+    >>> with config.cache_size(3):
+    ...     squared = [remember(squares, n, n * n) for n in range(5)]
+    >>> list(squares)
+    [2, 3, 4]
+    """
+    found = table.setdefault(key, value)
+    trim(table, times)
+    return found
+
+
+def trim(table: MutableMapping[Any, Any], times: int = 1) -> None:
+    """Drop the first of a table that holds more than ``times`` the flag ``cache_size``, an eighth at a time.
+
+    Looking values up costs nothing that way, and what is used all the time is soon there again.
+    """
+    most = max(1, times * config.cache_size.value)
+    if len(table) > most:
+        for key in list(table)[: len(table) - most + most // 8]:
+            table.pop(key, None)
