@@ -27,6 +27,7 @@ __all__ = [
     "leaf_paths",
     "register",
     "stored",
+    "tuple_of_leaves",
     "structure_key",
     "tree_map",
     "unflatten",
@@ -43,7 +44,8 @@ LEAF: TreeDef = _tree_flatten(0.0, namespace=NAMESPACE)[1]  # type: ignore[arg-t
 
 
 @cached(256)
-def _tuple_of_leaves(count: int) -> TreeDef:
+def tuple_of_leaves(count: int) -> TreeDef:
+    """The structure of a tuple that holds no containers: ``flatten`` gives this very object."""
     return _tree_flatten((0.0,) * count, namespace=NAMESPACE)[1]  # type: ignore[arg-type]
 
 
@@ -67,7 +69,7 @@ def flatten(tree: Any) -> tuple[list[Any], TreeDef]:
     if cls in LEAVES:
         return [tree], LEAF
     if cls is tuple and LEAVES.issuperset(map(type, tree)):
-        return list(tree), _tuple_of_leaves(len(tree))
+        return list(tree), tuple_of_leaves(len(tree))
     leaves, structure = _tree_flatten(tree, namespace=NAMESPACE)
     if LEAVES.issuperset(map(type, leaves)):
         return leaves, structure
