@@ -13,6 +13,7 @@ from benchmarks import (
     exactness,
     fits,
     interrupts,
+    kinds,
     logistic,
     loop_memory,
     loops,
@@ -30,6 +31,7 @@ from benchmarks.harness import Result, environment, table
 SUBJECTS = {
     "elementwise": elementwise.run,
     "calls": calls.run,
+    "kinds": kinds.run,
     "closures": closures.run,
     "compilation": compilation.run,
     "scalars": scalars.run,

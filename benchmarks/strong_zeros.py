@@ -17,6 +17,7 @@ import functad as fd
 from benchmarks import elementwise, logistic, loops, mlp, pairs, unjitted
 from benchmarks.harness import Clock, Contender, Result, compare
 from functad import nn
+from functad.core.following import SCRIPTS, Scripts
 from functad.core.primitive import REGISTRY
 
 __all__ = ["run", "weak_zeros"]
@@ -24,6 +25,7 @@ __all__ = ["run", "weak_zeros"]
 TARGET = 1 / 1.02
 """At most 2 % slower."""
 
+_scripts = Scripts()  # of un-jitted calls in that context
 _tables: dict[str, dict[Any, Any]] = {name: {} for name in REGISTRY}
 
 
@@ -31,6 +33,8 @@ _tables: dict[str, dict[Any, Any]] = {name: {} for name in REGISTRY}
 def weak_zeros() -> Iterator[None]:
     """A context in which no primitive is singular; what is derived in it stays in it."""
     before = {name: (p.singular, p._signatures) for name, p in REGISTRY.items()}
+    outside = dict(vars(SCRIPTS))
+    vars(SCRIPTS).update(vars(_scripts))
     for name, p in REGISTRY.items():
         p.singular, p._signatures = False, _tables[name]
     try:
@@ -38,6 +42,8 @@ def weak_zeros() -> Iterator[None]:
     finally:
         for name, p in REGISTRY.items():
             p.singular, p._signatures = before[name]
+        vars(_scripts).update(vars(SCRIPTS))
+        vars(SCRIPTS).update(outside)
 
 
 @dataclass(frozen=True)

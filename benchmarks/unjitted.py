@@ -45,6 +45,29 @@ def search_in(xp: Any) -> Callable[..., Any]:
     return search
 
 
+def quotient_in(xp: Any) -> Callable[..., Any]:
+    """Seven operations, two of which have derivatives that may be infinite."""
+
+    def quotient(x: Any) -> Any:
+        return xp.sum(xp.exp(-x * x) / (1.0 + x * x))
+
+    return quotient
+
+
+def contraction_in(xp: Any) -> Callable[..., Any]:
+    """Five contractions."""
+    rng = np.random.default_rng(1)
+    matrix, cube = rng.normal(size=(10, 10)), rng.normal(size=(10, 10, 10))
+
+    def contraction(x: Any) -> Any:
+        y = xp.einsum("ijk,k->ij", cube, x)
+        z = xp.einsum("ij,jk,kl->il", y, matrix, y)
+        w = xp.einsum("ij->i", z)
+        return xp.sum(xp.einsum("i,ij,j->", w, matrix, x)) + xp.einsum("ij,ij->", z, y)
+
+    return contraction
+
+
 def run(seconds: float) -> Iterator[Result]:
     """Against HIPS autograd, in nanoseconds an operation of the function."""
     vector = np.random.default_rng(0).normal(size=10)
@@ -52,6 +75,9 @@ def run(seconds: float) -> Iterator[Result]:
         ("un-jitted grad, an operation, float", chain_in, 0.3, 4 * STEPS),
         ("un-jitted grad, an operation, 10 elements", chain_in, vector, 4 * STEPS),
         ("un-jitted grad, an operation, while and if", search_in, 0.3, 3 * STEPS),
+        ("un-jitted grad, an operation, 1e+03 elements", quotient_in, np.linspace(-3.0, 3.0, 10**3), 7),
+        ("un-jitted grad, an operation, 1e+05 elements", quotient_in, np.linspace(-3.0, 3.0, 10**5), 7),
+        ("un-jitted grad, an einsum, 10 elements", contraction_in, vector, 5),
     )
     for case, function_in, x, operations in cases:
         ours = Contender("functad", "f(x)", {"f": fd.grad(function_in(np)), "x": x})

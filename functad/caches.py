@@ -6,13 +6,15 @@ stays as it is until the last holder is gone.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Hashable, MutableMapping
 from functools import lru_cache
 from typing import Any, ParamSpec, TypeVar
+from weakref import WeakKeyDictionary
 
 from functad import config
 
-__all__ = ["cached", "clear_caches", "on_clearing", "remember", "trim"]
+__all__ = ["cached", "cached_by_class", "clear_caches", "on_clearing", "remember", "trim"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -62,6 +64,21 @@ def cached(most: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
         return remembering  # type: ignore[return-value]
 
     return decorate
+
+
+def cached_by_class(f: Callable[[Any], T]) -> Callable[[Any], T]:
+    """What a function says of a class, remembered as long as the class lives: each jitted function has one."""
+    known: WeakKeyDictionary[Any, T] = WeakKeyDictionary()
+    on_clearing(known.clear)
+
+    @functools.wraps(f)
+    def found(cls: Any) -> T:
+        try:
+            return known[cls]
+        except KeyError:
+            return known.setdefault(cls, f(cls))
+
+    return found
 
 
 def remember(table: MutableMapping[Any, T], key: Hashable, value: T, times: int = 1) -> T:

@@ -19,11 +19,15 @@ from functad.identity import identity_key
 
 __all__ = [
     "TreeDef",
+    "container_functions",
+    "dataclass_fields",
     "flatten",
     "flatten_with_paths",
+    "key_order",
     "leaf_paths",
     "register",
     "stored",
+    "tuple_of_leaves",
     "structure_key",
     "tree_map",
     "unflatten",
@@ -40,7 +44,8 @@ LEAF: TreeDef = _tree_flatten(0.0, namespace=NAMESPACE)[1]  # type: ignore[arg-t
 
 
 @cached(256)
-def _tuple_of_leaves(count: int) -> TreeDef:
+def tuple_of_leaves(count: int) -> TreeDef:
+    """The structure of a tuple that holds no containers: ``flatten`` gives this very object."""
     return _tree_flatten((0.0,) * count, namespace=NAMESPACE)[1]  # type: ignore[arg-type]
 
 
@@ -64,7 +69,7 @@ def flatten(tree: Any) -> tuple[list[Any], TreeDef]:
     if cls in LEAVES:
         return [tree], LEAF
     if cls is tuple and LEAVES.issuperset(map(type, tree)):
-        return list(tree), _tuple_of_leaves(len(tree))
+        return list(tree), tuple_of_leaves(len(tree))
     leaves, structure = _tree_flatten(tree, namespace=NAMESPACE)
     if LEAVES.issuperset(map(type, leaves)):
         return leaves, structure
@@ -136,6 +141,56 @@ def _unusual_keys(structure: TreeDef) -> Iterator[Hashable]:
 _DICTS = frozenset({dict, OrderedDict, defaultdict})
 
 
+def container_functions(structure: TreeDef) -> tuple[Callable[..., Any], Callable[..., Any], Any] | None:
+    """How a registered container of this structure is taken apart (into children and rest) and put together (of rest
+    and children), and its rest; None where optree does not say. The rest of dicts says the types of their keys, too.
+
+    Examples
+    --------
+    >>> from collections import OrderedDict
+    >>> take_apart, put_together, rest = container_functions(flatten(OrderedDict(a=1, b=2))[1])
+    >>> list(put_together(rest, (3, 4)).items())
+    [('a', 3), ('b', 4)]
+    """
+    entry = optree.register_pytree_node.get(structure.type, namespace=NAMESPACE)  # type: ignore[arg-type]
+    if entry is None or entry.kind != structure.kind:
+        return None
+    rest = _root_state(structure)[2]
+    if structure.type not in _DICTS:
+        return entry.flatten_func, entry.unflatten_func, rest  # type: ignore[return-value]
+
+    node = structure.one_level()
+
+    def take_apart(mapping: Any) -> tuple[Any, Any]:
+        children, rest, keys = entry.flatten_func(mapping)  # type: ignore[misc]
+        return children, (rest, identity_key(tuple(keys)))  # type: ignore[arg-type]
+
+    def put_together(rest: Any, children: Sequence[Any]) -> Any:
+        return node.unflatten(children)  # type: ignore[union-attr]
+
+    return take_apart, put_together, (rest, identity_key(tuple(structure.entries())))
+
+
+def key_order(structure: TreeDef) -> list[Any]:
+    """The keys of a dict in the order in which they were put in; those of a structure are sorted."""
+    return list(_root_state(structure)[7] or structure.entries())
+
+
+def _root_state(structure: TreeDef) -> tuple[Any, ...]:
+    """What pickle keeps of a structure's outermost node: kind, number of children, rest, ..., keys of a dict."""
+    nodes: Any = structure.__getstate__()
+    return nodes[0][-1]  # type: ignore[no-any-return]
+
+
+def dataclass_fields(structure: TreeDef) -> tuple[tuple[str, ...], dict[str, Any]] | None:
+    """The names of the fields that are children, and the static fields, of a dataclass that was registered when met."""
+    names = _registered.get(structure.type)  # type: ignore[arg-type]
+    found = None if names is None else container_functions(structure)
+    if names is None or found is None or not isinstance(found[2], Statics):
+        return None
+    return names[0], dict(zip(names[1], found[2].values, strict=True))
+
+
 class Statics:
     """The static fields of a dataclass: equal to others of the same types and values."""
 
@@ -159,16 +214,16 @@ class Statics:
         return repr(self.values)
 
 
-_registered: set[type] = set()
+_registered: dict[type, tuple[tuple[str, ...], tuple[str, ...]]] = {}
 
 
 def _register_dataclass(cls: type) -> None:
     if cls in _registered:
         return
-    _registered.add(cls)
     fields = dataclasses.fields(cls)
     names = tuple(f.name for f in fields if not f.metadata.get("static", False))
     statics = tuple(f.name for f in fields if f.metadata.get("static", False))
+    _registered[cls] = names, statics
 
     def take_apart(x: Any) -> tuple[tuple[Any, ...], Any, tuple[str, ...]]:
         return tuple(getattr(x, n) for n in names), Statics(tuple(getattr(x, n) for n in statics)), names

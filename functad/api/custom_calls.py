@@ -23,7 +23,7 @@ from functad.primitives.convert import convert
 from functad.primitives.custom import Rule
 from functad.primitives.custom_jvp import JvpRule
 from functad.primitives.custom_vjp import VjpRule
-from functad.tree import LEAF, TreeDef, leaf_paths
+from functad.tree import LEAF, TreeDef, leaf_paths, tuple_of_leaves
 
 __all__ = ["Call", "PythonJvp", "PythonVjp", "evaluate", "has_values", "known_values"]
 
@@ -39,6 +39,7 @@ class Call:
         "consts",
         "count",
         "fixed",
+        "flat",
         "frozen",
         "kind",
         "kinds",
@@ -73,6 +74,7 @@ class Call:
         self.types = [leaf.type for leaf in leaves]
         self.kinds = [leaf.kind for leaf in leaves]
         self.tree = tree
+        self.flat = tree is tuple_of_leaves(len(leaves) - self.consts)  # no argument is a container
 
     # -- running the user's functions ----------------------------------------------------------------------------------
 
@@ -111,7 +113,8 @@ class Call:
         kinds = self.kinds
         if self.consts:
             operands, kinds = operands[self.consts :], kinds[self.consts :]
-        return self.tree.unflatten(map(as_python, operands, kinds))  # type: ignore[return-value]
+        found = map(as_python, operands, kinds)
+        return tuple(found) if self.flat else self.tree.unflatten(found)  # type: ignore[return-value]
 
     def apply(
         self, number: int, operands: Sequence[Any], run: Callable[[Callable[..., Any], Sequence[Any]], Any]
@@ -388,7 +391,7 @@ class PythonVjp(VjpRule):
         parts = call.closed(consts)
         kept = as_python(residuals[0], kinds[0]) if tree is LEAF else tree.unflatten(map(as_python, residuals, kinds))
         result = call.run(parts[2], (*parts[3:], kept, call.like_results(cotangents)))
-        children = call.tree.children()
+        children = (LEAF,) * (len(call.types) - call.consts) if call.flat else call.tree.children()
         if not isinstance(result, tuple | list) or len(result) != len(children):
             raise StructureError(
                 f"bwd of {call.name} must return a tuple of {len(children)} cotangents, one an argument, got {result!r}"
@@ -396,7 +399,7 @@ class PythonVjp(VjpRule):
         found: list[Any] = []
         for number, (ct, child) in enumerate(zip(result, children, strict=True)):
             first = call.consts + len(found)
-            value = fitting(ct, call.types[first]) if child == LEAF else None
+            value = fitting(ct, call.types[first]) if child is LEAF or child == LEAF else None
             if value is not None and call.types[first].inexact:
                 found.append(value)
                 continue

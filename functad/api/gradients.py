@@ -11,7 +11,7 @@ from functad.api.arguments import Differentiated, fresh_all, name_of, normal_arg
 from functad.core.capture import Captured, capture
 from functad.core.wrapping import Transformed
 from functad.errors import DtypeError, ShapeError, StructureError
-from functad.transforms.linearize import linearize_program
+from functad.transforms.plans import derivative_at
 
 __all__ = ["grad", "value_and_grad"]
 
@@ -77,13 +77,13 @@ def run_value_and_grad(
         result = inputs.call(leaves)
         return with_aux(f, result, "grad") if has_aux else result
 
-    captured = capture(call, inputs.leaves, "grad", concrete=True)
+    captured = capture(call, inputs.leaves, "grad", concrete=True, of=f)
     check_scalar(captured, f, holomorphic)
     primals = [*captured.captures, *[leaf.value for leaf in inputs.leaves]]
     active = [False] * len(captured.captures) + [True] * len(inputs.leaves)
-    outs, linear = linearize_program(captured.program, primals, active, captured.known)
+    outs, linear = derivative_at(captured.program, primals, active, captured.known)
     one = captured.program.outputs[0].type.dtype.type(1)
-    cts = inputs.cotangents(linear.backward([one] + [None] * (len(outs) - 1)))
+    cts = inputs.cotangents(linear.consume([one] + [None] * (len(outs) - 1)))
     results = fresh_all([*outs, *cts], primals)
     gradients = inputs.unflatten(results[len(outs) :])
     gradient = gradients[0] if isinstance(argnums, int | np.integer) else tuple(gradients)

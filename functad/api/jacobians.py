@@ -21,7 +21,8 @@ from functad.ir.program import Program, sub_programs
 from functad.ir.types import ArrayType
 from functad.lax.chunks import chunk_of
 from functad.primitives.shapes import reshape, transpose
-from functad.transforms.linearize import LinearMap, linearize_program
+from functad.transforms.linearize import LinearMap
+from functad.transforms.plans import derivative_at
 
 __all__ = ["hessian", "hvp", "jacfwd", "jacobian", "jacrev", "vhp"]
 
@@ -157,21 +158,25 @@ def run_jacobian(
         result = inputs.call(leaves)
         return with_aux(f, result, transform) if has_aux else result
 
-    captured = capture(call, inputs.leaves, transform, concrete=True)
+    captured = capture(call, inputs.leaves, transform, concrete=True, of=f)
     n = captured.out_tree.num_leaves
     out_types = captured.program.out_types[:n]
     check_types(f, inputs, out_types, holomorphic, transform)
     values = [*captured.captures, *[leaf.value for leaf in inputs.leaves]]
     active = [False] * len(captured.captures) + [True] * len(inputs.leaves)
-    outs, linear = linearize_program(captured.program, values, active, captured.known)
-    linear = LinearMap(linear.entries, captured.program.inputs[len(captured.captures) :], linear.outputs[:n])
+    outs, linear = derivative_at(captured.program, values, active, captured.known)
+    linear = linear.between(captured.program.inputs[len(captured.captures) :], n)
     in_types = [leaf.type for leaf in inputs.leaves]
     n_in, n_out = sum(t.size for t in in_types), sum(t.size for t in out_types)
     forward = transform == "jacfwd" or (
         transform == "jacobian" and n_in <= n_out and not reverse_only(captured.program)
     )
-    blocks = (forward_blocks if forward else reverse_blocks)(linear, in_types, out_types, chunk)
-    results = fresh_all([*outs[n:], *[b for row in blocks for b in row]])
+    made = forward_blocks if forward else reverse_blocks
+    if chunk is None and (forward or n_out > len(out_types)):
+        blocks = linear.applied((forward, n), lambda x: made(x, in_types, out_types, None))
+    else:
+        blocks = made(linear, in_types, out_types, chunk)
+    results = fresh_all([*outs[n:], *blocks])
     flat = iter(results[len(outs) - n :])
     rows = []
     for _ in out_types:
@@ -190,7 +195,7 @@ def reverse_only(program: Program) -> bool:
 
 def forward_blocks(
     linear: LinearMap, in_types: Sequence[ArrayType], out_types: Sequence[ArrayType], chunk: int | None
-) -> list[list[Any]]:
+) -> list[Any]:
     """Blocks [output][input] of the Jacobian, a column an input element."""
     columns = []
     for i, t in enumerate(in_types):
@@ -207,14 +212,14 @@ def forward_blocks(
             moved = transpose(r, (*range(1, out.ndim + 1), 0))
             column.append(reshape(moved, out.shape + t.shape))
         columns.append(column)
-    return [[column[o] for column in columns] for o in range(len(out_types))]
+    return [column[o] for o in range(len(out_types)) for column in columns]
 
 
 def reverse_blocks(
     linear: LinearMap, in_types: Sequence[ArrayType], out_types: Sequence[ArrayType], chunk: int | None
-) -> list[list[Any]]:
+) -> list[Any]:
     """Blocks [output][input] of the Jacobian, a row an output element."""
-    rows = []
+    rows: list[Any] = []
     for o, t in enumerate(out_types):
         results = map_unit_vectors(
             lambda e, o=o: linear.backward([e if j == o else None for j in range(len(out_types))]),  # type: ignore[misc]
@@ -222,12 +227,10 @@ def reverse_blocks(
             chunk,
         )
         shapes = [t.shape + x.shape for x in in_types]
-        rows.append(
-            [
-                zeros(x.with_shape(s)) if r is None else reshape(r, s)
-                for r, x, s in zip(results, in_types, shapes, strict=True)
-            ]
-        )
+        rows += [
+            zeros(x.with_shape(s)) if r is None else reshape(r, s)
+            for r, x, s in zip(results, in_types, shapes, strict=True)
+        ]
     return rows
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import random
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
@@ -12,9 +13,12 @@ from dataclasses import dataclass, field
 from typing import Any, overload
 from weakref import WeakValueDictionary
 
+import numpy as np
+
 from functad import config
 from functad.api.arguments import fresh_all, leaf_name, leaves_of, name_of, normal_argnums
 from functad.api.fastmath import FastMath, fastmath_flags
+from functad.api.out import check_out, has_out, refuse_out
 from functad.api.signatures import entry_signature
 from functad.api.stages import Lowered
 from functad.api.world.guards import Guards
@@ -37,10 +41,11 @@ from functad.ir.derived import derived
 from functad.ir.key import structural_key
 from functad.ir.program import Program, sub_programs
 from functad.lower.backends import backend, execute
+from functad.lower.entry.called import MISMATCH, CalledNatively, called_natively, mismatch
 from functad.lower.entry.places import ABSENT, Fixed, InForce, Unwritten
 from functad.lower.entry.unchanged import Unchanged
 from functad.primitives.calls import call, set_executor
-from functad.tree import TreeDef, structure_key, unflatten
+from functad.tree import TreeDef, flatten, structure_key, unflatten
 
 __all__ = ["Jitted", "Traced", "jit"]
 
@@ -59,9 +64,9 @@ class Traced:
     captures: list[Tracer]
     hidden: tuple[HiddenOperand, ...]
     guards: Guards
-    entries: dict[config.Settings, Callable[..., Any]] = field(
+    entries: dict[tuple[config.Settings, bool], Callable[..., Any] | None] = field(
         default_factory=dict
-    )  # take the arguments of a positional call as they are
+    )  # take the arguments of a call as they are, with out= and without; None where Python has to take them apart
 
     def valid(self) -> bool:
         """Whether the world is as the Program takes it to be."""
@@ -85,8 +90,22 @@ MOST_VERSIONS = 8
 """Programs for one kind of call that are kept: for worlds that come back."""
 
 
-class Jitted(Wrapper):
-    """A function compiled on its first call with each kind of arguments; what `jit` returns."""
+MOST_KINDS = 64
+"""Kinds of call that go straight to native code; so many are searched before a call is given to Python."""
+
+REPLACED = 1 / 8
+"""How often another kind takes the place of one of so many: to make a table of entries anew costs three calls by way of
+Python.
+"""
+
+
+@called_natively
+class Jitted(CalledNatively, Wrapper):
+    """A function compiled on its first call with each kind of arguments; what `jit` returns.
+
+    A call goes straight to machine code, to the entry made for its kind. Where there is none, `call_without_entry`
+    traces and compiles, and makes one.
+    """
 
     closes_over = ("_f",)
     keeps_its_closure = True
@@ -98,26 +117,17 @@ class Jitted(Wrapper):
         static_argnames: tuple[str, ...],
         fastmath: str = "",
     ) -> None:
+        super().__init__()
         look_like(self, f)
         self._f = f
         self._fastmath = fastmath
         self._static_argnums = static_argnums
         self._static_argnames = frozenset(static_argnames)
         self._traced: OrderedDict[Any, list[Traced]] = OrderedDict()  # by kind of call, the latest last
+        self._kinds: list[tuple[Traced, Callable[..., Any]]] = []  # with their entries
         self._operands = Operands(name_of(f))
         self._lock = threading.RLock()
         _functions[id(self)] = self
-
-    def __new__(cls, *args: Any) -> Jitted:
-        # each function has a class of its own: its __call__ becomes the native entry of the last kind of call, which no
-        # Python code then precedes
-        return super().__new__(type("Jitted", (Jitted,), {"__doc__": cls.__doc__}) if cls is Jitted else cls)
-
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._dispatch(args, kwargs)
-
-    def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        return self if instance is None else functools.partial(self, instance)
 
     def around(self, f: Callable[..., Any]) -> Jitted:
         """The same around another function."""
@@ -134,8 +144,9 @@ class Jitted(Wrapper):
 
     # -- the slow path: from arguments to a traced Program -------------------------------------------------------------
 
-    def _dispatch(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        traced, leaves = self.trace(args, kwargs)
+    def call_without_entry(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        given, own = self._split_out(kwargs)
+        traced, leaves, positional, words = self.trace(args, own)
         around = current_trace()
         outside = None if around is None else around.outside
         hidden = [
@@ -143,51 +154,93 @@ class Jitted(Wrapper):
             for h in traced.hidden
         ]
         values = [*traced.captures, *[leaf.value for leaf in leaves], *hidden]
-        if around is None and backend().compiles:
-            for v in values:
-                if type(v) is Tracer:
-                    raise escaped(v)
-            return traced.out_tree.unflatten(self.native(traced, args, kwargs, leaves)(*values))
-        if outside is not None:
-            outside.inherit(traced.guards)
+        if around is not None:
+            if given is not None:
+                refuse_out(name_of(self._f))
+            if outside is not None:
+                outside.inherit(traced.guards)
+            outs = call(traced.program, values, name_of(self._f), self._fastmath)
+            return traced.out_tree.unflatten(fresh_all(outs, values))
+        for v in values:
+            if type(v) is Tracer:
+                raise escaped(v)
+        arrays = []
+        if given is not None:
+            read = [*flatten(self.split_static(args, own)[0])[0], *hidden]
+            arrays = check_out(given[0], traced.out_tree, traced.program.out_types, read, name_of(self._f))
+        if backend().compiles:
+            if given is not None:
+                words = {**words, "out": given[0]}
+            result = self._call_entry(traced, leaves, positional, words, given is not None)
+            if result is not MISMATCH:
+                return result
         outs = call(traced.program, values, name_of(self._f), self._fastmath)
-        return traced.out_tree.unflatten(fresh_all(outs, values))
+        if given is None:
+            return traced.out_tree.unflatten(outs if backend().compiles else fresh_all(outs, values))
+        for array, value in zip(arrays, outs, strict=True):
+            array[...] = value
+        return given[0]
 
-    def native(
-        self, traced: Traced, args: tuple[Any, ...], kwargs: dict[str, Any], leaves: Sequence[Leaf]
-    ) -> Callable[..., Any]:
-        """The native call of the leaves; as a side effect, calls like this one go straight to native code from now
-        on.
+    def _split_out(self, kwargs: dict[str, Any]) -> tuple[tuple[Any] | None, dict[str, Any]]:
+        """The arrays to write the results to, if any, and the function's own keywords."""
+        if "out" not in kwargs or has_out(self._f):
+            return None, kwargs
+        return (kwargs["out"],), {k: v for k, v in kwargs.items() if k != "out"}
+
+    def _call_entry(
+        self, traced: Traced, leaves: Sequence[Leaf], args: Sequence[Any], kwargs: dict[str, Any], gives_out: bool
+    ) -> Any:
+        """The result by the native entry for such calls; `MISMATCH` where there is none, or it does not take them.
+
+        As a side effect, calls like this one go straight to the entry from now on.
         """
         from functad.lower.compile import compiled_of, entry_for
-        from functad.lower.execute import native_call
 
-        call = native_call(traced.program, self._fastmath)
-        settings = config.settings()
-        entry = traced.entries.get(settings)
-        if entry is None and not kwargs and (checks := traced.guards.checks) is not None:
-            dynamic, static = self.split_static(args, kwargs)
-            signature = entry_signature(dynamic[0], dict(static[0]), leaves, traced, (InForce(settings), *checks))
+        settings, checks = config.settings(), traced.guards.checks
+        if checks is None:
+            return MISMATCH
+        key = settings, gives_out
+        if key not in traced.entries:
+            _, static = self.split_static(args, kwargs)
+            signature = entry_signature(static, leaves, traced, (InForce(settings), *checks), gives_out)
+            traced.entries[key] = None
             if signature is not None:
                 compiled = compiled_of(traced.program, self._fastmath)
-                entry = traced.entries[settings] = entry_for(compiled, signature, self._slow, name_of(self._f))
-        if entry is not None:
-            type(self).__call__ = staticmethod(entry)  # type: ignore[method-assign]
-        return call
+                traced.entries[key] = entry_for(compiled, signature, mismatch, name_of(self._f))
+        entry = traced.entries[key]
+        if entry is None:
+            return MISMATCH
+        self._use(traced, entry)
+        return entry(*args, **kwargs)
 
-    def _slow(self, *args: Any, **kwargs: Any) -> Any:
-        """What the entry calls with arguments that are not those it was made for."""
-        return self._dispatch(args, kwargs)
+    def _use(self, traced: Traced, entry: Callable[..., Any]) -> None:
+        """Calls that the entry fits go straight to it, as long as its Program is one of this function's."""
+        with self._lock:
+            full = len(self._kinds) == MOST_KINDS
+            if any([e is entry for _, e in self._kinds]) or (full and random.random() > REPLACED):
+                return
+            current = {id(t) for versions in list(self._traced.values()) for t in versions}
+            if id(traced) not in current:
+                return
+            kinds = [(t, e) for t, e in self._kinds if id(t) in current]
+            if len(kinds) == MOST_KINDS:  # any of them: where kinds come in turn, the one used longest ago is the next
+                del kinds[random.randrange(MOST_KINDS)]
+            self._kinds = [*kinds, (traced, entry)]
+            self.set_entries([e for _, e in self._kinds])
 
     def lower(self, *args: Any, **kwargs: Any) -> Lowered:
         """The stages of compiling this function for such arguments, to be looked at one by one."""
-        traced, _ = self.trace(args, kwargs)
+        traced = self.trace(args, kwargs)[0]
         if traced.captures:
             raise StructureError(f"lower: {name_of(self._f)} closes over traced values; make them arguments")
         return Lowered(traced.program, self, tuple([h.place.get() for h in traced.hidden]), self._fastmath)
 
-    def trace(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Traced, list[Leaf]]:
-        """The Program for these arguments, traced now if there is none yet, and the leaves of the dynamic arguments."""
+    def trace(
+        self, args: Sequence[Any], kwargs: dict[str, Any]
+    ) -> tuple[Traced, list[Leaf], Sequence[Any], dict[str, Any]]:
+        """The Program for these arguments, traced now if there is none yet, the leaves of the dynamic arguments, and
+        the arguments as they were at the call: the function may write to them while it is traced.
+        """
         dynamic, static = self.split_static(args, kwargs)
         leaves, structure = leaves_of(dynamic, f"arguments of {name_of(self._f)}: ")
         try:
@@ -213,7 +266,12 @@ class Jitted(Wrapper):
                         not traced.captures and traced.valid()
                     ):  # what closes over tracers of an enclosing function serves this call only
                         versions[:] = [traced, *[v for v in versions if not traced.supersedes(v)]][:MOST_VERSIONS]
-        return traced, leaves
+                    objects = flatten(dynamic)[0]
+                    before = [
+                        leaf.value if type(x) is np.ndarray else x for x, leaf in zip(objects, leaves, strict=True)
+                    ]
+                    args, kwargs = self.join_static(unflatten(structure, before), static)
+        return traced, leaves, args, kwargs
 
     def _versions(self, key: Hashable) -> list[Traced]:
         """The Programs for a kind of call."""
@@ -228,8 +286,8 @@ class Jitted(Wrapper):
         """Forget what has been traced: the next call is the first."""
         self._traced.clear()
         self._operands = Operands(name_of(self._f))
-        with contextlib.suppress(AttributeError):
-            del type(self).__call__  # the native entry
+        self._kinds = []
+        self.set_entries(())
 
     def trace_now(
         self, structure: TreeDef, static: Static, leaves: Sequence[Leaf], versions: Sequence[Traced] = ()
@@ -324,10 +382,10 @@ class Jitted(Wrapper):
 
     # -- static arguments ----------------------------------------------------------------------------------------------
 
-    def split_static(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
+    def split_static(self, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Any, Any]:
         """Dynamic arguments as (args, kwargs), and static ones as ((position, value), ...), ((name, value), ...)."""
         if not self._static_argnums and not self._static_argnames:
-            return (args, kwargs), ((), ())
+            return (tuple(args), kwargs), ((), ())
         positions: set[int] = set()
         for p in self._static_argnums:
             if -len(args) <= p < len(args):
@@ -460,6 +518,11 @@ def jit(
         change it: in this function, its derivatives, and the jitted functions that it calls, whose own flags then do
         not count. Elementary functions keep their accuracy.
 
+    A call of the jitted function may give arrays to write the results to, ``out=``: the container that the function
+    returns, with an array for each result, of its shape (``()`` for a number) and dtype, which shares no memory with
+    another one or with an argument. The call returns that container. Where an error is raised in the middle, what the
+    arrays hold is not specified. A parameter ``out`` of the function's own wins.
+
     Examples
     --------
     >>> import functad as fd, numpy as np
@@ -468,6 +531,14 @@ def jit(
     ...     return np.sum(np.sin(x) * y)
     >>> f(np.zeros(3), np.ones(3))
     np.float64(0.0)
+
+    Results in an array of one's own:
+
+    >>> doubled, buffer = fd.jit(lambda x: 2 * x), np.empty(3)
+    >>> doubled(np.ones(3), out=buffer) is buffer
+    True
+    >>> buffer
+    array([2., 2., 2.])
 
     An array that is written to between calls:
 

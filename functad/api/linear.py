@@ -22,7 +22,8 @@ from functad.ir.program import Eqn, Program, Var
 from functad.ir.types import ArrayType, array_type
 from functad.numpy.traced import here
 from functad.transforms.jvp import jvp_program
-from functad.transforms.linearize import LinearMap, linearize_program
+from functad.transforms.linearize import LinearMap
+from functad.transforms.plans import derivative_at
 from functad.transforms.programs import trace_program
 from functad.transforms.transpose import transpose_program
 from functad.tree import TreeDef, flatten, leaf_paths, register, stored, unflatten
@@ -62,7 +63,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], 
         result = twin(f)(*unflatten(structure, xs))
         return with_aux(f, result, "jvp") if has_aux else result
 
-    captured = capture(call, leaves, "jvp", concrete=True)
+    captured = capture(call, leaves, "jvp", concrete=True, of=f)
     values = [*captured.captures, *[leaf.value for leaf in leaves]]
     outs, out_dots = jvp_program(captured.program, values, [None] * len(captured.captures) + dots, captured.known)
     tree, aux = captured.out_tree, captured.aux
@@ -315,13 +316,13 @@ def _linearized(
         result = twin(f)(*unflatten(structure, xs))
         return with_aux(f, result, transform) if has_aux else result
 
-    captured = capture(call, owned, transform, concrete=True)
+    captured = capture(call, owned, transform, concrete=True, of=f)
     values = [*captured.captures, *[leaf.value for leaf in owned]]
     active = [False] * len(captured.captures) + [leaf.type.inexact for leaf in owned]
-    outs, linear = linearize_program(captured.program, values, active, captured.known)
+    outs, linear = derivative_at(captured.program, values, active, captured.known)
     tree, aux = captured.out_tree, captured.aux
     n = tree.num_leaves
-    linear = LinearMap(linear.entries, captured.program.inputs[len(captured.captures) :], linear.outputs[:n])
+    linear = linear.between(captured.program.inputs[len(captured.captures) :], n)
     types = tuple([leaf.type for leaf in owned])
     function = cls(linear, types, structure, captured.program.out_types[:n], tree)
     results = fresh_all(outs, [*values, *linear.residuals])

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import numpy as np
+from optree import PyTreeKind
 
 from functad.core.capture import Leaf
 from functad.core.tracer import ARRAY, PYTHON
 from functad.ir.types import ArrayType, SeqType
 from functad.lower.entry.signature import Container, Hidden, Signature, Spec, Static
 from functad.lower.entry.signature import Leaf as EntryLeaf
+from functad.tree import TreeDef, container_functions, dataclass_fields, key_order
 
 if TYPE_CHECKING:
+    from functad.api.jit import Static as StaticArguments
     from functad.api.jit import Traced
     from functad.api.world.hidden import HiddenOperand
     from functad.lower.entry.places import Check
@@ -24,16 +26,16 @@ _PYTHON_KINDS = {"b": "python_bool", "i": "python_int", "f": "python_float", "c"
 
 
 class _Unknown(Exception):
-    """A container that entries do not take apart themselves."""
+    """Something that entries do not take apart themselves."""
 
 
 def entry_signature(
-    args: Sequence[Any], static: dict[int, Any], leaves: Sequence[Leaf], traced: Traced, checks: tuple[Check, ...]
+    static: StaticArguments, leaves: Sequence[Leaf], traced: Traced, checks: tuple[Check, ...], gives_out: bool
 ) -> Signature | None:
-    """The signature of a positional call; None where it holds something that only Python can take apart.
+    """The signature of a kind of call; None where it holds something that only Python can take apart.
 
-    ``args`` are the dynamic arguments, whose leaves are ``leaves`` in order; ``static`` maps positions to static
-    values.
+    ``leaves`` are those of the dynamic arguments; ``static`` the static ones, by position and by name. The call gives
+    arrays for the results if ``gives_out``.
     """
 
     def of_leaf(leaf: Leaf | HiddenOperand) -> EntryLeaf:
@@ -55,37 +57,49 @@ def entry_signature(
 
     try:
         inputs = iter([of_leaf(leaf) for leaf in leaves])
-        dynamic = [_spec(a, inputs) for a in args]
-        positions: list[Spec] = []
-        rest = iter(dynamic)
-        for i in range(len(args) + len(static)):
-            positions.append(Static(static[i]) if i in static else next(rest))
+        positional, named = traced.in_tree.children()
+        dynamic = iter([_spec(child, inputs) for child in positional.children()])
+        static_positions = {where: Static(value) for where, value in static[0]}
+        args = [
+            static_positions[i] if i in static_positions else next(dynamic)
+            for i in range(positional.num_children + len(static_positions))
+        ]
+        keywords = [(name, _spec(child, inputs)) for name, child in _items(named)]
+        keywords += [(name, Static(value)) for name, value in static[1]]
         outputs = iter([of_result(t) for t in traced.program.out_types])
-        result = _spec(traced.out_tree.unflatten([_LEAF] * traced.out_tree.num_leaves), outputs)
+        result = _spec(traced.out_tree, outputs)
         hidden = tuple([Hidden(h.place, of_leaf(h)) for h in traced.hidden])
     except _Unknown:
         return None
-    return Signature(tuple(positions), result, hidden, checks)
+    return Signature(tuple(args), result, hidden, checks, tuple(keywords), gives_out)
 
 
-_LEAF = object()
-
-
-def _spec(tree: Any, leaves: Iterator[Spec]) -> Spec:
-    """The spec of a container, its leaves taken from an iterator."""
-    if tree is None:
-        return Static(None)
-    if type(tree) in (tuple, list):
-        return Container(type(tree).__name__, tuple([_spec(v, leaves) for v in tree]))
-    if type(tree) is dict:
-        if {type(k) for k in tree} not in ({str}, {int}, set()):  # an entry finds keys by ==
-            raise _Unknown
-        keys = tuple(sorted(tree))
-        return Container("dict", tuple([_spec(tree[k], leaves) for k in keys]), keys)
-    if tree is _LEAF or _is_leaf(tree):
+def _spec(structure: TreeDef, leaves: Iterator[Spec]) -> Spec:
+    """The spec of a structure, its leaves taken from an iterator."""
+    kind, cls = structure.kind, structure.type
+    if kind == PyTreeKind.LEAF:
         return next(leaves)
-    raise _Unknown
+    if kind == PyTreeKind.NONE:
+        return Static(None)
+    children = tuple([_spec(child, leaves) for child in structure.children()])
+    if kind in (PyTreeKind.TUPLE, PyTreeKind.LIST):
+        return Container("tuple" if kind == PyTreeKind.TUPLE else "list", children)
+    if kind == PyTreeKind.DICT:
+        keys = tuple(structure.entries())
+        if {type(k) for k in keys} in ({str}, {int}, set()):  # an entry finds keys by ==
+            return Container("dict", children, keys, tuple([keys.index(k) for k in key_order(structure)]))
+    if kind == PyTreeKind.NAMEDTUPLE:
+        return Container("namedtuple", children, (cls,))
+    fields = dataclass_fields(structure)
+    if fields is not None:
+        names, statics = fields
+        return Container("fields", (*children, *[Static(value) for value in statics.values()]), (cls, *names, *statics))
+    functions = container_functions(structure)
+    if functions is None:
+        raise _Unknown
+    return Container("custom", children, (cls, *functions))
 
 
-def _is_leaf(value: Any) -> bool:
-    return isinstance(value, np.ndarray | np.generic | int | float | complex)
+def _items(structure: TreeDef) -> Iterator[tuple[str, TreeDef]]:
+    """The keys and children of a dict's structure."""
+    return zip(structure.entries(), structure.children(), strict=True)

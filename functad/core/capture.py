@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from functad import config
+from functad.core.following import SCRIPTS, name_of_trace
 from functad.core.foreign import as_numpy, conversion, is_foreign
 from functad.core.handles import ARGUMENT, snapshot
 from functad.core.seq import Seq
@@ -26,6 +27,9 @@ from functad.tree import TreeDef, flatten, leaf_paths
 __all__ = ["Captured", "Leaf", "WithAux", "as_leaf", "capture", "from_outside", "own", "taken_over"]
 
 _PYTHON_NUMBERS: dict[type, type] = {float: np.float64, int: np.int64, bool: np.bool_, complex: np.complex128}
+
+
+NOTHING = contextlib.nullcontext()
 
 
 class Leaf:
@@ -150,7 +154,7 @@ class Aux:
         return self._tree.unflatten([next(rest) if type(x) is Tracer else x for x in self._leaves])
 
 
-@dataclass
+@dataclass(slots=True)
 class Captured:
     """What a traced call did."""
 
@@ -171,13 +175,19 @@ def capture(
     concrete: bool,
     valued: Sequence[bool] | None = None,
     outside: Outside | None = None,
+    of: Callable[..., Any] | None = None,
 ) -> Captured:
     """Run ``f`` on tracers of ``leaves``.
 
     ``concrete`` says whether values are computed on demand; ``valued`` which leaves have a value of their own (not
-    under a mapped axis); ``outside`` is for a Program that serves later calls.
+    under a mapped axis); ``outside`` is for a Program that serves later calls. ``of`` is the function whose last trace
+    this one follows.
     """
-    trace = Trace(kind, concrete, outside=outside)
+    name, codes = (
+        (None, ()) if of is None or is_compiling() else name_of_trace(of, kind, [leaf.type for leaf in leaves])
+    )
+    script = None if name is None else SCRIPTS.take(name)
+    trace = Trace(kind, concrete, outside=outside, scripted=name is not None, script=script)
     if outside is not None:
         outside.trace = trace
     tracers = []
@@ -187,7 +197,7 @@ def capture(
         tracer._memory = ARGUMENT
         tracers.append(tracer)
     try:
-        with using(trace), contextlib.nullcontext() if outside is None else config.tracing():
+        with using(trace), NOTHING if outside is None else config.tracing():
             result = f(tracers)
             value, aux = (result.value, Aux(result.aux)) if type(result) is WithAux else (result, None)
             found, out_tree = flatten(value)
@@ -195,7 +205,12 @@ def capture(
             def where(number: int) -> str:
                 return f"the result{leaf_paths(out_tree)[number]} of the function under {kind}"
 
-            outputs = [result_leaf(x, partial(where, i), trace) for i, x in enumerate(found)]
+            outputs = [
+                Leaf(x, x._variable.type, x._kind)
+                if type(x) is Tracer and not trace.native
+                else result_leaf(x, partial(where, i), trace)
+                for i, x in enumerate(found)
+            ]
             if aux is not None:
                 outputs += [
                     result_leaf(x, lambda: f"the auxiliary data of the function under {kind}", trace)
@@ -204,4 +219,6 @@ def capture(
             program, captures = trace.finish([o.value for o in outputs])
     finally:
         trace.open = False
+        if name is not None and trace.script is not None:
+            SCRIPTS.give_back(name, codes, trace.script)
     return Captured(program, captures, out_tree, aux, [o.kind for o in outputs], trace.env, trace)

@@ -7,11 +7,11 @@ with the conversion to write.
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from functad.caches import cached_by_class
 from functad.core.subclasses import has_units, refuse_units
 from functad.core.tracer import Tracer
 from functad.errors import DtypeError, StructureError, TracerConversionError
@@ -32,14 +32,14 @@ def is_foreign(cls: type) -> bool:
     return _offers_an_array(cls)
 
 
-@lru_cache(maxsize=256)
+@cached_by_class
 def _offers_an_array(cls: Any) -> bool:
     if cls is Tracer or issubclass(cls, np.ndarray | np.generic | type):
         return False
     return _converts(cls) or hasattr(cls, "__dlpack__")
 
 
-@lru_cache(maxsize=256)
+@cached_by_class
 def _converts(cls: Any) -> bool:
     """Whether ``np.asarray`` makes an array of it."""
     return any([hasattr(cls, name) for name in _PROTOCOLS])

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
+from types import FrameType
 
 import numpy as np
 
 from functad.caches import remember
 from functad.ir.program import Location
 
-__all__ = ["is_internal", "user_location", "user_stack_level"]
+__all__ = ["is_internal", "user_frame", "user_location", "user_stack_level"]
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _EXAMPLES = os.path.join(_PACKAGE, "examples") + os.sep  # examples are written as a user would
@@ -26,21 +27,27 @@ def is_internal(filename: str) -> bool:
     return internal
 
 
-def user_location(depth: int = 1) -> Location | None:
-    """The location of the innermost user frame; None where there is none.
+def user_frame(depth: int = 1) -> FrameType | None:
+    """The innermost user frame; None where there is none.
 
     ``depth`` is how far out to begin: frames of functad's that nobody looks at cost nothing.
     """
-    frame = sys._getframe(depth)
+    frame: FrameType | None = sys._getframe(depth)
     while frame is not None:
-        code = frame.f_code
-        internal = _internal.get(code.co_filename)
+        filename = frame.f_code.co_filename
+        internal = _internal.get(filename)
         if internal is None:
-            internal = is_internal(code.co_filename)
+            internal = is_internal(filename)
         if not internal:
-            return Location(code, frame.f_lasti)
-        frame = frame.f_back  # type: ignore[assignment]
+            return frame
+        frame = frame.f_back
     return None
+
+
+def user_location(depth: int = 1) -> Location | None:
+    """The location of the innermost user frame; None where there is none."""
+    frame = user_frame(depth + 1)
+    return None if frame is None else Location(frame.f_code, frame.f_lasti)
 
 
 def user_stack_level() -> int:

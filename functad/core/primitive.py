@@ -55,15 +55,18 @@ class Sample:
 class Signature:
     """What follows from a primitive's operand types and params alone."""
 
-    __slots__ = ("out_types", "rules", "singular", "strange")
+    __slots__ = ("compute", "in_types", "out_types", "rules", "singular", "strange")
 
     def __init__(
         self,
         in_types: tuple[ArrayType, ...],
         out_types: tuple[ArrayType, ...],
         singular: Singular,
+        compute: Callable[..., Any],
         rules: MutableMapping[Any, Any] | None = None,
     ) -> None:
+        self.compute = compute  # what ``evaluate`` does, for operands of these types
+        self.in_types = in_types
         self.out_types = out_types
         self.singular = singular
         self.strange = next(
@@ -117,6 +120,11 @@ class Primitive:
         Whether it can be differentiated in reverse mode, but not in forward mode; None: as its sub-Programs.
     own_rules
         Whether each call brings derivative rules of its own: what follows from its params is found for each equation.
+    ufunc, infix
+        NumPy's ufunc that ``evaluate`` is for real arrays (or a function that takes an array for the result as a ufunc
+        does: it may be an operand), and Python's operator that it is for real numbers, if any.
+    copies
+        Whether what ``evaluate`` gives shares no memory with its operands; nor does what a ufunc gives, or a number.
     of_python
         Whether a param holds a Python function: what follows from such params lives no longer than they do. Those that
         hold one have a dict ``derived`` for it.
@@ -133,9 +141,9 @@ class Primitive:
     """
 
     __slots__ = (
-        "_signatures", "batch", "cheap", "control", "doubting", "evaluate", "jvp", "jvp_call", "kernel",
-        "linear", "linearize", "may_raise", "multiple_results", "name", "own_rules", "owned", "piecewise_constant",
-        "reverse_only", "samples", "singular", "transpose", "type_rule",
+        "_signatures", "batch", "cheap", "control", "copies", "doubting", "evaluate", "infix", "jvp", "jvp_call",
+        "kernel", "linear", "linearize", "may_raise", "multiple_results", "name", "own_rules", "owned",
+        "piecewise_constant", "reverse_only", "samples", "singular", "transpose", "type_rule", "ufunc",
     )  # fmt: skip
 
     def __init__(
@@ -158,6 +166,9 @@ class Primitive:
         cheap: bool = False,
         reverse_only: bool | None = None,
         own_rules: bool = False,
+        ufunc: Callable[..., Any] | None = None,
+        infix: Callable[..., Any] | None = None,
+        copies: bool = False,
         of_python: bool = False,
         singular: Singular | Callable[..., Singular] = False,
         doubting: Callable[..., tuple[Mapping[str, Any], Sequence[bool]]] | None = None,
@@ -181,6 +192,9 @@ class Primitive:
         self.cheap = cheap
         self.reverse_only = reverse_only
         self.own_rules = own_rules
+        self.ufunc = ufunc
+        self.infix = infix
+        self.copies = copies
         self.singular = singular
         self.doubting = doubting
         self.piecewise_constant = jvp is None and jvp_call is None and linearize is None
@@ -198,7 +212,7 @@ class Primitive:
             out_types = tuple(self.type_rule(*in_types, **params))
             found = self._signatures.get((in_types, out_types))
             if found is None:
-                made = Signature(in_types, out_types, bool(self.singular))
+                made = Signature(in_types, out_types, bool(self.singular), self.evaluate)
                 found = remember(self._signatures, (in_types, out_types), made, times=4)
             return found
         if self.owned:
@@ -242,7 +256,14 @@ class Primitive:
         result = self.type_rule(*in_types, **params)
         singular = self.singular(in_types, params) if callable(self.singular) else self.singular
         singular = singular or any([is_singular(p) for p in programs_in(params)])
-        return Signature(in_types, tuple(result) if self.multiple_results else (result,), singular, rules)
+        out_types = tuple(result) if self.multiple_results else (result,)
+        return Signature(in_types, out_types, singular, self.computing(out_types), rules)
+
+    def computing(self, out_types: tuple[ArrayType, ...]) -> Callable[..., Any]:
+        """What ``evaluate`` does where the results have these types."""
+        out = out_types[0] if len(out_types) == 1 else None
+        real = out is not None and not out.ndim and out.dtype.kind == "f"
+        return self.evaluate if self.infix is None or not real else self.infix
 
     def out_types(self, in_types: tuple[ArrayType, ...], params: Mapping[str, Any]) -> tuple[ArrayType, ...]:
         """The types of the results."""

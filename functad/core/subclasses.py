@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from functad.caches import cached
+from functad.caches import cached_by_class
 from functad.errors import StructureError
 
 __all__ = ["has_units", "overridden", "plain_array", "refuse_foreign", "refuse_units"]
@@ -42,7 +42,7 @@ _SAME = (np.ndarray, np.generic, np.memmap, np.recarray)
 """Classes whose operators and indices are those of arrays."""
 
 
-@cached(256)
+@cached_by_class
 def overridden(cls: Any) -> str | None:
     """What a class overrides of that by which it would compute as a plain array does; None if nothing."""
     for base in cls.__mro__:
@@ -63,7 +63,7 @@ def plain_array(x: Any, what: str) -> np.ndarray:
     return np.asarray(x)
 
 
-@cached(256)
+@cached_by_class
 def has_units(cls: Any) -> bool:
     """Whether objects of a class that is no ndarray are quantities: their numbers mean more than numbers."""
     return hasattr(cls, "units") or hasattr(cls, "unit")

@@ -15,14 +15,15 @@ import numpy as np
 
 from functad.core.advice import advice, quoted
 from functad.core.constants import Constants
+from functad.core.following import Script
 from functad.core.foreign import type_name as type_name
-from functad.core.location import user_location
+from functad.core.location import user_frame, user_location
 from functad.core.seq import Seq
 from functad.core.subclasses import plain_array
 from functad.core.tracer import ARRAY, SCALAR, Tracer
 from functad.errors import DtypeError, EscapedTracerError, IndexOutOfBoundsError, StructureError, TracerConversionError
 from functad.ir.program import Atom, Eqn, Literal, Location, Program, Var, literal
-from functad.ir.types import ArrayType
+from functad.ir.types import ArrayType, array_type
 
 if TYPE_CHECKING:
     from functad.core.primitive import Primitive
@@ -38,6 +39,11 @@ ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "ABSENT"})()
 _current: ContextVar[Trace | None] = ContextVar("functad_trace", default=None)
 
 current_trace = _current.get
+
+FLOAT64 = array_type((), np.float64)
+
+SMALL = 500
+"""Elements up to which an array is copied in less time than it is looked at."""
 
 floating_rules: ContextVar[Any] = getattr(
     np._core.umath,  # type: ignore[attr-defined]
@@ -192,14 +198,29 @@ class Trace:
         Whether equations know the user's line. Derivation of a rule that serves many places turns it off.
     outside
         What reads arrays anew at each call; that of the parent if none is given.
+    scripted
+        Whether it follows a script, or leaves one; see ``core/following.py``.
     """
 
     __slots__ = (
-        "captures", "concrete", "constants", "cursor", "env", "eqns", "inputs", "kind", "loc", "locate", "native",
-        "open", "outside", "parent", "raised", "rules", "sources", "start_rules",
+        "bound", "captures", "concrete", "constants", "cursor", "env", "eqns", "inputs", "kind", "loc", "locate",
+        "native", "open", "outside", "parent", "raised", "rules", "script", "scripted", "sources", "start_rules",
+        "steps",
     )  # fmt: skip
 
-    def __init__(self, kind: str, concrete: bool, locate: bool = True, outside: Outside | None = None) -> None:
+    def __init__(
+        self,
+        kind: str,
+        concrete: bool,
+        locate: bool = True,
+        outside: Outside | None = None,
+        scripted: bool = False,
+        script: Script | None = None,
+    ) -> None:
+        self.scripted = scripted
+        self.script = script
+        self.steps: Sequence[Eqn] = () if script is None else script.steps  # empty once it differs from the script
+        self.bound: list[int] = []  # equations that hold constants, or what belongs to this trace alone
         self.kind = kind
         self.loc: Location | None = None  # where equations come from, if not from the user's innermost frame
         self.locate = locate
@@ -226,7 +247,7 @@ class Trace:
 
     def add_input(self, type: ArrayType, value: Any = ABSENT) -> Var:
         """A new input variable, with its value (or the parent's tracer of it) where that is known."""
-        var = Var(type)
+        var = self.variable_of(type, () if self.script is None else self.script.inputs, len(self.inputs))
         self.inputs.append(var)
         if value is ABSENT:
             return var
@@ -235,6 +256,13 @@ class Trace:
         else:
             self.env[var] = value
         return var
+
+    def variable_of(self, type: ArrayType, scripted: Sequence[Var], number: int) -> Var:
+        """The variable of an input: that of the script, if it has one of this type in its place."""
+        if number < len(scripted) and scripted[number].type is type and self.steps:
+            return scripted[number]
+        self.steps = ()
+        return Var(type)
 
     def capture(self, tracer: Tracer) -> Var:
         """The input that stands for a tracer of an enclosing trace."""
@@ -245,7 +273,7 @@ class Trace:
         found = self.captures.get(outer)
         if found is None:
             handle = Tracer(outer, self.parent, tracer._kind)
-            var = Var(outer.type)
+            var = self.variable_of(outer.type, () if self.script is None else self.script.captures, len(self.captures))
             self.sources[var] = handle
             found = self.captures[outer] = (var, handle)
         return found[0]
@@ -259,13 +287,15 @@ class Trace:
                 raise escaped(value)
             return self.capture(value)
         if isinstance(value, np.generic):
-            return Literal(value)
+            return Literal(value, FLOAT64) if type(value) is np.float64 else Literal(value)
         if isinstance(value, np.ndarray):
             if type(value) is not np.ndarray:
                 value = plain_array(
                     value, f"what meets traced values{f' at {where}' if (where := user_location()) else ''}"
                 )
-            found = value if self.outside is None else self.outside.operand(value)
+            if self.outside is None:
+                return self.constant(value)
+            found = self.outside.operand(value)
             return self.atom(found) if type(found) is Tracer else literal(found)
         if isinstance(value, Seq):
             return Literal(value, value.type)
@@ -273,6 +303,15 @@ class Trace:
             f"expected an array or a number, got {type_name(value)}; convert it with np.asarray before it meets traced "
             "values"
         )
+
+    def constant(self, array: np.ndarray) -> Literal:
+        """A literal of what an array holds now, for as long as this trace lives."""
+        type = array_type(array.shape, array.dtype)
+        if array.dtype is not type.dtype or not array.ndim or (array.size > SMALL and not array.flags.writeable):
+            return literal(array)
+        own = array.copy()
+        own.setflags(write=False)
+        return Literal(own, type)
 
     # -- equations -----------------------------------------------------------------------------------------------------
 
@@ -283,44 +322,78 @@ class Trace:
 
         ``values`` are the results, where they have been computed before.
         """
-        if (
-            self.concrete and floating_rules.get() is not self.rules
-        ):  # what was emitted before is computed by the rules that it was emitted under
+        if self.concrete and floating_rules.get() is not self.rules:
+            # what was emitted before is computed by the rules that it was emitted under
             self.run()
             self.rules = floating_rules.get()
-        inputs: list[Atom] = []
-        types: list[ArrayType] = []
+        eqns = self.eqns
+        step = self.steps[len(eqns)] if len(eqns) < len(self.steps) else None
+        found = []
         for a in args:
-            atom = a._variable if type(a) is Tracer and a._owner is self else self.atom(a)
-            inputs.append(atom)
-            types.append(atom.type)
-        signature = primitive.signature(tuple(types), params)
-        found = signature.out_types
-        outputs = (Var(found[0]),) if len(found) == 1 else tuple([Var(t) for t in found])
+            found.append(a._variable if type(a) is Tracer and a._owner is self else self.atom(a))
+        inputs: tuple[Atom, ...] = tuple(found)
+        if step is None or step.primitive is not primitive or step.inputs != inputs or step.params != params:
+            eqn = self.another(step, primitive, inputs, params)
+        elif type(step) is Eqn:
+            eqn = step
+        else:
+            self.bound.append(len(eqns))
+            eqn = Eqn(primitive, inputs, params, step.outputs, step.loc, step._signature)
         loc = self.loc
         if loc is None and self.locate:
-            loc = user_location(3)  # not this, nor ``bind``
-        if self.native and signature.strange is not None:
-            raise not_native(f"{primitive.name}{f' at {loc}' if loc else ''} takes or gives", signature.strange)
-        self.eqns.append(Eqn(primitive, tuple(inputs), params, outputs, loc, signature))
+            loc = eqn.loc
+            frame = user_frame(3)  # not this, nor ``bind``
+            if frame is not None and (loc is None or loc.code is not frame.f_code or loc.instruction != frame.f_lasti):
+                loc = Location(frame.f_code, frame.f_lasti)
+        if loc is not eqn.loc:
+            if eqn is step:
+                eqn = Eqn(primitive, inputs, params, step.outputs, loc, step._signature)
+            eqn.loc = loc
+        if self.native and eqn.signature.strange is not None:
+            raise not_native(f"{primitive.name}{f' at {loc}' if loc else ''} takes or gives", eqn.signature.strange)
+        eqns.append(eqn)
+        outputs = eqn.outputs
         if values is not None:
             self.env.update(zip(outputs, values, strict=True))
-        elif self.concrete and self.outside is None and (primitive.may_raise or self.rules is not self.start_rules):
-            try:
-                for out in outputs[:1]:
-                    self.value(out)
-            except (
-                BaseException
-            ) as error:  # where the user catches it, nothing has happened: the equation must not raise again
-                self.eqns.pop()
-                self.cursor = min(self.cursor, len(self.eqns))
-                if isinstance(error, IndexOutOfBoundsError):
-                    error.at(loc or user_location())
-                raise
+        elif primitive.may_raise or self.rules is not self.start_rules:
+            self.evaluate_now(eqn)
         if primitive.multiple_results:
             return tuple([Tracer(v, self, ARRAY if v.type.ndim else SCALAR) for v in outputs])
-        out = outputs[0]
+        (out,) = outputs
         return Tracer(out, self, ARRAY if out.type.ndim else SCALAR)
+
+    def another(
+        self, step: Eqn | None, primitive: Primitive, inputs: tuple[Atom, ...], params: Mapping[str, Any]
+    ) -> Eqn:
+        """A new equation, without location; with the results of the script's, if only rules of the user's own differ,
+        on which nothing in a script depends."""
+        if primitive.owned or Literal in map(type, inputs):
+            self.bound.append(len(self.eqns))
+        if step is not None and step.primitive is primitive and primitive.own_rules and step.inputs == inputs:
+            signature = step.signature
+            if primitive.signature(signature.in_types, params) is signature:
+                return Eqn(primitive, inputs, params, step.outputs, step.loc, signature)
+        self.steps = ()
+        signature = primitive.signature(tuple([a.type for a in inputs]), params)
+        types = signature.out_types
+        outputs = (Var(types[0]),) if len(types) == 1 else tuple([Var(t) for t in types])
+        return Eqn(primitive, inputs, params, outputs, None, signature)
+
+    def evaluate_now(self, eqn: Eqn) -> None:
+        """Evaluate the last equation, which raises now what it raises."""
+        if not self.concrete or self.outside is not None:
+            return
+        try:
+            for out in eqn.outputs[:1]:
+                self.value(out)
+        except BaseException as error:  # where the user catches it, nothing has happened: it must not raise again
+            self.eqns.pop()
+            self.steps = ()
+            self.bound = [i for i in self.bound if i < len(self.eqns)]
+            self.cursor = min(self.cursor, len(self.eqns))
+            if isinstance(error, IndexOutOfBoundsError):
+                error.at(eqn.loc or user_location())
+            raise
 
     def finish(self, outputs: Sequence[Any]) -> tuple[Program, list[Tracer]]:
         """Close the trace: its Program, captures first among the inputs, and the parent's tracers that they stand
@@ -331,9 +404,25 @@ class Trace:
         if self.raised:  # the user caught that, and goes on without the value: it must not raise again
             dead = {v for e in self.divide({a for a in atoms if type(a) is Var})[1] for v in e.outputs} & self.raised
             self.eqns = [e for e in self.eqns if dead.isdisjoint(e.outputs)]
+            self.script, self.scripted = None, False
         captured = list(self.captures.values())
         program = Program([v for v, _ in captured] + self.inputs, self.eqns, atoms)
+        if self.scripted:
+            script = self.script
+            if script is None or not self.has_followed(script, atoms):
+                captures = [v for v, _ in captured]
+                script = self.script = Script(self.inputs, captures, self.eqns, self.bound, atoms)
+            program.script = script
         return program, [t for _, t in captured]
+
+    def has_followed(self, script: Script, outputs: Sequence[Atom]) -> bool:
+        """Whether all equations are those of the script."""
+        return (
+            len(self.eqns) == len(self.steps) == len(script.steps)
+            and len(self.inputs) == len(script.inputs)
+            and len(self.captures) == len(script.captures)
+            and script.ends_with(outputs)
+        )
 
     # -- values --------------------------------------------------------------------------------------------------------
 
@@ -356,11 +445,13 @@ class Trace:
         What an evaluation raises is none of Python's business yet: nobody may ever ask for that value. It is raised by
         ``value``, of what needs it.
         """
-        eqns = self.eqns
-        token, rules = _current.set(None), floating_rules.set(self.rules)
+        others = floating_rules.get() is not self.rules
+        token = _current.set(None)
+        if others:
+            rules = floating_rules.set(self.rules)
         try:
             evaluate = self.evaluate
-            for eqn in eqns[self.cursor :]:
+            for eqn in self.eqns[self.cursor :]:
                 try:
                     evaluate(eqn)
                 # only an error of the operation: whatever else comes (Ctrl-C), the equation is still to be evaluated
@@ -368,12 +459,13 @@ class Trace:
                     self.raised.update(eqn.outputs)
                 self.cursor += 1
         finally:
-            floating_rules.reset(rules)
+            if others:
+                floating_rules.reset(rules)
             _current.reset(token)
 
     def evaluate(self, eqn: Eqn) -> None:
         """Evaluate an equation, unless it is evaluated already or an operand has no value."""
-        env, outputs, primitive = self.env, eqn.outputs, eqn.primitive
+        env, outputs = self.env, eqn.outputs
         if outputs and outputs[0] in env:
             return
         try:
@@ -385,8 +477,8 @@ class Trace:
                     if atom in self.raised:
                         self.raised.update(outputs)
                     return
-        result = primitive.evaluate(*values, **eqn.params)
-        if primitive.multiple_results:
+        result = eqn.signature.compute(*values, **eqn.params)
+        if eqn.primitive.multiple_results:
             env.update(zip(outputs, result, strict=True))
         else:
             env[outputs[0]] = result
@@ -451,9 +543,9 @@ class Trace:
             value = self.value(var)
         else:
             value = ABSENT if self.outside is None else self.outside.value(self, var)
-        return self.constant(var) if value is ABSENT else value
+        return self.known_constant(var) if value is ABSENT else value
 
-    def constant(self, var: Var) -> Any:
+    def known_constant(self, var: Var) -> Any:
         """The value of a variable that depends on no input; ABSENT for others."""
         if self.constants is None:
             self.constants = Constants(self.eqns, self._outer_constant)
@@ -465,7 +557,7 @@ class Trace:
         outer = next((t for v, t in self.captures.values() if v is var), None)
         if outer is None:
             return None
-        value = outer._owner.constant(outer._variable)
+        value = outer._owner.known_constant(outer._variable)
         return None if value is ABSENT else value
 
     def hidden_by(self) -> Trace | None:

@@ -165,7 +165,7 @@ class Tracer:
         """The value, if it depends on nothing that is traced; else None."""
         if not self._owner.open:
             return None
-        value = self._owner.constant(self._variable)
+        value = self._owner.known_constant(self._variable)
         return value if isinstance(value, np.ndarray | np.generic) else None
 
     def __reduce__(self) -> Any:

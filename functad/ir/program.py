@@ -156,7 +156,7 @@ class Program(Immutable):
     the user's are traced first, lines of code are those that they are now; of callbacks Python must find the function.
     """
 
-    __slots__ = ("derived", "doubtful", "eqns", "inputs", "name", "outputs", "plan")
+    __slots__ = ("derived", "doubtful", "eqns", "inputs", "name", "outputs", "plan", "script")
 
     def __init__(
         self,
@@ -173,6 +173,7 @@ class Program(Immutable):
         self.doubtful: frozenset[Var] = (
             frozenset()
         )  # inputs that may be infinite or NaN, as far as derivatives care; see transforms.strong
+        self.script: Any = None  # what the next trace of the same function follows; see core.following
         self.derived: dict[Any, Any] = {}  # what was made of this Program: see ir.derived
 
     @property
@@ -218,6 +219,7 @@ class ProgramOnDemand(Program):
         self._types = tuple(in_types), tuple(out_types)
         self.name = ""
         self.plan = evaluate
+        self.script = None
         self.derived = {}
         self.doubtful = frozenset()
 

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Sequence
+from functools import lru_cache
 from math import prod
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from functad.core.tracer import Tracer
 from functad.errors import ShapeError
 from functad.numpy.axes import normal_axes, normal_axis
 from functad.numpy.dispatch import implements
@@ -25,7 +27,7 @@ from functad.numpy.traced import here
 from functad.numpy.ufuncs import conjugate, multiply
 from functad.primitives.arithmetic import mul, sub
 from functad.primitives.broadcasting import reduce_sum
-from functad.primitives.contractions import dot_general
+from functad.primitives.contractions import dot_general, dot_p
 from functad.primitives.convert import convert
 from functad.primitives.shapes import reshape, transpose
 
@@ -33,6 +35,7 @@ __all__ = ["cross", "dot", "inner", "kron", "matmul", "outer", "tensordot", "vdo
 
 BOOL, INT64 = np.dtype(np.bool_), np.dtype(np.int64)
 Labels = Sequence[Any]
+Shape = tuple[int, ...]
 
 
 def contract(x: Any, x_labels: Labels, y: Any, y_labels: Labels, out_labels: Labels) -> Any:
@@ -41,36 +44,59 @@ def contract(x: Any, x_labels: Labels, y: Any, y_labels: Labels, out_labels: Lab
 
     A label occurs once an operand. Axes of one label have equal lengths, or length 1 in one of the operands.
     """
+    steps = contraction(shape_of(x), tuple(x_labels), shape_of(y), tuple(y_labels), tuple(out_labels))
+    return contracted(x, y, steps)
+
+
+def contracted(x: Any, y: Any, steps: Contraction) -> Any:
+    """A contraction of two operands."""
     dtype = result_dtype([x, y])
     if dtype == BOOL:  # whether any of the products holds
-        return convert(contract(cast(x, INT64), x_labels, cast(y, INT64), y_labels, out_labels), BOOL)
-    x, x_labels, y, y_labels = (
-        *_squeezed(cast(x, dtype), x_labels, y, y_labels),
-        *_squeezed(cast(y, dtype), y_labels, x, x_labels),
-    )
-    x, x_labels = _summed(x, x_labels, (*y_labels, *out_labels))
-    y, y_labels = _summed(y, y_labels, (*x_labels, *out_labels))
+        return convert(contracted(cast(x, INT64), cast(y, INT64), steps), BOOL)
+    (x_shape, x_axes), (y_shape, y_axes) = steps.operands
+    x, y = reshape(cast(x, dtype), x_shape), reshape(cast(y, dtype), y_shape)
+    if x_axes or y_axes:
+        x, y = reduce_sum(x, x_axes), reduce_sum(y, y_axes)
+    z = dot_p.bind(x, y, **steps.params)
+    return z if steps.order is None else transpose(z, steps.order)
+
+
+class Contraction(NamedTuple):
+    """What a contraction does with two operands."""
+
+    operands: tuple[tuple[Shape, Shape], tuple[Shape, Shape]]  # of each the shape, and the axes to sum it over
+    params: dict[str, Any]  # of their product
+    order: Shape | None  # of the axes of the product; None: as it is
+
+
+@lru_cache(maxsize=1024)
+def contraction(x: Shape, x_labels: Labels, y: Shape, y_labels: Labels, out_labels: Labels) -> Contraction:
+    """How operands of these shapes and labels are contracted."""
+    (x, x_labels), (y, y_labels) = _squeezed(x, x_labels, y, y_labels), _squeezed(y, y_labels, x, x_labels)
+    x_axes = tuple([i for i, a in enumerate(x_labels) if a not in (*y_labels, *out_labels)])
+    x_labels = [a for i, a in enumerate(x_labels) if i not in x_axes]
+    y_axes = tuple([i for i, a in enumerate(y_labels) if a not in (*x_labels, *out_labels)])
+    y_labels = [a for i, a in enumerate(y_labels) if i not in y_axes]
     shared = [a for a in x_labels if a in y_labels]
     batch, contracted = [a for a in shared if a in out_labels], [a for a in shared if a not in out_labels]
-    pairs = [
-        ([x_labels.index(a) for a in labels], [y_labels.index(a) for a in labels]) for labels in (contracted, batch)
-    ]
-    z = dot_general(x, y, *pairs)
+    contract, batched = (
+        (tuple([x_labels.index(a) for a in labels]), tuple([y_labels.index(a) for a in labels]))
+        for labels in (contracted, batch)
+    )
     z_labels = batch + [a for a in (*x_labels, *y_labels) if a not in shared]
-    return transpose(z, [z_labels.index(a) for a in out_labels])
+    order = tuple([z_labels.index(a) for a in out_labels])
+    return Contraction(
+        ((x, x_axes), (y, y_axes)),
+        {"contract": contract, "batch": batched},
+        None if order == tuple(range(len(order))) else order,
+    )
 
 
-def _squeezed(x: Any, labels: Labels, other: Any, other_labels: Labels) -> tuple[Any, list[Any]]:
-    """x without the axes of length 1 that are longer in the other operand."""
-    lengths = dict(zip(other_labels, shape_of(other), strict=True))
-    kept = [(a, n) for a, n in zip(labels, shape_of(x), strict=True) if n != 1 or lengths.get(a, 1) == 1]
-    return reshape(x, [n for _, n in kept]), [a for a, _ in kept]
-
-
-def _summed(x: Any, labels: Sequence[Any], kept: Labels) -> tuple[Any, list[Any]]:
-    """x summed over the axes that neither the other operand nor the result has."""
-    axes = [i for i, a in enumerate(labels) if a not in kept]
-    return reduce_sum(x, axes), [a for a in labels if a in kept]
+def _squeezed(x: Shape, labels: Labels, other: Shape, other_labels: Labels) -> tuple[Shape, Labels]:
+    """The shape and labels of x without the axes of length 1 that are longer in the other operand."""
+    lengths = dict(zip(other_labels, other, strict=True))
+    kept = [(a, n) for a, n in zip(labels, x, strict=True) if n != 1 or lengths.get(a, 1) == 1]
+    return tuple([n for _, n in kept]), [a for a, _ in kept]
 
 
 def _check_core(name: str, x: Any, y: Any, i: int, j: int) -> None:
@@ -87,6 +113,10 @@ def _check_core(name: str, x: Any, y: Any, i: int, j: int) -> None:
 @implements(np.dot)
 def dot(a: Any, b: Any, out: None = None) -> Any:
     """``numpy.dot``: the last axis of a with the last but one of b."""
+    if out is None and _are_strict(a, b):
+        params = _dot_params(a.shape, b.shape)
+        if params is not None:
+            return dot_p.bind(a, b, **params)
     refuse_out(out, "dot")
     x, y = as_array(a, "dot"), as_array(b, "dot")
     nx, ny = len(shape_of(x)), len(shape_of(y))
@@ -95,6 +125,21 @@ def dot(a: Any, b: Any, out: None = None) -> Any:
     axis = max(ny - 2, 0)
     _check_core("dot", x, y, nx - 1, axis)
     return _tensordot(x, y, [nx - 1], [axis])
+
+
+def _are_strict(x: Any, y: Any) -> bool:
+    """Whether two operands are traced or plain arrays of one inexact dtype."""
+    if not (type(x) is Tracer or type(x) is np.ndarray) or not (type(y) is Tracer or type(y) is np.ndarray):
+        return False
+    return x.dtype is y.dtype and x.dtype.kind in "fc"
+
+
+@lru_cache(maxsize=1024)
+def _dot_params(x: tuple[int, ...], y: tuple[int, ...]) -> dict[str, Any] | None:
+    """The params of the equation for ``dot`` of arrays of these shapes; None where they have no axes, or do not fit."""
+    if not x or not y or x[-1] != y[max(len(y) - 2, 0)]:
+        return None
+    return {"contract": ((len(x) - 1,), (max(len(y) - 2, 0),)), "batch": ((), ())}
 
 
 @implements(np.inner)

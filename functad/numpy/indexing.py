@@ -173,7 +173,8 @@ def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
     """``numpy.where``: x where a condition holds, else y. With the condition alone, `nonzero`."""
     if x is None and y is None:
         return nonzero(condition)
-    pred = cast(operand(condition, "where"), BOOL)
+    plain = type(condition) is np.ndarray and condition.dtype is BOOL
+    pred = condition if plain else cast(operand(condition, "where"), BOOL)
     if _are_strict(pred, x, y):
         return selection.select(pred, x, y)
     xs = [operand(x, "where"), operand(y, "where")]
@@ -185,11 +186,14 @@ def where(condition: Any, x: Any = None, y: Any = None, /) -> Any:
 def _are_strict(pred: Any, x: Any, y: Any) -> bool:
     """Whether `select` takes these choices as they are: a traced array, and something of its type, or a float."""
     array, other = (x, y) if type(x) is Tracer else (y, x)
-    if type(array) is not Tracer or not array.ndim or pred.shape != array.shape:
+    if type(array) is not Tracer:
+        return False
+    type_ = array._variable.type
+    if not type_.ndim or pred.shape != type_.shape:
         return False
     if type(other) is Tracer:
-        return other._variable.type is array._variable.type
-    return array.dtype.kind == "f" if type(other) is float else suits(other, array._variable.type)
+        return other._variable.type is type_
+    return type_.dtype.kind == "f" if type(other) is float else suits(other, type_)
 
 
 @implements(np.select)

@@ -48,19 +48,19 @@ def _div_transpose(ct: Any, x: Any, y: Any) -> tuple[Any, Any]:
 
 
 neg: Op = elementwise(
-    "neg", np.negative, kinds="fciu", cheap=True,
+    "neg", np.negative, kinds="fciu", cheap=True, infix=operator.neg,
     jvp=lambda t, y, x: neg(t),
     linear="jointly", transpose=lambda ct, x: (neg(ct),),
 )  # fmt: skip
 
 add = elementwise(
-    "add", np.add, kinds="fciu", operands=2, cheap=True,
+    "add", np.add, kinds="fciu", operands=2, cheap=True, infix=operator.add,
     jvp=(lambda t, z, x, y: t, lambda t, z, x, y: t),
     linear="jointly", transpose=_sum_transpose,
 )  # fmt: skip
 
 sub = elementwise(
-    "sub", np.subtract, kinds="fciu", operands=2, cheap=True,
+    "sub", np.subtract, kinds="fciu", operands=2, cheap=True, infix=operator.sub,
     jvp=(lambda t, z, x, y: t, lambda t, z, x, y: neg(t)),
     linear="jointly", transpose=_sub_transpose,
 )  # fmt: skip
@@ -95,20 +95,20 @@ def multiply(x: Any, y: Any) -> Any:
 
 
 mul: Op = elementwise(
-    "mul", multiply, kinds="fciu", operands=2, cheap=True,
+    "mul", multiply, kinds="fciu", operands=2, cheap=True, ufunc=np.multiply, infix=operator.mul,
     jvp=(lambda t, z, x, y: mul(t, y), lambda t, z, x, y: mul(x, t)),
     linear="each", transpose=_mul_transpose, scalar_kernel=product_of_scalars,
 )  # fmt: skip
 
 # d(x/y) = dx/y - (x/y) dy/y: reusing the quotient, and dividing last, keeps it finite wherever the result is
 div: Op = elementwise(
-    "div", np.true_divide, kinds="fc", operands=2, low=0.5, singular=(1,),
+    "div", np.true_divide, kinds="fc", operands=2, low=0.5, singular=(1,), infix=operator.truediv,
     jvp=(lambda t, z, x, y: div(t, y), lambda t, z, x, y: div(mul(neg(t), z), y)),
     linear=(0,), transpose=_div_transpose,
 )  # fmt: skip
 
 square = elementwise(
-    "square", lambda x: np.square(x) if x.ndim else multiply(x, x), kinds="fciu", cheap=True,
+    "square", lambda x: np.square(x) if x.ndim else multiply(x, x), kinds="fciu", cheap=True, ufunc=np.square,
     jvp=lambda t, y, x: mul(t, mul(x, 2)),
     scalar_kernel=lambda b, x: product_of_scalars(b, x, x),
 )  # fmt: skip
@@ -134,32 +134,53 @@ reciprocal = elementwise(
 # where t is 0, the result is 0 whatever f is, and so are its derivatives in f, of any order. The zero is +0: in native
 # code, that is a product that a mask leaves out, where the sign of the product would take an operation more.
 
+count_nonzero = getattr(
+    np._core.multiarray,  # type: ignore[attr-defined]
+    "count_nonzero",
+    np.count_nonzero,
+)  # without a wrapper in Python
+
 SMALL = 500
 """Elements up to which NumPy counts those that are not 0 in less time than it compares them."""
 
 
-def _strong(plain: Callable[[Any, Any], Any], ufunc: np.ufunc, either: bool = False) -> Callable[[Any, Any], Any]:
+class Strong:
     """``plain(t, f)``, and 0 where t is 0 (``either``: or f); NumPy warns of what is not a number where neither is."""
 
-    def evaluate(t: Any, f: Any) -> Any:
-        if _has_no_zero(t) and not (either and not _has_no_zero(f)):
-            return plain(t, f)
+    def __init__(self, plain: Callable[[Any, Any], Any], ufunc: np.ufunc, either: bool = False) -> None:
+        self._plain, self._ufunc, self._either = plain, ufunc, either
+
+    def __call__(self, t: Any, f: Any) -> Any:
+        if _has_no_zero(t) and not (self._either and not _has_no_zero(f)):
+            return self._plain(t, f)
         if t.ndim and t.dtype.kind == "f":  # real: only where it is wanted
             out = np.zeros(t.shape, t.dtype)
-            ufunc(t, f, out=out, where=(t != 0) & (f != 0) if either else t != 0)
+            self._ufunc(t, f, out=out, where=self._wanted(t, f))
             return out
         with np.errstate(invalid="ignore"):
-            out = plain(t, f)
-        zero = (t == 0) | (f == 0) if either else t == 0
+            out = self._plain(t, f)
+        zero = (t == 0) | (f == 0) if self._either else t == 0
         return np.where(zero, out.dtype.type(0), out)[()]
 
-    return evaluate
+    def into(self, t: Any, f: Any, out: Any = None) -> Any:
+        """The same of real arrays, written to one, which may be an operand, if it is given."""
+        if t.ndim and _has_no_zero(t) and not (self._either and not _has_no_zero(f)):
+            return self._ufunc(t, f, out=out)
+        if out is None or not t.ndim:
+            return self(t, f)
+        wanted = self._wanted(t, f)
+        self._ufunc(t, f, out=out, where=wanted)
+        np.copyto(out, 0, where=~wanted)
+        return out
+
+    def _wanted(self, t: Any, f: Any) -> Any:
+        return (t != 0) & (f != 0) if self._either else t != 0
 
 
 def _has_no_zero(x: Any) -> bool:
     if not x.ndim:
         return bool(x)
-    return bool(np.count_nonzero(x) == x.size if x.size < SMALL else np.all(x))
+    return bool(count_nonzero(x) == x.size if x.size < SMALL else np.all(x))
 
 
 def _strong_kernel(plain: Callable[[Any, Any, Any], Any], either: bool = False) -> Callable[..., Any]:
@@ -191,8 +212,12 @@ def _product(b: Any, t: Any, f: Any) -> Any:
 product_kernel = _strong_kernel(_product, either=True)
 """The kernel of ``strong_product``, for recurrences in which zero wins."""
 
+STRONG_MUL, STRONG_PRODUCT = Strong(multiply, np.multiply), Strong(multiply, np.multiply, either=True)
+STRONG_DIV = Strong(operator.truediv, np.true_divide)
+
 strong_mul: Op = elementwise(
-    "strong_mul", _strong(multiply, np.multiply), kinds="fc", operands=2, cheap=True,
+    "strong_mul", STRONG_MUL, kinds="fc", operands=2, cheap=True, ufunc=STRONG_MUL.into,
+    infix=lambda t, f: t * f if t else abs(t),
     kernel=_strong_kernel(_product), scalar_kernel=_strong_kernel(product_of_scalars),
     jvp=(lambda t, z, x, y: strong_mul(t, y), lambda t, z, x, y: strong_product(t, x)),
     linear=(0,), transpose=lambda ct, x, y: (unbroadcast(strong_mul(ct, y), x), None),
@@ -200,7 +225,8 @@ strong_mul: Op = elementwise(
 )  # fmt: skip
 
 strong_product: Op = elementwise(
-    "strong_product", _strong(multiply, np.multiply, either=True), kinds="fc", operands=2, cheap=True,
+    "strong_product", STRONG_PRODUCT, kinds="fc", operands=2, cheap=True, ufunc=STRONG_PRODUCT.into,
+    infix=lambda t, f: t * f if t and f else t.dtype.type(0),
     kernel=product_kernel, scalar_kernel=_strong_kernel(product_of_scalars, either=True),
     jvp=(lambda t, z, x, y: strong_product(t, y), lambda t, z, x, y: strong_product(t, x)),
     linear=(0,), transpose=lambda ct, x, y: (unbroadcast(strong_product(ct, y), x), None),
@@ -208,7 +234,8 @@ strong_product: Op = elementwise(
 )  # fmt: skip
 
 strong_div: Op = elementwise(
-    "strong_div", _strong(operator.truediv, np.true_divide), kinds="fc", operands=2, low=0.5, singular=(1,),
+    "strong_div", STRONG_DIV, kinds="fc", operands=2, low=0.5, singular=(1,), ufunc=STRONG_DIV.into,
+    infix=lambda t, f: t / f if t else abs(t),
     kernel=_strong_kernel(lambda b, t, f: b.div(t, f)),
     jvp=(lambda t, z, x, y: strong_div(t, y), lambda t, z, x, y: strong_div(strong_product(neg(t), z), y)),
     linear=(0,), transpose=lambda ct, x, y: (unbroadcast(strong_div(ct, y), x), None),
@@ -217,6 +244,7 @@ strong_div: Op = elementwise(
 
 tangent_mul: Op = elementwise(
     "tangent_mul", multiply, kinds="fc", operands=2, cheap=True, kernel="mul", scalar_kernel=product_of_scalars,
+    ufunc=np.multiply, infix=operator.mul,
     jvp=(lambda t, z, x, y: tangent_mul(t, y), lambda t, z, x, y: strong_product(t, x)),
     linear=(0,), transpose=lambda ct, x, y: (unbroadcast(tangent_mul(ct, y), x), None),
     doc="x * y for a y that is finite; where x is 0, so are all derivatives in y.",

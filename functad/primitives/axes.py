@@ -77,6 +77,7 @@ def reduction(
         name,
         type_rule=type_rule,
         evaluate=evaluate,
+        copies=True,
         jvp=jvp,
         linear=None if transpose is None else "jointly",
         transpose=transpose,

@@ -168,6 +168,7 @@ dot_p = Primitive(
     "dot_general",
     type_rule=_type_rule,
     evaluate=_evaluate,
+    copies=True,
     jvp=_jvp,
     linear="each",
     transpose=_transpose,

@@ -82,6 +82,8 @@ def elementwise(
     may_raise: bool = False,
     cheap: bool = False,
     singular: Singular | Callable[..., Singular] = False,
+    ufunc: Callable[..., Any] | None = None,
+    infix: Callable[..., Any] | None = None,
     doc: str | None = None,
 ) -> Op:
     """Declare an elementwise primitive.
@@ -104,6 +106,8 @@ def elementwise(
         Bounds of the samples, and whether finite differences may be compared there.
     params
         The params of the samples.
+    ufunc, infix
+        See ``Primitive``; ``evaluate`` where that is a ufunc.
     singular
         Whether its value, or a factor of its derivative, may be infinite or NaN where the operands are finite; see
         ``Primitive``.
@@ -139,6 +143,8 @@ def elementwise(
         may_raise=may_raise,
         cheap=cheap,
         singular=singular,
+        ufunc=evaluate if isinstance(evaluate, np.ufunc) else ufunc,
+        infix=infix,
         samples=lambda: elementwise_samples(operands, kinds, low, high, smooth, params),
     )
     return Op(primitive, doc or f"{name} of each element.")

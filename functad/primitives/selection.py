@@ -82,6 +82,7 @@ select_p = Primitive(
     "select",
     type_rule=_select_type,
     evaluate=_select_evaluate,
+    copies=True,
     jvp=_select_jvp,
     linear=(1, 2),
     transpose=_select_transpose,

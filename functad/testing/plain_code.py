@@ -182,7 +182,7 @@ def _index(rng: random.Random, shape: Sequence[int]) -> str:
 
 REFUSALS = (
     *(ArgumentError, AxisError, DtypeError, ImmutableError, IndexOutOfBoundsError, InvalidIndexError, ShapeError),
-    *(StructureError, TracerConversionError, UnsupportedError, ValueError, IndexError),
+    *(StructureError, TracerConversionError, UnsupportedError, ValueError, IndexError, TypeError),
 )
 """What a function may end with: a branch that NumPy does not take is traced, and may be wrong."""
 

@@ -10,7 +10,7 @@ strong where a factor may be infinite or NaN (``transforms/strong.py``).
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import repeat
 from typing import Any, Protocol
 
@@ -27,7 +27,10 @@ from functad.transforms.replay import Reader, primal
 from functad.transforms.strong import Doubts, doubtful_atoms, doubting, doubts_about, note_doubtful, strengthened
 from functad.transforms.transpose import linear_variables, transpose_program
 
-__all__ = ["LinearMap", "LinearRule", "TransparentRule", "linear_rule", "linearize_program", "split_program"]
+__all__ = [
+    "Choice", "DerivedRule", "Entry", "LinearMap", "LinearRule", "Observed", "TransparentRule", "fresh_input",
+    "linear_rule", "linearize_program", "split_program",
+]  # fmt: skip
 
 Mask = tuple[bool, ...]
 
@@ -77,7 +80,7 @@ class TransparentRule(ABC):
 class DerivedRule:
     """A linear rule derived from a primitive's jvp and transpose rules."""
 
-    __slots__ = ("__weakref__", "_backward", "_in_types", "_out_types", "_residuals", "_selected", "_tangent", "active")
+    __slots__ = ("__weakref__", "_backward", "_in_types", "_out_types", "_tangent", "active", "residuals", "selected")
 
     def __init__(
         self,
@@ -88,23 +91,23 @@ class DerivedRule:
         out_types: Sequence[ArrayType],
     ):
         self.active = active  # False: the derivative is zero
-        self._residuals = residuals
+        self.residuals = residuals  # computes them from operands and results
         self._tangent = tangent
         self._in_types = in_types
         self._out_types = out_types
         self._backward: tuple[Program, list[Any]] | None = None
         # most rules need operands or results as they are: then residuals are selected, not computed
-        self._selected = None if residuals.eqns else [residuals.inputs.index(v) for v in residuals.outputs]  # type: ignore[arg-type]
+        self.selected = None if residuals.eqns else [residuals.inputs.index(v) for v in residuals.outputs]  # type: ignore[arg-type]
 
     def primal(self, eqn: Eqn, ins: Sequence[Any], known: Mapping[Var, Any]) -> tuple[Sequence[Any], Sequence[Any]]:
         outs = primal(eqn, ins, known)
-        selected = self._selected
+        selected = self.selected
         if selected is not None:
             if not selected:
                 return outs, ()
             values = (*ins, *outs)
             return outs, [values[i] for i in selected]
-        return outs, run_program(self._residuals, (*ins, *outs))
+        return outs, run_program(self.residuals, (*ins, *outs))
 
     def forward(self, residuals: Sequence[Any], tangents: Sequence[Any]) -> Sequence[Any]:
         if all([t is not None for t in tangents]):
@@ -129,13 +132,18 @@ class DerivedRule:
         return [a.value if type(a) is Literal else values[a] for a in program.outputs]
 
     def backward(self, residuals: Sequence[Any], cotangents: Sequence[Any]) -> Sequence[Any]:
-        if self._backward is None:
-            self._backward = self._transpose()
-        program, forms = self._backward
+        program, forms = self.transposed
         if len(cotangents) > 1 and any([c is None for c in cotangents]):
             cotangents = [instantiate(c, ty) for c, ty in zip(cotangents, self._out_types, strict=True)]
         found = run_program(program, (*residuals, *cotangents))
         return joined(found, forms) if forms else found
+
+    @property
+    def transposed(self) -> tuple[Program, list[Any]]:
+        """From residuals and cotangents to cotangents; see ``_transpose``."""
+        if self._backward is None:
+            self._backward = self._transpose()
+        return self._backward
 
     def _transpose(self) -> tuple[Program, list[Any]]:
         """The transposed Program, and what its results are: True for a cotangent, None for one that is zero, or the
@@ -238,16 +246,35 @@ def split_program(program: Program, known: int) -> tuple[Program, Program]:
 Entry = tuple[LinearRule, Sequence[Any], Sequence[Var], Sequence[Var], Location | None]
 """One equation of a linear map: rule, residuals, active operands, results, location."""
 
+Observed = dict[int, list[bool | None]]
+"""Of entries whose rules are the user's own, by their position: which operands got cotangents on the way back; None for
+one that was a ``Sum``.
+"""
+
 
 class LinearMap:
     """The derivative of a Program at a point: what ``linearize`` and ``vjp`` give back."""
 
-    __slots__ = ("entries", "inputs", "outputs")
+    __slots__ = ("entries", "inputs", "observed", "outputs")
 
     def __init__(self, entries: Sequence[Entry], inputs: Sequence[Var], outputs: Sequence[Var | None]) -> None:
         self.entries = entries  # in order of execution
         self.inputs = inputs
         self.outputs = outputs  # None where an output does not depend on the inputs
+        self.observed: Observed | None = None
+
+    def between(self, inputs: Sequence[Var], outputs: int) -> LinearMap:
+        """The derivative of the first outputs in these inputs."""
+        self.inputs, self.outputs = inputs, self.outputs[:outputs]
+        return self
+
+    def consume(self, cotangents: Sequence[Any]) -> list[Any]:
+        """``backward`` of a map that nobody uses again."""
+        return self.backward(cotangents)
+
+    def applied(self, key: Any, f: Callable[[LinearMap], list[Any]]) -> list[Any]:
+        """``f`` of this map, where it is linear algebra alone: the key tells what it does to maps of these types."""
+        return f(self)
 
     @property
     def residuals(self) -> list[Any]:
@@ -304,7 +331,10 @@ class LinearMap:
                 if transparent and (position or not ct.keys().isdisjoint(ins)):
                     self._through(rule, position, cts, ct)  # type: ignore[arg-type]
                     continue
-                for v, c in zip(ins, rule.backward(residuals, cts), strict=True):
+                given = rule.backward(residuals, cts)
+                if self.observed is not None and type(rule) is not DerivedRule:
+                    self.observed[position] = [None if type(c) is Sum else c is not None for c in given]
+                for v, c in zip(ins, given, strict=True):
                     if c is not None:
                         before = ct.get(v)
                         ct[v] = c if before is None else accumulate(before, c)
@@ -330,16 +360,47 @@ class LinearMap:
                 ct[v] = accumulate(ct[v], new) if v in ins[:k] and v in ct else new
 
 
+class Choice:
+    """Chooses the linear rules of a Program's equations, in order of execution."""
+
+    __slots__ = ("doubtful", "moving")
+
+    def __init__(self, program: Program, active: Sequence[bool]) -> None:
+        self.moving: set[Atom] = {v for v, flag in zip(program.inputs, active, strict=True) if flag and v.type.inexact}
+        """The variables that have derivatives."""
+        self.doubtful = doubtful_atoms(program)
+
+    def __call__(self, eqn: Eqn) -> tuple[LinearRule | None, Mask]:
+        """The rule of an equation (None where its derivative is zero), and which of its operands are active."""
+        moving, doubtful, inputs, signature = self.moving, self.doubtful, eqn.inputs, eqn.signature
+        mask = tuple([a in moving for a in inputs])
+        doubts: Doubts = ()
+        if signature.singular:
+            doubts = doubts_about(eqn, doubtful)
+        elif not doubtful.isdisjoint(inputs):
+            doubts = tuple([a in doubtful for a in inputs])
+        rule: LinearRule | None = None
+        if True in mask and not eqn.primitive.piecewise_constant:
+            rule = signature.rules.get((mask, doubts) if doubts else mask) or linear_rule(eqn, mask, doubts)
+            if not rule.active:
+                rule = None
+        if doubts or (signature.singular and eqn.primitive.doubting is not None):
+            note_doubtful(eqn, doubts, doubtful)
+        if rule is not None:
+            for v in eqn.outputs:
+                if v.type.inexact:
+                    moving.add(v)
+        return rule, mask
+
+
 def linearize_program(
     program: Program, primals: Sequence[Any], active: Sequence[bool], known: Mapping[Var, Any] | None = None
 ) -> tuple[list[Any], LinearMap]:
     """The outputs of a Program, and its derivative in the inputs flagged as active."""
     read = Reader(program, primals)
     values = read.values
-    moving: set[Atom] = {v for v, flag in zip(program.inputs, active, strict=True) if flag and v.type.inexact}
-    inputs = [v for v, flag in zip(program.inputs, active, strict=True) if flag]
+    choose = Choice(program, active)
     known = known or {}
-    doubtful = doubtful_atoms(program)
     entries: list[Entry] = []
     # evaluated at once, an equation that nothing needs costs less than finding that out
     kept = repeat(True) if current_trace() is None else kept_equations(program)
@@ -350,30 +411,18 @@ def linearize_program(
             at.loc = loc = eqn.loc
             inputs_of, outputs_of = eqn.inputs, eqn.outputs
             ins = [a.value if type(a) is Literal else values[a] for a in inputs_of]  # type: ignore[index]
-            mask = tuple([a in moving for a in inputs_of])
-            signature = eqn.signature
-            doubts: Doubts = ()
-            if signature.singular:
-                doubts = doubts_about(eqn, doubtful)
-            elif not doubtful.isdisjoint(inputs_of):
-                doubts = tuple([a in doubtful for a in inputs_of])
+            rule, mask = choose(eqn)
             outs: Sequence[Any]
-            if True not in mask or eqn.primitive.piecewise_constant:
-                rule, outs = None, primal(eqn, ins, known)
+            if rule is None:
+                outs = primal(eqn, ins, known)
             else:
-                rule = signature.rules.get((mask, doubts) if doubts else mask) or linear_rule(eqn, mask, doubts)
                 outs, residuals = rule.primal(eqn, ins, known)
+                moved = inputs_of if False not in mask else [a for a, m in zip(inputs_of, mask, strict=True) if m]
+                entries.append((rule, residuals, moved, outputs_of, loc))  # type: ignore[arg-type]
             if len(outputs_of) == 1:
                 values[outputs_of[0]] = outs[0]
             else:
                 values.update(zip(outputs_of, outs, strict=True))
-            if doubts or (signature.singular and eqn.primitive.doubting is not None):
-                note_doubtful(eqn, doubts, doubtful)
-            if rule is not None and rule.active:
-                moved = inputs_of if False not in mask else [a for a, m in zip(inputs_of, mask, strict=True) if m]
-                entries.append((rule, residuals, moved, outputs_of, loc))  # type: ignore[arg-type]
-                for v in outputs_of:
-                    if v.type.inexact:
-                        moving.add(v)
-    outputs = [a if type(a) is Var and a in moving else None for a in program.outputs]
+    inputs = [v for v, flag in zip(program.inputs, active, strict=True) if flag]
+    outputs = [a if type(a) is Var and a in choose.moving else None for a in program.outputs]
     return [read(a) for a in program.outputs], LinearMap(entries, inputs, outputs)

@@ -52,7 +52,7 @@ def primal(eqn: Eqn, ins: Sequence[Any], known: Mapping[Var, Any]) -> tuple[Any,
     if trace is None:
         if have:
             return (known[outputs[0]],) if len(outputs) == 1 else tuple([known[v] for v in outputs])
-        out = prim.evaluate(*ins, **eqn.params)
+        out = eqn.signature.compute(*ins, **eqn.params)
         return tuple(out) if prim.multiple_results else (out,)
     carried = [known[v] for v in outputs] if have and trace.concrete else None
     outs = trace.emit(prim, ins, eqn.params, carried)

@@ -64,7 +64,8 @@ def is_finite(value: Any) -> bool:
     """Whether a constant is finite, and the sum of its squares: one pass, without memory where it is contiguous."""
     if type(value) is np.float64:
         return math.isfinite(value)
-    return bool(np.isfinite(np.vdot(value, value)))
+    square = np.vdot(value, value)  # unlike ``dot``, it never warns
+    return math.isfinite(square.real) and math.isfinite(square.imag)
 
 
 def doubts_about(eqn: Eqn, doubtful: set[Atom]) -> Doubts:

@@ -176,7 +176,7 @@ def _in_order(spec, value):
     if not isinstance(spec, Container):
         return value
     if spec.kind == "dict":
-        return {key: _in_order(child, value[key]) for key, child in zip(spec.keys, spec.children)}
+        return {key: _in_order(child, value[key]) for key, child in zip(spec.parts, spec.children)}
     return type(value)(_in_order(child, item) for child, item in zip(spec.children, value))
 
 
@@ -270,17 +270,11 @@ class Float(float):
     pass
 
 
-def misaligned():
-    return np.zeros(25, np.int8)[1:].view(np.float64)
-
-
 NOT_A_VECTOR = {
     "float32": np.zeros(3, np.float32), "int64": np.zeros(3, np.int64), "complex": np.zeros(3, complex),
-    "big-endian": np.zeros(3, ">f8"), "object": np.zeros(3, object), "longer": np.zeros(4), "shorter": np.zeros(2),
+    "object": np.zeros(3, object), "longer": np.zeros(4), "shorter": np.zeros(2),
     "empty": np.zeros(0), "0-d": np.zeros(()), "2-d": np.zeros((1, 3)), "column": np.zeros((3, 1)),
-    "strided": np.zeros(6)[::2], "negative stride": np.zeros(3)[::-1], "column of C": np.zeros((3, 2))[:, 0],
-    "broadcast": np.broadcast_to(np.zeros(1), (3,)), "misaligned": misaligned(),
-    "field": np.zeros(3, [("a", "i4"), ("b", "f8")])["b"], "structured": np.zeros(3, [("a", "f8")]),
+    "structured": np.zeros(3, [("a", "f8")]),
     "datetime": np.zeros(3, "m8[s]"), "memory map": np.zeros(3).view(np.memmap), "masked": np.ma.zeros(3),
     "subclass": np.zeros(3).view(Subclass), "list": [1.0, 2.0, 3.0], "tuple": (1.0, 2.0, 3.0), "None": None,
     "float": 1.0, "numpy scalar": np.float64(1), "str": "abc", "type": np.ndarray,
@@ -297,10 +291,43 @@ def test_arrays_that_are_not_taken(name):
         assert all(x is y for x, y in zip(slow.args, args, strict=True)) and slow.kwargs == {}
 
 
-@pytest.mark.parametrize("order", ["F", "strided", "swapped"])
-def test_layouts_of_a_matrix_that_are_not_taken(order):
-    value = {"F": np.zeros((2, 3), order="F"), "strided": np.zeros((4, 3))[::2], "swapped": np.zeros((3, 2)).T}[order]
-    assert identity(Leaf("array", F8, (2, 3)), slow=Slow())(value) is SLOW
+LAYOUTS = {
+    "strided": np.arange(6.0)[::2], "negative stride": np.arange(3.0)[::-1],
+    "column": np.arange(6.0).reshape(3, 2)[:, 1],
+    "broadcast": np.broadcast_to(np.ones(1), (3,)), "misaligned": np.arange(25, dtype=np.int8)[1:].view(np.float64),
+    "field": np.ones(3, [("a", "i4"), ("b", "f8")])["b"], "big-endian": np.arange(3, dtype=">f8"),
+    "F": np.asfortranarray(np.arange(6.0).reshape(2, 3)), "rows": np.arange(12.0).reshape(4, 3)[::2],
+    "transposed": np.arange(6.0).reshape(3, 2).T, "read-only": np.broadcast_to(np.arange(3.0), (2, 3)),
+    "big-endian and transposed": np.arange(6, dtype=">f8").reshape(3, 2).T,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_layouts_that_are_copied(name):
+    value = LAYOUTS[name]
+    leaf, good = Leaf("array", F8, value.shape), np.ones(value.shape)
+    before = sys.getrefcount(value)
+    for args in ((value, good), (good, value), (value, value)):
+        for result, arg in zip(identity(leaf, leaf)(*args), args, strict=True):
+            assert result.tobytes() == arg.astype(np.float64, "C").tobytes() and result.dtype is F8
+    assert identity(list_of(leaf, FLOAT))([value, 2.0])[0].tolist() == value.tolist()
+    del args, arg
+    assert sys.getrefcount(value) == before
+
+
+def test_copies_do_not_leak(kind):
+    odd, slow = np.zeros((3, 2)).T, Slow()
+    leaf = Leaf("array", F8, (2, 3))
+    entry, failing = identity(leaf, leaf, slow=slow), Signature((INT, leaf), tuple_of(leaf))
+    failing = make_entry(failing, drivers.driver(drivers.FAIL), refuse, raise_value_error)
+
+    def run():
+        entry(odd, odd)
+        entry(odd, np.zeros((3, 2)))  # does not fit, whatever is copied
+        with pytest.raises(ValueError):
+            failing(1, odd)
+
+    assert leaked(run, 1_000) < 200
 
 
 @pytest.mark.parametrize(

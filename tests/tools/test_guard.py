@@ -47,8 +47,9 @@ ctypes.string_at(x.ctypes.data + {offset}, 1)
     assert result.stdout == "inside\n" and result.returncode in (-signal.SIGSEGV, -signal.SIGBUS)
 
 
-def test_native_code_stays_in_bounds():
-    result = subprocess.run([sys.executable, str(SMOKE)], capture_output=True, text=True)
+@pytest.mark.parametrize("script", ["native_smoke.py", "kinds_smoke.py"])
+def test_native_code_stays_in_bounds(script):
+    result = subprocess.run([sys.executable, str(SMOKE.with_name(script))], capture_output=True, text=True)
     assert (result.returncode, result.stdout) == (0, "done\n"), result.stderr
 
 
@@ -70,5 +71,6 @@ def test_valgrind_finds_what_there_is():
 
 
 @memcheck
-def test_valgrind_finds_nothing_in_loops_and_branches():
-    assert valgrind.errors_of(SMOKE.with_name("control_smoke.py")) == []
+@pytest.mark.parametrize("script", ["control_smoke.py", "kinds_smoke.py"])
+def test_valgrind_finds_nothing(script):
+    assert valgrind.errors_of(SMOKE.with_name(script)) == []

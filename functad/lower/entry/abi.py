@@ -24,8 +24,9 @@ from functad.lower.entry.signature import DTYPES
 
 __all__ = [
     "ARRAY_DATA", "ARRAY_DESCR", "ARRAY_DIMS", "ARRAY_FLAGS", "ARRAY_NDIM", "ARRAY_STRIDES", "BYTES_DATA",
-    "CELL_CONTENT", "COMPLEX_VALUE", "C_ALIGNED", "DESCR_BYTEORDER", "DICT_VERSION", "FLOAT_VALUE", "FUNCTION_CODE",
-    "LIST_ITEMS", "OB_TYPE", "SCALAR_VALUE", "TUPLE_ITEMS", "VAR_SIZE", "dicts_have_versions", "symbols", "verified",
+    "CALLED_FUNCTION", "CALLED_TABLE", "CELL_CONTENT", "COMPLEX_VALUE", "C_ALIGNED", "DESCR_BYTEORDER", "DICT_VERSION",
+    "FLOAT_VALUE", "FUNCTION_CODE", "LIST_ITEMS", "OB_TYPE", "SCALAR_VALUE", "TUPLE_ITEMS", "TYPE_BASICSIZE",
+    "TYPE_FLAGS", "VAR_SIZE", "WRITEABLE", "dicts_have_versions", "symbols", "verified",
 ]  # fmt: skip
 
 # Offsets in bytes.
@@ -46,26 +47,34 @@ ARRAY_DESCR = 56
 ARRAY_FLAGS = 64  # an int
 DESCR_BYTEORDER = 26  # a char
 FUNCTION_CODE = 48
+TYPE_BASICSIZE = 32
+TYPE_FLAGS = 168
+CALLED_FUNCTION = object.__basicsize__  # of functad.lower.entry.called.CalledNatively
+CALLED_TABLE = CALLED_FUNCTION + 8
 DICT_VERSION = 24  # until 3.13: a number that no dict has had before, new with every change of the dict
 
 C_ALIGNED = 0x1 | 0x100  # NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ALIGNED
+WRITEABLE = 0x400
 
 _PYTHON_FUNCTIONS = (
     "PyComplex_FromDoubles", "PyContextVar_Get", "PyDict_GetItemWithError", "PyDict_New", "PyDict_Next",
-    "PyDict_SetItem", "PyDict_Size", "PyErr_Clear", "PyErr_NoMemory", "PyErr_Occurred", "PyEval_RestoreThread",
-    "PyEval_SaveThread", "PyFloat_FromDouble", "PyList_New", "PyLong_AsDouble", "PyLong_AsLongLongAndOverflow",
-    "PyLong_FromLongLong", "PyObject_Vectorcall", "PyTuple_New", "Py_DecRef", "Py_IncRef",
+    "PyDict_SetItem", "PyDict_Size", "PyErr_Clear", "PyErr_ExceptionMatches", "PyErr_NoMemory", "PyErr_Occurred",
+    "PyEval_RestoreThread", "PyEval_SaveThread",
+    "PyFloat_FromDouble", "PyList_New", "PyLong_AsDouble", "PyLong_AsLongLongAndOverflow",
+    "PyLong_FromLongLong", "PyObject_Call", "PyObject_GenericSetAttr", "PyObject_GetAttr", "PyObject_RichCompareBool",
+    "PyObject_Vectorcall", "PySequence_Tuple", "PyTuple_New", "Py_DecRef", "Py_IncRef",
 )  # fmt: skip
 
 _PYTHON_OBJECTS: dict[str, Any] = {
     "PyBool_Type": bool, "PyComplex_Type": complex, "PyDict_Type": dict, "PyFloat_Type": float, "PyList_Type": list,
-    "PyLong_Type": int, "PyTuple_Type": tuple, "_Py_FalseStruct": False, "_Py_NoneStruct": None, "_Py_TrueStruct": True,
-    "PyArray_Type": np.ndarray, "functad.numpy_false": np.False_, "functad.numpy_true": np.True_,
-    "functad.settings": config.current, "functad.settings_first": config.first,
+    "PyLong_Type": int, "PyTuple_Type": tuple, "PyUnicode_Type": str, "_Py_FalseStruct": False,
+    "_Py_NoneStruct": None, "_Py_TrueStruct": True, "PyArray_Type": np.ndarray, "functad.numpy_false": np.False_,
+    "functad.numpy_true": np.True_, "functad.object_new": object.__new__, "functad.settings": config.current,
+    "functad.settings_first": config.first,
 }  # fmt: skip
 
 # Slots of NumPy's C API table, part of its ABI.
-_NUMPY_FUNCTIONS = {"PyArray_NewFromDescr": 94, "PyArray_SetBaseObject": 282}
+_NUMPY_FUNCTIONS = {"PyArray_FromArray": 109, "PyArray_NewFromDescr": 94, "PyArray_SetBaseObject": 282}
 _NUMPY_ARRAY_TYPE = 2
 
 _PY_TP_ALLOC = 47  # of PyType_GetSlot
@@ -82,6 +91,7 @@ def symbols() -> dict[str, int]:
     found = {name: _function_address(name) for name in _PYTHON_FUNCTIONS}
     found |= {name: id(value) for name, value in _PYTHON_OBJECTS.items()}
     found |= {name: table[slot] for name, slot in _NUMPY_FUNCTIONS.items()}
+    found["PyExc_Exception"] = ctypes.addressof(ctypes.c_void_p.in_dll(ctypes.pythonapi, "PyExc_Exception"))
     found["functad.settings_unset"] = ctypes.addressof(config.unset)
     for name in DTYPES:
         dtype = np.dtype(name)
@@ -228,6 +238,13 @@ def _numpy_functions_hold() -> bool:
         np.ndarray, id(np.dtype("float32")), 2, ctypes.addressof(shape), None, None, 0, None
     )
     if type(array) is not np.ndarray or array.shape != (2, 3) or array.dtype != np.float32 or not array.flags.carray:
+        return False
+    ctypes.pythonapi.Py_IncRef(py_object(np.dtype("float64")))
+    swapped = np.arange(6, dtype=">f8")[::2]
+    copy = ctypes.PYFUNCTYPE(py_object, py_object, pointer, integer)(symbols()["PyArray_FromArray"])(
+        swapped, id(np.dtype("float64")), C_ALIGNED
+    )
+    if copy.dtype != np.float64 or not copy.dtype.isnative or not copy.flags.carray or copy.tolist() != [0.0, 2.0, 4.0]:
         return False
     allocate = ctypes.PYFUNCTYPE(py_object, py_object, ctypes.c_ssize_t)
     scalar = allocate(symbols()["functad.scalar_alloc.float64"])(np.float64, 0)

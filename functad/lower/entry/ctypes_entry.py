@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from functad.lower.emit.clock import Caller
-from functad.lower.entry.signature import Container, Driver, Leaf, Signature, Spec, Static
+from functad.lower.entry.signature import Container, Driver, Leaf, Signature, Spec, Static, statics_of
+from functad.lower.entry.statics import Plan, plan_of, same_as_plan
 from functad.lower.native.threads import configure
 from functad.recycled import allocator
 
@@ -19,6 +20,7 @@ __all__ = ["make_ctypes_entry"]
 
 Array = np.ndarray[Any, Any]
 Function = Callable[..., Any]
+Plans = dict[Static, Plan]
 
 _PYTHON_TYPES = {"python_int": int, "python_float": float, "python_complex": complex, "python_bool": bool}
 _CONTAINER_TYPES = {"tuple": tuple, "list": list, "dict": dict}
@@ -41,50 +43,106 @@ def make_ctypes_entry(
     constants = _addresses(driver.constants)
     allocators = [(allocator(leaf.shape, leaf.dtype), leaf) for leaf in signature.outputs]
 
+    given = _as_arrays(signature.result)
+    compared = (*signature.specs, *([given] if signature.gives_out else []))
+    plans = {static: plan_of(static.value) for spec in compared for static in statics_of(spec)}
+
     def entry(*args: Any, **kwargs: Any) -> Any:
+        outputs: list[Array] | None = None
         try:
-            if kwargs or len(args) != len(signature.args):
-                raise _Mismatch
-            inputs = [array for spec, arg in zip(signature.args, args, strict=True) for array in _unpack(spec, arg)]
-            _require(all([check.holds() for check in signature.checks]))
-            inputs += [array for hidden in signature.hidden for array in _unpack(hidden.leaf, hidden.place.get())]
+            inputs = _inputs(signature, plans, args, kwargs)
+            if signature.gives_out:
+                outputs = list(_unpack(given, kwargs["out"], plans, "written"))
+                _require(_are_apart(outputs, inputs))
         except _Mismatch:
             inputs = None
         if inputs is None:  # outside of the handler, which would show in the slow path's tracebacks
             return slow_path(*args, **kwargs)
-        outputs = [make() if make else np.empty(leaf.shape, leaf.dtype) for make, leaf in allocators]
+        if outputs is None:
+            outputs = [make() if make else np.empty(leaf.shape, leaf.dtype) for make, leaf in allocators]
         configure()
         status = run(_pointers([*_addresses(inputs), *constants]), _pointers(_addresses(outputs)), sizes, caller)
-        return raise_error(status) if status else _pack(signature.result, iter(outputs))
+        if status:
+            return raise_error(status)
+        return kwargs["out"] if signature.gives_out else _pack(signature.result, iter(outputs))
 
     return entry
 
 
-def _unpack(spec: Spec, value: Any) -> Iterator[Array]:
-    """The leaves of an argument, as arrays, which keep their memory alive."""
+def _inputs(signature: Signature, plans: Plans, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Array]:
+    """The arguments' leaves, then the hidden ones."""
+    _require(len(args) == len(signature.args) and kwargs.keys() == set(signature.names))
+    role = "read" if signature.gives_out else "copied"  # what is written to could overlap with the original
+    values = (*args, *[kwargs[name] for name, _ in signature.keywords])
+    inputs = [
+        array
+        for spec, value in zip(signature.specs, values, strict=True)
+        for array in _unpack(spec, value, plans, role)
+    ]
+    _require(all([check.holds() for check in signature.checks]))
+    inputs += [array for hidden in signature.hidden for array in _unpack(hidden.leaf, hidden.place.get(), plans, role)]
+    return inputs
+
+
+def _as_arrays(spec: Spec) -> Spec:
+    """The same container with an array for each leaf."""
+    match spec:
+        case Leaf():
+            return Leaf("array", spec.dtype, spec.shape)
+        case Container():
+            return Container(spec.kind, tuple([_as_arrays(child) for child in spec.children]), spec.parts)
+    return spec
+
+
+def _are_apart(outputs: list[Array], inputs: list[Array]) -> bool:
+    """Whether no output shares memory with another, or with an input."""
+    return not any([np.may_share_memory(x, y) for n, x in enumerate(outputs) for y in (*inputs, *outputs[:n])])
+
+
+def _unpack(spec: Spec, value: Any, plans: Plans, role: str) -> Iterator[Array]:
+    """The leaves of an argument, as arrays, which keep their memory alive: "written" to, "read" where they are, or
+    "copied" if need be.
+    """
     match spec:
         case Static():
-            _require(value is spec.value)
+            _require(same_as_plan(value, plans[spec]))
         case Leaf(kind="array"):
-            _require(type(value) is np.ndarray and value.dtype == spec.dtype and value.shape == spec.shape)
-            _require(value.flags.c_contiguous and value.flags.aligned)
-            yield value
+            _require(type(value) is np.ndarray and value.shape == spec.shape and type(value.dtype) is type(spec.dtype))
+            fits = value.flags.c_contiguous and value.flags.aligned and value.dtype.isnative
+            _require(role == "copied" or (fits and (role == "read" or value.flags.writeable)))
+            yield value if fits else np.array(value, spec.dtype, order="C")
         case Leaf():
             yield _scalar(spec, value)
         case Container():
-            _require(type(value) is _CONTAINER_TYPES[spec.kind] and len(value) == len(spec.children))
-            for child, item in zip(spec.children, _items(spec, value), strict=True):
-                yield from _unpack(child, item)
+            for child, item in zip(spec.children, _children(spec, value), strict=True):
+                yield from _unpack(child, item, plans, role)
 
 
-def _items(spec: Container, value: Any) -> list[Any]:
-    if spec.kind != "dict":
-        return list(value)
-    _require(not spec.has_int_keys or all([type(key) is int for key in value]))
+def _children(spec: Container, value: Any) -> Sequence[Any]:
+    """What is in a container that has as much in it as it should."""
+    cls = _CONTAINER_TYPES[spec.kind] if spec.kind in _CONTAINER_TYPES else spec.parts[0]
+    _require(type(value) is cls)
     try:
-        return [value[key] for key in spec.keys]
+        children = _items(spec, value)
     except Exception:  # also what __eq__ of a foreign key raises; the slow path meets it again
         raise _Mismatch from None
+    _require(children is not None and len(children) == len(spec.children))
+    return children or ()
+
+
+def _items(spec: Container, value: Any) -> Sequence[Any] | None:
+    match spec.kind:
+        case "dict":
+            _require(len(value) == len(spec.children))
+            _require(not spec.has_int_keys or all([type(key) is int for key in value]))
+            return [value[key] for key in spec.parts]
+        case "fields":
+            return [getattr(value, name) for name in spec.parts[1:]]
+        case "custom":
+            _, flatten, _, rest = spec.parts
+            children, own, *_ = flatten(value)
+            return list(children) if own == rest else None
+    return list(tuple.__iter__(value) if spec.kind == "namedtuple" else value)
 
 
 def _scalar(leaf: Leaf, value: Any) -> Array:
@@ -109,9 +167,27 @@ def _pack(spec: Spec, outputs: Iterator[Array]) -> Any:
             return array if spec.kind == "array" else array[()] if spec.kind == "numpy_scalar" else array.item()
         case Container():
             children = [_pack(child, outputs) for child in spec.children]
-            if spec.kind == "dict":
-                return dict(zip(spec.keys, children, strict=True))
-            return children if spec.kind == "list" else tuple(children)
+            return _container(spec, children)
+
+
+def _container(spec: Container, children: list[Any]) -> Any:
+    match spec.kind:
+        case "dict":
+            order = spec.order or range(len(children))
+            return {spec.parts[n]: children[n] for n in order}
+        case "list":
+            return children
+        case "namedtuple":
+            return spec.parts[0](*children)
+        case "fields":
+            made = object.__new__(spec.parts[0])
+            for name, child in zip(spec.parts[1:], children, strict=True):
+                object.__setattr__(made, name, child)
+            return made
+        case "custom":
+            _, _, put_together, rest = spec.parts
+            return put_together(rest, tuple(children))
+    return tuple(children)
 
 
 def _addresses(arrays: Sequence[Array]) -> list[int]:

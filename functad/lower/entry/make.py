@@ -6,6 +6,7 @@ import ctypes
 import dataclasses
 import functools
 import math
+import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -16,9 +17,10 @@ from functad.caches import cached
 from functad.errors import InternalError
 from functad.lower.entry import abi
 from functad.lower.entry.ctypes_entry import make_ctypes_entry
-from functad.lower.entry.helpers import HELPERS, HELPERS_TEXT
+from functad.lower.entry.helpers import HELPERS, HELPERS_TEXT, SELDOM, SELDOM_TEXT
 from functad.lower.entry.layout import Layout
-from functad.lower.entry.signature import Container, Driver, Signature, Spec, Static
+from functad.lower.entry.signature import Container, Driver, Signature, Spec, statics_of
+from functad.lower.entry.statics import plan_of
 from functad.lower.entry.text import ENTRY_SYMBOL, entry_text
 from functad.lower.entry.world import unwritten_records, world_objects
 from functad.lower.llvm.link import Library, link
@@ -26,7 +28,7 @@ from functad.lower.llvm.target import Target, emit_object
 from functad.lower.native.threads import configure, parallel_symbols
 from functad.recycled import allocator
 
-__all__ = ["make_entry"]
+__all__ = ["make_entry", "vectorcall_address"]
 
 Function = Callable[..., Any]
 
@@ -93,15 +95,16 @@ def _make_native_entry(
     signature: Signature, driver: Driver, slow_path: Function, fail: Function, name: str
 ) -> Function:
     library = _entry_code(signature.structure, len(driver.constants), Target.host())
-    method = _MethodDef(name.encode(), library.address(ENTRY_SYMBOL), _METH_FASTCALL_KEYWORDS, None)
-    specs = (*signature.args, signature.result)
+    method = _MethodDef(name.encode(), _helpers()[1]["functad_call"], _METH_FASTCALL_KEYWORDS, None)
+    given = [*signature.specs, *([signature.result] if signature.gives_out else [])]
+    compared = [plan_of(static.value) for spec in given for static in statics_of(spec)]
     records, kept = unwritten_records(signature.checks)
     self_items = (
         slow_path,
         fail,
-        _block(signature, driver),
-        tuple(key for spec in specs for key in _keys(spec)),
-        tuple(value for spec in specs for value in _statics(spec)),
+        _block(signature, driver, library.address(ENTRY_SYMBOL)),
+        (*signature.names, *[part for spec in (*signature.specs, signature.result) for part in _parts(spec)]),
+        (*compared, *[static.value for static in statics_of(signature.result) if not signature.gives_out]),
         tuple(allocator(leaf.shape, leaf.dtype) for leaf in signature.outputs if leaf.kind == "array"),
         world_objects(signature),
         records,
@@ -117,24 +120,43 @@ def _entry_code(structure: Signature, constants: int, target: Target) -> Library
     text = entry_text(structure, constants)
     # The text is loads, compares and calls: optimised code generation would take five times as long, for nothing
     # measurable.
-    code = emit_object(text, dataclasses.replace(target, opt_level=0))
-    symbols = {name: address for name, address in (abi.symbols() | parallel_symbols()).items() if f"@{name}" in text}
-    helpers = _helpers()
-    return link(code, symbols | {name: helpers.address(name) for name in HELPERS}, [ENTRY_SYMBOL], keep=[helpers])
+    code = emit_object(text, _unoptimised(target))
+    helpers, symbols = _helpers()
+    used = {name: address for name, address in (symbols | parallel_symbols()).items() if f"@{name}" in text}
+    return link(code, used, [ENTRY_SYMBOL], keep=[helpers])
 
 
-@functools.lru_cache(maxsize=1)
-def _helpers() -> Library:
-    """The code that all entries share. (Threads that make their first entries at once may each make it; entries keep
-    theirs.)
+def _unoptimised(target: Target) -> Target:
+    return dataclasses.replace(target, opt_level=0)
+
+
+_helpers_made: list[tuple[Library, dict[str, int]]] = []
+_helpers_lock = threading.Lock()
+
+
+def _helpers() -> tuple[Library, dict[str, int]]:
+    """The code that all entries share, and the addresses of its functions, beside those of `abi.symbols`. It is never
+    freed: objects have its address in them, whatever they refer to.
     """
-    return link(emit_object(HELPERS_TEXT, Target.host()), abi.symbols(), HELPERS)
+    with _helpers_lock:
+        if not _helpers_made:
+            target = Target.host()
+            seldom = link(emit_object(SELDOM_TEXT, _unoptimised(target)), abi.symbols(), SELDOM)
+            symbols = abi.symbols() | {name: seldom.address(name) for name in SELDOM}
+            code = link(emit_object(HELPERS_TEXT, target), symbols, HELPERS, keep=[seldom])
+            _helpers_made.append((code, symbols | {name: code.address(name) for name in HELPERS}))
+    return _helpers_made[0]
 
 
-def _block(signature: Signature, driver: Driver) -> bytes:
+def vectorcall_address() -> int:
+    """What CPython is to call for a `functad.lower.entry.called.CalledNatively` with native entries."""
+    return _helpers()[1]["functad_vectorcall"]
+
+
+def _block(signature: Signature, driver: Driver, code: int) -> bytes:
     """The words that ``Layout`` describes."""
     layout = Layout(signature, len(driver.constants))
-    words = [driver.address, int(releases_gil(signature, driver)), configure()]
+    words = [driver.address, int(releases_gil(signature, driver)), configure(), code]
     for leaf in (*signature.inputs, *signature.outputs):
         if leaf.kind == "array":
             words += leaf.shape
@@ -162,23 +184,14 @@ def _fail(raise_error: Callable[[int], None], code: int) -> None:
     raise InternalError(f"native code failed with error code {code}, for which nothing was raised")
 
 
-def _keys(spec: Spec) -> Iterator[Any]:
-    """The keys of dicts, in the order in which the entry's text asks for them: a dict's own before those of its
+def _parts(spec: Spec) -> Iterator[Any]:
+    """The parts of containers, in the order in which the entry's text asks for them: one's own before those of its
     children.
     """
     if isinstance(spec, Container):
-        yield from spec.keys
+        yield from spec.parts
         for child in spec.children:
-            yield from _keys(child)
-
-
-def _statics(spec: Spec) -> Iterator[Any]:
-    match spec:
-        case Static():
-            yield spec.value
-        case Container():
-            for child in spec.children:
-                yield from _statics(child)
+            yield from _parts(child)
 
 
 class _MethodDef(ctypes.Structure):

@@ -1,9 +1,9 @@
 """What an entry takes and gives: the structure of a call's arguments and result, for one specialisation of a compiled
 function.
 
-An entry is valid for exactly this: containers of these types and keys, leaves of these kinds, dtypes and shapes.
-Everything else goes to its slow path. Leaves count from left to right, those that no call gives (``hidden``) behind the
-arguments', and that is the order of the driver's inputs and outputs.
+An entry is valid for exactly this: containers of these types and keys, leaves of these kinds, dtypes and shapes, static
+values. Everything else goes to its slow path. Leaves count from left to right, those that no call gives (``hidden``)
+behind the arguments', and that is the order of the driver's inputs and outputs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import numpy as np
 from functad.errors import InternalError
 from functad.lower.entry.places import Check, Place, Unwritten
 
-__all__ = ["DTYPES", "KINDS", "Container", "Driver", "Hidden", "Leaf", "Signature", "Spec", "Static"]
+__all__ = ["DTYPES", "KINDS", "Container", "Driver", "Hidden", "Leaf", "Signature", "Spec", "Static", "statics_of"]
 
 DTYPES = (
     "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
@@ -55,23 +55,35 @@ class Leaf:
 
 @dataclass(frozen=True, slots=True)
 class Container:
-    """A ``tuple``, ``list`` or ``dict`` (exactly, no subclass) of children; a dict's in the order of ``keys``: strings,
-    or ints that are no bools.
+    """Children in a container of exactly this class.
+
+    ============== ==================================================================================================
+    ``kind``       ``parts``
+    ============== ==================================================================================================
+    ``tuple``      none
+    ``list``       none
+    ``dict``       the keys, in the order of the children: strings, or ints that are no bools
+    ``namedtuple`` the class, which is called with the children
+    ``fields``     a class, and the names of the attributes in which its instances have the children
+    ``custom``     a class, the function that takes an instance apart (children and rest), the one that puts it
+                   together (of rest and children), and the rest
+    ============== ==================================================================================================
     """
 
     kind: str
     children: tuple[Spec, ...]
-    keys: tuple[Any, ...] = ()
+    parts: tuple[Any, ...] = ()
+    order: tuple[int, ...] = ()  # in which the children of a result are put into a dict; () for their own
 
     @property
     def has_int_keys(self) -> bool:
         """Whether a look-up would also find keys of other types: 1 is True and 1.0."""
-        return bool(self.keys) and all([type(k) is int for k in self.keys])
+        return self.kind == "dict" and bool(self.parts) and all([type(k) is int for k in self.parts])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Static:
-    """This very object: None, or an argument that the code was specialised for."""
+    """None, or an argument that the code was specialised for: this object or one that is the same, by its plan."""
 
     value: Any
 
@@ -89,19 +101,32 @@ class Hidden:
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """The positional arguments of a call, its result, what it reads besides, and what must hold for the code to be
-    valid.
+    """The arguments of a call, its result, what it reads besides, and what must hold for the code to be valid.
+
+    With ``gives_out`` the call has another keyword, ``out``: the container of the result with arrays to write it to.
     """
 
     args: tuple[Spec, ...]
     result: Spec
     hidden: tuple[Hidden, ...] = ()
     checks: tuple[Check, ...] = ()
+    keywords: tuple[tuple[str, Spec], ...] = ()
+    gives_out: bool = False
+
+    @property
+    def specs(self) -> tuple[Spec, ...]:
+        """Those of the arguments by position, then of those by keyword."""
+        return (*self.args, *[spec for _, spec in self.keywords])
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The keywords of the call."""
+        return (*[name for name, _ in self.keywords], *(["out"] if self.gives_out else []))
 
     @property
     def inputs(self) -> tuple[Leaf, ...]:
         """The leaves of the arguments, then the hidden ones."""
-        return (*[leaf for spec in self.args for leaf in _leaves(spec)], *[h.leaf for h in self.hidden])
+        return (*[leaf for spec in self.specs for leaf in _leaves(spec)], *[h.leaf for h in self.hidden])
 
     @property
     def structure(self) -> Signature:
@@ -111,7 +136,10 @@ class Signature:
         hidden = tuple([Hidden(h.place.structure, _structure(h.leaf)) for h in self.hidden])  # type: ignore[arg-type]
         one_by_one = [c.structure for c in self.checks if not isinstance(c, Unwritten)]
         together = dict.fromkeys([c.structure for c in self.checks if isinstance(c, Unwritten)])
-        return Signature(tuple(map(_structure, self.args)), _structure(self.result), hidden, (*one_by_one, *together))
+        keywords = tuple([("", _structure(spec)) for _, spec in self.keywords])
+        checks = (*one_by_one, *together)
+        args, result = tuple(map(_structure, self.args)), _structure(self.result, is_made=True)
+        return Signature(args, result, hidden, checks, keywords, self.gives_out)
 
     @property
     def outputs(self) -> tuple[Leaf, ...]:
@@ -141,16 +169,26 @@ class Driver:
 _ANY = Static(None)
 
 
-def _structure(spec: Spec) -> Spec:
+def _structure(spec: Spec, is_made: bool = False) -> Spec:
+    """What code depends on; on the order of keys only where it makes the dict."""
     match spec:
         case Static():
             return _ANY
         case Leaf():
             return Leaf(spec.kind, spec.dtype, (0,) * len(spec.shape)) if spec.shape else spec
         case Container():
-            return Container(
-                spec.kind, tuple(_structure(child) for child in spec.children), (0,) if spec.has_int_keys else ()
-            )
+            children = tuple([_structure(child, is_made) for child in spec.children])
+            return Container(spec.kind, children, (0,) if spec.has_int_keys else (), spec.order if is_made else ())
+
+
+def statics_of(spec: Spec) -> Iterator[Static]:
+    """The statics of a container, from left to right."""
+    match spec:
+        case Static():
+            yield spec
+        case Container():
+            for child in spec.children:
+                yield from statics_of(child)
 
 
 def _leaves(spec: Spec) -> Iterator[Leaf]:

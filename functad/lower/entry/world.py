@@ -117,7 +117,6 @@ class World(Pieces):
     """Writes the checks, and fetches objects from their places."""
 
     signature: Signature
-    may_raise: bool
 
     def __init__(self) -> None:
         super().__init__()
@@ -138,7 +137,6 @@ class World(Pieces):
             case DictItem():
                 mapping, key = self.next_object(), self.next_object()
                 found = self.value(f"call ptr @PyDict_GetItemWithError(ptr {mapping}, ptr {key})")
-                self.may_raise = True
             case _:
                 return self.next_object()
         self.require(f"icmp ne ptr {found}, null")
