@@ -73,6 +73,12 @@ class Owner:
             self.views = [r for r in views if r() is not None]
 
 
+class Lost(Owner):
+    """What owns the memory of an array that has no value any more; the refusal says why."""
+
+    __slots__ = ()
+
+
 class View:
     """How a view is read from the array that owns its memory, and written to it."""
 
@@ -192,16 +198,13 @@ def disown(x: Tracer) -> None:
         "before the loop"
     )
 
-    def get(_: Any) -> Any:
-        raise ImmutableError(reason)
-
     root = x._memory.root if type(x._memory) is View else x
     make_stale(root)
     trace = current_trace()
     for handle in {id(x): x, id(root): root}.values():
         if type(trace) is BodyTrace:
             trace.undo.append(functools.partial(_own_again, handle, handle._memory, snapshot(handle)))
-        handle._memory = View(handle, get, None, lambda a: a)
+        handle._memory = Lost(None, reason)
         with contextlib.suppress(AttributeError):
             del handle._variable
 
@@ -261,6 +264,8 @@ def write(x: Tracer, value: Tracer) -> None:
 def refresh(x: Tracer) -> Var:
     """The variable of a stale view."""
     view = x._memory
+    if type(view) is Lost:
+        raise ImmutableError(str(view.refusal))
     assert type(view) is View
     x._owner = view.root._owner  # a body may have written to it, or have been left
     if not x._owner.open:
@@ -308,8 +313,8 @@ def _refuse(x: Tracer, root: Tracer, view: View | None) -> None:
 
 def _check_layout(view: View) -> None:
     """Refuse a reshaped array that may be a copy, where it must be known."""
-    first = _owner(view.root).first
-    if view.reshaped and first is not None and _may_be_transposed(view.root._owner, first):
+    first = _owner(view.root).first if view.reshaped else None
+    if first is not None and _may_be_transposed(view.root._owner, first):
         where = user_location()
         raise ImmutableError(
             f"a reshaped array{f' at {where}' if where else ''} would be a view or a copy of what it was made from, "
