@@ -43,6 +43,8 @@ __all__ = [
     "disown",
     "link",
     "refresh",
+    "root_of",
+    "shadow",
     "snapshot",
     "write",
 ]
@@ -57,13 +59,14 @@ class Owner:
     living views, and why it must not be written to, if so.
     """
 
-    __slots__ = ("first", "origin", "refusal", "views")
+    __slots__ = ("first", "origins", "refusal", "shadows", "views")
 
     def __init__(self, first: Var | None, refusal: str | None = None) -> None:
         self.first = first
         self.refusal = refusal
         self.views: list[weakref.ref[Tracer]] = []
-        self.origin: Tracer | None = None  # the array that this was before the first step of a loop
+        self.origins: list[Tracer] = []  # arrays whose memory this may be, after steps of a loop that nobody counted
+        self.shadows: list[weakref.ref[Tracer]] = []  # arrays that have this one among their origins
 
     def register(self, view: Tracer) -> None:
         """Note a view; those that nobody holds any more are forgotten now and then."""
@@ -189,13 +192,36 @@ def ambiguous(x: Tracer, originals: Sequence[Tracer]) -> None:
             _owner(root).register(x)
 
 
+def shadow(x: Tracer, origins: Sequence[Tracer]) -> None:
+    """Let x be an array of its own that may have the memory of others: a write to one of them takes the value from the
+    other.
+    """
+    owner = _owner(x)
+    owner.origins = list(origins)
+    for origin in origins:
+        _owner(root_of(origin)).shadows.append(weakref.ref(x))
+
+
+def root_of(x: Tracer) -> Tracer:
+    """The array that owns the memory."""
+    return x._memory.root if type(x._memory) is View else x
+
+
+def _disown_relatives(owner: Owner) -> None:
+    shadows, owner.shadows = owner.shadows, []
+    origins, owner.origins = owner.origins, []
+    for x in (*origins, *[reference() for reference in shadows]):
+        if x is not None:
+            disown(x)
+
+
 def disown(x: Tracer) -> None:
-    """Let an array have no value any more: a loop wrote to it in steps that may not have happened."""
+    """Let an array have no value any more: what has been written to may be its memory, or not."""
     where = user_location()
     reason = (
-        f"an array was written to{f' at {where}' if where else ''} under another name, in a loop on a traced condition "
-        "that also assigns another array to that name: what it holds depends on whether the loop ran; make a copy "
-        "before the loop"
+        f"an array was written to{f' at {where}' if where else ''} that may share its memory with this one: a loop on "
+        "a traced condition assigns several arrays to one name, and how often it did is not known; make a copy before "
+        "the loop"
     )
 
     root = x._memory.root if type(x._memory) is View else x
@@ -248,9 +274,9 @@ def write(x: Tracer, value: Tracer) -> None:
     view = x._memory if type(x._memory) is View else None
     root = x if view is None else view.root
     _refuse(x, root, view)
-    origin = _owner(root).origin
-    if origin is not None:
-        disown(origin)
+    owner = _owner(root)
+    if owner.origins or owner.shadows:
+        _disown_relatives(owner)
     value = snapshot(value)  # it may itself be a view that becomes stale
     if view is not None:
         _check_layout(view)

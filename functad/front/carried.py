@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from functad.core.capture import as_leaf
-from functad.core.handles import BodyTrace, Owner, View, ambiguous, borrowed, make_stale, snapshot
+from functad.core.handles import BodyTrace, Owner, ambiguous, borrowed, make_stale, root_of, shadow, snapshot
 from functad.core.trace import Trace, entered, left
 from functad.core.tracer import ARRAY, Tracer
 from functad.errors import StructureError, UnsupportedError
@@ -49,7 +49,7 @@ class Slot:
     def __init__(self, x: Any) -> None:
         leaf = as_leaf(x, lambda: "a variable of a loop")
         self.value, self.type, self.kind = leaf.value, leaf.type, leaf.kind  # the value before the loop
-        self.original: Tracer | None = x if is_array(x) else None
+        self.origins: list[Tracer] = [root_of(x)] if is_array(x) else []  # arrays whose memory it may have
         self.refusal = _refusal(x)
         self.sharing: list[Tracer] = []  # arrays of the function that it may be after a step
 
@@ -58,7 +58,7 @@ class Slot:
         x = Tracer(trace.add_input(self.type), trace, self.kind)
         if self.kind == ARRAY:
             x._memory = Owner(x._variable, self.refusal)
-            x._memory.origin = self.original
+            shadow(x, self.origins)
         return x
 
     def widened(self, x: Any) -> bool | None:
@@ -70,6 +70,14 @@ class Slot:
         changed = type is not self.type or kind != self.kind
         self.type, self.kind = type, kind
         return changed
+
+    def comes_from(self, arrays: Sequence[Tracer]) -> bool:
+        """Note arrays whose memory it may have after a step; whether that is new."""
+        new = [x for x in arrays if all([x is not y for y in self.origins])]
+        self.origins += new
+        for x in new:
+            self.refusal = self.refusal or _refusal(x)
+        return bool(new)
 
     def forbid(self, outside: Tracer | None) -> bool:
         """Refuse writes from now on, since others share the memory; whether that is new."""
@@ -139,6 +147,7 @@ class Carried:
         self.kind = kind
         self.attempt = attempt
         self._disowned: list[Callable[[], None]] = []
+        self._held: dict[int, tuple[Any, Slot]] = {}  # what a slot is at the start of a step
         bound = [(n, scope[n]) for n in names if type(scope.get(n, UNBOUND)) not in (Undecided, type(UNBOUND))]
         self.variables = [Variable(n, v) for n, v in bound]
         self._undecided = {n: scope[n] for n in names if type(scope.get(n)) is Undecided}
@@ -159,6 +168,7 @@ class Carried:
         trace = self.trace = BodyTrace(self.kind, self.attempt)
         self._token = entered(trace)
         inputs: dict[int, Any] = {id(s): s.input(trace) for v in self.variables for s in v.slots()}
+        self._held = {id(inputs[id(s)]): (inputs[id(s)], s) for v in self.variables for s in v.slots()}
         for x, slot in self.arrays:
             var = trace.add_input(slot.type)
             trace.journal.append((x, x._variable))
@@ -210,7 +220,7 @@ class Carried:
         """Whether the body writes to an array of the function."""
         if not is_array(x):
             return False
-        root = _root(x)
+        root = root_of(x)
         return bool(self._disowned) or any([root is y for y, _ in self.arrays])
 
     def start(self) -> list[Any]:
@@ -225,6 +235,8 @@ class Carried:
             if slot.kind == ARRAY and slot.refusal is not None:
                 borrowed(out, slot.refusal)
                 ambiguous(out, slot.sharing)
+            elif slot.kind == ARRAY:
+                shadow(out, slot.origins)
         found = {id(s): x for s, x in zip(slots, outs, strict=True)}
         for x, slot in self.arrays:
             x._variable = found[id(slot)]._variable
@@ -233,7 +245,7 @@ class Carried:
 
     def _originals(self) -> set[int]:
         """The arrays of the function that variables held before the loop, and that go round by value."""
-        return {id(_root(s.original)) for v in self.variables for s in v.slots() if s.original is not None}
+        return {id(x) for v in self.variables for s in v.slots() for x in s.origins}
 
     def _newly_written(self, trace: BodyTrace) -> list[Tracer]:
         """Arrays of the function that the body writes to, which is not known yet."""
@@ -262,9 +274,11 @@ class Carried:
         for v, x in zip(self.variables, after, strict=True):
             for part, leaf in zip(v.parts, leaves_of(x)[0], strict=True):
                 if type(part) is Slot and is_array(leaf):
-                    root = _root(leaf)
+                    root = root_of(leaf)
                     holders.setdefault(id(root), []).append(part)
-                    if root._owner is not trace:
+                    if id(root) in self._held:
+                        new |= part.comes_from(self._held[id(root)][1].origins)
+                    elif root._owner is not trace:
                         new |= part.forbid(root)
         for sharing in holders.values():
             if len(sharing) > 1:
@@ -277,13 +291,9 @@ def is_array(x: Any) -> bool:
     return type(x) is Tracer and x._kind == ARRAY
 
 
-def _root(x: Tracer) -> Tracer:
-    return x._memory.root if type(x._memory) is View else x
-
-
 def _refusal(x: Any) -> str | None:
     """Why a variable's array must not be written to in the first step."""
     if isinstance(x, np.ndarray):
         return "a plain array from outside; start the loop from a copy of functad.numpy.array(x)"
-    memory = _root(x)._memory if is_array(x) else None
+    memory = root_of(x)._memory if is_array(x) else None
     return memory.refusal if type(memory) is Owner else None

@@ -20,7 +20,7 @@ from functad.core.tracer import ARRAY, PYTHON, Tracer
 from functad.numpy import conversion, indexing, logic, reductions, shapes
 from functad.numpy.creation import asarray
 from functad.numpy.dispatch import stands_for
-from functad.numpy.memory import as_new
+from functad.numpy.memory import is_view, reshaped_view, same_memory
 from functad.numpy.operands import as_array, as_python, cast
 from functad.numpy.statistics import mean as mean_of
 from functad.numpy.traced import is_traced
@@ -109,11 +109,27 @@ for _cls in (
     _scalar_type(_cls)
 
 
-@stands_for(np.ascontiguousarray, np.asanyarray, np.asarray_chkfinite)
-def contiguous(a: Any, dtype: Any = None, order: Any = None) -> Any:
-    """``numpy.ascontiguousarray`` and its like: the array itself."""
+@stands_for(np.asanyarray, np.asarray_chkfinite)
+def as_any_array(a: Any, dtype: Any = None, order: Any = None) -> Any:
+    """``numpy.asanyarray``: the array itself."""
+    return asarray(a, dtype)
+
+
+@stands_for(np.ascontiguousarray)
+def contiguous(a: Any, dtype: Any = None) -> Any:
+    """``numpy.ascontiguousarray``: the array itself, if it lies in the order of its axes."""
     x = asarray(a, dtype)
-    return x if x.ndim else as_new(x)
+
+    def layout(m: np.ndarray) -> np.ndarray:
+        if not m.flags.c_contiguous:
+            raise ValueError("a copy")
+        return m
+
+    if not x.ndim:
+        return shapes.reshape(x, (1,))
+    if not is_view(x, layout):
+        return shapes.copy(x)
+    return reshaped_view(same_memory(x))
 
 
 @stands_for(np.isscalar)
