@@ -20,6 +20,7 @@ from benchmarks import (
     mlp,
     nested,
     pairs,
+    plain,
     rosenbrock,
     scalars,
     soak,
@@ -46,6 +47,7 @@ SUBJECTS = {
     "loop_memory": loop_memory.run,
     "exactness": exactness.run,
     "strong_zeros": strong_zeros.run,
+    "plain": plain.run,
     "interrupts": interrupts.run,
     "soak": soak.run,
 }
