@@ -23,7 +23,7 @@ def squares(f: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def run(seconds: float) -> Iterator[Result]:
-    """Never slower than NumPy; with Numba no kernel is more than a third quicker; a gradient takes six values at most."""
+    """Never slower than NumPy; no kernel is more than a third quicker with Numba; a gradient takes six values."""
     beside_numba, beside_value = [], []
     for name, kernel in KERNELS.items():
         static = tuple([i for i, a in enumerate(kernel.args) if isinstance(a, int)])

@@ -18,8 +18,7 @@ import numpy as np
 
 from functad.ir.program import Atom, Eqn, Program, Var, sub_programs
 from functad.ir.types import ArrayType, SeqType, Size, Symbol, array_type, seq_type
-from functad.lower.abstract.constants import Constants, is_embedded
-from functad.lower.abstract.lift import lift_constants
+from functad.lower.abstract.constants import Constants, is_embedded, lift_constants
 from functad.lower.fuse.graph import kernel_rule
 
 __all__ = ["STATIC", "Abstract", "abstract"]
