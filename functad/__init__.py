@@ -7,6 +7,7 @@ array([0.        , 0.84147098])
 
 from functad import config as config
 from functad import errors as errors
+from functad import front as front
 from functad import lax as lax
 from functad import nn as nn
 from functad import numpy as numpy

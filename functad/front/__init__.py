@@ -1,1 +1,5 @@
 """The front end: a user's function as it was written for NumPy, made into one that functad can trace."""
+
+from functad.front.twin import source
+
+__all__ = ["source"]

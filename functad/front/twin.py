@@ -15,14 +15,16 @@ from __future__ import annotations
 import ast
 import copy
 import weakref
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import CellType, CodeType, FunctionType
 
+from functad.errors import StructureError
 from functad.front.routed import Routed
 from functad.front.source import Definition, definition
 from functad.front.staged import Staged
 
-__all__ = ["Twin", "is_twin_code", "twin_of"]
+__all__ = ["Twin", "is_twin_code", "source", "twin_of"]
 
 
 @dataclass(frozen=True)
@@ -74,14 +76,55 @@ def _find(code: CodeType, f: FunctionType, own: dict[str, CellType], staged: boo
 
 
 def _make(found: Definition, code: CodeType, own: dict[str, CellType], staged: bool) -> Twin | None:
-    tree = (Staged() if staged else Routed()).visit(copy.deepcopy(found.node))
-    made = replace(found, node=ast.fix_missing_locations(tree)).compile(code, tuple(own))
+    made = replace(found, node=_rewritten(found, staged)).compile(code, tuple(own))
     if made is None:
         return None
     made = _named(made, made.co_qualname, code.co_qualname)
     _note(made, staged)
     number = {name: i for i, name in enumerate(code.co_freevars)}
     return Twin(made, tuple([own.get(name) or number[name] for name in made.co_freevars]))
+
+
+def _rewritten(found: Definition, staged: bool) -> ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda:
+    """The tree of the twin."""
+    return ast.fix_missing_locations((Staged() if staged else Routed()).visit(copy.deepcopy(found.node)))
+
+
+def source(f: Callable[..., Any], staged: bool = True) -> str:
+    """The twin of a function as text: what runs in its place while it is traced.
+
+    Parameters
+    ----------
+    f
+        A Python function.
+    staged
+        The twin for traces without values, of ``jit`` and ``vmap``, in which control flow is rewritten, too; else that
+        for derivatives without ``jit``.
+
+    Raises
+    ------
+    StructureError
+        Where the function has no source that is its own.
+
+    Examples
+    --------
+    >>> import functad as fd, numpy as np
+    >>> def f(n):
+    ...     y = np.zeros(n)
+    ...     return y if n else n
+    >>> print(fd.front.source(f, staged=False))
+    def f(n):
+        y = _functad_route(np.zeros)(n)
+        return y if n else n
+    >>> print(fd.front.source(f).splitlines()[-1])
+        return _functad_choose(n, lambda: y, lambda: n)
+    """
+    found = definition(f.__code__, f.__globals__) if isinstance(f, FunctionType) else None
+    if found is None:
+        raise StructureError(
+            f"there is no source of {f!r}: it is no Python function, or its file is not the one that runs"
+        )
+    return ast.unparse(_rewritten(found, staged))
 
 
 def _note(code: CodeType, staged: bool) -> None:

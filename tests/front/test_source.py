@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 import functad as fd
+from functad.errors import StructureError
 from functad.front.calls import _CELLS, route, twin
 from functad.front.source import definition
 from functad.front.twin import twin_of
@@ -167,3 +168,16 @@ def test_an_error_where_there_is_no_source_says_so():
     assert note.startswith(
         "there is no source of f (<string>), so functad runs it as it is: np.zeros, math.sin and the like"
     )
+
+
+def test_the_text_of_a_twin():
+    def f(x):
+        if x > 0:
+            return x
+        return -x
+
+    text = fd.front.source(f)
+    assert "_functad_branch(x > 0, ('_functad_result',))" in text and "_functad_result = -x" in text
+    assert fd.front.source(f, staged=False).splitlines()[1].strip() == "if x > 0:"
+    with pytest.raises(StructureError, match="there is no source of <built-in function len>"):
+        fd.front.source(len)
