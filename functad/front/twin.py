@@ -18,6 +18,7 @@ import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import CellType, CodeType, FunctionType
+from typing import Any
 
 from functad.errors import StructureError
 from functad.front.routed import Routed
