@@ -88,7 +88,8 @@ def _make(found: Definition, code: CodeType, own: dict[str, CellType], staged: b
 
 def _rewritten(found: Definition, staged: bool) -> ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda:
     """The tree of the twin."""
-    return ast.fix_missing_locations((Staged() if staged else Routed()).visit(copy.deepcopy(found.node)))
+    tree = (Staged() if staged else Routed()).visit(copy.deepcopy(found.node))
+    return ast.fix_missing_locations(tree)  # type: ignore[no-any-return]
 
 
 def source(f: Callable[..., Any], staged: bool = True) -> str:
