@@ -71,13 +71,12 @@ class Slot:
         self.type, self.kind = type, kind
         return changed
 
-    def comes_from(self, arrays: Sequence[Tracer]) -> bool:
-        """Note arrays whose memory it may have after a step; whether that is new."""
-        new = [x for x in arrays if all([x is not y for y in self.origins])]
-        self.origins += new
-        for x in new:
-            self.refusal = self.refusal or _refusal(x)
-        return bool(new)
+    def comes_from(self, other: Slot) -> bool:
+        """Note that it has the memory of another one after a step; whether that says something new."""
+        arrays = [x for x in other.origins if all([x is not y for y in self.origins])]
+        before, self.refusal = self.refusal, self.refusal or other.refusal
+        self.origins += arrays
+        return bool(arrays) or before is not self.refusal
 
     def forbid(self, outside: Tracer | None) -> bool:
         """Refuse writes from now on, since others share the memory; whether that is new."""
@@ -270,6 +269,11 @@ class Carried:
     def _share(self, trace: BodyTrace, after: Sequence[Any]) -> bool:
         """Refuse writes to variables that share memory after a step: by value they would not. Whether that is new."""
         holders: dict[int, list[Slot]] = {id(x): [] for x, _ in self.arrays}
+        before: dict[int, list[Slot]] = {}  # by the array that they are before the loop
+        for v in self.variables:
+            for slot in v.slots():
+                for x in slot.origins[:1]:
+                    before.setdefault(id(x), []).append(slot)
         new = False
         for v, x in zip(self.variables, after, strict=True):
             for part, leaf in zip(v.parts, leaves_of(x)[0], strict=True):
@@ -277,10 +281,10 @@ class Carried:
                     root = root_of(leaf)
                     holders.setdefault(id(root), []).append(part)
                     if id(root) in self._held:
-                        new |= part.comes_from(self._held[id(root)][1].origins)
+                        new |= part.comes_from(self._held[id(root)][1])
                     elif root._owner is not trace:
                         new |= part.forbid(root)
-        for sharing in holders.values():
+        for sharing in (*holders.values(), *before.values()):
             if len(sharing) > 1:
                 new |= any([s.forbid(None) for s in sharing])
         return new
