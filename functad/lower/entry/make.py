@@ -133,7 +133,7 @@ def _unoptimised(target: Target) -> Target:
 
 
 _helpers_made: list[tuple[Library, dict[str, int]]] = []
-_helpers_lock = threading.Lock()
+_helpers_lock = threading.RLock()  # the collector may run meanwhile, and what it collects may make an entry
 
 
 def _helpers() -> tuple[Library, dict[str, int]]:
