@@ -8,6 +8,7 @@ import gc
 import subprocess
 import sys
 import threading
+import time
 import weakref
 from collections import Counter
 
@@ -250,6 +251,34 @@ def test_forgetting_while_other_threads_call_and_trace() -> None:
     stop.set()
     for thread in threads:
         thread.join()
+    assert not errors
+
+
+def test_forgetting_what_other_threads_are_calling() -> None:
+    f = fd.jit(lambda x: np.sum(np.sin(x) + x * x))
+    expected, stop, errors = f(X), threading.Event(), []
+
+    def call():
+        try:
+            while not stop.is_set():
+                assert f(X) == expected
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=call) for _ in range(2)]
+    interval, end = sys.getswitchinterval(), time.monotonic() + 1.0
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        while time.monotonic() < end and not errors:
+            fd.clear_caches()
+            stop.wait(0.002)
+    finally:
+        sys.setswitchinterval(interval)
+        stop.set()
+        for thread in threads:
+            thread.join()
     assert not errors
 
 
