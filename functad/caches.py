@@ -7,14 +7,15 @@ stays as it is until the last holder is gone.
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Hashable, MutableMapping
+from collections.abc import Callable, Hashable, Iterator, MutableMapping
 from functools import lru_cache
-from typing import Any, ParamSpec, TypeVar
+from itertools import count
+from typing import Any, Generic, ParamSpec, TypeVar
 from weakref import WeakKeyDictionary
 
 from functad import config
 
-__all__ = ["cached", "cached_by_class", "clear_caches", "on_clearing", "remember", "trim"]
+__all__ = ["Recent", "cached", "cached_by_class", "clear_caches", "on_clearing", "remember", "trim"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -108,3 +109,59 @@ def trim(table: MutableMapping[Any, Any], times: int = 1) -> None:
     if len(table) > most:
         for key in list(table)[: len(table) - most + most // 8]:
             table.pop(key, None)
+
+
+class Recent(Generic[T]):
+    """The values that were used last, by key: at most so many as the flag ``cache_size`` says.
+
+    Threads use it at once, and so may the user's code that compares keys or is run by the collector: an ``OrderedDict``
+    reads freed memory if that changes it. So it is a dict, changed by its own operations only, each of which stands
+    that, in which every value has the number of its last use.
+
+    Examples
+    --------
+    >>> squares = Recent[int]()
+    >>> with config.cache_size(3):
+    ...     for n in (0, 1, 2, 0, 3):
+    ...         square = squares.get(n) or squares.setdefault(n, n * n)
+    >>> list(squares), squares.get(1), squares.get(3)
+    ([2, 0, 3], None, 9)
+    """
+
+    def __init__(self) -> None:
+        self._used: dict[Hashable, tuple[T, list[int]]] = {}  # the value, and the number of its last use
+        self._uses = count()
+
+    def get(self, key: Hashable) -> T | None:
+        """The value of a key, which is used now."""
+        found = self._used.get(key)
+        if found is None:
+            return None
+        found[1][0] = next(self._uses)
+        return found[0]
+
+    def setdefault(self, key: Hashable, value: T) -> T:
+        """Put a value in, unless there is one, which then counts; it is used now, and others may be dropped."""
+        found, used = self._used.setdefault(key, (value, [next(self._uses)]))
+        used[0] = next(self._uses)
+        most = max(1, config.cache_size.value)
+        if len(self._used) > most:
+            for old in list(self)[: len(self._used) - most + most // 8]:
+                self._used.pop(old, None)
+        return found
+
+    def __iter__(self) -> Iterator[Hashable]:
+        """The keys, of what was used longest ago first."""
+        used = sorted(self._used.copy().items(), key=lambda item: item[1][1][0])
+        return iter([key for key, _ in used])
+
+    def values(self) -> list[T]:
+        """All values, in no order."""
+        return [value for value, _ in self._used.copy().values()]
+
+    def __len__(self) -> int:
+        return len(self._used)
+
+    def clear(self) -> None:
+        """Let everything go."""
+        self._used.clear()

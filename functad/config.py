@@ -41,7 +41,7 @@ class Settings:
             return _settings.setdefault(tuple(changed.items()), Settings(changed))
 
 
-_lock = threading.Lock()
+_lock = threading.RLock()  # a signal may come while it is held
 _settings: dict[tuple[tuple[str, Hashable], ...], Settings] = {}
 first = Settings({})
 """What the environment says."""

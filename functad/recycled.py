@@ -24,8 +24,8 @@ ALIGNMENT = 64
 
 Memory = np.ndarray[Any, np.dtype[np.uint8]]
 
-# By id, the longest waiting first. Only ever changed by single dict operations, which are atomic: memory comes back
-# whenever the last array on it dies, in any thread.
+# By id, the longest waiting first. Only ever changed and copied by single dict operations, which are atomic: memory
+# comes back whenever the last array on it dies, in any thread, and where the collector happens to run.
 _idle: dict[int, Memory] = {}
 on_clearing(_idle.clear)
 
@@ -49,7 +49,7 @@ def copied(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
 def idle_bytes() -> int:
     """How much memory waits for reuse."""
-    return sum(memory.nbytes for memory in list(_idle.values()))
+    return sum(memory.nbytes for memory in _idle.copy().values())
 
 
 def _new(shape: tuple[int, ...], dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
@@ -73,9 +73,9 @@ class _Lease:
         self, idle: dict[int, Memory] = _idle, limit: int = IDLE_BYTES
     ) -> None:  # defaults: globals go first at exit
         idle[id(self._memory)] = self._memory
-        waiting = list(idle.items())
-        excess = sum(memory.nbytes for _, memory in waiting) - limit
-        for key, memory in waiting:
+        waiting = idle.copy()
+        excess = sum(memory.nbytes for memory in waiting.values()) - limit
+        for key, memory in waiting.items():
             if excess <= 0:
                 break
             idle.pop(key, None)
@@ -84,7 +84,7 @@ class _Lease:
 
 def _take(size: int) -> Memory:
     """Memory of at least ``size`` bytes and not much more, the latest used first."""
-    for key, memory in reversed(list(_idle.items())):
+    for key, memory in reversed(_idle.copy().items()):
         if size <= memory.nbytes <= size + size // 4 and _idle.pop(key, None) is memory:
             return memory
     return np.empty(size, np.uint8)

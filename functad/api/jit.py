@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import inspect
 import random
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, overload
@@ -27,7 +25,7 @@ from functad.api.world.operands import Operand, Operands, compared_arrays
 from functad.api.world.outside import Outside
 from functad.api.world.substitute import Substitution
 from functad.api.world.watch import Watch
-from functad.caches import on_clearing, remember
+from functad.caches import Recent, on_clearing
 from functad.core.capture import Captured, Leaf, capture, own
 from functad.core.location import user_location
 from functad.core.trace import current_trace, escaped, not_native, type_name
@@ -123,7 +121,7 @@ class Jitted(CalledNatively, Wrapper):
         self._fastmath = fastmath
         self._static_argnums = static_argnums
         self._static_argnames = frozenset(static_argnames)
-        self._traced: OrderedDict[Any, list[Traced]] = OrderedDict()  # by kind of call, the latest last
+        self._traced = Recent[list[Traced]]()  # by kind of call
         self._kinds: list[tuple[Traced, Callable[..., Any]]] = []  # with their entries
         self._operands = Operands(name_of(f))
         self._lock = threading.RLock()
@@ -219,7 +217,7 @@ class Jitted(CalledNatively, Wrapper):
             full = len(self._kinds) == MOST_KINDS
             if any([e is entry for _, e in self._kinds]) or (full and random.random() > REPLACED):
                 return
-            current = {id(t) for versions in list(self._traced.values()) for t in versions}
+            current = {id(t) for versions in self._traced.values() for t in versions}
             if id(traced) not in current:
                 return
             kinds = [(t, e) for t, e in self._kinds if id(t) in current]
@@ -276,11 +274,7 @@ class Jitted(CalledNatively, Wrapper):
     def _versions(self, key: Hashable) -> list[Traced]:
         """The Programs for a kind of call."""
         found = self._traced.get(key)
-        if found is None:
-            return remember(self._traced, key, [])
-        with contextlib.suppress(KeyError):  # another thread may have dropped it
-            self._traced.move_to_end(key)
-        return found
+        return self._traced.setdefault(key, []) if found is None else found
 
     def forget(self) -> None:
         """Forget what has been traced: the next call is the first."""
@@ -375,7 +369,7 @@ class Jitted(CalledNatively, Wrapper):
     def _rewrite(self, watch: Watch) -> None:
         """What the function has written to while it was traced counts as it left it, for all versions."""
         if watch.writes:
-            for traced in [t for versions in list(self._traced.values()) for t in versions]:
+            for traced in [t for versions in self._traced.values() for t in versions]:
                 for guard in traced.guards.guards:
                     if isinstance(guard, Unchanged):
                         guard.rewrite(watch.writes)

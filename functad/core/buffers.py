@@ -26,7 +26,7 @@ class Buffers:
     def __init__(self) -> None:
         self._free: dict[ArrayType, list[np.ndarray]] = {}
         self._bytes = 0
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # the collector may run while it is held, and what it collects may want it
 
     def take(self, type: ArrayType) -> np.ndarray:
         """An array of a type, with anything in it."""

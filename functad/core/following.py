@@ -133,7 +133,7 @@ class Scripts:
     def __init__(self) -> None:
         self._kept: OrderedDict[Name, tuple[Script, Sequence[CodeType]]] = OrderedDict()
         self._equations = 0
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # the collector may run while it is held, and what it collects may want it
 
     def __iter__(self) -> Iterator[Script]:
         return iter([script for script, _ in list(self._kept.values())])
@@ -162,8 +162,8 @@ class Scripts:
     def clear(self) -> None:
         """Let go of all, and of what was made of them."""
         with self._lock:
-            self._kept.clear()
-            self._equations = 0
+            forgotten, self._kept, self._equations = self._kept, OrderedDict(), 0
+        del forgotten  # what dies with it may want the lock
 
 
 SCRIPTS = Scripts()

@@ -89,7 +89,7 @@ class _Reference(weakref.ref[ArrayType]):
 
 _all: dict[Any, _Reference] = {}  # all types that there are
 _recent: dict[tuple[tuple[int, ...], np.dtype], ArrayType] = {}  # some of them, for a quick look
-_lock = threading.Lock()
+_lock = threading.RLock()  # the collector may run while it is held, and what it collects may want it
 on_clearing(_recent.clear)
 
 
@@ -106,7 +106,7 @@ def _interned(key: Any, made: ArrayType) -> ArrayType:
         _forget(standing)
 
 
-def _forget(gone: _Reference, types: dict[Any, _Reference] = _all, lock: threading.Lock = _lock) -> None:
+def _forget(gone: _Reference, types: dict[Any, _Reference] = _all, lock: threading.RLock = _lock) -> None:
     with lock:
         if types.get(gone.key) is gone:
             del types[gone.key]

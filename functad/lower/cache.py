@@ -6,14 +6,12 @@ What is let go while somebody else has it is found again as long as it lives.
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from concurrent.futures import Future
 from typing import Generic, TypeVar
 from weakref import WeakValueDictionary
 
-from functad import config
-from functad.caches import on_clearing
+from functad.caches import Recent, on_clearing
 
 __all__ = ["Cache"]
 
@@ -37,7 +35,7 @@ class Cache(Generic[T]):
         # the collector may run while it is held, and what it collects may want a value
         self._lock = threading.RLock()
         self._alive: WeakValueDictionary[Hashable, T] = WeakValueDictionary()
-        self._recent: OrderedDict[Hashable, T] = OrderedDict()
+        self._recent = Recent[T]()
         self._making: dict[Hashable, tuple[int, Future[T]]] = {}
         on_clearing(self.clear)
 
@@ -48,9 +46,7 @@ class Cache(Generic[T]):
         with self._lock:
             found = self._alive.get(key)
             if found is not None:
-                if keep:
-                    self._keep(key, found)
-                return found
+                return self._recent.setdefault(key, found) if keep else found
             maker, future = self._making.setdefault(key, (threading.get_ident(), Future()))
             first = not future.running() and future.set_running_or_notify_cancel()
         if not first:
@@ -67,17 +63,10 @@ class Cache(Generic[T]):
             del self._making[key]
             self._alive[key] = made
             if keep:
-                self._keep(key, made)
+                self._recent.setdefault(key, made)
         future.set_result(made)
         return made
 
-    def _keep(self, key: Hashable, value: T) -> None:
-        self._recent[key] = value
-        self._recent.move_to_end(key)
-        while len(self._recent) > max(1, config.cache_size.value):
-            self._recent.popitem(last=False)
-
     def clear(self) -> None:
         """Let everything go."""
-        with self._lock:
-            self._recent.clear()
+        self._recent.clear()

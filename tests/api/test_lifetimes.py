@@ -8,6 +8,7 @@ import gc
 import subprocess
 import sys
 import threading
+import time
 import weakref
 from collections import Counter
 
@@ -176,6 +177,53 @@ def test_a_function_that_forgets_itself_while_it_is_traced() -> None:
     assert [kept(x) for x in (X, X[:3], X)] == [np.sum(np.sin(x)) for x in (X, X[:3], X)]
 
 
+class Forgetful:
+    """A static argument: when it has been compared so many times everything is forgotten."""
+
+    left = 0
+
+    def __init__(self, number):
+        self.number = number
+
+    def __hash__(self):
+        return 7  # so that it is compared with all others
+
+    def __eq__(self, other):
+        Forgetful.left -= 1
+        if Forgetful.left == 0:
+            fd.clear_caches()
+            gc.collect()
+        return self.number == other.number
+
+
+def test_comparing_static_arguments_may_forget_them() -> None:
+    f = fd.jit(lambda x, k: x * k.number, static_argnums=1)
+    with config.cache_size(5):
+        for left in range(1, 60):
+            for number in range(4):
+                assert f(2.0, Forgetful(number)) == 2 * number
+            Forgetful.left = left
+            assert [f.lower(2.0, Forgetful(n)).compile()(2.0, Forgetful(n)) for n in (2, 3, 8)] == [4, 6, 16]
+            assert f(2.0, Forgetful(3)) == 6
+    Forgetful.left = 0
+
+
+def test_what_dies_with_code_may_call_the_function() -> None:
+    class Key:
+        def __del__(self):
+            found.append(f(X, None)[0])
+
+    found: list[float] = []
+    f = fd.jit(lambda x, key: x * (2 if key is None else 3), static_argnums=1)
+    for count in range(1, 20):
+        key = Key()
+        assert f(X, key)[0] == f(X, key)[0] == -3.0
+        del key
+        f.forget()
+        gc.collect()
+        assert found == [-2.0] * count
+
+
 def test_forgetting_while_other_threads_call_and_trace() -> None:
     f = fd.jit(lambda x: np.sum(np.sin(x) + x * x))
     g = fd.jit(fd.grad(lambda x: lax.fori_loop(0, 200, lambda i, c: c + np.sum(np.cos(x * c)), 0.0)))
@@ -203,6 +251,34 @@ def test_forgetting_while_other_threads_call_and_trace() -> None:
     stop.set()
     for thread in threads:
         thread.join()
+    assert not errors
+
+
+def test_forgetting_what_other_threads_are_calling() -> None:
+    f = fd.jit(lambda x: np.sum(np.sin(x) + x * x))
+    expected, stop, errors = f(X), threading.Event(), []
+
+    def call():
+        try:
+            while not stop.is_set():
+                assert f(X) == expected
+        except BaseException as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=call) for _ in range(2)]
+    interval, end = sys.getswitchinterval(), time.monotonic() + 1.0
+    sys.setswitchinterval(1e-6)
+    try:
+        for thread in threads:
+            thread.start()
+        while time.monotonic() < end and not errors:
+            fd.clear_caches()
+            stop.wait(0.002)
+    finally:
+        sys.setswitchinterval(interval)
+        stop.set()
+        for thread in threads:
+            thread.join()
     assert not errors
 
 

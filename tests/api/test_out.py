@@ -181,3 +181,27 @@ def test_large_results_and_no_leak(how):
     np.testing.assert_allclose(out, np.sin(x) * 2, rtol=1e-15)
     assert sys.getallocatedblocks() - before[0] < (50 if how == "native" else 500)
     assert before[1:] == (sys.getrefcount(out), sys.getrefcount(x))
+
+
+def test_arrays_of_a_call_are_not_resized_meanwhile(how):
+    """NumPy refuses to move the memory of an array that more than a container, and who asks, refers to."""
+
+    containers: list = []
+    refused: list = []
+
+    def resize(y):
+        for container in containers:
+            try:
+                container[-1].resize(1_000_000)
+            except ValueError as error:
+                refused.append(error)
+        return y * 2.0
+
+    f = fd.jit(lambda x, y: (fd.pure_callback(resize, np.zeros(3), x[0]) + x[0] + y,))
+    for _ in range(3):
+        args, out = ((X.copy(),), X.copy()), (np.empty(3),)
+        containers[:], refused[:] = (args, args[0], out), ()
+        assert f(*args, out=out) is out and out[0].tolist() == (4 * X).tolist()
+        assert len(refused) == 3 or how != "native"
+        containers.pop()
+        assert f(*args)[0].tolist() == (4 * X).tolist()

@@ -107,6 +107,53 @@ def test_entries_die_with_the_object(f):
     assert sys.getrefcount(entry) < count and gone() is None
 
 
+def interrupted(run, code, number, interrupt):
+    """Run a function, and another one before an instruction of its code, as another thread could; whether there is such
+    an instruction."""
+    left = number
+
+    def trace(frame, event, arg):
+        nonlocal left
+        if frame.f_code is not code:
+            return None
+        frame.f_trace_opcodes = True
+        if event == "opcode":
+            left -= 1
+            if not left:
+                interrupt()
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        run()
+    finally:
+        sys.settrace(before)
+    return left <= 0
+
+
+def test_between_any_two_steps_another_thread_may_change_and_call_it(f):
+    some, others = [identity(FLOAT)], [identity(INT), identity(FLOAT)]
+    code = CalledNatively.set_entries.__code__
+    for first in (some, []):
+        for then in (some, []):
+            for meanwhile in (some, others, []):
+
+                def change():
+                    f.set_entries(meanwhile)
+                    answers.append(f(1.5))
+
+                number, answers = 0, []
+                while True:
+                    number += 1
+                    f.set_entries(first)
+                    there = interrupted(lambda: f.set_entries(then), code, number, change)
+                    answers += [f(1.5), f(1.5)]
+                    if not there:
+                        break
+                assert number > 10 and all([x in (1.5, ("none", (1.5,), {})) for x in answers])
+
+
 def test_this_interpreter_finds_machine_code():
     assert called.is_called_natively(Native) and not called.is_called_natively(Plain)
 

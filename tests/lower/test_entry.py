@@ -5,6 +5,7 @@ is lost.
 from __future__ import annotations
 
 import collections
+import ctypes
 import gc
 import pickle
 import sys
@@ -642,6 +643,25 @@ def test_an_entry_in_a_cycle_is_collected(kind):
     del owner
     gc.collect()
     assert gone() is None
+
+
+def test_what_cpython_reads_of_an_entry_lives_until_the_collector_frees_it():
+    """The collector empties the objects of a cycle one by one, oldest first; what CPython knows by its address is no
+    such object."""
+    seen = []
+
+    class Look:
+        def __del__(self):
+            seen.append(ctypes.string_at(method, 32))
+
+    with config.entry("native"):
+        entry, cycle = identity(FLOAT), []
+    method = ctypes.c_void_p.from_address(id(entry) + object.__basicsize__).value  # PyMethodDef
+    before = ctypes.string_at(method, 32)
+    cycle += [cycle, np.array([Look()], object), entry]  # emptied after what the entry consists of
+    del cycle, entry
+    gc.collect()
+    assert seen == [before]
 
 
 def test_an_entry_keeps_its_parts_alive():

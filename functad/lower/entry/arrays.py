@@ -120,7 +120,7 @@ no:
 # byte order). False where that would not help, and nothing is copied then. NumPy may release the GIL meanwhile: the
 # arrays are checked once more afterwards.
 _COPY_ARRAYS = f"""define i1 @functad_copy_arrays(
-  ptr %table, i64 %count, ptr %items, ptr %held, ptr %block, ptr %copies, ptr %copied
+  ptr %table, i64 %count, ptr %items, ptr %held, ptr %block, ptr %kept, ptr %kept.count
 ) {{
 entry:
   br label %check
@@ -164,14 +164,14 @@ copy:
   %failed = icmp eq ptr %new, null
   br i1 %failed, label %no, label %keep
 keep:
-  %number = load i64, ptr %copied
-  %copy.at = getelementptr ptr, ptr %copies, i64 %number
+  %number = load i64, ptr %kept.count
+  %copy.at = getelementptr ptr, ptr %kept, i64 %number
   %count.held = load i64, ptr %held
   %is.held = icmp slt i64 %item, %count.held
   %owned = select i1 %is.held, ptr %object, ptr %new ; a held item is released where it is, and now is the copy
   store ptr %owned, ptr %copy.at
   %number.next = add i64 %number, 1
-  store i64 %number.next, ptr %copied
+  store i64 %number.next, ptr %kept.count
   store ptr %new, ptr %object.at
   br label %done
 done:
@@ -327,9 +327,36 @@ no:
   ret i1 false
 }}"""
 
-ARRAYS_TEXT = "\n\n".join([_FITS, _CHECK_ARRAYS, _MAKE_ARRAYS])
+# Holds the arrays of a table. NumPy moves the memory of an array (``resize``) if it has no more references than the
+# container that it is in and whoever asks: one from here makes it refuse.
+_KEEP_ARRAYS = """define void @functad_keep_arrays(ptr %table, i64 %count, ptr %items, ptr %kept, ptr %number) {
+entry:
+  %before = load i64, ptr %number
+  br label %next
+next:
+  %k = phi i64 [ 0, %entry ], [ %k.next, %keep ]
+  %more = icmp slt i64 %k, %count
+  br i1 %more, label %keep, label %done
+keep:
+  %want = getelementptr %functad.array, ptr %table, i64 %k
+  %item = load i64, ptr %want
+  %object.at = getelementptr ptr, ptr %items, i64 %item
+  %object = load ptr, ptr %object.at
+  call void @Py_IncRef(ptr %object)
+  %at = add i64 %before, %k
+  %slot = getelementptr ptr, ptr %kept, i64 %at
+  store ptr %object, ptr %slot
+  %k.next = add i64 %k, 1
+  br label %next
+done:
+  %after = add i64 %before, %count
+  store i64 %after, ptr %number
+  ret void
+}"""
 
-ARRAYS = ("functad_check_arrays", "functad_make_arrays")
+ARRAYS_TEXT = "\n\n".join([_FITS, _CHECK_ARRAYS, _MAKE_ARRAYS, _KEEP_ARRAYS])
+
+ARRAYS = ("functad_check_arrays", "functad_make_arrays", "functad_keep_arrays")
 
 ODD_ARRAYS_TEXT = "\n\n".join([_FITS, _COPY_ARRAYS, _DISJOINT])
 

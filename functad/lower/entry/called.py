@@ -11,6 +11,7 @@ in Python that derives from it sets the flag by the decorator `called_natively`.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import functools
 import sys
@@ -92,7 +93,7 @@ class CalledNatively(_Pointer):
 
     __slots__ = ("_table", "_without_code")
 
-    _table: tuple[Any, ...] | None
+    _table: tuple[Any, ...]  # absent where there is no native entry
     _without_code: tuple[Callable[..., Any], ...]
 
     def __init__(self) -> None:
@@ -118,22 +119,26 @@ class CalledNatively(_Pointer):
     @property
     def entries(self) -> tuple[Callable[..., Any], ...]:
         """Those of all kinds of call."""
-        return (*self._without_code, *(self._table[TableItem.KEEP] if self._table else ()))
+        table = getattr(self, "_table", None)
+        return (*self._without_code, *(table[TableItem.KEEP] if table else ()))
 
     def set_entries(self, entries: Sequence[Callable[..., Any]]) -> None:
-        """From now on these serve the calls that they fit; their slow path is `mismatch`."""
-        if not is_called_natively(type(self)):
-            self._table, self._without_code = None, tuple(entries)
-            return
-        native = [e for e in entries if isinstance(e, BuiltinFunctionType)]
-        function = _function_of(self)
-        function.value = None  # before the table goes
-        self._table = _table_of(native) if native else None
-        self._without_code = tuple([e for e in entries if not isinstance(e, BuiltinFunctionType)])
+        """From now on these serve the calls that they fit; their slow path is `mismatch`.
+
+        Several threads may do so, and call, at once: after each step, in whatever order those of different threads
+        come, the object can be called. The address of the machine code stays: it looks itself whether there is a table.
+        """
+        natively = is_called_natively(type(self))
+        native = [e for e in entries if natively and isinstance(e, BuiltinFunctionType)]
+        self._without_code = tuple([e for e in entries if not (natively and isinstance(e, BuiltinFunctionType))])
         if native:
             from functad.lower.entry.make import vectorcall_address
 
-            function.value = vectorcall_address()
+            self._table = _table_of(native)
+            _function_of(self).value = vectorcall_address()
+        else:
+            with contextlib.suppress(AttributeError):
+                del self._table
 
 
 def _table_of(entries: Sequence[Any]) -> tuple[Any, ...]:

@@ -44,8 +44,8 @@ slow:
 }}"""
 
 # What CPython calls for an object with several entries. The table is held, since the call may run code that gives the
-# object another. It is null in an object that the garbage collector has begun to clear: such an object is called as
-# others are.
+# object another. It is null where the object has lost its entries, or the garbage collector has begun to clear it: such
+# an object is called as others are, until it has a table again.
 _VECTORCALL = f"""define ptr @functad_vectorcall(ptr %self, ptr %args, i64 %flagged, ptr %kwnames) {{
 entry:
   %seen = alloca %functad.seen

@@ -95,7 +95,9 @@ def _make_native_entry(
     signature: Signature, driver: Driver, slow_path: Function, fail: Function, name: str
 ) -> Function:
     library = _entry_code(signature.structure, len(driver.constants), Target.host())
-    method = _MethodDef(name.encode(), _helpers()[1]["functad_call"], _METH_FASTCALL_KEYWORDS, None)
+    encoded = name.encode()
+    # in memory that lives as long as the entry: the collector empties what is of ctypes before it frees a cycle
+    method = bytes(_MethodDef(encoded, _helpers()[1]["functad_call"], _METH_FASTCALL_KEYWORDS, None))
     given = [*signature.specs, *([signature.result] if signature.gives_out else [])]
     compared = [plan_of(static.value) for spec in given for static in statics_of(spec)]
     records, kept = unwritten_records(signature.checks)
@@ -108,9 +110,9 @@ def _make_native_entry(
         tuple(allocator(leaf.shape, leaf.dtype) for leaf in signature.outputs if leaf.kind == "array"),
         world_objects(signature),
         records,
-        (library, method, driver, kept, signature.checks),
+        (library, method, encoded, driver, kept, signature.checks),
     )
-    entry: Function = _new_function(ctypes.addressof(method), self_items, None)
+    entry: Function = _new_function(id(method) + abi.BYTES_DATA, self_items, None)
     return entry
 
 
@@ -131,7 +133,7 @@ def _unoptimised(target: Target) -> Target:
 
 
 _helpers_made: list[tuple[Library, dict[str, int]]] = []
-_helpers_lock = threading.Lock()
+_helpers_lock = threading.RLock()  # the collector may run meanwhile, and what it collects may make an entry
 
 
 def _helpers() -> tuple[Library, dict[str, int]]:

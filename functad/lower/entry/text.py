@@ -13,14 +13,15 @@ all signatures of one structure share one entry. Its variables are
                an object, could be dropped from it by another
                thread (while the GIL is released) or by code that runs during the call (``__eq__`` of a foreign key): it
                stands first among the items, and is held, as far as ``held`` says
-    copies     copies of arrays of another layout, which took their place as items; of held items the array itself,
-               since what is held is the copy then; so many as ``copied`` says
+    kept       copies of arrays of another layout, which took their place as items; of held items the array itself,
+               since what is held is the copy then; and each array whose memory the driver is given once more: NumPy
+               resizes none that somebody else refers to. So many as ``kept.count`` says
     inputs     the data pointers for the driver; those of scalars point to copies in ``values``
     outputs    the same for the result
     objects    new objects: arrays, then scalars, then containers; so many as ``made`` says. They are owned here until
     the last step
 
-Every way out releases ``objects``, ``items`` and ``copies`` as far as they are filled.
+Every way out releases ``objects``, ``items`` and ``kept`` as far as they are filled.
 """
 
 from __future__ import annotations
@@ -109,14 +110,14 @@ class _Entry(Packing):
             f"  %outputs = alloca [{max(1, len(self.outputs))} x ptr]",
             f"  %values = alloca [{max(1, len(self.inputs) + len(self.outputs))} x i128]",
             f"  %objects = alloca [{max(1, self.objects)} x ptr]",
-            f"  %copies = alloca [{max(1, len(self.argument_arrays))} x ptr]",
+            f"  %kept = alloca [{max(1, 2 * len(self.argument_arrays) + len(self.given_arrays))} x ptr]",
             "  %held = alloca i64",
             "  %made = alloca i64",
-            "  %copied = alloca i64",
+            "  %kept.count = alloca i64",
             "  %call.arguments = alloca [2 x ptr]",
             "  store i64 0, ptr %held",
             "  store i64 0, ptr %made",
-            "  store i64 0, ptr %copied",
+            "  store i64 0, ptr %kept.count",
             *self_item("block.object", SelfItem.BLOCK),
             f"  %block = getelementptr i8, ptr %block.object, i64 {abi.BYTES_DATA}",
             *self_item("parts", SelfItem.PARTS),
@@ -160,6 +161,7 @@ class _Entry(Packing):
         check = f"call i1 @functad_check_arrays(ptr @argument.arrays, i64 {count}, ptr %items, ptr %inputs, ptr %block)"
         if self.signature.gives_out:
             self.require(check)
+            self.keep_arrays("@argument.arrays", count)
             return
         self.lines += [
             f"  %fit = {check}",
@@ -167,9 +169,10 @@ class _Entry(Packing):
             "copy.arrays:",
         ]
         table = f"ptr @argument.arrays, i64 {count}, ptr %items, ptr %held"
-        self.require(f"call i1 @functad_copy_arrays({table}, ptr %block, ptr %copies, ptr %copied)")
+        self.require(f"call i1 @functad_copy_arrays({table}, ptr %block, ptr %kept, ptr %kept.count)")
         self.require(check)
         self.lines += ["  br label %arrays.fit", "arrays.fit:"]
+        self.keep_arrays("@argument.arrays", count)
 
     def check_given(self) -> None:
         """The arrays to be written to fit, and overlap with nothing; they are the outputs."""
@@ -177,6 +180,11 @@ class _Entry(Packing):
         self.require(f"call i1 @functad_check_arrays({given}, ptr %items, ptr %outputs, ptr %block)")
         arguments = f"ptr @argument.arrays, i64 {len(self.argument_arrays)}, ptr %inputs"
         self.require(f"call i1 @functad_disjoint({given}, ptr %outputs, {arguments}, ptr %block)")
+        self.keep_arrays("@given.arrays", len(self.given_arrays))
+
+    def keep_arrays(self, table: str, count: int) -> None:
+        """Hold the arrays whose memory the driver is given."""
+        self.line(f"call void @functad_keep_arrays(ptr {table}, i64 {count}, ptr %items, ptr %kept, ptr %kept.count)")
 
     # The call.
 
@@ -255,7 +263,8 @@ class _Entry(Packing):
 
     def release_items(self) -> list[str]:
         held = ["  call void @functad_release(ptr %items, ptr %held)"] if self.held else []
-        return [*held, *(["  call void @functad_release(ptr %copies, ptr %copied)"] if self.argument_arrays else [])]
+        arrays = self.argument_arrays or self.given_arrays
+        return [*held, *(["  call void @functad_release(ptr %kept, ptr %kept.count)"] if arrays else [])]
 
     def release_objects(self) -> list[str]:
         return ["  call void @functad_release(ptr %objects, ptr %made)"] if self.objects else []

@@ -35,7 +35,7 @@ class Unchanged(Check):
         self._number = {identity: number for number, identity in enumerate(distinct)}
         self._places = [place for place, _ in distinct.values()]
         self._held = [value for _, value in distinct.values()]
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # the collector may run while it is held, and what it collects may call
         self._words: np.ndarray[Any, Any] | None = None
         self._where: dict[int, int] = {}  # number of a place -> the word of what it held
 
@@ -68,9 +68,9 @@ class Unchanged(Check):
 
     def _adopt(self, number: int, value: Any) -> None:
         with self._lock:  # what is held and what native code compares with must be one object
-            self._held[number] = value
-            if self._words is not None:
+            if self._words is not None:  # first: the address of what is held no more could be another object's
                 self._words[self._where[number]] = _pointer(value)
+            self._held[number] = value
 
     @property
     def structure(self) -> Check:

@@ -7,8 +7,7 @@ libraries share one.
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 import llvmlite.binding as llvm
 import numpy as np
@@ -51,8 +50,7 @@ def link(code: bytes, symbols: Mapping[str, int], exports: Iterable[str], keep: 
         builder.import_symbol(name, address)
     for name in exports:
         builder.export_symbol(name)
-    with _lock:
-        jit, number = next(_jits)
+    jit, number = _place()
     try:
         tracker = builder.link(jit, f"functad.{number}")
     except RuntimeError as error:
@@ -60,13 +58,14 @@ def link(code: bytes, symbols: Mapping[str, int], exports: Iterable[str], keep: 
     return Library(tracker, {name: tracker[name] for name in exports}, keep)
 
 
-def _sharing() -> Iterator[tuple[llvm.orcjit.LLJIT, int]]:
+def _place() -> tuple[llvm.orcjit.LLJIT, int]:
     """An LLJIT for the next library, and the library's number in it."""
     while True:
-        jit = llvm.create_lljit_compiler(target_machine(Target.host()), use_jit_link=True)
-        for number in range(_SHARING):
-            yield jit, number
+        try:
+            return _places.pop()
+        except IndexError:  # two threads that find this at once make one each
+            jit = llvm.create_lljit_compiler(target_machine(Target.host()), use_jit_link=True)
+            _places.extend([(jit, number) for number in range(_SHARING)])
 
 
-_lock = threading.Lock()  # a generator runs in one thread at a time
-_jits = _sharing()
+_places: list[tuple[llvm.orcjit.LLJIT, int]] = []
