@@ -82,10 +82,11 @@ def taken_over(x: Any, what: str) -> np.ndarray:
     """The NumPy array that an array of another library gives; what is traced for later calls depends on its being the
     same then.
     """
-    array, trace = as_numpy(x, what), current_trace()
-    if trace is not None and trace.outside is not None:
+    array: Any = as_numpy(x, what)
+    trace = current_trace()
+    if trace is not None and trace.outside is not None and type(array) is not Tracer:
         trace.outside.converted(x, array)
-    return array
+    return array  # type: ignore[no-any-return]
 
 
 def own(leaf: Leaf) -> Leaf:

@@ -15,19 +15,18 @@ __all__ = ["Constants"]
 
 
 class Constants:
-    """What is known of the variables of one trace; ``outer`` asks the trace around for the value of a captured one."""
+    """What is known of the variables of one trace."""
 
-    __slots__ = ("_eqns", "_made", "_outer", "_seen", "_values")
+    __slots__ = ("_eqns", "_made", "_seen", "_values")
 
-    def __init__(self, eqns: list[Eqn], outer: Callable[[Var], Any]) -> None:
+    def __init__(self, eqns: list[Eqn]) -> None:
         self._eqns = eqns
-        self._outer = outer
         self._made: dict[Var, Eqn] = {}
         self._seen = 0  # equations among those that ``made`` knows
         self._values: dict[Var, Any] = {}  # None: it depends on an input
 
-    def value(self, var: Var) -> Any:
-        """The value of a variable; None if it depends on an input."""
+    def value(self, var: Var, outer: Callable[[Var], Any]) -> Any:
+        """The value of a variable; None if it depends on an input. ``outer`` gives that of an input, or None."""
         for eqn in self._eqns[self._seen :]:
             self._made.update(dict.fromkeys(eqn.outputs, eqn))
         self._seen = len(self._eqns)
@@ -38,7 +37,7 @@ class Constants:
                 todo.pop()
                 continue
             if v not in self._made:
-                self._values[v] = self._outer(v)
+                self._values[v] = outer(v)
                 continue
             eqn = self._made[v]
             operands = [a for a in eqn.inputs if type(a) is Var]

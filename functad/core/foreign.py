@@ -57,6 +57,9 @@ def as_numpy(x: Any, what: str) -> np.ndarray:
     except TracerConversionError:  # what it holds is traced
         raise
     except Exception as error:
+        held = x.__array__() if isinstance(error, ValueError) and hasattr(cls, "__array__") else None
+        if type(held) is Tracer:  # it was made in the function that is traced
+            return held  # type: ignore[return-value]
         raise StructureError(
             f"{what} is a {type_name(x)}, which gives no NumPy array ({error}); {conversion(x)}"
         ) from error

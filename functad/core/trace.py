@@ -548,12 +548,18 @@ class Trace:
     def known_constant(self, var: Var) -> Any:
         """The value of a variable that depends on no input; ABSENT for others."""
         if self.constants is None:
-            self.constants = Constants(self.eqns, self._outer_constant)
-        value = evaluated(self.constants.value, (var,))
+            self.constants = Constants(self.eqns)
+        value = evaluated(self.constants.value, (var, self._outer_constant))
         return ABSENT if value is None else value
 
     def _outer_constant(self, var: Var) -> Any:
-        """The value of an input that stands for a constant of an enclosing trace."""
+        """The value of an input: of one that stands for a constant of an enclosing trace, or for an array that is read
+        at each call, which the Program then depends on.
+        """
+        if self.outside is not None:
+            value = self.outside.value(self, var)
+            if value is not ABSENT:
+                return value
         outer = next((t for v, t in self.captures.values() if v is var), None)
         if outer is None:
             return None

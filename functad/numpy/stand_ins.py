@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from functad.core.foreign import as_numpy, is_foreign
 from functad.core.trace import ABSENT
 from functad.core.tracer import ARRAY, PYTHON, Tracer
 from functad.numpy import conversion, indexing, logic, reductions, shapes
@@ -23,7 +24,7 @@ from functad.numpy.dispatch import stands_for
 from functad.numpy.memory import is_view, reshaped_view, same_memory
 from functad.numpy.operands import as_array, as_python, cast
 from functad.numpy.statistics import mean as mean_of
-from functad.numpy.traced import is_traced
+from functad.numpy.traced import here, is_traced
 
 __all__ = ["kind_of"]
 
@@ -109,16 +110,21 @@ for _cls in (
     _scalar_type(_cls)
 
 
-@stands_for(np.asanyarray, np.asarray_chkfinite)
-def as_any_array(a: Any, dtype: Any = None, order: Any = None) -> Any:
-    """``numpy.asanyarray``: the array itself."""
-    return asarray(a, dtype)
+@stands_for(np.asarray, np.asanyarray, np.asarray_chkfinite)
+def as_array_itself(a: Any, dtype: Any = None, order: Any = None, **kwargs: Any) -> Any:
+    """``numpy.asarray``: of an array, that array, traced or not; of numbers, a new one."""
+    if isinstance(a, np.ndarray):
+        return np.asarray(a, dtype, order, **kwargs)
+    x = as_numpy(a, f"an operand of np.asarray{here()}") if is_foreign(type(a)) else a
+    return x if isinstance(x, np.ndarray) and dtype is None else asarray(x, dtype)
 
 
 @stands_for(np.ascontiguousarray)
 def contiguous(a: Any, dtype: Any = None) -> Any:
     """``numpy.ascontiguousarray``: the array itself, if it lies in the order of its axes."""
-    x = asarray(a, dtype)
+    x = as_array_itself(a, dtype)
+    if type(x) is not Tracer:
+        return np.ascontiguousarray(x)
 
     def layout(m: np.ndarray) -> np.ndarray:
         if not m.flags.c_contiguous:

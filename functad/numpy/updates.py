@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from functad.core.trace import ABSENT
 from functad.core.tracer import Tracer
 from functad.errors import DtypeError, ShapeError
 from functad.numpy import ufuncs
-from functad.numpy.indexing import get_item
+from functad.numpy.indexing import get_item, where
 from functad.numpy.indices import parse_index
 from functad.numpy.items import updated
 from functad.numpy.operands import as_array, cast, depends_on, fresh_array, operand, shape_of
@@ -124,8 +125,35 @@ class Update:
         check_fits(v, x.dtype)
         if not self._traced(x, v):
             return _plain(x, self._index, op, v)
+        if type(x) is Tracer and is_unknown_mask(self._index, x) and shape_of(v) in ((), x.shape[self._index.ndim :]):
+            return fresh_array(_masked(x, self._index, op, cast(v, x.dtype)), x)
         index = parse_index(self._index, shape_of(x))
         return fresh_array(updated(x, index, op, fitted(cast(v, x.dtype), index.shape, "x.at[index]")), x)
+
+
+def is_unknown_mask(index: Any, x: Tracer) -> bool:
+    """Whether an index is a boolean mask of x whose value is not known: how many elements it takes is not, either."""
+    return (
+        type(index) is Tracer
+        and index.dtype.kind == "b"
+        and index.ndim > 0
+        and index.shape == x.shape[: index.ndim]
+        and index._owner.ask(index._variable) is ABSENT
+    )
+
+
+_ELEMENTWISE: dict[str, Callable[..., Any]] = {
+    "set": lambda x, v: v,
+    "add": ufuncs.add,
+    "mul": ufuncs.multiply,
+    "min": ufuncs.minimum,
+    "max": ufuncs.maximum,
+}
+
+
+def _masked(x: Tracer, mask: Tracer, op: str, v: Any) -> Any:
+    """x with one value, of the shape of its trailing axes, combined where a mask holds."""
+    return where(broadcast(mask, x.shape, range(mask.ndim)), _ELEMENTWISE[op](x, v), x)
 
 
 def check_fits(v: Any, dtype: np.dtype) -> None:

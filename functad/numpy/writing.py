@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from functad.core.handles import is_read_again, snapshot
-from functad.core.trace import ABSENT
 from functad.core.tracer import ARRAY, Tracer
 from functad.errors import DtypeError, ShapeError, UnsupportedError
 from functad.numpy import ufuncs
@@ -26,7 +25,7 @@ from functad.numpy.memory import assign, check_array, into
 from functad.numpy.operands import as_array, cast, check_mask, depends_on, dtype_of, operand, shape_of
 from functad.numpy.shapes import ravel
 from functad.numpy.traced import here
-from functad.numpy.updates import fitted
+from functad.numpy.updates import fitted, is_unknown_mask
 from functad.primitives.broadcasting import broadcast
 
 __all__ = ["at_indices", "copyto", "fill", "fill_diagonal", "into", "place", "put", "putmask", "set_item"]
@@ -43,16 +42,6 @@ def set_item(x: Tracer, index: Any, value: Any) -> None:
         assign(x, where(mask, v, snapshot(x)))
     else:
         update(x, index, "set", v)
-
-
-def is_unknown_mask(index: Any, x: Tracer) -> bool:
-    """Whether an index is a boolean mask of x whose value is not known: how many elements it takes is not, either."""
-    return (
-        type(index) is Tracer
-        and index.dtype.kind == "b"
-        and index.shape == x.shape[: index.ndim]
-        and index._owner.ask(index._variable) is ABSENT
-    )
 
 
 def stored(value: Any, dtype: np.dtype) -> Any:

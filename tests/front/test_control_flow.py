@@ -293,7 +293,7 @@ def test_an_alias_of_what_a_loop_replaces_is_refused():
             u = u + x
         return alias
 
-    with pytest.raises(ImmutableError, match="what it holds depends on whether the loop ran"):
+    with pytest.raises(ImmutableError, match="may share its memory with this one: a loop on a"):
         fd.jit(f)(1.0)
 
 
