@@ -16,8 +16,8 @@ from contextvars import ContextVar
 from typing import Generic, TypeVar
 
 __all__ = [
-    "Flag", "Settings", "backend", "cache_size", "cpu", "current", "debug", "dump", "entry", "first", "settings",
-    "threads", "tracing", "unset", "vector_bits",
+    "Flag", "Settings", "backend", "cache_size", "cpu", "current", "debug", "dump", "entry", "first", "front",
+    "settings", "threads", "tracing", "unset", "vector_bits",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -146,6 +146,13 @@ backend = Flag(
     "FUNCTAD_BACKEND", "native", str, "What runs a jitted function: native, evaluator or kernel (slow; for debugging)."
 )
 entry = Flag("FUNCTAD_ENTRY", "native", str, "How Python calls native code: native (emitted entry) or ctypes.")
+front = Flag(
+    "FUNCTAD_FRONT",
+    "1",
+    _bool,
+    "Whether functions are rewritten while they are traced: NumPy's creation functions, math and builtins then know "
+    "traced values.",
+)
 threads = Flag("FUNCTAD_THREADS", "0", int, "Threads for large loops; 0 means one per core.")
 vector_bits = Flag("FUNCTAD_VECTOR_BITS", "0", int, "Vector width in bits; 0 means the CPU's own.")
 cpu = Flag("FUNCTAD_CPU", "", str, "CPU name that LLVM compiles for; empty means this one.")

@@ -10,11 +10,11 @@ import numpy as np
 
 from functad.errors import DtypeError
 from functad.numpy.axes import normal_axes
-from functad.numpy.dispatch import here, is_traced
 from functad.numpy.indexing import where
 from functad.numpy.operands import as_array, cast, shape_of
 from functad.numpy.promotion import result_dtype
 from functad.numpy.reductions import reduced
+from functad.numpy.traced import here, is_traced
 from functad.numpy.ufuncs import add, divide, exp, log, multiply, subtract
 from functad.primitives import exponential
 from functad.primitives import softmax as sums

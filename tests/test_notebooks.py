@@ -238,10 +238,9 @@ def test_writing_in_place_is_refused() -> None:
         a[0] = 1.0
         return a.sum()
 
-    with pytest.raises(TypeError, match=r"x = x\.at\[index\]\.set\(value\)"):
+    with pytest.raises(TypeError, match=r"an argument of the function under grad; write to a copy: x = x\.copy\(\)"):
         fd.grad(f)(np.linspace(0.0, 2 * np.pi, 25))
-    with pytest.raises(TypeError):
-        fd.grad(lambda a: np.sum(np.sin(a, out=np.zeros(3))))(np.ones(3))
+    np.testing.assert_allclose(fd.grad(lambda a: np.sum(np.sin(a, out=np.zeros(3))))(np.ones(3)), np.cos(np.ones(3)))
 
 
 def do_some_doubling(x):

@@ -16,6 +16,7 @@ from functad.core.trace import current_trace
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.core.zeros import zeros
 from functad.errors import DtypeError, ShapeError, StructureError
+from functad.front.calls import twin
 from functad.ir.types import ArrayType, array_type
 from functad.primitives.convert import convert
 from functad.tree import TreeDef, flatten, leaf_paths
@@ -129,7 +130,7 @@ class Differentiated:
         args = list(self.args)
         for p, value in zip(self.positions, self.unflatten(leaves), strict=True):
             args[p] = value
-        return self.f(*args, **self.kwargs)
+        return twin(self.f)(*args, **self.kwargs)
 
     def unflatten(self, leaves: Sequence[Any]) -> list[Any]:
         """One container an argument."""

@@ -16,6 +16,7 @@ from functad.core.trace import ABSENT, Trace, current_trace, evaluated, using
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.core.zeros import zeros
 from functad.errors import EscapedTracerError, StructureError
+from functad.front.calls import twin
 from functad.ir.program import Program
 from functad.ir.types import ArrayType, array_type
 from functad.primitives.convert import convert
@@ -84,7 +85,7 @@ class Call:
             return self.evaluate(f, args)
         loc, trace.loc = trace.loc, None
         try:
-            return f(*args)
+            return twin(f)(*args)
         except EscapedTracerError as error:
             raise self.not_found(error) from error
         finally:

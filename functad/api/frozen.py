@@ -19,6 +19,7 @@ import numpy as np
 
 from functad.api.rebuild import ATOMS, Rebuilder
 from functad.caches import cached
+from functad.core.handles import snapshot
 from functad.core.trace import Trace
 from functad.core.tracer import Tracer
 from functad.core.wrapping import Wrapper
@@ -170,7 +171,7 @@ def freeze(parts: Sequence[Any], trace: Trace) -> tuple[Frozen, list[Tracer]]:
     def slot(tracer: Tracer) -> Any:
         if tracer._owner not in around:
             return tracer  # it cannot be used any more
-        return slots.setdefault((tracer._variable, tracer._kind), (Slot(len(slots)), tracer))[0]
+        return slots.setdefault((tracer._variable, tracer._kind), (Slot(len(slots)), snapshot(tracer)))[0]
 
     def own(array: np.ndarray) -> np.ndarray:
         if array.dtype.hasobject or is_frozen(array):

@@ -34,6 +34,7 @@ from functad.core.trace import current_trace, escaped, not_native, type_name
 from functad.core.tracer import Tracer
 from functad.core.wrapping import Wrapper, look_like, own_attributes
 from functad.errors import StructureError
+from functad.front.calls import twin
 from functad.identity import identity_key
 from functad.ir.dce import dce
 from functad.ir.derived import derived
@@ -359,7 +360,7 @@ class Jitted(CalledNatively, Wrapper):
         def call(xs: Sequence[Any]) -> Any:
             f, fixed = (self._f, static) if replaced is None else replaced()
             args, kwargs = self.join_static(unflatten(structure, xs), fixed)
-            return f(*args, **kwargs)
+            return twin(f)(*args, **kwargs)
 
         for i, leaf in enumerate(leaves):
             if not leaf.type.native:

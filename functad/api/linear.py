@@ -14,12 +14,13 @@ from functad.core.primitive import type_of
 from functad.core.tracer import ARRAY, SCALAR, Tracer
 from functad.core.zeros import instantiate
 from functad.errors import DtypeError, InternalError, StructureError, TracerConversionError
+from functad.front.calls import twin
 from functad.identity import Immutable
 from functad.ir.dce import dce
 from functad.ir.masks import expand, select
 from functad.ir.program import Eqn, Program, Var
 from functad.ir.types import ArrayType, array_type
-from functad.numpy.dispatch import here
+from functad.numpy.traced import here
 from functad.transforms.jvp import jvp_program
 from functad.transforms.linearize import LinearMap
 from functad.transforms.plans import derivative_at
@@ -59,7 +60,7 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], 
     structure = flatten(tuple(primals))[1]
 
     def call(xs: Sequence[Any]) -> Any:
-        result = f(*unflatten(structure, xs))
+        result = twin(f)(*unflatten(structure, xs))
         return with_aux(f, result, "jvp") if has_aux else result
 
     captured = capture(call, leaves, "jvp", concrete=True, of=f)
@@ -312,7 +313,7 @@ def _linearized(
         owned = [own(float_of_int(leaf)) for leaf in leaves]
 
     def call(xs: Sequence[Any]) -> Any:
-        result = f(*unflatten(structure, xs))
+        result = twin(f)(*unflatten(structure, xs))
         return with_aux(f, result, transform) if has_aux else result
 
     captured = capture(call, owned, transform, concrete=True, of=f)
@@ -379,7 +380,7 @@ def linear_transpose(f: Callable[..., Any], *primals: Any) -> Callable[..., tupl
     types = [abstract_leaf(x, "a primal of linear_transpose").type for x in found]
     types = [t if t.inexact else t.with_dtype(np.dtype(np.float64)) for t in types]
     leaves = [Leaf(None, t, ARRAY if t.ndim else SCALAR) for t in types]
-    captured = capture(lambda xs: f(*unflatten(structure, xs)), leaves, "linear_transpose", concrete=False)
+    captured = capture(lambda xs: twin(f)(*unflatten(structure, xs)), leaves, "linear_transpose", concrete=False)
     return LinearTranspose(name_of(f), captured.program, captured.captures, captured.out_tree, types, structure)
 
 

@@ -12,6 +12,7 @@ from functad.core.primitive import type_of
 from functad.core.tracer import ARRAY, SCALAR
 from functad.core.wrapping import Transformed
 from functad.errors import ShapeError, StructureError
+from functad.front.calls import twin
 from functad.lax.chunks import chunk_of, map_in_chunks
 from functad.primitives.broadcasting import broadcast
 from functad.primitives.shapes import transpose
@@ -93,7 +94,7 @@ def run_vmap(
 
     def call(xs: Sequence[Any]) -> Any:
         new_args, new_kwargs = unflatten(structure, xs)
-        return f(*new_args, **new_kwargs)
+        return twin(f)(*new_args, **new_kwargs)
 
     captured = capture(call, inner, "vmap", concrete=True, valued=[not flag for flag in batched])
     n = len(captured.captures)

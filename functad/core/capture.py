@@ -13,6 +13,7 @@ import numpy as np
 from functad import config
 from functad.core.following import SCRIPTS, name_of_trace
 from functad.core.foreign import as_numpy, conversion, is_foreign
+from functad.core.handles import ARGUMENT, snapshot
 from functad.core.seq import Seq
 from functad.core.subclasses import plain_array
 from functad.core.trace import ABSENT, Outside, Trace, current_trace, is_compiling, not_native, type_name, using
@@ -47,8 +48,8 @@ class Leaf:
 def as_leaf(x: Any, where: Callable[[], str]) -> Leaf:
     """An argument as a Leaf: native byte order, no subclass; ``where()`` names it in an error."""
     cls = type(x)
-    if cls is Tracer:
-        return Leaf(x, x._variable.type, x._kind)
+    if cls is Tracer:  # as it is now: what is made of the argument must not see what is written to it later
+        return Leaf(snapshot(x), x._variable.type, x._kind)
     if cls is Seq:
         return Leaf(x, x.type, ARRAY)
     if cls is np.ndarray:
@@ -192,7 +193,9 @@ def capture(
     tracers = []
     for i, leaf in enumerate(leaves):
         has_value = concrete and (valued is None or valued[i])
-        tracers.append(Tracer(trace.add_input(leaf.type, leaf.value if has_value else ABSENT), trace, leaf.kind))
+        tracer = Tracer(trace.add_input(leaf.type, leaf.value if has_value else ABSENT), trace, leaf.kind)
+        tracer._memory = ARGUMENT
+        tracers.append(tracer)
     try:
         with using(trace), NOTHING if outside is None else config.tracing():
             result = f(tracers)

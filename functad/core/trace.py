@@ -8,12 +8,13 @@ no transform can confuse the variables of another.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from functad.core.advice import advice, quoted
+from functad.core.constants import Constants
 from functad.core.following import Script
 from functad.core.foreign import type_name as type_name
 from functad.core.location import user_frame, user_location
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
     from functad.core.primitive import Primitive
 
 __all__ = [
-    "ABSENT", "Outside", "Trace", "current_trace", "evaluated", "inherited_location", "is_compiling", "no_trace",
-    "not_native", "using",
+    "ABSENT", "Outside", "Trace", "current_trace", "entered", "evaluated", "inherited_location", "is_compiling",
+    "left", "no_trace", "not_native", "using",
 ]  # fmt: skip
 
 ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "ABSENT"})()
@@ -67,6 +68,14 @@ class using:
 
     def __exit__(self, *exc: object) -> None:
         _current.reset(self.token)
+
+
+def entered(trace: Trace) -> Token[Trace | None]:
+    """Make a trace the current one until it is ``left``, where no ``with`` statement can stand."""
+    return _current.set(trace)
+
+
+left = _current.reset
 
 
 def evaluated(f: Callable[..., Any], args: Sequence[Any]) -> Any:
@@ -194,8 +203,9 @@ class Trace:
     """
 
     __slots__ = (
-        "bound", "captures", "concrete", "cursor", "env", "eqns", "inputs", "kind", "loc", "locate", "native", "open",
-        "outside", "parent", "raised", "rules", "script", "scripted", "sources", "start_rules", "steps",
+        "bound", "captures", "concrete", "constants", "cursor", "env", "eqns", "inputs", "kind", "loc", "locate",
+        "native", "open", "outside", "parent", "raised", "rules", "script", "scripted", "sources", "start_rules",
+        "steps",
     )  # fmt: skip
 
     def __init__(
@@ -230,6 +240,7 @@ class Trace:
             floating_rules.get()
         )  # np.errstate: where the last equation was emitted, where the function was called
         self.raised: set[Var] = set()  # results of equations whose evaluation raised, and of those that need them
+        self.constants: Constants | None = None
         self.open = True
 
     # -- inputs --------------------------------------------------------------------------------------------------------
@@ -515,16 +526,39 @@ class Trace:
         """
         value = self.ask(var)
         if value is ABSENT:
-            raise TracerConversionError(self.why_unknown(var, reason))
+            error = TracerConversionError(self.why_unknown(var, reason))
+            current = _current.get()
+            raise error if current is None else current.refused(error)
         return value
+
+    def refused(self, error: Exception) -> BaseException:
+        """What is raised where Python must not go on."""
+        return error
 
     def ask(self, var: Var) -> Any:
         """The value of a variable where Python may see it: not inside of a function that is traced for other values too
         (ABSENT then).
         """
         if self.hidden_by() is None:
-            return self.value(var)
-        return ABSENT if self.outside is None else self.outside.value(self, var)
+            value = self.value(var)
+        else:
+            value = ABSENT if self.outside is None else self.outside.value(self, var)
+        return self.known_constant(var) if value is ABSENT else value
+
+    def known_constant(self, var: Var) -> Any:
+        """The value of a variable that depends on no input; ABSENT for others."""
+        if self.constants is None:
+            self.constants = Constants(self.eqns, self._outer_constant)
+        value = evaluated(self.constants.value, (var,))
+        return ABSENT if value is None else value
+
+    def _outer_constant(self, var: Var) -> Any:
+        """The value of an input that stands for a constant of an enclosing trace."""
+        outer = next((t for v, t in self.captures.values() if v is var), None)
+        if outer is None:
+            return None
+        value = outer._owner.known_constant(outer._variable)
+        return None if value is ABSENT else value
 
     def hidden_by(self) -> Trace | None:
         """The trace, between the current one and this, that serves other values too: what it saw of a value would be

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from functad.core.location import user_location
-from functad.errors import ImmutableError, TracerConversionError
+from functad.errors import TracerConversionError
 from functad.ir.types import ArrayType
 from functad.tree import LEAVES
 
@@ -35,16 +35,16 @@ class Tracer:
     ``hasattr(x, "variable")``) finds on it what it finds on an array.
     """
 
-    __slots__ = ("__weakref__", "_base", "_kind", "_owner", "_variable")
+    __slots__ = ("__weakref__", "_kind", "_memory", "_owner", "_variable")
 
     __array_priority__ = 1000.0
     __pandas_priority__ = 10_000  # pandas leaves operators to what has a higher one than a data frame's
 
-    def __init__(self, var: Var, trace: Trace, kind: int, base: Tracer | None = None) -> None:
+    def __init__(self, var: Var, trace: Trace, kind: int) -> None:
         self._variable = var
         self._owner = trace
         self._kind = kind
-        self._base = base
+        self._memory: Any = None  # what it shares memory with: an Owner or a View of ``core.handles``
 
     @property
     def _type(self) -> ArrayType:
@@ -74,7 +74,7 @@ class Tracer:
     @property
     def base(self) -> Tracer | None:
         """What the value is a view of, as of an array."""
-        return self._base
+        return getattr(self._memory, "root", None)
 
     @property
     def itemsize(self) -> int:
@@ -122,12 +122,12 @@ class Tracer:
         return operator.index(self._scalar("the integer value"))
 
     def __int__(self) -> int:
-        if self._type.inexact:
+        if self._type.inexact and self._constant() is None:
             raise self._loses("int()", "np.floor(x) to stay traced, or fd.stop_gradient(x) for a plain value")
         return int(self._scalar("the integer value"))
 
     def __float__(self) -> float:
-        if self._type.inexact:
+        if self._type.inexact and self._constant() is None:
             raise self._loses(
                 "float()", "the traced value itself as a number, and NumPy's functions, not those of math"
             )
@@ -137,11 +137,14 @@ class Tracer:
         raise self._loses("complex()", "the traced value itself, or x.astype(complex)")
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        constant = self._constant() if self._type.inexact else None
+        if constant is not None:
+            return np.array(constant, dtype)
         if self._type.inexact:
             raise self._loses(
                 "np.asarray() (or writing it into a plain array)",
-                "functad.numpy.asarray, np.stack, or x.at[index].set(value); an array a of another library on the left "
-                "of an operator asks for this: write np.asarray(a)",
+                "functad.numpy.asarray or np.stack, and np.zeros of functad.numpy for an array to write to; an array a "
+                "of another library on the left of an operator asks for this: write np.asarray(a)",
             )
         value = self._owner.force(
             self._variable, "np.asarray() (write functad.numpy.asarray(table)[index] to index a plain array)"
@@ -151,23 +154,24 @@ class Tracer:
     def __iter__(self) -> Iterator[Any]:
         if not self.shape:
             raise TracerConversionError(f"iteration over a traced {self._type}{_at()}, which has no axes")
-        return iter([self[i] for i in range(self.shape[0])])  # type: ignore[index]
+        return (self[i] for i in range(self.shape[0]))  # type: ignore[index]
 
     def __hash__(self) -> int:
         raise TypeError(
             f"a traced {self._type} cannot be hashed{_at()}, as an array cannot; use id(x) or a static argument"
         )
 
+    def _constant(self) -> Any:
+        """The value, if it depends on nothing that is traced; else None."""
+        if not self._owner.open:
+            return None
+        value = self._owner.known_constant(self._variable)
+        return value if isinstance(value, np.ndarray | np.generic) else None
+
     def __reduce__(self) -> Any:
         raise TracerConversionError(
             f"a traced {self._type} cannot be pickled{_at()}: it has a meaning only while the function under "
             f"{self._owner.kind} is traced; return it from that function, and pickle the result"
-        )
-
-    def __setitem__(self, index: Any, value: Any) -> None:
-        raise ImmutableError(
-            f"a traced {self._type} was written to in place{_at()}: functions under {self._owner.kind} are pure; "
-            "use x = x.at[index].set(value) (or .add, .multiply, .min, .max)"
         )
 
     def _loses(self, what: str, instead: str) -> TracerConversionError:

@@ -14,7 +14,7 @@ from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.errors import DtypeError, StructureError
 from functad.ir.program import Program
 from functad.ir.types import ArrayType
-from functad.numpy.dispatch import here
+from functad.numpy.traced import here
 from functad.primitives.convert import convert
 from functad.tree import TreeDef, flatten_with_paths, leaf_paths
 

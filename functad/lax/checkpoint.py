@@ -7,6 +7,7 @@ from typing import Any
 
 from functad.core.wrapping import Transformed
 from functad.errors import StructureError
+from functad.front.calls import twin
 from functad.lax.bodies import abstract, leaves_and_tree, trace_body, wrap
 from functad.primitives.remat import checkpoint_p, name_p
 from functad.primitives.saving import Policy
@@ -65,7 +66,7 @@ def run_checkpoint(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[st
 
     def call(xs: Any) -> Any:
         new_args, new_kwargs = unflatten(tree, xs)
-        return f(*new_args, **new_kwargs)
+        return twin(f)(*new_args, **new_kwargs)
 
     body = trace_body(call, [abstract(leaf.type, leaf.kind) for leaf in leaves], "checkpoint")
     outs = checkpoint_p.bind(*body.consts, *[leaf.value for leaf in leaves], program=body.program, policy=policy)

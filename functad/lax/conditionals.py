@@ -12,6 +12,7 @@ from functad.core.evaluator import run_program
 from functad.core.primitive import type_of
 from functad.core.tracer import Tracer
 from functad.errors import DtypeError, ShapeError, StructureError
+from functad.front.calls import twin
 from functad.lax.bodies import Body, abstract, check_boolean, leaves_and_tree, trace_body, wrap
 from functad.primitives.cond import cond_p
 from functad.primitives.convert import convert
@@ -125,7 +126,7 @@ def _choose_elements(what: str, which: Any, cases: Sequence[Any]) -> Any:
 def _choose(what: str, index: Any, functions: Sequence[Callable[..., Any]], operands: Sequence[Any]) -> Any:
     leaves, structure = leaves_and_tree(tuple(operands), f"operands of {what}")
     bodies = [
-        trace_body(lambda xs, f=f: f(*unflatten(structure, xs)), [abstract(x.type, x.kind) for x in leaves], what)  # type: ignore[misc]
+        trace_body(lambda xs, f=f: twin(f)(*unflatten(structure, xs)), [abstract(x.type, x.kind) for x in leaves], what)  # type: ignore[misc]
         for f in functions
     ]
     check_branches(

@@ -13,6 +13,7 @@ from functad.core.capture import Leaf, as_leaf
 from functad.core.tracer import Tracer
 from functad.core.zeros import repeated
 from functad.errors import AxisError, DtypeError, ShapeError, StructureError
+from functad.front.calls import twin
 from functad.lax.bodies import Body, abstract, check_boolean, check_carry, leaves_and_tree, promoted, trace_body, wrap
 from functad.lax.chunks import map_in_chunks, positive
 from functad.lax.segments import run_blocks, run_checkpointed, scan_blocks
@@ -78,7 +79,7 @@ def scan(
     elements = [abstract(leaf.type.with_shape(leaf.type.shape[1:])) for leaf in items]
 
     def step(carry_tree: TreeDef, count: int, values: Sequence[Any]) -> Any:
-        result = f(unflatten(carry_tree, values[:count]), unflatten(x_tree, values[count:]))
+        result = twin(f)(unflatten(carry_tree, values[:count]), unflatten(x_tree, values[count:]))
         if not (isinstance(result, tuple | list) and len(result) == 2):
             raise StructureError(
                 f"scan: the body must return a pair (carry, y), got {type(result).__name__}; return (carry, None) for "
@@ -205,10 +206,10 @@ def while_loop(
     np.float64(0.249997)
     """
     carry, body, tree = trace_carry(
-        "while_loop", init_val, (), lambda t, _, xs: body_fun(unflatten(t, xs)), lambda t: t
+        "while_loop", init_val, (), lambda t, _, xs: twin(body_fun)(unflatten(t, xs)), lambda t: t
     )
     leaves = [abstract(c.type) for c in carry]
-    test = trace_body(lambda xs: cond_fun(unflatten(tree, xs)), leaves, "while_loop")
+    test = trace_body(lambda xs: twin(cond_fun)(unflatten(tree, xs)), leaves, "while_loop")
     types = test.program.out_types
     if test.tree.num_nodes != 1 or not types:
         raise DtypeError(f"while_loop: the condition must return a scalar boolean, got {test.tree}")
@@ -245,7 +246,7 @@ def fori_loop(
 
     def step(tree: TreeDef, count: int, xs: Sequence[Any]) -> Any:
         i, value = unflatten(tree, xs)
-        return i + 1, body_fun(i, value)
+        return i + 1, twin(body_fun)(i, value)
 
     carry, body, tree = trace_carry("fori_loop", (first, init_val), (), step, lambda t: t)
     static = not isinstance(first, Tracer) and not isinstance(last, Tracer)
@@ -286,12 +287,12 @@ def map(f: Callable[[Any], Any], xs: Any, *, batch_size: int | None = None) -> A
     array([0., 0., 0.])
     """
     if batch_size is None:
-        return scan(lambda _, x: (None, f(x)), None, xs)[1]
+        return scan(lambda _, x: (None, twin(f)(x)), None, xs)[1]
     size = positive("map", "batch_size", batch_size, "elements at a time")
     items, tree = leaves_and_tree(xs, "xs of map")
     n = scan_length(items, None)
     body = trace_body(
-        lambda xs: f(unflatten(tree, xs)), [abstract(x.type.with_shape(x.type.shape[1:])) for x in items], "map"
+        lambda xs: twin(f)(unflatten(tree, xs)), [abstract(x.type.with_shape(x.type.shape[1:])) for x in items], "map"
     )
     args, batched = [*body.consts, *[x.value for x in items]], [False] * len(body.consts) + [True] * len(items)
     outs, flags = map_in_chunks(body.program, n, size, args, batched)

@@ -8,7 +8,7 @@ from math import prod
 from typing import Any
 
 from functad.errors import AxisError, ShapeError
-from functad.numpy.dispatch import here
+from functad.numpy.traced import here
 
 __all__ = ["as_shape", "fill_in", "normal_axes", "normal_axis"]
 

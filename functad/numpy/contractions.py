@@ -17,12 +17,13 @@ import numpy as np
 from functad.core.tracer import Tracer
 from functad.errors import ShapeError
 from functad.numpy.axes import normal_axes, normal_axis
-from functad.numpy.dispatch import here, implements
+from functad.numpy.dispatch import implements
 from functad.numpy.elementwise import declare
 from functad.numpy.operands import as_array, cast, fresh, fresh_array, promote, shape_of
 from functad.numpy.promotion import result_dtype
 from functad.numpy.reductions import refuse_out
 from functad.numpy.shapes import moveaxis
+from functad.numpy.traced import here
 from functad.numpy.ufuncs import conjugate, multiply
 from functad.primitives.arithmetic import mul, sub
 from functad.primitives.broadcasting import reduce_sum

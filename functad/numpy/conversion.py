@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from functad.core.handles import borrowed
 from functad.core.tracer import PYTHON, Tracer
 from functad.numpy.dispatch import implements
-from functad.numpy.operands import as_array, as_python, cast, dtype_of, fresh, operand, shape_of, view
+from functad.numpy.memory import same_memory, view
+from functad.numpy.operands import as_array, as_python, cast, dtype_of, fresh, operand, shape_of
 from functad.numpy.promotion import result_dtype
 from functad.numpy.reductions import refuse_out
 from functad.numpy.ufuncs import trunc
@@ -50,8 +52,8 @@ def real(val: Any) -> Any:
     """``numpy.real``."""
     x = operand(val, "real")
     if dtype_of(x).kind == "c":
-        return _number_like(x, complex.real(x))
-    return view(x, x) if shape_of(x) else _number_like(x, fresh(x, x))
+        return _part_of(x, complex.real, lambda p, v: complex.make_complex(v, complex.imag(p)), np.real)
+    return same_memory(x) if shape_of(x) else _number_like(x, fresh(x, x))
 
 
 @implements(np.imag)
@@ -59,9 +61,18 @@ def imag(val: Any) -> Any:
     """``numpy.imag``."""
     x = operand(val, "imag")
     if dtype_of(x).kind == "c":
-        return _number_like(x, complex.imag(x))
+        return _part_of(x, complex.imag, lambda p, v: complex.make_complex(complex.real(p), v), np.imag)
     zero = x.dtype.type(0)
-    return broadcast(zero, shape_of(x), ()) if shape_of(x) else zero if x._kind else zero.item()
+    if not shape_of(x):
+        return zero if x._kind else zero.item()
+    y = broadcast(zero, shape_of(x), ())
+    return borrowed(y, "the imaginary part of real numbers, which they have no memory for") if type(y) is Tracer else y
+
+
+def _part_of(x: Any, part: Any, put: Any, layout: Any) -> Any:
+    """A view of one part of complex numbers."""
+    y = part(x)
+    return view(y, x, part, put, layout) if shape_of(x) else _number_like(x, y)
 
 
 def _number_like(x: Any, part: Any) -> Any:

@@ -9,14 +9,17 @@ from typing import Any
 
 import numpy as np
 
+from functad.core.handles import borrowed
 from functad.core.trace import current_trace
 from functad.core.tracer import ARRAY, Tracer
 from functad.errors import ArgumentError
 from functad.numpy.axes import as_shape, normal_axis
 from functad.numpy.diagonals import below
-from functad.numpy.dispatch import call_declared, here, is_traced, register
+from functad.numpy.dispatch import call_declared, register, stands_for
+from functad.numpy.memory import as_new, lifted
 from functad.numpy.operands import as_array, cast, dtype_of, fresh_array, operand, promote, shape_of
 from functad.numpy.shapes import broadcast_to, moveaxis
+from functad.numpy.traced import here, is_traced
 from functad.numpy.ufuncs import floor, power
 from functad.primitives.arithmetic import add, div, mul, sub
 from functad.primitives.broadcasting import broadcast_p
@@ -47,7 +50,7 @@ def creates(numpy_function: Any) -> Callable[[Callable[..., Any]], Callable[...,
 
         public.__name__, public.__qualname__, public.__doc__ = f.__name__, f.__qualname__, f.__doc__
         register(numpy_function, f)
-        return public
+        return stands_for(numpy_function)(public)
 
     return declare
 
@@ -55,18 +58,6 @@ def creates(numpy_function: Any) -> Callable[[Callable[..., Any]], Callable[...,
 def constant(value: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
     """A traced array with one value everywhere."""
     return as_new(broadcast_p.bind(cast(value, dtype), shape=shape, axes=()))
-
-
-def lifted(x: Any) -> Any:
-    """A traced array with the elements of a plain one."""
-    return as_new(broadcast_p.bind(x, shape=x.shape, axes=tuple(range(x.ndim))))
-
-
-def as_new(x: Any) -> Any:
-    """The handle of a new array, also where it has no axes."""
-    if type(x) is Tracer:
-        x._kind = ARRAY
-    return x
 
 
 # -- one value ---------------------------------------------------------------------------------------------------------
@@ -154,7 +145,10 @@ def asarray(a: Any, dtype: Any = None) -> Any:
     """``numpy.asarray``; of tracers, and of nested lists with tracers in them, too."""
     if type(a) is Tracer and a._kind == ARRAY and (dtype is None or a.dtype == np.dtype(dtype)):
         return a
-    return array(a, dtype)
+    x = array(a, dtype)
+    if isinstance(a, np.ndarray) and x.dtype == a.dtype:
+        return borrowed(x, "what np.asarray made of a plain array, whose memory it shares; make a copy with np.array")
+    return x
 
 
 # -- sequences ---------------------------------------------------------------------------------------------------------

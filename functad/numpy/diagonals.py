@@ -8,9 +8,11 @@ import numpy as np
 
 from functad.errors import ShapeError
 from functad.numpy.axes import normal_axes
-from functad.numpy.dispatch import here, implements
-from functad.numpy.operands import as_array, fresh, shape_of, view
+from functad.numpy.dispatch import implements
+from functad.numpy.memory import view
+from functad.numpy.operands import as_array, fresh, shape_of
 from functad.numpy.reductions import refuse_out, sum
+from functad.numpy.traced import here
 from functad.primitives.arithmetic import sub
 from functad.primitives.broadcasting import broadcast
 from functad.primitives.comparison import eq, ge, gt
@@ -55,7 +57,9 @@ def _two_axes(x: Any, axis1: int, axis2: int, name: str) -> tuple[int, int]:
 def diagonal(a: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     """``numpy.diagonal``."""
     x = as_array(a, "diagonal")
-    return view(diagonal_of(x, *_two_axes(x, axis1, axis2, "diagonal"), offset), x)
+    axes = _two_axes(x, axis1, axis2, "diagonal")
+    y = diagonal_of(x, *axes, offset)
+    return view(y, x, lambda p: diagonal_of(p, *axes, offset), None, lambda m: np.diagonal(m, offset, *axes))
 
 
 @implements(np.linalg.diagonal)

@@ -7,40 +7,38 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from types import FunctionType
-from typing import Any
+from typing import Any, TypeVar
 
-from functad.core.location import user_location
-from functad.core.tracer import Tracer
 from functad.errors import UnsupportedError
+from functad.numpy.memory import into
+from functad.numpy.traced import here, is_traced
 
-__all__ = ["TABLE", "call_declared", "here", "implements", "is_traced", "named_after", "register"]
+__all__ = ["CALLS", "TABLE", "call_declared", "implements", "named_after", "register", "stands_for"]
+
+F = TypeVar("F", bound=Callable[..., Any])
 
 TABLE: dict[Any, Callable[..., Any]] = {}
 """The function of traced values for each NumPy function, ufuncs included."""
 
-
-def here() -> str:
-    """Where the user's code is, as the end of a message's first clause."""
-    where = user_location()
-    return f" at {where}" if where else ""
-
-
-def is_traced(values: Iterable[Any]) -> bool:
-    """Whether a tracer is among some arguments or, as NumPy's lists of arrays have it, in a list of them."""
-    for v in values:
-        cls = type(v)
-        if cls is Tracer:
-            return True
-        if (cls is list or cls is tuple) and v and is_traced(v):
-            return True
-    return False
+CALLS: dict[Any, Callable[..., Any]] = {}
+"""What traced functions call in place of functions that know no tracers: those that make arrays, builtins, ``math``."""
 
 
 def register(numpy_function: Any, f: Callable[..., Any]) -> None:
     """Make ``f`` what a NumPy function does on traced values."""
     TABLE[numpy_function] = f
+
+
+def stands_for(*functions: Any) -> Callable[[F], F]:
+    """Declare what a user's function calls, while it is traced, in place of functions that know no tracers."""
+
+    def declare(f: F) -> F:
+        CALLS.update(dict.fromkeys(functions, f))
+        return f
+
+    return declare
 
 
 def implements(*numpy_functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -78,8 +76,12 @@ def named_after(module: dict[str, Any]) -> None:
 
 def call_declared(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], name: str) -> Any:
     """``f(*args, **kwargs)`` without keyword arguments that are at NumPy's neutral defaults; an error for those that f
-    does not have.
+    does not have. A result goes into ``out=`` where one is given.
     """
+    if kwargs.get("out") is not None:
+        out = kwargs["out"]
+        rest = {k: v for k, v in kwargs.items() if k != "out"}
+        return into(out, call_declared(f, args, rest, name), f"np.{name}")
     if kwargs:
         code = f.__code__
         accepted = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
@@ -96,7 +98,6 @@ def call_declared(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
 
 def _instead(argument: str) -> str:
     return {
-        "out": "; assign the result instead: y = f(x)",
         "where": "; use np.where(mask, f(x), y)",
         "dtype": "; convert with x.astype(dtype)",
     }.get(argument, "")

@@ -11,10 +11,11 @@ import numpy as np
 from functad.errors import ArgumentError, ShapeError
 from functad.numpy.contractions import Contraction, contracted, contraction
 from functad.numpy.diagonals import diagonal_of
-from functad.numpy.dispatch import here, implements
+from functad.numpy.dispatch import implements
 from functad.numpy.operands import as_array, cast, fresh, shape_of
 from functad.numpy.promotion import result_dtype
 from functad.numpy.reductions import refuse_out
+from functad.numpy.traced import here
 from functad.primitives.broadcasting import reduce_sum
 from functad.primitives.shapes import transpose
 

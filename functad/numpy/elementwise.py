@@ -13,9 +13,10 @@ import numpy as np
 
 from functad.core.tracer import Tracer
 from functad.ir.types import ArrayType
-from functad.numpy.dispatch import is_traced, register
+from functad.numpy.dispatch import register
 from functad.numpy.operands import cast, common_shape, fresh, operand, shape_of, spread
 from functad.numpy.promotion import loop_dtype
+from functad.numpy.traced import is_traced
 from functad.primitives.elementwise import Op
 
 __all__ = ["Direct", "binary", "declare", "prepared", "suits", "unary"]
@@ -100,9 +101,9 @@ def declare(ufunc: np.ufunc, f: Apply) -> Apply:
     register(ufunc, f)
 
     def public(*args: Any, **kwargs: Any) -> Any:
-        if is_traced(args):
-            return f(*args, **kwargs)
-        return ufunc(*args, **kwargs)
+        if not kwargs and len(args) == ufunc.nin and is_traced(args):
+            return f(*args)
+        return ufunc(*args, **kwargs)  # which asks the traced one among them
 
     public.__name__ = public.__qualname__ = ufunc.__name__
     public.__doc__ = f"``numpy.{ufunc.__name__}``, element by element."

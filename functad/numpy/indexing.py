@@ -8,33 +8,26 @@ from typing import Any
 import numpy as np
 
 from functad.caches import cached
+from functad.core.handles import View
 from functad.core.tracer import ARRAY, Tracer
 from functad.errors import ArgumentError, DtypeError
 from functad.numpy.axes import normal_axis
-from functad.numpy.dispatch import here, implements
+from functad.numpy.dispatch import implements
 from functad.numpy.elementwise import suits
-from functad.numpy.indices import Index, in_bounds, integer_span, parse_index
-from functad.numpy.operands import (
-    as_array,
-    cast,
-    check_mask,
-    common_shape,
-    fresh,
-    operand,
-    promote,
-    shape_of,
-    spread,
-    view,
-)
+from functad.numpy.indices import in_bounds, integer_span, parse_index
+from functad.numpy.items import item, updated
+from functad.numpy.memory import view
+from functad.numpy.operands import as_array, cast, check_mask, common_shape, fresh, operand, promote, shape_of, spread
 from functad.numpy.promotion import result_dtype
 from functad.numpy.reductions import refuse_out
+from functad.numpy.traced import here
 from functad.numpy.ufuncs import maximum, minimum
 from functad.primitives import selection
 from functad.primitives.broadcasting import broadcast
 from functad.primitives.gather import gather_p
 from functad.primitives.rounding import remainder
-from functad.primitives.shapes import flip, reshape, transpose
-from functad.primitives.slicing import slice_, slice_p
+from functad.primitives.shapes import reshape, transpose
+from functad.primitives.slicing import slice_p
 
 __all__ = ["clip", "compress", "extract", "nonzero", "select", "take", "take_along_axis", "where"]
 
@@ -52,15 +45,31 @@ def get_item(x: Any, index: Any) -> Any:
     if type(index) is slice and type(x) is Tracer:
         found = _slice_params(index.start, index.stop, index.step, x.shape) if _is_plain(index) else None
         if found is not None:
-            return view(slice_p.bind(x, **found), x)
+            return _item_view(slice_p.bind(x, **found), x, index)
     parsed = parse_index(index, shape_of(x))
-    y = sliced(x, parsed)
-    if not parsed.arrays:
-        y = reshape(y, parsed.shape)
-        return view(y, x) if parsed.shape or parsed.keeps_array else fresh(y, x)
-    y = fresh(reshape(looked_up(y, parsed), parsed.shape), x)
+    y = item(x, parsed)
+    if not parsed.arrays and (parsed.shape or parsed.keeps_array):
+        return _item_view(y, x, index)
+    y = fresh(y, x)
     if parsed.keeps_array and type(y) is Tracer:
         y._kind = ARRAY
+    return y
+
+
+def _item_view(y: Any, x: Any, index: Any) -> Any:
+    """The view ``x[index]``."""
+    if type(y) is not Tracer or type(x) is not Tracer:
+        return y
+    shape = x.shape
+    y = view(
+        y,
+        x,
+        lambda p: item(p, parse_index(index, shape)),
+        lambda p, v: updated(p, parse_index(index, shape), "set", v),
+        lambda a: a[index],
+    )
+    if type(y._memory) is View:
+        y._memory.of, y._memory.index = x, index
     return y
 
 
@@ -91,7 +100,7 @@ def _element(x: Any, index: int) -> Any:
     if not shape:
         parse_index(index, shape)  # raises
     y = reshape(slice_p.bind(x, **_element_params(index, shape)), shape[1:])
-    return view(y, x) if len(shape) > 1 else y
+    return _item_view(y, x, index) if len(shape) > 1 else y
 
 
 @cached(4096)
@@ -100,29 +109,6 @@ def _element_params(index: int, shape: tuple[int, ...]) -> dict[str, Any]:
     start = integer_span(index, 0, shape[0]).start
     zeros = (0,) * (len(shape) - 1)
     return {"starts": (start, *zeros), "stops": (start + 1, *shape[1:]), "steps": (1,) * len(shape)}
-
-
-def sliced(x: Any, index: Index) -> Any:
-    """What the slices and integers of an index take of x; the axes of integers stay if there are no index arrays."""
-    spans = index.spans
-    y = slice_(x, [s.start for s in spans], [s.stop for s in spans], [s.step for s in spans])
-    y = flip(y, [a for a, s in enumerate(spans) if s.reverse])
-    return reshape(y, index.kept) if index.arrays else y
-
-
-def looked_up(x: Any, index: Index) -> Any:
-    """What the index arrays look up in the sliced x; without new axes."""
-    lookup = index.lookup()
-    y = transpose(x, lookup.order)
-    return transpose(
-        gather_p.bind(y, *over_batch(index, shape_of(y)[: lookup.batch]), batch=lookup.batch), lookup.result
-    )
-
-
-def over_batch(index: Index, lead: tuple[int, ...]) -> list[Any]:
-    """The index arrays, the same ones for all batch axes."""
-    ndim = len(lead) + len(index.looked_up)
-    return [broadcast(i, lead + index.looked_up, range(len(lead), ndim)) for i in index.arrays.values()]
 
 
 # -- indices along one axis --------------------------------------------------------------------------------------------

@@ -19,8 +19,8 @@ from functad.core.location import user_location
 from functad.core.subclasses import plain_array
 from functad.core.tracer import Tracer
 from functad.errors import InvalidIndexError, ShapeError
-from functad.numpy.dispatch import here, is_traced
 from functad.numpy.operands import cast, common_shape, depends_on, shape_of, stack_list
+from functad.numpy.traced import here, is_traced
 from functad.primitives.broadcasting import broadcast
 from functad.primitives.indexing import check_index, out_of_bounds
 

@@ -14,13 +14,14 @@ from functad.core.tracer import Tracer
 from functad.errors import ArgumentError, ShapeError, UnsupportedError
 from functad.numpy import shapes
 from functad.numpy.axes import normal_axis
-from functad.numpy.dispatch import here, implements
-from functad.numpy.indexing import take
+from functad.numpy.dispatch import implements
+from functad.numpy.indexing import get_item, take
 from functad.numpy.logic import not_equal
-from functad.numpy.operands import as_array, cast, depends_on, fresh, fresh_array, operand, shape_of, view
+from functad.numpy.operands import as_array, cast, depends_on, fresh, fresh_array, operand, shape_of
 from functad.numpy.promotion import result_dtype
 from functad.numpy.reductions import refuse_out
 from functad.numpy.shapes import part
+from functad.numpy.traced import here
 from functad.numpy.ufuncs import subtract
 from functad.primitives import joining
 from functad.primitives.broadcasting import broadcast
@@ -157,7 +158,7 @@ def array_split(ary: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
         each, extra = divmod(n, sections)
         ends = [k * each + min(k, extra) for k in range(sections + 1)]
         spans = list(pairwise(ends))
-    return [view(part(x, axis, a, b), x) for a, b in spans]
+    return [get_item(x, (*[slice(None)] * axis, slice(a, b))) for a, b in spans]
 
 
 @implements(np.split)

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from functad.core.handles import refresh
 from functad.core.tracer import ARRAY, Tracer
 from functad.errors import DtypeError, ImmutableError, UnsupportedError
 from functad.numpy import (
@@ -24,9 +25,10 @@ from functad.numpy import (
     shapes,
     statistics,
     ufuncs,
+    writing,
 )
-from functad.numpy.dispatch import here
 from functad.numpy.operands import as_python, cast, fresh, fresh_array
+from functad.numpy.traced import here
 from functad.numpy.updates import At
 
 __all__ = ["install"]
@@ -54,8 +56,8 @@ METHODS: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 """Methods that are functions of the same name."""
 
-IN_PLACE = ("fill", "partition", "put", "resize", "setfield", "setflags", "sort")
-"""Methods of arrays that write to them."""
+IN_PLACE = ("partition", "resize", "setfield", "setflags", "sort")
+"""Methods of arrays that write to them, and that are not there yet."""
 
 MEMORY = {"byteswap", "ctypes", "data", "dump", "dumps", "flags", "getfield", "strides", "tobytes", "tofile", "view"}
 """What an array has because it is memory, which a traced value is not."""
@@ -138,11 +140,16 @@ def writes(name: str) -> Callable[..., Any]:
 
     def method(x: Tracer, *args: Any, **kwargs: Any) -> Any:
         raise ImmutableError(
-            f"x.{name}(){here()} would change a traced {x._variable.type} in place: functions under {x._owner.kind} "
-            "are pure; use a function that returns a new array, or x = x.at[index].set(value)"
+            f"x.{name}(){here()} of a traced {x._variable.type} is not available; use a function that returns a new "
+            "array, or assign: x[index] = value"
         )
 
     return method
+
+
+def set_flat(x: Tracer, value: Any) -> None:
+    """``x.flat = value``: the values one after the other, repeated."""
+    writing.put(x, np.arange(x.size), value)
 
 
 def to_device(x: Tracer, device: str, /, *, stream: Any = None) -> Any:
@@ -153,7 +160,14 @@ def to_device(x: Tracer, device: str, /, *, stream: Any = None) -> Any:
 
 
 def missing(x: Tracer, name: str) -> Any:
-    """``__getattr__``: only for what is not found."""
+    """``__getattr__``: only for what is not found, which is also how a view is read after what it shows was written
+    to.
+    """
+    if name == "_variable":
+        return refresh(x)
+    constant = x._constant() if name in MEMORY else None
+    if constant is not None:
+        return getattr(np.array(constant), name)
     if name in MEMORY:
         hint = (
             "; arrays have it, traced values, which have no memory, do not: leave the function to ask for it, or use "
@@ -178,12 +192,14 @@ def install(namespace: ModuleType) -> None:
         "at": property(At),
         "copy": copy,
         "device": "cpu",
-        "flat": property(shapes.ravel),
+        "flat": property(shapes.ravel, set_flat),
+        "fill": writing.fill,
         "flatten": flatten,
-        "imag": property(conversion.imag),
+        "imag": property(conversion.imag, lambda x, v: writing.set_item(conversion.imag(x), ..., v)),
         "item": item,
         "mT": property(shapes.matrix_transpose),
-        "real": property(conversion.real),
+        "put": lambda x, indices, values, mode="raise": writing.put(x, indices, values, mode),
+        "real": property(conversion.real, lambda x, v: writing.set_item(conversion.real(x), ..., v)),
         "reshape": reshape,
         "to_device": to_device,
         "tolist": tolist,
@@ -200,6 +216,7 @@ def install(namespace: ModuleType) -> None:
         "__format__": format_value,
         "__getattr__": missing,
         "__getitem__": indexing.get_item,
+        "__setitem__": writing.set_item,
         "__rdivmod__": lambda x, y: (y // x, y % x),
         "__round__": round_number,
         "__trunc__": whole(ufuncs.trunc),

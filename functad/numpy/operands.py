@@ -18,8 +18,9 @@ from functad.core.subclasses import plain_array, refuse_foreign
 from functad.core.trace import current_trace, type_name
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.errors import DtypeError, ShapeError, StructureError
-from functad.numpy.dispatch import here, is_traced
+from functad.ir.program import frozen
 from functad.numpy.promotion import PYTHON_NUMBERS, result_dtype
+from functad.numpy.traced import here, is_traced
 from functad.primitives.broadcasting import broadcast
 from functad.primitives.convert import convert
 from functad.primitives.joining import concatenate
@@ -27,7 +28,7 @@ from functad.primitives.shapes import reshape
 
 __all__ = [
     "as_array", "as_python", "cast", "check_mask", "common_shape", "depends_on", "dtype_of", "fresh", "fresh_array",
-    "operand", "promote", "shape_of", "spread", "stack_list", "view",
+    "operand", "promote", "shape_of", "spread", "stack_list",
 ]  # fmt: skip
 
 
@@ -57,6 +58,8 @@ def operand(x: Any, name: str) -> Any:
             f"np.{name}{here()} expects numbers or booleans, got {type_name(given)} of dtype {x.dtype}{instead}"
         )
     if isinstance(x, np.ndarray):
+        if cls is list or cls is tuple:
+            return frozen(x)  # nobody else has it
         x = from_outside(x)
         if type(x) is Tracer:
             return x
@@ -194,15 +197,3 @@ def as_python(x: Any) -> Any:
     if type(x) is Tracer:
         x._kind = PYTHON
     return x
-
-
-def view(result: Any, of: Any) -> Any:
-    """The result of an operation that gives a view of its operand: a handle that knows what has the memory."""
-    if type(result) is not Tracer or type(of) is not Tracer:
-        return result
-    root = of if of._base is None else of._base
-    if result is of:
-        return Tracer(of._variable, of._owner, ARRAY, root)
-    result._base = root
-    result._kind = ARRAY
-    return result

@@ -15,12 +15,11 @@ import numpy as np
 from functad.core.foreign import is_foreign
 from functad.core.trace import ABSENT
 from functad.core.tracer import ARRAY, PYTHON, Tracer
-from functad.errors import ImmutableError
 from functad.numpy import contractions, logic, ufuncs
-from functad.numpy.dispatch import here
 from functad.numpy.elementwise import Direct, suits
 from functad.numpy.operands import as_python, cast
 from functad.numpy.promotion import PYTHON_NUMBERS
+from functad.numpy.writing import in_place
 from functad.primitives.broadcasting import broadcast
 
 __all__ = ["BINARY", "COMPARISONS", "UNARY", "binary_methods", "comparison_methods", "unary_methods"]
@@ -71,19 +70,7 @@ def binary_methods(name: str, symbol: str, f: Callable[..., Any]) -> dict[str, C
     """The methods of an operator: ``__add__``, ``__radd__``, ``__iadd__``."""
     forward, reflected = _infix(name, f)
 
-    def in_place(x: Tracer, y: Any) -> Any:
-        if x._kind != ARRAY:
-            return NotImplemented
-        raise ImmutableError(
-            f"x {symbol}= y{here()}: a traced {x._variable.type} cannot be changed in place, functions under "
-            f"{x._owner.kind} are pure; "
-            f"write x = x {symbol} y, or x = x.at[index].{_UPDATES.get(symbol, 'set')}(y) for a part of it"
-        )
-
-    return {f"__{name}__": forward, f"__r{name}__": reflected, f"__i{name}__": in_place}
-
-
-_UPDATES = {"+": "add", "-": "subtract", "*": "multiply", "/": "divide", "**": "power"}
+    return {f"__{name}__": forward, f"__r{name}__": reflected, f"__i{name}__": in_place(symbol, forward)}
 
 
 def comparison_methods(name: str, f: Callable[..., Any]) -> dict[str, Callable[..., Any]]:

@@ -14,7 +14,7 @@ import numpy as np
 from functad.caches import on_clearing, remember
 from functad.core.tracer import Tracer
 from functad.errors import DtypeError
-from functad.numpy.dispatch import here
+from functad.numpy.traced import here
 
 __all__ = ["PYTHON_NUMBERS", "loop_dtype", "python_type", "result_dtype", "strength"]
 

@@ -7,11 +7,17 @@ from typing import Any
 
 import numpy as np
 
+from functad.core.handles import snapshot
 from functad.core.tracer import Tracer
-from functad.errors import ImmutableError, UnsupportedError
-from functad.numpy.dispatch import TABLE, call_declared, here
+from functad.errors import UnsupportedError
+from functad.numpy.dispatch import TABLE, call_declared
+from functad.numpy.indexing import where
+from functad.numpy.memory import into
 from functad.numpy.operands import as_array, shape_of
 from functad.numpy.shapes import expand_dims
+from functad.numpy.traced import here, is_traced
+from functad.numpy.writing import at_indices
+from functad.tree import flatten
 
 __all__ = ["array_function", "array_ufunc"]
 
@@ -24,12 +30,9 @@ ACCUMULATE: dict[np.ufunc, Callable[..., Any]] = {np.add: np.cumsum, np.multiply
 
 def array_ufunc(self: Tracer, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
     """``__array_ufunc__``."""
-    if kwargs.pop("out", None) is not None:
-        raise ImmutableError(
-            f"np.{ufunc.__name__}{here()} would write a traced value into a plain array (an in-place operator, or "
-            "out=), which would lose its "
-            "derivative; write x = x + y instead of x += y, and make the array with functad.numpy"
-        )
+    given = kwargs.pop("out", None)
+    if given is not None:
+        return _into(given, self, ufunc, method, inputs, kwargs)
     if method == "__call__":
         f = _declared(ufunc)
         if kwargs and not (kwargs.pop("where", True) is True and not kwargs):
@@ -47,10 +50,23 @@ def array_ufunc(self: Tracer, ufunc: np.ufunc, method: str, *inputs: Any, **kwar
         x, y = (as_array(v, ufunc.__name__) for v in inputs)
         return _declared(ufunc)(expand_dims(x, tuple(range(len(shape_of(x)), len(shape_of(x)) + len(shape_of(y))))), y)
     if method == "at":
-        raise ImmutableError(
-            f"np.{ufunc.__name__}.at{here()} writes in place; use x = x.at[index].add(y) (or multiply, min, max, set)"
-        )
+        return at_indices(ufunc, *inputs)
     raise UnsupportedError(f"np.{ufunc.__name__}.{method}{here()} is not available for traced values")
+
+
+def _into(given: Any, self: Tracer, ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: Any) -> Any:
+    """A ufunc with ``out=``: computed, then written there; elements that ``where=`` leaves out stay."""
+    mask = kwargs.pop("where", True)
+    traced = is_traced(inputs) or is_traced(kwargs.values())
+    f: Any = ufunc if method == "__call__" else getattr(ufunc, method)
+    value = array_ufunc(self, ufunc, method, *inputs, **kwargs) if traced else f(*inputs, **kwargs)
+    values = value if isinstance(value, tuple) else (value,)
+    for out, v in zip(given, values, strict=True):
+        if out is not None:
+            kept = v if mask is True or type(out) is not Tracer else where(mask, v, snapshot(out))
+            into(out, kept, f"np.{ufunc.__name__}")
+    results = tuple([v if out is None else out for out, v in zip(given, values, strict=True)])
+    return results[0] if len(results) == 1 else results
 
 
 def _declared(ufunc: np.ufunc) -> Callable[..., Any]:
@@ -67,6 +83,17 @@ def _declared(ufunc: np.ufunc) -> Callable[..., Any]:
 _ADVICE = "; compute it before tracing, or compose it of functions that functad.numpy has"
 
 
+def plain_values(tree: Any) -> Any:
+    """Arguments with the values of what depends on nothing that is traced; None where something does."""
+    leaves, structure = flatten(tree)
+    values = [x._constant() if type(x) is Tracer else x for x in leaves]
+    return (
+        None
+        if any([v is None and type(x) is Tracer for v, x in zip(values, leaves, strict=True)])
+        else (structure.unflatten(values))
+    )
+
+
 def _along_axis_0(f: Callable[..., Any], inputs: tuple[Any, ...], kwargs: dict[str, Any], ufunc: np.ufunc) -> Any:
     """A reduction by a ufunc's method, which is along axis 0 unless another is named."""
     return call_declared(TABLE[f], inputs, {"axis": 0, **kwargs} if len(inputs) == 1 else kwargs, ufunc.__name__)
@@ -81,5 +108,8 @@ def array_function(
         return f(*args)
     name = f"{func.__module__.replace('numpy', 'np', 1)}.{func.__name__}"
     if f is None:
+        plain = plain_values((args, kwargs))
+        if plain is not None:
+            return func(*plain[0], **plain[1])
         raise UnsupportedError(f"{name}{here()} is not available for traced values{_ADVICE}")
     return call_declared(f, args, kwargs, name.removeprefix("np."))

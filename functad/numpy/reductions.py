@@ -12,8 +12,9 @@ import numpy as np
 from functad.core.tracer import ARRAY, Tracer
 from functad.errors import ArgumentError, UnsupportedError
 from functad.numpy.axes import normal_axes, normal_axis
-from functad.numpy.dispatch import here, implements
+from functad.numpy.dispatch import implements
 from functad.numpy.operands import as_array, cast, check_mask, common_shape, fresh, operand, shape_of, spread
+from functad.numpy.traced import here
 from functad.numpy.ufuncs import subtract
 from functad.primitives import cumulative, reductions
 from functad.primitives.arithmetic import add, mul

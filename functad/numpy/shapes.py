@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Sequence
 from math import prod
 from typing import Any
 
@@ -11,9 +12,11 @@ import numpy as np
 from functad.core.tracer import SCALAR, Tracer
 from functad.errors import ArgumentError, AxisError, ShapeError
 from functad.numpy.axes import as_shape, fill_in, normal_axes, normal_axis
-from functad.numpy.dispatch import here, implements
+from functad.numpy.dispatch import implements
 from functad.numpy.indexing import take
-from functad.numpy.operands import as_array, common_shape, depends_on, fresh, fresh_array, shape_of, view
+from functad.numpy.memory import is_view, reshaped_view, same_memory, view
+from functad.numpy.operands import as_array, common_shape, depends_on, fresh, fresh_array, shape_of
+from functad.numpy.traced import here
 from functad.primitives import shapes as strict
 from functad.primitives.broadcasting import broadcast
 from functad.primitives.joining import concatenate
@@ -35,23 +38,60 @@ def reshape(a: Any, /, shape: Any, order: str = "C", *, copy: bool | None = None
     old = shape_of(x)
     new = fill_in(as_shape(shape, "reshape"), old, "reshape")
     if order == "F":
-        y = transpose(strict.reshape(strict.transpose(x, range(len(old))[::-1]), new[::-1]))
-    elif order == "C" or (order in ("A", "K") and len(old) <= 1):
-        y = strict.reshape(x, new)
-    elif order in ("A", "K"):
+        return _reshaped(x, new, order, lambda x, new: turned(strict.reshape(turned(x), new[::-1])), copy)
+    if order == "C" or (order in ("A", "K") and len(old) <= 1):
+        return _reshaped(x, new, "C", strict.reshape, copy)
+    if order in ("A", "K"):
         raise ArgumentError(
             f"np.reshape{here()}: order={order!r} goes by how an array lies in memory, which traced values do not "
             "know; use 'C' or 'F'"
         )
-    else:
-        raise ArgumentError(f"np.reshape{here()}: order must be 'C' or 'F', got {order!r}")
-    return fresh_array(y, x) if copy else view(y, x)
+    raise ArgumentError(f"np.reshape{here()}: order must be 'C' or 'F', got {order!r}")
+
+
+def turned(x: Any) -> Any:
+    """The axes in reverse order."""
+    return strict.transpose(x, range(len(shape_of(x)))[::-1])
+
+
+def _reshaped(x: Any, new: tuple[int, ...], order: Any, f: Any, copy: bool | None) -> Any:
+    """``f(x, new)``: a view of x where NumPy's is one."""
+    old, y = shape_of(x), f(x, new)
+
+    def layout(a: np.ndarray) -> np.ndarray:
+        return np.reshape(a, new, order=order, copy=False)
+
+    if copy or not (type(x) is Tracer and is_view(x, layout)):
+        return fresh_array(y, x)
+    return reshaped_view(view(y, x, lambda p: f(p, new), lambda p, v: f(v, old), layout))
+
+
+def _with_axes(x: Any, new: Sequence[int]) -> Any:
+    """A view with other axes of length 1: whatever the layout, it is one."""
+    old, shape = shape_of(x), tuple(new)
+    get, put = (lambda p: strict.reshape(p, shape)), (lambda p, v: strict.reshape(v, old))
+    return view(strict.reshape(x, shape), x, get, put, lambda a: np.reshape(a, shape))
+
+
+def _permuted(x: Any, order: Sequence[int]) -> Any:
+    """The view with axes in another order."""
+    order = tuple(order)
+    back = strict.inverse_permutation(order)
+    get, put = (lambda p: strict.transpose(p, order)), (lambda p, v: strict.transpose(v, back))
+    return view(strict.transpose(x, order), x, get, put, lambda a: a.transpose(order))
 
 
 @implements(np.ravel)
 def ravel(a: Any, order: str = "C") -> Any:
-    """``numpy.ravel``: one axis."""
-    return reshape(a, (-1,), order)
+    """``numpy.ravel``: one axis; a view only of what lies without gaps, in order."""
+    x = as_array(a, "ravel")
+
+    def layout(m: np.ndarray) -> np.ndarray:
+        if not (m.flags.f_contiguous if order == "F" else m.flags.c_contiguous):
+            raise ValueError("a copy")
+        return np.reshape(m, (-1,), order=order, copy=False)  # type: ignore[call-overload, no-any-return]
+
+    return reshape(x, (-1,), order, copy=type(x) is Tracer and not is_view(x, layout))
 
 
 @implements(np.expand_dims)
@@ -62,7 +102,7 @@ def expand_dims(a: Any, axis: Any) -> Any:
     new_ndim = len(old) + (len(axis) if isinstance(axis, (tuple, list)) else 1)
     axes = normal_axes(axis, new_ndim, "expand_dims")
     lengths = iter(old)
-    return view(strict.reshape(x, [1 if i in axes else next(lengths) for i in range(new_ndim)]), x)
+    return _with_axes(x, [1 if i in axes else next(lengths) for i in range(new_ndim)])
 
 
 @implements(np.squeeze)
@@ -78,7 +118,7 @@ def squeeze(a: Any, axis: Any = None) -> Any:
             raise ShapeError(
                 f"np.squeeze{here()}: cannot squeeze axis {i} of length {old[i]} of shape {old}; only axes of length 1"
             )
-    return view(strict.reshape(x, [n for i, n in enumerate(old) if i not in axes]), x)
+    return _with_axes(x, [n for i, n in enumerate(old) if i not in axes])
 
 
 def _at_least(name: str, ndim: int, place: Any) -> Any:
@@ -87,7 +127,7 @@ def _at_least(name: str, ndim: int, place: Any) -> Any:
         for a in arys:
             x = as_array(a, name)
             old = shape_of(x)
-            results.append(view(strict.reshape(x, old if len(old) >= ndim else place(old)), x))
+            results.append(_with_axes(x, old if len(old) >= ndim else place(old)))
         return results[0] if len(results) == 1 else tuple(results)
 
     f.__name__ = name
@@ -110,7 +150,7 @@ def transpose(a: Any, axes: Any = None) -> Any:
     order = range(ndim)[::-1] if axes is None else normal_axes(axes, ndim, "transpose")
     if len(order) != ndim:
         raise AxisError(f"np.transpose{here()}: axes {tuple(axes)} do not match an array of shape {shape_of(x)}")
-    return view(strict.transpose(x, order), x)
+    return _permuted(x, order)
 
 
 permute_dims = transpose
@@ -134,7 +174,7 @@ def swapaxes(a: Any, axis1: int, axis2: int) -> Any:
     order = list(range(len(shape_of(x))))
     i, j = (normal_axis(axis, len(order), "swapaxes") for axis in (axis1, axis2))
     order[i], order[j] = j, i
-    return view(strict.transpose(x, order), x)
+    return _permuted(x, order)
 
 
 @implements(np.moveaxis)
@@ -150,7 +190,7 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Any:
     order = [i for i in range(ndim) if i not in sources]
     for target, i in sorted(zip(targets, sources, strict=True)):
         order.insert(target, i)
-    return view(strict.transpose(x, order), x)
+    return _permuted(x, order)
 
 
 @implements(np.rollaxis)
@@ -166,7 +206,9 @@ def rollaxis(a: Any, axis: int, start: int = 0) -> Any:
 def flip(m: Any, axis: Any = None) -> Any:
     """``numpy.flip``: the order along axes reversed."""
     x = as_array(m, "flip")
-    return view(strict.flip(x, normal_axes(axis, len(shape_of(x)), "flip")), x)
+    axes = normal_axes(axis, len(shape_of(x)), "flip")
+    get, put = (lambda p: strict.flip(p, axes)), (lambda p, v: strict.flip(v, axes))
+    return view(strict.flip(x, axes), x, get, put, lambda a: np.flip(a, axes))
 
 
 @implements(np.flipud)
@@ -187,7 +229,7 @@ def rot90(m: Any, k: int = 1, axes: Any = (0, 1)) -> Any:
     first, second = normal_axes(tuple(axes), len(shape_of(m)), "rot90")
     turns = k % 4
     if turns == 0:
-        return view(m, m)
+        return same_memory(as_array(m, "rot90"))
     if turns == 2:
         return flip(m, (first, second))
     return swapaxes(flip(m, second), first, second) if turns == 1 else flip(swapaxes(m, first, second), second)
@@ -204,7 +246,9 @@ def broadcast_to(array: Any, shape: Any) -> Any:
     lead = len(new) - len(old)
     if lead < 0 or any(m not in (1, n) for m, n in zip(old, new[lead:], strict=True)):
         raise ShapeError(f"np.broadcast_to{here()}: an array of shape {old} cannot be broadcast to shape {new}")
-    return view(broadcast(x, new, range(lead, len(new))), x)
+    axes = range(lead, len(new))
+    y = broadcast(x, new, axes)
+    return view(y, x, lambda p: broadcast(p, new, axes), None, lambda a: np.broadcast_to(a, new))
 
 
 @implements(np.broadcast_arrays)

@@ -10,12 +10,13 @@ import numpy as np
 
 from functad.errors import ArgumentError, ShapeError, UnsupportedError
 from functad.numpy.axes import normal_axes, normal_axis
-from functad.numpy.dispatch import here, implements
+from functad.numpy.dispatch import implements
 from functad.numpy.joining import diff
 from functad.numpy.operands import as_array, cast, shape_of
 from functad.numpy.promotion import result_dtype
 from functad.numpy.reductions import accumulator, reduced, refuse_out, sum
 from functad.numpy.shapes import broadcast_to, part
+from functad.numpy.traced import here
 from functad.numpy.ufuncs import absolute, add, divide, multiply, power, subtract
 from functad.primitives import arithmetic, complex, norms, reductions
 from functad.primitives.broadcasting import reduce_sum

@@ -13,10 +13,10 @@ import numpy as np
 from functad.core.primitive import type_of
 from functad.core.tracer import Tracer
 from functad.errors import DtypeError
-from functad.numpy.dispatch import here
 from functad.numpy.elementwise import binary, declare, prepared, unary
 from functad.numpy.operands import cast, depends_on, fresh, operand, shape_of
 from functad.numpy.promotion import loop_dtype
+from functad.numpy.traced import here
 from functad.primitives import arithmetic, complex, exponential, hyperbolic, powers, rounding, selection, trigonometric
 from functad.primitives.bitwise import bit_and, bit_or
 from functad.primitives.comparison import eq, isinf, isnan, lt, signbit

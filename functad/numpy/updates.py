@@ -1,8 +1,4 @@
-"""Updates at an index without writing in place: ``x.at[index].set(v)`` is a copy of x with ``x[index] = v``.
-
-What slices take is updated through ``pad`` and ``select``, which fuse with what is around them, or where it is little
-added to by itself; what index arrays look up, by ``scatter``.
-"""
+"""Updates at an index without writing in place: ``x.at[index].set(v)`` is a copy of x with ``x[index] = v``."""
 
 from __future__ import annotations
 
@@ -11,20 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from functad.core.primitive import type_of
 from functad.core.tracer import Tracer
 from functad.errors import DtypeError, ShapeError
 from functad.numpy import ufuncs
-from functad.numpy.dispatch import here, is_traced
-from functad.numpy.indexing import get_item, over_batch, sliced
-from functad.numpy.indices import Index, parse_index
+from functad.numpy.indexing import get_item
+from functad.numpy.indices import parse_index
+from functad.numpy.items import updated
 from functad.numpy.operands import as_array, cast, depends_on, fresh_array, operand, shape_of
 from functad.numpy.promotion import PYTHON_NUMBERS, result_dtype, strength
-from functad.primitives import arithmetic, selection
+from functad.numpy.traced import here, is_traced
 from functad.primitives.broadcasting import broadcast
-from functad.primitives.scatter import SCATTERS
-from functad.primitives.shapes import flip, inverse_permutation, reshape, transpose
-from functad.primitives.slicing import is_part, pad, slice_, slice_add_p
+from functad.primitives.shapes import reshape
 
 __all__ = ["At", "Update", "at"]
 
@@ -132,7 +125,7 @@ class Update:
         if not self._traced(x, v):
             return _plain(x, self._index, op, v)
         index = parse_index(self._index, shape_of(x))
-        return fresh_array(updated(x, index, op, _fitted(cast(v, x.dtype), index.shape)), x)
+        return fresh_array(updated(x, index, op, fitted(cast(v, x.dtype), index.shape, "x.at[index]")), x)
 
 
 def check_fits(v: Any, dtype: np.dtype) -> None:
@@ -153,7 +146,7 @@ def check_fits(v: Any, dtype: np.dtype) -> None:
 _HOLDS: dict[Any, str] = {int: "iufc", float: "fc", complex: "c"}
 
 
-def _fitted(v: Any, shape: tuple[int, ...]) -> Any:
+def fitted(v: Any, shape: tuple[int, ...], what: str) -> Any:
     """A value broadcast to the shape of ``x[index]``; as in an assignment, it may have more leading axes, of length
     1.
     """
@@ -163,7 +156,7 @@ def _fitted(v: Any, shape: tuple[int, ...]) -> Any:
     lead = len(shape) - len(own)
     if lead < 0 or any(m not in (1, n) for m, n in zip(own, shape[lead:], strict=True)):
         raise ShapeError(
-            f"x.at[index]{here()}: a value of shape {shape_of(v)} cannot be broadcast to the shape {shape} of x[index]"
+            f"{what}{here()}: a value of shape {shape_of(v)} cannot be broadcast to the shape {shape} of x[index]"
         )
     return broadcast(reshape(v, own), shape, range(lead, len(shape)))
 
@@ -180,54 +173,3 @@ def _plain(x: np.ndarray, index: Any, op: str, v: Any) -> np.ndarray:
     else:
         _PLAIN[op].at(out, index, v)
     return out
-
-
-# -- on traced values --------------------------------------------------------------------------------------------------
-
-
-def updated(x: Any, index: Index, op: str, v: Any) -> Any:
-    """x with values, of the shape of ``x[index]``, combined by an op of ``scatter``."""
-    if not index.arrays:
-        return _slices_updated(x, index, op, v)
-    if index.takes_all:
-        return _lookup_updated(x, index, op, v)
-    part = _lookup_updated(sliced(x, index), index, op, v)
-    return _slices_updated(x, index, "set", part)
-
-
-_COMBINE = {"mul": arithmetic.mul, "min": selection.minimum, "max": selection.maximum}
-
-
-def _slices_updated(x: Any, index: Index, op: str, v: Any) -> Any:
-    """x updated where the slices and integers of an index are."""
-    shape, spans = shape_of(x), index.spans
-    v = flip(reshape(v, [s.length for s in spans]), [a for a, s in enumerate(spans) if s.reverse])
-    lead = len(index.dropped)
-    if (
-        lead
-        and index.dropped == set(range(lead))
-        and all(s.takes_all(n) for s, n in zip(spans[lead:], shape[lead:], strict=True))
-    ):
-        return SCATTERS[op].bind(x, reshape(v, shape[lead:]), *[np.int64(s.start) for s in spans[:lead]], batch=0)
-    if op in _COMBINE:
-        v = _COMBINE[op](slice_(x, [s.start for s in spans], [s.stop for s in spans], [s.step for s in spans]), v)
-    if op == "add" and is_part(type_of(v).size, type_of(x).size):
-        starts, stops, steps = [tuple([s[k] for s in spans]) for k in range(3)]
-        return slice_add_p.bind(x, v, starts=starts, stops=stops, steps=steps)
-    widths = [s.margins(n) for s, n in zip(spans, shape, strict=True)]
-    if op == "add":
-        zero = x.dtype.type(complex(-0.0, -0.0) if x.dtype.kind == "c" else -0.0)  # x + -0.0 is x, also where x is -0.0
-        return arithmetic.add(x, pad(v, zero, widths))
-    inside = pad(broadcast(np.True_, shape_of(v), ()), np.False_, widths)
-    return selection.select(inside, pad(v, x.dtype.type(0), widths), x)
-
-
-def _lookup_updated(x: Any, index: Index, op: str, v: Any) -> Any:
-    """The sliced x updated where the index arrays look it up."""
-    lookup = index.lookup()
-    y = transpose(x, lookup.order)
-    arrays = over_batch(index, shape_of(y)[: lookup.batch])
-    rest = shape_of(y)[lookup.batch + len(arrays) :]
-    found = (*shape_of(arrays[0]), *rest)
-    updates = transpose(reshape(v, [found[a] for a in lookup.result]), inverse_permutation(lookup.result))
-    return transpose(SCATTERS[op].bind(y, updates, *arrays, batch=lookup.batch), inverse_permutation(lookup.order))

@@ -17,8 +17,9 @@ import scipy.special as sp
 from functad import nn
 from functad.core.trace import type_name
 from functad.errors import ArgumentError
-from functad.numpy.dispatch import TABLE, here, implements, named_after, register
+from functad.numpy.dispatch import TABLE, implements, named_after, register
 from functad.numpy.elementwise import binary, declare, prepared, unary
+from functad.numpy.traced import here
 from functad.primitives import beta, entropy, exponential, special
 from functad.primitives.arithmetic import mul, neg, sub
 from functad.primitives.bitwise import bit_and, bit_not, bit_or

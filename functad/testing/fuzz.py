@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import random
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -25,6 +26,7 @@ from functad.passes.pipeline import PIPELINE, optimize
 from functad.testing.bits import assert_same_bits, same_bits
 from functad.testing.drivers import apply, backward, forward, forward_linear
 from functad.testing.numerics import assert_paired, is_double, random_like
+from functad.testing.plain_code import check_plain_code, draw_plain_code, shortest
 from functad.testing.programs import Example, by_the_evaluator, examples
 from functad.testing.reduction import check_example, reduce_example
 from functad.transforms.programs import trace_program
@@ -120,13 +122,37 @@ class Check:
     strategy: SearchStrategy[Example]
     holds: Callable[[Example], None]
 
+    def draw(self, number: int, count: int) -> None:
+        """Draw so many Programs from a seed; raises AssertionError for the first that fails."""
+        draw(self, number, count)
 
-CHECKS = {
+
+@dataclass(frozen=True)
+class PlainCheck:
+    """Plain NumPy functions, held against NumPy."""
+
+    blocks: bool
+
+    def draw(self, number: int, count: int) -> None:
+        """Draw so many functions from a seed; raises AssertionError for the first that fails."""
+        rng = random.Random(number)
+        for _ in range(count):
+            code = draw_plain_code(rng, blocks=self.blocks)
+            try:
+                check_plain_code(code)
+            except Exception as error:
+                smallest = shortest(code, check_plain_code)
+                raise AssertionError(f"{error}\nshortest:\n{smallest.source}") from error
+
+
+CHECKS: dict[str, Check | PlainCheck] = {
     "passes": Check(examples(most=30), check_passes),
     "native": Check(examples(most=20), check_native),
     "bits": Check(examples(most=20, exact=True), check_bits),
     "transposed": Check(examples(smooth=True), check_transposed),
     "derivatives": Check(examples(smooth=True), check_derivatives),
+    "plain": PlainCheck(blocks=False),
+    "blocks": PlainCheck(blocks=True),
 }
 
 
@@ -174,7 +200,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return failures
         for name in given_.names or CHECKS:
             try:
-                draw(CHECKS[name], number, given_.count)
+                CHECKS[name].draw(number, given_.count)
             except Exception as error:
                 failures += 1
                 print(f"--seed {number} --rounds 1 --count {given_.count} {name}:\n{error}\n", flush=True)

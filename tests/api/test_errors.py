@@ -169,10 +169,11 @@ def test_traced_index_out_of_bounds_natively() -> None:
 
 
 def test_float_of_a_tracer() -> None:
-    with raises(TracerConversionError, "float()", "f64[]", "lose its derivative", "test_errors.py"):
-        fd.grad(lambda x: float(x) * x)(1.0)
-    with raises(TracerConversionError, "int()", "np.floor", "stop_gradient"):
-        fd.grad(lambda x: int(x) * x)(1.0)
+    with fd.config.front(False):
+        with raises(TracerConversionError, "float()", "f64[]", "lose its derivative", "test_errors.py"):
+            fd.grad(lambda x: float(x) * x)(1.0)
+        with raises(TracerConversionError, "int()", "np.floor", "stop_gradient"):
+            fd.grad(lambda x: int(x) * x)(1.0)
 
 
 def test_truth_value_under_jit() -> None:
@@ -206,7 +207,7 @@ def test_values_of_an_enclosing_trace_are_not_baked_into_compiled_code() -> None
 
 
 def test_asarray_of_a_tracer() -> None:
-    with raises(TracerConversionError, "np.asarray()", "functad.numpy.asarray", "x.at[index].set"):
+    with fd.config.front(False), raises(TracerConversionError, "np.asarray()", "functad.numpy.asarray", "np.zeros"):
         fd.grad(lambda x: np.asarray(x).sum())(X)
 
     def write(x):
@@ -215,7 +216,7 @@ def test_asarray_of_a_tracer() -> None:
         return out.sum()
 
     # NumPy wraps what float(x) raises in an error of its own
-    with pytest.raises(ValueError) as info:
+    with fd.config.front(False), pytest.raises(ValueError) as info:
         fd.grad(write)(X)
     assert "lose its derivative" in str(info.value.__cause__)
 
@@ -256,22 +257,23 @@ def test_writing_to_an_argument() -> None:
         return x.sum()
 
     for transform in (fd.grad, fd.jit):
-        with raises(ImmutableError, "in place", "x.at[index].set(value)", "test_errors.py"):
+        with raises(ImmutableError, "in place", "x = x.copy()", "test_errors.py"):
             transform(write)(X)
 
     def augment(x):
         x += 1.0
         return x.sum()
 
-    with raises(ImmutableError, "x = x + "):
+    with raises(ImmutableError, "x = x.copy()"):
         fd.grad(augment)(X)
 
 
 def test_unsupported_numpy_function() -> None:
     with raises(UnsupportedError, "np.polyfit", "functad.numpy"):
         fd.grad(lambda x: np.polyfit(x, x, 1)[0])(X)
-    with raises(ImmutableError, "np.sin", "out=", "functad.numpy"):
-        fd.grad(lambda x: np.sum(np.sin(x, out=np.zeros(3))))(X)
+    buffer = np.zeros(3)
+    with raises(ImmutableError, "np.sin", "plain array", "functad.numpy"):
+        fd.grad(lambda x: np.sum(np.sin(x, out=buffer)))(X)
     with pytest.raises(AttributeError, match="no_such_thing"):
         fd.grad(lambda x: x.no_such_thing)(X)
 
@@ -313,9 +315,9 @@ def test_jit_of_extended_precision_is_refused_when_it_is_traced() -> None:
         lambda x: fd.lax.fori_loop(0, 3, lambda i, c: c + np.sum(x.astype(LONG)).astype(float), 0.0),
         lambda x: fd.vmap(lambda y: y.astype(LONG).astype(float))(x),
     ):
-        with raises(DtypeError, "convert at", "test_errors.py", f"takes or gives {LONG.name}", ".astype(float)"):
+        with raises(DtypeError, " at ", "test_errors.py", f"takes or gives {LONG.name}", ".astype(float)"):
             fd.jit(f)(x)
-        with raises(DtypeError, "convert at", "test_errors.py", f"takes or gives {LONG.name}"):
+        with raises(DtypeError, " at ", "test_errors.py", f"takes or gives {LONG.name}"):
             fd.jit(f).lower(x)
     with raises(DtypeError, "convert at", np.dtype(np.clongdouble).name, ".astype(complex)"):
         fd.jit(lambda x: x.astype(np.clongdouble))(x)

@@ -450,7 +450,7 @@ def test_numba_code_reads_them(way):
 @pytest.mark.filterwarnings("ignore::functad.errors.RetraceWarning")
 def test_versions_are_bounded_and_freed():
     w = np.zeros(3)
-    f = fd.jit(lambda x: np.sum(x) / 3 * float(w[0]))
+    f = fd.jit(lambda x: np.sum(x) / 3 * len(range(int(w[0]))))
     programs = []
     for i in range(20):
         w[0] = i

@@ -74,10 +74,6 @@ def counting_two(x):
     return x + y
 
 
-def largest(x):
-    return max(x * 2, 3.0)
-
-
 def element(x):
     return [1.0, 2.0, 3.0][fd.numpy.asarray(x).astype(int)]
 
@@ -123,7 +119,6 @@ FORMS = {
     counting: "write x = fd.lax.fori_loop(2, n, lambda i, x: x + i, x)",
     counting_two: "write x, y = fd.lax.fori_loop(0, n, lambda i, s: body(i, *s), (x, y)), where body(i, x, y) returns "
     "the next (x, y)",
-    largest: "write np.maximum(x * 2, 3.0)",
     element: "write fd.numpy.asarray([1.0, 2.0, 3.0])[fd.numpy.asarray(x).astype(int)]",
     breaking: "instead of if use fd.lax.cond(condition, lambda: x, lambda: y), instead of while",
     filling: "instead of if use fd.lax.cond(condition, lambda: x, lambda: y), instead of while",
@@ -140,7 +135,7 @@ def test_the_message_shows_the_line_and_its_other_form(f):
 
 
 @pytest.mark.parametrize(
-    "f", [conditional, statement, returns, loop, comprehending, counting, largest, element], ids=lambda f: f.__name__
+    "f", [conditional, statement, returns, loop, comprehending, counting, element], ids=lambda f: f.__name__
 )
 @pytest.mark.parametrize("x", [2.0, 0.5])
 def test_the_other_form_does_the_same(f, x):

@@ -85,7 +85,9 @@ def test_traced_values():
     assert tracing(lambda x: fnp.array(x) is x, np.ones(3)) is False
     with pytest.raises(ShapeError, match=r"the parts of a list have different shapes, \(\) and \(2,\)"):
         tracing(lambda x: fnp.array([x, [1, 2]]), 1.0)
-    with pytest.raises(TracerConversionError, match="use functad.numpy.asarray, np.stack"):
+    with pytest.raises(
+        TracerConversionError, match="use functad.numpy.asarray or np.stack, and np.zeros of functad.numpy"
+    ):
         tracing(lambda x: np.array([x, x]), 1.0)
 
 

@@ -8,7 +8,6 @@ import array as arrays
 import itertools
 import math
 import operator
-import re
 from decimal import Decimal
 from fractions import Fraction
 
@@ -109,12 +108,17 @@ IN_PLACE = {
 @pytest.mark.parametrize("symbol", IN_PLACE)
 def test_assignment_in_place(symbol):
     f = IN_PLACE[symbol]
-    with pytest.raises(
-        ImmutableError, match=rf"x {re.escape(symbol)} y at .*: a traced f64\[2,2\] cannot be changed in place"
-    ):
-        tracing(lambda x: f(x, np.ones((2, 2))), np.ones((2, 2)))
-    with pytest.raises(ImmutableError, match=f"write x = x {re.escape(symbol[:-1])} y"):
-        tracing(lambda x: f(x, 2.0), np.array(1.0))
+    x, y = np.array([[1.5, 2.0], [-3.0, 4.0]]), np.full((2, 2), 2.0)
+
+    def changed(x):
+        copy = x.copy()
+        other = copy.T
+        assert f(copy, y) is copy
+        return other
+
+    np.testing.assert_array_equal(tracing(changed, x)[1], f(x.copy(), y).T if symbol != "@=" else (x @ y).T)
+    with pytest.raises(ImmutableError, match="an argument of the function under grad; write to a copy"):
+        fd.grad(lambda x: np.sum(f(x, y)))(x)
     if symbol != "@=":
         check(lambda x: f(x, 2.0), 3.5)
         check(lambda x: f(x, 2.0), np.float64(3.5))
@@ -126,7 +130,7 @@ def test_a_plain_array_cannot_take_a_traced_value_in_place():
         total += x
         return total
 
-    with pytest.raises(ImmutableError, match="write x = x [+] y instead of x [+]= y"):
+    with pytest.raises(ImmutableError, match="np.add at .* would write a traced value into a plain array"):
         tracing(accumulate, np.ones(3))
     with pytest.raises(TracerConversionError, match="writing it into a plain array"):
         tracing(lambda x: np.zeros(3).__setitem__(slice(0, 2), x[:2]), np.ones(3))

@@ -205,7 +205,8 @@ def test_what_is_no_array_but_computes_in_its_own_way():
 
 def test_nothing_traced_is_numpys():
     assert np.array_equal(fnp.multiply(MATRIX, MATRIX), np.multiply(MATRIX, MATRIX))
-    assert fd.grad(lambda x: np.sum(x * np.asarray(MATRIX @ MATRIX)))(X).tolist() == [[7.0, 10.0], [15.0, 22.0]]
+    product = np.asarray(MATRIX @ MATRIX)
+    assert fd.grad(lambda x: np.sum(x * product))(X).tolist() == [[7.0, 10.0], [15.0, 22.0]]
 
 
 @pytest.mark.parametrize("kind", ["memmap", "recarray", "named"])

@@ -1,0 +1,251 @@
+"""Calls: what a twin calls in place of the function that the user names.
+
+NumPy's functions that make arrays, those of ``math``, builtins and the like are replaced by functad's, each declared
+beside its function (``numpy.dispatch.calls``); the user's own functions by their twins. What belongs to functad, NumPy,
+the standard library or is no Python function is called as it is. A function of an installed package has a twin only
+where a traced value is among its arguments.
+"""
+
+from __future__ import annotations
+
+import functools
+import random
+import re
+import sysconfig
+from collections.abc import Callable
+from types import BuiltinFunctionType, CellType, FunctionType, MethodType
+from typing import Any
+
+import numpy as np
+
+from functad import config
+from functad.core.location import is_internal
+from functad.core.trace import current_trace, is_compiling
+from functad.core.tracer import Tracer
+from functad.errors import UnsupportedError
+from functad.front.branches import Branch, and_, choose, compare, not_, or_
+from functad.front.effects import check_call, check_target, in_body
+from functad.front.loops import Loop, Steps
+from functad.front.routed import ITEM, ROUTE, SLICE, STORE
+from functad.front.staged import AND, BRANCH, CHOOSE, COMPARE, GUARD, LOOP, NOT, OR, STEPS
+from functad.front.staged import UNBOUND as UNBOUND_NAME
+from functad.front.twin import is_twin_code, twin_of
+from functad.front.values import UNBOUND
+from functad.numpy.dispatch import CALLS, TABLE
+from functad.numpy.memory import into_plain
+from functad.numpy.protocols import plain_values
+from functad.numpy.traced import here, is_traced
+
+__all__ = ["route", "twin"]
+
+_STANDARD_LIBRARY = tuple({sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")})
+_INSTALLED = re.compile(r".*[/\\](?:site|dist)-packages[/\\]")
+
+OWN, FOREIGN, INSTALLED = 0, 1, 2
+
+
+@functools.lru_cache(maxsize=4096)
+def _origin(filename: str) -> int:
+    """Whose code is in a file: the user's own, that of an installed package, or what is called as it is."""
+    if is_internal(filename) or filename.startswith("<frozen"):
+        return FOREIGN
+    if _INSTALLED.match(filename):
+        return INSTALLED
+    return FOREIGN if filename.startswith(_STANDARD_LIBRARY) else OWN
+
+
+def route(f: Any) -> Any:
+    """What is called in place of ``f``."""
+    return (_ROUTES.get(type(f)) or _other)(f)
+
+
+def staged_route(f: Any) -> Any:
+    """``route`` in a staged twin."""
+    found = route(f)
+    if found is f and in_body():
+        check_call(f)
+    return found
+
+
+def item(x: Any, index: Any) -> Any:
+    """``x[index]``: a plain array takes traced integers, too."""
+    if type(x) is np.ndarray and is_traced(index if type(index) is tuple else (index,)):
+        return CALLS[np.asarray](x)[index]
+    return x[index]
+
+
+def store(value: Any, x: Any, index: Any) -> None:
+    """``x[index] = value``: a plain array takes no traced value."""
+    if type(x) is not Tracer:
+        check_target(x)
+    if type(x) is np.ndarray and is_traced((value,)) and plain_values(value) is None:
+        raise into_plain(f"x[index] = v{here()}")
+    x[index] = value
+
+
+def _function(f: FunctionType) -> Any:
+    origin = _origin(f.__code__.co_filename)
+    if origin == FOREIGN:
+        return CALLS.get(f, f)
+    if origin == INSTALLED and f.__module__.startswith("scipy.special"):
+        import functad.scipy.special  # noqa: F401  declares what stands for SciPy's functions
+
+        if f in TABLE:
+            return _where_traced(f, TABLE[f])
+    staged = is_staging()
+    made = twin_of(f, _STAGED_CELLS if staged else _CELLS, staged)
+    if made is None:
+        return f
+    if origin == OWN:
+        return made.function(f)
+    return _where_traced(f, made.function(f))
+
+
+def _where_traced(f: Callable[..., Any], other: Callable[..., Any]) -> Callable[..., Any]:
+    """``f``, and the other function where a traced value is among the arguments."""
+
+    @functools.wraps(f)
+    def chosen(*args: Any, **kwargs: Any) -> Any:
+        return (other if is_traced(args) or is_traced(kwargs.values()) else f)(*args, **kwargs)
+
+    return chosen
+
+
+def _method(f: MethodType) -> Any:
+    if type(f.__self__) in _DRAWS:
+        return _drawn(f)
+    inner = route(f.__func__)
+    return f if inner is f.__func__ else MethodType(inner, f.__self__)
+
+
+def _partial(f: functools.partial[Any]) -> Any:
+    inner = route(f.func)
+    return f if inner is f.func else functools.partial(inner, *f.args, **f.keywords)
+
+
+def _class(cls: type) -> Any:
+    found = CALLS.get(cls)
+    if found is not None:
+        return found
+    init: Any = cls.__init__  # type: ignore[misc]
+    new: Any = cls.__new__
+    if type(init) is not FunctionType or new is not object.__new__ or type(cls).__call__ is not type.__call__:
+        return cls
+    inner = _function(init)
+    if inner is init:
+        return cls
+
+    def construct(*args: Any, **kwargs: Any) -> Any:
+        made = cls.__new__(cls, *args, **kwargs)
+        inner(made, *args, **kwargs)
+        return made
+
+    return construct
+
+
+def _known(f: Any) -> Any:
+    return CALLS.get(f, f)
+
+
+def _builtin(f: Any) -> Any:
+    found = CALLS.get(f)
+    if found is not None:
+        return found
+    return _drawn(f) if type(f.__self__) in _DRAWS else f
+
+
+def _drawn(f: Any) -> Any:
+    """A method that draws random numbers: refused in compiled code."""
+    if is_compiling():
+        raise UnsupportedError(
+            f"a random number was asked for{here()} ({f.__self__!r}.{f.__name__}) in a function that is traced once "
+            "and then runs as compiled code, which would give that number for ever; draw before, and pass the draws as "
+            "arguments"
+        )
+    return f
+
+
+_DRAWS = frozenset({np.random.Generator, np.random.RandomState, random.Random})
+
+
+def _other(f: Any) -> Any:
+    """An object that can be called: by its class's ``__call__``, if that is the user's."""
+    cls = type(f)
+    if issubclass(cls, type):
+        return _class(f)
+    if cls.__module__ == "numba.core.registry" and hasattr(f, "py_func"):
+        return _where_traced(f, route(f.py_func))
+    call = getattr(cls, "__call__", None)  # noqa: B004  what a call looks up
+    if type(call) is FunctionType and _origin(call.__code__.co_filename) == OWN:
+        return MethodType(_function(call), f)
+    return f
+
+
+_ROUTES: dict[type, Callable[[Any], Any]] = {
+    FunctionType: _function,
+    MethodType: _method,
+    functools.partial: _partial,
+    type: _class,
+    BuiltinFunctionType: _builtin,
+    np.ufunc: _known,
+    type(np.sum): _known,  # what NumPy wraps its Python functions in
+    Tracer: lambda f: f,
+}
+
+
+def is_staging() -> bool:
+    """Whether Python may ask in vain for the value of what is traced now."""
+    trace = current_trace()
+    while trace is not None:
+        if not trace.concrete or trace.kind == "vmap":
+            return True
+        trace = trace.parent
+    return False
+
+
+_CELLS = {ROUTE: CellType(route), ITEM: CellType(item), STORE: CellType(store), SLICE: CellType(slice)}
+
+
+_STAGED_CELLS = {
+    **_CELLS,
+    ROUTE: CellType(staged_route),
+    BRANCH: CellType(Branch),
+    LOOP: CellType(Loop),
+    STEPS: CellType(Steps),
+    CHOOSE: CellType(choose),
+    AND: CellType(and_),
+    OR: CellType(or_),
+    NOT: CellType(not_),
+    COMPARE: CellType(compare),
+    GUARD: CellType(check_target),
+    UNBOUND_NAME: CellType(UNBOUND),
+}
+
+
+def twin(f: Callable[..., Any]) -> Callable[..., Any]:
+    """What a transform runs in place of the user's function."""
+    if not config.front.value:
+        return f
+    found = route(f)
+    if found is f and type(f) is FunctionType:
+        code = f.__code__
+        if _origin(code.co_filename) == OWN and not is_twin_code(code):
+            return _without_source(f)
+    return found  # type: ignore[no-any-return]
+
+
+def _without_source(f: FunctionType) -> Callable[..., Any]:
+    """A function that runs as it is, and whose errors say so."""
+
+    @functools.wraps(f)
+    def noted(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return f(*args, **kwargs)
+        except Exception as error:
+            error.add_note(
+                f"there is no source of {f.__qualname__} ({f.__code__.co_filename}), so functad runs it as it is:"
+                " np.zeros, math.sin and the like know no traced values there; use functad.numpy's"
+            )
+            raise
+
+    return noted

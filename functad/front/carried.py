@@ -1,0 +1,299 @@
+"""What goes round in a loop: the variables that its body assigns to, part by part, and the arrays that it writes to.
+
+A pass is a run of the body in a trace whose inputs are what goes round. Passes are repeated until the variables have
+the same types before and after one. An array that a variable holds goes round as it is, an array of the function
+around, until it is seen that the body leaves another one there; from then on the variable goes round by value, and an
+array that it held before the loop and that the body writes to has no value of its own any more (``handles.disown``),
+since the write may or may not have happened.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextvars import Token
+from typing import Any
+
+import numpy as np
+
+from functad.core.capture import as_leaf
+from functad.core.handles import BodyTrace, Owner, ambiguous, borrowed, make_stale, root_of, shadow, snapshot
+from functad.core.trace import Trace, entered, left
+from functad.core.tracer import ARRAY, Tracer
+from functad.errors import StructureError, UnsupportedError
+from functad.front.values import (
+    UNBOUND,
+    Undecided,
+    described,
+    frozen_value,
+    is_number,
+    joined_type,
+    kind_of,
+    leaves_of,
+    rebuilt,
+    same_value,
+    type_of_leaf,
+    typed,
+)  # fmt: skip
+from functad.ir.program import Program
+from functad.numpy.traced import here
+
+__all__ = ["Carried", "Slot", "Variable"]
+
+MOST_PASSES = 10
+"""So often a body is traced until its variables keep their types; each pass widens one or finds one more."""
+
+
+class Slot:
+    """What goes round in a loop: a number or an array."""
+
+    def __init__(self, x: Any) -> None:
+        leaf = as_leaf(x, lambda: "a variable of a loop")
+        self.value, self.type, self.kind = leaf.value, leaf.type, leaf.kind  # the value before the loop
+        self.origins: list[Tracer] = [root_of(x)] if is_array(x) else []  # arrays whose memory it may have
+        self.refusal = _refusal(x)
+        self.sharing: list[Tracer] = []  # arrays of the function that it may be after a step
+
+    def input(self, trace: BodyTrace) -> Tracer:
+        """What the variable is at the start of a step."""
+        x = Tracer(trace.add_input(self.type), trace, self.kind)
+        if self.kind == ARRAY:
+            x._memory = Owner(x._variable, self.refusal)
+            shadow(x, self.origins)
+        return x
+
+    def widened(self, x: Any) -> bool | None:
+        """Take the type of a value after a step, too; whether that is another one, None if there is none for both."""
+        type = joined_type(self.type, type_of_leaf(x))
+        if type is None:
+            return None
+        kind = max(self.kind, kind_of(x))  # a NumPy scalar and a Python number are a NumPy scalar
+        changed = type is not self.type or kind != self.kind
+        self.type, self.kind = type, kind
+        return changed
+
+    def comes_from(self, arrays: Sequence[Tracer]) -> bool:
+        """Note arrays whose memory it may have after a step; whether that is new."""
+        new = [x for x in arrays if all([x is not y for y in self.origins])]
+        self.origins += new
+        for x in new:
+            self.refusal = self.refusal or _refusal(x)
+        return bool(new)
+
+    def forbid(self, outside: Tracer | None) -> bool:
+        """Refuse writes from now on, since others share the memory; whether that is new."""
+        if outside is not None and all([outside is not x for x in self.sharing]):
+            self.sharing.append(outside)
+        new, self.refusal = self.refusal is None, self.refusal or SHARED
+        return new
+
+
+SHARED = "an array that another variable shares after a step of the loop; assign a copy: x = y.copy()"
+
+
+class Variable:
+    """A variable that a loop assigns to: its structure, and its parts, some of which go round."""
+
+    def __init__(self, name: str, value: Any) -> None:
+        self.name = name
+        leaves, self.structure = leaves_of(value)
+        self.parts: list[Any] = [
+            # an array stays what it is, until it is seen that the body leaves another one
+            x if not is_number(x) or is_array(x) else Slot(x)
+            for x in leaves
+        ]
+
+    def slots(self) -> list[Slot]:
+        """The parts that go round."""
+        return [p for p in self.parts if type(p) is Slot]
+
+    def value(self, inputs: dict[int, Any]) -> Any:
+        """The variable with inputs, or results, in place of what goes round."""
+        return rebuilt(self.structure, [inputs[id(p)] if type(p) is Slot else p for p in self.parts])
+
+    def widened(self, after: Any) -> bool:
+        """Compare with what the variable is after a step; whether a part is another one now."""
+        leaves, structure = leaves_of(after)
+        if structure != self.structure:
+            raise self._changes(after)
+        changed = False
+        for number, (part, x) in enumerate(zip(self.parts, leaves, strict=True)):
+            if type(part) is not Slot:
+                if same_value(part, x):
+                    continue
+                if not (is_number(part) and is_number(x)):
+                    raise self._changes(after)
+                self.parts[number] = part = Slot(part)
+                changed = True
+            new = part.widened(x) if is_number(x) else None
+            if new is None:
+                raise self._changes(after)
+            changed |= new
+        return changed
+
+    def _changes(self, after: Any) -> StructureError:
+        before = rebuilt(self.structure, [p.value if type(p) is Slot else p for p in self.parts])
+        return StructureError(
+            f"{self.name} is {described(before)} before a step of the loop{here()} and "
+            f"{described(after)} after it: what a loop carries keeps its shape and structure; start from one that has "
+            "them"
+        )
+
+
+class Carried:
+    """What goes round in one loop, and the trace of its body."""
+
+    def __init__(self, names: Sequence[str], scope: Mapping[str, Any], kind: str, attempt: bool = False) -> None:
+        self.names = names
+        self.kind = kind
+        self.attempt = attempt
+        self._disowned: list[Callable[[], None]] = []
+        self._held: dict[int, tuple[Any, Slot]] = {}  # what a slot is at the start of a step
+        bound = [(n, scope[n]) for n in names if type(scope.get(n, UNBOUND)) not in (Undecided, type(UNBOUND))]
+        self.variables = [Variable(n, v) for n, v in bound]
+        self._undecided = {n: scope[n] for n in names if type(scope.get(n)) is Undecided}
+        self.arrays: list[tuple[Tracer, Slot]] = []  # arrays of the function that the body writes to
+        self.trace: BodyTrace | None = None
+        self._token: Token[Trace | None] | None = None
+        self._passes = 0
+
+    def slots(self) -> list[Slot]:
+        """What goes round, in the order of the inputs."""
+        return [*[s for v in self.variables for s in v.slots()], *[s for _, s in self.arrays]]
+
+    def open(self) -> tuple[Any, ...]:
+        """Open a trace whose inputs are what goes round; returns the variables."""
+        self._passes += 1
+        if self._passes > 2 * MOST_PASSES:
+            raise StructureError(f"the variables of the loop{here()} do not keep their types")
+        trace = self.trace = BodyTrace(self.kind, self.attempt)
+        self._token = entered(trace)
+        inputs: dict[int, Any] = {id(s): s.input(trace) for v in self.variables for s in v.slots()}
+        self._held = {id(inputs[id(s)]): (inputs[id(s)], s) for v in self.variables for s in v.slots()}
+        for x, slot in self.arrays:
+            var = trace.add_input(slot.type)
+            trace.journal.append((x, x._variable))
+            x._owner, x._variable = trace, var
+            make_stale(x)
+        values = self._undecided | {v.name: v.value(inputs) for v in self.variables}
+        return tuple([values.get(n, UNBOUND) for n in self.names])
+
+    def close(self) -> None:
+        """Leave the trace, if one is open; arrays are given back."""
+        if self._token is not None:
+            assert self.trace is not None
+            self.trace.give_back()
+            self._disowned += self.trace.undo
+            left(self._token)
+            self._token = None
+
+    def undo(self) -> None:
+        """Leave as if nothing had been traced."""
+        self.close()
+        for again in reversed(self._disowned):
+            again()
+
+    def step(self, scope: Mapping[str, Any], more: Sequence[Any] = ()) -> tuple[Program, list[Tracer]] | None:
+        """The end of a pass: the Program of a step, and what it closes over; None if there must be another pass.
+
+        ``more`` are results besides.
+        """
+        trace = self.trace
+        assert trace is not None
+        after = [scope.get(v.name, UNBOUND) for v in self.variables]
+        now = [frozen_value(x) for x in after]  # as the body leaves them: arrays are given back
+        held = [snapshot(x) for x, _ in self.arrays]
+        new = self._newly_written(trace)
+        self.close()
+        changed = any([v.widened(x) for v, x in zip(self.variables, after, strict=True)])
+        originals = self._originals()
+        new = [x for x in new if id(x) not in originals]  # what is written to is the variable's
+        if changed or new or self._share(trace, after):
+            self.arrays += [(x, Slot(x)) for x in new]
+            return None
+        token = entered(trace)
+        try:
+            return trace.finish([*self._outputs(now), *held, *more])
+        finally:
+            left(token)
+
+    def writes_to(self, x: Any) -> bool:
+        """Whether the body writes to an array of the function."""
+        if not is_array(x):
+            return False
+        root = root_of(x)
+        return bool(self._disowned) or any([root is y for y, _ in self.arrays])
+
+    def start(self) -> list[Any]:
+        """What goes round, before the loop."""
+        return [typed(s.value, s.type) for s in self.slots()]
+
+    def settle(self, outs: Sequence[Any]) -> dict[str, Any]:
+        """The variables after the loop, of what the equation gives; arrays that were written to hold it."""
+        slots = self.slots()
+        for out, slot in zip(outs, slots, strict=True):
+            out._kind = slot.kind
+            if slot.kind == ARRAY and slot.refusal is not None:
+                borrowed(out, slot.refusal)
+                ambiguous(out, slot.sharing)
+            elif slot.kind == ARRAY:
+                shadow(out, slot.origins)
+        found = {id(s): x for s, x in zip(slots, outs, strict=True)}
+        for x, slot in self.arrays:
+            x._variable = found[id(slot)]._variable
+            make_stale(x)
+        return {v.name: v.value(found) for v in self.variables}
+
+    def _originals(self) -> set[int]:
+        """The arrays of the function that variables held before the loop, and that go round by value."""
+        return {id(x) for v in self.variables for s in v.slots() for x in s.origins}
+
+    def _newly_written(self, trace: BodyTrace) -> list[Tracer]:
+        """Arrays of the function that the body writes to, which is not known yet."""
+        new = [x for x, _ in trace.journal if all([x is not a for a, _ in self.arrays])]
+        originals = self._originals()
+        if any([id(x) in originals for x in new]):
+            raise UnsupportedError(
+                f"an array is written to under two names in the loop{here()}, one of which is "
+                "also assigned another array; make a copy before the loop"
+            )
+        return new
+
+    def _outputs(self, now: Sequence[Any]) -> list[Any]:
+        """What goes round, after a step."""
+        found = []
+        for v, x in zip(self.variables, now, strict=True):
+            for part, leaf in zip(v.parts, leaves_of(x)[0], strict=True):
+                if type(part) is Slot:
+                    found.append(typed(leaf, part.type))
+        return found
+
+    def _share(self, trace: BodyTrace, after: Sequence[Any]) -> bool:
+        """Refuse writes to variables that share memory after a step: by value they would not. Whether that is new."""
+        holders: dict[int, list[Slot]] = {id(x): [] for x, _ in self.arrays}
+        new = False
+        for v, x in zip(self.variables, after, strict=True):
+            for part, leaf in zip(v.parts, leaves_of(x)[0], strict=True):
+                if type(part) is Slot and is_array(leaf):
+                    root = root_of(leaf)
+                    holders.setdefault(id(root), []).append(part)
+                    if id(root) in self._held:
+                        new |= part.comes_from(self._held[id(root)][1].origins)
+                    elif root._owner is not trace:
+                        new |= part.forbid(root)
+        for sharing in holders.values():
+            if len(sharing) > 1:
+                new |= any([s.forbid(None) for s in sharing])
+        return new
+
+
+def is_array(x: Any) -> bool:
+    """Whether a value is a traced array, which can be written to."""
+    return type(x) is Tracer and x._kind == ARRAY
+
+
+def _refusal(x: Any) -> str | None:
+    """Why a variable's array must not be written to in the first step."""
+    if isinstance(x, np.ndarray):
+        return "a plain array from outside; start the loop from a copy of functad.numpy.array(x)"
+    memory = root_of(x)._memory if is_array(x) else None
+    return memory.refusal if type(memory) is Owner else None

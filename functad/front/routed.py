@@ -1,0 +1,65 @@
+"""The rewriting that all twins share: calls, reads of elements and stores go by way of functad."""
+
+from __future__ import annotations
+
+import ast
+
+__all__ = ["ITEM", "ROUTE", "SLICE", "STORE", "Routed", "call", "name"]
+
+ROUTE, ITEM, STORE, SLICE = "_functad_route", "_functad_item", "_functad_store", "_functad_slice"
+
+FRAME_READERS = frozenset({"super", "locals", "globals", "vars", "dir", "eval", "exec", "breakpoint"})
+"""Builtins that look at the frame that calls them, by the name by which the compiler, too, knows ``super``."""
+
+
+class Routed(ast.NodeTransformer):
+    """The rewriting; what it makes has the position of what it stands for, for tracebacks and locations."""
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        if isinstance(node.func, ast.Name) and node.func.id in FRAME_READERS:
+            return node
+        node.func = call(ROUTE, [node.func], node.func)
+        return node
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+        self.generic_visit(node)
+        if not isinstance(node.ctx, ast.Load):
+            return node
+        return call(ITEM, [node.value, _index(node.slice)], node)
+
+    def visit_Assign(self, node: ast.Assign) -> ast.AST:
+        self.generic_visit(node)
+        target = node.targets[0]
+        if len(node.targets) > 1 or not isinstance(target, ast.Subscript):
+            return node
+        stored = call(STORE, [node.value, target.value, _index(target.slice)], target)
+        return ast.copy_location(ast.Expr(stored), node)
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        if node.value is not None:
+            node.value = self.visit(node.value)
+        return node
+
+    def visit_arg(self, node: ast.arg) -> ast.AST:
+        return node  # its annotation is for readers
+
+
+def name(identifier: str, place: ast.AST, ctx: ast.expr_context | None = None) -> ast.expr:
+    """A variable, at the position of what it stands for."""
+    return ast.copy_location(ast.Name(identifier, ctx or ast.Load()), place)  # type: ignore[type-var]
+
+
+def call(f: str, args: list[ast.expr], place: ast.AST) -> ast.expr:
+    """A call of one of functad's functions, at the position of what it stands for."""
+    return ast.copy_location(ast.Call(name(f, place), args, []), place)  # type: ignore[type-var]
+
+
+def _index(node: ast.expr) -> ast.expr:
+    """What stands between brackets, as an expression that can stand anywhere."""
+    if isinstance(node, ast.Tuple):
+        node.elts = [_index(e) for e in node.elts]
+    if isinstance(node, ast.Slice):
+        parts = [p or ast.copy_location(ast.Constant(None), node) for p in (node.lower, node.upper, node.step)]
+        return call(SLICE, parts, node)
+    return node

@@ -1,0 +1,145 @@
+"""The values of variables where control flow meets: what a variable is after one of two branches, or from one step of a
+loop to the next.
+
+Numbers and arrays, also in containers, become results of an equation; anything else must be the same on both ways.
+What is not has no value: an ``Undecided``, which says so when it is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from functad.core.capture import as_leaf
+from functad.core.handles import snapshot
+from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
+from functad.errors import StructureError
+from functad.identity import same
+from functad.ir.types import ArrayType, array_type
+from functad.numpy.operands import cast
+from functad.tree import flatten
+
+__all__ = ["UNBOUND", "Undecided", "is_number", "joined_type", "kind_of", "type_of_leaf", "typed"]
+
+UNBOUND: Any = type("Unbound", (), {"__repr__": lambda self: "UNBOUND"})()
+"""Stands for a variable that has not been assigned to."""
+
+_NUMBERS = (int, float, complex, np.ndarray, np.generic)
+
+
+class Undecided:
+    """What a variable is that control flow leaves without a value; using it raises, with the reason."""
+
+    __slots__ = ("_reason",)
+    _reason: str
+
+    def __init__(self, reason: str) -> None:
+        object.__setattr__(self, "_reason", reason)
+
+    def __repr__(self) -> str:
+        return f"<no value: {self._reason}>"
+
+
+def _raises(self: Undecided, *args: Any, **kwargs: Any) -> Any:
+    raise StructureError(object.__getattribute__(self, "_reason"))
+
+
+for _name in (
+    *("add", "radd", "sub", "rsub", "mul", "rmul", "truediv", "rtruediv", "pow", "rpow", "mod", "rmod", "matmul"),
+    *("rmatmul", "floordiv", "rfloordiv", "neg", "pos", "abs", "bool", "float", "int", "index", "len", "iter", "call"),
+    *("getitem", "setitem", "getattr", "setattr", "contains", "eq", "ne", "lt", "le", "gt", "ge", "hash", "array"),
+    *("iadd", "isub", "imul", "itruediv", "and", "rand", "or", "ror", "xor", "rxor", "invert", "format", "enter"),
+):
+    setattr(Undecided, f"__{_name}__", _raises)
+
+
+def is_number(x: Any) -> bool:
+    """Whether a value is a number or an array of numbers, traced or not."""
+    if type(x) is Tracer:
+        return True
+    return isinstance(x, _NUMBERS) and np.asarray(x).dtype.kind in "fciub"
+
+
+def kind_of(x: Any) -> int:
+    """What a value is in plain NumPy: a Python number, a NumPy scalar, an array."""
+    if type(x) is Tracer:
+        return x._kind
+    return ARRAY if isinstance(x, np.ndarray) else SCALAR if isinstance(x, np.generic) else PYTHON
+
+
+def type_of_leaf(x: Any) -> ArrayType:
+    """The type of a number or an array."""
+    return as_leaf(x, lambda: "a variable").type
+
+
+def joined_type(a: ArrayType, b: ArrayType) -> ArrayType | None:
+    """The type that values of both can have: of one shape, numbers in the wider dtype; None if there is none."""
+    if a.shape != b.shape or (a.dtype.kind == "b") != (b.dtype.kind == "b"):
+        return None
+    return a if a is b else array_type(a.shape, np.result_type(a.dtype, b.dtype))
+
+
+def typed(x: Any, type: ArrayType) -> Any:
+    """A value in a dtype of its joined type."""
+    value = as_leaf(x, lambda: "a variable").value
+    return cast(value, type.dtype)
+
+
+def same_value(x: Any, y: Any) -> bool:
+    """Whether two values that are no traced ones are one and the same."""
+    if x is y:
+        return True
+    if type(x) is Tracer or type(y) is Tracer or isinstance(x, np.ndarray) or isinstance(y, np.ndarray):
+        return False
+    try:
+        return bool(same(x, y))
+    except Exception:
+        return False
+
+
+def leaves_of(x: Any) -> tuple[list[Any], Any]:
+    """The parts of a variable's value: of a container its leaves."""
+    return flatten(x) if not is_number(x) else ([x], None)
+
+
+def rebuilt(structure: Any, leaves: Sequence[Any]) -> Any:
+    """A value of new parts."""
+    return leaves[0] if structure is None else structure.unflatten(leaves)
+
+
+def described(x: Any) -> str:
+    """How messages name a value."""
+    if is_number(x):
+        return str(type_of_leaf(x))
+    return "not assigned" if x is UNBOUND else repr(x) if isinstance(x, str | int | None) else f"a {type(x).__name__}"
+
+
+def paired(x: Any, y: Any, put: Callable[[Any, Any], Any]) -> Any:
+    """What two values give part by part: ``put`` of two numbers; None if they cannot be paired.
+
+    Raises LookupError where they differ otherwise.
+    """
+    (xs, structure), (ys, other) = leaves_of(x), leaves_of(y)
+    if structure != other:
+        raise LookupError
+    parts = []
+    for a, b in zip(xs, ys, strict=True):
+        if same_value(a, b):
+            parts.append(a)
+        elif is_number(a) and is_number(b):
+            parts.append(put(a, b))
+        else:
+            raise LookupError
+    return rebuilt(structure, parts)
+
+
+def frozen_value(x: Any) -> Any:
+    """A variable's value as it is now, whatever is written to it later."""
+    if type(x) is Tracer:
+        return snapshot(x)
+    if isinstance(x, tuple | list | dict):
+        leaves, structure = flatten(x)
+        return structure.unflatten([snapshot(v) if type(v) is Tracer else v for v in leaves])
+    return x

@@ -1,0 +1,333 @@
+"""Python's branches and loops on traced values, under jit, vmap and in bodies of loops."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+import functad as fd
+from functad.errors import ImmutableError, StructureError, UnsupportedError
+
+RNG = np.random.default_rng(0)
+XS = RNG.normal(size=(6, 4))
+
+
+def branches(x):
+    if x[0] > 0:
+        y, s = np.sin(x), 1
+    elif x[1] > 0:
+        y, s = x * 2, 2.5
+    else:
+        y, s = x, 3
+    return np.sum(y) * s
+
+
+def early(x):
+    if (x[0] > 0 and x[1] > 0) or not x[2] < 0:
+        return x[0]
+    z = x[1] if 0 < x[2] + 2 < 2 else -x[1]
+    if z > 0.3:
+        return z * 2
+    return z * math.exp(z)
+
+
+def written(x):
+    y = np.zeros(4)
+    w = y[1:]
+    if x[0] > 0:
+        y[1] = x[0]
+        w[1:] += 2.0
+    else:
+        y[:] = x[1]
+    return y * 2 + np.sum(w)
+
+
+def larger(a, b):
+    if a > b:
+        return a
+    return b
+
+
+def helpers(x):
+    total = 0.0
+    for v in x:
+        if v > 0:
+            total += larger(v, 0.5)
+        else:
+            total -= v * v
+    return total
+
+
+def newton(x):
+    a = abs(x[0]) + 0.1
+    y = 1.0
+    while abs(y * y - a) > 1e-13:
+        y = 0.5 * (y + a / y)
+    return y
+
+
+def swapped(x):
+    a, b = np.ones(3) * (abs(x[0]) + 0.5), np.array([1.0, 2.0, 3.0])
+    steps = 0
+    while np.sum(a) < 50:
+        a, b = b, a + 2 * b
+        steps += 1
+    return a @ b + steps
+
+
+def buffers(x):
+    u, history, k = np.zeros(5), np.zeros(3), 0
+    u[0] = 1.0
+    while np.sum(u) < 4.0:
+        u[1:] += abs(x[0] + 0.5) * u[:-1] + 0.1
+        history[0] += u[2]
+        history[1:] = u[:2]
+        k += 1
+    return np.sum(u * history[0]) + k + history[2]
+
+
+def containers(x):
+    s = (abs(x[0]), {"a": x[1]})
+    while s[0] < 100:
+        s = (s[0] * 2 + 1, {"a": s[1]["a"] + 1.0})
+    return s[0] + s[1]["a"]
+
+
+def recurrence(x):
+    y = np.zeros(200)
+    y[0] = x[0]
+    for i in range(1, 200):
+        if i % 3 == 0:
+            y[i] = math.sin(y[i - 1]) + x[1]
+        else:
+            y[i] = 0.9 * y[i - 1] + x[2] / i
+    return np.sum(y * y) + i
+
+
+def runge_kutta(x):
+    def f(y):
+        return np.array([y[1], -np.sin(y[0]) * x[1] ** 2])
+
+    y, h = np.array([x[0], 0.0]), 0.01
+    for _ in range(100):
+        k1 = f(y)
+        k2 = f(y + 0.5 * h * k1)
+        y = y + h * k2
+    return y
+
+
+def loops_in_loops(x):
+    b = np.zeros((12, 12))
+    for i in range(12):
+        for j in range(12):
+            b[i, j] = x[i % 4] * x[j % 4] + (i + j)
+    s = 0.0
+    for row in b:
+        s += np.sum(np.tanh(row)) * row[0]
+    return s
+
+
+def lists(x):
+    out = []
+    for i in range(30):
+        out.append(x[0] * i)
+    total = 0.0
+    for i in range(50):
+        total = total + x[1] * out[i % 20]
+    return total
+
+
+def unknown_range(x):
+    n = int(abs(x[0]) * 10) + 3
+    s = 0.0
+    for i in range(n):
+        s += x[1] * i
+    for i in range(n, 0, -2):
+        s = s * 0.5 + i * x[2]
+    return s
+
+
+def first_of(x):
+    best, s = None, 0
+    for i in range(60):
+        z = x[i % 4] * i
+        s = s + z
+        best = z if best is None or z > best else best
+    return s + best + i
+
+
+FUNCTIONS = [
+    branches, early, written, helpers, newton, swapped, buffers, containers, recurrence, runge_kutta, loops_in_loops,
+    lists, unknown_range, first_of,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("f", FUNCTIONS, ids=lambda f: f.__name__)
+def test_values_and_derivatives(f):
+    value, derivative = fd.jit(f), fd.jit(fd.jacobian(f))
+    for x in XS:
+        np.testing.assert_allclose(value(x), f(x), rtol=1e-11, atol=1e-12)
+        expected = fd.jacobian(f)(x)
+        np.testing.assert_allclose(derivative(x), expected, rtol=1e-9, atol=1e-11)
+    np.testing.assert_allclose(fd.jacobian(value)(x), expected, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("f", FUNCTIONS, ids=lambda f: f.__name__)
+def test_under_vmap(f):
+    expected = np.stack([f(x) for x in XS])
+    np.testing.assert_allclose(fd.vmap(f)(XS), expected, rtol=1e-11, atol=1e-12)
+    np.testing.assert_allclose(fd.jit(fd.vmap(f))(XS), expected, rtol=1e-11, atol=1e-12)
+
+
+def test_in_the_body_of_a_loop():
+    def step(c, x):
+        if x > 0:
+            c = c + x
+        else:
+            c = c * 0.5
+        return c, c
+
+    xs = RNG.normal(size=20)
+    c, expected = 1.0, []
+    for x in xs:
+        c, y = step(c, x)
+        expected.append(y)
+    np.testing.assert_allclose(fd.jit(lambda xs: fd.lax.scan(step, 1.0, xs)[1])(xs), expected, rtol=1e-14)
+
+
+def test_long_loops_are_loops_and_short_ones_are_not():
+    assert " loop[" in str(fd.make_ir(fd.jit(recurrence))(XS[0]))
+    assert " loop[" not in str(fd.make_ir(fd.jit(helpers))(XS[0]))
+    assert " while[" in str(fd.make_ir(fd.jit(newton))(XS[0]))
+    assert " cond[" in str(fd.make_ir(fd.jit(branches))(XS[0]))
+
+
+def test_what_a_branch_would_change_besides_is_refused():
+    seen, holder = [], type("Holder", (), {})()
+
+    def appends(x):
+        if x > 0:
+            seen.append(1)
+        return x
+
+    def assigns(x):
+        if x > 0:
+            holder.value = 1
+        return x
+
+    def prints(x):
+        while x < 10:
+            print(x)
+            x = x * 2
+        return x
+
+    with pytest.raises(UnsupportedError, match=r"list.append is called at .*test_control_flow.* in a branch or a loop"):
+        fd.jit(appends)(1.0)
+    with pytest.raises(UnsupportedError, match="an item or an attribute of a Holder is assigned to"):
+        fd.jit(assigns)(1.0)
+    with pytest.raises(UnsupportedError, match="print is called"):
+        fd.jit(prints)(1.0)
+    assert seen == [] and not hasattr(holder, "value")
+
+
+def test_variables_without_a_value_say_so():
+    def one_branch(x):
+        if x > 0:
+            y = x
+        return y
+
+    def shapes(x):
+        y = np.zeros(3)
+        if x > 0:
+            y = np.zeros(2)
+        return y + 1.0
+
+    def in_a_loop(x):
+        while x < 10:
+            x, y = x * 2, x
+        return y + x
+
+    def growing(x):
+        y = x * np.ones(1)
+        while y[0] < 10:
+            y = np.concatenate([y, y]) * 2
+        return y
+
+    with pytest.raises(StructureError, match="y is assigned in one branch only of the if at .*test_control_flow"):
+        fd.jit(one_branch)(1.0)
+    with pytest.raises(StructureError, match=r"y is f64\[2\] in one branch and f64\[3\] in the other"):
+        fd.jit(shapes)(1.0)
+    with pytest.raises(StructureError, match="y is assigned in the loop at .* only, on a traced condition"):
+        fd.jit(in_a_loop)(1.0)
+    with pytest.raises(StructureError, match=r"y is f64\[1\] before a step of the loop at .* and f64\[2\] after it"):
+        fd.jit(growing)(1.0)
+
+
+def test_arrays_chosen_by_a_condition_are_not_written_to():
+    def f(x):
+        a, b = np.zeros(3), np.ones(3)
+        c = a if x > 0 else b
+        c[0] = 5.0
+        return a + b
+
+    def g(x):
+        a, b = np.zeros(3), np.ones(3)
+        c = a if x > 0 else b
+        a[0] = 5.0
+        return c
+
+    with pytest.raises(ImmutableError):
+        fd.jit(f)(1.0)
+    with pytest.raises(ImmutableError, match="may share its memory with one that was written to"):
+        fd.jit(g)(1.0)
+
+
+def test_an_alias_of_what_a_loop_replaces_is_refused():
+    def f(x):
+        u = np.zeros(3) * x
+        alias = u
+        while u[0] < 10:
+            u[0] += x
+            u = u + x
+        return alias
+
+    with pytest.raises(ImmutableError, match="what it holds depends on whether the loop ran"):
+        fd.jit(f)(1.0)
+
+
+def test_errors_in_a_body_are_the_users():
+    def f(x):
+        for i in range(40):
+            x = x + np.ones(3)[: i % 3] if i == 30 else x * 1.5
+        return x
+
+    with pytest.raises(ValueError):
+        fd.jit(f)(np.ones(3))
+
+    def g(x):
+        for _ in range(40):
+            x = x * (1 // len([]))
+        return x
+
+    with pytest.raises(ZeroDivisionError):
+        fd.jit(g)(1.0)
+
+
+def test_generators_and_jumps_stay_pythons():
+    def f(x):
+        def squares():
+            for i in range(20):
+                yield x * i if i % 2 else i
+
+        total = 0.0
+        for i, s in enumerate(squares()):
+            if i > 15:
+                break
+            if i == 3:
+                continue
+            total = total + s
+        return total
+
+    assert fd.jit(f)(2.0) == f(2.0)
