@@ -8,7 +8,7 @@ libraries share one.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 
 import llvmlite.binding as llvm
 import numpy as np
@@ -51,8 +51,7 @@ def link(code: bytes, symbols: Mapping[str, int], exports: Iterable[str], keep: 
         builder.import_symbol(name, address)
     for name in exports:
         builder.export_symbol(name)
-    with _lock:
-        jit, number = next(_jits)
+    jit, number = _sharing.take()
     try:
         tracker = builder.link(jit, f"functad.{number}")
     except RuntimeError as error:
@@ -60,13 +59,23 @@ def link(code: bytes, symbols: Mapping[str, int], exports: Iterable[str], keep: 
     return Library(tracker, {name: tracker[name] for name in exports}, keep)
 
 
-def _sharing() -> Iterator[tuple[llvm.orcjit.LLJIT, int]]:
-    """An LLJIT for the next library, and the library's number in it."""
-    while True:
-        jit = llvm.create_lljit_compiler(target_machine(Target.host()), use_jit_link=True)
-        for number in range(_SHARING):
-            yield jit, number
+class _Sharing:
+    """An LLJIT for the next libraries. (No generator: if the handler of a signal raises in one, it has ended.)"""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._numbers = iter(range(0))
+        self._jit: llvm.orcjit.LLJIT | None = None
+
+    def take(self) -> tuple[llvm.orcjit.LLJIT, int]:
+        """An LLJIT, and the number in it of the next library."""
+        with self._lock:
+            number = next(self._numbers, None)
+            if number is None:
+                self._jit = llvm.create_lljit_compiler(target_machine(Target.host()), use_jit_link=True)
+                self._numbers = iter(range(1, _SHARING))
+                number = 0
+            return self._jit, number
 
 
-_lock = threading.Lock()  # a generator runs in one thread at a time
-_jits = _sharing()
+_sharing = _Sharing()
