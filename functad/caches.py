@@ -32,8 +32,8 @@ def on_clearing(clear: Clear) -> Clear:
 def clear_caches() -> None:
     """Forget everything that functad keeps so as not to make it again.
 
-    Compiled code, what jitted functions were traced to, derivative rules, and the memory of results that waits for
-    reuse. Jitted functions are traced and compiled anew when they are next called. Code that runs meanwhile (in another
+    Compiled code, what jitted functions were traced to, what un-jitted calls follow, derivative rules, and memory that
+    waits for reuse. Jitted functions are traced and compiled anew when they are next called. Code that runs meanwhile (in another
     thread, or because it called this function), and what compiled objects, pullbacks and Numba functions hold, stays
     valid.
 

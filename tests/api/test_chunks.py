@@ -198,7 +198,7 @@ def test_memory_of_vmap() -> None:
     x = np.linspace(0.0, 1.0, ROWS)
     assert peak(fd.vmap(wide), x) > 2 * ROWS * WIDTH * 8
     assert peak(fd.vmap(wide, chunk_size=10), x) < 6 * ONE_CHUNK + 100_000
-    assert peak(fd.vmap(fd.grad(wide), chunk_size=10), x) < 10 * ONE_CHUNK
+    assert peak(fd.vmap(fd.grad(wide), chunk_size=10), x) < 10 * ONE_CHUNK + 100_000
 
 
 def test_memory_of_the_results() -> None:
