@@ -33,10 +33,10 @@ def on_clearing(clear: Clear) -> Clear:
 def clear_caches() -> None:
     """Forget everything that functad keeps so as not to make it again.
 
-    Compiled code, what jitted functions were traced to, derivative rules, and the memory of results that waits for
-    reuse. Jitted functions are traced and compiled anew when they are next called. Code that runs meanwhile (in another
-    thread, or because it called this function), and what compiled objects, pullbacks and Numba functions hold, stays
-    valid.
+    Compiled code, what jitted functions were traced to, what un-jitted calls follow, derivative rules, and memory that
+    waits for reuse. Jitted functions are traced and compiled anew when they are next called. Code that runs meanwhile
+    (in another thread, or because it called this function), and what compiled objects, pullbacks and Numba functions
+    hold, stays valid.
 
     How much is kept without this is up to the flag ``FUNCTAD_CACHE_SIZE`` (by default 1024): native code of so many
     programs, so many kinds of call of each jitted function, and for each primitive four times so many kinds of operands

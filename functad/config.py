@@ -17,7 +17,7 @@ from typing import Generic, TypeVar
 
 __all__ = [
     "Flag", "Settings", "backend", "cache_size", "cpu", "current", "debug", "dump", "entry", "first", "front",
-    "settings", "threads", "tracing", "unset", "vector_bits",
+    "settings", "threads", "unset", "vector_bits", "while_tracing",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -58,30 +58,29 @@ good: a context in which one is set can outlive the with statement, in a task.
 """
 
 _any_set = False
-_open_traces = 0
+_open_traces: set[object] = set()
 
 
-@contextmanager
-def tracing() -> Iterator[None]:
-    """While a function is traced whose Program serves later calls, no compiled function is to be called natively in
-    this context.
+def while_tracing(f: Callable[[], T]) -> T:
+    """What a function returns that traces another, whose Program serves later calls: no compiled function is to be
+    called natively in this context meanwhile.
 
     Its result would be a constant of the Program, though it may depend on arrays that change.
     """
-    token = current.set(settings().having("tracing", True))
-    _count_traces(1)
-    try:
-        yield
+    around, opened = settings(), object()
+    try:  # two, since the handler of a signal may raise behind any call
+        try:
+            with _lock:
+                unset.value = None
+                _open_traces.add(opened)
+            current.set(around.having("tracing", True))
+            return f()
+        finally:
+            current.set(around)
     finally:
-        _count_traces(-1)
-        current.reset(token)
-
-
-def _count_traces(change: int) -> None:
-    global _open_traces
-    with _lock:
-        _open_traces += change
-        unset.value = None if _any_set or _open_traces else id(first)
+        with _lock:
+            _open_traces.discard(opened)
+            unset.value = None if _any_set or _open_traces else id(first)
 
 
 def settings() -> Settings:

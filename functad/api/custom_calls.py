@@ -12,7 +12,7 @@ from functad.api.frozen import Frozen
 from functad.api.world.kept import Kept
 from functad.api.world.outside import Outside
 from functad.core.capture import Leaf, capture
-from functad.core.trace import ABSENT, Trace, current_trace, evaluated, using
+from functad.core.trace import ABSENT, Trace, current_trace, within
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.core.zeros import zeros
 from functad.errors import EscapedTracerError, StructureError
@@ -94,7 +94,7 @@ class Call:
     def evaluate(self, f: Callable[..., Any], args: Sequence[Any]) -> Any:
         """Call one of them where nothing is traced."""
         try:
-            return evaluated(f, args)
+            return within(None, f, *args)
         except EscapedTracerError as error:
             raise self.not_found(error) from error
 
@@ -149,8 +149,7 @@ class Call:
 
     def traced_with_values(self, values: Sequence[Any], types: Sequence[ArrayType]) -> Program:
         """The function's Program, after it has been evaluated on these values, with results of these types."""
-        with using(None):
-            program = self.traced(values, self.kind, concrete=True)
+        program = within(None, lambda: self.traced(values, self.kind, concrete=True))
         if list(program.out_types) != list(types):
             raise StructureError(
                 f"{self.kind} function {self.name} returns {', '.join(map(str, program.out_types))}, "
@@ -234,7 +233,7 @@ class Call:
 def evaluate(kind: str, name: str, f: Callable[..., Any], args: Sequence[Any]) -> Any:
     """Call a function, or its rule, where nothing is traced."""
     try:
-        return evaluated(f, args)
+        return within(None, f, *args)
     except EscapedTracerError as error:
         raise not_found(kind, name, error) from error
 

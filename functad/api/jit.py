@@ -223,8 +223,9 @@ class Jitted(CalledNatively, Wrapper):
             kinds = [(t, e) for t, e in self._kinds if id(t) in current]
             if len(kinds) == MOST_KINDS:  # any of them: where kinds come in turn, the one used longest ago is the next
                 del kinds[random.randrange(MOST_KINDS)]
-            self._kinds = [*kinds, (traced, entry)]
-            self.set_entries([e for _, e in self._kinds])
+            kinds.append((traced, entry))
+            self.set_entries([e for _, e in kinds])
+            self._kinds = kinds
 
     def lower(self, *args: Any, **kwargs: Any) -> Lowered:
         """The stages of compiling this function for such arguments, to be looked at one by one."""

@@ -75,8 +75,20 @@ def _check_array(array: Any, type: ArrayType, where: str) -> None:
         raise _error(DtypeError, f"{where} has dtype {array.dtype}", f"that of the result, {wanted}")
     if not array.flags.writeable:
         raise _error(StructureError, f"{where} is read-only", f"an array that can be written to, such as {wanted}")
-    if array.size > 1 and 0 in [s for n, s in zip(array.shape, array.strides, strict=True) if n > 1]:
+    if not _separate(array):
         raise _error(StructureError, f"{where} has elements that share memory", f"separate ones, such as {wanted}")
+
+
+def _separate(array: np.ndarray[Any, Any]) -> bool:
+    """Whether all elements are apart: a step along each axis goes beyond what the axes of shorter steps span. That is
+    so of every array but what ``as_strided`` makes, or ``broadcast_to``.
+    """
+    span = array.itemsize
+    for stride, size in sorted([(abs(s), n) for n, s in zip(array.shape, array.strides, strict=True) if n > 1]):
+        if stride < span:
+            return not array.size
+        span += stride * (size - 1)
+    return True
 
 
 def _error(kind: type[FunctadError], found: str, expected: str) -> FunctadError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +15,7 @@ from functad.core.foreign import as_numpy, conversion, is_foreign
 from functad.core.handles import ARGUMENT, snapshot
 from functad.core.seq import Seq
 from functad.core.subclasses import plain_array
-from functad.core.trace import ABSENT, Outside, Trace, current_trace, is_compiling, not_native, type_name, using
+from functad.core.trace import ABSENT, Outside, Trace, current_trace, is_compiling, not_native, type_name, within
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.errors import DtypeError, StructureError
 from functad.ir.program import Program, Var, frozen
@@ -27,9 +26,6 @@ from functad.tree import TreeDef, flatten, leaf_paths
 __all__ = ["Captured", "Leaf", "WithAux", "as_leaf", "capture", "from_outside", "own", "taken_over"]
 
 _PYTHON_NUMBERS: dict[type, type] = {float: np.float64, int: np.int64, bool: np.bool_, complex: np.complex128}
-
-
-NOTHING = contextlib.nullcontext()
 
 
 class Leaf:
@@ -198,28 +194,34 @@ def capture(
         tracer._memory = ARGUMENT
         tracers.append(tracer)
     try:
-        with using(trace), NOTHING if outside is None else config.tracing():
-            result = f(tracers)
-            value, aux = (result.value, Aux(result.aux)) if type(result) is WithAux else (result, None)
-            found, out_tree = flatten(value)
-
-            def where(number: int) -> str:
-                return f"the result{leaf_paths(out_tree)[number]} of the function under {kind}"
-
-            outputs = [
-                Leaf(x, x._variable.type, x._kind)
-                if type(x) is Tracer and not trace.native
-                else result_leaf(x, partial(where, i), trace)
-                for i, x in enumerate(found)
-            ]
-            if aux is not None:
-                outputs += [
-                    result_leaf(x, lambda: f"the auxiliary data of the function under {kind}", trace)
-                    for x in aux.traced()
-                ]
-            program, captures = trace.finish([o.value for o in outputs])
+        if outside is None:
+            return within(trace, traced, f, tracers, trace)
+        return config.while_tracing(lambda: within(trace, traced, f, tracers, trace))
     finally:
         trace.open = False
         if name is not None and trace.script is not None:
             SCRIPTS.give_back(name, codes, trace.script)
+
+
+def traced(f: Callable[[Sequence[Any]], Any], tracers: Sequence[Tracer], trace: Trace) -> Captured:
+    """What the call of a function in a trace did."""
+    result = f(tracers)
+    value, aux = (result.value, Aux(result.aux)) if type(result) is WithAux else (result, None)
+    found, out_tree = flatten(value)
+
+    def where(number: int) -> str:
+        return f"the result{leaf_paths(out_tree)[number]} of the function under {trace.kind}"
+
+    outputs = [
+        Leaf(x, x._variable.type, x._kind)
+        if type(x) is Tracer and not trace.native
+        else result_leaf(x, partial(where, i), trace)
+        for i, x in enumerate(found)
+    ]
+    if aux is not None:
+        outputs += [
+            result_leaf(x, lambda: f"the auxiliary data of the function under {trace.kind}", trace)
+            for x in aux.traced()
+        ]
+    program, captures = trace.finish([o.value for o in outputs])
     return Captured(program, captures, out_tree, aux, [o.kind for o in outputs], trace.env, trace)

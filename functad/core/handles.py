@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 from functad.core.location import user_location
-from functad.core.trace import Trace, current_trace, escaped, using
+from functad.core.trace import Trace, current_trace, escaped, within
 from functad.core.tracer import Tracer
 from functad.errors import ImmutableError
 from functad.ir.program import Var
@@ -297,8 +297,7 @@ def refresh(x: Tracer) -> Var:
     if not x._owner.open:
         raise escaped(view.root)
     _check_layout(view)
-    with using(x._owner):
-        _rebind(x, view.get(snapshot(view.root)))
+    within(x._owner, lambda: _rebind(x, view.get(snapshot(view.root))))
     return x._variable
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar, Token
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -29,12 +29,14 @@ if TYPE_CHECKING:
     from functad.core.primitive import Primitive
 
 __all__ = [
-    "ABSENT", "Outside", "Trace", "current_trace", "entered", "evaluated", "inherited_location", "is_compiling",
-    "left", "no_trace", "not_native", "using",
+    "ABSENT", "Outside", "Trace", "current_trace", "entered", "inherited_location", "is_compiling",
+    "left", "not_native", "within",
 ]  # fmt: skip
 
 ABSENT: Any = type("Absent", (), {"__repr__": lambda self: "ABSENT"})()
 """Stands for a value that is not known while tracing."""
+
+T = TypeVar("T")
 
 _current: ContextVar[Trace | None] = ContextVar("functad_trace", default=None)
 
@@ -55,41 +57,26 @@ are those in force when a value is computed.
 """
 
 
-class using:
-    """Make ``trace`` the one that ``bind`` emits into; None means: evaluate."""
+def within(trace: Trace | None, f: Callable[..., T], *args: Any) -> T:
+    """What a function returns while ``trace`` is the one that ``bind`` emits into; None: where all is evaluated.
 
-    __slots__ = ("token", "trace")
-
-    def __init__(self, trace: Trace | None) -> None:
-        self.trace = trace
-
-    def __enter__(self) -> None:
-        self.token = _current.set(self.trace)
-
-    def __exit__(self, *exc: object) -> None:
-        _current.reset(self.token)
+    However it ends, the trace around it is the current one again. (The handler of a signal may raise wherever a
+    function of Python begins or has returned: so where a context manager is entered or left.)
+    """
+    around = _current.get()
+    try:
+        _current.set(trace)
+        return f(*args)
+    finally:
+        _current.set(around)
 
 
 def entered(trace: Trace) -> Token[Trace | None]:
-    """Make a trace the current one until it is ``left``, where no ``with`` statement can stand."""
+    """Make a trace the current one until it is ``left``, inside of what runs ``within`` another."""
     return _current.set(trace)
 
 
 left = _current.reset
-
-
-def evaluated(f: Callable[..., Any], args: Sequence[Any]) -> Any:
-    """What a function returns where nothing is traced."""
-    token = _current.set(None)
-    try:
-        return f(*args)
-    finally:
-        _current.reset(token)
-
-
-def no_trace() -> Any:
-    """A context in which ``bind`` evaluates with NumPy."""
-    return using(None)
 
 
 def is_compiling() -> bool:
@@ -445,23 +432,29 @@ class Trace:
         What an evaluation raises is none of Python's business yet: nobody may ever ask for that value. It is raised by
         ``value``, of what needs it.
         """
-        others = floating_rules.get() is not self.rules
-        token = _current.set(None)
-        if others:
-            rules = floating_rules.set(self.rules)
+        rules = floating_rules.get()
         try:
-            evaluate = self.evaluate
-            for eqn in self.eqns[self.cursor :]:
+            if rules is not self.rules:
+                floating_rules.set(self.rules)
+            within(None, self._run)
+        finally:
+            if rules is not self.rules:
+                floating_rules.set(rules)
+
+    def _run(self) -> None:
+        evaluate = self.evaluate
+        for eqn in self.eqns[self.cursor :]:
+            try:
+                evaluate(eqn)
+            # only an error of the operation: whatever else comes (Ctrl-C), the equation is still to be evaluated
+            except Exception as error:
                 try:
                     evaluate(eqn)
-                # only an error of the operation: whatever else comes (Ctrl-C), the equation is still to be evaluated
                 except Exception:
                     self.raised.update(eqn.outputs)
-                self.cursor += 1
-        finally:
-            if others:
-                floating_rules.reset(rules)
-            _current.reset(token)
+                else:
+                    raise error  # of the handler of a signal, that of a time limit say
+            self.cursor += 1
 
     def evaluate(self, eqn: Eqn) -> None:
         """Evaluate an equation, unless it is evaluated already or an operand has no value."""
@@ -501,13 +494,8 @@ class Trace:
         """Evaluate what raised before among what a variable needs; it raises again, unless ``np.errstate`` is another
         now.
         """
-        eqns, _ = self.divide({var})
-        token = _current.set(None)
-        try:
-            for eqn in eqns:
-                self.evaluate(eqn)
-        finally:
-            _current.reset(token)
+        for eqn in self.divide({var})[0]:
+            within(None, self.evaluate, eqn)
 
     def divide(self, needed: set[Var]) -> tuple[list[Eqn], list[Eqn]]:
         """The equations that some variables need, and the others."""
@@ -549,7 +537,7 @@ class Trace:
         """The value of a variable that depends on no input; ABSENT for others."""
         if self.constants is None:
             self.constants = Constants(self.eqns)
-        value = evaluated(self.constants.value, (var, self._outer_constant))
+        value = within(None, self.constants.value, var, self._outer_constant)
         return ABSENT if value is None else value
 
     def _outer_constant(self, var: Var) -> Any:

@@ -63,7 +63,9 @@ def twin_of(f: FunctionType, own: dict[str, CellType], staged: bool = False) -> 
     key = id(code), staged
     known = _twins.get(key)
     if known is None:
-        known = _twins[key] = weakref.ref(code, lambda _: _twins.pop(key, None)), _find(code, f, own, staged)  # type: ignore[misc]
+        # the table by a default: globals go first at exit
+        gone = weakref.ref(code, lambda _, twins=_twins: twins.pop(key, None))  # type: ignore[misc]
+        known = _twins[key] = gone, _find(code, f, own, staged)
     return known[1]
 
 
@@ -131,7 +133,7 @@ def source(f: Callable[..., Any], staged: bool = True) -> str:
 
 def _note(code: CodeType, staged: bool) -> None:
     number = id(code)
-    _made[number] = weakref.ref(code, lambda _: _made.pop(number, None)), staged  # type: ignore[misc]
+    _made[number] = weakref.ref(code, lambda _, made=_made: made.pop(number, None)), staged  # type: ignore[misc]
     for c in code.co_consts:
         if isinstance(c, CodeType):
             _note(c, staged)

@@ -10,7 +10,7 @@ import numpy as np
 
 from functad.core.evaluator import run_program
 from functad.core.primitive import Sample, type_of
-from functad.core.trace import Trace, current_trace, using
+from functad.core.trace import Trace, current_trace, within
 from functad.core.tracer import ARRAY, SCALAR, Tracer
 from functad.core.zeros import instantiate
 from functad.errors import LinearityError
@@ -136,8 +136,7 @@ class LinearizedJvp:
         given: Sequence[Any] = () if rule.python else ins
         operands = ins if rule.python else [known_input(trace, t, x) for t, x in zip(rule.in_types, ins, strict=True)]
         dots = [fresh_input(trace, t) if active else None for active, t in zip(self._mask, self._types, strict=True)]
-        with using(trace):
-            outs, out_dots = rule(operands, dots)
+        outs, out_dots = within(trace, rule, operands, dots)
         return outs, out_dots, given
 
     def _split(self, program: Program, known: int, outs: int) -> Program:

@@ -17,7 +17,7 @@ from typing import Any, Protocol
 from functad.core.cotangents import Sum, accumulate, joined, settled, taken_apart
 from functad.core.evaluator import run_program
 from functad.core.primitive import bind_all, type_of
-from functad.core.trace import Trace, current_trace, inherited_location, using
+from functad.core.trace import Trace, current_trace, inherited_location, within
 from functad.core.tracer import ARRAY, SCALAR, Tracer
 from functad.core.zeros import instantiate
 from functad.ir.dce import kept_equations
@@ -150,18 +150,20 @@ class DerivedRule:
         form of a ``Sum``; empty where each is a cotangent.
         """
         n = len(self._tangent.inputs) - len(self._in_types)
-        with using(None):
-            trace = Trace("transpose", concrete=False, locate=False)
+        trace = rule_trace("transpose")
         residuals = [fresh_input(trace, v.type) for v in self._tangent.inputs[:n]]
         cotangents = [fresh_input(trace, t) for t in self._out_types]
         linear = [False] * n + [True] * len(self._in_types)
-        with using(trace):
-            cts = transpose_program(
-                self._tangent, linear, residuals + [None] * len(self._in_types), cotangents, settle=False
-            )
+        operands = residuals + [None] * len(self._in_types)
+        cts = within(trace, lambda: transpose_program(self._tangent, linear, operands, cotangents, settle=False))
         values, forms = taken_apart(cts)
         program, _ = trace.finish(values)
         return program, [] if all(f is True for f in forms) else forms
+
+
+def rule_trace(kind: str) -> Trace:
+    """A trace of what is derived once, and serves all places."""
+    return within(None, lambda: Trace(kind, concrete=False, locate=False))
 
 
 def fresh_input(trace: Trace, type: ArrayType) -> Tracer:
@@ -196,23 +198,25 @@ def derive_rule(eqn: Eqn, types: Sequence[ArrayType], mask: Mask, doubts: Doubts
     prim = eqn.primitive
     out_types = [v.type for v in eqn.outputs]
     active_types = [t for t, m in zip(types, mask, strict=True) if m]
-    with using(None):
-        trace = Trace("linearize", concrete=False, locate=False)
+    trace = rule_trace("linearize")
     primals = [fresh_input(trace, t) for t in types]
     outs = [fresh_input(trace, t) for t in out_types]
     dots = [fresh_input(trace, t) if m else None for t, m in zip(types, mask, strict=True)]
     known = len(primals) + len(outs)
-    with using(trace):
-        result = (
-            None
-            if prim.jvp is None
-            else prim.jvp(dots, primals, tuple(outs) if prim.multiple_results else outs[0], **eqn.params)
-        )
-        results = list(result) if prim.multiple_results and result is not None else [result] * len(outs)
-        if all(r is None for r in results):
-            empty = Program((), (), ())
-            return DerivedRule(False, empty, empty, active_types, out_types)
-        results = [instantiate(r, t) for r, t in zip(results, out_types, strict=True)]
+
+    def tangents() -> list[Any]:
+        """Those of the results; none where all are zero."""
+        out = tuple(outs) if prim.multiple_results else outs[0]
+        result = None if prim.jvp is None else prim.jvp(dots, primals, out, **eqn.params)
+        found = list(result) if prim.multiple_results and result is not None else [result] * len(outs)
+        if all([t is None for t in found]):
+            return []
+        return [instantiate(t, ty) for t, ty in zip(found, out_types, strict=True)]
+
+    results = within(trace, tangents)
+    if not results:
+        empty = Program((), (), ())
+        return DerivedRule(False, empty, empty, active_types, out_types)
     program, _ = trace.finish(results)
     residuals, tangent = split_program(program, known)
     tangent = strengthened(residuals, tangent, (*(doubts or (False,) * len(types)), *[bool(doubts)] * len(outs)))

@@ -17,7 +17,7 @@ import numpy as np
 
 from functad.core.primitive import type_of
 from functad.core.routine import Code, Routine
-from functad.core.trace import Trace, current_trace, using
+from functad.core.trace import Trace, current_trace, within
 from functad.ir.program import Eqn, Literal, Program, Var
 from functad.transforms.backward_plans import Backward, Unexpected
 from functad.transforms.linearize import Choice, DerivedRule, Entry, LinearMap, Observed, fresh_input, linearize_program
@@ -319,8 +319,7 @@ class PlannedMap(LinearMap):
         trace = Trace("plan", concrete=False, locate=False)
         saved = [fresh_input(trace, type_of(x)) for x in self._saved]
         abstract = LinearMap(self._entries_with(saved), self.inputs, self.outputs)
-        with using(trace):
-            results = f(abstract)
+        results = within(trace, f, abstract)
         program, _ = trace.finish(results)
         code = Code(len(saved))
         return program, code.routine(code.program(program, range(len(saved)), locate=True))

@@ -11,7 +11,7 @@ from functad.core.capture import Leaf, capture
 from functad.core.cotangents import taken_apart
 from functad.core.evaluator import run_program
 from functad.core.primitive import Linear
-from functad.core.trace import using
+from functad.core.trace import within
 from functad.core.tracer import ARRAY, SCALAR
 from functad.core.zeros import instantiate, repeated, zeros_like
 from functad.ir.derived import derived
@@ -39,9 +39,8 @@ __all__ = [
 def trace_program(f: Callable[..., Sequence[Any]], types: Sequence[ArrayType], kind: str = "a transform") -> Program:
     """The Program of a function of strict values, given their types; nothing may be closed over. ``kind`` is what
     traces it, to rules that ask."""
-    with using(None):
-        leaves = [Leaf(None, t, ARRAY if t.ndim else SCALAR) for t in types]
-        return capture(lambda args: list(f(*args)), leaves, kind, concrete=False).program
+    leaves = [Leaf(None, t, ARRAY if t.ndim else SCALAR) for t in types]
+    return within(None, lambda: capture(lambda args: list(f(*args)), leaves, kind, concrete=False)).program
 
 
 class Present:

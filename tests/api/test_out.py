@@ -106,6 +106,9 @@ REFUSED = {
     "read-only": (lambda f: f(X, out=(np.empty(()), np.frombuffer(bytes(24)))), StructureError, "is read-only"),
     "repeated": (lambda f: f(X, out=(np.empty(()), np.lib.stride_tricks.as_strided(np.empty(1), (3,), (0,)))),
                  StructureError, "elements that share memory"),
+    "overlapping elements": (
+        lambda f: f(X, out=(np.empty(()), np.lib.stride_tricks.as_strided(np.empty(4), (3,), (4,)))),
+        StructureError, "elements that share memory"),
     "argument": (lambda f: f(A, out=(np.empty(()), A)), StructureError,
                  r"out= of f\[1\] shares memory with an argument.*write x\[...\] = f\(x\)"),
     "part of an argument": (lambda f: f(B[:3], out=(np.empty(()), B[2:5])), StructureError, "shares memory with"),

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from functad.core.capture import as_leaf
-from functad.core.trace import Trace, using
+from functad.core.trace import Trace, within
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 
 TOLERANCE = {2: 2e-3, 4: 5e-6, 8: 5e-14, 16: 5e-14}
@@ -28,8 +28,7 @@ def tracing(f: Callable[..., Any], *args: Any, concrete: bool = True) -> Any:
         leaf = as_leaf(x, lambda: "the argument")
         return Tracer(trace.add_input(leaf.type, leaf.value), trace, leaf.kind)
 
-    with using(trace):
-        return results(f(*[tracer(x) for x in args]))
+    return within(trace, lambda: results(f(*[tracer(x) for x in args])))
 
 
 def results(x: Any) -> Any:

@@ -23,7 +23,7 @@ from functad.api.world.hidden import HiddenOperand
 from functad.api.world.reach import Reach
 from functad.api.world.views import address, is_plain, view_of
 from functad.core.foreign import as_numpy
-from functad.core.trace import ABSENT, Trace, escaped, using
+from functad.core.trace import ABSENT, Trace, escaped, within
 from functad.core.tracer import ARRAY, Tracer
 from functad.errors import FunctadError
 from functad.ir.program import Atom, Eqn, Program, Var, frozen, is_frozen, literal
@@ -143,8 +143,7 @@ class Outside:
         found = view_of(array, [a for a in self.reachable if root_of(a) is root_of(array)])
         if found is None:
             return None
-        with using(self.trace):
-            shown = found.of(self.operand(found.base))
+        shown = within(self.trace, lambda: found.of(self.operand(found.base)))
         return Tracer(shown._variable, self.trace, ARRAY)
 
     def hide(self, place: Place, type: ArrayType, kind: int, asked: Callable[[], None] | None = None) -> Tracer:
