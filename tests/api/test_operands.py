@@ -305,7 +305,7 @@ def test_the_warning_says_where() -> None:
             assert f(1.0).shape == (m.N, 2)
     assert len(seen) == 1
     rate = 0.0
-    g = fd.jit(lambda x: x * [1.0, 2.0, 3.0, 4.0][round(rate)])
+    g = fd.jit(lambda x: x * {1.0: 2.0}.get(rate, 3.0))
     with pytest.warns(RetraceWarning, match=r"Python needs the value at .*test_operands\.py:\d+\. Make"):
         for rate in (1.0, 2.0, 3.0):  # noqa: B007  which g reads
             g(1.0)
