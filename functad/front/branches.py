@@ -25,8 +25,10 @@ import numpy as np
 from functad.core.evaluator import run_program
 from functad.core.handles import BodyTrace, ambiguous, make_stale, snapshot
 from functad.core.primitive import type_of
-from functad.core.trace import ABSENT, Trace, entered, left
+from functad.core.trace import ABSENT, Trace, current_trace, entered, left
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
+from functad.errors import UnsupportedError
+from functad.front.failures import staged
 from functad.front.values import (
     UNBOUND,
     Undecided,
@@ -49,6 +51,10 @@ from functad.transforms.programs import trace_program
 from functad.tree import flatten
 
 __all__ = ["Branch", "and_", "choose", "compare", "is_unknown", "not_", "or_"]
+
+
+DEEPEST = 60
+"""So many branches on traced conditions may lie in one another."""
 
 
 def is_unknown(test: Any) -> bool:
@@ -117,6 +123,8 @@ class Branch:
 
     def abandon(self, error: BaseException) -> None:
         """An exception leaves the statement."""
+        if self.staged:
+            staged(error, "a branch")
         if self._token is not None:
             assert self._trace is not None
             self._trace.give_back()
@@ -124,6 +132,14 @@ class Branch:
             self._token = None
 
     def _open(self) -> None:
+        depth, trace = 0, current_trace()
+        while type(trace) is BodyTrace:
+            depth, trace = depth + 1, trace.parent
+        if depth > DEEPEST:
+            raise UnsupportedError(
+                f"more than {DEEPEST} branches on traced conditions lie in one another{here()}: a function that calls "
+                "itself until a traced condition holds never ends while it is traced; write a while loop"
+            )
         self._trace = BodyTrace("if")
         self._token = entered(self._trace)
 

@@ -24,13 +24,14 @@ from functad.core.trace import current_trace, is_compiling
 from functad.core.tracer import Tracer
 from functad.errors import UnsupportedError
 from functad.front.branches import Branch, and_, choose, compare, not_, or_
-from functad.front.effects import check_call, check_target, in_body
+from functad.front.effects import check_call, check_changed, check_outside, check_target, guarded, in_body, made, over
+from functad.front.failures import caught, matched
 from functad.front.loops import Loop, Steps
-from functad.front.routed import ITEM, ROUTE, SLICE, STORE
-from functad.front.staged import AND, BRANCH, CHOOSE, COMPARE, GUARD, LOOP, NOT, OR, STEPS
+from functad.front.routed import CAUGHT, ITEM, MADE, MATCHED, OUTSIDE, OVER, ROUTE, SLICE, STORE
+from functad.front.staged import AND, BRANCH, CHANGED, CHOOSE, COMPARE, DECIDED, GUARD, LOOP, NOT, OR, STEPS
 from functad.front.staged import UNBOUND as UNBOUND_NAME
 from functad.front.twin import is_twin_code, twin_of
-from functad.front.values import UNBOUND
+from functad.front.values import UNBOUND, decided
 from functad.numpy.dispatch import CALLS, TABLE
 from functad.numpy.memory import into_plain
 from functad.numpy.protocols import plain_values
@@ -62,9 +63,13 @@ def route(f: Any) -> Any:
 def staged_route(f: Any) -> Any:
     """``route`` in a staged twin."""
     found = route(f)
-    if found is f and in_body():
+    if not in_body():
+        return found
+    if type(f) is functools.partial:
+        return functools.partial(staged_route(f.func), *f.args, **f.keywords)
+    if found is f:
         check_call(f)
-    return found
+    return guarded(f, found, staged_route)
 
 
 def item(x: Any, index: Any) -> Any:
@@ -203,8 +208,17 @@ def is_staging() -> bool:
     return False
 
 
-_CELLS = {ROUTE: CellType(route), ITEM: CellType(item), STORE: CellType(store), SLICE: CellType(slice)}
-
+_CELLS = {
+    ROUTE: CellType(route),
+    ITEM: CellType(item),
+    STORE: CellType(store),
+    SLICE: CellType(slice),
+    OUTSIDE: CellType(check_outside),
+    CAUGHT: CellType(caught),
+    MATCHED: CellType(matched),
+    MADE: CellType(made),
+    OVER: CellType(over),
+}
 
 _STAGED_CELLS = {
     **_CELLS,
@@ -218,6 +232,8 @@ _STAGED_CELLS = {
     NOT: CellType(not_),
     COMPARE: CellType(compare),
     GUARD: CellType(check_target),
+    CHANGED: CellType(check_changed),
+    DECIDED: CellType(decided),
     UNBOUND_NAME: CellType(UNBOUND),
 }
 

@@ -2,7 +2,8 @@
 
 A branch on a traced condition runs while it is traced, whether or not it will be taken, and the body of a loop once for
 all of its steps. So what else it would change (an item of a list, an attribute, a file) is refused before it happens,
-and a call is made only if it is known to change nothing.
+and a call is made only if it is known to change nothing. An iterator that was made before is not advanced: how far it
+is would depend on how often the body runs while it is traced.
 """
 
 from __future__ import annotations
@@ -10,9 +11,11 @@ from __future__ import annotations
 import builtins
 import cmath
 import functools
+import inspect
 import itertools
 import math
 import operator
+from collections.abc import Callable, Iterator
 from types import BuiltinFunctionType, FunctionType, MethodType
 from typing import Any
 
@@ -26,7 +29,7 @@ from functad.errors import UnsupportedError
 from functad.front.twin import is_twin_code
 from functad.numpy.traced import here
 
-__all__ = ["check_call", "check_target", "in_body"]
+__all__ = ["check_call", "check_changed", "check_outside", "check_target", "guarded", "in_body", "made", "over"]
 
 _PURE = frozenset({
     *(abs, all, any, bin, callable, chr, divmod, format, getattr, hasattr, hash, id, isinstance, issubclass, iter, len),
@@ -38,6 +41,14 @@ _PURE = frozenset({
     *(itertools.starmap, itertools.zip_longest),
 })  # fmt: skip
 _MODULES = (math, cmath, operator)
+_CALLING = frozenset({
+    *(filter, map, max, min, sorted, functools.reduce, itertools.accumulate, itertools.starmap),
+})  # fmt: skip
+"""What calls functions that it is given."""
+
+_WRITING = frozenset({np.copyto, np.fill_diagonal, np.place, np.put, np.putmask, np.put_along_axis})
+"""NumPy's functions that write to their first argument."""
+
 _VALUES = (str, bytes, int, float, complex, tuple, frozenset, range, np.generic, type(None), slice)
 _READS = frozenset({
     *("get", "keys", "values", "items", "index", "count", "copy", "union", "intersection", "difference", "issubset"),
@@ -46,6 +57,14 @@ _READS = frozenset({
 _WRITES = frozenset(
     {"sort", "fill", "put", "partition", "resize", "setfield", "setflags", "byteswap", "tofile", "dump"}
 )
+
+
+_CHANGING = frozenset({
+    *("setitem", "delitem", "setattr"),
+    *("iadd", "iand", "iconcat", "ifloordiv", "ilshift", "imatmul", "imod", "imul", "ior", "ipow", "irshift", "isub"),
+    *("itruediv", "ixor", "call"),
+})  # fmt: skip
+"""Functions of ``operator`` that change their first argument, or call it."""
 
 
 def in_body() -> bool:
@@ -80,16 +99,95 @@ def check_target(x: Any) -> Any:
     return x
 
 
+def check_changed(x: Any, operation: str) -> None:
+    """What ``x += y`` changes in place, if it does: in a body a traced array."""
+    if hasattr(type(x), operation):
+        check_target(x)
+
+
+def check_outside(*names: str) -> None:
+    """Refuse a function that assigns to variables of the functions around it, or to global ones."""
+    if in_body():
+        raise refused(
+            f"a function that assigns to {', '.join(names)}, which {'is' if len(names) == 1 else 'are'} nonlocal or "
+            f"global, is called{here()} in a branch or a loop on a traced condition, which runs while it is traced, "
+            "whether or not it is taken; return the new value, and assign it where it is called"
+        )
+
+
+def made(x: Any) -> Any:
+    """Note an iterator that is made in a body: it may be advanced there."""
+    trace = current_trace()
+    if type(trace) is BodyTrace and isinstance(x, Iterator):
+        trace.iterators.append(x)
+    return x
+
+
+def over(x: Any) -> Any:
+    """Refuse to advance, in a body, an iterator that was made before."""
+    trace = current_trace()
+    if type(trace) is BodyTrace and isinstance(x, Iterator) and all([x is not i for i in trace.iterators]):
+        raise refused(
+            f"a {type(x).__name__} that was made before would be advanced{here()} in a branch or a loop on a traced "
+            "condition, which runs while it is traced, not as often as it is taken; go over a list, or make the "
+            "iterator in the body"
+        )
+    return x
+
+
+def guarded(f: Any, found: Any, twin: Callable[[Any], Any]) -> Any:
+    """What is called for ``f`` in a body: ``found``, where its arguments may be changed by that, with a look at them.
+
+    ``twin`` gives what is called for a function that ``f`` calls.
+    """
+    if isinstance(found, FunctionType | MethodType) and is_twin_code(found.__code__):
+        if not found.__code__.co_flags & inspect.CO_GENERATOR:
+            return found
+    elif isinstance(f, type) and not _listed(f):
+        return found
+    known = _listed(f, _CALLING)
+
+    @functools.wraps(found, updated=())
+    def call(*args: Any, **kwargs: Any) -> Any:
+        for x in (*args, *kwargs.values()):
+            over(x)
+        for x in _written(f, args, kwargs):
+            check_target(x)
+        if known:
+            args = tuple([twin(x) if callable(x) else x for x in args])
+            kwargs = {k: twin(x) if callable(x) else x for k, x in kwargs.items()}
+        return made(found(*args, **kwargs))
+
+    return call
+
+
+def _written(f: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
+    """The arguments that a call writes to, in so far as NumPy's functions do."""
+    out = kwargs.get("out")
+    found = list(out) if isinstance(out, tuple) else [out]
+    if isinstance(f, np.ufunc):
+        found += args[f.nin :]
+    elif _listed(f, _WRITING) or _is_at(f):
+        found += args[:1]
+    return [x for x in found if x is not None]
+
+
+def _is_at(f: Any) -> bool:
+    return type(f) is BuiltinFunctionType and isinstance(f.__self__, np.ufunc) and f.__name__ == "at"
+
+
 def _is_pure(f: Any) -> bool:
     cls = type(f)
     if cls is BuiltinFunctionType:
         owner = f.__self__
-        if owner in _MODULES or (getattr(f, "__module__", None) or "").startswith("numpy"):
-            return f.__name__ not in ("setitem", "delitem", "setattr", "copyto", "putmask")
+        if any([owner is m for m in _MODULES]) or (getattr(f, "__module__", None) or "").startswith("numpy"):
+            return f.__name__ not in _CHANGING
         if isinstance(owner, _VALUES):
             return True
         if isinstance(owner, list | dict | set):
             return f.__name__ in _READS
+        if isinstance(owner, np.ufunc):
+            return True
         return f.__name__ not in _WRITES if isinstance(owner, np.ndarray) else _listed(f)
     if issubclass(cls, np.ufunc) or cls is type(np.sum) or cls.__module__.startswith("functad."):
         return True  # NumPy's write to no plain array that is not given as out=
@@ -98,11 +196,11 @@ def _is_pure(f: Any) -> bool:
         return is_internal(code.co_filename) or is_twin_code(code)
     if issubclass(cls, type):
         return issubclass(f, BaseException | np.generic) or _listed(f)
-    return cls is functools.partial or _listed(f)
+    return _is_pure(f.func) if cls is functools.partial else _listed(f)
 
 
-def _listed(f: Any) -> bool:
+def _listed(f: Any, among: frozenset[Any] = _PURE) -> bool:
     try:
-        return f in _PURE
+        return f in among
     except TypeError:
         return False

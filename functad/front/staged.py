@@ -13,21 +13,33 @@ What a driver cannot take (``break``, ``continue`` and ``return`` in the middle,
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+import copy
+from collections.abc import Sequence
 from typing import Any
 
-from functad.front.jumps import absorbed, own_nodes
-from functad.front.routed import Routed, call, name
+from functad.front.jumps import RESULT, absorbed
+from functad.front.names import assigned, own_nodes
+from functad.front.routed import OVER, Routed, call, name
 
-__all__ = ["Staged", "assigned", "can_be_staged"]
+__all__ = ["Staged", "can_be_staged"]
 
-BRANCH, LOOP, STEPS, CHOOSE, AND, OR, NOT, COMPARE, UNBOUND, GUARD = [
-    f"_functad_{n}" for n in ("branch", "loop", "steps", "choose", "and", "or", "not", "compare", "unbound", "guard")
+BRANCH, LOOP, STEPS, CHOOSE, AND, OR, NOT, COMPARE, UNBOUND, GUARD, CHANGED, DECIDED = [
+    f"_functad_{n}"
+    for n in (
+        *("branch", "loop", "steps", "choose", "and", "or", "not", "compare", "unbound", "guard", "changed", "decided"),
+    )
 ]
 """The names that staged twins close over besides those of plain ones."""
 
 OPERATIONS = {
     ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge", ast.Eq: "eq", ast.NotEq: "ne",
+}  # fmt: skip
+
+
+IN_PLACE = {
+    ast.Add: "__iadd__", ast.Sub: "__isub__", ast.Mult: "__imul__", ast.Div: "__itruediv__", ast.Mod: "__imod__",
+    ast.FloorDiv: "__ifloordiv__", ast.Pow: "__ipow__", ast.MatMult: "__imatmul__", ast.BitAnd: "__iand__",
+    ast.BitOr: "__ior__", ast.BitXor: "__ixor__", ast.LShift: "__ilshift__", ast.RShift: "__irshift__",
 }  # fmt: skip
 
 
@@ -40,42 +52,26 @@ def can_be_staged(node: ast.AST) -> bool:
     return not any([isinstance(n, kinds) for part in body for n in own_nodes(part)])
 
 
-def assigned(statements: Sequence[ast.stmt]) -> list[str]:
-    """The names that statements bind, sorted."""
-    return sorted({n for s in statements for n in _bound(s) if not n.startswith("_functad_c")})
-
-
-def _bound(statement: ast.stmt) -> Iterator[str]:
-    for node in own_nodes(statement):
-        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            yield node.id
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            yield node.name
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            yield from [(a.asname or a.name).partition(".")[0] for a in node.names]
-        elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
-            yield node.name
-        elif isinstance(node, ast.MatchMapping) and node.rest:
-            yield node.rest
-
-
 class Staged(Routed):
     """The rewriting of a function."""
 
     def __init__(self) -> None:
         self._count = 0
         self._outer: set[str] = set()  # names that are global or nonlocal
+        self._at_risk: set[str] = set()  # names that a statement may leave without a value
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
         if not can_be_staged(node):
             return Routed().visit(node)  # type: ignore[no-any-return]
-        before = self._outer
-        declared = [n for s in node.body for n in own_nodes(s) if isinstance(n, ast.Global | ast.Nonlocal)]
-        self._outer = {n for d in declared for n in d.names}
+        before = self._outer, self._at_risk
+        nodes = [n for s in node.body for n in own_nodes(s)]
+        self._outer = {n for d in nodes if isinstance(d, ast.Global | ast.Nonlocal) for n in d.names}
         node.body = absorbed(node.body)
+        self._at_risk = self._at_risk | set(assigned([n for n in nodes if isinstance(n, ast.If | ast.For | ast.While)]))
+        self._at_risk.add(RESULT)
         self.generic_visit(node)
-        self._outer = before
-        return node
+        self._outer, self._at_risk = before
+        return self.declared(node)
 
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
         return Routed().visit(node)  # type: ignore[no-any-return]
@@ -128,7 +124,10 @@ class Staged(Routed):
             ),
         ]
         loop = ast.While(_method(c, "more", node), body, [])
-        after = ast.If(_attribute(c, "staged", node), _restored(c, "result", names, node), [])
+        result = _restored(c, "result", names, node)
+        if assigned([node.test]):  # as they are where the condition fails
+            result.append(ast.Expr(copy.deepcopy(node.test)))
+        after = ast.If(_attribute(c, "staged", node), result, [])
         start = ast.Assign([name(c, node, ast.Store())], call(LOOP, [_names(names, node)], node))
         return [_placed(s, node) for s in (start, _guarded(c, [loop, after], node))]
 
@@ -136,6 +135,7 @@ class Staged(Routed):
         names = assigned([node])
         mine = not self._leaves(node.body) and self._outer.isdisjoint(names) and not node.orelse
         self.generic_visit(node)
+        node.iter = call(OVER, [node.iter], node.iter)
         if not mine:
             return node
         c = self._driver()
@@ -174,7 +174,20 @@ class Staged(Routed):
             made.value = call(GUARD, [made.value], made.value)
         return made
 
+    def visit_AugAssign(self, node: ast.AugAssign) -> Any:
+        self.generic_visit(node)
+        if not isinstance(node.target, ast.Name):
+            return node
+        operation = ast.copy_location(ast.Constant(IN_PLACE[type(node.op)]), node)
+        changed = call(CHANGED, [name(node.target.id, node.target), operation], node)
+        return [ast.copy_location(ast.Expr(changed), node), node]
+
     # -- expressions ---------------------------------------------------------------------------------------------------
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        if isinstance(node.ctx, ast.Load) and node.id in self._at_risk:
+            return call(DECIDED, [node], node)
+        return node
 
     def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
         self.generic_visit(node)
