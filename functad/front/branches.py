@@ -194,7 +194,7 @@ class Join:
 
         def put(a: Any, b: Any) -> Any:
             type = joined_type(type_of_leaf(a), type_of_leaf(b))
-            if type is None:
+            if type is None or (type.dtype.kind == "c" and not kinds_agree(a, b)):
                 raise LookupError
             kinds = {kind_of(a), kind_of(b)}
             kind = PYTHON if kinds == {PYTHON} else ARRAY if ARRAY in kinds else SCALAR
@@ -208,7 +208,11 @@ class Join:
         except LookupError:
             del self.pairs[count:], self.types[count:], self.kinds[count:]
             reason = f"{name} is {described(x)} in one branch and {described(y)} in the other of the if{here()}"
-            return (Undecided(f"{reason}, on a traced condition: both must be numbers, or arrays of one shape"),)
+            return (
+                Undecided(
+                    f"{reason}, on a traced condition: both must be numbers, or arrays of one shape, real or complex"
+                ),
+            )
         outside = [v for v, t in ((x, self.traces[0]), (y, self.traces[1])) if _is_outer(v, t)]
         return lambda outs: _with_results(made, outs, outside)
 
@@ -234,6 +238,11 @@ class Join:
         for out, kind in zip(outs, self.kinds, strict=True):
             out._kind = kind
         return outs
+
+
+def kinds_agree(a: Any, b: Any) -> bool:
+    """Whether both are real or both complex: functions like ``sqrt`` tell them apart."""
+    return (type_of_leaf(a).dtype.kind == "c") == (type_of_leaf(b).dtype.kind == "c")
 
 
 class _Slot:

@@ -16,10 +16,11 @@ from typing import Any
 import numpy as np
 
 from functad.core.capture import as_leaf
-from functad.core.handles import BodyTrace, Owner, View, ambiguous, borrowed, make_stale, snapshot
+from functad.core.handles import BodyTrace, Lost, Owner, ambiguous, borrowed, disown, make_stale, root_of, snapshot
 from functad.core.trace import Trace, entered, left
-from functad.core.tracer import ARRAY, Tracer
+from functad.core.tracer import ARRAY, PYTHON, Tracer
 from functad.errors import StructureError, UnsupportedError
+from functad.front.integers import growing
 from functad.front.values import (
     UNBOUND,
     Undecided,
@@ -59,6 +60,7 @@ class Slot:
         if self.kind == ARRAY:
             x._memory = Owner(x._variable, self.refusal)
             x._memory.origin = self.original
+            ambiguous(x, self.sharing)
         return x
 
     def widened(self, x: Any) -> bool | None:
@@ -146,6 +148,7 @@ class Carried:
         self.trace: BodyTrace | None = None
         self._token: Token[Trace | None] | None = None
         self._passes = 0
+        self._inputs: dict[int, Tracer] = {}  # by the id of a slot
 
     def slots(self) -> list[Slot]:
         """What goes round, in the order of the inputs."""
@@ -158,7 +161,7 @@ class Carried:
             raise StructureError(f"the variables of the loop{here()} do not keep their types")
         trace = self.trace = BodyTrace(self.kind, self.attempt)
         self._token = entered(trace)
-        inputs: dict[int, Any] = {id(s): s.input(trace) for v in self.variables for s in v.slots()}
+        inputs = self._inputs = {id(s): s.input(trace) for v in self.variables for s in v.slots()}
         for x, slot in self.arrays:
             var = trace.add_input(slot.type)
             trace.journal.append((x, x._variable))
@@ -193,6 +196,7 @@ class Carried:
         now = [frozen_value(x) for x in after]  # as the body leaves them: arrays are given back
         held = [snapshot(x) for x, _ in self.arrays]
         new = self._newly_written(trace)
+        self._disown_moved(after)
         self.close()
         changed = any([v.widened(x) for v, x in zip(self.variables, after, strict=True)])
         originals = self._originals()
@@ -202,15 +206,31 @@ class Carried:
             return None
         token = entered(trace)
         try:
-            return trace.finish([*self._outputs(now), *held, *more])
+            step = trace.finish([*self._outputs(now), *held, *more])
         finally:
             left(token)
+        self._check_integers(*step)
+        return step
+
+    def _check_integers(self, step: Program, captured: Sequence[Tracer]) -> None:
+        """Refuse Python's integers that may get larger than compiled code's."""
+        slots = self.slots()
+        numbers = [i for i, s in enumerate(slots) if s.kind == PYTHON and s.type.dtype.kind == "i"]
+        found = growing(step, [i + len(captured) for i in numbers], numbers)
+        if found:
+            slot = slots[numbers[found[0]]]
+            name = next(v.name for v in self.variables if any([slot is s for s in v.slots()]))
+            raise UnsupportedError(
+                f"{name} is a Python integer that a step of the loop{here()} multiplies, or adds to another that grows "
+                "with it: it may get larger than the 64 bits that it has in compiled code; start from a float, or from "
+                f"np.int64({name}), which wraps around as NumPy's integers do"
+            )
 
     def writes_to(self, x: Any) -> bool:
         """Whether the body writes to an array of the function."""
         if not is_array(x):
             return False
-        root = _root(x)
+        root = root_of(x)
         return bool(self._disowned) or any([root is y for y, _ in self.arrays])
 
     def start(self) -> list[Any]:
@@ -233,7 +253,7 @@ class Carried:
 
     def _originals(self) -> set[int]:
         """The arrays of the function that variables held before the loop, and that go round by value."""
-        return {id(_root(s.original)) for v in self.variables for s in v.slots() if s.original is not None}
+        return {id(root_of(s.original)) for v in self.variables for s in v.slots() if s.original is not None}
 
     def _newly_written(self, trace: BodyTrace) -> list[Tracer]:
         """Arrays of the function that the body writes to, which is not known yet."""
@@ -245,6 +265,26 @@ class Carried:
                 "also assigned another array; make a copy before the loop"
             )
         return new
+
+    def _disown_moved(self, after: Sequence[Any]) -> None:
+        """Let arrays have no value any more that another variable than theirs may have been written to as, in a later
+        step: swapped ones.
+        """
+        groups = {id(s): [s] for v in self.variables for s in v.slots()}
+        holders = {id(self._inputs[id(s)]): s for (s, *_) in list(groups.values())}
+        for v, x in zip(self.variables, after, strict=True):
+            leaves = leaves_of(x)[0]
+            for part, leaf in zip(v.parts, leaves, strict=False):  # of another structure: that is refused elsewhere
+                other = holders.get(id(root_of(leaf))) if type(part) is Slot and is_array(leaf) else None
+                if other is not None and groups[id(part)] is not groups[id(other)]:
+                    both = groups[id(part)] + groups[id(other)]
+                    groups.update({id(s): both for s in both})
+        for group in {id(g): g for g in groups.values()}.values():
+            originals = [s.original for s in group if s.original is not None]
+            if any([type(x._memory) is Lost for x in originals]):
+                for x in originals:
+                    if type(x._memory) is not Lost:
+                        disown(x)
 
     def _outputs(self, now: Sequence[Any]) -> list[Any]:
         """What goes round, after a step."""
@@ -262,7 +302,7 @@ class Carried:
         for v, x in zip(self.variables, after, strict=True):
             for part, leaf in zip(v.parts, leaves_of(x)[0], strict=True):
                 if type(part) is Slot and is_array(leaf):
-                    root = _root(leaf)
+                    root = root_of(leaf)
                     holders.setdefault(id(root), []).append(part)
                     if root._owner is not trace:
                         new |= part.forbid(root)
@@ -277,13 +317,9 @@ def is_array(x: Any) -> bool:
     return type(x) is Tracer and x._kind == ARRAY
 
 
-def _root(x: Tracer) -> Tracer:
-    return x._memory.root if type(x._memory) is View else x
-
-
 def _refusal(x: Any) -> str | None:
     """Why a variable's array must not be written to in the first step."""
     if isinstance(x, np.ndarray):
         return "a plain array from outside; start the loop from a copy of functad.numpy.array(x)"
-    memory = _root(x)._memory if is_array(x) else None
+    memory = root_of(x)._memory if is_array(x) else None
     return memory.refusal if type(memory) is Owner else None

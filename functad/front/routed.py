@@ -61,7 +61,7 @@ class Routed(ast.NodeTransformer):
             node.value = self.visit(node.value)
         return node
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> Any:
         self.generic_visit(node)
         return self.declared(node)
 
@@ -74,7 +74,7 @@ class Routed(ast.NodeTransformer):
             node.body = [ast.copy_location(ast.Expr(call(OUTSIDE, what, first)), first), *node.body]
         return node
 
-    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> Any:
         self.generic_visit(node)
         return self.declared(node)
 

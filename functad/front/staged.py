@@ -60,9 +60,9 @@ class Staged(Routed):
         self._outer: set[str] = set()  # names that are global or nonlocal
         self._at_risk: set[str] = set()  # names that a statement may leave without a value
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> Any:
         if not can_be_staged(node):
-            return Routed().visit(node)  # type: ignore[no-any-return]
+            return Routed().visit(node)
         before = self._outer, self._at_risk
         nodes = [n for s in node.body for n in own_nodes(s)]
         self._outer = {n for d in nodes if isinstance(d, ast.Global | ast.Nonlocal) for n in d.names}
@@ -184,6 +184,10 @@ class Staged(Routed):
 
     # -- expressions ---------------------------------------------------------------------------------------------------
 
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        node.args = [call(DECIDED, [x], x) if isinstance(x, ast.IfExp | ast.BoolOp) else x for x in node.args]
+        return super().visit_Call(node)
+
     def visit_Name(self, node: ast.Name) -> ast.AST:
         if isinstance(node.ctx, ast.Load) and node.id in self._at_risk:
             return call(DECIDED, [node], node)
@@ -208,6 +212,8 @@ class Staged(Routed):
 
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
         self.generic_visit(node)
+        if any([isinstance(op, ast.Is | ast.IsNot) for op in node.ops]):  # no method of an operand's is asked
+            node.left, *node.comparators = [call(DECIDED, [x], x) for x in (node.left, *node.comparators)]
         if (
             len(node.ops) == 1
             or not all([type(op) in OPERATIONS for op in node.ops])

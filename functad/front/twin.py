@@ -60,7 +60,7 @@ def twin_of(f: FunctionType, own: dict[str, CellType], staged: bool = False) -> 
     key = id(code), staged
     known = _twins.get(key)
     if known is None:
-        known = _twins[key] = weakref.ref(code, lambda _: _twins.pop(key, None)), _find(code, f, own, staged)  # type: ignore[misc]
+        known = _twins[key] = weakref.ref(code, lambda _, kept=_twins: kept.pop(key, None)), _find(code, f, own, staged)  # type: ignore[misc]
     return known[1]
 
 
@@ -86,7 +86,7 @@ def _make(found: Definition, code: CodeType, own: dict[str, CellType], staged: b
 
 def _note(code: CodeType, staged: bool) -> None:
     number = id(code)
-    _made[number] = weakref.ref(code, lambda _: _made.pop(number, None)), staged  # type: ignore[misc]
+    _made[number] = weakref.ref(code, lambda _, kept=_made: kept.pop(number, None)), staged  # type: ignore[misc]
     for c in code.co_consts:
         if isinstance(c, CodeType):
             _note(c, staged)
