@@ -28,6 +28,7 @@ from functad.core.primitive import type_of
 from functad.core.trace import ABSENT, Trace, current_trace, entered, left
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.errors import UnsupportedError
+from functad.front.effects import check_truth
 from functad.front.failures import staged
 from functad.front.values import (
     UNBOUND,
@@ -59,7 +60,10 @@ DEEPEST = 60
 
 def is_unknown(test: Any) -> bool:
     """Whether a condition is a traced value that Python cannot have."""
-    return type(test) is Tracer and test.size == 1 and test._owner.open and test._owner.ask(test._variable) is ABSENT
+    if type(test) is not Tracer:
+        check_truth(test)
+        return False
+    return test.size == 1 and test._owner.open and test._owner.ask(test._variable) is ABSENT
 
 
 def predicate(test: Tracer) -> Any:

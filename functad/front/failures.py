@@ -21,10 +21,10 @@ from functad.errors import (
     TracerConversionError,
     UnsupportedError,
 )
-from functad.numpy.dispatch import stands_for
+from functad.front.origin import own_method
 from functad.numpy.traced import here
 
-__all__ = ["caught", "matched", "staged"]
+__all__ = ["caught", "managed", "matched", "staged"]
 
 _OF_TRACING = (EscapedTracerError, ImmutableError, Refused, StructureError, TracerConversionError, UnsupportedError)
 _MARK = "_functad_staged"
@@ -53,16 +53,31 @@ def _is_of_tracing(error: BaseException, kinds: Any) -> bool:
     return isinstance(error, _OF_TRACING) and not asked
 
 
-@stands_for(contextlib.suppress)
-class Suppress(contextlib.suppress):
-    """``contextlib.suppress``."""
+class _Managed:
+    """A context manager that swallows no error of tracing."""
+
+    def __init__(self, manager: Any) -> None:
+        self._manager = manager
+
+    def __enter__(self) -> Any:
+        return self._manager.__enter__()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
-        if error is not None and _is_of_tracing(error, self._exceptions):  # type: ignore[attr-defined]
-            return False
-        return bool(super().__exit__(kind, error, traceback))
+        swallowed = self._manager.__exit__(kind, error, traceback)
+        return bool(swallowed) and not (error is not None and _is_of_tracing(error, ()))
+
+
+def managed(manager: Any) -> Any:
+    """A context manager in a ``with`` statement."""
+    cls = type(manager)
+    if cls in _SWALLOWING or own_method(cls, "__exit__") is not None:
+        return _Managed(manager)
+    return manager
+
+
+_SWALLOWING = (contextlib.suppress, contextlib.ExitStack, contextlib._GeneratorContextManager)
 
 
 def matched(subject: Any) -> Any:

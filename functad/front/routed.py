@@ -10,6 +10,7 @@ from functad.front.names import bound_outside
 
 __all__ = [
     "CAUGHT",
+    "ENTERED",
     "ITEM",
     "MADE",
     "MATCHED",
@@ -23,8 +24,9 @@ __all__ = [
     "name",
 ]
 
-ROUTE, ITEM, STORE, SLICE, OUTSIDE, CAUGHT, MATCHED, MADE, OVER = [
-    f"_functad_{n}" for n in ("route", "item", "store", "slice", "outside", "caught", "matched", "made", "over")
+ROUTE, ITEM, STORE, SLICE, OUTSIDE, CAUGHT, MATCHED, MADE, OVER, ENTERED = [
+    f"_functad_{n}"
+    for n in ("route", "item", "store", "slice", "outside", "caught", "matched", "made", "over", "entered")
 ]
 """The names that all twins close over."""
 
@@ -92,6 +94,11 @@ class Routed(ast.NodeTransformer):
     def visit_comprehension(self, node: ast.comprehension) -> ast.AST:
         self.generic_visit(node)
         node.iter = call(OVER, [node.iter], node.iter)
+        return node
+
+    def visit_withitem(self, node: ast.withitem) -> ast.AST:
+        self.generic_visit(node)
+        node.context_expr = call(ENTERED, [node.context_expr], node.context_expr)
         return node
 
     def visit_Match(self, node: ast.Match) -> ast.AST:

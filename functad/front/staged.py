@@ -19,14 +19,15 @@ from typing import Any
 
 from functad.front.jumps import RESULT, absorbed
 from functad.front.names import assigned, own_nodes
-from functad.front.routed import OVER, Routed, call, name
+from functad.front.routed import MADE, OVER, Routed, call, name
 
 __all__ = ["Staged", "can_be_staged"]
 
-BRANCH, LOOP, STEPS, CHOOSE, AND, OR, NOT, COMPARE, UNBOUND, GUARD, CHANGED, DECIDED = [
+BRANCH, LOOP, STEPS, CHOOSE, AND, OR, NOT, COMPARE, UNBOUND, GUARD, CHANGED, DECIDED, OPERATE, READ = [
     f"_functad_{n}"
     for n in (
         *("branch", "loop", "steps", "choose", "and", "or", "not", "compare", "unbound", "guard", "changed", "decided"),
+        *("operate", "read"),
     )
 ]
 """The names that staged twins close over besides those of plain ones."""
@@ -36,11 +37,12 @@ OPERATIONS = {
 }  # fmt: skip
 
 
-IN_PLACE = {
-    ast.Add: "__iadd__", ast.Sub: "__isub__", ast.Mult: "__imul__", ast.Div: "__itruediv__", ast.Mod: "__imod__",
-    ast.FloorDiv: "__ifloordiv__", ast.Pow: "__ipow__", ast.MatMult: "__imatmul__", ast.BitAnd: "__iand__",
-    ast.BitOr: "__ior__", ast.BitXor: "__ixor__", ast.LShift: "__ilshift__", ast.RShift: "__irshift__",
+BINARY = {
+    ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "truediv", ast.Mod: "mod", ast.FloorDiv: "floordiv",
+    ast.Pow: "pow", ast.MatMult: "matmul", ast.BitAnd: "and_", ast.BitOr: "or_", ast.BitXor: "xor",
+    ast.LShift: "lshift", ast.RShift: "rshift",
 }  # fmt: skip
+UNARY = {ast.USub: "neg", ast.UAdd: "pos", ast.Invert: "invert"}
 
 
 def can_be_staged(node: ast.AST) -> bool:
@@ -52,7 +54,65 @@ def can_be_staged(node: ast.AST) -> bool:
     return not any([isinstance(n, kinds) for part in body for n in own_nodes(part)])
 
 
-class Staged(Routed):
+class Guarded(Routed):
+    """The rewriting of all that is used under traces without values: what it changes, and what its operators do, goes
+    by way of functad.
+    """
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        self.generic_visit(node)
+        if not isinstance(node.ctx, ast.Load):
+            node.value = call(GUARD, [node.value], node.value)
+        elif not node.attr.startswith("__"):
+            node.value = call(READ, [node.value, ast.copy_location(ast.Constant(node.attr), node)], node.value)
+        return node
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+        made = super().visit_Subscript(node)
+        if isinstance(made, ast.Subscript) and not isinstance(made.ctx, ast.Load):
+            made.value = call(GUARD, [made.value], made.value)
+        return made
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> Any:
+        self.generic_visit(node)
+        if not isinstance(node.target, ast.Name):
+            return node
+        operation = ast.copy_location(ast.Constant(BINARY[type(node.op)].strip("_")), node)
+        changed = call(CHANGED, [name(node.target.id, node.target), operation], node)
+        return [ast.copy_location(ast.Expr(changed), node), node]
+
+    def _fresh(self, node: Any) -> ast.AST:
+        self.generic_visit(node)
+        return call(MADE, [node], node) if isinstance(getattr(node, "ctx", ast.Load()), ast.Load) else node
+
+    visit_List = visit_Dict = visit_Set = visit_ListComp = visit_DictComp = visit_SetComp = _fresh
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        self.generic_visit(node)
+        return _operation(BINARY[type(node.op)], [node.left, node.right], node)
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
+        self.generic_visit(node)
+        kind = type(node.op)
+        if kind not in UNARY or isinstance(node.operand, ast.Constant):
+            return node
+        return _operation(UNARY[kind], [node.operand], node)
+
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:
+        self.generic_visit(node)
+        kind, right = type(node.ops[0]), node.comparators[0]
+        if len(node.ops) > 1:
+            return node
+        if kind in OPERATIONS:
+            return _operation(OPERATIONS[kind], [node.left, right], node)
+        return _operation("contains", [right, node.left], node) if kind is ast.In else node
+
+
+def _operation(operator: str, operands: list[ast.expr], place: ast.AST) -> ast.expr:
+    return call(OPERATE, [ast.copy_location(ast.Constant(operator), place), *operands], place)
+
+
+class Staged(Guarded):
     """The rewriting of a function."""
 
     def __init__(self) -> None:
@@ -62,7 +122,7 @@ class Staged(Routed):
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> Any:
         if not can_be_staged(node):
-            return Routed().visit(node)
+            return Guarded().visit(node)
         before = self._outer, self._at_risk
         nodes = [n for s in node.body for n in own_nodes(s)]
         self._outer = {n for d in nodes if isinstance(d, ast.Global | ast.Nonlocal) for n in d.names}
@@ -74,13 +134,13 @@ class Staged(Routed):
         return self.declared(node)
 
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
-        return Routed().visit(node)  # type: ignore[no-any-return]
+        return Guarded().visit(node)  # type: ignore[no-any-return]
 
     def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
-        return self.generic_visit(node) if can_be_staged(node) else Routed().visit(node)
+        return self.generic_visit(node) if can_be_staged(node) else Guarded().visit(node)
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        node.body = [self.visit(s) if isinstance(s, ast.FunctionDef) else Routed().visit(s) for s in node.body]
+        node.body = [self.visit(s) if isinstance(s, ast.FunctionDef) else Guarded().visit(s) for s in node.body]
         return node
 
     # -- statements ----------------------------------------------------------------------------------------------------
@@ -160,28 +220,6 @@ class Staged(Routed):
         """Whether a block may end otherwise than at its end."""
         return any([_jumps(s, False) for s in block])
 
-    # -- what is written to --------------------------------------------------------------------------------------------
-
-    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
-        self.generic_visit(node)
-        if not isinstance(node.ctx, ast.Load):
-            node.value = call(GUARD, [node.value], node.value)
-        return node
-
-    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
-        made = super().visit_Subscript(node)
-        if isinstance(made, ast.Subscript) and not isinstance(made.ctx, ast.Load):
-            made.value = call(GUARD, [made.value], made.value)
-        return made
-
-    def visit_AugAssign(self, node: ast.AugAssign) -> Any:
-        self.generic_visit(node)
-        if not isinstance(node.target, ast.Name):
-            return node
-        operation = ast.copy_location(ast.Constant(IN_PLACE[type(node.op)]), node)
-        changed = call(CHANGED, [name(node.target.id, node.target), operation], node)
-        return [ast.copy_location(ast.Expr(changed), node), node]
-
     # -- expressions ---------------------------------------------------------------------------------------------------
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
@@ -207,18 +245,18 @@ class Staged(Routed):
         return call(AND if isinstance(node.op, ast.And) else OR, [first, *[_later(v) for v in rest]], node)
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
+        if not isinstance(node.op, ast.Not):
+            return super().visit_UnaryOp(node)
         self.generic_visit(node)
-        return call(NOT, [node.operand], node) if isinstance(node.op, ast.Not) else node
+        return call(NOT, [node.operand], node)
 
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
+        if len(node.ops) == 1 and not isinstance(node.ops[0], ast.Is | ast.IsNot):
+            return super().visit_Compare(node)
         self.generic_visit(node)
         if any([isinstance(op, ast.Is | ast.IsNot) for op in node.ops]):  # no method of an operand's is asked
             node.left, *node.comparators = [call(DECIDED, [x], x) for x in (node.left, *node.comparators)]
-        if (
-            len(node.ops) == 1
-            or not all([type(op) in OPERATIONS for op in node.ops])
-            or not _is_lazy(*node.comparators)
-        ):
+        if not all([type(op) in OPERATIONS for op in node.ops]) or not _is_lazy(*node.comparators):
             return node
         pairs = [
             ast.copy_location(ast.Tuple([ast.Constant(OPERATIONS[type(op)]), _later(x)], ast.Load()), x)
