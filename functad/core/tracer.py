@@ -153,7 +153,7 @@ class Tracer:
 
     def __iter__(self) -> Iterator[Any]:
         if not self.shape:
-            raise TypeError(f"iteration over a traced {self._type}{_at()}, which has no axes")
+            raise TracerConversionError(f"iteration over a traced {self._type}{_at()}, which has no axes")
         return (self[i] for i in range(self.shape[0]))  # type: ignore[index]
 
     def __hash__(self) -> int:

@@ -88,8 +88,13 @@ class Guarded(Routed):
     visit_List = visit_Dict = visit_Set = visit_ListComp = visit_DictComp = visit_SetComp = _fresh
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
-        self.generic_visit(node)
-        return _operation(BINARY[type(node.op)], [node.left, node.right], node)
+        chain = [node]  # a sum of many terms is as deep as it is long
+        while isinstance(chain[-1].left, ast.BinOp):
+            chain.append(chain[-1].left)
+        made = self.visit(chain[-1].left)
+        for n in reversed(chain):
+            made = _operation(BINARY[type(n.op)], [made, self.visit(n.right)], n)
+        return made  # type: ignore[no-any-return]
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
         self.generic_visit(node)

@@ -74,8 +74,11 @@ def _find(code: CodeType, f: FunctionType, own: dict[str, CellType], staged: boo
 
 
 def _make(found: Definition, code: CodeType, own: dict[str, CellType], staged: bool) -> Twin | None:
-    tree = (Staged() if staged else Routed()).visit(copy.deepcopy(found.node))
-    made = replace(found, node=ast.fix_missing_locations(tree)).compile(code, tuple(own))
+    try:
+        tree = (Staged() if staged else Routed()).visit(copy.deepcopy(found.node))
+        made = replace(found, node=ast.fix_missing_locations(tree)).compile(code, tuple(own))
+    except RecursionError:  # an expression as deep as no one writes by hand: it runs as it is
+        return None
     if made is None:
         return None
     made = _named(made, made.co_qualname, code.co_qualname)
