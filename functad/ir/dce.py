@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from functad.ir.derived import derived
 from functad.ir.program import Eqn, Program, ProgramOnDemand, Var, sub_programs
-from functad.ir.regions import call_of
 
 __all__ = ["dce", "kept_equations", "live_equations", "may_raise"]
 
@@ -50,9 +49,9 @@ def live_equations(program: Program) -> list[Eqn]:
     live: list[Eqn] = []
     for eqn in reversed(program.eqns):
         if not needed.isdisjoint(eqn.outputs) or may_raise(eqn):
-            inner = None if eqn.primitive.own_rules or needed.issuperset(eqn.outputs) else call_of(eqn)
-            if inner is not None:
-                eqn = with_results(eqn, inner, tuple([v in needed for v in eqn.outputs]))
+            control = eqn.primitive.control
+            if control is not None and control.open and not needed.issuperset(eqn.outputs):
+                eqn = with_results(eqn, eqn.params["program"], tuple([v in needed for v in eqn.outputs]))
             live.append(eqn)
             needed.update([a for a in eqn.inputs if type(a) is Var])
     return live[::-1]

@@ -37,7 +37,7 @@ equation with other regions and operands; its counts follow from what it is give
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from functad.core.primitive import Primitive
 
 __all__ = [
-    "CALL", "Control", "Inputs", "Kind", "Operands", "Outputs", "Region", "Regions", "Results", "call_of",
+    "CALL", "OPEN_CALL", "Control", "Inputs", "Kind", "Operands", "Outputs", "Region", "Regions", "Results", "call_of",
     "control_of", "has_control", "regions_of",
 ]  # fmt: skip
 
@@ -259,10 +259,13 @@ class Control:
     """How the params of a primitive are read as ``Regions``, and how changed ``Regions`` are written into them.
 
     ``params(params, regions)`` gives all params of an equation, from those of one that was described otherwise.
+    ``open``: any Program may take the place of a call's, also one of fewer results; it is not where the primitive's
+    rules count on the form of theirs.
     """
 
     regions: Callable[[Mapping[str, Any]], Regions]
     params: Callable[[Mapping[str, Any], Regions], Mapping[str, Any]]
+    open: bool = False
 
 
 def regions_of(eqn: Eqn) -> Regions | None:
@@ -292,4 +295,7 @@ CALL = Control(
     lambda p: Regions(Kind.CALL, (Region(p["program"]),), consts=(len(p["program"].in_types),)),
     lambda p, made: {**p, "program": made.regions[0].program},
 )
-"""A call of the param ``program``."""
+"""A call of the param ``program``, which has a form of its own."""
+
+OPEN_CALL = replace(CALL, open=True)
+"""A call of the param ``program``, whatever that is."""

@@ -20,7 +20,7 @@ from functad.core.tracer import ARRAY, SCALAR, Tracer
 from functad.ir.derived import derived
 from functad.ir.masks import expand, select
 from functad.ir.program import Eqn, Program, Var
-from functad.ir.regions import CALL
+from functad.ir.regions import OPEN_CALL
 from functad.ir.types import ArrayType, array_type
 from functad.primitives.arithmetic import add, mul
 from functad.transforms.linearize import TransparentRule
@@ -234,7 +234,7 @@ jit_p = Primitive(
     type_rule=lambda *types, program, name, fastmath="": program.out_types,
     evaluate=lambda *args, program, name, fastmath="": tuple(_executor[0](program, args, fastmath)),
     multiple_results=True,
-    control=CALL,
+    control=OPEN_CALL,
     jvp_call=_jvp,
     linearize=_linearize,
     doubting=call_doubting,

@@ -14,7 +14,7 @@ from functad.core.primitive import Primitive, Sample, bind_all, type_of
 from functad.ir.derived import derived
 from functad.ir.masks import expand, select
 from functad.ir.program import Eqn, Program, Var
-from functad.ir.regions import CALL, control_of
+from functad.ir.regions import OPEN_CALL, control_of
 from functad.ir.types import ArrayType, SeqType, array_type
 from functad.primitives.arithmetic import mul
 from functad.primitives.calls import call_doubting, jit_p
@@ -145,7 +145,7 @@ checkpoint_p = Primitive(
     type_rule=lambda *types, program, policy: program.out_types,
     evaluate=lambda *args, program, policy: tuple(run_program(program, args)),
     multiple_results=True,
-    control=CALL,
+    control=OPEN_CALL,
     jvp_call=_jvp,
     linearize=lambda types, params, mask: CheckpointRule(params, mask),
     doubting=call_doubting,
