@@ -35,6 +35,7 @@ from functad.ir.program import Var
 __all__ = [
     "ARGUMENT",
     "BodyTrace",
+    "Lost",
     "Owner",
     "Refused",
     "View",
@@ -85,7 +86,7 @@ class Lost(Owner):
 class View:
     """How a view is read from the array that owns its memory, and written to it."""
 
-    __slots__ = ("get", "index", "layout", "of", "put", "reshaped", "root")
+    __slots__ = ("also", "get", "index", "layout", "of", "put", "reason", "reshaped", "root")
 
     def __init__(self, root: Tracer, get: Get, put: Put | None, layout: Layout) -> None:
         self.root = root
@@ -93,6 +94,8 @@ class View:
         self.put = put  # None: NumPy's view is read-only
         self.layout = layout  # what the view is of an array of the owner's shape
         self.reshaped = False  # whether the owner's layout decides that this is a view
+        self.also: Sequence[Tracer] = ()  # other arrays that it may be a view of
+        self.reason: str | None = None  # why it is not written to
         self.of: Tracer | None = None  # the view is of[index]
         self.index: Any = None
 
@@ -116,11 +119,12 @@ class BodyTrace(Trace):
     for before. What it stands for at the end is a result of the body.
     """
 
-    __slots__ = ("attempt", "journal", "undo")
+    __slots__ = ("attempt", "journal", "own", "undo")
 
     def __init__(self, kind: str, attempt: bool = False) -> None:
         super().__init__(kind, concrete=False)
         self.journal: list[tuple[Tracer, Var]] = []
+        self.own: dict[int, Any] = {}  # by id: iterators and objects that were made in the body, which it may change
         self.attempt = attempt  # whether the body can also be run step by step
         self.undo: list[Callable[[], None]] = []  # what gives arrays back that have lost their value
 
@@ -179,17 +183,30 @@ def ambiguous(x: Tracer, originals: Sequence[Tracer]) -> None:
     where = user_location()
     reason = (
         f"an array that was chosen{f' at {where}' if where else ''} by a traced condition may share its memory with "
-        "one that was written to; choose a copy: x.copy()"
+        "others, one of which was written to; choose a copy: x.copy()"
     )
 
     def get(_: Any) -> Any:
         raise ImmutableError(reason)
 
-    for original in originals:
-        root = original._memory.root if type(original._memory) is View else original
-        x._memory = View(root, get, None, lambda a: a)
-        if _owner(root).refusal is None:
-            _owner(root).register(x)
+    if originals:
+        roots = [root_of(x) for x in originals]
+        view = x._memory = View(roots[0], get, None, lambda a: a)
+        view.also, view.reason = roots[1:], reason
+        _register(x, view)
+
+
+def root_of(x: Tracer) -> Tracer:
+    """The array that owns the memory of an array."""
+    return x._memory.root if type(x._memory) is View else x
+
+
+def _register(x: Tracer, view: View) -> None:
+    """Note a view with what it is, or may be, a view of."""
+    for root in (view.root, *view.also):
+        owner = _owner(root)
+        if owner.refusal is None:
+            owner.register(x)
 
 
 def shadow(x: Tracer, origins: Sequence[Tracer]) -> None:
@@ -200,11 +217,6 @@ def shadow(x: Tracer, origins: Sequence[Tracer]) -> None:
     owner.origins = list(origins)
     for origin in origins:
         _owner(root_of(origin)).shadows.append(weakref.ref(x))
-
-
-def root_of(x: Tracer) -> Tracer:
-    """The array that owns the memory."""
-    return x._memory.root if type(x._memory) is View else x
 
 
 def _disown_relatives(owner: Owner) -> None:
@@ -224,10 +236,12 @@ def disown(x: Tracer) -> None:
         "the loop"
     )
 
-    root = x._memory.root if type(x._memory) is View else x
+    root = root_of(x)
     make_stale(root)
     trace = current_trace()
     for handle in {id(x): x, id(root): root}.values():
+        if type(handle._memory) is Lost:
+            continue
         if type(trace) is BodyTrace:
             trace.undo.append(functools.partial(_own_again, handle, handle._memory, snapshot(handle)))
         handle._memory = Lost(None, reason)
@@ -250,15 +264,13 @@ def link(result: Tracer, of: Tracer, get: Get, put: Put | None, layout: Layout) 
     if type(between) is View:
         root, inner_get, inner_put, inner_layout = between.root, between.get, between.put, between.layout
         view = View(root, lambda r: get(inner_get(r)), None, lambda a: layout(inner_layout(a)))
-        view.reshaped = between.reshaped
+        view.reshaped, view.also, view.reason = between.reshaped, between.also, between.reason
         if put is not None and inner_put is not None:
             view.put = lambda r, v: inner_put(r, put(inner_get(r), v))
     else:
         root = of
         view = View(root, get, put, layout)
-    owner = _owner(root)
-    if owner.refusal is None:
-        owner.register(result)
+    _register(result, view)
     result._memory = view
     return view
 
@@ -332,6 +344,8 @@ def _refuse(x: Tracer, root: Tracer, view: View | None) -> None:
                 f"{what}: it belongs to the function around the one under {trace.kind}, which must be pure; return the "
                 "new value from the inner function, or write to a copy: x = x.copy()"
             )
+    if view is not None and view.reason is not None:
+        raise ImmutableError(f"{what}: {view.reason}")
     if view is not None and view.put is None:
         raise ImmutableError(f"{what}: NumPy makes this view read-only, too; write to a copy: x = x.copy()")
 

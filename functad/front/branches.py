@@ -25,8 +25,11 @@ import numpy as np
 from functad.core.evaluator import run_program
 from functad.core.handles import BodyTrace, ambiguous, make_stale, snapshot
 from functad.core.primitive import type_of
-from functad.core.trace import ABSENT, Trace, entered, left
+from functad.core.trace import ABSENT, Trace, current_trace, entered, left
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
+from functad.errors import UnsupportedError
+from functad.front.effects import check_truth
+from functad.front.failures import staged
 from functad.front.values import (
     UNBOUND,
     Undecided,
@@ -51,9 +54,16 @@ from functad.tree import flatten
 __all__ = ["Branch", "and_", "choose", "compare", "is_unknown", "not_", "or_"]
 
 
+DEEPEST = 60
+"""So many branches on traced conditions may lie in one another."""
+
+
 def is_unknown(test: Any) -> bool:
     """Whether a condition is a traced value that Python cannot have."""
-    return type(test) is Tracer and test.size == 1 and test._owner.open and test._owner.ask(test._variable) is ABSENT
+    if type(test) is not Tracer:
+        check_truth(test)
+        return False
+    return test.size == 1 and test._owner.open and test._owner.ask(test._variable) is ABSENT
 
 
 def predicate(test: Tracer) -> Any:
@@ -117,6 +127,8 @@ class Branch:
 
     def abandon(self, error: BaseException) -> None:
         """An exception leaves the statement."""
+        if self.staged:
+            staged(error, "a branch")
         if self._token is not None:
             assert self._trace is not None
             self._trace.give_back()
@@ -124,6 +136,14 @@ class Branch:
             self._token = None
 
     def _open(self) -> None:
+        depth, trace = 0, current_trace()
+        while type(trace) is BodyTrace:
+            depth, trace = depth + 1, trace.parent
+        if depth > DEEPEST:
+            raise UnsupportedError(
+                f"more than {DEEPEST} branches on traced conditions lie in one another{here()}: a function that calls "
+                "itself until a traced condition holds never ends while it is traced; write a while loop"
+            )
         self._trace = BodyTrace("if")
         self._token = entered(self._trace)
 
@@ -178,7 +198,7 @@ class Join:
 
         def put(a: Any, b: Any) -> Any:
             type = joined_type(type_of_leaf(a), type_of_leaf(b))
-            if type is None:
+            if type is None or (type.dtype.kind == "c" and not kinds_agree(a, b)):
                 raise LookupError
             kinds = {kind_of(a), kind_of(b)}
             kind = PYTHON if kinds == {PYTHON} else ARRAY if ARRAY in kinds else SCALAR
@@ -192,7 +212,11 @@ class Join:
         except LookupError:
             del self.pairs[count:], self.types[count:], self.kinds[count:]
             reason = f"{name} is {described(x)} in one branch and {described(y)} in the other of the if{here()}"
-            return (Undecided(f"{reason}, on a traced condition: both must be numbers, or arrays of one shape"),)
+            return (
+                Undecided(
+                    f"{reason}, on a traced condition: both must be numbers, or arrays of one shape, real or complex"
+                ),
+            )
         outside = [v for v, t in ((x, self.traces[0]), (y, self.traces[1])) if _is_outer(v, t)]
         return lambda outs: _with_results(made, outs, outside)
 
@@ -218,6 +242,11 @@ class Join:
         for out, kind in zip(outs, self.kinds, strict=True):
             out._kind = kind
         return outs
+
+
+def kinds_agree(a: Any, b: Any) -> bool:
+    """Whether both are real or both complex: functions like ``sqrt`` tell them apart."""
+    return (type_of_leaf(a).dtype.kind == "c") == (type_of_leaf(b).dtype.kind == "c")
 
 
 class _Slot:

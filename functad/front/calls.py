@@ -10,8 +10,6 @@ from __future__ import annotations
 
 import functools
 import random
-import re
-import sysconfig
 from collections.abc import Callable
 from types import BuiltinFunctionType, CellType, FunctionType, MethodType
 from typing import Any
@@ -19,39 +17,40 @@ from typing import Any
 import numpy as np
 
 from functad import config
-from functad.core.location import is_internal
 from functad.core.trace import current_trace, is_compiling
 from functad.core.tracer import Tracer
 from functad.errors import UnsupportedError
 from functad.front.branches import Branch, and_, choose, compare, not_, or_
-from functad.front.effects import check_call, check_target, in_body
+from functad.front.effects import check_call, check_changed, check_outside, check_target, guarded, in_body, made
+from functad.front.failures import caught, managed, matched
 from functad.front.loops import Loop, Steps
-from functad.front.routed import ITEM, ROUTE, SLICE, STORE
-from functad.front.staged import AND, BRANCH, CHOOSE, COMPARE, GUARD, LOOP, NOT, OR, STEPS
+from functad.front.origin import FOREIGN, INSTALLED, OWN, origin, own_method
+from functad.front.protocols import SPECIAL, entered, go_over, operate, read, specially
+from functad.front.routed import CAUGHT, ENTERED, ITEM, MADE, MATCHED, OUTSIDE, OVER, ROUTE, SLICE, STORE
+from functad.front.staged import (
+    AND,
+    BRANCH,
+    CHANGED,
+    CHOOSE,
+    COMPARE,
+    DECIDED,
+    GUARD,
+    LOOP,
+    NOT,
+    OPERATE,
+    OR,
+    READ,
+    STEPS,
+)
 from functad.front.staged import UNBOUND as UNBOUND_NAME
 from functad.front.twin import is_twin_code, twin_of
-from functad.front.values import UNBOUND
+from functad.front.values import UNBOUND, decided
 from functad.numpy.dispatch import CALLS, TABLE
 from functad.numpy.memory import into_plain
 from functad.numpy.protocols import plain_values
 from functad.numpy.traced import here, is_traced
 
 __all__ = ["route", "twin"]
-
-_STANDARD_LIBRARY = tuple({sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")})
-_INSTALLED = re.compile(r".*[/\\](?:site|dist)-packages[/\\]")
-
-OWN, FOREIGN, INSTALLED = 0, 1, 2
-
-
-@functools.lru_cache(maxsize=4096)
-def _origin(filename: str) -> int:
-    """Whose code is in a file: the user's own, that of an installed package, or what is called as it is."""
-    if is_internal(filename) or filename.startswith("<frozen"):
-        return FOREIGN
-    if _INSTALLED.match(filename):
-        return INSTALLED
-    return FOREIGN if filename.startswith(_STANDARD_LIBRARY) else OWN
 
 
 def route(f: Any) -> Any:
@@ -62,9 +61,15 @@ def route(f: Any) -> Any:
 def staged_route(f: Any) -> Any:
     """``route`` in a staged twin."""
     found = route(f)
-    if found is f and in_body():
+    if found is f and type(f) in (type, BuiltinFunctionType) and f in SPECIAL:
+        found = specially(staged_route, f)
+    if not in_body():
+        return found
+    if type(f) is functools.partial:
+        return functools.partial(staged_route(f.func), *f.args, **f.keywords)
+    if found is f:
         check_call(f)
-    return found
+    return guarded(f, found, staged_route)
 
 
 def item(x: Any, index: Any) -> Any:
@@ -72,6 +77,19 @@ def item(x: Any, index: Any) -> Any:
     if type(x) is np.ndarray and is_traced(index if type(index) is tuple else (index,)):
         return CALLS[np.asarray](x)[index]
     return x[index]
+
+
+def staged_item(x: Any, index: Any) -> Any:
+    """``x[index]`` in a staged twin: by the twin of a method of the user's."""
+    cls = type(x)
+    if cls is Tracer or cls is np.ndarray or cls is list or cls is tuple:
+        return item(x, index)
+    method = own_method(cls, "__getitem__")
+    if method is not None:
+        return staged_route(method)(x, index)
+    if hasattr(cls, "__missing__") and index not in x:
+        check_target(x)
+    return item(x, index)
 
 
 def store(value: Any, x: Any, index: Any) -> None:
@@ -84,21 +102,21 @@ def store(value: Any, x: Any, index: Any) -> None:
 
 
 def _function(f: FunctionType) -> Any:
-    origin = _origin(f.__code__.co_filename)
-    if origin == FOREIGN:
+    whose = origin(f.__code__.co_filename)
+    if whose == FOREIGN:
         return CALLS.get(f, f)
-    if origin == INSTALLED and f.__module__.startswith("scipy.special"):
+    if whose == INSTALLED and f.__module__.startswith("scipy.special"):
         import functad.scipy.special  # noqa: F401  declares what stands for SciPy's functions
 
         if f in TABLE:
             return _where_traced(f, TABLE[f])
     staged = is_staging()
-    made = twin_of(f, _STAGED_CELLS if staged else _CELLS, staged)
-    if made is None:
+    found = twin_of(f, _STAGED_CELLS if staged else _CELLS, staged)
+    if found is None:
         return f
-    if origin == OWN:
-        return made.function(f)
-    return _where_traced(f, made.function(f))
+    if whose == OWN:
+        return found.function(f)
+    return _where_traced(f, found.function(f))
 
 
 def _where_traced(f: Callable[..., Any], other: Callable[..., Any]) -> Callable[..., Any]:
@@ -136,9 +154,9 @@ def _class(cls: type) -> Any:
         return cls
 
     def construct(*args: Any, **kwargs: Any) -> Any:
-        made = cls.__new__(cls, *args, **kwargs)
-        inner(made, *args, **kwargs)
-        return made
+        object_ = made(cls.__new__(cls, *args, **kwargs))
+        inner(object_, *args, **kwargs)
+        return object_
 
     return construct
 
@@ -176,7 +194,7 @@ def _other(f: Any) -> Any:
     if cls.__module__ == "numba.core.registry" and hasattr(f, "py_func"):
         return _where_traced(f, route(f.py_func))
     call = getattr(cls, "__call__", None)  # noqa: B004  what a call looks up
-    if type(call) is FunctionType and _origin(call.__code__.co_filename) == OWN:
+    if type(call) is FunctionType and origin(call.__code__.co_filename) == OWN:
         return MethodType(_function(call), f)
     return f
 
@@ -203,12 +221,27 @@ def is_staging() -> bool:
     return False
 
 
-_CELLS = {ROUTE: CellType(route), ITEM: CellType(item), STORE: CellType(store), SLICE: CellType(slice)}
-
+_CELLS = {
+    ROUTE: CellType(route),
+    ITEM: CellType(item),
+    STORE: CellType(store),
+    SLICE: CellType(slice),
+    OUTSIDE: CellType(check_outside),
+    CAUGHT: CellType(caught),
+    MATCHED: CellType(matched),
+    MADE: CellType(made),
+    OVER: CellType(lambda x: x),
+    ENTERED: CellType(managed),
+}
 
 _STAGED_CELLS = {
     **_CELLS,
     ROUTE: CellType(staged_route),
+    ITEM: CellType(staged_item),
+    OVER: CellType(functools.partial(go_over, staged_route)),
+    ENTERED: CellType(entered),
+    OPERATE: CellType(functools.partial(operate, staged_route)),
+    READ: CellType(functools.partial(read, staged_route)),
     BRANCH: CellType(Branch),
     LOOP: CellType(Loop),
     STEPS: CellType(Steps),
@@ -218,6 +251,8 @@ _STAGED_CELLS = {
     NOT: CellType(not_),
     COMPARE: CellType(compare),
     GUARD: CellType(check_target),
+    CHANGED: CellType(check_changed),
+    DECIDED: CellType(decided),
     UNBOUND_NAME: CellType(UNBOUND),
 }
 
@@ -229,7 +264,7 @@ def twin(f: Callable[..., Any]) -> Callable[..., Any]:
     found = route(f)
     if found is f and type(f) is FunctionType:
         code = f.__code__
-        if _origin(code.co_filename) == OWN and not is_twin_code(code):
+        if origin(code.co_filename) == OWN and not is_twin_code(code):
             return _without_source(f)
     return found  # type: ignore[no-any-return]
 

@@ -18,8 +18,9 @@ import numpy as np
 from functad.core.capture import as_leaf
 from functad.core.handles import BodyTrace, Owner, ambiguous, borrowed, make_stale, root_of, shadow, snapshot
 from functad.core.trace import Trace, entered, left
-from functad.core.tracer import ARRAY, Tracer
+from functad.core.tracer import ARRAY, PYTHON, Tracer
 from functad.errors import StructureError, UnsupportedError
+from functad.front.integers import growing
 from functad.front.values import (
     UNBOUND,
     Undecided,
@@ -59,6 +60,7 @@ class Slot:
         if self.kind == ARRAY:
             x._memory = Owner(x._variable, self.refusal)
             shadow(x, self.origins)
+            ambiguous(x, self.sharing)
         return x
 
     def widened(self, x: Any) -> bool | None:
@@ -211,9 +213,25 @@ class Carried:
             return None
         token = entered(trace)
         try:
-            return trace.finish([*self._outputs(now), *held, *more])
+            step = trace.finish([*self._outputs(now), *held, *more])
         finally:
             left(token)
+        self._check_integers(*step)
+        return step
+
+    def _check_integers(self, step: Program, captured: Sequence[Tracer]) -> None:
+        """Refuse Python's integers that may get larger than compiled code's."""
+        slots = self.slots()
+        numbers = [i for i, s in enumerate(slots) if s.kind == PYTHON and s.type.dtype.kind == "i"]
+        found = growing(step, [i + len(captured) for i in numbers], numbers)
+        if found:
+            slot = slots[numbers[found[0]]]
+            name = next(v.name for v in self.variables if any([slot is s for s in v.slots()]))
+            raise UnsupportedError(
+                f"{name} is a Python integer that a step of the loop{here()} multiplies, or adds to another that grows "
+                "with it: it may get larger than the 64 bits that it has in compiled code; start from a float, or from "
+                f"np.int64({name}), which wraps around as NumPy's integers do"
+            )
 
     def writes_to(self, x: Any) -> bool:
         """Whether the body writes to an array of the function."""

@@ -12,21 +12,12 @@ Afterwards each ``return`` stands at the end of a path, so that both branches of
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 
-__all__ = ["RESULT", "absorbed", "own_nodes"]
+from functad.front.names import own_nodes
+
+__all__ = ["RESULT", "absorbed"]
 
 RESULT = "_functad_result"
-
-_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
-
-
-def own_nodes(node: ast.AST) -> Iterator[ast.AST]:
-    """A node and what is in it, but for the functions and classes that it defines."""
-    yield node
-    if not isinstance(node, _SCOPES):
-        for child in ast.iter_child_nodes(node):
-            yield from own_nodes(child)
 
 
 def absorbed(block: list[ast.stmt]) -> list[ast.stmt]:

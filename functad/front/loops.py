@@ -40,6 +40,7 @@ from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.errors import UnsupportedError
 from functad.front.branches import is_unknown, predicate
 from functad.front.carried import Carried
+from functad.front.failures import staged
 from functad.front.values import UNBOUND, Undecided, typed
 from functad.ir.program import Program, sub_programs
 from functad.ir.types import array_type
@@ -127,6 +128,8 @@ class Loop:
         """An exception leaves the statement."""
         if self._carried is not None:
             self._carried.close()
+            if self._phase != "done":
+                staged(error, "a loop")
         if isinstance(error, Refused):
             raise error.error from None
 

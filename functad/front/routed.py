@@ -3,10 +3,32 @@
 from __future__ import annotations
 
 import ast
+import copy
+from typing import Any
 
-__all__ = ["ITEM", "ROUTE", "SLICE", "STORE", "Routed", "call", "name"]
+from functad.front.names import bound_outside
 
-ROUTE, ITEM, STORE, SLICE = "_functad_route", "_functad_item", "_functad_store", "_functad_slice"
+__all__ = [
+    "CAUGHT",
+    "ENTERED",
+    "ITEM",
+    "MADE",
+    "MATCHED",
+    "OUTSIDE",
+    "OVER",
+    "ROUTE",
+    "SLICE",
+    "STORE",
+    "Routed",
+    "call",
+    "name",
+]
+
+ROUTE, ITEM, STORE, SLICE, OUTSIDE, CAUGHT, MATCHED, MADE, OVER, ENTERED = [
+    f"_functad_{n}"
+    for n in ("route", "item", "store", "slice", "outside", "caught", "matched", "made", "over", "entered")
+]
+"""The names that all twins close over."""
 
 FRAME_READERS = frozenset({"super", "locals", "globals", "vars", "dir", "eval", "exec", "breakpoint"})
 """Builtins that look at the frame that calls them, by the name by which the compiler, too, knows ``super``."""
@@ -41,6 +63,51 @@ class Routed(ast.NodeTransformer):
             node.value = self.visit(node.value)
         return node
 
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> Any:
+        self.generic_visit(node)
+        return self.declared(node)
+
+    def declared(self, node: Any) -> Any:
+        """A function whose body begins, if it binds variables of others, by saying so."""
+        names = bound_outside(node)
+        if names:
+            first = node.body[0]
+            what: list[ast.expr] = [ast.copy_location(ast.Constant(n), first) for n in names]
+            node.body = [ast.copy_location(ast.Expr(call(OUTSIDE, what, first)), first), *node.body]
+        return node
+
+    def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> Any:
+        self.generic_visit(node)
+        return self.declared(node)
+
+    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> ast.AST:
+        self.generic_visit(node)
+        kinds = [] if node.type is None else [copy.deepcopy(node.type)]
+        seen = ast.copy_location(ast.Expr(call(CAUGHT, kinds, node)), node)
+        node.body = [seen, *node.body]
+        return node
+
+    def visit_GeneratorExp(self, node: ast.GeneratorExp) -> ast.AST:
+        self.generic_visit(node)
+        return call(MADE, [node], node)
+
+    def visit_comprehension(self, node: ast.comprehension) -> ast.AST:
+        self.generic_visit(node)
+        node.iter = call(OVER, [node.iter], node.iter)
+        return node
+
+    def visit_withitem(self, node: ast.withitem) -> ast.AST:
+        self.generic_visit(node)
+        node.context_expr = call(ENTERED, [node.context_expr], node.context_expr)
+        return node
+
+    def visit_Match(self, node: ast.Match) -> ast.AST:
+        self.generic_visit(node)
+        patterns = [p for c in node.cases for p in ast.walk(c.pattern)]
+        if any([isinstance(p, ast.MatchClass) or _is_truth(p) for p in patterns]):
+            node.subject = call(MATCHED, [node.subject], node.subject)
+        return node
+
     def visit_arg(self, node: ast.arg) -> ast.AST:
         return node  # its annotation is for readers
 
@@ -53,6 +120,10 @@ def name(identifier: str, place: ast.AST, ctx: ast.expr_context | None = None) -
 def call(f: str, args: list[ast.expr], place: ast.AST) -> ast.expr:
     """A call of one of functad's functions, at the position of what it stands for."""
     return ast.copy_location(ast.Call(name(f, place), args, []), place)  # type: ignore[type-var]
+
+
+def _is_truth(pattern: ast.AST) -> bool:
+    return isinstance(pattern, ast.MatchSingleton) and pattern.value is not None
 
 
 def _index(node: ast.expr) -> ast.expr:

@@ -13,22 +13,36 @@ What a driver cannot take (``break``, ``continue`` and ``return`` in the middle,
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator, Sequence
+import copy
+from collections.abc import Sequence
 from typing import Any
 
-from functad.front.jumps import absorbed, own_nodes
-from functad.front.routed import Routed, call, name
+from functad.front.jumps import RESULT, absorbed
+from functad.front.names import assigned, own_nodes
+from functad.front.routed import MADE, OVER, Routed, call, name
 
-__all__ = ["Staged", "assigned", "can_be_staged"]
+__all__ = ["Staged", "can_be_staged"]
 
-BRANCH, LOOP, STEPS, CHOOSE, AND, OR, NOT, COMPARE, UNBOUND, GUARD = [
-    f"_functad_{n}" for n in ("branch", "loop", "steps", "choose", "and", "or", "not", "compare", "unbound", "guard")
+BRANCH, LOOP, STEPS, CHOOSE, AND, OR, NOT, COMPARE, UNBOUND, GUARD, CHANGED, DECIDED, OPERATE, READ = [
+    f"_functad_{n}"
+    for n in (
+        *("branch", "loop", "steps", "choose", "and", "or", "not", "compare", "unbound", "guard", "changed", "decided"),
+        *("operate", "read"),
+    )
 ]
 """The names that staged twins close over besides those of plain ones."""
 
 OPERATIONS = {
     ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge", ast.Eq: "eq", ast.NotEq: "ne",
 }  # fmt: skip
+
+
+BINARY = {
+    ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "truediv", ast.Mod: "mod", ast.FloorDiv: "floordiv",
+    ast.Pow: "pow", ast.MatMult: "matmul", ast.BitAnd: "and_", ast.BitOr: "or_", ast.BitXor: "xor",
+    ast.LShift: "lshift", ast.RShift: "rshift",
+}  # fmt: skip
+UNARY = {ast.USub: "neg", ast.UAdd: "pos", ast.Invert: "invert"}
 
 
 def can_be_staged(node: ast.AST) -> bool:
@@ -40,51 +54,98 @@ def can_be_staged(node: ast.AST) -> bool:
     return not any([isinstance(n, kinds) for part in body for n in own_nodes(part)])
 
 
-def assigned(statements: Sequence[ast.stmt]) -> list[str]:
-    """The names that statements bind, sorted."""
-    return sorted({n for s in statements for n in _bound(s) if not n.startswith("_functad_c")})
+class Guarded(Routed):
+    """The rewriting of all that is used under traces without values: what it changes, and what its operators do, goes
+    by way of functad.
+    """
+
+    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
+        self.generic_visit(node)
+        if not isinstance(node.ctx, ast.Load):
+            node.value = call(GUARD, [node.value], node.value)
+        elif not node.attr.startswith("__"):
+            node.value = call(READ, [node.value, ast.copy_location(ast.Constant(node.attr), node)], node.value)
+        return node
+
+    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
+        made = super().visit_Subscript(node)
+        if isinstance(made, ast.Subscript) and not isinstance(made.ctx, ast.Load):
+            made.value = call(GUARD, [made.value], made.value)
+        return made
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> Any:
+        self.generic_visit(node)
+        if not isinstance(node.target, ast.Name):
+            return node
+        operation = ast.copy_location(ast.Constant(BINARY[type(node.op)].strip("_")), node)
+        changed = call(CHANGED, [name(node.target.id, node.target), operation], node)
+        return [ast.copy_location(ast.Expr(changed), node), node]
+
+    def _fresh(self, node: Any) -> ast.AST:
+        self.generic_visit(node)
+        return call(MADE, [node], node) if isinstance(getattr(node, "ctx", ast.Load()), ast.Load) else node
+
+    visit_List = visit_Dict = visit_Set = visit_ListComp = visit_DictComp = visit_SetComp = _fresh
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        chain = [node]  # a sum of many terms is as deep as it is long
+        while isinstance(chain[-1].left, ast.BinOp):
+            chain.append(chain[-1].left)
+        made = self.visit(chain[-1].left)
+        for n in reversed(chain):
+            made = _operation(BINARY[type(n.op)], [made, self.visit(n.right)], n)
+        return made  # type: ignore[no-any-return]
+
+    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
+        self.generic_visit(node)
+        kind = type(node.op)
+        if kind not in UNARY or isinstance(node.operand, ast.Constant):
+            return node
+        return _operation(UNARY[kind], [node.operand], node)
+
+    def visit_Compare(self, node: ast.Compare) -> ast.AST:
+        self.generic_visit(node)
+        kind, right = type(node.ops[0]), node.comparators[0]
+        if len(node.ops) > 1:
+            return node
+        if kind in OPERATIONS:
+            return _operation(OPERATIONS[kind], [node.left, right], node)
+        return _operation("contains", [right, node.left], node) if kind is ast.In else node
 
 
-def _bound(statement: ast.stmt) -> Iterator[str]:
-    for node in own_nodes(statement):
-        if isinstance(node, ast.Name) and not isinstance(node.ctx, ast.Load):
-            yield node.id
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            yield node.name
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            yield from [(a.asname or a.name).partition(".")[0] for a in node.names]
-        elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
-            yield node.name
-        elif isinstance(node, ast.MatchMapping) and node.rest:
-            yield node.rest
+def _operation(operator: str, operands: list[ast.expr], place: ast.AST) -> ast.expr:
+    return call(OPERATE, [ast.copy_location(ast.Constant(operator), place), *operands], place)
 
 
-class Staged(Routed):
+class Staged(Guarded):
     """The rewriting of a function."""
 
     def __init__(self) -> None:
         self._count = 0
         self._outer: set[str] = set()  # names that are global or nonlocal
+        self._at_risk: set[str] = set()  # names that a statement may leave without a value
 
-    def visit_FunctionDef(self, node: ast.FunctionDef) -> ast.AST:
+    def visit_FunctionDef(self, node: ast.FunctionDef) -> Any:
         if not can_be_staged(node):
-            return Routed().visit(node)  # type: ignore[no-any-return]
-        before = self._outer
-        declared = [n for s in node.body for n in own_nodes(s) if isinstance(n, ast.Global | ast.Nonlocal)]
-        self._outer = {n for d in declared for n in d.names}
+            return Guarded().visit(node)
+        before = self._outer, self._at_risk
+        nodes = [n for s in node.body for n in own_nodes(s)]
+        self._outer = {n for d in nodes if isinstance(d, ast.Global | ast.Nonlocal) for n in d.names}
         node.body = absorbed(node.body)
+        self._at_risk = self._at_risk | set(assigned([n for n in nodes if isinstance(n, ast.If | ast.For | ast.While)]))
+        self._at_risk.add(RESULT)
         self.generic_visit(node)
-        self._outer = before
-        return node
+        self._outer, self._at_risk = before
+        return self.declared(node)
 
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
-        return Routed().visit(node)  # type: ignore[no-any-return]
+        return Guarded().visit(node)  # type: ignore[no-any-return]
 
     def visit_Lambda(self, node: ast.Lambda) -> ast.AST:
-        return self.generic_visit(node) if can_be_staged(node) else Routed().visit(node)
+        return self.generic_visit(node) if can_be_staged(node) else Guarded().visit(node)
 
     def visit_ClassDef(self, node: ast.ClassDef) -> ast.AST:
-        node.body = [self.visit(s) if isinstance(s, ast.FunctionDef) else Routed().visit(s) for s in node.body]
+        node.body = [self.visit(s) if isinstance(s, ast.FunctionDef) else Guarded().visit(s) for s in node.body]
         return node
 
     # -- statements ----------------------------------------------------------------------------------------------------
@@ -128,7 +189,10 @@ class Staged(Routed):
             ),
         ]
         loop = ast.While(_method(c, "more", node), body, [])
-        after = ast.If(_attribute(c, "staged", node), _restored(c, "result", names, node), [])
+        result = _restored(c, "result", names, node)
+        if assigned([node.test]):  # as they are where the condition fails
+            result.append(ast.Expr(copy.deepcopy(node.test)))
+        after = ast.If(_attribute(c, "staged", node), result, [])
         start = ast.Assign([name(c, node, ast.Store())], call(LOOP, [_names(names, node)], node))
         return [_placed(s, node) for s in (start, _guarded(c, [loop, after], node))]
 
@@ -136,6 +200,7 @@ class Staged(Routed):
         names = assigned([node])
         mine = not self._leaves(node.body) and self._outer.isdisjoint(names) and not node.orelse
         self.generic_visit(node)
+        node.iter = call(OVER, [node.iter], node.iter)
         if not mine:
             return node
         c = self._driver()
@@ -160,21 +225,16 @@ class Staged(Routed):
         """Whether a block may end otherwise than at its end."""
         return any([_jumps(s, False) for s in block])
 
-    # -- what is written to --------------------------------------------------------------------------------------------
-
-    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
-        self.generic_visit(node)
-        if not isinstance(node.ctx, ast.Load):
-            node.value = call(GUARD, [node.value], node.value)
-        return node
-
-    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
-        made = super().visit_Subscript(node)
-        if isinstance(made, ast.Subscript) and not isinstance(made.ctx, ast.Load):
-            made.value = call(GUARD, [made.value], made.value)
-        return made
-
     # -- expressions ---------------------------------------------------------------------------------------------------
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        node.args = [call(DECIDED, [x], x) if isinstance(x, ast.IfExp | ast.BoolOp) else x for x in node.args]
+        return super().visit_Call(node)
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        if isinstance(node.ctx, ast.Load) and node.id in self._at_risk:
+            return call(DECIDED, [node], node)
+        return node
 
     def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
         self.generic_visit(node)
@@ -190,16 +250,18 @@ class Staged(Routed):
         return call(AND if isinstance(node.op, ast.And) else OR, [first, *[_later(v) for v in rest]], node)
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
+        if not isinstance(node.op, ast.Not):
+            return super().visit_UnaryOp(node)
         self.generic_visit(node)
-        return call(NOT, [node.operand], node) if isinstance(node.op, ast.Not) else node
+        return call(NOT, [node.operand], node)
 
     def visit_Compare(self, node: ast.Compare) -> ast.AST:
+        if len(node.ops) == 1 and not isinstance(node.ops[0], ast.Is | ast.IsNot):
+            return super().visit_Compare(node)
         self.generic_visit(node)
-        if (
-            len(node.ops) == 1
-            or not all([type(op) in OPERATIONS for op in node.ops])
-            or not _is_lazy(*node.comparators)
-        ):
+        if any([isinstance(op, ast.Is | ast.IsNot) for op in node.ops]):  # no method of an operand's is asked
+            node.left, *node.comparators = [call(DECIDED, [x], x) for x in (node.left, *node.comparators)]
+        if not all([type(op) in OPERATIONS for op in node.ops]) or not _is_lazy(*node.comparators):
             return node
         pairs = [
             ast.copy_location(ast.Tuple([ast.Constant(OPERATIONS[type(op)]), _later(x)], ast.Load()), x)

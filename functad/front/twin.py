@@ -79,7 +79,10 @@ def _find(code: CodeType, f: FunctionType, own: dict[str, CellType], staged: boo
 
 
 def _make(found: Definition, code: CodeType, own: dict[str, CellType], staged: bool) -> Twin | None:
-    made = replace(found, node=_rewritten(found, staged)).compile(code, tuple(own))
+    try:
+        made = replace(found, node=_rewritten(found, staged)).compile(code, tuple(own))
+    except RecursionError:  # an expression as deep as no one writes by hand: it runs as it is
+        return None
     if made is None:
         return None
     made = _named(made, made.co_qualname, code.co_qualname)

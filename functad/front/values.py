@@ -21,7 +21,7 @@ from functad.ir.types import ArrayType, array_type
 from functad.numpy.operands import cast
 from functad.tree import flatten
 
-__all__ = ["UNBOUND", "Undecided", "is_number", "joined_type", "kind_of", "type_of_leaf", "typed"]
+__all__ = ["UNBOUND", "Undecided", "decided", "is_number", "joined_type", "kind_of", "type_of_leaf", "typed"]
 
 UNBOUND: Any = type("Unbound", (), {"__repr__": lambda self: "UNBOUND"})()
 """Stands for a variable that has not been assigned to."""
@@ -53,6 +53,13 @@ for _name in (
     *("iadd", "isub", "imul", "itruediv", "and", "rand", "or", "ror", "xor", "rxor", "invert", "format", "enter"),
 ):
     setattr(Undecided, f"__{_name}__", _raises)
+
+
+def decided(x: Any) -> Any:
+    """A variable's value where it is used; raises where it has none."""
+    if type(x) is Undecided:
+        _raises(x)
+    return x
 
 
 def is_number(x: Any) -> bool:

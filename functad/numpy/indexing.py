@@ -48,7 +48,7 @@ def get_item(x: Any, index: Any) -> Any:
             return _item_view(slice_p.bind(x, **found), x, index)
     parsed = parse_index(index, shape_of(x))
     y = item(x, parsed)
-    if not parsed.arrays and (parsed.shape or parsed.keeps_array):
+    if (parsed.shape or parsed.keeps_array) and (not parsed.arrays or _are_positions(index)):
         return _item_view(y, x, index)
     y = fresh(y, x)
     if parsed.keeps_array and type(y) is Tracer:
@@ -66,11 +66,30 @@ def _item_view(y: Any, x: Any, index: Any) -> Any:
         x,
         lambda p: item(p, parse_index(index, shape)),
         lambda p, v: updated(p, parse_index(index, shape), "set", v),
-        lambda a: a[index],
+        lambda a: a[_anywhere(index)],
     )
     if type(y._memory) is View:
         y._memory.of, y._memory.index = x, index
     return y
+
+
+def _are_positions(index: Any) -> bool:
+    """Whether an index is slices and integers, some of them traced: what it takes is a view, as of plain integers."""
+    parts = index if type(index) is tuple else (index,)
+    return all(
+        [_is_position(p) or p is None or p is Ellipsis or isinstance(p, slice | int | np.integer) for p in parts]
+    )
+
+
+def _is_position(part: Any) -> bool:
+    return type(part) is Tracer and part._kind != ARRAY and part.dtype.kind in "iu"
+
+
+def _anywhere(index: Any) -> Any:
+    """An index with some integers in place of the traced ones: views of all of them lie alike."""
+    if type(index) is tuple:
+        return tuple([0 if type(p) is Tracer else p for p in index])
+    return 0 if type(index) is Tracer else index
 
 
 def _is_plain(index: slice) -> bool:

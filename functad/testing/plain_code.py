@@ -16,6 +16,7 @@ from typing import Any
 
 import numpy as np
 
+from functad.api.jacobians import jacobian
 from functad.api.jit import jit
 from functad.api.linear import vjp
 from functad.errors import (
@@ -81,6 +82,13 @@ BLOCKS = (
     "w = 0\n    while w < {k} and x[0] * 0 == 0:\n        {s}\n        w += 1\n        {t}",
     "{n} = {n} if {c} else {m}",
     "for row in {n}:\n        {s}\n        {m}[...] += np.sum(row) * 0.1",
+    "for k in range({k}):\n        r = {n}[k % len({n})]\n        {s}\n        r *= 0.5\n        {m}[0] = r",
+    "for k in range({k}):\n        {n}[k % len({n})][...] += {v}\n        {s}",
+    "for k in range({k}):\n        {n}, {m} = {m}, {n}\n        {s}\n        {t}",
+    "w = 0\n    while w < {k} and x[0] * 0 == 0:\n        {n}, {m} = {m}, {n}\n        {s}\n        w += 1",
+    "try:\n        {s}\n        if {c}:\n            {t}\n    except Exception:\n        {u}",
+    "u = None\n    for k in range({k}):\n        {s}\n        {n} *= 0.5 if u is None else u\n        u = x[k % 4]",
+    "if {c}:\n        p = {n}\n    else:\n        p = {m}\n    {s}\n    {n} = p * 1.0",
 )
 """Control flow on what is traced."""
 
@@ -164,7 +172,8 @@ def _block(rng: random.Random, shapes: dict[str, tuple[int, ...]]) -> str:
     name, other = rng.choice(list(shapes)), rng.choice(list(shapes))
     condition = rng.choice(CONDITIONS).format(n=name)
     parts = {"s": statement(), "t": statement(), "u": statement()}
-    return rng.choice(BLOCKS).format(n=name, m=other, c=condition, k=rng.randint(2, 5), **parts)
+    block = rng.choice(BLOCKS)
+    return block.format(n=name, m=other, c=condition, k=rng.randint(2, 5), v=rng.choice(VALUES), **parts)
 
 
 def _index(rng: random.Random, shape: Sequence[int]) -> str:
@@ -218,6 +227,20 @@ def check_plain_code(code: PlainCode, compiled: bool = True) -> None:
                 what = f"{name} {way} at {x} of\n{code.source}"
                 # the same operations in the same order, but for elementary functions and sums
                 assert_close(value, right, what, rtol=1e-9, atol=1e-9, reference="NumPy's")
+    if compiled:
+        _check_derivatives(code, f, rng.normal(size=SIZE))
+
+
+def _check_derivatives(code: PlainCode, f: Callable[[np.ndarray], Any], x: np.ndarray) -> None:
+    """The derivatives of compiled code are those of the un-jitted function."""
+    try:
+        expected = jacobian(f)(x)
+        with eager_loops():
+            found = jit(jacobian(f))(x)
+    except REFUSALS:
+        return
+    for name, value, right in zip(code.names, found, expected, strict=True):
+        assert_close(value, right, f"the derivative of {name} at {x} of\n{code.source}", rtol=1e-8, atol=1e-8)
 
 
 def shortest(code: PlainCode, check: Callable[[PlainCode], None]) -> PlainCode:

@@ -177,7 +177,7 @@ def test_the_text_of_a_twin():
         return -x
 
     text = fd.front.source(f)
-    assert "_functad_branch(x > 0, ('_functad_result',))" in text and "_functad_result = -x" in text
+    assert "('_functad_result',))" in text and "_functad_c1 = _functad_branch(" in text
     assert fd.front.source(f, staged=False).splitlines()[1].strip() == "if x > 0:"
     with pytest.raises(StructureError, match="there is no source of <built-in function len>"):
         fd.front.source(len)

@@ -1,0 +1,91 @@
+"""Errors that come of tracing, and not of what the user wrote: none of the user's ``except`` may take one for NumPy's.
+
+Python would have gone on in the ``try`` block, so that going on in the handler gives another result. The same holds for
+what a branch on a traced condition raises: it runs while it is traced, whether or not it is taken.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from types import TracebackType
+from typing import Any
+
+from functad.core.handles import Refused
+from functad.core.tracer import PYTHON, Tracer
+from functad.errors import (
+    EscapedTracerError,
+    FunctadError,
+    ImmutableError,
+    StructureError,
+    TracerConversionError,
+    UnsupportedError,
+)
+from functad.front.origin import own_method
+from functad.numpy.traced import here
+
+__all__ = ["caught", "managed", "matched", "staged"]
+
+_OF_TRACING = (EscapedTracerError, ImmutableError, Refused, StructureError, TracerConversionError, UnsupportedError)
+_MARK = "_functad_staged"
+
+
+def staged(error: BaseException, what: str) -> None:
+    """Note that an error was raised while a statement on a traced condition was traced."""
+    if not hasattr(error, _MARK):
+        setattr(error, _MARK, True)
+        error.add_note(f"it was raised in {what}{here()} on a traced condition, which runs whether or not it is taken")
+
+
+def caught(kinds: Any = ()) -> None:
+    """Raise again, at the beginning of an ``except kinds:``, what is none of its business."""
+    error = sys.exc_info()[1]
+    assert error is not None
+    if _is_of_tracing(error, kinds):
+        raise error
+
+
+def _is_of_tracing(error: BaseException, kinds: Any) -> bool:
+    if isinstance(error, Refused) or hasattr(error, _MARK):
+        return True
+    names = kinds if isinstance(kinds, tuple) else (kinds,)
+    asked = any([isinstance(k, type) and issubclass(k, FunctadError) for k in names])  # by a user who knows of it
+    return isinstance(error, _OF_TRACING) and not asked
+
+
+class _Managed:
+    """A context manager that swallows no error of tracing."""
+
+    def __init__(self, manager: Any) -> None:
+        self._manager = manager
+
+    def __enter__(self) -> Any:
+        return self._manager.__enter__()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        swallowed = self._manager.__exit__(kind, error, traceback)
+        return bool(swallowed) and not (error is not None and _is_of_tracing(error, ()))
+
+
+def managed(manager: Any) -> Any:
+    """A context manager in a ``with`` statement."""
+    cls = type(manager)
+    if cls in _SWALLOWING or own_method(cls, "__exit__") is not None:
+        return _Managed(manager)
+    return manager
+
+
+_SWALLOWING = (contextlib.suppress, contextlib.ExitStack, contextlib._GeneratorContextManager)
+
+
+def matched(subject: Any) -> Any:
+    """The subject of a ``match`` with classes or truth values among its patterns, which know no traced values."""
+    for x in subject if isinstance(subject, tuple | list) else (subject,):
+        if type(x) is Tracer and (x._kind == PYTHON or x.ndim == 0):
+            raise UnsupportedError(
+                f"a traced {x._type} is matched{here()} with a class or a truth value, which would not see what it "
+                "stands for; write if isinstance(x, ...), or if x"
+            )
+    return subject
