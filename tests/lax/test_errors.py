@@ -120,8 +120,10 @@ def test_switch_without_branches():
 
 
 def test_python_decisions_in_a_body():
-    with pytest.raises(fd.errors.TracerConversionError, match="while scan traces"):
-        lax.scan(lambda c, v: (c + 1 if v > 0 else c, None), 1.0, np.ones(2))
+    f = lambda c, v: (c + 1 if v > 0 else c, None)
+    with fd.config.front(False), pytest.raises(fd.errors.TracerConversionError, match="while scan traces"):
+        lax.scan(f, 1.0, np.ones(2))
+    assert lax.scan(f, 1.0, np.array([1.0, -1.0, 2.0]))[0] == 3.0
 
 
 @pytest.mark.parametrize("length", [-1, 2.5, "3"])

@@ -197,7 +197,8 @@ def test_many_elements_are_linear_work():
     p = RNG.uniform(-1, 1, N)
     fd.testing.check_grads(f, (p,), rtol=1e-5, atol=1e-7)
     np.testing.assert_allclose(same(fd.grad(f), p), fd.grad(f)(p), rtol=1e-12)
-    assert len(sweeps(lowered(fd.make_ir(fd.grad(f), optimized=True)(p)))) == 1
+    with fd.config.front(False):  # unrolled: the loop would be one
+        assert len(sweeps(lowered(fd.make_ir(fd.grad(f), optimized=True)(p)))) == 1
 
 
 def test_few_elements_of_what_is_computed_fuse():

@@ -125,8 +125,10 @@ def test_derivatives(name, n):
 
 
 def test_vmap():
+    xs = arguments(7)
+
     def f(unroll):
-        return fd.vmap(lambda x: lax.scan(pendulum, (x, x * 0.5), arguments(7), unroll=unroll))
+        return fd.vmap(lambda x: lax.scan(pendulum, (x, x * 0.5), xs, unroll=unroll))
 
     for k in (3, True):
         check(f(k), f(1), np.array([0.1, -0.4, 0.9]))
