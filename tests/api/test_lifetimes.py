@@ -196,6 +196,7 @@ class Forgetful:
         return self.number == other.number
 
 
+@pytest.mark.deep
 def test_comparing_static_arguments_may_forget_them() -> None:
     f = fd.jit(lambda x, k: x * k.number, static_argnums=1)
     with config.cache_size(5):
@@ -208,6 +209,7 @@ def test_comparing_static_arguments_may_forget_them() -> None:
     Forgetful.left = 0
 
 
+@pytest.mark.deep
 def test_what_dies_with_code_may_call_the_function() -> None:
     class Key:
         def __del__(self):
@@ -224,6 +226,7 @@ def test_what_dies_with_code_may_call_the_function() -> None:
         assert found == [-2.0] * count
 
 
+@pytest.mark.deep
 def test_forgetting_while_other_threads_call_and_trace() -> None:
     f = fd.jit(lambda x: np.sum(np.sin(x) + x * x))
     g = fd.jit(fd.grad(lambda x: lax.fori_loop(0, 200, lambda i, c: c + np.sum(np.cos(x * c)), 0.0)))

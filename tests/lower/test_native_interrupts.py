@@ -378,6 +378,7 @@ def allocated() -> int:
     return int(info.word7 + info.word4)  # in use: small blocks (uordblks), and mapped ones (hblkhd)
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_nothing_leaks_at_random_moments(alarm, often, name) -> None:
     f = fd.jit(PROGRAMS[name])

@@ -177,6 +177,7 @@ NATIVE = {
 }
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("kind", NATIVE)
 def test_native_code_and_what_it_differentiates(kind):
     """Many primitives at a time, as one function: compiling is what takes the time."""
