@@ -18,7 +18,6 @@ from functad.testing.fuzz import (
     check_native,
     check_passes,
     check_transposed,
-    draw,
     main,
 )
 from functad.testing.programs import Example, assert_same, by_the_evaluator, examples
@@ -111,7 +110,8 @@ def test_native_derivatives(example):
 @pytest.mark.parametrize("number", range(20))
 @pytest.mark.parametrize("name", CHECKS)
 def test_many_more(name, number):
-    draw(CHECKS[name], number, 60)
+    check = CHECKS[name]
+    check.draw(number, 60 if isinstance(check, Check) else 12)
 
 
 def test_fuzz_prints_what_draws_a_failure_again(capsys, monkeypatch):
