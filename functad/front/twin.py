@@ -21,8 +21,8 @@ from types import CellType, CodeType, FunctionType
 from typing import Any
 
 from functad.errors import StructureError
+from functad.front.definitions import Definition, definition
 from functad.front.routed import Routed
-from functad.front.source import Definition, definition
 from functad.front.staged import Staged
 
 __all__ = ["Twin", "is_twin_code", "source", "twin_of"]

@@ -6,6 +6,7 @@ import functools
 import importlib
 import linecache
 import textwrap
+import threading
 import types
 
 import numpy as np
@@ -13,8 +14,9 @@ import pytest
 
 import functad as fd
 from functad.errors import StructureError
+from functad.front import definitions
 from functad.front.calls import _CELLS, route, twin
-from functad.front.source import definition
+from functad.front.definitions import definition
 from functad.front.twin import twin_of
 
 MODULES = ["ast", "collections", "dataclasses", "enum", "fractions", "functools", "inspect", "random", "statistics"]
@@ -181,3 +183,43 @@ def test_the_text_of_a_twin():
     assert fd.front.source(f, staged=False).splitlines()[1].strip() == "if x > 0:"
     with pytest.raises(StructureError, match="there is no source of <built-in function len>"):
         fd.front.source(len)
+
+
+def test_files_are_forgotten_while_threads_look_at_others(tmp_path, monkeypatch):
+    monkeypatch.setattr(definitions, "MOST_FILES", 2)
+    made = [written(tmp_path, f"def f(x):\n    return x + {k}\n", f"module_{k}")[1]["f"] for k in range(6)]
+    wrong = []
+
+    def work():
+        for _ in range(20):
+            for k, f in enumerate(made):
+                found = definition(f.__code__, f.__globals__)
+                if found is None or found.node.name != "f" or f(0) != k:
+                    wrong.append(k)
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong and len(definitions._files) <= 2 + len(threads)
+
+
+def test_plain_code_in_threads():
+    def f(x):
+        y = np.zeros(3)
+        for i in range(3):
+            y[i] = x * i if x > 0 else -x
+        return np.sum(y * y)
+
+    found = {}
+
+    def work(k):
+        found[k] = [fd.grad(f)(float(k)), fd.jit(fd.grad(f))(float(k)), fd.vmap(f)(np.array([k, -k]) * 1.0)[0]]
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(1, 5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found == {k: [10.0 * k, 10.0 * k, 5.0 * k * k] for k in range(1, 5)}

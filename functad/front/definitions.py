@@ -100,8 +100,8 @@ def _functions(filename: str, names: dict[str, Any]) -> dict[Key, list[Definitio
     if known is None or known[0] is not lines:
         known = lines, _parse("".join(lines))
     _files[filename] = known
-    while len(_files) > MOST_FILES:
-        del _files[next(iter(_files))]
+    for old in list(_files)[:-MOST_FILES]:  # other threads look at files meanwhile
+        _files.pop(old, None)
     return known[1]
 
 
