@@ -658,7 +658,8 @@ def test_what_cpython_reads_of_an_entry_lives_until_the_collector_frees_it():
         entry, cycle = identity(FLOAT), []
     method = ctypes.c_void_p.from_address(id(entry) + object.__basicsize__).value  # PyMethodDef
     before = ctypes.string_at(method, 32)
-    cycle += [cycle, np.array([Look()], object), entry]  # emptied after what the entry consists of
+    # The list is emptied after what the entry consists of, and from its end: Look looks while the entry still lives.
+    cycle += [cycle, entry, np.array([Look()], object)]
     del cycle, entry
     gc.collect()
     assert seen == [before]
