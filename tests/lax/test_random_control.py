@@ -7,7 +7,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from hypothesis import given, settings
-import pytest
 from hypothesis import strategies as st
 
 import functad as fd
