@@ -366,7 +366,8 @@ def test_long_code_is_cut_where_few_values_live() -> None:
             total = b.add(total, part)
     b.store(out, (), total)
     pieces = straight.cut(b.finish((), "sums"))
-    assert all(straight.size(piece.body) <= straight.PIECE + 10 for piece in pieces)  # with loads and stores of what crosses
+    # with the loads and stores of what crosses
+    assert all(straight.size(piece.body) <= straight.PIECE + 10 for piece in pieces)
     moved = [i for piece in pieces for i in piece.body if isinstance(i, Store)]
     assert len(moved) == len(pieces)  # between two pieces one value, and the result
 
