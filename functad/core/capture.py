@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from functad import config
+from functad.core.demand import Integers
 from functad.core.following import SCRIPTS, name_of_trace
 from functad.core.foreign import as_numpy, conversion, is_foreign
 from functad.core.handles import ARGUMENT, snapshot
@@ -173,12 +174,13 @@ def capture(
     valued: Sequence[bool] | None = None,
     outside: Outside | None = None,
     of: Callable[..., Any] | None = None,
+    integers: Integers | None = None,
 ) -> Captured:
     """Run ``f`` on tracers of ``leaves``.
 
     ``concrete`` says whether values are computed on demand; ``valued`` which leaves have a value of their own (not
     under a mapped axis); ``outside`` is for a Program that serves later calls. ``of`` is the function whose last trace
-    this one follows.
+    this one follows. ``integers`` are the leaves that Python may ask for, which ends the trace.
     """
     name, codes = (
         (None, ()) if of is None or is_compiling() else name_of_trace(of, kind, [leaf.type for leaf in leaves])
@@ -193,6 +195,9 @@ def capture(
         tracer = Tracer(trace.add_input(leaf.type, leaf.value if has_value else ABSENT), trace, leaf.kind)
         tracer._memory = ARGUMENT
         tracers.append(tracer)
+    if integers is not None:
+        integers.stand_for(trace.inputs)
+        trace.integers = integers
     try:
         if outside is None:
             return within(trace, traced, f, tracers, trace)

@@ -24,7 +24,7 @@ from functad.core.foreign import is_foreign
 from functad.core.location import is_internal
 from functad.lower.entry.places import ABSENT, CellContent, DictItem, FunctionCode, Place
 
-__all__ = ["Node", "Reach", "Source"]
+__all__ = ["Node", "Reach", "Source", "package_of", "package_of_class"]
 
 FEW = 1000
 """Containers and objects of more items are not searched."""
@@ -207,6 +207,21 @@ def _package(filename: str) -> str | None:
     if found:
         return found.group()
     return "" if filename.startswith(_STANDARD_LIBRARY) else None
+
+
+def package_of(f: Any) -> str | None:
+    """The installed package that a function is of, as ``_package`` tells it."""
+    while not isinstance(f, FunctionType):
+        inner = getattr(f, "func", None) or getattr(f, "__func__", None) or getattr(f, "__wrapped__", None)
+        if inner is None:
+            return package_of_class(type(f))
+        f = inner
+    return _package(f.__code__.co_filename)
+
+
+def package_of_class(cls: type) -> str | None:
+    """The installed package that a class is of."""
+    return _package(_file_of_class(cls))
 
 
 def _and_function(f: Any) -> Iterable[Any]:
