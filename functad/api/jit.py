@@ -313,6 +313,7 @@ class Jitted(CalledNatively, Wrapper):
         """A Program that reads operands at each call, and holds the rest of what the function reads."""
         outside = Outside(watch.reach.arrays, compared_arrays(watch.reach, operands), watch.reach.foreign)
         decisive: set[Hashable] = set()
+        made: list[Substitution] = []
 
         def replaced() -> tuple[Callable[..., Any], Call]:
             tracers = {
@@ -321,10 +322,13 @@ class Jitted(CalledNatively, Wrapper):
                 else outside.hide(source.place, leaf.type, leaf.kind, asked=functools.partial(decisive.add, identity))
                 for identity, (source, leaf) in operands.items()
             }
-            f, *values = Substitution(watch.reach, tracers).of(*watch.roots)
+            made.append(Substitution(watch.reach, tracers))
+            f, *values = made[0].of(*watch.roots)
             return f, given.with_static(values)
 
         captured = self.capture(given, outside, replaced if operands else None)
+        for substitution in made:
+            substitution.check()
         captured.trace.env.clear()  # what the function made is its own, not ours
         guard = watch.guard((operands.keys() - decisive) | self._operands.counters.keys(), outside.guards.later)
         self._operands.note_writes(watch)

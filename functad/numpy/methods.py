@@ -122,7 +122,7 @@ def format_value(x: Tracer, spec: str) -> str:
 
 
 def show(x: Tracer) -> str:
-    """``str(x)``: the text of a Python integer that a jitted function was given may be a key, and so must be its own."""
+    """``str(x)``: that of a Python integer that a jitted function was given is its own, since it may be a key."""
     if x._kind == PYTHON and x._owner.open:
         demand(x._owner, x._variable)
     return repr(x)

@@ -16,13 +16,18 @@ from functad.api.rebuild import Rebuilder
 from functad.api.world.reach import Node, Reach
 from functad.core.trace import type_name
 from functad.core.wrapping import Wrapper
-from functad.lower.entry.places import DictItem, Fixed, Place
+from functad.errors import FunctadError
+from functad.lower.entry.places import DictItem, Fixed, ListItem, Place
 
-__all__ = ["Substitution"]
+__all__ = ["Astray", "Substitution"]
 
 
 New = Callable[["_Substituting"], Any]
 """What a place holds: found when functions are made again."""
+
+
+class Astray(FunctadError):
+    """A function has written to what was made in the place of an object of the user's."""
 
 
 class Substitution:
@@ -45,6 +50,7 @@ class Substitution:
         self._written = reach.written
         self._values = values
         self._affected = affected(reach, values)
+        self._made: _Substituting | None = None
         self._changes: dict[Hashable, tuple[Place, New]] = {}  # by the identity of the place
         for node in self._affected.values():
             if type(node.value) is FunctionType:
@@ -66,12 +72,17 @@ class Substitution:
                 return f"it is read by way of {_described(node.value)}, which cannot be made anew around an operand"
         return None
 
+    def check(self) -> None:
+        """Raise if a function has written to what was made in the place of an object or a container of the user's."""
+        if self._made is not None and not self._made.unwritten():
+            raise Astray("the function writes to what holds it")
+
     def of(self, *roots: Any) -> list[Any]:
         """Functions, or what holds functions, with the other values."""
         modules = {number: ModuleType(names.get("__name__", "")) for number, names in self._spaces.items()}
         for number, module in modules.items():
             vars(module).update(self._spaces[number])
-        rebuild = _Substituting(self._affected, self._changes, modules)
+        rebuild = self._made = _Substituting(self._affected, self._values, self._changes, modules)
         for node in self._affected.values():
             identity = Fixed(node.value).identity
             if identity in self._values:
@@ -124,11 +135,20 @@ def affected(reach: Reach, keys: Mapping[Hashable, Any]) -> dict[int, Node]:
 
 
 def _can_be_made(value: Any, affected: Mapping[int, Node]) -> bool:
-    if type(value) is MethodType:
-        return id(value.__self__) not in affected
     if isinstance(value, Wrapper):
         return not value.runs_later  # then what it reads would be another trace's
-    return type(value) in (FunctionType, partial, tuple, list, dict)
+    return type(value) in (FunctionType, MethodType, partial, tuple, list, dict) or _is_plain(type(value))
+
+
+def _is_plain(cls: type) -> bool:
+    """Whether an object of a class is its attributes, and nothing else happens where another is made of these."""
+    bases = cls.__mro__[:-1]
+    own = all([base.__flags__ & _HEAP and not base.__dict__.get("__slots__") for base in bases])
+    return own and cls.__mro__[-1] is object and not issubclass(cls, type) and not hasattr(cls, "__del__")
+
+
+_HEAP = 1 << 9
+"""The flag of classes that are defined in Python."""
 
 
 def _described(value: Any) -> str:
@@ -143,13 +163,20 @@ class _Substituting(Rebuilder):
     def __init__(
         self,
         affected: Mapping[int, Node],
+        values: Mapping[Hashable, Any],
         changes: Mapping[Hashable, tuple[Place, New]],
         modules: Mapping[int, ModuleType],
     ) -> None:
         super().__init__()
         self.affected = affected
+        self.values = values
         self.changes = changes
         self.modules = modules
+        self.filled: list[tuple[Any, Any]] = []  # containers and objects that were made, and what was put into them
+
+    def unwritten(self) -> bool:
+        """Whether containers and objects hold what was put into them."""
+        return all([_holds(made, content) for made, content in self.filled])
 
     def stays(self, x: Any) -> bool:
         return id(x) not in self.affected
@@ -165,4 +192,32 @@ class _Substituting(Rebuilder):
         return f.__globals__ if module is None else vars(module)
 
     def container(self, x: Any) -> Any:
-        return {k: self(v) for k, v in x.items()} if isinstance(x, dict) else type(x)(self.all(x))
+        """A container or an object made again; it is known before it is filled, since it may hold itself."""
+        if type(x) is tuple:
+            return tuple(self.all(x))
+        made = self.made[id(x)] = type(x)() if type(x) in (list, dict) else object.__new__(type(x))
+        if type(x) is list:
+            made.extend(x)
+        else:
+            (made if type(x) is dict else vars(made)).update(x if type(x) is dict else vars(x))
+        for place, child in self.affected[id(x)].places:
+            if place.identity in self.values:
+                value = self.values[place.identity]
+            elif child is not None and id(child.value) in self.affected:
+                value = self(child.value)
+            else:
+                continue
+            if isinstance(place, ListItem):
+                made[place.index] = value
+            elif isinstance(place, DictItem) and (type(x) is dict or place.mapping is vars(x)):
+                (made if type(x) is dict else vars(made))[place.key] = value
+        self.filled.append((made, list(made) if type(x) is list else dict(made if type(x) is dict else vars(made))))
+        return made
+
+
+def _holds(made: Any, content: Any) -> bool:
+    """Whether a container or an object holds these very objects."""
+    if isinstance(content, list):
+        return len(made) == len(content) and all([a is b for a, b in zip(made, content, strict=True)])
+    now = made if type(made) is dict else vars(made)
+    return now.keys() == content.keys() and all([now[k] is v for k, v in content.items()])

@@ -44,7 +44,7 @@ class Watch:
             held[source.place] = before
             if now is before:
                 continue
-            if identity in self.reach.written:
+            if self.reach.may_write(identity):
                 self.writes[identity] = before, now
                 held[source.place] = now
             elif not same(before, now):
