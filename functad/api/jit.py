@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import random
 import threading
+import weakref
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, overload
@@ -16,7 +18,7 @@ from functad.api.fastmath import FastMath, fastmath_flags
 from functad.api.out import check_out, has_out, refuse_out
 from functad.api.signatures import entry_signature
 from functad.api.stages import Lowered
-from functad.api.static import Arguments, Call, StaticArgument, complete_static
+from functad.api.static import Arguments, Call, StaticArgument, complete_static, is_gone
 from functad.api.world.guards import Guards
 from functad.api.world.hidden import HiddenOperand
 from functad.api.world.operands import Operand, Operands, compared_arrays
@@ -27,6 +29,7 @@ from functad.caches import Recent, on_clearing
 from functad.core.capture import Captured, Leaf, as_leaf, capture, own
 from functad.core.demand import Demanded
 from functad.core.location import user_location
+from functad.core.statics import merged
 from functad.core.trace import current_trace, escaped, not_native, type_name
 from functad.core.tracer import Tracer
 from functad.core.wrapping import Wrapper, look_like, own_attributes
@@ -52,12 +55,17 @@ class Traced:
 
     program: Program  # inputs: captures, then the arguments' leaves, then the hidden operands
     out_tree: TreeDef
+    out_static: dict[int, Any]  # the leaves of the result that are static
     captures: list[Tracer]
     hidden: tuple[HiddenOperand, ...]
     guards: Guards
     entries: dict[tuple[config.Settings, bool], Callable[..., Any] | None] = field(
         default_factory=dict
     )  # take the arguments of a call as they are, with out= and without; None where Python has to take them apart
+
+    def result(self, outs: Sequence[Any]) -> Any:
+        """The result of the function, of those of the Program."""
+        return self.out_tree.unflatten(merged(self.out_static, outs))
 
     def valid(self) -> bool:
         """Whether the world is as the Program takes it to be."""
@@ -116,6 +124,7 @@ class Jitted(CalledNatively, Wrapper):
         self._traced = Recent[list[Traced]]()  # by kind of call
         self._kinds: list[tuple[Traced, Callable[..., Any]]] = []  # with their entries
         self._operands = Operands(name_of(f))
+        self._objects: dict[int, weakref.ref[Any]] = {}  # objects among the arguments
         self._lock = threading.RLock()
         _functions[id(self)] = self
 
@@ -150,21 +159,22 @@ class Jitted(CalledNatively, Wrapper):
             if outside is not None:
                 outside.inherit(traced.guards)
             outs = call(traced.program, values, name_of(self._f), self._fastmath)
-            return traced.out_tree.unflatten(fresh_all(outs, values))
+            return traced.result(fresh_all(outs, values))
         for v in values:
             if type(v) is Tracer:
                 raise escaped(v)
         arrays = []
         if given is not None:
             read = [*given_call.objects, *hidden]
-            arrays = check_out(given[0], traced.out_tree, traced.program.out_types, read, name_of(self._f))
+            structure, static = traced.out_tree, traced.out_static
+            arrays = check_out(given[0], structure, static, traced.program.out_types, read, name_of(self._f))
         if backend().compiles:
             result = self._call_entry(traced, given_call, given)
             if result is not MISMATCH:
                 return result
         outs = call(traced.program, values, name_of(self._f), self._fastmath)
         if given is None:
-            return traced.out_tree.unflatten(outs if backend().compiles else fresh_all(outs, values))
+            return traced.result(outs if backend().compiles else fresh_all(outs, values))
         for array, value in zip(arrays, outs, strict=True):
             array[...] = value
         return given[0]
@@ -205,7 +215,7 @@ class Jitted(CalledNatively, Wrapper):
             full = len(self._kinds) == MOST_KINDS
             if any([e is entry for _, e in self._kinds]) or (full and random.random() > REPLACED):
                 return
-            current = {id(t) for versions in self._traced.values() for t in versions}
+            current = self._current()
             if id(traced) not in current:
                 return
             kinds = [(t, e) for t, e in self._kinds if id(t) in current]
@@ -265,6 +275,9 @@ class Jitted(CalledNatively, Wrapper):
         """A new version, which serves later calls, too, if it can."""
         traced = with_known_program(self.trace_now(given, versions), versions)
         self._arguments.count(given, kind)
+        for value in given.held_weakly:
+            with contextlib.suppress(TypeError):  # its class has slots, and none for that
+                self._objects[id(value)] = weakref.ref(value, functools.partial(_is_gone, weakref.ref(self)))
         if not traced.captures and traced.valid():  # what closes over tracers of an enclosing function serves this only
             versions[:] = [traced, *[v for v in versions if not traced.supersedes(v)]][:MOST_VERSIONS]
         return traced
@@ -287,6 +300,24 @@ class Jitted(CalledNatively, Wrapper):
         """
         _, given = self.trace(args, kwargs)
         return self._arguments.static_arguments(given, self._key(self._arguments.call(args, kwargs)))
+
+    def forget_objects(self) -> None:
+        """Forget what has been traced for objects that are there no more."""
+        for key in list(self._traced):
+            if is_gone(key):
+                self._traced.discard(key)
+        self._objects = {number: r for number, r in list(self._objects.items()) if r() is not None}
+        if self._lock.acquire(blocking=False):  # the collector may have called, in a thread that holds another lock
+            try:
+                current = self._current()
+                self._kinds = [(t, e) for t, e in self._kinds if id(t) in current]
+                self.set_entries([e for _, e in self._kinds])
+            finally:
+                self._lock.release()
+
+    def _current(self) -> set[int]:
+        """The identities of the Programs that are this function's."""
+        return {id(t) for versions in self._traced.values() for t in versions}
 
     def forget(self) -> None:
         """Forget what has been traced: the next call is the first."""
@@ -338,7 +369,7 @@ class Jitted(CalledNatively, Wrapper):
             self._operands.decides(identity, operands[identity].source, "it decides a shape or a branch")
         program, hidden, guards = outside.settle(captured.program)
         captured.trace.outside = None  # which refers to it: arrays in what was traced would wait for the collector
-        return Traced(program, captured.out_tree, captured.captures, hidden, guards)
+        return Traced(program, captured.out_tree, captured.out_static, captured.captures, hidden, guards)
 
     def capture(
         self,
@@ -361,7 +392,9 @@ class Jitted(CalledNatively, Wrapper):
             if not leaf.type.native:
                 raise not_native(f"{self._arguments.where(given, number)}, given at {user_location()}, is", leaf.type)
         integers = given.integers()
-        captured = capture(call, given.leaves, "jit", concrete=False, outside=outside, integers=integers)
+        captured = capture(
+            call, given.leaves, "jit", concrete=False, outside=outside, integers=integers, static_results=True
+        )
         if integers.asked:  # what has been raised then was caught
             raise Demanded(integers)
         captured.program = dce(captured.program)
@@ -391,6 +424,13 @@ class Jitted(CalledNatively, Wrapper):
                 for guard in traced.guards.guards:
                     if isinstance(guard, Unchanged):
                         guard.rewrite(watch.writes)
+
+
+def _is_gone(function: weakref.ref[Jitted], _: Any) -> None:
+    """What happens when an object among a function's arguments dies."""
+    f = function()
+    if f is not None:
+        f.forget_objects()
 
 
 _functions: WeakValueDictionary[int, Jitted] = WeakValueDictionary()  # all that there are
@@ -518,6 +558,9 @@ def jit(
     """
     if f is None:
         return functools.partial(jit, static_argnums=static_argnums, static_argnames=static_argnames, fastmath=fastmath)
+    if isinstance(f, staticmethod | classmethod):  # in the body of a class, where jit is above the other decorator
+        made = jit(f.__func__, static_argnums=static_argnums, static_argnames=static_argnames, fastmath=fastmath)
+        return type(f)(made)
     if not callable(f):
         raise StructureError(f"jit takes a function, got {type_name(f)}")
     nums = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)

@@ -7,6 +7,7 @@ from typing import Any
 
 from functad.api.arguments import abstract_leaf, name_of
 from functad.api.jit import Jitted
+from functad.core.statics import merged
 from functad.core.wrapping import Transformed
 from functad.errors import StructureError
 from functad.ir.program import Program
@@ -59,4 +60,4 @@ def eval_shape(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """
     jitted = Jitted(f._f if isinstance(f, Jitted) else f, (), ())
     traced = jitted.captured(args, kwargs, lambda x, where: abstract_leaf(x, where()))
-    return traced.out_tree.unflatten(traced.program.out_types)
+    return traced.out_tree.unflatten(merged(traced.out_static, traced.program.out_types))

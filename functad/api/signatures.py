@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from optree import PyTreeKind
 
 from functad.core.capture import Leaf
+from functad.core.statics import merged
 from functad.core.tracer import ARRAY, PYTHON
 from functad.ir.types import ArrayType, SeqType
 from functad.lower.entry.signature import Container, Hidden, Signature, Spec, Static
@@ -63,7 +64,8 @@ def entry_signature(call: Call, traced: Traced, checks: tuple[Check, ...], gives
         ]
         keywords = [(name, _spec(child, inputs)) for name, child in _items(named)]
         keywords += [(name, Static(value)) for name, value in call.names]
-        outputs = iter([of_result(t) for t in traced.program.out_types])
+        results = [of_result(t) for t in traced.program.out_types]
+        outputs = iter(merged({i: Static(value) for i, value in traced.out_static.items()}, results))
         result = _spec(traced.out_tree, outputs)
         hidden = tuple([Hidden(h.place, of_leaf(h)) for h in traced.hidden])
     except _Unknown:

@@ -11,39 +11,31 @@ are the same if they are one object, and are held weakly.
 
 from __future__ import annotations
 
-import datetime
-import decimal
-import enum
-import fractions
-import functools
 import inspect
 import operator
-import pathlib
-import re
-import uuid
 import warnings
 from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
-from types import BuiltinFunctionType, FunctionType, MethodType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from functad.api.arguments import name_of, normal_argnums
 from functad.api.world.reach import package_of, package_of_class
-from functad.caches import Recent, cached_by_class
+from functad.caches import Recent
 from functad.core.capture import Leaf, as_leaf
 from functad.core.demand import Integers
 from functad.core.foreign import is_foreign
 from functad.core.location import user_stack_level
+from functad.core.statics import is_constant, is_object, merged
 from functad.core.trace import ABSENT, type_name
 from functad.core.tracer import PYTHON, Tracer
-from functad.core.wrapping import Wrapper
 from functad.errors import RetraceWarning, StructureError
 from functad.identity import Weakly, identity_key
 from functad.ir.program import Location
 from functad.tree import TreeDef, flatten, structure_key, unflatten
 
-__all__ = ["Arguments", "Call", "StaticArgument", "complete_static"]
+__all__ = ["Arguments", "Call", "StaticArgument", "complete_static", "is_gone"]
 
 
 MOST_VALUES = 8
@@ -138,15 +130,17 @@ class Call:
 
     def all_leaves(self, xs: Iterable[Any], static: Iterable[Any]) -> list[Any]:
         """All leaves of the structure: those that are not static, and those that are."""
-        if not self.fixed:
-            return list(xs)
-        values, rest = dict(zip([i for i, _ in self.fixed], static, strict=True)), iter(xs)
-        return [values[i] if i in values else next(rest) for i in range(self.structure.num_leaves)]
+        return merged(dict(zip([i for i, _ in self.fixed], static, strict=True)), list(xs))
 
     @property
     def compared(self) -> list[Any]:
         """The static leaves, as an entry compares them: objects as what does not keep them."""
-        return [Weakly(value) if _is_an_object(type(value)) else value for _, value in self.fixed]
+        return [Weakly(value) if is_object(type(value)) else value for _, value in self.fixed]
+
+    @property
+    def held_weakly(self) -> list[Any]:
+        """The static leaves that are objects."""
+        return [value for _, value in self.fixed if is_object(type(value))]
 
     def key(self) -> tuple[Hashable, ...]:
         """What two calls share exactly if one Program serves both; raises TypeError where there is none."""
@@ -161,8 +155,13 @@ class Call:
         )
 
 
+def is_gone(key: Any) -> bool:
+    """Whether a key of a call is of an object that is there no more."""
+    return any([type(part) is tuple and type(part[-1]) is Weakly and part[-1].value is None for part in key])
+
+
 def _key(value: Any) -> Hashable:
-    return Weakly(value) if _is_an_object(type(value)) else identity_key(value)
+    return Weakly(value) if is_object(type(value)) else identity_key(value)
 
 
 class StaticArgument(NamedTuple):
@@ -234,7 +233,7 @@ class Arguments:
         return dynamic, [(i, args[i]) for i in sorted(positions)], [(k, kwargs[k]) for k in sorted(names)]
 
     def _is_static(self, cls: type) -> bool:
-        return _is_a_constant(cls) or (_is_an_object(cls) and self._is_own(cls))
+        return is_constant(cls) or (is_object(cls) and self._is_own(cls))
 
     def _is_own(self, cls: type) -> bool:
         """Whether the class of an object is the user's: what its methods read can be told."""
@@ -341,9 +340,11 @@ class Arguments:
             try:
                 identity_key(value)
             except TypeError:
+                by_itself = any([value is v for _, v in call.fixed])
+                instead = "with tuples in the place of lists" if by_itself else "or leave it out of static_argnums"
                 return StructureError(
                     f"{what} is a {type_name(value)}, which cannot be hashed; static arguments select the compiled "
-                    "code and must be hashable: pass a tuple, or leave it out of static_argnums"
+                    f"code and must be hashable: pass a tuple, {instead}"
                 )
         return StructureError(f"the arguments of {name_of(self.f)} have a structure that cannot be hashed")
 
@@ -370,31 +371,6 @@ def _instead(x: Any) -> str:
     if isinstance(x, np.random.Generator | np.random.RandomState):
         return "draw before, and pass the draws"
     return "pass its arrays and numbers, or name it in static_argnames to have it taken for a constant"
-
-
-_FUNCTIONS = (FunctionType, BuiltinFunctionType, MethodType, functools.partial, np.ufunc, type(np.sum), type, Wrapper)
-_VALUES = (
-    *(str, bytes, enum.Enum, frozenset, range, slice, type(...), type(NotImplemented), np.dtype),
-    *(datetime.date, datetime.time, datetime.timedelta, datetime.tzinfo, decimal.Decimal, fractions.Fraction),
-    *(pathlib.PurePath, re.Pattern, uuid.UUID),
-)
-
-
-@cached_by_class
-def _is_a_constant(cls: Any) -> bool:
-    """Whether values of a class are static, and told apart by what they are."""
-    if cls is bool:
-        return True
-    return issubclass(cls, (*_VALUES, *_FUNCTIONS))
-
-
-@cached_by_class
-def _is_an_object(cls: Any) -> bool:
-    """Whether objects of a class can only be static, and are told apart by their identity."""
-    if _is_a_constant(cls) or is_foreign(cls) or hasattr(cls, "shape") or hasattr(cls, "__next__"):
-        return False
-    data = (np.ndarray, np.generic, int, float, complex, set, bytearray, memoryview, np.random.Generator)
-    return not issubclass(cls, (*data, np.random.RandomState, Tracer))
 
 
 def complete_static(

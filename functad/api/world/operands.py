@@ -104,7 +104,9 @@ class Operands:
             return
         leaf = None if isinstance(source.place, Length) else leaf_of(now)
         obstacle = (
-            "it is neither a number nor an array"
+            "it decides how often a loop runs"
+            if isinstance(source.place, Length)
+            else "it is neither a number nor an array"
             if leaf is None
             else Substitution(watch.reach, {identity: now}).obstacle()
         )
@@ -149,8 +151,8 @@ class Operands:
             return
         remember(self._decisive, identity, source)
         warnings.warn(
-            f"{source}, which {source.reader} reads, has changed again, and jit traces {self._name} anew for each of "
-            f"its values: {why}. "
+            f"{source}, which {source.reader or self._name} reads, has changed again, and jit traces {self._name} "
+            f"anew for each of its values: {why}. "
             f"Make it an argument of {self._name}, or one of static_argnames",
             RetraceWarning,
             stacklevel=user_stack_level(),
@@ -211,8 +213,8 @@ def named(array: np.ndarray, watch: Watch, name: str) -> Source:
     """An array as a place, named by a variable that holds it, if there is one."""
     for source in watch.reach.sources.values():
         if watch.before[source.place.identity] is array:
-            return Source(Fixed(array), source.name, source.reader, "the array")
-    return Source(Fixed(array), str(array_type(array.shape, array.dtype)), name, "the array")
+            return Source(Fixed(array), source.name, source.reader, "the array {}")
+    return Source(Fixed(array), str(array_type(array.shape, array.dtype)), name, "the array {}")
 
 
 def compared_arrays(reach: Reach, operands: Mapping[Hashable, Operand]) -> list[np.ndarray]:

@@ -61,7 +61,9 @@ _DYNAMIC = frozenset({
 
 
 class Source(NamedTuple):
-    """A place, and for messages what it is called, a function that reads it, and what kind of place it is."""
+    """A place, and for messages what it is called, a function that reads it, and what it is, with a place for what
+    it is called.
+    """
 
     place: Place
     name: str
@@ -69,7 +71,7 @@ class Source(NamedTuple):
     kind: str
 
     def __str__(self) -> str:
-        return f"{self.kind} {self.name}"
+        return self.kind.format(self.name)
 
 
 class Node:
@@ -167,10 +169,10 @@ class Reach:
             places = [(k, DictItem(value, k)) for k in list(dict.keys(value))]
         length = Length(value)
         self.items.add(length.identity)
-        self._place(node, length, node.name, node.reader, "the length of")
+        self._place(node, length, node.name, node.reader, "the length of {}")
         for key, place in places:
             self.items.add(place.identity)
-            self._place(node, place, f"{node.name}[{key!r}]", node.reader, "the item")
+            self._place(node, place, f"{node.name}[{key!r}]", node.reader, "the item {}")
 
     def _object(self, node: Node, value: Any) -> None:
         """Follow the attributes of an object that code names, by whatever object it reads them of."""
@@ -244,7 +246,7 @@ class Reach:
         for node, names, looked_for in self._objects:
             wanted = {*self._mentioned, *(names if every and len(names) <= FEW else ())}
             if every and names is not _NO_DICT:
-                self._place(node, Length(names), f"attributes of a {node.name}", node.reader, "the number of")
+                self._place(node, Length(names), f"attributes of a {node.name}", node.reader, "the number of {}")
             for name in sorted(wanted - looked_for) if names is not _NO_DICT else ():
                 place = DictItem(names, name)
                 self._place(node, place, f"{type(node.value).__name__}.{name}", node.reader, _ATTRIBUTE)
@@ -281,7 +283,7 @@ class Reach:
         for default in (*(f.__defaults__ or ()), *(f.__kwdefaults__ or {}).values()):
             self._part(node, default)
         if own:
-            self._place(node, FunctionCode(f), f.__qualname__, f.__qualname__, "the code of")
+            self._place(node, FunctionCode(f), f.__qualname__, f.__qualname__, "the code of {}")
             self._names(node, f)
 
     def _cell(self, node: Node, cell: CellType, name: str, reader: FunctionType | None) -> None:
@@ -290,7 +292,7 @@ class Reach:
             place = CellContent(cell)
             node.places.append((place, self._node(place.get(), name, "")))
             return
-        self._place(node, CellContent(cell), name, reader.__qualname__, "the closed-over variable")
+        self._place(node, CellContent(cell), name, reader.__qualname__, "the closed-over variable {!r}")
 
     def _names(self, node: Node, f: FunctionType) -> None:
         """Follow the names that a function's code reads."""
@@ -320,8 +322,8 @@ class Reach:
             value = self._global(node, vars(value), name, f)
 
     def _global(self, node: Node, names: dict[str, Any], name: str, f: FunctionType) -> Any:
-        called = f"{names.get('__name__', '?')}.{name}"
-        return self._place(node, DictItem(names, name), called, f.__qualname__, "the global")
+        kind = f"the global {names.get('__name__', '?')}.{{}}"
+        return self._place(node, DictItem(names, name), name, f.__qualname__, kind)
 
 
 @cached(4096)
@@ -378,7 +380,7 @@ def _parts(value: Any, own: bool) -> Iterable[Any]:
     return [v for v in list(_dict_of(value).values())[:FEW] if callable(v) or issubclass(type(v), tuple | np.ndarray)]
 
 
-_ATTRIBUTE = "the attribute"
+_ATTRIBUTE = "the attribute {}"
 
 _METHODS = frozenset({FunctionType, property, staticmethod, classmethod})
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from functools import partial
-from types import CellType, FunctionType, MethodType, ModuleType
+from types import CellType, FunctionType, MemberDescriptorType, MethodType, ModuleType, SimpleNamespace
 from typing import Any
 
 from functad.api.rebuild import Rebuilder
@@ -17,7 +17,7 @@ from functad.api.world.reach import Node, Reach
 from functad.core.trace import type_name
 from functad.core.wrapping import Wrapper
 from functad.errors import FunctadError
-from functad.lower.entry.places import DictItem, Fixed, ListItem, Place
+from functad.lower.entry.places import ABSENT, DictItem, Fixed, ListItem, Place, Slot
 
 __all__ = ["Astray", "Substitution"]
 
@@ -140,11 +140,13 @@ def _can_be_made(value: Any, affected: Mapping[int, Node]) -> bool:
     return type(value) in (FunctionType, MethodType, partial, tuple, list, dict) or _is_plain(type(value))
 
 
-def _is_plain(cls: type) -> bool:
+def _is_plain(cls: Any) -> bool:
     """Whether an object of a class is its attributes, and nothing else happens where another is made of these."""
-    bases = cls.__mro__[:-1]
-    own = all([base.__flags__ & _HEAP and not base.__dict__.get("__slots__") for base in bases])
-    return own and cls.__mro__[-1] is object and not issubclass(cls, type) and not hasattr(cls, "__del__")
+    if cls is SimpleNamespace:
+        return True
+    if issubclass(cls, type) or cls.__new__ is not object.__new__ or hasattr(cls, "__del__"):
+        return False
+    return all([base.__flags__ & _HEAP for base in cls.__mro__[:-1]])
 
 
 _HEAP = 1 << 9
@@ -195,11 +197,13 @@ class _Substituting(Rebuilder):
         """A container or an object made again; it is known before it is filled, since it may hold itself."""
         if type(x) is tuple:
             return tuple(self.all(x))
-        made = self.made[id(x)] = type(x)() if type(x) in (list, dict) else object.__new__(type(x))
+        made = self.made[id(x)] = type(x)() if type(x) in (list, dict) else _new(type(x))
         if type(x) is list:
             made.extend(x)
         else:
-            (made if type(x) is dict else vars(made)).update(x if type(x) is dict else vars(x))
+            _content(made).update(_content(x))
+            for slot in _slots(x):
+                slot.descriptor.__set__(made, slot.get())
         for place, child in self.affected[id(x)].places:
             if place.identity in self.values:
                 value = self.values[place.identity]
@@ -209,15 +213,38 @@ class _Substituting(Rebuilder):
                 continue
             if isinstance(place, ListItem):
                 made[place.index] = value
-            elif isinstance(place, DictItem) and (type(x) is dict or place.mapping is vars(x)):
-                (made if type(x) is dict else vars(made))[place.key] = value
-        self.filled.append((made, list(made) if type(x) is list else dict(made if type(x) is dict else vars(made))))
+            elif isinstance(place, Slot):
+                place.descriptor.__set__(made, value)
+            elif isinstance(place, DictItem) and place.mapping is _content(x):
+                _content(made)[place.key] = value
+        self.filled.append((made, _held(made)))
         return made
 
 
-def _holds(made: Any, content: Any) -> bool:
+def _new(cls: Any) -> Any:
+    return cls.__new__(cls)
+
+
+def _content(x: Any) -> dict[Any, Any]:
+    """What a dict, or an object in its attributes, holds."""
+    return x if type(x) is dict else getattr(x, "__dict__", {})
+
+
+def _slots(x: Any) -> list[Slot]:
+    """The slots of an object that hold something."""
+    descriptors = [d for base in type(x).__mro__ for d in vars(base).values() if type(d) is MemberDescriptorType]
+    slots = [Slot(x, d) for d in descriptors if type(x) not in (dict, SimpleNamespace)]
+    return [slot for slot in slots if slot.get() is not ABSENT]
+
+
+def _held(made: Any) -> dict[Any, Any]:
+    """All that a container or an object holds."""
+    if type(made) is list:
+        return dict(enumerate(made))
+    return {**_content(made), **{slot.identity: slot.get() for slot in _slots(made)}}
+
+
+def _holds(made: Any, content: dict[Any, Any]) -> bool:
     """Whether a container or an object holds these very objects."""
-    if isinstance(content, list):
-        return len(made) == len(content) and all([a is b for a, b in zip(made, content, strict=True)])
-    now = made if type(made) is dict else vars(made)
+    now = _held(made)
     return now.keys() == content.keys() and all([now[k] is v for k, v in content.items()])

@@ -85,6 +85,7 @@ class Unchanged(Check):
             number = self._number.get(identity)
             if number is not None and same(self._held[number], before):
                 self._adopt(number, now)
+        self._look_at_lists()
 
     def _adopt(self, number: int, value: Any) -> None:
         with self._lock:  # what is held and what native code compares with must be one object
