@@ -11,6 +11,7 @@ are the same if they are one object, and are held weakly.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import operator
 import warnings
@@ -211,7 +212,12 @@ class Arguments:
             elif cls is not np.ndarray and self._is_static(cls):
                 fixed.append((i, x))
             else:
-                leaves.append(leaf(x, lambda i=i, x=x: self._unfit(made, i, x)))  # type: ignore[misc]
+                try:
+                    leaves.append(leaf(x, functools.partial(self.where, made, i)))
+                except StructureError:
+                    if hasattr(x, "shape") or is_foreign(type(x)):
+                        raise
+                    raise self._unfit(made, i, x) from None
         made.fixed = tuple(fixed)
         return made
 
@@ -259,9 +265,10 @@ class Arguments:
         """
         for number, value in call.fixed:
             values = self._values.setdefault((call.structure, number), {})
+            if len(values) > MOST_VALUES:
+                continue
             values.setdefault(_key(value))
-            if len(values) == MOST_VALUES + 1:
-                values.update(dict.fromkeys(range(2)))  # no keys of values: it is said once
+            if len(values) > MOST_VALUES:
                 name = f"argument {self.name(call, number)} of {name_of(self.f)}"
                 warnings.warn(
                     f"{name} has had more than {MOST_VALUES} values, and jit traces {name_of(self.f)} anew for each: "
@@ -274,7 +281,7 @@ class Arguments:
         where = self.asked(kind).get(number, ABSENT)
         if where is not ABSENT:
             return f"Python needs its value{f' at {where}' if where else ''}"
-        return f"a {type_name(value)} is static"
+        return f"a {type_name(value)} is static{', by its identity' if is_object(type(value)) else ''}"
 
     def static_arguments(self, call: Call, kind: Hashable) -> list[StaticArgument]:
         """The static arguments of a call, for `explain`."""
@@ -320,14 +327,11 @@ class Arguments:
         """How messages name a leaf."""
         return f"argument {self.name(call, number)} of {name_of(self.f)}"
 
-    def _unfit(self, call: Call, number: int, x: Any) -> str:
-        where = self.where(call, number)
-        if hasattr(x, "shape") or isinstance(x, np.ndarray | int) or is_foreign(type(x)):
-            return where
-        raise StructureError(
-            f"{where} is a {type_name(x)}; expected an array, a number, a container of them, or a value that is static "
-            f"by itself (a string, a bool, None, an enum, a function, a type, an object of a class of yours): "
-            f"{_instead(x)}"
+    def _unfit(self, call: Call, number: int, x: Any) -> Exception:
+        return StructureError(
+            f"{self.where(call, number)} is a {type_name(x)}; expected an array, a number, a container of them, or a "
+            "value that is static by itself (a string, a bool, None, an enum, a function, a type, an object of a class "
+            f"of yours): {_instead(x)}"
         )
 
     def unhashable(self, call: Call) -> Exception:
@@ -360,6 +364,8 @@ def _advice(value: Any) -> str:
         return "Define it once, outside of the loop that calls, and pass what changes as arguments"
     if isinstance(value, bool):
         return "Pass np.bool_(flag), which is data"
+    if is_object(type(value)):
+        return "Make the object once, or a dataclass of its arrays and numbers, which are data"
     return "Pass what changes as numbers or arrays, which are data"
 
 

@@ -122,9 +122,12 @@ class Reach:
             if self._looked < MOST:
                 self._visit(node)
         self._look_for_absent()
-        for source in self.sources.values():
-            if source.kind == _ATTRIBUTE and (name := source.name.rpartition(".")[2]) in self._stored:
-                (self.written if name in self._changed else self.remade).add(source.place.identity)
+        for identity, source in self.sources.items():
+            if source.kind == _ATTRIBUTE:
+                name = source.name.rpartition(".")[2]
+                self.sources[identity] = source._replace(reader=self._mentioned.get(name, ""))
+                if name in self._stored:
+                    (self.written if name in self._changed else self.remade).add(identity)
 
     def _node(self, value: Any, name: str, reader: str) -> Node | None:
         if type(value) in _END or issubclass(type(value), np.generic) or id(value) in self._without:
@@ -185,13 +188,10 @@ class Reach:
         def read(name: str) -> None:
             if name not in looked_for:
                 looked_for.add(name)
-                reader = self._mentioned.get(name, "")
-                self._place(node, DictItem(names, name), f"{cls.__name__}.{name}", reader, _ATTRIBUTE)
+                self._place(node, DictItem(names, name), f"{cls.__name__}.{name}", "", _ATTRIBUTE)
 
         def slot(descriptor: Any) -> Callable[[str], None]:
-            return lambda name: self._place(
-                node, Slot(value, descriptor), f"{cls.__name__}.{name}", self._mentioned.get(name, ""), _ATTRIBUTE
-            )
+            return lambda name: self._place(node, Slot(value, descriptor), f"{cls.__name__}.{name}", "", _ATTRIBUTE)
 
         if len(names) <= FEW:
             for name in list(names):
@@ -213,8 +213,7 @@ class Reach:
 
             def read(name: str) -> None:
                 for names in spaces:
-                    reader = self._mentioned.get(name, "")
-                    self._place(node, DictItem(names, name), f"{cls.__name__}.{name}", reader, _ATTRIBUTE)
+                    self._place(node, DictItem(names, name), f"{cls.__name__}.{name}", "", _ATTRIBUTE)
 
             if name.startswith("__"):
                 for names in spaces:
@@ -304,8 +303,9 @@ class Reach:
                 self._attributes(node, value, path, f)
         for path in reads.attributes:
             self._attributes(node, CellContent(cells[path[0]]).get(), path, f)
-        for name in reads.names - self._mentioned.keys():
-            self._mentioned[name] = f.__qualname__
+        for name in reads.names:
+            if self._mentioned.get(name, "__init__").endswith("__init__"):  # which others do is of more interest
+                self._mentioned[name] = f.__qualname__
             for read in self._unmentioned.pop(name, ()):
                 read(name)
         self._stored |= reads.stored
