@@ -150,6 +150,10 @@ class Recent(Generic[T]):
                 self._used.pop(old, None)
         return found
 
+    def discard(self, key: Hashable) -> None:
+        """Let a value go, if there is one."""
+        self._used.pop(key, None)
+
     def __iter__(self) -> Iterator[Hashable]:
         """The keys, of what was used longest ago first."""
         used = sorted(self._used.copy().items(), key=lambda item: item[1][1][0])

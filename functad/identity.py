@@ -11,13 +11,14 @@ import dataclasses
 import decimal
 import enum
 import functools
-from collections.abc import Hashable, Mapping
+import weakref
+from collections.abc import Callable, Hashable, Mapping
 from types import MethodType
 from typing import Any
 
 import numpy as np
 
-__all__ = ["Immutable", "identity_key", "same"]
+__all__ = ["Immutable", "Weakly", "identity_key", "same"]
 
 _OWN = frozenset({int, str, bytes, type(None), type(...), type(NotImplemented)})
 """Types whose values are keys themselves: none is equal to a value of another of them, nor to any other key, which is a
@@ -73,6 +74,40 @@ def compares_fields(cls: Any) -> bool:
     """Whether a dataclass has the ``__eq__`` that ``dataclass`` writes, which compares the fields."""
     code = getattr(cls.__eq__, "__code__", None)
     return code is not None and code.co_filename == "<string>"
+
+
+class Weakly:
+    """The key of an object that is the same only as itself, and may be gone: it is equal to no other then.
+
+    Examples
+    --------
+    >>> class Model: pass
+    >>> model = Model()
+    >>> Weakly(model) == Weakly(model), Weakly(model) == Weakly(Model()), Weakly(model).value is model
+    (True, False, True)
+    """
+
+    __slots__ = ("_hash", "_reference")
+
+    def __init__(self, value: Any) -> None:
+        self._hash = id(value)
+        try:
+            self._reference: Callable[[], Any] = weakref.ref(value)
+        except TypeError:  # its class has slots, and none for that
+            self._reference = lambda: value
+
+    @property
+    def value(self) -> Any:
+        """The object; None if it is gone."""
+        return self._reference()
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Weakly):
+            return NotImplemented
+        return self is other or (self.value is not None and self.value is other.value)
+
+    def __hash__(self) -> int:
+        return self._hash
 
 
 class Immutable:

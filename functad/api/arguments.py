@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from functad.core.capture import Leaf, WithAux, as_leaf, own
-from functad.core.trace import current_trace
+from functad.core.statics import static_leaves
+from functad.core.trace import current_trace, type_name
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.core.zeros import zeros
 from functad.errors import DtypeError, ShapeError, StructureError
@@ -22,8 +23,8 @@ from functad.primitives.convert import convert
 from functad.tree import TreeDef, flatten, leaf_paths
 
 __all__ = [
-    "Differentiated", "abstract_leaf", "check_like", "fresh", "fresh_all", "leaves_of", "name_of", "normal_argnums",
-    "with_aux",
+    "Differentiated", "abstract_leaf", "check_like", "fresh", "fresh_all", "leaf_of", "leaves_of", "name_of",
+    "normal_argnums", "with_aux",
 ]  # fmt: skip
 
 
@@ -49,15 +50,26 @@ def normal_argnums(argnums: int | Sequence[int], count: int, transform: str) -> 
     return tuple(result)
 
 
-def leaves_of(tree: Any, what: str) -> tuple[list[Leaf], TreeDef]:
-    """The leaves of an argument, checked, and its structure."""
+def leaves_of(tree: Any, what: str, instead: str = "") -> tuple[list[Leaf], TreeDef]:
+    """The leaves of an argument, checked, and its structure. Where all of it is differentiated, ``instead`` says what
+    to do with strings, functions and the like.
+    """
     found, structure = flatten(tree)
-    return [
-        Leaf(x, x._variable.type, x._kind)
-        if type(x) is Tracer
-        else as_leaf(x, functools.partial(leaf_name, what, structure, i))
-        for i, x in enumerate(found)
-    ], structure
+    try:
+        return [leaf_of(x, functools.partial(leaf_name, what, structure, i)) for i, x in enumerate(found)], structure
+    except StructureError:
+        for number, x in static_leaves(found).items() if instead else ():
+            if type(x) is not bool:
+                raise StructureError(
+                    f"{leaf_name(what, structure, number)} is a {type_name(x)}, which has no derivative, but all of "
+                    f"{what.strip(' :')} is differentiated; {instead}"
+                ) from None
+        raise
+
+
+def leaf_of(x: Any, where: Callable[[], str]) -> Leaf:
+    """A leaf of an argument; ``where()`` names it in an error."""
+    return Leaf(x, x._variable.type, x._kind) if type(x) is Tracer else as_leaf(x, where)
 
 
 def abstract_leaf(x: Any, what: str) -> Leaf:
@@ -86,6 +98,9 @@ def with_aux(f: Callable[..., Any], result: Any, transform: str) -> WithAux:
     )
 
 
+_BESIDE = "make it an argument of its own, and leave that out of argnums"
+
+
 class Differentiated:
     """The leaves that a transform differentiates with respect to, and how to call the function with new ones.
 
@@ -108,7 +123,7 @@ class Differentiated:
         self.leaves: list[Leaf] = []
         self.structures: list[TreeDef] = []
         for p in positions:
-            leaves, structure = leaves_of(args[p], f"argument {p} of {name_of(f)}")
+            leaves, structure = leaves_of(args[p], f"argument {p} of {name_of(f)}", _BESIDE)
             self.structures.append(structure)
             self.leaves.extend([own(self._inexact(leaf, p)) for leaf in leaves])
 

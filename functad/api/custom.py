@@ -87,7 +87,7 @@ class Custom(Wrapper):
         if fixed:
             moving = tuple([a for i, a in enumerate(args) if i not in fixed])
             parts = (*parts, *[a for i, a in enumerate(args) if i in fixed])
-        leaves, tree = leaves_of(moving, self._arguments)
+        leaves, tree = leaves_of(moving, self._arguments, "name it in nondiff_argnums")
         if self._frozen is not None and not fixed:
             frozen = self._frozen
         else:

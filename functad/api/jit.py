@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-import inspect
 import random
 import threading
+import weakref
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, overload
 from weakref import WeakValueDictionary
 
-import numpy as np
-
 from functad import config
-from functad.api.arguments import fresh_all, leaf_name, leaves_of, name_of, normal_argnums
+from functad.api.arguments import fresh_all, name_of
 from functad.api.fastmath import FastMath, fastmath_flags
 from functad.api.out import check_out, has_out, refuse_out
 from functad.api.signatures import entry_signature
 from functad.api.stages import Lowered
+from functad.api.static import Arguments, Call, StaticArgument, complete_static, is_gone
 from functad.api.world.guards import Guards
 from functad.api.world.hidden import HiddenOperand
 from functad.api.world.operands import Operand, Operands, compared_arrays
@@ -26,14 +26,15 @@ from functad.api.world.outside import Outside
 from functad.api.world.substitute import Substitution
 from functad.api.world.watch import Watch
 from functad.caches import Recent, on_clearing
-from functad.core.capture import Captured, Leaf, capture, own
+from functad.core.capture import Captured, Leaf, as_leaf, capture, own
+from functad.core.demand import Demanded
 from functad.core.location import user_location
+from functad.core.statics import merged
 from functad.core.trace import current_trace, escaped, not_native, type_name
 from functad.core.tracer import Tracer
 from functad.core.wrapping import Wrapper, look_like, own_attributes
 from functad.errors import StructureError
 from functad.front.calls import twin
-from functad.identity import identity_key
 from functad.ir.dce import dce
 from functad.ir.derived import derived
 from functad.ir.key import structural_key
@@ -43,12 +44,9 @@ from functad.lower.entry.called import MISMATCH, CalledNatively, called_natively
 from functad.lower.entry.places import ABSENT, Fixed, InForce, Unwritten
 from functad.lower.entry.unchanged import Unchanged
 from functad.primitives.calls import call, set_executor
-from functad.tree import TreeDef, flatten, structure_key, unflatten
+from functad.tree import TreeDef
 
 __all__ = ["Jitted", "Traced", "jit"]
-
-Static = tuple[tuple[tuple[Any, Any], ...], tuple[tuple[Any, Any], ...]]
-"""Static arguments by position and by name."""
 
 
 @dataclass(eq=False)
@@ -56,15 +54,18 @@ class Traced:
     """A Program traced from one kind of call, what it is valid for, and how to call it natively."""
 
     program: Program  # inputs: captures, then the arguments' leaves, then the hidden operands
-    in_tree: TreeDef
-    leaves: list[Leaf]  # types and kinds of the dynamic arguments; no values
     out_tree: TreeDef
+    out_static: dict[int, Any]  # the leaves of the result that are static
     captures: list[Tracer]
     hidden: tuple[HiddenOperand, ...]
     guards: Guards
     entries: dict[tuple[config.Settings, bool], Callable[..., Any] | None] = field(
         default_factory=dict
     )  # take the arguments of a call as they are, with out= and without; None where Python has to take them apart
+
+    def result(self, outs: Sequence[Any]) -> Any:
+        """The result of the function, of those of the Program."""
+        return self.out_tree.unflatten(merged(self.out_static, outs))
 
     def valid(self) -> bool:
         """Whether the world is as the Program takes it to be."""
@@ -119,11 +120,11 @@ class Jitted(CalledNatively, Wrapper):
         look_like(self, f)
         self._f = f
         self._fastmath = fastmath
-        self._static_argnums = static_argnums
-        self._static_argnames = frozenset(static_argnames)
+        self._arguments = Arguments(f, static_argnums, static_argnames)
         self._traced = Recent[list[Traced]]()  # by kind of call
         self._kinds: list[tuple[Traced, Callable[..., Any]]] = []  # with their entries
         self._operands = Operands(name_of(f))
+        self._objects: dict[int, weakref.ref[Any]] = {}  # objects among the arguments
         self._lock = threading.RLock()
         _functions[id(self)] = self
 
@@ -132,7 +133,7 @@ class Jitted(CalledNatively, Wrapper):
         return Jitted(f, *self._options())
 
     def _options(self) -> tuple[tuple[int, ...], tuple[str, ...], str]:
-        return self._static_argnums, tuple(sorted(self._static_argnames)), self._fastmath
+        return self._arguments.positions, tuple(sorted(self._arguments.names)), self._fastmath
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Jitted, (self._f, *self._options()), own_attributes(self, self._f)  # what has been compiled stays
@@ -144,37 +145,36 @@ class Jitted(CalledNatively, Wrapper):
 
     def call_without_entry(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         given, own = self._split_out(kwargs)
-        traced, leaves, positional, words = self.trace(args, own)
+        traced, given_call = self.trace(args, own)
         around = current_trace()
         outside = None if around is None else around.outside
         hidden = [
             h.value() if outside is None or isinstance(h.place, Fixed) else outside.hide(h.place, h.type, h.kind)
             for h in traced.hidden
         ]
-        values = [*traced.captures, *[leaf.value for leaf in leaves], *hidden]
+        values = [*traced.captures, *[leaf.value for leaf in given_call.leaves], *hidden]
         if around is not None:
             if given is not None:
                 refuse_out(name_of(self._f))
             if outside is not None:
                 outside.inherit(traced.guards)
             outs = call(traced.program, values, name_of(self._f), self._fastmath)
-            return traced.out_tree.unflatten(fresh_all(outs, values))
+            return traced.result(fresh_all(outs, values))
         for v in values:
             if type(v) is Tracer:
                 raise escaped(v)
         arrays = []
         if given is not None:
-            read = [*flatten(self.split_static(args, own)[0])[0], *hidden]
-            arrays = check_out(given[0], traced.out_tree, traced.program.out_types, read, name_of(self._f))
+            read = [*given_call.objects, *hidden]
+            structure, static = traced.out_tree, traced.out_static
+            arrays = check_out(given[0], structure, static, traced.program.out_types, read, name_of(self._f))
         if backend().compiles:
-            if given is not None:
-                words = {**words, "out": given[0]}
-            result = self._call_entry(traced, leaves, positional, words, given is not None)
+            result = self._call_entry(traced, given_call, given)
             if result is not MISMATCH:
                 return result
         outs = call(traced.program, values, name_of(self._f), self._fastmath)
         if given is None:
-            return traced.out_tree.unflatten(outs if backend().compiles else fresh_all(outs, values))
+            return traced.result(outs if backend().compiles else fresh_all(outs, values))
         for array, value in zip(arrays, outs, strict=True):
             array[...] = value
         return given[0]
@@ -185,9 +185,7 @@ class Jitted(CalledNatively, Wrapper):
             return None, kwargs
         return (kwargs["out"],), {k: v for k, v in kwargs.items() if k != "out"}
 
-    def _call_entry(
-        self, traced: Traced, leaves: Sequence[Leaf], args: Sequence[Any], kwargs: dict[str, Any], gives_out: bool
-    ) -> Any:
+    def _call_entry(self, traced: Traced, given: Call, out: tuple[Any] | None) -> Any:
         """The result by the native entry for such calls; `MISMATCH` where there is none, or it does not take them.
 
         As a side effect, calls like this one go straight to the entry from now on.
@@ -197,10 +195,9 @@ class Jitted(CalledNatively, Wrapper):
         settings, checks = config.settings(), traced.guards.checks
         if checks is None:
             return MISMATCH
-        key = settings, gives_out
+        key = settings, out is not None
         if key not in traced.entries:
-            _, static = self.split_static(args, kwargs)
-            signature = entry_signature(static, leaves, traced, (InForce(settings), *checks), gives_out)
+            signature = entry_signature(given, traced, (InForce(settings), *checks), out is not None)
             traced.entries[key] = None
             if signature is not None:
                 compiled = compiled_of(traced.program, self._fastmath)
@@ -209,7 +206,8 @@ class Jitted(CalledNatively, Wrapper):
         if entry is None:
             return MISMATCH
         self._use(traced, entry)
-        return entry(*args, **kwargs)
+        args, kwargs = given.arguments()
+        return entry(*args, **kwargs) if out is None else entry(*args, **kwargs, out=out[0])
 
     def _use(self, traced: Traced, entry: Callable[..., Any]) -> None:
         """Calls that the entry fits go straight to it, as long as its Program is one of this function's."""
@@ -217,7 +215,7 @@ class Jitted(CalledNatively, Wrapper):
             full = len(self._kinds) == MOST_KINDS
             if any([e is entry for _, e in self._kinds]) or (full and random.random() > REPLACED):
                 return
-            current = {id(t) for versions in self._traced.values() for t in versions}
+            current = self._current()
             if id(traced) not in current:
                 return
             kinds = [(t, e) for t, e in self._kinds if id(t) in current]
@@ -229,103 +227,139 @@ class Jitted(CalledNatively, Wrapper):
 
     def lower(self, *args: Any, **kwargs: Any) -> Lowered:
         """The stages of compiling this function for such arguments, to be looked at one by one."""
-        traced = self.trace(args, kwargs)[0]
+        traced, _ = self.trace(args, kwargs)
         if traced.captures:
             raise StructureError(f"lower: {name_of(self._f)} closes over traced values; make them arguments")
         return Lowered(traced.program, self, tuple([h.place.get() for h in traced.hidden]), self._fastmath)
 
-    def trace(
-        self, args: Sequence[Any], kwargs: dict[str, Any]
-    ) -> tuple[Traced, list[Leaf], Sequence[Any], dict[str, Any]]:
-        """The Program for these arguments, traced now if there is none yet, the leaves of the dynamic arguments, and
-        the arguments as they were at the call: the function may write to them while it is traced.
+    def trace(self, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Traced, Call]:
+        """The Program for these arguments, traced now if there is none yet, and the arguments as they were at the call:
+        the function may write to them while it is traced.
         """
-        dynamic, static = self.split_static(args, kwargs)
-        leaves, structure = leaves_of(dynamic, f"arguments of {name_of(self._f)}: ")
+        given = self._arguments.call(args, kwargs)
         try:
-            containers = (
-                structure.num_nodes > structure.num_leaves + 3
-            )  # other than the pair of args and kwargs, whose keys are strings
-            key = (
-                structure_key(structure) if containers else structure,
-                *self.key_of(static),
-                *[(leaf.type, leaf.kind) for leaf in leaves],
-            )
-            versions = self._versions(key)
+            kind = self._key(given)
+            given, versions = self._known(given, kind)
         except TypeError:
-            raise self.unhashable(static) from None
+            raise self._arguments.unhashable(given) from None
         traced = valid_one(versions)
         if traced is None:
             with self._lock:
-                traced = valid_one(versions)
-                if traced is None:
-                    leaves = [own(leaf) for leaf in leaves]
-                    traced = with_known_program(self.trace_now(structure, static, leaves, versions), versions)
-                    if (
-                        not traced.captures and traced.valid()
-                    ):  # what closes over tracers of an enclosing function serves this call only
-                        versions[:] = [traced, *[v for v in versions if not traced.supersedes(v)]][:MOST_VERSIONS]
-                    objects = flatten(dynamic)[0]
-                    before = [
-                        leaf.value if type(x) is np.ndarray else x for x, leaf in zip(objects, leaves, strict=True)
-                    ]
-                    args, kwargs = self.join_static(unflatten(structure, before), static)
-        return traced, leaves, args, kwargs
+                given = given.with_leaves([own(leaf) for leaf in given.leaves])
+                while (traced := valid_one(versions)) is None:
+                    try:
+                        traced = self._traced_now(given, kind, versions)
+                        break
+                    except Demanded as demanded:  # to be traced again, with the values of integers
+                        if demanded.integers.call is not given:
+                            raise
+                        self._arguments.note(given, kind, demanded.integers)
+                    given, versions = self._known(given, kind)
+        return traced, given
+
+    def _known(self, given: Call, kind: Hashable) -> tuple[Call, list[Traced]]:
+        """The call with the integers that are known to decide static, and the Programs for it."""
+        asked = self._arguments.asked(kind)
+        if not asked:
+            return given, self._versions(kind)
+        given = given.fixing(asked)
+        return given, self._versions(self._key(given))
+
+    def _key(self, given: Call) -> Hashable:
+        """What decides which Program serves a call: its kind, its static values, and flags that act while it is
+        made.
+        """
+        return (config.debug.value, config.dump.value, *given.key())
+
+    def _traced_now(self, given: Call, kind: Hashable, versions: list[Traced]) -> Traced:
+        """A new version, which serves later calls, too, if it can."""
+        traced = with_known_program(self.trace_now(given, versions), versions)
+        self._arguments.count(given, kind)
+        for value in given.held_weakly:
+            with contextlib.suppress(TypeError):  # its class has slots, and none for that
+                self._objects[id(value)] = weakref.ref(value, functools.partial(_is_gone, weakref.ref(self)))
+        if not traced.captures and traced.valid():  # what closes over tracers of an enclosing function serves this only
+            versions[:] = [traced, *[v for v in versions if not traced.supersedes(v)]][:MOST_VERSIONS]
+        return traced
 
     def _versions(self, key: Hashable) -> list[Traced]:
         """The Programs for a kind of call."""
         found = self._traced.get(key)
         return self._traced.setdefault(key, []) if found is None else found
 
+    def static_arguments(self, *args: Any, **kwargs: Any) -> list[StaticArgument]:
+        """The arguments of such calls that are static, and why: what the function is traced anew for.
+
+        Examples
+        --------
+        >>> import functad as fd, numpy as np
+        >>> for found in fd.jit(lambda x, n, mode: x * np.ones(n)).static_arguments(2.0, 3, "fast"):
+        ...     print(found.name, found.value, found.why.partition(" at ")[0])
+        n 3 Python needs its value
+        mode fast a str is static
+        """
+        _, given = self.trace(args, kwargs)
+        return self._arguments.static_arguments(given, self._key(self._arguments.call(args, kwargs)))
+
+    def forget_objects(self) -> None:
+        """Forget what has been traced for objects that are there no more."""
+        for key in list(self._traced):
+            if is_gone(key):
+                self._traced.discard(key)
+        self._objects = {number: r for number, r in list(self._objects.items()) if r() is not None}
+        if self._lock.acquire(blocking=False):  # the collector may have called, in a thread that holds another lock
+            try:
+                current = self._current()
+                self._kinds = [(t, e) for t, e in self._kinds if id(t) in current]
+                self.set_entries([e for _, e in self._kinds])
+            finally:
+                self._lock.release()
+
+    def _current(self) -> set[int]:
+        """The identities of the Programs that are this function's."""
+        return {id(t) for versions in self._traced.values() for t in versions}
+
     def forget(self) -> None:
         """Forget what has been traced: the next call is the first."""
         self._traced.clear()
+        self._arguments.forget()
         self._operands = Operands(name_of(self._f))
         self._kinds = []
         self.set_entries(())
 
-    def trace_now(
-        self, structure: TreeDef, static: Static, leaves: Sequence[Leaf], versions: Sequence[Traced] = ()
-    ) -> Traced:
+    def trace_now(self, given: Call, versions: Sequence[Traced] = ()) -> Traced:
         """Run the Python function on tracers; ``versions`` are Programs for other states of the world."""
-        roots = [self._f, *[value for _, value in (*static[0], *static[1])]]
+        roots = [self._f, *given.static]
         watch = Watch(*roots)
         operands = self._operands.choose(watch, versions)
         try:
-            return self._version(structure, static, leaves, watch, operands)
+            return self._version(given, watch, operands)
         except Exception as e:
             if not operands:
                 raise
             error = e
-        return self._operands.some(
-            lambda chosen: self._version(structure, static, leaves, Watch(*roots), chosen), operands, error
-        )
+        return self._operands.some(lambda chosen: self._version(given, Watch(*roots), chosen), operands, error)
 
-    def _version(
-        self,
-        structure: TreeDef,
-        static: Static,
-        leaves: Sequence[Leaf],
-        watch: Watch,
-        operands: Mapping[Hashable, Operand],
-    ) -> Traced:
+    def _version(self, given: Call, watch: Watch, operands: Mapping[Hashable, Operand]) -> Traced:
         """A Program that reads operands at each call, and holds the rest of what the function reads."""
         outside = Outside(watch.reach.arrays, compared_arrays(watch.reach, operands), watch.reach.foreign)
         decisive: set[Hashable] = set()
+        made: list[Substitution] = []
 
-        def replaced() -> tuple[Callable[..., Any], Static]:
+        def replaced() -> tuple[Callable[..., Any], Call]:
             tracers = {
                 identity: outside.operand(source.place.value)
                 if isinstance(source.place, Fixed)
                 else outside.hide(source.place, leaf.type, leaf.kind, asked=functools.partial(decisive.add, identity))
                 for identity, (source, leaf) in operands.items()
             }
-            f, *values = Substitution(watch.reach, tracers).of(*watch.roots)
-            rest = iter(values)
-            positions, names = [tuple([(where, next(rest)) for where, _ in part]) for part in static]
-            return f, (positions, names)
+            made.append(Substitution(watch.reach, tracers))
+            f, *values = made[0].of(*watch.roots)
+            return f, given.with_static(values)
 
-        captured = self.capture(structure, static, leaves, outside, replaced if operands else None)
+        captured = self.capture(given, outside, replaced if operands else None)
+        for substitution in made:
+            substitution.check()
         captured.trace.env.clear()  # what the function made is its own, not ours
         guard = watch.guard((operands.keys() - decisive) | self._operands.counters.keys(), outside.guards.later)
         self._operands.note_writes(watch)
@@ -335,37 +369,53 @@ class Jitted(CalledNatively, Wrapper):
             self._operands.decides(identity, operands[identity].source, "it decides a shape or a branch")
         program, hidden, guards = outside.settle(captured.program)
         captured.trace.outside = None  # which refers to it: arrays in what was traced would wait for the collector
-        kept = [Leaf(None, leaf.type, leaf.kind) for leaf in leaves]
-        return Traced(program, structure, kept, captured.out_tree, captured.captures, hidden, guards)
+        return Traced(program, captured.out_tree, captured.out_static, captured.captures, hidden, guards)
 
     def capture(
         self,
-        structure: TreeDef,
-        static: Static,
-        leaves: Sequence[Leaf],
+        given: Call,
         outside: Outside | None = None,
-        replaced: Callable[[], tuple[Callable[..., Any], Static]] | None = None,
+        replaced: Callable[[], tuple[Callable[..., Any], Call]] | None = None,
     ) -> Captured:
         """What the function does; without ``outside`` with the arrays that it closes over as they are, in a Program of
         the leaves alone.
 
-        ``replaced`` makes another function, and static arguments, that stand for them.
+        ``replaced`` makes another function, and a call with other static arguments, that stand for them.
         """
 
         def call(xs: Sequence[Any]) -> Any:
-            f, fixed = (self._f, static) if replaced is None else replaced()
-            args, kwargs = self.join_static(unflatten(structure, xs), fixed)
+            f, fixed = (self._f, given) if replaced is None else replaced()
+            args, kwargs = fixed.join(xs)
             return twin(f)(*args, **kwargs)
 
-        for i, leaf in enumerate(leaves):
+        for number, leaf in zip(given.numbers, given.leaves, strict=True):
             if not leaf.type.native:
-                where = leaf_name(f"arguments of {name_of(self._f)}: ", structure, i)
-                raise not_native(f"{where}, given at {user_location()}, is", leaf.type)
-        captured = capture(call, leaves, "jit", concrete=False, outside=outside)
+                raise not_native(f"{self._arguments.where(given, number)}, given at {user_location()}, is", leaf.type)
+        integers = given.integers()
+        captured = capture(
+            call, given.leaves, "jit", concrete=False, outside=outside, integers=integers, static_results=True
+        )
+        if integers.asked:  # what has been raised then was caught
+            raise Demanded(integers)
         captured.program = dce(captured.program)
         name = name_of(self._f)
         captured.program.name = "" if name == "<lambda>" else name
         return captured
+
+    def captured(
+        self, args: Sequence[Any], kwargs: dict[str, Any], leaf: Callable[[Any, Callable[[], str]], Leaf] = as_leaf
+    ) -> Captured:
+        """What the function does with such arguments, as `capture` tells it; integers that decide are static. ``leaf``
+        makes a leaf of one.
+        """
+        given = self._arguments.call(args, kwargs, leaf)
+        while True:
+            try:
+                return self.capture(given)
+            except Demanded as demanded:
+                if demanded.integers.call is not given:
+                    raise
+                given = given.fixing([given.numbers[k] for k in demanded.integers.asked])
 
     def _rewrite(self, watch: Watch) -> None:
         """What the function has written to while it was traced counts as it left it, for all versions."""
@@ -375,51 +425,12 @@ class Jitted(CalledNatively, Wrapper):
                     if isinstance(guard, Unchanged):
                         guard.rewrite(watch.writes)
 
-    # -- static arguments ----------------------------------------------------------------------------------------------
 
-    def split_static(self, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Any, Any]:
-        """Dynamic arguments as (args, kwargs), and static ones as ((position, value), ...), ((name, value), ...)."""
-        if not self._static_argnums and not self._static_argnames:
-            return (tuple(args), kwargs), ((), ())
-        positions: set[int] = set()
-        for p in self._static_argnums:
-            if -len(args) <= p < len(args):
-                positions.update(normal_argnums(p, len(args), "jit"))
-        names = {k for k in kwargs if k in self._static_argnames}
-        dynamic = (
-            tuple([a for i, a in enumerate(args) if i not in positions]),
-            {k: v for k, v in kwargs.items() if k not in names},
-        )
-        static = tuple([(i, args[i]) for i in sorted(positions)]), tuple([(k, kwargs[k]) for k in sorted(names)])
-        return dynamic, static
-
-    def join_static(self, dynamic: Any, static: Any) -> tuple[list[Any], dict[str, Any]]:
-        """The arguments of the Python function."""
-        args, kwargs = list(dynamic[0]), dict(dynamic[1])
-        for i, value in static[0]:
-            args.insert(i, value)
-        kwargs.update(static[1])
-        return args, kwargs
-
-    def key_of(self, static: Any) -> tuple[Any, ...]:
-        """What decides, besides the dynamic arguments, which Program serves a call: static values, and flags that act
-        while it is made.
-        """
-        flags = config.debug.value, config.dump.value
-        return (flags, *[(where, identity_key(value)) for where, value in (*static[0], *static[1])])
-
-    def unhashable(self, static: Any) -> Exception:
-        """The error that names the static argument that cannot be hashed."""
-        for where, value in (*static[0], *static[1]):
-            try:
-                identity_key(value)
-            except TypeError:
-                return StructureError(
-                    f"static argument {where!r} of {name_of(self._f)} is a {type_name(value)}, which cannot be hashed; "
-                    "static arguments select the compiled code and must be hashable: pass a tuple, or leave it out of "
-                    "static_argnums"
-                )
-        return StructureError(f"the arguments of {name_of(self._f)} have a structure that cannot be hashed")
+def _is_gone(function: weakref.ref[Jitted], _: Any) -> None:
+    """What happens when an object among a function's arguments dies."""
+    f = function()
+    if f is not None:
+        f.forget_objects()
 
 
 _functions: WeakValueDictionary[int, Jitted] = WeakValueDictionary()  # all that there are
@@ -547,35 +558,15 @@ def jit(
     """
     if f is None:
         return functools.partial(jit, static_argnums=static_argnums, static_argnames=static_argnames, fastmath=fastmath)
+    if isinstance(f, staticmethod | classmethod):  # in the body of a class, where jit is above the other decorator
+        made = jit(f.__func__, static_argnums=static_argnums, static_argnames=static_argnames, fastmath=fastmath)
+        return type(f)(made)
     if not callable(f):
         raise StructureError(f"jit takes a function, got {type_name(f)}")
     nums = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
     names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
     nums, names = complete_static(f, nums, names)
     return Jitted(f, nums, names, fastmath_flags(fastmath))
-
-
-def complete_static(
-    f: Callable[..., Any], nums: tuple[int, ...], names: tuple[str, ...]
-) -> tuple[tuple[int, ...], tuple[str, ...]]:
-    """Static positions with their names, and the other way round."""
-    if not nums and not names:
-        return nums, names
-    try:
-        parameters = list(inspect.signature(f).parameters.values())
-    except (TypeError, ValueError):
-        return nums, names
-    positional = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    unknown = [
-        n
-        for n in names
-        if n not in {p.name for p in parameters} and not any(p.kind is p.VAR_KEYWORD for p in parameters)
-    ]
-    if unknown:
-        raise StructureError(f"jit: static_argnames names {unknown[0]!r}, but {name_of(f)} has no such parameter")
-    more_names = {positional[n] for n in nums if -len(positional) <= n < len(positional)}
-    more_nums = {positional.index(n) for n in names if n in positional}
-    return tuple(sorted({*nums, *more_nums})), tuple(sorted({*names, *more_names}))
 
 
 set_executor(execute)

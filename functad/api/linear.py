@@ -88,7 +88,7 @@ def primals_and_tangents(
             f"{transform} takes one tangent an argument of {name_of(f)}: got {len(primals)} primals and "
             f"{len(tangents)} tangents"
         )
-    leaves, structure = leaves_of(tuple(primals), "primals")
+    leaves, structure = leaves_of(tuple(primals), "primals", "close over it: lambda x: f(x, ...)")
     given, tangent_structure = leaves_of(tuple(tangents), "tangents")
     if structure != tangent_structure:
         raise StructureError(
@@ -306,7 +306,7 @@ _register(Pullback)
 def _linearized(
     cls: type, f: Callable[..., Any], primals: Sequence[Any], transform: str, has_aux: bool, require_inexact: bool
 ) -> tuple[Any, ...]:
-    leaves, structure = leaves_of(tuple(primals), "primals")
+    leaves, structure = leaves_of(tuple(primals), "primals", "close over it: lambda x: f(x, ...)")
     if require_inexact:
         owned = Differentiated(f, primals, {}, range(len(primals)), transform).leaves
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ from functad.core.location import user_location
 from functad.core.trace import type_name
 from functad.core.tracer import Tracer
 from functad.errors import DtypeError, FunctadError, ShapeError, StructureError
+from functad.identity import identity_key
 from functad.ir.types import ArrayType
 from functad.tree import TreeDef, flatten
 
@@ -36,9 +37,14 @@ def refuse_out(name: str) -> None:
 
 
 def check_out(
-    out: Any, structure: TreeDef, types: Sequence[ArrayType], arguments: Sequence[Any], name: str
+    out: Any,
+    structure: TreeDef,
+    static: Mapping[int, Any],
+    types: Sequence[ArrayType],
+    arguments: Sequence[Any],
+    name: str,
 ) -> list[np.ndarray[Any, Any]]:
-    """The arrays of ``out``, if the results of these types can be written to them."""
+    """The arrays of ``out``, if the results of these types can be written to them; static results are in it already."""
     what = f"out= of {name}"
     arrays, given = flatten(out)
     if given != structure:
@@ -47,6 +53,11 @@ def check_out(
             f"{what} is a container of structure {given}",
             f"one of structure {structure}, as the result",
         )
+    for number, value in static.items():
+        if identity_key(arrays[number]) != identity_key(value):
+            where = leaf_name(what, structure, number)
+            raise _error(StructureError, f"{where} is {arrays[number]!r}", f"{value!r}, as in the result")
+    arrays = [x for i, x in enumerate(arrays) if i not in static]
     for number, (array, type) in enumerate(zip(arrays, types, strict=True)):
         _check_array(array, type, leaf_name(what, structure, number))
     for number, array in enumerate(arrays):

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from functad.api.arguments import abstract_leaf, leaves_of, name_of
+from functad.api.arguments import abstract_leaf, name_of
 from functad.api.jit import Jitted
+from functad.core.statics import merged
 from functad.core.wrapping import Transformed
 from functad.errors import StructureError
 from functad.ir.program import Program
 from functad.passes.pipeline import optimize
-from functad.tree import flatten
 
 __all__ = ["eval_shape", "make_ir"]
 
@@ -41,8 +41,7 @@ def make_ir(f: Callable[..., Any], optimized: bool = False) -> Callable[..., Pro
 
 def run_make_ir(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], optimized: bool) -> Program:
     """What a call of ``make_ir(f)`` does."""
-    leaves, structure = leaves_of((args, kwargs), f"arguments of {name_of(f)}: ")
-    traced = Jitted(f, (), ()).capture(structure, ((), ()), leaves)
+    traced = Jitted(f, (), ()).captured(args, kwargs)
     if traced.captures:
         raise StructureError(f"make_ir: {name_of(f)} closes over traced values; make them arguments")
     return optimize(traced.program) if optimized else traced.program
@@ -59,8 +58,6 @@ def eval_shape(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     >>> fd.eval_shape(np.outer, np.zeros(3), np.zeros(4))
     f64[3,4]
     """
-    found, structure = flatten((args, kwargs))
-    function = f._f if isinstance(f, Jitted) else f
-    leaves = [abstract_leaf(x, "an argument of eval_shape") for x in found]
-    traced = Jitted(function, (), ()).capture(structure, ((), ()), leaves)
-    return traced.out_tree.unflatten(traced.program.out_types)
+    jitted = Jitted(f._f if isinstance(f, Jitted) else f, (), ())
+    traced = jitted.captured(args, kwargs, lambda x, where: abstract_leaf(x, where()))
+    return traced.out_tree.unflatten(merged(traced.out_static, traced.program.out_types))

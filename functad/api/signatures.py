@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from optree import PyTreeKind
 
 from functad.core.capture import Leaf
+from functad.core.statics import merged
 from functad.core.tracer import ARRAY, PYTHON
 from functad.ir.types import ArrayType, SeqType
 from functad.lower.entry.signature import Container, Hidden, Signature, Spec, Static
@@ -15,8 +16,8 @@ from functad.lower.entry.signature import Leaf as EntryLeaf
 from functad.tree import TreeDef, container_functions, dataclass_fields, key_order
 
 if TYPE_CHECKING:
-    from functad.api.jit import Static as StaticArguments
     from functad.api.jit import Traced
+    from functad.api.static import Call
     from functad.api.world.hidden import HiddenOperand
     from functad.lower.entry.places import Check
 
@@ -29,13 +30,10 @@ class _Unknown(Exception):
     """Something that entries do not take apart themselves."""
 
 
-def entry_signature(
-    static: StaticArguments, leaves: Sequence[Leaf], traced: Traced, checks: tuple[Check, ...], gives_out: bool
-) -> Signature | None:
+def entry_signature(call: Call, traced: Traced, checks: tuple[Check, ...], gives_out: bool) -> Signature | None:
     """The signature of a kind of call; None where it holds something that only Python can take apart.
 
-    ``leaves`` are those of the dynamic arguments; ``static`` the static ones, by position and by name. The call gives
-    arrays for the results if ``gives_out``.
+    The call gives arrays for the results if ``gives_out``.
     """
 
     def of_leaf(leaf: Leaf | HiddenOperand) -> EntryLeaf:
@@ -56,17 +54,18 @@ def entry_signature(
         return EntryLeaf("array" if type.ndim else "numpy_scalar", type.dtype, type.shape)
 
     try:
-        inputs = iter([of_leaf(leaf) for leaf in leaves])
-        positional, named = traced.in_tree.children()
+        inputs: Iterator[Spec] = iter(call.all_leaves(map(of_leaf, call.leaves), map(Static, call.compared)))
+        positional, named = call.structure.children()
         dynamic = iter([_spec(child, inputs) for child in positional.children()])
-        static_positions = {where: Static(value) for where, value in static[0]}
+        static_positions = {where: Static(value) for where, value in call.positions}
         args = [
             static_positions[i] if i in static_positions else next(dynamic)
             for i in range(positional.num_children + len(static_positions))
         ]
         keywords = [(name, _spec(child, inputs)) for name, child in _items(named)]
-        keywords += [(name, Static(value)) for name, value in static[1]]
-        outputs = iter([of_result(t) for t in traced.program.out_types])
+        keywords += [(name, Static(value)) for name, value in call.names]
+        results = [of_result(t) for t in traced.program.out_types]
+        outputs = iter(merged({i: Static(value) for i, value in traced.out_static.items()}, results))
         result = _spec(traced.out_tree, outputs)
         hidden = tuple([Hidden(h.place, of_leaf(h)) for h in traced.hidden])
     except _Unknown:

@@ -6,9 +6,10 @@ import operator
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from functad.api.arguments import fresh_all, leaves_of, name_of
+from functad.api.arguments import fresh_all, leaf_of, name_of
 from functad.core.capture import Leaf, capture, own
 from functad.core.primitive import type_of
+from functad.core.statics import merged, static_leaves
 from functad.core.tracer import ARRAY, SCALAR
 from functad.core.wrapping import Transformed
 from functad.errors import ShapeError, StructureError
@@ -16,7 +17,7 @@ from functad.front.calls import twin
 from functad.lax.chunks import chunk_of, map_in_chunks
 from functad.primitives.broadcasting import broadcast
 from functad.primitives.shapes import transpose
-from functad.tree import TreeDef, leaf_paths, unflatten
+from functad.tree import TreeDef, flatten, leaf_paths, unflatten
 
 __all__ = ["vmap"]
 
@@ -80,11 +81,12 @@ def run_vmap(
     chunk: int | None,
 ) -> Any:
     """What a call of ``vmap(f)`` does."""
-    leaves, structure = leaves_of((args, kwargs), "arguments")
-    leaves = [own(leaf) for leaf in leaves]
-    paths = leaf_paths(structure)
-    axes = argument_axes(f, in_axes, args, structure)
-    axes = [None if a is None else normal_axis(a, leaf, p) for a, leaf, p in zip(axes, leaves, paths, strict=True)]
+    found, structure = flatten((args, kwargs))
+    fixed = static_leaves(found)  # for all elements the same
+    paths, wanted = leaf_paths(structure), argument_axes(f, in_axes, args, structure)
+    paths, wanted, dynamic = [[x for i, x in enumerate(xs) if i not in fixed] for xs in (paths, wanted, found)]
+    leaves = [own(leaf_of(x, lambda p=p: f"arguments{p}")) for x, p in zip(dynamic, paths, strict=True)]  # type: ignore[misc]
+    axes = [None if a is None else normal_axis(a, leaf, p) for a, leaf, p in zip(wanted, leaves, paths, strict=True)]
     size = mapped_size(f, leaves, axes, paths, axis_size)
     batched = [a is not None for a in axes]
     moved = [leaf.value if a is None else move_axis(leaf.value, a, 0) for leaf, a in zip(leaves, axes, strict=True)]
@@ -93,7 +95,7 @@ def run_vmap(
     inner = [Leaf(x, t, k) for x, t, k in zip(moved, types, kinds, strict=True)]
 
     def call(xs: Sequence[Any]) -> Any:
-        new_args, new_kwargs = unflatten(structure, xs)
+        new_args, new_kwargs = unflatten(structure, merged(fixed, xs))
         return twin(f)(*new_args, **new_kwargs)
 
     captured = capture(call, inner, "vmap", concrete=True, valued=[not flag for flag in batched])

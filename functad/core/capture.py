@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 
 from functad import config
+from functad.core.demand import Integers
 from functad.core.following import SCRIPTS, name_of_trace
 from functad.core.foreign import as_numpy, conversion, is_foreign
 from functad.core.handles import ARGUMENT, snapshot
 from functad.core.seq import Seq
+from functad.core.statics import is_result
 from functad.core.subclasses import plain_array
 from functad.core.trace import ABSENT, Outside, Trace, current_trace, is_compiling, not_native, type_name, within
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
@@ -159,6 +161,9 @@ class Captured:
     program: Program
     captures: list[Tracer]  # the enclosing trace's tracers that the first inputs stand for
     out_tree: TreeDef
+    out_static: dict[
+        int, Any
+    ]  # the leaves of the value that are static, where those may be; the Program has the others
     aux: Aux | None
     out_kinds: list[int]
     known: dict[Var, Any]  # values that were computed on the way
@@ -173,12 +178,15 @@ def capture(
     valued: Sequence[bool] | None = None,
     outside: Outside | None = None,
     of: Callable[..., Any] | None = None,
+    integers: Integers | None = None,
+    static_results: bool = False,
 ) -> Captured:
     """Run ``f`` on tracers of ``leaves``.
 
     ``concrete`` says whether values are computed on demand; ``valued`` which leaves have a value of their own (not
     under a mapped axis); ``outside`` is for a Program that serves later calls. ``of`` is the function whose last trace
-    this one follows.
+    this one follows. ``integers`` are the leaves that Python may ask for, which ends the trace. ``static_results`` says
+    whether strings and the like may be among the results.
     """
     name, codes = (
         (None, ()) if of is None or is_compiling() else name_of_trace(of, kind, [leaf.type for leaf in leaves])
@@ -193,21 +201,27 @@ def capture(
         tracer = Tracer(trace.add_input(leaf.type, leaf.value if has_value else ABSENT), trace, leaf.kind)
         tracer._memory = ARGUMENT
         tracers.append(tracer)
+    if integers is not None:
+        integers.stand_for(trace.inputs)
+        trace.integers = integers
     try:
         if outside is None:
-            return within(trace, traced, f, tracers, trace)
-        return config.while_tracing(lambda: within(trace, traced, f, tracers, trace))
+            return within(trace, traced, f, tracers, trace, static_results)
+        return config.while_tracing(lambda: within(trace, traced, f, tracers, trace, static_results))
     finally:
         trace.open = False
         if name is not None and trace.script is not None:
             SCRIPTS.give_back(name, codes, trace.script)
 
 
-def traced(f: Callable[[Sequence[Any]], Any], tracers: Sequence[Tracer], trace: Trace) -> Captured:
+def traced(
+    f: Callable[[Sequence[Any]], Any], tracers: Sequence[Tracer], trace: Trace, static_results: bool
+) -> Captured:
     """What the call of a function in a trace did."""
     result = f(tracers)
     value, aux = (result.value, Aux(result.aux)) if type(result) is WithAux else (result, None)
     found, out_tree = flatten(value)
+    static = {i: x for i, x in enumerate(found) if is_result(type(x))} if static_results else {}
 
     def where(number: int) -> str:
         return f"the result{leaf_paths(out_tree)[number]} of the function under {trace.kind}"
@@ -217,6 +231,7 @@ def traced(f: Callable[[Sequence[Any]], Any], tracers: Sequence[Tracer], trace: 
         if type(x) is Tracer and not trace.native
         else result_leaf(x, partial(where, i), trace)
         for i, x in enumerate(found)
+        if i not in static
     ]
     if aux is not None:
         outputs += [
@@ -224,4 +239,4 @@ def traced(f: Callable[[Sequence[Any]], Any], tracers: Sequence[Tracer], trace: 
             for x in aux.traced()
         ]
     program, captures = trace.finish([o.value for o in outputs])
-    return Captured(program, captures, out_tree, aux, [o.kind for o in outputs], trace.env, trace)
+    return Captured(program, captures, out_tree, static, aux, [o.kind for o in outputs], trace.env, trace)

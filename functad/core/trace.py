@@ -15,6 +15,7 @@ import numpy as np
 
 from functad.core.advice import advice, quoted
 from functad.core.constants import Constants
+from functad.core.demand import Integers, demand
 from functad.core.following import Script
 from functad.core.foreign import type_name as type_name
 from functad.core.location import user_frame, user_location
@@ -190,9 +191,9 @@ class Trace:
     """
 
     __slots__ = (
-        "bound", "captures", "concrete", "constants", "cursor", "env", "eqns", "inputs", "kind", "loc", "locate",
-        "native", "open", "outside", "parent", "raised", "rules", "script", "scripted", "sources", "start_rules",
-        "steps",
+        "bound", "captures", "concrete", "constants", "cursor", "env", "eqns", "inputs", "integers", "kind", "loc",
+        "locate", "native", "open", "outside", "parent", "raised", "rules", "script", "scripted", "sources",
+        "start_rules", "steps",
     )  # fmt: skip
 
     def __init__(
@@ -228,6 +229,7 @@ class Trace:
         )  # np.errstate: where the last equation was emitted, where the function was called
         self.raised: set[Var] = set()  # results of equations whose evaluation raised, and of those that need them
         self.constants: Constants | None = None
+        self.integers: Integers | None = None  # those among the inputs that Python may ask for
         self.open = True
 
     # -- inputs --------------------------------------------------------------------------------------------------------
@@ -514,6 +516,7 @@ class Trace:
         """
         value = self.ask(var)
         if value is ABSENT:
+            demand(self, var)
             error = TracerConversionError(self.why_unknown(var, reason))
             current = _current.get()
             raise error if current is None else current.refused(error)
@@ -535,10 +538,17 @@ class Trace:
 
     def known_constant(self, var: Var) -> Any:
         """The value of a variable that depends on no input; ABSENT for others."""
+        value = within(None, self._constants().value, var, self._outer_constant)
+        return ABSENT if value is None else value
+
+    def _constants(self) -> Constants:
         if self.constants is None:
             self.constants = Constants(self.eqns)
-        value = within(None, self.constants.value, var, self._outer_constant)
-        return ABSENT if value is None else value
+        return self.constants
+
+    def made_by(self, var: Var) -> Eqn | None:
+        """The equation that has a variable as a result; None for inputs."""
+        return self._constants().made_by(var)
 
     def _outer_constant(self, var: Var) -> Any:
         """The value of an input: of one that stands for a constant of an enclosing trace, or for an array that is read

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from functad.core.demand import demand
 from functad.core.location import user_location
 from functad.errors import TracerConversionError
 from functad.ir.types import ArrayType
@@ -157,6 +158,8 @@ class Tracer:
         return (self[i] for i in range(self.shape[0]))  # type: ignore[index]
 
     def __hash__(self) -> int:
+        if self._kind == PYTHON and self._owner.open:
+            demand(self._owner, self._variable)
         raise TypeError(
             f"a traced {self._type} cannot be hashed{_at()}, as an array cannot; use id(x) or a static argument"
         )

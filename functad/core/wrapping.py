@@ -122,7 +122,7 @@ class Transformed(Wrapper):
         return self._run(self._f, args, kwargs, *self._options)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
-        return self if instance is None else MethodType(self, instance)
+        return self if instance is None or isinstance(self._f, staticmethod) else MethodType(self, instance)
 
     def around(self, f: Callable[..., Any]) -> Transformed:
         """The same around another function."""

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from functad.core.demand import demand
 from functad.core.evaluator import run_program
 from functad.core.handles import BodyTrace, ambiguous, make_stale, snapshot
 from functad.core.primitive import type_of
@@ -66,6 +67,16 @@ def is_unknown(test: Any) -> bool:
     return test.size == 1 and test._owner.open and test._owner.ask(test._variable) is ABSENT
 
 
+def is_staged(test: Any) -> bool:
+    """Whether a condition decides while it runs; one that is computed of Python integers alone decides while it is
+    traced.
+    """
+    if not is_unknown(test):
+        return False
+    demand(test._owner, test._variable)
+    return True
+
+
 def predicate(test: Tracer) -> Any:
     """A condition as a traced boolean."""
     flag = test if test.dtype.kind == "b" else logic.not_equal(test, 0)
@@ -90,9 +101,9 @@ class Ending:
 class Branch:
     """An ``if`` statement while it runs."""
 
-    def __init__(self, test: Any, names: tuple[str, ...]) -> None:
+    def __init__(self, test: Any, names: tuple[str, ...], staged: bool | None = None) -> None:
         self.names = names
-        self.staged = is_unknown(test)
+        self.staged = is_staged(test) if staged is None else staged
         self.side = True if self.staged else bool(test)
         self.restore = False
         self._entry: tuple[Any, ...] = ()
@@ -280,9 +291,12 @@ def _taking(program: Program, start: int, count: int, types: Sequence[ArrayType]
 
 def choose(test: Any, one: Callable[[], Any], other: Callable[[], Any]) -> Any:
     """``one() if test else other()``."""
-    if not is_unknown(test):
-        return one() if test else other()
-    c = Branch(test, ("the value",))
+    return _chosen(test, one, other) if is_staged(test) else one() if test else other()
+
+
+def _chosen(test: Any, one: Callable[[], Any], other: Callable[[], Any]) -> Any:
+    """One of two values, by a condition that is traced."""
+    c = Branch(test, ("the value",), True)
     try:
         for f in (one, other):
             c.more({})
@@ -298,7 +312,7 @@ def and_(first: Any, *rest: Callable[[], Any]) -> Any:
     value = first
     for number, f in enumerate(rest):
         if is_unknown(value):
-            return choose(value, lambda f=f, more=rest[number + 1 :]: and_(f(), *more), lambda v=value: v)  # type: ignore[misc]
+            return _chosen(value, lambda f=f, more=rest[number + 1 :]: and_(f(), *more), lambda v=value: v)  # type: ignore[misc]
         if not value:
             return value
         value = f()
@@ -310,7 +324,7 @@ def or_(first: Any, *rest: Callable[[], Any]) -> Any:
     value = first
     for number, f in enumerate(rest):
         if is_unknown(value):
-            return choose(value, lambda v=value: v, lambda f=f, more=rest[number + 1 :]: or_(f(), *more))  # type: ignore[misc]
+            return _chosen(value, lambda v=value: v, lambda f=f, more=rest[number + 1 :]: or_(f(), *more))  # type: ignore[misc]
         if value:
             return value
         value = f()
@@ -333,7 +347,7 @@ def compare(first: Any, *rest: tuple[str, Callable[[], Any]]) -> Any:
             return result
         if is_unknown(result):
             remaining = rest[number + 1 :]
-            return choose(result, lambda r=right, m=remaining: compare(r, *m), lambda v=result: v)  # type: ignore[misc]
+            return _chosen(result, lambda r=right, m=remaining: compare(r, *m), lambda v=result: v)  # type: ignore[misc]
         if not result:
             return result
         left_value = right

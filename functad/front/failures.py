@@ -11,6 +11,7 @@ import sys
 from types import TracebackType
 from typing import Any
 
+from functad.core.demand import Demanded
 from functad.core.handles import Refused
 from functad.core.tracer import PYTHON, Tracer
 from functad.errors import (
@@ -46,7 +47,7 @@ def caught(kinds: Any = ()) -> None:
 
 
 def _is_of_tracing(error: BaseException, kinds: Any) -> bool:
-    if isinstance(error, Refused) or hasattr(error, _MARK):
+    if isinstance(error, Refused | Demanded) or hasattr(error, _MARK):
         return True
     names = kinds if isinstance(kinds, tuple) else (kinds,)
     asked = any([isinstance(k, type) and issubclass(k, FunctadError) for k in names])  # by a user who knows of it

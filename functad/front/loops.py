@@ -35,6 +35,7 @@ from typing import Any
 
 import numpy as np
 
+from functad.core.demand import demand
 from functad.core.handles import Owner, Refused
 from functad.core.trace import current_trace
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
@@ -72,6 +73,7 @@ class Loop:
         self.names = names
         self.staged = self.restore = False
         self._phase = "python"  # then "test" and "body" in turn, and "done"
+        self._unknown: Any = None  # the condition, where it is not known any more
         self._carried: Carried | None = None
         self._state: tuple[Any, ...] = ()
         self._condition: tuple[Program, list[Tracer]] | None = None
@@ -94,6 +96,7 @@ class Loop:
             if is_unknown(value):
                 self.staged = self.restore = True
                 self._phase = "test"
+                self._unknown = value
                 self._carried = Carried(self.names, scope, "while")
                 return False
             if not value:
@@ -131,6 +134,8 @@ class Loop:
             self._carried.close()
             if self._phase != "done":
                 staged(error, "a loop")
+        if isinstance(error, Exception | Refused) and self._unknown is not None:
+            demand(self._unknown._owner, self._unknown._variable)  # with its value the loop is Python's
         if isinstance(error, Refused):
             raise error.error from None
 
@@ -236,6 +241,10 @@ class Steps:
             return
         if carried is not None:
             carried.close()
+        if isinstance(error, Exception | Refused) and type(self._items) is TracedRange:
+            for bound in (self._items.start, self._items.stop, self._items.step):
+                if is_unknown(bound):
+                    demand(bound._owner, bound._variable)
         if isinstance(error, Refused):
             raise error.error from None
         raise error

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from functad.core.capture import as_leaf, own
+from functad.core.statics import merged, static_leaves
+from functad.core.tracer import PYTHON, Tracer
 from functad.core.wrapping import Transformed
 from functad.errors import StructureError
 from functad.front.calls import twin
 from functad.lax.bodies import abstract, leaves_and_tree, trace_body, wrap
 from functad.primitives.remat import checkpoint_p, name_p
 from functad.primitives.saving import Policy
-from functad.tree import unflatten
+from functad.tree import flatten, leaf_paths, unflatten
 
 __all__ = ["checkpoint", "checkpoint_name"]
 
@@ -62,15 +65,25 @@ def checkpoint(f: Callable[..., Any], policy: Policy | None = None) -> Callable[
 
 def run_checkpoint(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], policy: Policy | None) -> Any:
     """What a call of ``checkpoint(f)`` does."""
-    leaves, tree = leaves_and_tree((args, kwargs), "arguments of a checkpointed function: ")
+    found, tree = flatten((args, kwargs))
+    fixed = static_leaves(found) | {i: x for i, x in enumerate(found) if is_integer(x)}  # the Program is of this call
+    paths = [path for i, path in enumerate(leaf_paths(tree)) if i not in fixed]
+    dynamic = [x for i, x in enumerate(found) if i not in fixed]
+    what = "arguments of a checkpointed function: "
+    leaves = [own(as_leaf(x, lambda p=p: f"{what}{p}")) for x, p in zip(dynamic, paths, strict=True)]  # type: ignore[misc]
 
     def call(xs: Any) -> Any:
-        new_args, new_kwargs = unflatten(tree, xs)
+        new_args, new_kwargs = unflatten(tree, merged(fixed, xs))
         return twin(f)(*new_args, **new_kwargs)
 
     body = trace_body(call, [abstract(leaf.type, leaf.kind) for leaf in leaves], "checkpoint")
     outs = checkpoint_p.bind(*body.consts, *[leaf.value for leaf in leaves], program=body.program, policy=policy)
     return wrap(outs, body.tree)
+
+
+def is_integer(x: Any) -> bool:
+    """Whether a value is a Python integer, traced or not: Python may ask for it."""
+    return type(x) is int or (type(x) is Tracer and x._kind == PYTHON and x.dtype.kind == "i")
 
 
 def checkpoint_name(x: Any, name: str) -> Any:

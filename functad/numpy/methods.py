@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from functad.core.demand import demand
 from functad.core.handles import refresh
-from functad.core.tracer import ARRAY, Tracer
+from functad.core.tracer import ARRAY, PYTHON, Tracer
 from functad.errors import DtypeError, ImmutableError, UnsupportedError
 from functad.numpy import (
     contractions,
@@ -117,7 +118,14 @@ def contains(x: Tracer, value: Any) -> bool:
 
 def format_value(x: Tracer, spec: str) -> str:
     """Formatting, as in ``f"{loss:.3f}"``, shows the value; without a specification it shows the tracer."""
-    return format(x._scalar(f"formatting as {spec!r}"), spec) if spec else repr(x)
+    return format(x._scalar(f"formatting as {spec!r}"), spec) if spec else show(x)
+
+
+def show(x: Tracer) -> str:
+    """``str(x)``: that of a Python integer that a jitted function was given is its own, since it may be a key."""
+    if x._kind == PYTHON and x._owner.open:
+        demand(x._owner, x._variable)
+    return repr(x)
 
 
 def round_number(x: Tracer, ndigits: int | None = None) -> Any:
@@ -165,6 +173,8 @@ def missing(x: Tracer, name: str) -> Any:
     """
     if name == "_variable":
         return refresh(x)
+    if x._kind == PYTHON and hasattr(int, name) and not hasattr(np.ndarray, name):
+        demand(x._owner, x._variable)
     constant = x._constant() if name in MEMORY else None
     if constant is not None:
         return getattr(np.array(constant), name)
@@ -219,6 +229,7 @@ def install(namespace: ModuleType) -> None:
         "__setitem__": writing.set_item,
         "__rdivmod__": lambda x, y: (y // x, y % x),
         "__round__": round_number,
+        "__str__": show,
         "__trunc__": whole(ufuncs.trunc),
     }
     for name, (symbol, f) in operators.BINARY.items():

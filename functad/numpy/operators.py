@@ -157,6 +157,8 @@ def _general(name: str, f: Callable[..., Any], x: Any, y: Any, other: Any) -> An
     """An operator on any operands; ``other`` is the one that may be of a type that tracers know nothing of."""
     if _is_python_number(x) and _is_python_number(y):
         return _of_python_numbers(name, f, x, y)
+    if name == "mul" and isinstance(other, list | tuple) and _repeats(x if other is y else y):
+        return NotImplemented
     return (
         f(x, y)
         if type(other) is Tracer
@@ -165,6 +167,11 @@ def _general(name: str, f: Callable[..., Any], x: Any, y: Any, other: Any) -> An
         or is_foreign(type(other))
         else NotImplemented
     )
+
+
+def _repeats(x: Tracer) -> bool:
+    """Whether ``[y] * x`` is a list of as many as x says: an integer that is no array."""
+    return x._kind != ARRAY and x._variable.type.dtype.kind in "iu"
 
 
 def _is_python_number(x: Any) -> bool:

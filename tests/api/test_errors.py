@@ -86,7 +86,7 @@ def test_a_result_that_is_no_array() -> None:
 
 
 def test_an_argument_that_is_no_array() -> None:
-    with raises(StructureError, "argument 0", "str", "expected an array"):
+    with raises(StructureError, "argument 0", "str", "has no derivative", "argnums"):
         fd.grad(np.sum)("text")
     with raises(StructureError, "masked array", "filled"):
         fd.grad(np.sum)(np.ma.masked_array(X, [True, False, False]))
@@ -296,7 +296,7 @@ def test_jit_of_extended_precision_is_refused_when_it_is_traced() -> None:
     x = np.ones(3)
     for f in (lambda x: x * 2, lambda x: x, lambda x: 3.0):
         words = (
-            "arguments of <lambda>: [0][0]",
+            "argument x of <lambda>",
             "test_errors.py",
             LONG.name,
             "native code does not have",

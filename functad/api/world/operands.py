@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from functad.api.world.reach import Reach, Source
-from functad.api.world.substitute import Substitution
+from functad.api.world.substitute import Astray, Substitution
 from functad.api.world.watch import Watch
 from functad.caches import remember, trim
 from functad.core.capture import Leaf, as_leaf
@@ -24,7 +24,7 @@ from functad.core.location import is_internal, user_stack_level
 from functad.errors import FunctadError, RetraceWarning
 from functad.identity import same
 from functad.ir.types import array_type
-from functad.lower.entry.places import ABSENT, Fixed, Unwritten, elements_of
+from functad.lower.entry.places import ABSENT, Fixed, Length, Unwritten, elements_of
 from functad.lower.entry.unchanged import Unchanged
 
 if TYPE_CHECKING:
@@ -59,8 +59,9 @@ class Operands:
 
     def note_writes(self, watch: Watch) -> None:
         """Note what the function itself has changed while it was traced, of what it writes to at all."""
-        for identity in watch.reach.written & watch.reach.sources.keys():
-            source = watch.reach.sources[identity]
+        for identity, source in watch.reach.sources.items():
+            if not watch.reach.may_write(identity):
+                continue
             if identity not in watch.writes:
                 self._left[identity] = source  # no counter: made when first used, say
                 continue
@@ -101,9 +102,13 @@ class Operands:
         identity = source.place.identity
         if identity in self._decisive:
             return
-        leaf = leaf_of(now)
+        leaf = None if isinstance(source.place, Length) else leaf_of(now)
         obstacle = (
-            "it is no number and no array" if leaf is None else Substitution(watch.reach, {identity: now}).obstacle()
+            "it decides how often a loop runs"
+            if isinstance(source.place, Length)
+            else "it is neither a number nor an array"
+            if leaf is None
+            else Substitution(watch.reach, {identity: now}).obstacle()
         )
         if leaf is None or obstacle:
             self.decides(identity, source, str(obstacle))
@@ -146,8 +151,8 @@ class Operands:
             return
         remember(self._decisive, identity, source)
         warnings.warn(
-            f"{source}, which {source.reader} reads, has changed again, and jit traces {self._name} anew for each of "
-            f"its values: {why}. "
+            f"{source}, which {source.reader or self._name} reads, has changed again, and jit traces {self._name} "
+            f"anew for each of its values: {why}. "
             f"Make it an argument of {self._name}, or one of static_argnames",
             RetraceWarning,
             stacklevel=user_stack_level(),
@@ -178,6 +183,8 @@ def leaf_of(value: Any) -> Leaf | None:
 
 def reason(error: Exception) -> str:
     """Why a value cannot be an operand: where in the user's code it was asked for."""
+    if isinstance(error, Astray):
+        return str(error)
     lines = list(user_lines(error.__traceback__))
     return f"Python needs the value at {lines[-1]}" if lines else "Python needs the value"
 
@@ -206,8 +213,8 @@ def named(array: np.ndarray, watch: Watch, name: str) -> Source:
     """An array as a place, named by a variable that holds it, if there is one."""
     for source in watch.reach.sources.values():
         if watch.before[source.place.identity] is array:
-            return Source(Fixed(array), source.name, source.reader)
-    return Source(Fixed(array), str(array_type(array.shape, array.dtype)), name)
+            return Source(Fixed(array), source.name, source.reader, "the array {}")
+    return Source(Fixed(array), str(array_type(array.shape, array.dtype)), name, "the array {}")
 
 
 def compared_arrays(reach: Reach, operands: Mapping[Hashable, Operand]) -> list[np.ndarray]:

@@ -1,7 +1,8 @@
 """What a function reaches by name: the functions that may run when it is called, the places that they read, arrays.
 
 A function leads to what its closure cells and the globals that it names hold: functions, partial functions, methods,
-classes and their instances, tuples, lists and dicts of those, modules by their attributes. functad's own functions
+classes and their instances, tuples, lists and dicts of those, modules by their attributes. Of an object those
+attributes are looked at that some code names, of whatever object; of a list or dict all items. functad's own functions
 (``grad(f)``) lead to what they close over. What belongs to NumPy, to the standard library or to an installed package
 other than the function's own is taken to stay as it is.
 """
@@ -9,11 +10,21 @@ other than the function's own is taken to stay as it is.
 from __future__ import annotations
 
 import functools
+import gc
 import re
 import sys
 import sysconfig
 from collections.abc import Callable, Hashable, Iterable
-from types import BuiltinFunctionType, CellType, CodeType, FunctionType, MethodType, ModuleType
+from types import (
+    BuiltinFunctionType,
+    CellType,
+    CodeType,
+    FunctionType,
+    MemberDescriptorType,
+    MethodType,
+    ModuleType,
+    SimpleNamespace,
+)
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,9 +33,9 @@ from functad.api.world.reads import Path, reads_of
 from functad.caches import cached
 from functad.core.foreign import is_foreign
 from functad.core.location import is_internal
-from functad.lower.entry.places import ABSENT, CellContent, DictItem, FunctionCode, Place
+from functad.lower.entry.places import ABSENT, CellContent, DictItem, FunctionCode, Length, ListItem, Place, Slot
 
-__all__ = ["Node", "Reach", "Source"]
+__all__ = ["Node", "Reach", "Source", "package_of", "package_of_class"]
 
 FEW = 1000
 """Containers and objects of more items are not searched."""
@@ -42,28 +53,36 @@ _STANDARD_LIBRARY = tuple({sysconfig.get_path("stdlib"), sysconfig.get_path("pla
 _INSTALLED = re.compile(r".*[/\\](?:site|dist)-packages[/\\][^/\\]+")
 
 
+_DYNAMIC = frozenset({
+    *("getattr", "hasattr", "vars", "__dict__", "__getattr__", "__getattribute__", "attrgetter", "AttributeError"),
+    *("Exception", "suppress"),
+})  # fmt: skip
+"""Names of what reads attributes whose names cannot be told, or finds that there are none."""
+
+
 class Source(NamedTuple):
-    """A place, and for messages what it is called and a function that reads it."""
+    """A place, and for messages what it is called, a function that reads it, and what it is, with a place for what
+    it is called.
+    """
 
     place: Place
     name: str
     reader: str
+    kind: str
 
     def __str__(self) -> str:
-        if isinstance(self.place, DictItem):
-            return f"the global {self.place.mapping.get('__name__', '?')}.{self.name}"
-        if isinstance(self.place, CellContent):
-            return f"the closed-over variable {self.name!r}"
-        return f"{'the code of' if isinstance(self.place, FunctionCode) else 'the array'} {self.name}"
+        return self.kind.format(self.name)
 
 
 class Node:
     """Something that leads to functions: through places that are read by name, or by its parts."""
 
-    __slots__ = ("parts", "places", "value")
+    __slots__ = ("name", "parts", "places", "reader", "value")
 
-    def __init__(self, value: Any) -> None:
+    def __init__(self, value: Any, name: str, reader: str) -> None:
         self.value = value
+        self.name = name  # by which it was first found
+        self.reader = reader
         self.places: list[tuple[Place, Node | None]] = []
         self.parts: list[Node] = []
 
@@ -87,22 +106,35 @@ class Reach:
         self.sources: dict[Hashable, Source] = {}  # by the identity of the place
         self.values: dict[Hashable, Any] = {}  # what each of them held then
         self.written: set[Hashable] = set()  # identities of places that the functions themselves write to
-        self._mentioned: set[str] = set()  # names that code reads, as globals or as attributes
-        self._unmentioned: dict[str, list[tuple[Node, Any]]] = {}  # attributes that nothing has read so far, of what
+        self.remade: set[Hashable] = set()  # those of attributes that only what makes an object writes to
+        self.items: set[Hashable] = set()  # those of places in lists and dicts
+        self.stores_items = False  # whether some function may write to such places
+        self._mentioned: dict[str, str] = {}  # names that code reads, as globals or as attributes, and a reader
+        self._unmentioned: dict[str, list[Callable[[str], None]]] = {}  # attributes that nothing has read so far
+        self._objects: list[tuple[Node, dict[str, Any], set[str]]] = []  # with their names, and those looked for
+        self._stored: set[str] = set()  # attributes that are assigned to
+        self._changed: set[str] = set()
         self._looked = 0
         self._todo: list[Node] = []
         self._home: str | None = None  # the installed package that the first function is of
-        self.roots = [self._node(r) for r in roots]
+        self.roots = [self._node(r, type(r).__name__, "") for r in roots]
         for node in self._todo:  # grows
             if self._looked < MOST:
                 self._visit(node)
+        self._look_for_absent()
+        for identity, source in self.sources.items():
+            if source.kind == _ATTRIBUTE:
+                name = source.name.rpartition(".")[2]
+                self.sources[identity] = source._replace(reader=self._mentioned.get(name, ""))
+                if name in self._stored:
+                    (self.written if name in self._changed else self.remade).add(identity)
 
-    def _node(self, value: Any) -> Node | None:
+    def _node(self, value: Any, name: str, reader: str) -> Node | None:
         if type(value) in _END or issubclass(type(value), np.generic) or id(value) in self._without:
             return None
         found = self.nodes.get(id(value))
         if found is None:
-            found = self.nodes[id(value)] = Node(value)
+            found = self.nodes[id(value)] = Node(value, name, reader)
             self._todo.append(found)
         return found
 
@@ -117,20 +149,123 @@ class Reach:
         if is_foreign(type(value)):
             self.foreign.append(value)
             return
+        if issubclass(type(value), list | dict):
+            self._items(node, value)
         own = type(value) is not MethodType and not self._foreign(_file_of_class(value))
         for part in _parts(value, own):
             self._part(node, part)
-        for name, attribute in _attributes(value, self._foreign) if own else ():
-            if name in self._mentioned or name.startswith("__"):
-                self._part(node, attribute)
+        if issubclass(type(value), type):
+            if own:
+                self._class(node, value)
+        elif own or type(value) is SimpleNamespace:
+            self._object(node, value)
+
+    def _items(self, node: Node, value: Any) -> None:
+        """Follow the items of a list or dict."""
+        size = (list if isinstance(value, list) else dict).__len__(value)
+        if size > FEW:
+            return
+        places: list[tuple[Any, Place]]
+        if isinstance(value, list):
+            places = [(i, ListItem(value, i)) for i in range(size)]
+        else:
+            places = [(k, DictItem(value, k)) for k in list(dict.keys(value))]
+        length = Length(value)
+        self.items.add(length.identity)
+        self._place(node, length, node.name, node.reader, "the length of {}")
+        for key, place in places:
+            self.items.add(place.identity)
+            self._place(node, place, f"{node.name}[{key!r}]", node.reader, "the item {}")
+
+    def _object(self, node: Node, value: Any) -> None:
+        """Follow the attributes of an object that code names, by whatever object it reads them of."""
+        cls = type(value)
+        self._part(node, cls)
+        names = _dict_of(value)
+        looked_for: set[str] = set()
+        self._objects.append((node, names, looked_for))
+
+        def read(name: str) -> None:
+            if name not in looked_for:
+                looked_for.add(name)
+                self._place(node, DictItem(names, name), f"{cls.__name__}.{name}", "", _ATTRIBUTE)
+
+        def slot(descriptor: Any) -> Callable[[str], None]:
+            return lambda name: self._place(node, Slot(value, descriptor), f"{cls.__name__}.{name}", "", _ATTRIBUTE)
+
+        if len(names) <= FEW:
+            for name in list(names):
+                self._when_mentioned(name, read)
+        for base in cls.__mro__:
+            for name, attribute in list(vars(base).items()):
+                if type(attribute) is MemberDescriptorType and not self._foreign(_file_of_class(base)):
+                    self._when_mentioned(name, slot(attribute))
+                elif names is not _NO_DICT and not name.startswith("__"):
+                    self._when_mentioned(name, read)  # which one of the object's own would hide
+
+    def _class(self, node: Node, cls: Any) -> None:
+        """Follow the attributes of a class that code names, those that Python itself looks for, and those that hide
+        others.
+        """
+        own = [base for base in cls.__mro__ if not self._foreign(_file_of(sys.modules.get(base.__module__)))]
+        spaces = [_names_of_class(base) for base in own]
+        for name in dict.fromkeys([n for names in spaces for n in names]):
+
+            def read(name: str) -> None:
+                for names in spaces:
+                    self._place(node, DictItem(names, name), f"{cls.__name__}.{name}", "", _ATTRIBUTE)
+
+            if name.startswith("__"):
+                for names in spaces:
+                    if type(names.get(name)) in _METHODS:
+                        self._place(node, DictItem(names, name), f"{cls.__name__}.{name}", "", _ATTRIBUTE)
+                    elif name in names:
+                        self._part(node, names[name])
             else:
-                self._unmentioned.setdefault(name, []).append((node, attribute))
+                self._when_mentioned(name, read)
+
+    def _when_mentioned(self, name: str, read: Callable[[str], None]) -> None:
+        """Follow an attribute now if code names it, or as soon as some does."""
+        if name in self._mentioned:
+            read(name)
+        else:
+            self._unmentioned.setdefault(name, []).append(read)
+
+    def may_write(self, identity: Hashable) -> bool:
+        """Whether the functions themselves may write to a place."""
+        if identity in self.items:
+            return self.stores_items
+        return identity in self.written or identity in self.remade
+
+    def _look_for_absent(self) -> None:
+        """Note that objects lack attributes, where code can tell; and all attributes, where it may read any."""
+        if _DYNAMIC.isdisjoint(self._mentioned):
+            return
+        every = not {"getattr", "vars", "__dict__", "attrgetter"}.isdisjoint(self._mentioned)
+        for node, names, looked_for in self._objects:
+            wanted = {*self._mentioned, *(names if every and len(names) <= FEW else ())}
+            if every and names is not _NO_DICT:
+                self._place(node, Length(names), f"attributes of a {node.name}", node.reader, "the number of {}")
+            for name in sorted(wanted - looked_for) if names is not _NO_DICT else ():
+                place = DictItem(names, name)
+                self._place(node, place, f"{type(node.value).__name__}.{name}", node.reader, _ATTRIBUTE)
 
     def _part(self, node: Node, value: Any) -> None:
         self._looked += 1
-        found = self._node(value)
+        found = self._node(value, node.name, node.reader)
         if found is not None:
             node.parts.append(found)
+
+    def _place(self, node: Node, place: Place, name: str, reader: str, kind: str) -> Any:
+        """Follow a place; returns what it holds."""
+        self._looked += 1
+        identity = place.identity
+        if identity not in self.sources:
+            self.sources[identity] = Source(place, name, reader, kind)
+            self.values[identity] = place.get()
+        value = self.values[identity]
+        node.places.append((self.sources[identity].place, self._node(value, name, reader)))
+        return value
 
     def _foreign(self, filename: str) -> bool:
         """Whether code of this file is taken to stay as it is."""
@@ -147,19 +282,16 @@ class Reach:
         for default in (*(f.__defaults__ or ()), *(f.__kwdefaults__ or {}).values()):
             self._part(node, default)
         if own:
-            code_of = FunctionCode(f)
-            self._meet(code_of.identity, Source(code_of, f.__qualname__, f.__qualname__))
+            self._place(node, FunctionCode(f), f.__qualname__, f.__qualname__, "the code of {}")
             self._names(node, f)
 
     def _cell(self, node: Node, cell: CellType, name: str, reader: FunctionType | None) -> None:
         """Follow a closed-over variable; that of a function of somebody else's is not expected to change."""
         if reader is None:
             place = CellContent(cell)
-            node.places.append((place, self._node(place.get())))
+            node.places.append((place, self._node(place.get(), name, "")))
             return
-        if id(cell) not in self.sources:
-            self._meet(id(cell), Source(CellContent(cell), name, reader.__qualname__))
-        node.places.append((self.sources[id(cell)].place, self._node(self.values[id(cell)])))
+        self._place(node, CellContent(cell), name, reader.__qualname__, "the closed-over variable {!r}")
 
     def _names(self, node: Node, f: FunctionType) -> None:
         """Follow the names that a function's code reads."""
@@ -171,10 +303,14 @@ class Reach:
                 self._attributes(node, value, path, f)
         for path in reads.attributes:
             self._attributes(node, CellContent(cells[path[0]]).get(), path, f)
-        for name in reads.names - self._mentioned:
-            self._mentioned.add(name)
-            for owner, attribute in self._unmentioned.pop(name, ()):
-                self._part(owner, attribute)
+        for name in reads.names:
+            if self._mentioned.get(name, "__init__").endswith("__init__"):  # which others do is of more interest
+                self._mentioned[name] = f.__qualname__
+            for read in self._unmentioned.pop(name, ()):
+                read(name)
+        self._stored |= reads.stored
+        self._changed |= reads.changed
+        self.stores_items = self.stores_items or reads.stores_items
         for name in reads.written:
             self.written.add(id(cells[name]) if name in cells else (id(f.__globals__), name))
 
@@ -186,16 +322,8 @@ class Reach:
             value = self._global(node, vars(value), name, f)
 
     def _global(self, node: Node, names: dict[str, Any], name: str, f: FunctionType) -> Any:
-        identity = id(names), name
-        if identity not in self.sources:
-            self._meet(identity, Source(DictItem(names, name), name, f.__qualname__))
-        value = self.values[identity]
-        node.places.append((self.sources[identity].place, self._node(value)))
-        return value
-
-    def _meet(self, identity: Hashable, source: Source) -> None:
-        self.sources[identity] = source
-        self.values[identity] = source.place.get()
+        kind = f"the global {names.get('__name__', '?')}.{{}}"
+        return self._place(node, DictItem(names, name), name, f.__qualname__, kind)
 
 
 @cached(4096)
@@ -207,6 +335,21 @@ def _package(filename: str) -> str | None:
     if found:
         return found.group()
     return "" if filename.startswith(_STANDARD_LIBRARY) else None
+
+
+def package_of(f: Any) -> str | None:
+    """The installed package that a function is of, as ``_package`` tells it."""
+    while not isinstance(f, FunctionType):
+        inner = getattr(f, "func", None) or getattr(f, "__func__", None) or getattr(f, "__wrapped__", None)
+        if inner is None:
+            return package_of_class(type(f))
+        f = inner
+    return _package(f.__code__.co_filename)
+
+
+def package_of_class(cls: type) -> str | None:
+    """The installed package that a class is of."""
+    return _package(_file_of_class(cls))
 
 
 def _and_function(f: Any) -> Iterable[Any]:
@@ -225,10 +368,8 @@ def _parts(value: Any, own: bool) -> Iterable[Any]:
         return value.__func__, value.__self__
     if cls is functools.partial:
         return value.func, *value.args, *value.keywords.values()
-    if cls in (tuple, list, set, frozenset):
+    if cls in (tuple, set, frozenset):
         return list(value) if len(value) <= FEW else ()
-    if cls is dict:
-        return list(value.values()) if len(value) <= FEW else ()
     if cls in (staticmethod, classmethod):
         return (value.__func__,)
     if cls is property:
@@ -239,18 +380,18 @@ def _parts(value: Any, own: bool) -> Iterable[Any]:
     return [v for v in list(_dict_of(value).values())[:FEW] if callable(v) or issubclass(type(v), tuple | np.ndarray)]
 
 
-def _attributes(value: Any, foreign: Callable[[str], bool]) -> Iterable[tuple[str, Any]]:
-    """The attributes of a class of the user's, or of an instance of one."""
-    cls = type(value)
-    if not issubclass(cls, type):
-        held = [
-            (k, v)
-            for k, v in list(_dict_of(value).items())[:FEW]
-            if callable(v) or issubclass(type(v), tuple | list | dict | np.ndarray)
-        ]
-        return ("__class__", cls), *held
-    own = [base for base in value.__mro__ if not foreign(_file_of(sys.modules.get(base.__module__)))]
-    return [pair for base in own for pair in list(vars(base).items())]
+_ATTRIBUTE = "the attribute {}"
+
+_METHODS = frozenset({FunctionType, property, staticmethod, classmethod})
+
+_NO_DICT: dict[str, Any] = {}
+"""Stands for the attributes of what has slots only."""
+
+
+def _names_of_class(cls: type) -> dict[str, Any]:
+    """The attributes of a class: the dict behind what ``vars`` shows."""
+    found = gc.get_referents(vars(cls))[0]
+    return found if type(found) is dict else dict(vars(cls))
 
 
 def _dict_of(value: Any) -> dict[str, Any]:
@@ -258,8 +399,8 @@ def _dict_of(value: Any) -> dict[str, Any]:
     try:
         found = object.__getattribute__(value, "__dict__")
     except AttributeError:
-        return {}
-    return found if type(found) is dict else {}
+        return _NO_DICT
+    return found if type(found) is dict else _NO_DICT
 
 
 def _file_of_class(value: Any) -> str:

@@ -27,6 +27,9 @@ class Reads(NamedTuple):
     attributes: tuple[Path, ...]  # of free variables; that the variables themselves are read goes without saying
     written: frozenset[str]  # globals and free variables
     names: frozenset[str]  # all that are read from outside or from an object
+    stored: frozenset[str]  # attributes that are assigned to
+    changed: frozenset[str]  # those that are, otherwise than by what makes an object, of the new object
+    stores_items: bool  # whether it assigns to items, or calls what changes a container
 
 
 _OPCODES = {op: name for name, op in dis.opmap.items()}
@@ -35,6 +38,15 @@ _FREE = frozenset({"LOAD_DEREF", "LOAD_CLASSDEREF", "LOAD_FROM_DICT_OR_DEREF"})
 _ATTRIBUTES = frozenset({"LOAD_ATTR", "LOAD_METHOD"})
 _WRITES = frozenset({"STORE_GLOBAL", "DELETE_GLOBAL"})
 _WRITES_FREE = frozenset({"STORE_DEREF", "DELETE_DEREF"})
+_STORES = frozenset({"STORE_ATTR", "DELETE_ATTR"})
+_STORES_ITEMS = frozenset({"STORE_SUBSCR", "DELETE_SUBSCR", "STORE_SLICE"})
+_CHANGING = frozenset({
+    *("add", "append", "appendleft", "clear", "discard", "extend", "insert", "pop", "popitem", "remove", "reverse"),
+    *("setdefault", "sort", "update", "setattr", "delattr", "__dict__", "vars", "exec", "eval"),
+})  # fmt: skip
+"""Names of what changes containers and objects."""
+
+_MAKING = frozenset({"__init__", "__new__", "__post_init__", "__setstate__"})
 _SILENT = frozenset({"CACHE", "PUSH_NULL", "NOP", "NOT_TAKEN"})  # do not come between a name and its attribute
 _SHIFTED = frozenset(
     {"LOAD_GLOBAL"} | ({"LOAD_ATTR"} if sys.version_info >= (3, 12) else set())
@@ -58,6 +70,9 @@ def _scan(code: CodeType) -> Reads:
     attributes: dict[Path, None] = {}
     written: set[str] = set()
     names = set(code.co_names)
+    stored: set[str] = set()
+    changed: set[str] = set()
+    stores_items = not _CHANGING.isdisjoint(code.co_names)
     path: Path = ()
     into = globals_read
     for name, argument in _instructions(code):
@@ -75,6 +90,10 @@ def _scan(code: CodeType) -> Reads:
             path, into = (argument,), attributes
         elif name in _WRITES or (name in _WRITES_FREE and argument in free):
             written.add(argument)
+        elif name in _STORES:
+            stored.add(argument)
+        elif name in _STORES_ITEMS:
+            stores_items = True
     for constant in code.co_consts:
         if isinstance(constant, CodeType):
             inner = reads_of(constant)
@@ -82,8 +101,19 @@ def _scan(code: CodeType) -> Reads:
             attributes |= dict.fromkeys([p for p in inner.attributes if p[0] in free])
             names |= inner.names
             written |= {n for n in inner.written if n in free or n not in constant.co_freevars}
+            stored |= inner.stored
+            changed |= inner.changed
+            stores_items = stores_items or inner.stores_items
+    of_free = tuple([p for p in attributes if len(p) > 1])
+    changed = set() if code.co_name in _MAKING else stored | changed
     return Reads(
-        tuple(globals_read), tuple([p for p in attributes if len(p) > 1]), frozenset(written), frozenset(names)
+        tuple(globals_read),
+        of_free,
+        frozenset(written),
+        frozenset(names),
+        frozenset(stored),
+        frozenset(changed),
+        stores_items,
     )
 
 
@@ -100,7 +130,7 @@ def _instructions(code: CodeType) -> Iterator[tuple[str, str]]:
         extended = 0
         if name in _FREE or name in _WRITES_FREE:
             yield name, code._varname_from_oparg(argument)  # type: ignore[attr-defined]
-        elif name in _GLOBALS or name in _ATTRIBUTES or name in _WRITES:
+        elif name in _GLOBALS or name in _ATTRIBUTES or name in _WRITES or name in _STORES:
             yield name, code.co_names[argument >> 1 if name in _SHIFTED else argument]
         else:
             yield name, ""

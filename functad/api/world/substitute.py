@@ -9,20 +9,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from functools import partial
-from types import CellType, FunctionType, MethodType, ModuleType
+from types import CellType, FunctionType, MemberDescriptorType, MethodType, ModuleType, SimpleNamespace
 from typing import Any
 
 from functad.api.rebuild import Rebuilder
 from functad.api.world.reach import Node, Reach
 from functad.core.trace import type_name
 from functad.core.wrapping import Wrapper
-from functad.lower.entry.places import DictItem, Fixed, Place
+from functad.errors import FunctadError
+from functad.lower.entry.places import ABSENT, DictItem, Fixed, ListItem, Place, Slot
 
-__all__ = ["Substitution"]
+__all__ = ["Astray", "Substitution"]
 
 
 New = Callable[["_Substituting"], Any]
 """What a place holds: found when functions are made again."""
+
+
+class Astray(FunctadError):
+    """A function has written to what was made in the place of an object of the user's."""
 
 
 class Substitution:
@@ -45,6 +50,7 @@ class Substitution:
         self._written = reach.written
         self._values = values
         self._affected = affected(reach, values)
+        self._made: _Substituting | None = None
         self._changes: dict[Hashable, tuple[Place, New]] = {}  # by the identity of the place
         for node in self._affected.values():
             if type(node.value) is FunctionType:
@@ -66,12 +72,17 @@ class Substitution:
                 return f"it is read by way of {_described(node.value)}, which cannot be made anew around an operand"
         return None
 
+    def check(self) -> None:
+        """Raise if a function has written to what was made in the place of an object or a container of the user's."""
+        if self._made is not None and not self._made.unwritten():
+            raise Astray("the function writes to what holds it")
+
     def of(self, *roots: Any) -> list[Any]:
         """Functions, or what holds functions, with the other values."""
         modules = {number: ModuleType(names.get("__name__", "")) for number, names in self._spaces.items()}
         for number, module in modules.items():
             vars(module).update(self._spaces[number])
-        rebuild = _Substituting(self._affected, self._changes, modules)
+        rebuild = self._made = _Substituting(self._affected, self._values, self._changes, modules)
         for node in self._affected.values():
             identity = Fixed(node.value).identity
             if identity in self._values:
@@ -124,11 +135,22 @@ def affected(reach: Reach, keys: Mapping[Hashable, Any]) -> dict[int, Node]:
 
 
 def _can_be_made(value: Any, affected: Mapping[int, Node]) -> bool:
-    if type(value) is MethodType:
-        return id(value.__self__) not in affected
     if isinstance(value, Wrapper):
         return not value.runs_later  # then what it reads would be another trace's
-    return type(value) in (FunctionType, partial, tuple, list, dict)
+    return type(value) in (FunctionType, MethodType, partial, tuple, list, dict) or _is_plain(type(value))
+
+
+def _is_plain(cls: Any) -> bool:
+    """Whether an object of a class is its attributes, and nothing else happens where another is made of these."""
+    if cls is SimpleNamespace:
+        return True
+    if issubclass(cls, type) or cls.__new__ is not object.__new__ or hasattr(cls, "__del__"):
+        return False
+    return all([base.__flags__ & _HEAP for base in cls.__mro__[:-1]])
+
+
+_HEAP = 1 << 9
+"""The flag of classes that are defined in Python."""
 
 
 def _described(value: Any) -> str:
@@ -143,13 +165,20 @@ class _Substituting(Rebuilder):
     def __init__(
         self,
         affected: Mapping[int, Node],
+        values: Mapping[Hashable, Any],
         changes: Mapping[Hashable, tuple[Place, New]],
         modules: Mapping[int, ModuleType],
     ) -> None:
         super().__init__()
         self.affected = affected
+        self.values = values
         self.changes = changes
         self.modules = modules
+        self.filled: list[tuple[Any, Any]] = []  # containers and objects that were made, and what was put into them
+
+    def unwritten(self) -> bool:
+        """Whether containers and objects hold what was put into them."""
+        return all([_holds(made, content) for made, content in self.filled])
 
     def stays(self, x: Any) -> bool:
         return id(x) not in self.affected
@@ -165,4 +194,57 @@ class _Substituting(Rebuilder):
         return f.__globals__ if module is None else vars(module)
 
     def container(self, x: Any) -> Any:
-        return {k: self(v) for k, v in x.items()} if isinstance(x, dict) else type(x)(self.all(x))
+        """A container or an object made again; it is known before it is filled, since it may hold itself."""
+        if type(x) is tuple:
+            return tuple(self.all(x))
+        made = self.made[id(x)] = type(x)() if type(x) in (list, dict) else _new(type(x))
+        if type(x) is list:
+            made.extend(x)
+        else:
+            _content(made).update(_content(x))
+            for slot in _slots(x):
+                slot.descriptor.__set__(made, slot.get())
+        for place, child in self.affected[id(x)].places:
+            if place.identity in self.values:
+                value = self.values[place.identity]
+            elif child is not None and id(child.value) in self.affected:
+                value = self(child.value)
+            else:
+                continue
+            if isinstance(place, ListItem):
+                made[place.index] = value
+            elif isinstance(place, Slot):
+                place.descriptor.__set__(made, value)
+            elif isinstance(place, DictItem) and place.mapping is _content(x):
+                _content(made)[place.key] = value
+        self.filled.append((made, _held(made)))
+        return made
+
+
+def _new(cls: Any) -> Any:
+    return cls.__new__(cls)
+
+
+def _content(x: Any) -> dict[Any, Any]:
+    """What a dict, or an object in its attributes, holds."""
+    return x if type(x) is dict else getattr(x, "__dict__", {})
+
+
+def _slots(x: Any) -> list[Slot]:
+    """The slots of an object that hold something."""
+    descriptors = [d for base in type(x).__mro__ for d in vars(base).values() if type(d) is MemberDescriptorType]
+    slots = [Slot(x, d) for d in descriptors if type(x) not in (dict, SimpleNamespace)]
+    return [slot for slot in slots if slot.get() is not ABSENT]
+
+
+def _held(made: Any) -> dict[Any, Any]:
+    """All that a container or an object holds."""
+    if type(made) is list:
+        return dict(enumerate(made))
+    return {**_content(made), **{slot.identity: slot.get() for slot in _slots(made)}}
+
+
+def _holds(made: Any, content: dict[Any, Any]) -> bool:
+    """Whether a container or an object holds these very objects."""
+    now = _held(made)
+    return now.keys() == content.keys() and all([now[k] is v for k, v in content.items()])

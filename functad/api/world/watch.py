@@ -38,15 +38,16 @@ class Watch:
         held: dict[Place, Any] = {}
         sources = Reach(*self.roots, without=later).sources if later else self.reach.sources
         for identity, source in self.reach.sources.items():
+            before, now = self.before[identity], source.place.get()
+            written = now is not before and self.reach.may_write(identity)
+            if written:
+                self.writes[identity] = before, now
             if identity in ignored or identity not in sources:
                 continue
-            before, now = self.before[identity], source.place.get()
-            held[source.place] = before
-            if now is before:
-                continue
-            if identity in self.reach.written:
-                self.writes[identity] = before, now
-                held[source.place] = now
-            elif not same(before, now):
+            held[source.place] = now if written else before
+            if not written and now is not before and not same(before, now):
                 return Never()
+        if self.writes:  # what it has put into containers and objects is its own, as it leaves it
+            after = Reach(*self.roots, without=later)
+            held |= {s.place: s.place.get() for identity, s in after.sources.items() if identity not in self.before}
         return Unchanged(held)

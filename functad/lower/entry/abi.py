@@ -24,9 +24,10 @@ from functad.lower.entry.signature import DTYPES
 
 __all__ = [
     "ARRAY_DATA", "ARRAY_DESCR", "ARRAY_DIMS", "ARRAY_FLAGS", "ARRAY_NDIM", "ARRAY_STRIDES", "BYTES_DATA",
-    "CALLED_FUNCTION", "CALLED_TABLE", "CELL_CONTENT", "COMPLEX_VALUE", "C_ALIGNED", "DESCR_BYTEORDER", "DICT_VERSION",
-    "FLOAT_VALUE", "FUNCTION_CODE", "LIST_ITEMS", "OB_TYPE", "SCALAR_VALUE", "TUPLE_ITEMS", "TYPE_BASICSIZE",
-    "TYPE_FLAGS", "VAR_SIZE", "WRITEABLE", "dicts_have_versions", "symbols", "verified",
+    "CALLED_FUNCTION", "CALLED_TABLE", "CELL_CONTENT", "COMPLEX_VALUE", "C_ALIGNED", "DESCR_BYTEORDER", "DICT_USED",
+    "DICT_VERSION", "FLOAT_VALUE", "FUNCTION_CODE", "LIST_ITEMS", "OB_TYPE", "SCALAR_VALUE", "TUPLE_ITEMS",
+    "TYPE_BASICSIZE", "TYPE_FLAGS", "VAR_SIZE", "WRITEABLE", "dicts_have_versions", "slot_offset", "symbols",
+    "verified", "word",
 ]  # fmt: skip
 
 # Offsets in bytes.
@@ -51,6 +52,7 @@ TYPE_BASICSIZE = 32
 TYPE_FLAGS = 168
 CALLED_FUNCTION = object.__basicsize__  # of functad.lower.entry.called.CalledNatively
 CALLED_TABLE = CALLED_FUNCTION + 8
+DICT_USED = 16  # the number of items
 DICT_VERSION = 24  # until 3.13: a number that no dict has had before, new with every change of the dict
 
 C_ALIGNED = 0x1 | 0x100  # NPY_ARRAY_C_CONTIGUOUS | NPY_ARRAY_ALIGNED
@@ -152,7 +154,7 @@ def _containers_hold() -> bool:
         or _pointer(data, OB_TYPE) != id(bytes)
     ):
         return False
-    if _pointer(pair, VAR_SIZE) != 2 or _pointer(items, VAR_SIZE) != 2:
+    if _pointer(pair, VAR_SIZE) != 2 or _pointer(items, VAR_SIZE) != 2 or word({1: 1, 2: 2}, DICT_USED) != 2:
         return False
     if [_pointer(pair, TUPLE_ITEMS), _pointer(pair, TUPLE_ITEMS + 8)] != [id(first), id(second)]:
         return False
@@ -265,7 +267,28 @@ def _functions_hold() -> bool:
     if _pointer(cell, CELL_CONTENT) != id(value) or _pointer(function, FUNCTION_CODE) != id(function.__code__):
         return False
     value = function.__code__ = other.__code__
-    return _pointer(cell, CELL_CONTENT) == id(value) == _pointer(function, FUNCTION_CODE)
+    slotted: Any = _Slotted()
+    slotted.second = value
+    held = tuple([word(slotted, slot_offset(vars(_Slotted)[name])) for name in ("second", "first")])
+    return _pointer(cell, CELL_CONTENT) == id(value) == _pointer(function, FUNCTION_CODE) and held == (id(value), 0)
+
+
+class _Slotted:
+    __slots__ = ("first", "second")
+
+
+def slot_offset(descriptor: Any) -> int:
+    """Where in an object the slot is that a member descriptor gives: behind the name and type of its definition."""
+    definition = word(descriptor, _MEMBER_DEFINITION)
+    return ctypes.c_ssize_t.from_address(definition + 16).value
+
+
+_MEMBER_DEFINITION = 40
+
+
+def word(object: object, offset: int) -> int:
+    """What an object holds at an offset."""
+    return ctypes.c_ssize_t.from_address(id(object) + offset).value
 
 
 def _numpy_table() -> ctypes.Array[Any]:

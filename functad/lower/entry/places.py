@@ -1,7 +1,8 @@
 """Where a native entry finds, at each call, what the call does not give, and what it checks there before it trusts its
 code.
 
-A ``Place`` holds an object: an object of one's own (``Fixed``), a closure cell, an item of a dict (a module's globals).
+A ``Place`` holds an object: an object of one's own (``Fixed``), a closure cell, an item of a dict (a module's globals,
+an object's attributes) or of a list.
 A ``Check`` says something about the world that the code was made for. Both are plain data with a Python meaning,
 ``get`` and ``holds``, which the ctypes entry and the slow path use; ``functad.lower.entry.world`` writes the same as
 machine code. ``structure`` is what that text depends on.
@@ -27,7 +28,10 @@ __all__ = [
     "Fixed",
     "FunctionCode",
     "InForce",
+    "Length",
+    "ListItem",
     "Place",
+    "Slot",
     "Unwritten",
     "elements_of",
 ]
@@ -95,13 +99,13 @@ class CellContent(Place):
 
 @dataclass(eq=False)
 class DictItem(Place):
-    """What a dict, such as the globals of a module, holds under a string."""
+    """What a dict, such as the globals of a module, holds under a key."""
 
-    mapping: dict[str, Any]
-    key: str
+    mapping: dict[Any, Any]
+    key: Any
 
     def get(self) -> Any:
-        return self.mapping.get(self.key, ABSENT)
+        return dict.get(self.mapping, self.key, ABSENT)
 
     @property
     def structure(self) -> Place:
@@ -110,6 +114,66 @@ class DictItem(Place):
     @property
     def identity(self) -> Hashable:
         return id(self.mapping), self.key
+
+
+@dataclass(eq=False)
+class ListItem(Place):
+    """An item of a list."""
+
+    sequence: list[Any]
+    index: int
+
+    def get(self) -> Any:
+        return list.__getitem__(self.sequence, self.index) if self.index < list.__len__(self.sequence) else ABSENT
+
+    @property
+    def structure(self) -> Place:
+        return _ANY_LIST_ITEM
+
+    @property
+    def identity(self) -> Hashable:
+        return "item", id(self.sequence), self.index
+
+
+@dataclass(eq=False)
+class Length(Place):
+    """How many items a list or dict has."""
+
+    container: list[Any] | dict[Any, Any]
+
+    def get(self) -> Any:
+        x = self.container
+        return list.__len__(x) if isinstance(x, list) else dict.__len__(x)
+
+    @property
+    def structure(self) -> Place:
+        return _ANY_LENGTH
+
+    @property
+    def identity(self) -> Hashable:
+        return "length", id(self.container)
+
+
+@dataclass(eq=False)
+class Slot(Place):
+    """An attribute that a class keeps in a slot."""
+
+    object: Any
+    descriptor: Any
+
+    def get(self) -> Any:
+        try:
+            return self.descriptor.__get__(self.object)
+        except AttributeError:
+            return ABSENT
+
+    @property
+    def structure(self) -> Place:
+        return _ANY_SLOT
+
+    @property
+    def identity(self) -> Hashable:
+        return "slot", id(self.object), self.descriptor.__name__
 
 
 @dataclass(eq=False)
@@ -130,6 +194,7 @@ class FunctionCode(Place):
         return "code", id(self.function)
 
 
+_ANY_LIST_ITEM, _ANY_LENGTH, _ANY_SLOT = ListItem([], 0), Length([]), Slot(None, None)
 _ANY_OBJECT, _ANY_CELL, _ANY_ITEM, _ANY_CODE = (
     Fixed(None),
     CellContent(CellType()),

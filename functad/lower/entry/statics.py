@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from functad.identity import compares_fields, identity_key
+from functad.identity import Weakly, compares_fields, identity_key
 
 __all__ = ["Plan", "PlanItem", "plan_of", "same_as_plan"]
 
@@ -36,7 +36,7 @@ _BY_BITS = (float, complex, np.float64, np.complex128, np.int64, np.uint64)
 
 
 def plan_of(value: Any) -> Plan:
-    """The plan that finds what is the same as a value.
+    """The plan that finds what is the same as a value, or is the object of a `Weakly`.
 
     Examples
     --------
@@ -44,6 +44,8 @@ def plan_of(value: Any) -> Plan:
     (True, False)
     """
     cls: Any = type(value)
+    if cls is Weakly:  # by a function, since an address may be another object's by then
+        return _plan(_NOTHING, lambda other: value.value is other, cls=type(value.value))
     if cls in _BY_EQUALITY:
         return _plan(value, True)
     if cls in _BY_BITS:

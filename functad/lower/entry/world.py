@@ -23,7 +23,9 @@ from functad.lower.entry.places import (
     Fixed,
     FunctionCode,
     InForce,
+    ListItem,
     Place,
+    Slot,
     Unwritten,
     elements_of,
 )
@@ -58,6 +60,12 @@ def _objects(place: Place) -> Iterator[Any]:
         case DictItem():
             yield place.mapping
             yield place.key
+        case ListItem():
+            yield place.sequence
+            yield np.array([place.index], np.int64)
+        case Slot():
+            yield place.object
+            yield np.array([abi.slot_offset(place.descriptor)], np.int64)
 
 
 def unwritten_records(checks: Sequence[Check]) -> tuple[bytes, object]:
@@ -137,6 +145,20 @@ class World(Pieces):
             case DictItem():
                 mapping, key = self.next_object(), self.next_object()
                 found = self.value(f"call ptr @PyDict_GetItemWithError(ptr {mapping}, ptr {key})")
+            case ListItem():
+                sequence, index = (
+                    self.next_object(),
+                    self.load("i64", self.load("ptr", self.next_object(), abi.ARRAY_DATA), 0),
+                )
+                self.require(f"icmp slt i64 {index}, {self.load('i64', sequence, abi.VAR_SIZE)}")
+                items = self.load("ptr", sequence, abi.LIST_ITEMS)
+                found = self.load("ptr", self.value(f"getelementptr ptr, ptr {items}, i64 {index}"), 0)
+            case Slot():
+                owner, offset = (
+                    self.next_object(),
+                    self.load("i64", self.load("ptr", self.next_object(), abi.ARRAY_DATA), 0),
+                )
+                found = self.load("ptr", self.value(f"getelementptr i8, ptr {owner}, i64 {offset}"), 0)
             case _:
                 return self.next_object()
         self.require(f"icmp ne ptr {found}, null")
