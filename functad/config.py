@@ -17,7 +17,7 @@ from typing import Generic, TypeVar
 
 __all__ = [
     "Flag", "Settings", "backend", "cache_size", "cpu", "current", "debug", "dump", "entry", "first", "front",
-    "settings", "threads", "unset", "vector_bits", "while_tracing",
+    "profile", "settings", "threads", "unset", "vector_bits", "while_tracing",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -145,6 +145,7 @@ backend = Flag(
     "FUNCTAD_BACKEND", "native", str, "What runs a jitted function: native, evaluator or kernel (slow; for debugging)."
 )
 entry = Flag("FUNCTAD_ENTRY", "native", str, "How Python calls native code: native (emitted entry) or ctypes.")
+profile = Flag("FUNCTAD_PROFILE", "0", _bool, "Print why each new kind of call is compiled, and what each stage takes.")
 front = Flag(
     "FUNCTAD_FRONT",
     "1",

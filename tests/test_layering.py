@@ -16,7 +16,7 @@ import functad
 PACKAGE = Path(functad.__file__).parent
 
 LAYERS = [
-    ["caches", "config", "errors", "identity", "recycled", "tree", "version"],
+    ["caches", "config", "errors", "identity", "recycled", "timing", "tree", "version"],
     ["ir"],
     ["kernel_ir"],
     ["core"],

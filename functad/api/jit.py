@@ -19,6 +19,7 @@ from functad.api.out import check_out, has_out, refuse_out
 from functad.api.signatures import entry_signature
 from functad.api.stages import Lowered
 from functad.api.static import Arguments, Call, StaticArgument, complete_static, is_gone
+from functad.api.stats import Log, report
 from functad.api.world.guards import Guards
 from functad.api.world.hidden import HiddenOperand
 from functad.api.world.operands import Operand, Operands, compared_arrays
@@ -44,6 +45,7 @@ from functad.lower.entry.called import MISMATCH, CalledNatively, called_natively
 from functad.lower.entry.places import ABSENT, Fixed, InForce, Unwritten
 from functad.lower.entry.unchanged import Unchanged
 from functad.primitives.calls import call, set_executor
+from functad.timing import Record, Stats, stage
 from functad.tree import TreeDef
 
 __all__ = ["Jitted", "Traced", "jit"]
@@ -62,6 +64,7 @@ class Traced:
     entries: dict[tuple[config.Settings, bool], Callable[..., Any] | None] = field(
         default_factory=dict
     )  # take the arguments of a call as they are, with out= and without; None where Python has to take them apart
+    record: Record = field(default_factory=Record)
 
     def result(self, outs: Sequence[Any]) -> Any:
         """The result of the function, of those of the Program."""
@@ -125,6 +128,7 @@ class Jitted(CalledNatively, Wrapper):
         self._kinds: list[tuple[Traced, Callable[..., Any]]] = []  # with their entries
         self._operands = Operands(name_of(f))
         self._objects: dict[int, weakref.ref[Any]] = {}  # objects among the arguments
+        self._log = Log(name_of(f))
         self._lock = threading.RLock()
         _functions[id(self)] = self
 
@@ -200,8 +204,10 @@ class Jitted(CalledNatively, Wrapper):
             signature = entry_signature(given, traced, (InForce(settings), *checks), out is not None)
             traced.entries[key] = None
             if signature is not None:
-                compiled = compiled_of(traced.program, self._fastmath)
-                traced.entries[key] = entry_for(compiled, signature, mismatch, name_of(self._f))
+                with traced.record as record:
+                    compiled = compiled_of(traced.program, self._fastmath)
+                    traced.entries[key] = entry_for(compiled, signature, mismatch, name_of(self._f))
+                report(record)
         entry = traced.entries[key]
         if entry is None:
             return MISMATCH
@@ -246,9 +252,13 @@ class Jitted(CalledNatively, Wrapper):
         if traced is None:
             with self._lock:
                 given = given.with_leaves([own(leaf) for leaf in given.leaves])
+                record: Record | None = None
                 while (traced := valid_one(versions)) is None:
+                    record = record or self._log.begin(given, bool(versions))
                     try:
-                        traced = self._traced_now(given, kind, versions)
+                        with record, stage("trace"):
+                            traced = self._traced_now(given, kind, versions)
+                        traced.record, record.equations = record, len(traced.program.eqns)
                         break
                     except Demanded as demanded:  # to be traced again, with the values of integers
                         if demanded.integers.call is not given:
@@ -301,6 +311,23 @@ class Jitted(CalledNatively, Wrapper):
         _, given = self.trace(args, kwargs)
         return self._arguments.static_arguments(given, self._key(self._arguments.call(args, kwargs)))
 
+    def stats(self) -> Stats:
+        """What the function was traced and compiled for, why, and where the time went.
+
+        Examples
+        --------
+        >>> import functad as fd, numpy as np
+        >>> f = fd.jit(lambda x: np.sum(x * x))
+        >>> f(np.ones(30)), f(np.ones(40))
+        (np.float64(30.0), np.float64(40.0))
+        >>> f.stats()
+        <lambda>(f64[30]): the first call; 2 equations, ...: trace ..., passes ...
+        <lambda>(f64[40]): other shapes; 2 equations, no code compiled, ...: trace ..., passes ...
+        >>> f.stats()[1].stages["trace"] < 1
+        True
+        """
+        return self._log.stats()
+
     def forget_objects(self) -> None:
         """Forget what has been traced for objects that are there no more."""
         for key in list(self._traced):
@@ -323,6 +350,7 @@ class Jitted(CalledNatively, Wrapper):
         """Forget what has been traced: the next call is the first."""
         self._traced.clear()
         self._arguments.forget()
+        self._log = Log(name_of(self._f))
         self._operands = Operands(name_of(self._f))
         self._kinds = []
         self.set_entries(())

@@ -18,7 +18,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from functad import config
+from functad import config, timing
 from functad.core.trace import not_native
 from functad.ir.derived import derived
 from functad.ir.key import structural_key
@@ -35,6 +35,7 @@ from functad.lower.kernels import dump, fused_kernels
 from functad.lower.llvm.target import Target, assembly, emit_object
 from functad.lower.native.machine import link_native
 from functad.passes.pipeline import optimize
+from functad.timing import stage
 
 __all__ = ["Code", "Compiled", "compile_count", "compile_program", "compiled_of", "entry_for"]
 
@@ -62,12 +63,17 @@ class Code:
     def __init__(self, abstracted: Abstract, target: Target) -> None:
         global _count
         self.target = target
-        self.fused = fused_kernels(abstracted)
-        module = emit_module(self.fused.program, target, DRIVER)
+        with stage("fusion"):
+            self.fused = fused_kernels(abstracted)
+        with stage("text"):
+            module = emit_module(self.fused.program, target, DRIVER)
         self.llvm: str = module.text
         self.passes = module.passes
-        code = emit_object(self.llvm, target, passes=module.passes)
-        self.library = link_native(code, module.calls, target, {DRIVER, module.called})
+        with stage("LLVM"):
+            code = emit_object(self.llvm, target, passes=module.passes)
+        with stage("link"):
+            self.library = link_native(code, module.calls, target, {DRIVER, module.called})
+        timing.compiled()
         self.address = self.library.address(module.called)
         self.foreign = self.library.address(DRIVER)  # for C and Numba code
         with _count_lock:
@@ -145,11 +151,14 @@ def compiled_of(program: Program, fastmath: str = "") -> Compiled:
 
 @derived
 def _compiled_for(program: Program, target: Target) -> Compiled:
-    return compile_program(optimize(program), target)
+    with stage("passes"):
+        optimized = optimize(program)
+    return compile_program(optimized, target)
 
 
 def entry_for(
     compiled: Compiled, signature: Signature, slow_path: Callable[..., Any], name: str | None = None
 ) -> Callable[..., Any]:
     """What Python calls: compiled code for arguments that fit the signature, ``slow_path`` for all others."""
-    return make_entry(signature, compiled.driver, slow_path, compiled.raise_error, name=name or compiled.name)
+    with stage("entry"):
+        return make_entry(signature, compiled.driver, slow_path, compiled.raise_error, name=name or compiled.name)
