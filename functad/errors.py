@@ -16,6 +16,7 @@ __all__ = [
     "IndexOutOfBoundsError",
     "InternalError",
     "InvalidIndexError",
+    "LinAlgError",
     "LinearityError",
     "MissingExtraError",
     "RetraceWarning",
@@ -81,6 +82,10 @@ class InvalidIndexError(FunctadError, IndexError):
 
 class UnsupportedError(FunctadError, TypeError):
     """A NumPy function or an argument of it that functad does not have."""
+
+
+class LinAlgError(FunctadError, np.linalg.LinAlgError):
+    """A matrix has no inverse, no factorisation, or its eigenvalues were not found."""
 
 
 class LinearityError(FunctadError, ValueError):
