@@ -15,12 +15,11 @@ from functad.numpy.operands import as_array, cast, shape_of
 from functad.numpy.statistics import linalg_norm, squares
 from functad.numpy.traced import here
 from functad.primitives.arithmetic import div, mul, reciprocal, sub
-from functad.primitives.bitwise import bit_and, bit_not
 from functad.primitives.broadcasting import broadcast, reduce_sum
-from functad.primitives.comparison import gt, isnan, ne
+from functad.primitives.comparison import eq, gt, isnan, ne
 from functad.primitives.convert import convert
 from functad.primitives.linalg.hermitian import times_columns
-from functad.primitives.linalg.matrices import adjoint, eye_like, matmul
+from functad.primitives.linalg.matrices import adjoint, diagonal, eye_like, matmul
 from functad.primitives.linalg.pseudoinverse import pinv_of
 from functad.primitives.linalg.solving import factors_of, lu_solve
 from functad.primitives.linalg.svd import svd, svdvals
@@ -126,10 +125,15 @@ def cond(x: Any, p: Any = None) -> Any:
     if p is None or p in (2, -2):
         s = svdvals(a)
         first, last = reduce_max(s, (nd - 2,)), reduce_min(s, (nd - 2,))
-        y = div(last, first) if p == -2 else div(first, last)
+        above, below = (last, first) if p == -2 else (first, last)
+        y = select(eq(below, 0), math.inf, div(above, select(eq(below, 0), 1, below)))
     else:
         a = square(a, "linalg.cond")
-        inverse = lu_solve(factors_of(a), eye_like(a))
+        factors, permutation, a = factors_of(a)
+        singular = reduce_any(eq(diagonal(factors), 0), (nd - 2,))
+        everywhere, one = _spread(singular, shape_of(a)), eye_like(a)
+        inverse = lu_solve((select(everywhere, one, factors), permutation, select(everywhere, one, a)), one)
         y = mul(linalg_norm(a, p, (-2, -1)), linalg_norm(inverse, p, (-2, -1)))
+        y = select(singular, math.inf, y)
     given = reduce_any(isnan(a), (nd - 2, nd - 1))
-    return select(bit_and(isnan(y), bit_not(given)), math.inf, y)
+    return select(given, math.nan, select(isnan(y), math.inf, y))

@@ -91,7 +91,7 @@ def _without_zeros(factors: Any) -> Any:
 # -- functions whose value is given ------------------------------------------------------------------------------------
 
 
-def _function_of_factors(name: str, extra: int, tangent: Callable[..., Any]) -> Primitive:
+def _function_of_factors(name: str, extra: int, tangent: Callable[..., Any], singular: bool) -> Primitive:
     """A function of a matrix, the last operand: its value, ``extra`` numbers of its derivative, and factors."""
 
     def batch(size: int, batched: Sequence[bool], *operands: Any) -> tuple[Any, bool]:
@@ -117,6 +117,7 @@ def _function_of_factors(name: str, extra: int, tangent: Callable[..., Any]) -> 
         batch=batch,
         kernel=Pull(lambda b, index, reads, in_types, out_type: reads[0](index)),
         samples=samples,
+        singular=singular,
     )
     return primitive
 
@@ -129,5 +130,5 @@ def _det_tangent(t: Any, y: Any, rest: Any, factors: Any, permutation: Any, a: A
     return mul(add(y, rest), trace_of_solution(factors, permutation, a, t))
 
 
-logdet_of = _function_of_factors("logdet_of", 0, _logdet_tangent)
-det_of = _function_of_factors("det_of", 1, _det_tangent)
+logdet_of = _function_of_factors("logdet_of", 0, _logdet_tangent, singular=True)
+det_of = _function_of_factors("det_of", 1, _det_tangent, singular=False)

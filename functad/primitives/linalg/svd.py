@@ -126,7 +126,8 @@ def completed(du: Any, u: Any, k: int) -> Any:
 def gesdd(dtype: np.dtype, lead: int, job: str) -> NativeFunction:
     """The matrix is lost; u and v^H in columns, if there are any."""
     vectors = job != "N"
-    matrices = (updates(dtype, 2), updates(dtype, 2)) if vectors else ()
+    effect = updates if job == "A" else writes
+    matrices = (effect(dtype, 2), effect(dtype, 2)) if vectors else ()
 
     def write(call: Call) -> None:
         n, m = call.length(0, 0), call.length(0, 1)
