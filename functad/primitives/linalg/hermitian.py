@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import scipy.linalg
 
 from functad.core.primitive import Primitive, Sample, type_of
 from functad.errors import LinAlgError
@@ -38,6 +39,7 @@ from functad.primitives.linalg.matrices import (
     hermitian,
     in_columns,
     in_rows,
+    items,
     matmul,
     places,
 )
@@ -51,14 +53,16 @@ __all__ = ["apart", "eigh", "eigvalsh", "times_columns"]
 MESSAGE = "the eigenvalues did not converge; are there NaNs or infinities in the matrix?"
 
 
-def eigh(a: Any, lower: bool = True) -> tuple[Any, Any]:
-    """Eigenvalues and eigenvectors; one triangle of a is read."""
-    return eigh_p.bind(a, lower=lower, vectors=True)  # type: ignore[no-any-return]
+def eigh(a: Any, lower: bool = True, driver: str = "evd") -> tuple[Any, Any]:
+    """Eigenvalues and eigenvectors; one triangle of a is read. ``driver`` names LAPACK's routine: NumPy takes "evd",
+    SciPy "evr", whose vectors may have other signs.
+    """
+    return eigh_p.bind(a, lower=lower, vectors=True, driver=driver)  # type: ignore[no-any-return]
 
 
 def eigvalsh(a: Any, lower: bool = True) -> Any:
     """Eigenvalues alone."""
-    return eigh_p.bind(a, lower=lower, vectors=False)[0]
+    return eigh_p.bind(a, lower=lower, vectors=False, driver="evd")[0]
 
 
 def times_columns(x: Any, factors: Any) -> Any:
@@ -84,24 +88,37 @@ def apart(w: Any, n: int) -> tuple[Any, Any, Any]:
     return of_column, of_row, bit_or(eq(row, column), le(distance, broadcast(scale, square, axes)))
 
 
-def _type_rule(a: ArrayType, *, lower: bool, vectors: bool) -> tuple[ArrayType, ...]:
+def _type_rule(a: ArrayType, *, lower: bool, vectors: bool, driver: str) -> tuple[ArrayType, ...]:
     check_matrices("eigh", a, square=True)
     w = a.with_dtype(real_dtype(a.dtype)).with_shape(a.shape[:-1])
     return (w, a) if vectors else (w,)
 
 
-def _evaluate(a: Any, *, lower: bool, vectors: bool) -> tuple[Any, ...]:
+def _evaluate(a: Any, *, lower: bool, vectors: bool, driver: str) -> tuple[Any, ...]:
+    triangle: Any = "L" if lower else "U"
     try:
-        return (
-            tuple(np.linalg.eigh(a, "L" if lower else "U"))
-            if vectors
-            else (np.linalg.eigvalsh(a, "L" if lower else "U"),)
-        )
+        if not vectors:
+            return (np.linalg.eigvalsh(a, triangle),)
+        if driver == "evd":
+            return tuple(np.linalg.eigh(a, triangle))
+        w, v = np.empty(a.shape[:-1], real_dtype(a.dtype)), np.empty(a.shape, a.dtype)
+        for x, values, found in items(a, w, v, cores=(2, 1, 2)):
+            values[...], found[...] = by_evr(x.astype(double(x.dtype)), lower)
     except np.linalg.LinAlgError:
         raise LinAlgError(MESSAGE) from None
+    return w, v
 
 
-def _jvp(ts: Sequence[Any], xs: Sequence[Any], outs: Sequence[Any], *, lower: bool, vectors: bool) -> tuple[Any, ...]:
+def by_evr(a: Any, lower: bool) -> Any:
+    """SciPy's eigenvalues and eigenvectors of one matrix."""
+    if not a.size:
+        return a.real[:, 0] if a.ndim > 1 and a.shape[1] else np.empty(0), a
+    return scipy.linalg.eigh(a, lower=lower, check_finite=False)
+
+
+def _jvp(
+    ts: Sequence[Any], xs: Sequence[Any], outs: Sequence[Any], *, lower: bool, vectors: bool, driver: str
+) -> tuple[Any, ...]:
     w, v = outs if vectors else eigh(xs[0], lower)
     p = matmul(adjoint(v), matmul(hermitian(ts[0], lower), v))
     found = diagonal(p)
@@ -160,22 +177,64 @@ def syevd(dtype: np.dtype, lead: int, lower: bool, vectors: bool) -> NativeFunct
     return lapack_function(symbol, dtype, lead, operands, write, evaluate, ("LinAlgError", MESSAGE))
 
 
-def _kernel(ctx: Any, in_types: Any, out_types: Any, *, lower: bool, vectors: bool) -> None:
+@family
+def syevr(dtype: np.dtype, lead: int, lower: bool) -> NativeFunction:
+    """The matrix is lost; eigenvectors in columns."""
+
+    def write(call: Call) -> None:
+        n = call.length(0, 0)
+        name = "heevr" if call.complex else "syevr"
+        first = [call.char("V"), call.char("A"), call.char("L" if lower else "U"), call.count(n)]
+        leading, none, zero = call.leading(n), call.anything, call.count("0")
+        support, count = call.room(call.times(n, "2"), 4), call.count("0")
+        # documented: LIWORK at least 10 n; LWORK 26 n, and for complex matrices 2 n with LRWORK 24 n
+        integers, work = call.plus(call.times(n, "10"), "1"), call.plus(call.times(n, "66"), "1")
+        after = [call.room(work, call.itemsize), call.count(work)]
+        if call.complex:
+            reals = call.plus(call.times(n, "24"), "1")
+            after += [call.room(reals, call.real_size), call.count(reals)]
+        after += [call.room(integers, 4), call.count(integers), call.info]
+        call.call(
+            name, *first, call.item(0), leading, none, none, zero, zero, none, count, call.item(1), call.item(2),
+            leading, support, *after,
+        )  # fmt: skip
+
+    def evaluate(a: Any, w: Any, v: Any) -> int:
+        try:
+            w[...], found = by_evr(a.T, lower)
+        except np.linalg.LinAlgError:
+            return 1
+        v[...] = found.T
+        return 0
+
+    operands = updates(dtype, 2), writes(real_dtype(dtype), 1), writes(dtype, 2)
+    symbol = f"heevr{'l' if lower else 'u'}"
+    return lapack_function(symbol, dtype, lead, operands, write, evaluate, ("LinAlgError", MESSAGE))
+
+
+def _kernel(ctx: Any, in_types: Any, out_types: Any, *, lower: bool, vectors: bool, driver: str) -> None:
     (a,) = in_types
     dtype = double(a.dtype)
     columns = in_columns(ctx, 0, a, dtype)
     w = ctx.temp(out_types[0].shape, real_dtype(dtype))
-    ctx.call(syevd(dtype, a.ndim - 2, lower, vectors), columns, w)
+    if vectors and driver == "evr":
+        found = ctx.temp(a.shape, dtype)
+        ctx.call(syevr(dtype, a.ndim - 2, lower), columns, w, found)
+    else:
+        found = columns
+        ctx.call(syevd(dtype, a.ndim - 2, lower, vectors), columns, w)
     cast_result(ctx, w, 0, out_types[0])
     if vectors:
-        in_rows(ctx, columns, 1, a)
+        in_rows(ctx, found, 1, a)
 
 
 def _samples() -> list[Sample]:
     made = []
-    for k, vectors in enumerate((True, False)):
-        params = {"lower": k == 0, "vectors": vectors}
-        made += samples_of_hermitian(params, definite=False, smooth=not vectors)
+    for vectors, driver in ((True, "evd"), (False, "evd"), (True, "evr")):
+        params = {"lower": vectors, "vectors": vectors, "driver": driver}
+        for sample in samples_of_hermitian(params, definite=False, smooth=not vectors):
+            # how evr signs its vectors may change from one point to the next
+            made.append(Sample(sample.operands, params, smooth=sample.smooth and driver == "evd"))
     return made
 
 
@@ -185,10 +244,7 @@ eigh_p: Primitive = Primitive(
     evaluate=_evaluate,
     multiple_results=True,
     jvp=_jvp,
-    batch=lambda size, batched, a, *, lower, vectors: (
-        eigh_p.bind(a, lower=lower, vectors=vectors),
-        (True,) * (1 + vectors),
-    ),
+    batch=lambda size, batched, a, **params: (eigh_p.bind(a, **params), (True,) * (1 + params["vectors"])),
     kernel=Statements(_kernel, static=("lower", "vectors")),
     may_raise=True,
     samples=_samples,

@@ -42,7 +42,7 @@ from functad.primitives.linalg.triangular import triangular_solve
 from functad.primitives.selection import select
 from functad.primitives.slicing import pad, slice_
 
-__all__ = ["lu", "permuted", "random_matrices"]
+__all__ = ["lu", "permutation_of", "permuted", "random_matrices"]
 
 
 def lu(a: Any) -> tuple[Any, Any, Any]:
@@ -67,15 +67,10 @@ def _evaluate(a: Any) -> tuple[Any, ...]:
     out = np.array(a, order="C")
     *lead, m, n = a.shape
     pivots = np.zeros((*lead, min(m, n)), np.int32)
-    permutation = np.empty((*lead, m), np.int64)
     if out.size:
         for x, p in items(out, pivots, cores=(2, 1)):
             x[...], p[...] = _factored(x)
-    for p, order in items(pivots, permutation, cores=(1, 1)):
-        order[...] = np.arange(order.size)
-        for i, j in enumerate(p):
-            order[[i, j]] = order[[j, i]]
-    return out, pivots, permutation
+    return out, pivots, _permutation(pivots, rows=m)
 
 
 def _factored(a: Any) -> tuple[Any, Any]:
@@ -127,6 +122,28 @@ def _kernel(ctx: Any, in_types: Any, out_types: Any) -> None:
     ctx.kernel(
         exchanged.shape, lambda b, i: b.store(pivots, i, b.sub(b.load(counted, i), b.const(1, np.int32))), "from 0"
     )
+    _exchange(ctx, pivots, exchanged, permutation, order)
+
+
+# -- permutations ------------------------------------------------------------------------------------------------------
+
+
+def permutation_of(pivots: Any, rows: int) -> Any:
+    """The permutation of so many rows that exchanges make."""
+    return permutation_p.bind(pivots, rows=rows)
+
+
+def _permutation(pivots: Any, *, rows: int) -> Any:
+    permutation = np.empty((*pivots.shape[:-1], rows), np.int64)
+    for p, order in items(pivots, permutation, cores=(1, 1)):
+        order[...] = np.arange(rows)
+        for i, j in enumerate(p):
+            order[[i, j]] = order[[j, i]]
+    return permutation
+
+
+def _exchange(ctx: Any, pivots: Any, exchanged: ArrayType, permutation: Any, order: ArrayType) -> None:
+    """Kernels that write the permutation that exchanges make, one after the other."""
     ctx.kernel(order.shape, lambda b, i: b.store(permutation, i, b.axis(i[-1])), "in order")
 
     def exchange(b: Any, index: Any) -> None:
@@ -136,6 +153,25 @@ def _kernel(ctx: Any, in_types: Any, out_types: Any) -> None:
         b.scatter(permutation, (*index[:-1], other), "set", first)
 
     ctx.kernel(exchanged.shape, exchange, "exchange")
+
+
+permutation_p: Primitive = Primitive(
+    "permutation_of",
+    type_rule=lambda pivots, *, rows: array_type((*pivots.shape[:-1], rows), np.int64),
+    evaluate=_permutation,
+    batch=lambda size, batched, pivots, **params: (permutation_p.bind(pivots, **params), True),
+    kernel=Statements(
+        lambda ctx, in_types, out_types, *, rows: _exchange(ctx, ctx.input(0), in_types[0], ctx.output(), out_types[0])
+    ),
+    samples=lambda: [
+        Sample((np.array([2, 1, 2], np.int32),), {"rows": 4}),
+        Sample((np.array([[1, 1], [0, 1]], np.int32),), {"rows": 2}),
+        Sample((np.zeros((0,), np.int32),), {"rows": 3}),
+        Sample((np.array([17, 3, 3], np.int32),), {"rows": 20}),
+    ],
+)
+
+# -- samples -----------------------------------------------------------------------------------------------------------
 
 
 def random_matrices(

@@ -1,4 +1,4 @@
-r"""``lu_solve``: x of ``op(a) x = b``, from factors of a that are given.
+r"""``lu_solve`` and ``cholesky_solve``: x of ``op(a) x = b``, from factors of a that are given.
 
 The factors are no more to it than how the value is found. It is a function of a and b,
 
@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from functad.core.primitive import Linear, Primitive, Sample
+from functad.core.primitive import Primitive, Sample
 from functad.core.zeros import add
 from functad.ir.types import ArrayType
 from functad.kernel_ir.rules import Statements
@@ -23,23 +23,25 @@ from functad.primitives.arithmetic import neg
 from functad.primitives.broadcasting import lead_axes
 from functad.primitives.indexing import clamped
 from functad.primitives.linalg.lu import lu, lu_p
-from functad.primitives.linalg.matrices import matmul, turned
+from functad.primitives.linalg.matrices import items, matmul, turned
 from functad.primitives.linalg.triangular import (
     as_columns,
     check_systems,
     samples_of_systems,
     triangular_p,
+    trsm,
     trsm_function,
 )
 from functad.primitives.stops import stop_gradient
 
-__all__ = ["Factors", "factors_of", "lu_solve"]
+__all__ = ["Factors", "cholesky_solve", "factors_of", "lu_solve"]
 
-Factors = tuple[Any, Any, Any]
+Factors = tuple[Any, ...]
+"""Of a matrix: its factors, and itself."""
 
 
 def factors_of(a: Any) -> Factors:
-    """What ``lu_solve`` takes: factors, permutation, and the matrix that they are of."""
+    """What ``lu_solve`` takes: both factors in one matrix, their permutation, and the matrix."""
     factors, _, permutation = lu(stop_gradient(a))
     return factors, permutation, a
 
@@ -49,13 +51,58 @@ def lu_solve(factors: Factors, b: Any, *, trans: bool = False) -> Any:
     return lu_solve_p.bind(*factors, b, trans=trans)
 
 
-def _type_rule(factors: ArrayType, permutation: ArrayType, a: ArrayType, b: ArrayType, *, trans: bool) -> ArrayType:
-    check_systems("lu_solve", a, b)
-    return b
+def cholesky_solve(factors: Factors, b: Any, *, trans: bool = False) -> Any:
+    """``op(a)^-1 b`` by the lower Cholesky factor of a Hermitian matrix; both triangles of a have a derivative."""
+    return cholesky_solve_p.bind(*factors, b, trans=trans)
 
 
-def _evaluate(factors: Any, permutation: Any, a: Any, b: Any, *, trans: bool) -> Any:
-    """``a[permutation] = l u``: the rows of b are permuted before, or those of x after."""
+def _solver(name: str, evaluate: Any, kernel: Any, factored: Any) -> Primitive:
+    """Declare a solver; its operands are factors (``factored(a)``, say), the matrix and the right-hand sides."""
+
+    def type_rule(*types: ArrayType, trans: bool) -> ArrayType:
+        check_systems(name, types[-2], types[-1])
+        return types[-1]
+
+    def jvp(ts: Sequence[Any], xs: Sequence[Any], x: Any, *, trans: bool) -> Any:
+        ta, tb = ts[-2:]
+        if ta is not None:
+            tb = add(tb, neg(matmul(turned(ta) if trans else ta, x)))
+        return None if tb is None else primitive.bind(*xs[:-1], tb, trans=trans)
+
+    def transpose(ct: Any, *operands: Any, trans: bool) -> tuple[Any, ...]:
+        return *[None] * (len(operands) - 1), primitive.bind(*operands[:-1], ct, trans=not trans)
+
+    def batch(size: int, batched: Sequence[bool], *operands: Any, trans: bool) -> tuple[Any, bool]:
+        if not any(batched[:-1]):
+            side, undo = as_columns(size, operands[-1])
+            return undo(primitive.bind(*operands[:-1], side, trans=trans)), True
+        return primitive.bind(*lead_axes(size, batched, operands), trans=trans), True
+
+    def samples() -> list[Sample]:
+        made = []
+        for sample in samples_of_systems([{"trans": False}, {"trans": True}]):
+            a, b = sample.operands
+            made.append(Sample((*factored(a), a, b), sample.params))
+        return made
+
+    primitive = Primitive(
+        name,
+        type_rule=type_rule,
+        evaluate=evaluate,
+        jvp=jvp,
+        linear=(len(factored(np.eye(1))) + 1,),
+        transpose=transpose,
+        batch=batch,
+        kernel=Statements(kernel, static=("trans",)),
+        samples=samples,
+    )
+    return primitive
+
+
+# -- by the factors of lu: a[permutation] = l u, so that rows of b are permuted before, or those of x after ------------
+
+
+def _lu_evaluate(factors: Any, permutation: Any, a: Any, b: Any, *, trans: bool) -> Any:
     steps = [{"lower": True, "unit": True}, {"lower": False, "unit": False}]
     order = permutation[..., None]
     x = b if trans else np.take_along_axis(b, order, -2)
@@ -64,26 +111,7 @@ def _evaluate(factors: Any, permutation: Any, a: Any, b: Any, *, trans: bool) ->
     return np.take_along_axis(x, np.argsort(order, -2), -2) if trans else x
 
 
-def _jvp(ts: Sequence[Any], xs: Sequence[Any], x: Any, *, trans: bool) -> Any:
-    factors, permutation, a, _ = xs
-    _, _, ta, tb = ts
-    if ta is not None:
-        tb = add(tb, neg(matmul(turned(ta) if trans else ta, x)))
-    return None if tb is None else lu_solve_p.bind(factors, permutation, a, tb, trans=trans)
-
-
-def _transpose(ct: Any, factors: Any, permutation: Any, a: Any, b: Linear, *, trans: bool) -> tuple[Any, ...]:
-    return None, None, None, lu_solve_p.bind(factors, permutation, a, ct, trans=not trans)
-
-
-def _batch(size: int, batched: Sequence[bool], *operands: Any, trans: bool) -> tuple[Any, bool]:
-    if not any(batched[:3]):
-        side, undo = as_columns(size, operands[3])
-        return undo(lu_solve_p.bind(*operands[:3], side, trans=trans)), True
-    return lu_solve_p.bind(*lead_axes(size, batched, operands), trans=trans), True
-
-
-def _kernel(ctx: Any, in_types: Any, out_types: Any, *, trans: bool) -> None:
+def _lu_kernel(ctx: Any, in_types: Any, out_types: Any, *, trans: bool) -> None:
     (out,) = out_types
     factors, permutation, n = ctx.input(0), ctx.input(1), out.shape[-2]
     found = ctx.temp(out.shape, out.dtype) if trans else ctx.output()
@@ -98,7 +126,7 @@ def _kernel(ctx: Any, in_types: Any, out_types: Any, *, trans: bool) -> None:
     ctx.kernel(out.shape, before, "right-hand sides")
     steps = [(True, True), (False, False)]
     for lower, unit in steps[::-1] if trans else steps:
-        ctx.call(trsm_function(out.dtype, out.ndim - 2, lower, trans, unit), factors, found)
+        ctx.call(trsm_function(out.dtype, out.ndim - 2, lower, "T" if trans else "N", unit), factors, found)
     if trans:
         ctx.kernel(out.shape, lambda b, i: b.store(ctx.output(), i, b.const(0, out.dtype)), "cleared")
         ctx.kernel(
@@ -106,23 +134,46 @@ def _kernel(ctx: Any, in_types: Any, out_types: Any, *, trans: bool) -> None:
         )
 
 
-def _samples() -> list[Sample]:
-    made = []
-    for sample in samples_of_systems([{"trans": False}, {"trans": True}]):
-        a, b = sample.operands
-        factors, _, permutation = lu_p.evaluate(a)
-        made.append(Sample((factors, permutation, a, b), sample.params))
-    return made
+def _lu_factors(a: Any) -> tuple[Any, Any]:
+    factors, _, permutation = lu_p.evaluate(a)
+    return factors, permutation
 
 
-lu_solve_p: Primitive = Primitive(
-    "lu_solve",
-    type_rule=_type_rule,
-    evaluate=_evaluate,
-    jvp=_jvp,
-    linear=(3,),
-    transpose=_transpose,
-    batch=_batch,
-    kernel=Statements(_kernel, static=("trans",)),
-    samples=_samples,
-)
+lu_solve_p = _solver("lu_solve", _lu_evaluate, _lu_kernel, _lu_factors)
+
+
+# -- by a Cholesky factor: a = l l^H, and a^T = conj(a) ----------------------------------------------------------------
+
+
+def _cholesky_evaluate(factor: Any, a: Any, b: Any, *, trans: bool) -> Any:
+    x = np.array(b, order="C")
+    if x.size:
+        for lower, y in items(factor.conj() if trans else factor, x, cores=(2, 2)):
+            y[...] = trsm(lower, trsm(lower, y, True, "N", False), True, "C", False)
+    return x
+
+
+def _cholesky_kernel(ctx: Any, in_types: Any, out_types: Any, *, trans: bool) -> None:
+    (out,) = out_types
+    factor, right, flips = ctx.input(0), ctx.read(2), trans and out.dtype.kind == "c"
+
+    def before(b: Any, index: Any) -> None:
+        b.store(ctx.output(), index, b.conj(right(index)) if flips else right(index))
+
+    def after(b: Any, index: Any) -> None:
+        b.store(ctx.output(), index, b.conj(b.load(ctx.output(), index)))
+
+    ctx.kernel(out.shape, before, "right-hand sides")
+    for op in "NC":
+        ctx.call(trsm_function(out.dtype, out.ndim - 2, True, op, False), factor, ctx.output())
+    if flips:
+        ctx.kernel(out.shape, after, "conjugate")
+
+
+def _cholesky_factor(a: Any) -> tuple[Any]:
+    """Of the Hermitian matrix near a sample: the value that it gives is no solution, which does no harm."""
+    n = a.shape[-1]
+    return (np.linalg.cholesky(a @ a.conj().swapaxes(-1, -2) + np.eye(n)).astype(a.dtype),)
+
+
+cholesky_solve_p = _solver("cholesky_solve", _cholesky_evaluate, _cholesky_kernel, _cholesky_factor)

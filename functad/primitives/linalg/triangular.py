@@ -35,7 +35,15 @@ from functad.primitives.linalg.matrices import (
 from functad.primitives.linalg.nonzero import require_nonzero
 from functad.primitives.shapes import reshape, transpose
 
-__all__ = ["as_columns", "check_systems", "require_pivots", "samples_of_systems", "triangular_solve"]
+__all__ = [
+    "as_columns",
+    "check_systems",
+    "require_pivots",
+    "samples_of_systems",
+    "triangular_solve",
+    "trsm",
+    "trsm_function",
+]
 
 SINGULAR = "the matrix is singular: there is a 0 on the diagonal of its triangular factor"
 
@@ -99,14 +107,14 @@ def _evaluate(a: Any, b: Any, *, lower: bool, trans: bool, unit: bool) -> Any:
     out = np.array(b, order="C")
     if out.size:
         for matrix, x in items(a, out, cores=(2, 2)):
-            x[...] = _trsm(matrix, x, lower, trans, unit)
+            x[...] = trsm(matrix, x, lower, "T" if trans else "N", unit)
     return out
 
 
-def _trsm(a: Any, b: Any, lower: bool, trans: bool, unit: bool) -> Any:
+def trsm(a: Any, b: Any, lower: bool, op: str, unit: bool) -> Any:
     """As native code does it: a is its transpose to BLAS."""
-    (trsm,) = get_blas_funcs(("trsm",), (b,))
-    return trsm(1.0, a.T, b.T, side=1, lower=not lower, trans_a=trans, diag=unit).T
+    (routine,) = get_blas_funcs(("trsm",), (b,))
+    return routine(1.0, a.T, b.T, side=1, lower=not lower, trans_a="NTC".index(op), diag=unit).T
 
 
 def _jvp(ts: Sequence[Any], xs: Sequence[Any], x: Any, *, lower: bool, trans: bool, unit: bool) -> Any:
@@ -129,22 +137,22 @@ def _batch(size: int, batched: Sequence[bool], a: Any, b: Any, **params: Any) ->
 
 
 @family
-def trsm_function(dtype: np.dtype, lead: int, lower: bool, trans: bool, unit: bool) -> NativeFunction:
-    """Solves in place of the right-hand sides."""
+def trsm_function(dtype: np.dtype, lead: int, lower: bool, op: str, unit: bool) -> NativeFunction:
+    """Solves in place of the right-hand sides; ``op`` is "N", "T" or "C"."""
 
     def write(call: Call) -> None:
         n, k = call.length(1, 0), call.length(1, 1)
         call.call(
-            "trsm", call.char("R"), call.char("U" if lower else "L"), call.char("T" if trans else "N"),
+            "trsm", call.char("R"), call.char("U" if lower else "L"), call.char(op),
             call.char("U" if unit else "N"), call.count(k), call.count(n), call.one(), call.item(0), call.leading(n),
             call.item(1), call.leading(k), library="blas",
         )  # fmt: skip
 
     def evaluate(a: Any, x: Any) -> None:
         if x.size:
-            x[...] = _trsm(a, x, lower, trans, unit)
+            x[...] = trsm(a, x, lower, op, unit)
 
-    symbol = f"trsm{'l' if lower else 'u'}{'t' if trans else 'n'}{'u' if unit else 'n'}"
+    symbol = f"trsm{'l' if lower else 'u'}{op.lower()}{'u' if unit else 'n'}"
     return lapack_function(symbol, dtype, lead, (reads(dtype, 2), updates(dtype, 2)), write, evaluate)
 
 
@@ -152,7 +160,7 @@ def _kernel(ctx: Any, in_types: Any, out_types: Any, *, lower: bool, trans: bool
     (out,) = out_types
     right = ctx.read(1)
     ctx.kernel(out.shape, lambda b, index: b.store(ctx.output(), index, right(index)), "right-hand sides")
-    ctx.call(trsm_function(out.dtype, out.ndim - 2, lower, trans, unit), ctx.input(0), ctx.output())
+    ctx.call(trsm_function(out.dtype, out.ndim - 2, lower, "T" if trans else "N", unit), ctx.input(0), ctx.output())
 
 
 triangular_p: Primitive = Primitive(
