@@ -18,6 +18,7 @@ __all__ = [
     "InvalidIndexError",
     "LinAlgError",
     "LinearityError",
+    "OF_VALUES",
     "MissingExtraError",
     "RetraceWarning",
     "ShapeError",
@@ -102,3 +103,7 @@ class InternalError(FunctadError, RuntimeError):
 
 class RetraceWarning(UserWarning):
     """A value that a jitted function closes over keeps changing, and each change traces the function anew."""
+
+
+OF_VALUES = (IndexOutOfBoundsError, LinAlgError)
+"""What evaluation raises: whoever evaluates an equation says where it is."""
