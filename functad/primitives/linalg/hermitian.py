@@ -232,7 +232,8 @@ def _samples() -> list[Sample]:
     made = []
     for vectors, driver in ((True, "evd"), (False, "evd"), (True, "evr")):
         params = {"lower": vectors, "vectors": vectors, "driver": driver}
-        for sample in samples_of_hermitian(params, definite=False, smooth=not vectors):
+        every = samples_of_hermitian(params, definite=False, smooth=not vectors)
+        for sample in every if params["lower"] and driver == "evd" else every[::3]:  # the real, the empty, the complex
             # how evr signs its vectors may change from one point to the next
             made.append(Sample(sample.operands, params, smooth=sample.smooth and driver == "evd"))
     return made

@@ -193,7 +193,7 @@ SHAPES: list[tuple[tuple[int, ...], str]] = [
 
 def _samples() -> list[Sample]:
     made = random_matrices(SHAPES, {"full": False, "vectors": True}, smooth=False)
-    made += random_matrices(SHAPES, {"full": False, "vectors": False})
+    made += random_matrices(SHAPES[::3], {"full": False, "vectors": False})
     wide: list[Any] = [((2, 4), "d"), ((4, 2), "d"), ((4, 2), "D"), ((3, 0), "d"), ((0, 2), "f")]
     full = random_matrices(wide, {"full": True, "vectors": True})
     return [*made, *[Sample(s.operands, s.params, smooth=False) for s in full]]

@@ -21,6 +21,7 @@ from functad.primitives.linalg.functions import NAMES, frechet, matrix_function
 from functad.primitives.linalg.matrices import adjoint, hermitian, matmul
 from functad.primitives.linalg.svd import columns
 from functad.primitives.linalg.triangular import triangular_solve
+from functad.primitives.shapes import reshape
 from functad.primitives.slicing import slice_
 from functad.scipy.linear.routines import choice, routine
 
@@ -122,7 +123,9 @@ def norm(a: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
 @routine(sp.lstsq)
 def lstsq(a: Any, b: Any, cond: Any = None) -> Any:
     """``scipy.linalg.lstsq``. The residuals are there for more rows than columns, whatever the rank turns out to be."""
-    x, residuals, rank, s = in_numpy.lstsq(a, b, cond)
+    x, residuals, rank, s = in_numpy.lstsq(a, b, -1.0 if cond is None else cond)  # the dtype's precision
+    if len(shape_of(x)) == 1 and shape_of(residuals)[0]:
+        residuals = reshape(residuals, ())
     return x, residuals, cast(rank, np.dtype(np.int64)), s
 
 
