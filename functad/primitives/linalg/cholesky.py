@@ -23,6 +23,7 @@ from functad.kernel_ir.native import NativeFunction, family, updates
 from functad.kernel_ir.rules import Statements
 from functad.primitives.arithmetic import mul
 from functad.primitives.linalg.matrices import adjoint, check_matrices, hermitian, lower_part, matmul, on_diagonal
+from functad.primitives.linalg.small import cholesky_in_registers, is_small
 from functad.primitives.linalg.triangular import triangular_solve
 
 __all__ = ["cholesky", "samples_of_hermitian"]
@@ -74,6 +75,9 @@ def potrf(dtype: np.dtype, lead: int) -> NativeFunction:
 
 def _kernel(ctx: Any, in_types: Any, out_types: Any) -> None:
     (out,) = out_types
+    if is_small(out.shape[-1]):
+        cholesky_in_registers(ctx, out, MESSAGE)
+        return
     read = ctx.read(0)
 
     def lower(b: Any, index: Any) -> None:

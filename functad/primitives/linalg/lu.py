@@ -38,6 +38,7 @@ from functad.primitives.linalg.matrices import (
     turned,
     upper_part,
 )
+from functad.primitives.linalg.small import is_small, lu_in_registers
 from functad.primitives.linalg.triangular import triangular_solve
 from functad.primitives.selection import select
 from functad.primitives.slicing import pad, slice_
@@ -114,6 +115,9 @@ def getrf(dtype: np.dtype, lead: int) -> NativeFunction:
 
 def _kernel(ctx: Any, in_types: Any, out_types: Any) -> None:
     out, exchanged, order = out_types
+    if is_small(*out.shape[-2:]) and out.shape[-2] == out.shape[-1]:
+        lu_in_registers(ctx, out_types)
+        return
     columns = in_columns(ctx, 0, out)
     counted = ctx.temp(exchanged.shape, exchanged.dtype)
     ctx.call(getrf(out.dtype, out.ndim - 2), columns, counted)

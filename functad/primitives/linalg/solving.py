@@ -24,6 +24,7 @@ from functad.primitives.broadcasting import lead_axes
 from functad.primitives.indexing import clamped
 from functad.primitives.linalg.lu import lu, lu_p
 from functad.primitives.linalg.matrices import items, matmul, turned
+from functad.primitives.linalg.small import is_small, solve_in_registers
 from functad.primitives.linalg.triangular import (
     as_columns,
     check_systems,
@@ -113,6 +114,11 @@ def _lu_evaluate(factors: Any, permutation: Any, a: Any, b: Any, *, trans: bool)
 
 def _lu_kernel(ctx: Any, in_types: Any, out_types: Any, *, trans: bool) -> None:
     (out,) = out_types
+    steps = [(True, True), (False, False)]
+    steps = steps[::-1] if trans else steps
+    if is_small(out.shape[-2]):
+        solve_in_registers(ctx, out, steps, trans, 3, 1)
+        return
     factors, permutation, n = ctx.input(0), ctx.input(1), out.shape[-2]
     found = ctx.temp(out.shape, out.dtype) if trans else ctx.output()
     right = ctx.input(3)
@@ -124,8 +130,7 @@ def _lu_kernel(ctx: Any, in_types: Any, out_types: Any, *, trans: bool) -> None:
         b.store(found, index, b.load(right, index if trans else place(b, index)))
 
     ctx.kernel(out.shape, before, "right-hand sides")
-    steps = [(True, True), (False, False)]
-    for lower, unit in steps[::-1] if trans else steps:
+    for lower, unit in steps:
         ctx.call(trsm_function(out.dtype, out.ndim - 2, lower, "T" if trans else "N", unit), factors, found)
     if trans:
         ctx.kernel(out.shape, lambda b, i: b.store(ctx.output(), i, b.const(0, out.dtype)), "cleared")

@@ -33,6 +33,7 @@ from functad.primitives.linalg.matrices import (
     upper_part,
 )
 from functad.primitives.linalg.nonzero import require_nonzero
+from functad.primitives.linalg.small import is_small, solve_in_registers
 from functad.primitives.shapes import reshape, transpose
 
 __all__ = [
@@ -158,6 +159,9 @@ def trsm_function(dtype: np.dtype, lead: int, lower: bool, op: str, unit: bool) 
 
 def _kernel(ctx: Any, in_types: Any, out_types: Any, *, lower: bool, trans: bool, unit: bool) -> None:
     (out,) = out_types
+    if is_small(out.shape[-2]):
+        solve_in_registers(ctx, out, [(lower, unit)], trans, 1)
+        return
     right = ctx.read(1)
     ctx.kernel(out.shape, lambda b, index: b.store(ctx.output(), index, right(index)), "right-hand sides")
     ctx.call(trsm_function(out.dtype, out.ndim - 2, lower, "T" if trans else "N", unit), ctx.input(0), ctx.output())
