@@ -148,13 +148,14 @@ def cholesky_in_registers(ctx: Any, out: ArrayType, message: str) -> None:
                 d = b.sub(d, square)
             b.require(b.bit_not(b.le(d, 0)), "LinAlgError", message)
             root = b.sqrt(d)
+            inverse = b.div(b.const(1, root.dtype), root)
             rows[k][k] = b.complex(root, b.const(0, root.dtype)) if is_complex else root
             for i in range(k + 1, n):
                 for j in range(k):
                     other = rows[k][j]
                     rows[i][k] = _minus(b, rows[i][k], rows[i][j], b.conj(other) if is_complex else other)
                 x = rows[i][k]
-                rows[i][k] = b.complex(b.div(x.re, root), b.div(x.im, root)) if is_complex else b.div(x, root)
+                rows[i][k] = b.complex(b.mul(x.re, inverse), b.mul(x.im, inverse)) if is_complex else b.mul(x, inverse)
         _write(b, ctx.output(), index, rows)
 
     ctx.kernel(lead, factor, "cholesky")
