@@ -1,9 +1,10 @@
 """Native functions that call BLAS or LAPACK for each item of a batch.
 
 A routine's call is stated once, as a function that writes it (``Call``): the arguments as Fortran has them, each by
-address. The batch, memory to work in, its size as the routine asks for it, lengths that 32 bits cannot hold and
-failures are looked after here. Fortran's matrices are column-major: an operand of shape ``(..., n, m)`` in C's order
-is a matrix of m rows and n columns to the routine (``primitives.linalg.matrices`` turns them where they have to be).
+address. The batch, threads over it, memory to work in, its size as the routine asks for it, lengths that 32 bits
+cannot hold and failures are looked after here. Fortran's matrices are column-major: an operand of shape ``(..., n,
+m)`` in C's order is a matrix of m rows and n columns to the routine (``primitives.linalg.matrices`` turns them where
+they have to be).
 """
 
 from __future__ import annotations
@@ -15,12 +16,21 @@ import numpy as np
 
 from functad.kernel_ir.codes import OUT_OF_MEMORY, SIZE_OVERFLOW
 from functad.kernel_ir.fortran import fortran_routine
-from functad.kernel_ir.native import NativeFunction, Operand, Text
+from functad.kernel_ir.native import MOST_BLOCKS, NativeFunction, Operand, Text
 
 __all__ = ["Call", "lapack_function", "letter_of"]
 
 LETTERS = {"f4": "s", "f8": "d", "c8": "c", "c16": "z"}
 TYPES = {4: "float", 8: "double"}
+
+ALONE = 64
+"""Items with more columns than this are done one after the other: BLAS has threads of its own."""
+
+GRAIN = 100_000
+"""Nanoseconds of work for which a thread is worth its while."""
+
+LINE = 64
+"""Bytes between what two threads write."""
 
 
 def letter_of(dtype: np.dtype) -> str:
@@ -179,19 +189,13 @@ class Call:
 
     def _read_lengths(self) -> None:
         position = 0
-        batch = ["1"]
-        for k, operand in enumerate(self._operands):
+        for operand in self._operands:
             lengths = []
             for _ in range(self._lead + operand.rank):
                 at = self._emit(f"getelementptr i64, ptr %sizes, i64 {position}")
                 lengths.append(self._emit(f"load i64, ptr {at}"))
                 position += 1
-            if k == 0:
-                batch = lengths[: self._lead]
             self._lengths.append(lengths[self._lead :])
-        self._batch = "1"
-        for n in batch:
-            self._batch = self.times(self._batch, n)
         self._fits = "true"
         for n in dict.fromkeys([n for lengths in self._lengths for n in lengths]):
             small = self._emit(f"icmp slt i64 {n}, 2147483648")
@@ -210,6 +214,60 @@ class Call:
 
     def text(self, symbol: str, failing: bool) -> str:
         """The module."""
+        return f"""{self._block_text(failing)}
+
+declare void @functad_blocks(ptr, ptr, i64, i64, i64, i64, ptr, i64, ptr)
+
+define i32 @{symbol}(ptr %buffers, ptr %sizes) {{
+entry:
+  %data = alloca [2 x ptr]
+  %second = getelementptr ptr, ptr %data, i64 1
+  store ptr %buffers, ptr %data
+  store ptr %sizes, ptr %second
+  %count.at = alloca i64
+  %partials = alloca [{MOST_BLOCKS * LINE} x i8]
+{self._work_text()}
+  call void @functad_blocks(
+    ptr @block, ptr %data, i64 %batch, i64 %work, i64 {GRAIN}, i64 1, ptr %partials, i64 {LINE}, ptr %count.at
+  )
+  %count = load i64, ptr %count.at
+  br label %head
+head:
+  %k = phi i64 [ 0, %entry ], [ %k.next, %head ]
+  %before = phi i32 [ 0, %entry ], [ %result, %head ]
+  %offset = mul i64 %k, {LINE}
+  %partial = getelementptr i8, ptr %partials, i64 %offset
+  %one = load i32, ptr %partial
+  %fine = icmp eq i32 %before, 0
+  %result = select i1 %fine, i32 %one, i32 %before
+  %k.next = add i64 %k, 1
+  %more = icmp slt i64 %k.next, %count
+  br i1 %more, label %head, label %done
+done:
+  ret i32 %result
+}}"""
+
+    def _work_text(self) -> str:
+        """The number of items, and about how many nanoseconds all take; none where LAPACK divides each by itself."""
+        lines = ["  %p0 = add i64 1, 0"]
+        axes = self._lead + self._operands[0].rank
+        for k in range(axes):
+            at = f"  %s{k}.at = getelementptr i64, ptr %sizes, i64 {k}"
+            lines += [at, f"  %s{k} = load i64, ptr %s{k}.at"]
+            lines.append(f"  %p{k + 1} = mul i64 %p{k}, %s{k}")
+        last = f"%s{axes - 1}"
+        return "\n".join([
+            *lines,
+            f"  %batch = add i64 %p{self._lead}, 0",
+            f"  %cubes = mul i64 %p{axes}, {last}",
+            "  %overhead = mul i64 %batch, 1000",
+            "  %time = add i64 %cubes, %overhead",
+            f"  %small = icmp sle i64 {last}, {ALONE}",
+            "  %work = select i1 %small, i64 %time, i64 0",
+        ])  # fmt: skip
+
+    def _block_text(self, failing: bool) -> str:
+        """The function that does some items one after the other, in memory of its own."""
         ready = self._fits
         for room in self._rooms:
             ready = self._emit(f"and i1 {ready}, {self._emit(f'icmp ne ptr {room}, null')}")
@@ -219,20 +277,23 @@ class Call:
         failed = [
             f"%info = load i32, ptr {self.info}",
             "%bad = icmp ne i32 %info, 0",
-            "%now = select i1 %bad, i32 1, i32 %status" if failing else "%now = add i32 %status, 0",
+            f"%now = select i1 %bad, i32 {int(failing)}, i32 %status",
             f"store i32 0, ptr {self.info}",
         ]
         lines = [
             *declared,
             "",
-            f"define i32 @{symbol}(ptr %buffers, ptr %sizes) {{",
+            "define internal void @block(ptr %data, i64 %begin, i64 %end, ptr %partial) {",
             "entry:",
+            "  %buffers = load ptr, ptr %data",
+            "  %second = getelementptr ptr, ptr %data, i64 1",
+            "  %sizes = load ptr, ptr %second",
             *[f"  {line}" for line in self._before],
             f"  br i1 {ready}, label %test, label %done",
             "test:",
-            "  %i = phi i64 [ 0, %entry ], [ %next, %body ]",
+            "  %i = phi i64 [ %begin, %entry ], [ %next, %body ]",
             "  %status = phi i32 [ 0, %entry ], [ %now, %body ]",
-            f"  %more = icmp slt i64 %i, {self._batch}",
+            "  %more = icmp slt i64 %i, %end",
             "  br i1 %more, label %body, label %done",
             "body:",
             *[f"  {line}" for line in (*self._inside, *failed)],
@@ -241,7 +302,8 @@ class Call:
             "done:",
             f"  %result = phi i32 [ {refused}, %entry ], [ %status, %test ]",
             *[f"  call void @free(ptr {room})" for room in self._rooms],
-            "  ret i32 %result",
+            "  store i32 %result, ptr %partial",
+            "  ret void",
             "}",
         ]
         return "\n".join(lines)
