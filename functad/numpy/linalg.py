@@ -40,3 +40,7 @@ def __getattr__(name: str) -> _Any:
     from functad.numpy.linear import FUNCTIONS
 
     return FUNCTIONS.get(name, plain)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_np.linalg.__all__})

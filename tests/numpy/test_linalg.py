@@ -294,6 +294,20 @@ def test_in_compiled_loops_and_branches():
     np.testing.assert_allclose(fd.jit(f)(a), f(a), rtol=1e-12)
 
 
+def test_threads_over_a_batch():
+    """The results do not depend on their number; a failure anywhere in the batch raises."""
+    a = array((3000, 5, 5), seed=9)
+    f = fd.jit(lambda a: L.svd(a))
+    with config.threads(1):
+        expected = f(a)
+    with config.threads(4):
+        for e, y in zip(expected, f(a), strict=True):
+            np.testing.assert_array_equal(y, e)
+        a[1234] = np.nan
+        with pytest.raises(LinAlgError, match="singular values did not converge"):
+            f(a)
+
+
 @pytest.mark.parametrize("backend", ["native", "kernel", "evaluator"])
 def test_raises_what_numpy_raises(backend):
     """Singular and indefinite matrices, anywhere in a batch; NaNs and infinities."""

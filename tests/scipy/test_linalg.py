@@ -182,6 +182,7 @@ def test_what_raises():
         with pytest.raises(error, match=message):
             fd.jit(f)(a)
     for f, a, error, message in [
+        (lambda a: L.expm(a), B, LinAlgError, r"^scipy.linalg.expm at .*expected square matrices"),
         (lambda a: L.solve(a, B[:3]), A, ShapeError, r"do not fit matrices of shape \(4, 4\)"),
         (lambda a: L.solve(a, B, assume_a="odd"), A, ArgumentError, "assume_a must be one of 'gen'"),
         (lambda a: L.solve_banded((1, 1), a, RIGHT), BANDS, ShapeError, r"expected 3 rows of diagonals"),

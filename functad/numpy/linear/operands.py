@@ -21,11 +21,11 @@ def matrices(x: Any, name: str) -> Any:
         x = cast(x, result_dtype([x, 1.0]))
     if x.dtype.itemsize < 4 or x.dtype.itemsize > (16 if x.dtype.kind == "c" else 8):
         raise DtypeError(
-            f"np.{name}{here()}: {x.dtype} is not available in linear algebra; convert with x.astype(np.float64)"
+            f"{shown(name)}{here()}: {x.dtype} is not available in linear algebra; convert with x.astype(np.float64)"
         )
     if len(shape_of(x)) < 2:
         raise LinAlgError(
-            f"np.{name}{here()}: expected matrices in the last two axes, got an array of shape {shape_of(x)}"
+            f"{shown(name)}{here()}: expected matrices in the last two axes, got an array of shape {shape_of(x)}"
         )
     return x
 
@@ -34,8 +34,15 @@ def square(x: Any, name: str) -> Any:
     """An argument as an array of square matrices."""
     x = matrices(x, name)
     if shape_of(x)[-1] != shape_of(x)[-2]:
-        raise LinAlgError(f"np.{name}{here()}: expected square matrices in the last two axes, got shape {shape_of(x)}")
+        raise LinAlgError(
+            f"{shown(name)}{here()}: expected square matrices in the last two axes, got shape {shape_of(x)}"
+        )
     return x
+
+
+def shown(name: str) -> str:
+    """A function's name as users write it."""
+    return name if name.startswith("scipy.") else f"np.{name}"
 
 
 def same_dtype(x: Any, y: Any) -> tuple[Any, Any]:

@@ -53,12 +53,12 @@ def pinv(a: Any, rcond: Any = None, hermitian: bool = False, *, rtol: Any = NOT_
 def pseudoinverse(x: Any, rcond: Any) -> Any:
     """The pseudoinverse; singular values up to ``rcond`` times the largest count as 0."""
     u, s, vh = svd(stop_gradient(x))
-    large = gt(s, _cutoff(s, rcond))
+    large = gt(s, cutoff(s, rcond))
     inverse = select(large, reciprocal(select(large, s, 1)), 0)
     return pinv_of(matmul(times_columns(adjoint(vh), inverse), adjoint(u)), x)
 
 
-def _cutoff(s: Any, rtol: Any) -> Any:
+def cutoff(s: Any, rtol: Any) -> Any:
     """For each singular value, the largest times a factor."""
     shape = shape_of(s)
     if not shape[-1]:
@@ -87,7 +87,7 @@ def lstsq(a: Any, b: Any, rcond: Any = None) -> Any:
     rtol = max(m, n) * eps if rcond is None else eps if isinstance(rcond, int | float) and rcond < 0 else rcond
     solution = matmul(pseudoinverse(x, rtol), right)
     s = svdvals(x)
-    rank = convert(reduce_sum(convert(gt(s, _cutoff(s, rtol)), np.dtype(np.int64)), (0,)), np.dtype(np.int32))
+    rank = convert(reduce_sum(convert(gt(s, cutoff(s, rtol)), np.dtype(np.int64)), (0,)), np.dtype(np.int32))
     rest = sub(right, matmul(x, solution))
     residuals = reduce_sum(squares(rest), (0,))
     residuals = residuals if m > n else slice_(residuals, (0,), (0,))
@@ -109,10 +109,10 @@ def matrix_rank(A: Any, tol: Any = None, hermitian: bool = False, *, rtol: Any =
     s = svdvals(stop_gradient(x))
     if tol is None:
         factor = max(shape_of(x)[-2:]) * float(np.finfo(s.dtype).eps) if rtol is None else rtol
-        cutoff = _cutoff(s, factor)
+        least = cutoff(s, factor)
     else:
-        cutoff = _spread(cast(as_array(tol, "linalg.matrix_rank"), s.dtype), shape_of(s))
-    return reduce_sum(convert(gt(s, cutoff), np.dtype(np.int64)), (len(shape_of(s)) - 1,))
+        least = _spread(cast(as_array(tol, "linalg.matrix_rank"), s.dtype), shape_of(s))
+    return reduce_sum(convert(gt(s, least), np.dtype(np.int64)), (len(shape_of(s)) - 1,))
 
 
 @implements(np.linalg.cond)

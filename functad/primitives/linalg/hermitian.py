@@ -112,7 +112,7 @@ def _evaluate(a: Any, *, lower: bool, vectors: bool, driver: str) -> tuple[Any, 
 def by_evr(a: Any, lower: bool) -> Any:
     """SciPy's eigenvalues and eigenvectors of one matrix."""
     if not a.size:
-        return a.real[:, 0] if a.ndim > 1 and a.shape[1] else np.empty(0), a
+        return np.empty(0), a
     return scipy.linalg.eigh(a, lower=lower, check_finite=False)
 
 

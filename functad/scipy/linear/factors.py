@@ -8,7 +8,7 @@ import numpy as np
 import scipy.linalg as sp
 
 from functad.numpy.linear.operands import matrices, square
-from functad.numpy.linear.ranks import _cutoff as cutoff_of
+from functad.numpy.linear.ranks import cutoff
 from functad.numpy.operands import as_array, cast, shape_of
 from functad.primitives.arithmetic import reciprocal
 from functad.primitives.broadcasting import broadcast, reduce_sum
@@ -111,7 +111,7 @@ def _large(s: Any, atol: Any, rtol: Any, shape: tuple[int, ...]) -> Any:
     """Which singular values count."""
     if rtol is None:
         rtol = max(shape[-2:]) * float(np.finfo(s.dtype).eps) if atol is None else 0.0
-    least = cutoff_of(s, rtol)
+    least = cutoff(s, rtol)
     return gt(s, least if atol is None else maximum(least, cast(as_array(atol, "scipy.linalg.pinv"), s.dtype)))
 
 
