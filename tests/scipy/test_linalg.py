@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import pickle
+import re
+from pathlib import Path
+from types import FunctionType
 
 import numpy as np
 import pytest
@@ -198,6 +201,20 @@ def test_what_raises():
     ]:
         with pytest.raises(error, match=message):
             fd.grad(lambda a, f=f: np.sum(f(a)[0]))(a)
+
+
+def test_every_function_is_there_or_refused():
+    """And what the docs say is there, is."""
+    there = {getattr(L, name) for name in L.__all__ if name in fl.__dict__}
+    for name in L.__all__:
+        f = getattr(L, name)
+        if isinstance(f, FunctionType) and f not in there:
+            with pytest.raises(UnsupportedError, match=rf"^scipy.linalg.{name} at .* is not available"):
+                fd.grad(lambda a, f=f: f(a))(A)
+    page = (Path(__file__).parents[2] / "docs" / "linear_algebra.md").read_text()
+    there = page[page.index("- **Of `scipy.linalg`**") : page.index("The functions of matrices")]
+    names = set(re.findall(r"`([a-z_]+)`", there)) - {"assume_a"}
+    assert names == {n for n in fl.__dict__ if not n.startswith("_") and callable(fl.__dict__[n])}
 
 
 def test_the_public_module():

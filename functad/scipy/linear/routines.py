@@ -5,10 +5,11 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 from functad.errors import ArgumentError, UnsupportedError
-from functad.numpy.dispatch import register
+from functad.numpy.dispatch import TABLE, register
 from functad.numpy.traced import here, is_traced
 
 __all__ = ["routine"]
@@ -56,6 +57,21 @@ def routine(scipy_function: Any) -> Callable[[Callable[..., Any]], Callable[...,
         return public
 
     return declare
+
+
+def refuse_others(module: Any) -> None:
+    """Declare that no other function of a module takes traced values."""
+    for name in module.__all__:
+        function = getattr(module, name)
+        if isinstance(function, FunctionType) and function not in TABLE:
+            register(function, functools.partial(_refuse, f"{module.__name__}.{name}"))
+
+
+def _refuse(name: str, *args: Any, **kwargs: Any) -> Any:
+    raise UnsupportedError(
+        f"{name}{here()} is not available for traced values; docs/linear_algebra.md lists what is. Compute it before "
+        "tracing, or compose it of these"
+    )
 
 
 def choice(value: Any, allowed: tuple[Any, ...], name: str, argument: str) -> None:
