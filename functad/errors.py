@@ -16,7 +16,9 @@ __all__ = [
     "IndexOutOfBoundsError",
     "InternalError",
     "InvalidIndexError",
+    "LinAlgError",
     "LinearityError",
+    "OF_VALUES",
     "MissingExtraError",
     "RetraceWarning",
     "ShapeError",
@@ -83,6 +85,10 @@ class UnsupportedError(FunctadError, TypeError):
     """A NumPy function or an argument of it that functad does not have."""
 
 
+class LinAlgError(FunctadError, np.linalg.LinAlgError):
+    """A matrix has no inverse, no factorisation, or its eigenvalues were not found."""
+
+
 class LinearityError(FunctadError, ValueError):
     """A function that has to be linear is not."""
 
@@ -97,3 +103,7 @@ class InternalError(FunctadError, RuntimeError):
 
 class RetraceWarning(UserWarning):
     """A value that a jitted function closes over keeps changing, and each change traces the function anew."""
+
+
+OF_VALUES = (IndexOutOfBoundsError, LinAlgError)
+"""What evaluation raises: whoever evaluates an equation says where it is."""

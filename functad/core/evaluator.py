@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from functad.core.trace import current_trace, inherited_location
-from functad.errors import IndexOutOfBoundsError
+from functad.errors import OF_VALUES, FunctadError
 from functad.ir.program import Literal, Program, Var
 
 __all__ = ["run_program"]
@@ -31,7 +31,7 @@ def run_program(program: Program, args: Sequence[Any]) -> Sequence[Any]:
     if callable(plan):
         try:
             return plan(*args)  # type: ignore[no-any-return]
-        except IndexOutOfBoundsError as error:
+        except OF_VALUES as error:
             locate(error, program)
             raise
     runs = (plan or 0) + 1
@@ -39,7 +39,7 @@ def run_program(program: Program, args: Sequence[Any]) -> Sequence[Any]:
     return interpret(program, args)
 
 
-def locate(error: IndexOutOfBoundsError, program: Program) -> None:
+def locate(error: FunctadError, program: Program) -> None:
     """Say where in the user's code the equation is that raised an error in Python code made of a Program, a line an
     equation.
     """
@@ -55,7 +55,7 @@ def interpret(program: Program, args: Sequence[Any]) -> list[Any]:
         ins = [a.value if isinstance(a, Literal) else values[a] for a in eqn.inputs]
         try:
             result = eqn.primitive.evaluate(*ins, **eqn.params)
-        except IndexOutOfBoundsError as error:
+        except OF_VALUES as error:
             error.at(eqn.loc)
             raise
         if eqn.primitive.multiple_results:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -285,14 +286,16 @@ class Primitive:
         return self.evaluate(*args, **params)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return declared, (self.name,)
+        return declared, (self.name, getattr(self.evaluate, "__module__", None))
 
     def __repr__(self) -> str:
         return f"Primitive({self.name})"
 
 
-def declared(name: str) -> Primitive:
-    """The primitive of a name."""
+def declared(name: str, module: str | None = None) -> Primitive:
+    """The primitive of a name, which a module declares; it may not have been imported yet."""
+    if name not in REGISTRY and module is not None:
+        importlib.import_module(module)
     return REGISTRY[name]
 
 

@@ -22,7 +22,7 @@ from functad.core.location import user_frame, user_location
 from functad.core.seq import Seq
 from functad.core.subclasses import plain_array
 from functad.core.tracer import ARRAY, SCALAR, Tracer
-from functad.errors import DtypeError, EscapedTracerError, IndexOutOfBoundsError, StructureError, TracerConversionError
+from functad.errors import OF_VALUES, DtypeError, EscapedTracerError, StructureError, TracerConversionError
 from functad.ir.program import Atom, Eqn, Literal, Location, Program, Var, literal
 from functad.ir.types import ArrayType, array_type
 
@@ -108,7 +108,7 @@ class inherited_location:
         return self.trace
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, traceback: object) -> None:
-        if isinstance(error, IndexOutOfBoundsError):
+        if isinstance(error, OF_VALUES):
             error.at(self.trace.loc)
         self.trace.loc = self.loc
 
@@ -380,7 +380,7 @@ class Trace:
             self.steps = ()
             self.bound = [i for i in self.bound if i < len(self.eqns)]
             self.cursor = min(self.cursor, len(self.eqns))
-            if isinstance(error, IndexOutOfBoundsError):
+            if isinstance(error, OF_VALUES):
                 error.at(eqn.loc or user_location())
             raise
 

@@ -106,7 +106,12 @@ def _function(f: FunctionType) -> Any:
     if whose == FOREIGN:
         return CALLS.get(f, f)
     if whose == INSTALLED and f.__module__.startswith("scipy.special"):
-        import functad.scipy.special  # noqa: F401  declares what stands for SciPy's functions
+        import functad.scipy.special
+
+        if f in TABLE:
+            return _where_traced(f, TABLE[f])
+    if whose == INSTALLED and f.__module__.startswith("scipy.linalg"):
+        import functad.scipy.linalg  # noqa: F401
 
         if f in TABLE:
             return _where_traced(f, TABLE[f])

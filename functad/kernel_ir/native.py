@@ -27,14 +27,17 @@ from functad.errors import InternalError
 from functad.ir.types import dtype_name
 
 __all__ = [
-    "NATIVE_FUNCTIONS", "Address", "NativeFunction", "Operand", "Python", "Text", "declared_functions", "family",
-    "reads", "updates", "writes",
+    "MOST_BLOCKS", "NATIVE_FUNCTIONS", "Address", "NativeFunction", "Operand", "Python", "Text", "declared_functions",
+    "family", "reads", "updates", "writes",
 ]  # fmt: skip
 
 NATIVE_FUNCTIONS: MutableMapping[str, NativeFunction] = WeakValueDictionary()
 """Every native function that is alive, by its symbol."""
 
 CALL = "i32 (ptr, ptr)"
+
+MOST_BLOCKS = 64
+"""``functad_blocks`` (``lower/native/blocks.py``) divides a loop into so many blocks at most."""
 
 P = ParamSpec("P")
 

@@ -1,4 +1,6 @@
-"""``numpy.linalg`` for traced values; every name that is not defined here is NumPy's own."""
+"""``numpy.linalg`` for traced values: what factors matrices is imported when it is first used; every other name is
+NumPy's own.
+"""
 
 from typing import Any as _Any
 
@@ -32,4 +34,13 @@ __all__ = [
 
 
 def __getattr__(name: str) -> _Any:
-    return getattr(_np.linalg, name)
+    plain = getattr(_np.linalg, name)
+    if name.startswith("_"):
+        return plain
+    from functad.numpy.linear import FUNCTIONS
+
+    return FUNCTIONS.get(name, plain)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_np.linalg.__all__})

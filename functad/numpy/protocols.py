@@ -104,6 +104,10 @@ def array_function(
 ) -> Any:
     """``__array_function__``."""
     f = TABLE.get(func)
+    if f is None and func.__module__ == "numpy.linalg":
+        import functad.numpy.linear  # noqa: F401  declares what factors matrices, with SciPy
+
+        f = TABLE.get(func)
     if f is not None and not kwargs:
         return f(*args)
     name = f"{func.__module__.replace('numpy', 'np', 1)}.{func.__name__}"

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from functad.errors import ArgumentError, ShapeError, UnsupportedError
+from functad.errors import ArgumentError, ShapeError
 from functad.numpy.axes import normal_axes, normal_axis
 from functad.numpy.dispatch import implements
 from functad.numpy.joining import diff
@@ -163,9 +163,7 @@ def euclidean(x: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
 
 @implements(np.linalg.norm)
 def linalg_norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> Any:
-    """``numpy.linalg.norm``: of vectors any order, of matrices None, "fro", 1, -1, inf and -inf. Norms have derivative
-    0 at 0.
-    """
+    """``numpy.linalg.norm``. Norms have derivative 0 at 0."""
     x = as_array(x, "linalg.norm")
     x = cast(x, result_dtype([x, 1.0]) if x.dtype.kind in "iub" else x.dtype)
     ndim = len(shape_of(x))
@@ -208,10 +206,14 @@ def _root(x: Any, n: Any) -> Any:
 def _matrix_norm(x: Any, ord: Any, axes: tuple[int, ...], keepdims: bool) -> Any:
     if ord in (None, "fro", "f"):
         return euclidean(x, axes, keepdims)
+    if ord in (2, -2, "nuc"):
+        from functad.numpy.linear.norms import spectral_norm
+
+        return spectral_norm(x, ord, axes, keepdims)
     if ord not in (1, -1, math.inf, -math.inf):
-        raise UnsupportedError(
-            f"np.linalg.norm{here()}: the matrix norm of order {ord!r} is not available for traced values; there are "
-            "'fro', 1, -1, inf and -inf"
+        raise ArgumentError(
+            f"np.linalg.norm{here()}: matrices have no norm of order {ord!r}; there are 'fro', 'nuc', 1, -1, 2, -2, "
+            "inf and -inf"
         )
     summed = axes[0] if abs(ord) == 1 else axes[1]
     sums = reduced(reduce_sum, absolute(x), (summed,), True)

@@ -1,4 +1,6 @@
-"""The primitives, one file a family. Importing this package declares them all."""
+"""The primitives, one file a family. Importing this package declares them all, but those of ``primitives.linalg``: they
+need SciPy, and are declared when linear algebra is first used.
+"""
 
 from functad.primitives import arithmetic as arithmetic
 from functad.primitives import beta as beta

@@ -30,9 +30,12 @@ from functad.transforms.vmap import batch_program
 
 __all__ = ["CHECKS", "Case", "check_rule"]
 
-BY_DEFINITION = frozenset({"stop_gradient", "softmax_of", "log_softmax_of", "logsumexp_of", "norm_of", "direction_of"})
+BY_DEFINITION = frozenset({
+    "stop_gradient", "softmax_of", "log_softmax_of", "logsumexp_of", "norm_of", "direction_of", "lu_solve",
+    "cholesky_solve", "logdet_of", "det_of", "pinv_of", "polar_of",
+})  # fmt: skip
 """Primitives whose derivative is not that of their value: there is none, or it is that of a function whose value is
-given.
+given, or whose factors are.
 """
 
 

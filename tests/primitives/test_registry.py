@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-import functad.primitives  # noqa: F401  (declares the primitives)
+import functad.primitives.linalg  # noqa: F401  (declares the primitives, those that wait for SciPy, too)
 from functad import config
 from functad.core.evaluator import run_program
 from functad.core.primitive import REGISTRY

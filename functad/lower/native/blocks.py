@@ -19,6 +19,7 @@ from __future__ import annotations
 import numpy as np
 
 from functad.ir.types import dtype_name
+from functad.kernel_ir.native import MOST_BLOCKS as MOST
 from functad.kernel_ir.native import NativeFunction, Text, family
 from functad.lower.emit.code import Code, memory_type
 from functad.lower.emit.memory import load_one, store_one
@@ -26,9 +27,6 @@ from functad.lower.emit.operations import accumulate
 from functad.lower.native.threads import RUNTIME_TEXT, parallel_symbols
 
 __all__ = ["BLOCKS", "MOST", "accumulation"]
-
-MOST = 64
-"""At most so many blocks."""
 
 _TEXT = f"""
 %functad.blocks = type {{ ptr, ptr, i64, i64, ptr, i64 }} ; kernel, data, length, rows, partials, stride

@@ -1,0 +1,122 @@
+r"""``cholesky``: the lower triangular l with a positive diagonal, ``l l^H = a``. Of a, the lower triangle is read.
+
+With P the lower triangle of a matrix, its diagonal halved,
+
+    dl = l P(l^-1 da l^-H)
+
+where da is the Hermitian matrix whose lower triangle is the tangent's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from scipy.linalg.lapack import get_lapack_funcs
+
+from functad.core.primitive import Primitive, Sample
+from functad.errors import LinAlgError
+from functad.ir.types import ArrayType
+from functad.kernel_ir.lapack import Call, lapack_function
+from functad.kernel_ir.native import NativeFunction, family, updates
+from functad.kernel_ir.rules import Statements
+from functad.primitives.arithmetic import mul
+from functad.primitives.linalg.matrices import adjoint, check_matrices, hermitian, lower_part, matmul, on_diagonal
+from functad.primitives.linalg.small import cholesky_in_registers, is_small
+from functad.primitives.linalg.triangular import triangular_solve
+
+__all__ = ["cholesky", "samples_of_hermitian"]
+
+MESSAGE = "the matrix is not positive definite"
+
+
+def cholesky(a: Any) -> Any:
+    """The factor; raises LinAlgError where a is not positive definite."""
+    return cholesky_p.bind(a)
+
+
+def _type_rule(a: ArrayType) -> ArrayType:
+    check_matrices("cholesky", a, square=True)
+    return a
+
+
+def _evaluate(a: Any) -> Any:
+    try:
+        return np.linalg.cholesky(a)
+    except np.linalg.LinAlgError:
+        raise LinAlgError(MESSAGE) from None
+
+
+def _jvp(ts: Sequence[Any], xs: Sequence[Any], factor: Any) -> Any:
+    (t,) = ts
+    half = triangular_solve(factor, hermitian(t, lower=True), lower=True)
+    full = triangular_solve(factor, adjoint(half), lower=True)
+    return matmul(factor, lower_part(on_diagonal(mul(full, 0.5), full)))
+
+
+@family
+def potrf(dtype: np.dtype, lead: int) -> NativeFunction:
+    """In place. The lower triangle in C's order is the upper one in Fortran's, ``a^T = u^H u``, and l is ``u^T``."""
+
+    def write(call: Call) -> None:
+        n = call.length(0, 0)
+        call.call("potrf", call.char("U"), call.count(n), call.item(0), call.leading(n), call.info)
+
+    def evaluate(a: Any) -> int:
+        if not a.size:
+            return 0
+        found, info = get_lapack_funcs(("potrf",), (a,))[0](a.T, lower=0, clean=0)
+        a[...] = found.T
+        return int(info)
+
+    return lapack_function("potrf", dtype, lead, (updates(dtype, 2),), write, evaluate, ("LinAlgError", MESSAGE))
+
+
+def _kernel(ctx: Any, in_types: Any, out_types: Any) -> None:
+    (out,) = out_types
+    if is_small(out.shape[-1]):
+        cholesky_in_registers(ctx, out, MESSAGE)
+        return
+    read = ctx.read(0)
+
+    def lower(b: Any, index: Any) -> None:
+        below = b.ge(b.axis(index[-2]), b.axis(index[-1]))
+        b.store(ctx.output(), index, b.select(below, read(index), b.const(0, out.dtype)))
+
+    ctx.kernel(out.shape, lower, "lower triangle")
+    ctx.call(potrf(out.dtype, out.ndim - 2), ctx.output())
+
+
+def samples_of_hermitian(params: dict[str, Any], definite: bool = True, smooth: bool = True) -> list[Sample]:
+    """Hermitian matrices of all dtypes and shapes, their eigenvalues apart; ``smooth`` only the real ones."""
+    rng = np.random.default_rng(0)
+    cases = [
+        ((3, 3), "d"),
+        ((1, 1), "d"),
+        ((2, 4, 4), "d"),
+        ((0, 0), "d"),
+        ((0, 2, 2), "d"),
+        ((3, 3), "f"),
+        ((3, 3), "D"),
+    ]
+    cases += [((2, 2, 2), "F"), ((5, 5), "d"), ((18, 18), "d")]
+    made = []
+    for shape, letter in cases:
+        a: Any = rng.uniform(-1, 1, shape) + (1j * rng.uniform(-1, 1, shape) if letter in "DF" else 0)
+        a = 0.1 * (a + a.conj().swapaxes(-1, -2)) + np.diag(np.arange(shape[-1]) + (1.0 if definite else -1.5))
+        made.append(Sample((a.astype(letter),), params, smooth=smooth or letter in "df"))
+    return made
+
+
+cholesky_p: Primitive = Primitive(
+    "cholesky",
+    type_rule=_type_rule,
+    evaluate=_evaluate,
+    copies=True,
+    jvp=_jvp,
+    batch=lambda size, batched, a: (cholesky(a), True),
+    kernel=Statements(_kernel),
+    may_raise=True,
+    samples=lambda: samples_of_hermitian({}),
+)

@@ -1,0 +1,1 @@
+"""``scipy.linalg``, by subject; ``functad.scipy.linalg`` has all of it."""

@@ -1,0 +1,81 @@
+"""How a function is declared to stand for one of ``scipy.linalg``'s."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+from functad.errors import ArgumentError, UnsupportedError
+from functad.numpy.dispatch import TABLE, register
+from functad.numpy.traced import here, is_traced
+
+__all__ = ["routine"]
+
+IGNORED = frozenset({
+    "blocksize", "check_finite", "disp", "lapack_driver", "lwork", "overwrite_a", "overwrite_ab", "overwrite_b",
+    "overwrite_c",
+})  # fmt: skip
+"""Arguments that change how SciPy computes, and not what; nothing is overwritten, and NaNs are not looked for."""
+
+
+def routine(scipy_function: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Declare what a function of ``scipy.linalg`` does on traced values, with those of its arguments that make a
+    difference.
+
+    The result is the function for ``functad.scipy.linalg``: the declared one if an argument is traced, else SciPy's.
+    """
+    signature = inspect.signature(scipy_function)
+    name = f"scipy.linalg.{scipy_function.__name__}"
+
+    def declare(f: Callable[..., Any]) -> Callable[..., Any]:
+        own = inspect.signature(f).parameters
+        several = any(p.kind is p.VAR_POSITIONAL for p in own.values())
+
+        def traced(*args: Any, **kwargs: Any) -> Any:
+            bound = signature.bind(*args, **kwargs)
+            if several:
+                return f(*bound.args)
+            given = {}
+            for key, value in bound.arguments.items():
+                if key in own:
+                    given[key] = value
+                elif key not in IGNORED and value is not signature.parameters[key].default:
+                    raise UnsupportedError(f"{name}{here()}: the argument {key}= is not available for traced values")
+            return f(**given)
+
+        register(scipy_function, traced)
+
+        @functools.wraps(f)
+        def public(*args: Any, **kwargs: Any) -> Any:
+            if is_traced(args) or is_traced(kwargs.values()):
+                return traced(*args, **kwargs)
+            return scipy_function(*args, **kwargs)
+
+        return public
+
+    return declare
+
+
+def refuse_others(module: Any) -> None:
+    """Declare that no other function of a module takes traced values."""
+    for name in module.__all__:
+        function = getattr(module, name)
+        if isinstance(function, FunctionType) and function not in TABLE:
+            register(function, functools.partial(_refuse, f"{module.__name__}.{name}"))
+
+
+def _refuse(name: str, *args: Any, **kwargs: Any) -> Any:
+    raise UnsupportedError(
+        f"{name}{here()} is not available for traced values; docs/linear_algebra.md lists what is. Compute it before "
+        "tracing, or compose it of these"
+    )
+
+
+def choice(value: Any, allowed: tuple[Any, ...], name: str, argument: str) -> None:
+    """Refuse a value that is none of those that there are."""
+    if value not in allowed:
+        one_of = ", ".join([repr(v) for v in allowed])
+        raise ArgumentError(f"scipy.linalg.{name}{here()}: {argument} must be one of {one_of}, got {value!r}")
