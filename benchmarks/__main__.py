@@ -22,6 +22,7 @@ from benchmarks import (
     nested,
     pairs,
     plain,
+    random_numbers,
     rosenbrock,
     scalars,
     soak,
@@ -50,6 +51,7 @@ SUBJECTS = {
     "exactness": exactness.run,
     "strong_zeros": strong_zeros.run,
     "plain": plain.run,
+    "random": random_numbers.run,
     "interrupts": interrupts.run,
     "soak": soak.run,
 }

@@ -33,7 +33,7 @@ CENTER = (
     3.43761688e-07, 2.85399961e-08,
 )  # fmt: skip
 
-# y, in sqrt(w) - 4.218034, for sqrt(w) < 6.1
+# y, in sqrt(w) - 4.218034, for sqrt(w) < 6.1, where q = 1 - x is at least 2^-53
 TAIL = (
     4.059939, 1.00992247, 0.000770534893, -0.000610909082, 0.000217526985, -7.46238146e-05, 1.62396937e-05,
     -6.82688337e-07,
@@ -57,17 +57,18 @@ def _polynomial(b: Any, x: Any, coefficients: tuple[float, ...]) -> Any:
 
 
 def _magnitude(b: Any, x: Any, q: Any) -> Any:
-    """The inverse at x >= 0, where q = 1 - x has digits of its own."""
+    """The inverse at x >= 0, where q = 1 - x is a rounded number: 0 or at least 2^-53."""
     w = b.neg(b.log(b.mul(q, b.sub(2, q))))
-    s = b.sqrt(w)
     near = b.mul(x, _polynomial(b, b.sub(w, 2.5), CENTER))
-    tail = _polynomial(b, b.sub(s, 4.218034), TAIL)
-    far = b.mul(s, _polynomial(b, b.sub(b.div(1, s), 0.1015815085), FAR))
-    y = b.select(b.lt(w, 5), near, b.select(b.lt(s, 6.1), tail, far))
+    tail = _polynomial(b, b.sub(b.sqrt(w), 4.218034), TAIL)
+    return b.select(b.eq(q, 0), math.inf, _improved(b, b.select(b.lt(w, 5), near, tail), x, q))
+
+
+def _improved(b: Any, y: Any, x: Any, q: Any) -> Any:
+    """One step of Halley's."""
     wrong = b.select(b.lt(x, 0.5), b.sub(b.erf(y), x), b.sub(q, b.erfc(y)))
     u = b.div(b.mul(wrong, math.sqrt(math.pi) / 2), b.exp(b.neg(b.mul(y, y))))
-    step = b.div(u, b.add(1, b.mul(y, u)))
-    return b.select(b.eq(q, 0), math.inf, b.sub(y, b.select(b.lt(s, 20), step, _in_logarithms(b, y, q))))
+    return b.sub(y, b.div(u, b.add(1, b.mul(y, u))))
 
 
 def _in_logarithms(b: Any, y: Any, q: Any) -> Any:
@@ -84,7 +85,10 @@ def _erfinv_kernel(b: Any, x: Any) -> Any:
 
 def _erfcinv_kernel(b: Any, x: Any) -> Any:
     q = b.minimum(x, b.sub(2, x))
-    y = _magnitude(b, b.sub(1, q), q)
+    s = b.sqrt(b.neg(b.log(b.mul(q, b.sub(2, q)))))
+    far = b.mul(s, _polynomial(b, b.sub(b.div(1, s), 0.1015815085), FAR))
+    improved = b.select(b.lt(s, 20), _improved(b, far, b.sub(1, q), q), b.sub(far, _in_logarithms(b, far, q)))
+    y = b.select(b.lt(s, 6), _magnitude(b, b.sub(1, q), q), b.select(b.eq(q, 0), math.inf, improved))
     return b.select(b.ge(x, 1), b.neg(y), y)
 
 
