@@ -39,7 +39,7 @@ def run(seconds: float) -> Iterator[Result]:
     }
     for name, (ours, theirs, numpy) in draws.items():
         contender = Contender("functad", "f()", {"f": ours})
-        peer = Contender("JAX", "f(k)", {"f": theirs, "k": jax_key})
+        peer = Contender("JAX", "f(k).block_until_ready()", {"f": theirs, "k": jax_key})
         yield from compare(f"random {name}, {COUNT}", contender, [peer], seconds, {"JAX": 1.0}, tolerance=1e-9)
         beside = Contender("NumPy", "f()", {"f": numpy})
         times = best_times([contender, beside], seconds)
