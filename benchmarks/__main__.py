@@ -23,6 +23,7 @@ from benchmarks import (
     nested,
     pairs,
     plain,
+    random_numbers,
     rosenbrock,
     scalars,
     soak,
@@ -52,6 +53,7 @@ SUBJECTS = {
     "exactness": exactness.run,
     "strong_zeros": strong_zeros.run,
     "plain": plain.run,
+    "random": random_numbers.run,
     "interrupts": interrupts.run,
     "soak": soak.run,
 }

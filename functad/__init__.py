@@ -5,6 +5,9 @@
 array([0.        , 0.84147098])
 """
 
+import importlib as _importlib
+from typing import Any as _Any
+
 from functad import config as config
 from functad import errors as errors
 from functad import front as front
@@ -29,6 +32,13 @@ from functad.tree import tree_map
 from functad.version import VERSION
 
 __version__ = VERSION
+
+
+def __getattr__(name: str) -> _Any:
+    if name == "random":  # imported when it is used
+        return _importlib.import_module("functad.random")
+    raise AttributeError(f"module 'functad' has no attribute {name!r}")
+
 
 __all__ = [
     "at",

@@ -17,7 +17,7 @@ from typing import Generic, TypeVar
 
 __all__ = [
     "Flag", "Settings", "backend", "cache_size", "cpu", "current", "debug", "dump", "entry", "first", "front",
-    "profile", "settings", "threads", "unset", "vector_bits", "while_tracing",
+    "frozen_random", "profile", "settings", "threads", "unset", "vector_bits", "while_tracing",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -152,6 +152,9 @@ front = Flag(
     _bool,
     "Whether functions are rewritten while they are traced: NumPy's creation functions, math and builtins then know "
     "traced values.",
+)
+frozen_random = Flag(
+    "FUNCTAD_FROZEN_RANDOM", "0", _bool, "Let compiled functions keep the draws of NumPy's generators as constants."
 )
 threads = Flag("FUNCTAD_THREADS", "0", int, "Threads for large loops; 0 means one per core.")
 vector_bits = Flag("FUNCTAD_VECTOR_BITS", "0", int, "Vector width in bits; 0 means the CPU's own.")

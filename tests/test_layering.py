@@ -28,6 +28,7 @@ LAYERS = [
     ["front"],
     ["lax"],
     ["api"],
+    ["random"],
     ["testing"],
     ["examples", "__init__", "__main__"],
 ]

@@ -183,11 +183,11 @@ def _builtin(f: Any) -> Any:
 
 def _drawn(f: Any) -> Any:
     """A method that draws random numbers: refused in compiled code."""
-    if is_compiling():
+    if is_compiling() and not config.frozen_random.value:
         raise UnsupportedError(
             f"a random number was asked for{here()} ({f.__self__!r}.{f.__name__}) in a function that is traced once "
-            "and then runs as compiled code, which would give that number for ever; draw before, and pass the draws as "
-            "arguments"
+            "and then runs as compiled code, which would give that number for ever; draw with "
+            "functad.random, from a key that is an argument, or draw before and pass the draws as arguments"
         )
     return f
 

@@ -23,6 +23,7 @@ from functad.primitives import gather as gather
 from functad.primitives import generate as generate
 from functad.primitives import hyperbolic as hyperbolic
 from functad.primitives import indexing as indexing
+from functad.primitives import inverse_error as inverse_error
 from functad.primitives import joining as joining
 from functad.primitives import loop as loop
 from functad.primitives import norms as norms

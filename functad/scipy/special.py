@@ -20,25 +20,29 @@ from functad.errors import ArgumentError
 from functad.numpy.dispatch import TABLE, implements, named_after, register
 from functad.numpy.elementwise import binary, declare, prepared, unary
 from functad.numpy.traced import here
-from functad.primitives import beta, entropy, exponential, special
+from functad.primitives import beta, entropy, exponential, inverse_error, special
 from functad.primitives.arithmetic import mul, neg, sub
 from functad.primitives.bitwise import bit_and, bit_not, bit_or
 from functad.primitives.comparison import eq, ge, gt, le
 from functad.primitives.selection import select
 
 __all__ = [
-    "betaln", "digamma", "entr", "erf", "erfc", "expit", "gammaln", "kl_div", "log_expit", "log_softmax", "logit",
-    "logsumexp", "ndtr", "polygamma", "psi", "rel_entr", "softmax", "xlog1py", "xlogy",
+    "betaln", "digamma", "entr", "erf", "erfc", "erfcinv", "erfinv", "expit", "gammaln", "kl_div", "log_expit",
+    "log_softmax", "logit", "logsumexp", "ndtr", "ndtri", "polygamma", "psi", "rel_entr", "softmax", "xlog1py", "xlogy",
 ]  # fmt: skip
 
 # -- error function, gamma function ------------------------------------------------------------------------------------
 
 erf = unary(sp.erf, special.erf, "f")
 erfc = unary(sp.erfc, special.erfc, "f")
+erfinv = unary(sp.erfinv, inverse_error.erfinv, "f")
+erfcinv = unary(sp.erfcinv, inverse_error.erfcinv, "f")
 gammaln = unary(sp.gammaln, special.lgamma, "f")
 digamma = psi = unary(sp.psi, special.digamma, "f")
 ndtr = declare(sp.ndtr, lambda x: mul(special.erfc(mul(*prepared(sp.ndtr, (x,)), -math.sqrt(0.5))), 0.5))
 
+
+ndtri = declare(sp.ndtri, lambda x: mul(inverse_error.erfcinv(mul(*prepared(sp.ndtri, (x,)), 2)), -math.sqrt(2)))
 
 betaln = binary(sp.betaln, beta.betaln, "f")
 

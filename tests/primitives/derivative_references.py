@@ -96,6 +96,36 @@ class Reference:
         return derivative(self.function, xs, positions, self.periodic)
 
 
+def inverse_of_complement(q: Any) -> Any:
+    """The inverse of erfc, by Newton's method for its logarithm: the error is squared each time."""
+    q = mp.mpf(q)
+    if q > 1:
+        return -inverse_of_complement(2 - q)
+    with mp.workprec(300):
+        y = mp.sqrt(-mp.log(q * (2 - q))) if q < 0.5 else mp.erfinv(1 - q)
+        for _ in range(12):
+            y += mp.log(mp.erfc(y) / q) * mp.erfc(y) * mp.sqrt(mp.pi) / 2 * mp.exp(y * y)
+        return +y
+
+
+def inverse(x: Any) -> Any:
+    """The inverse of erf."""
+    if abs(x) < 0.5:
+        return mp.erfinv(mp.mpf(x))
+    return mp.sign(x) * inverse_of_complement(1 - abs(mp.mpf(x)))
+
+
+def of_inverse(function: Callable[..., Any], sign: int) -> Callable[..., Any]:
+    """Derivatives of y whose first is d = s e^(y^2) sqrt(pi) / 2; then 2 y d^2 and 2 d^3 (1 + 4 y^2)."""
+
+    def by_order(at: Positions, x: Any) -> Any:
+        y = function(x)
+        d = sign * mp.exp(y * y) * mp.sqrt(mp.pi) / 2
+        return (y, d, 2 * y * d**2, 2 * d**3 * (1 + 4 * y**2), d**4 * (28 * y + 48 * y**3))[len(at)]
+
+    return by_order
+
+
 def both_signs(*numbers: float) -> tuple[float, ...]:
     return tuple([s * x for x in numbers for s in (1, -1)])
 
@@ -283,6 +313,14 @@ UNARY: dict[str, Reference | list[Reference]] = {
     "gaussian": Reference(lambda x: mp.exp(-x * x), special=limits(ZERO, ZERO)),
     "erf": Reference(mp.erf, bell, special=limits(ZERO, ZERO)),
     "erfc": Reference(mp.erfc, lambda x: -bell(x), special=limits(ZERO, ZERO)),
+    "erfinv": Reference(
+        inverse, by_order=of_inverse(inverse, 1), low=-1 + 2.0**-53, high=1 - 2.0**-53, points=around(-1.0, 0.5),
+        slack=2,
+    ),
+    "erfcinv": Reference(
+        inverse_of_complement, by_order=of_inverse(inverse_of_complement, -1), low=1e-300, high=1.9999,
+        points=(1e-250, 1e-30, 1.75), slack=500,  # of exp(y^2), where y^2 is up to 700 and y to 2 ulp
+    ),
     "lgamma": Reference(
         lambda x: mp.log(abs(mp.gamma(x))), by_order=lambda at, x: mp.polygamma(len(at) - 1, x), points=GAMMA,
         low=-1000, special={0.0: None, -1.0: (nan, inf, None), inf: (inf, 0, 0)},

@@ -16,6 +16,7 @@ POINTS = np.array([-3.0, -0.5, 0.0, 0.25, 0.75, 1.0, 4.0])
 UNARY = [
     sp.erf,
     sp.erfc,
+    sp.ndtri,
     sp.gammaln,
     sp.psi,
     sp.ndtr,
