@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from functad.kernel_ir.bounds import LONGEST, Range
 from functad.kernel_ir.codes import OUT_OF_MEMORY
 from functad.kernel_ir.control import Branch, Carry, Control, Loop, SequenceBuffer, SequenceCopy, SequenceLength, While
 from functad.kernel_ir.nodes import Buffer
@@ -60,17 +61,37 @@ class State:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A loop, and what has been made for it: the number of steps, the addresses of constants, the states of the carry,
+    and the addresses and sizes of elements.
+    """
+
+    loop: Loop
+    steps: str
+    consts: Sequence[str]
+    states: Sequence[State]
+    places: Sequence[tuple[str, str]]
+
+
 class Writer:
     """Writes one statement into a function, whose exits, cells and addresses of buffers these are."""
 
     def __init__(
-        self, code: Code, exits: Exits, cells: Cells, pointers: Mapping[Buffer, str], bodies: Sequence[Body]
+        self,
+        code: Code,
+        exits: Exits,
+        cells: Cells,
+        pointers: Mapping[Buffer, str],
+        bodies: Sequence[Body],
+        ranges: Sequence[Range] = (),
     ) -> None:
         self.code = code
         self.exits = exits
         self.cells = cells
         self.pointers = pointers
         self.bodies = bodies
+        self.ranges = ranges  # where they hold, the second body of a loop does what the first does
 
     def write(self, statement: Control) -> None:
         """The code of a statement."""
@@ -204,7 +225,7 @@ class Writer:
     # ---- loops
 
     def _loop(self, loop: Loop) -> None:
-        code, (body,) = self.code, self.bodies
+        code = self.code
         n = self._steps(loop)
         for b in loop.elements:
             self._require_elements(loop, b, n)
@@ -215,6 +236,38 @@ class Writer:
         odd = code.emit(f"trunc i64 {n} to i1") if n[0] == "%" else str(int(n) % 2 == 1).lower()
         states = [self._begin(c, odd) for c in loop.carry]
         places = [self._elements(b) for b in (*loop.elements, *loop.written)]
+        made = _Made(loop, n, consts, states, places)
+        if not self.ranges:
+            self._turns(made, self.bodies[0])
+        else:
+            known = self._holds([*consts, *[s.current for s in states]], n)
+            code.either(known, lambda: self._turns(made, self.bodies[1]), lambda: self._turns(made, self.bodies[0]), ())
+        for state in states:
+            self._end(state)
+
+    def _holds(self, inputs: Sequence[str], n: str) -> str:
+        """Whether all ranges hold, given where the inputs of the body are, in what is copied for the loop: others may
+        write to the arguments.
+        """
+        code = self.code
+        last = code.sub(n, "1")
+        conditions = [code.emit(f"icmp ult i64 {last}, {LONGEST}")]
+        for r in self.ranges:
+            start, size = code.size(r.offset), code.size(r.size)
+            for number, scale in r.terms:
+                start = code.add(start, code.mul(self.read("i64", inputs[number]), code.size(scale)))
+            ends = [start, code.add(start, code.mul(last, str(r.slope)))] if r.slope else [start]
+            for constant in dict.fromkeys((r.low, r.high)):
+                for end in ends:
+                    conditions.append(code.emit(f"icmp ult i64 {code.add(end, str(constant))}, {size}"))
+        total = conditions[0]
+        for condition in conditions[1:]:
+            total = code.emit(f"and i1 {total}, {condition}")
+        return total
+
+    def _turns(self, made: _Made, body: Body) -> list[str]:
+        """All steps of a loop, each a run of a body."""
+        code, loop, n = self.code, made.loop, made.steps
         counter = self.variable("i64", "0")
         head, turn, over, done = (code.label() for _ in range(4))
         strips = None if is_short(loop) else Strips(code, self.exits, work_of_step(loop.body))
@@ -235,10 +288,12 @@ class Writer:
         code.line(f"br i1 {code.emit(f'icmp slt i64 {step}, {end}')}, label %{turn}, label %{over}")
         code.begin(turn)
         index = code.sub(code.sub(n, "1"), step) if loop.reverse else step
-        at = [code.offset("i8", data, code.mul(index, size)) for data, size in places]
+        at = [code.offset("i8", data, code.mul(index, size)) for data, size in made.places]
         read, written = at[: len(loop.elements)], at[len(loop.elements) :]
-        self._call(body, [*consts, *map(self._current, states), *read, *map(self._next, states), *written])
-        for state in states:
+        self._call(
+            body, [*made.consts, *map(self._current, made.states), *read, *map(self._next, made.states), *written]
+        )
+        for state in made.states:
             self._advance(state)
         code.line(f"store i64 {code.add(step, '1')}, ptr {counter}")
         code.line(f"br label %{head}")
@@ -246,8 +301,7 @@ class Writer:
         if strips is not None:
             code.line(f"br i1 {code.emit(f'icmp slt i64 {end}, {n}')}, label %{again}, label %{done}")
             code.begin(done)
-        for state in states:
-            self._end(state)
+        return []
 
     def _steps(self, loop: Loop) -> str:
         if isinstance(loop.steps, Poly):

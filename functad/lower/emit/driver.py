@@ -14,8 +14,9 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from functad.ir.types import dtype_name
+from functad.kernel_ir.bounds import bounded
 from functad.kernel_ir.codes import SIZE_OVERFLOW
-from functad.kernel_ir.control import Control
+from functad.kernel_ir.control import Control, Loop
 from functad.kernel_ir.nodes import Buffer, Call, Compute, Kernel, KernelProgram, Load, Product, Statement
 from functad.lower.emit.cells import Cells
 from functad.lower.emit.clock import clocked_name, end_clock, plain_driver, spend_if_long, start_clock
@@ -73,8 +74,9 @@ class Driver:
         self.steps = self._steps()
         self.clocked = False  # whether it looks at the clock between its statements: not that of a body
         self.code.outlined = self._outlined()
+        self.bounded = {id(s): made for s in self.body if isinstance(s, Loop) and (made := bounded(s)) is not None}
         self.inner = {
-            id(s): [BodyDriver(p, self).write() for p in s.programs] for s in self.body if isinstance(s, Control)
+            id(s): [BodyDriver(p, self).write() for p in self._programs(s)] for s in self.body if isinstance(s, Control)
         }
         self.cells = Cells(self.code, [b for s in self.body for b in mentioned(s)])
         for body in itertools.chain.from_iterable(self.inner.values()):
@@ -131,7 +133,9 @@ class Driver:
                 case Call():
                     self._call(step)
                 case Control():
-                    Writer(self.code, self.exits, self.cells, self.pointers, self.inner[id(step)]).write(step)
+                    ranges = self.bounded[id(step)].ranges if id(step) in self.bounded else ()
+                    bodies = self.inner[id(step)]
+                    Writer(self.code, self.exits, self.cells, self.pointers, bodies, ranges).write(step)
                     self._forget(written(step))
                 case list():
                     self._chunk(step)
@@ -165,6 +169,11 @@ class Driver:
                 steps.append([s])
                 room = CHUNK - size(s.body)
         return steps
+
+    def _programs(self, statement: Control) -> list[KernelProgram]:
+        """The programs inside a statement, and for a loop that may be in bounds its body then."""
+        found = self.bounded.get(id(statement))
+        return [*statement.programs] if found is None else [*statement.programs, found.body]
 
     def _outlined(self) -> dict[tuple[str, np.dtype], set[int]]:
         """Functions of the math library that are called, since they are used often."""
