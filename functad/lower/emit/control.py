@@ -38,13 +38,16 @@ SMALL = 8
 @dataclass(frozen=True, slots=True)
 class Body:
     """A function of the addresses of inputs, outputs, a workspace (None if it needs none) and cells; ``fails``: whether
-    it can give an error.
+    it can give an error; ``scalar``: whether all that it does is on scalars, without a loop; ``scalar_loops``: whether
+    a loop inside it has such a body.
     """
 
     name: str
     workspace: Buffer | None
     cells: tuple[SequenceBuffer, ...]
     fails: bool
+    scalar: bool
+    scalar_loops: bool
 
 
 @dataclass(slots=True)

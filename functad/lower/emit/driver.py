@@ -16,7 +16,7 @@ import numpy as np
 from functad.ir.types import dtype_name
 from functad.kernel_ir.bounds import bounded
 from functad.kernel_ir.codes import SIZE_OVERFLOW
-from functad.kernel_ir.control import Control, Loop
+from functad.kernel_ir.control import Branch, Control, Loop, While
 from functad.kernel_ir.nodes import Buffer, Call, Compute, Kernel, KernelProgram, Load, Product, Statement
 from functad.lower.emit.cells import Cells
 from functad.lower.emit.clock import clocked_name, end_clock, plain_driver, spend_if_long, start_clock
@@ -52,8 +52,8 @@ Step = Statement | list[Kernel]
 
 
 class Driver:
-    """Writes the driver of a program; the functions that it calls gather in ``functions``, which a body shares with the
-    driver around it.
+    """Writes the driver of a program; the functions that it calls gather in ``kernels`` and ``functions`` (bodies),
+    which a body shares with the driver around it.
     """
 
     def __init__(self, program: KernelProgram, target: Target, threads: bool, around: Driver | None = None) -> None:
@@ -62,6 +62,7 @@ class Driver:
         self.threads = threads
         self.code: Code = Code(set() if around is None else around.code.declarations, fastmath=target.fastmath)
         self.functions: list[str] = [] if around is None else around.functions
+        self.kernels: list[str] = [] if around is None else around.kernels
         self.pointers: dict[Buffer, str] = {}
         self.registers: dict[Buffer, str] = {}
         self.exits = Exits(self.code)
@@ -103,8 +104,27 @@ class Driver:
         if not self.clocked:
             return self.code.function(f"i32 @{name}({parameters}) nounwind", f"i32 {error}")
         end_clock(self.code)
-        text = self.code.function(f"i32 @{clocked_name(name)}({parameters}, i64 %caller) nounwind", f"i32 {error}")
+        text = self.code.function(
+            f"i32 @{clocked_name(name)}({parameters}, i64 %caller) noinline nounwind", f"i32 {error}"
+        )
         return f"{plain_driver(name)}\n\n{text}"
+
+    @property
+    def scalar(self) -> bool:
+        """Whether all that it does is on scalars, without a loop."""
+        return all(
+            self.nests[id(s)].straight
+            if isinstance(s, Kernel)
+            else isinstance(s, Branch) and all(b.scalar for b in self.inner[id(s)])
+            for s in self.body
+        )
+
+    @property
+    def scalar_loops(self) -> bool:
+        """Whether there are loops, at any depth, whose steps are on scalars, without a loop."""
+        return any(b.scalar_loops for bodies in self.inner.values() for b in bodies) or any(
+            isinstance(s, Loop | While) and all(b.scalar for b in self.inner[id(s)]) for s in self.body
+        )
 
     def _plan(self) -> Plan:
         """The plan of the workspace."""
@@ -270,7 +290,7 @@ class Driver:
         self._forget(writes)
 
     def _name(self, what: str) -> str:
-        return f"@{re.sub(r'[^a-zA-Z0-9_.]', '_', what)}.{len(self.functions)}"
+        return f"@{re.sub(r'[^a-zA-Z0-9_.]', '_', what)}.{len(self.functions) + len(self.kernels)}"
 
     @property
     def _attributes(self) -> str:
@@ -293,7 +313,7 @@ class Driver:
         ]
         write_nest(self.nests[id(kernel)], code, _numbered(arrays, "%b"), _numbered(scalars, "%r"))
         header = f"internal void {name}({', '.join([*parameters, 'ptr noalias %sizes'])}) {self._attributes}"
-        self.functions.append(code.function(header, "void"))
+        self.kernels.append(code.function(header, "void"))
         arguments = [f"ptr {self.pointers[b]}" for b in arrays]
         arguments += [f"{type} {self._scalar(b)}" for type, b in zip(types, scalars, strict=True)]
         self.code.line(f"call void {name}({', '.join([*arguments, 'ptr %sizes'])})")
@@ -309,7 +329,7 @@ class Driver:
         pointers.update({b: code.offset("i8", "%partials", str(offset)) for b, offset in blocks.partial.items()})
         write_nest(nest, code, pointers, values, block=(blocks.axis, "%begin", "%end"))
         header = f"internal void {name}(ptr %data, i64 %begin, i64 %end, ptr %partials) {self._attributes}"
-        self.functions.append(code.function(header, "void"))
+        self.kernels.append(code.function(header, "void"))
         common = set(map(id, nest.accumulated(blocks.axis)))
         for root, instr in {i.buffer.root: i for i in nest.accumulated(None) if id(i) not in common}.items():
             fill_buffer(self.code, instr, self.pointers[root])
@@ -341,7 +361,7 @@ class Driver:
                     registers[b] = load_one(code, b.dtype, pointers[b])
             write_nest(self.nests[id(kernel)], code, pointers, registers, inline=True)
             self.exits.note_checks(self.nests[id(kernel)].checks)
-        self.functions.append(
+        self.kernels.append(
             code.function(f"internal void {name}(ptr %table, ptr %scalars, ptr %sizes) nounwind", "void")
         )
         scalars = self.pointers[next(iter(self.scalar_slots))] if self.scalar_slots else "null"
@@ -395,16 +415,16 @@ class BodyDriver(Driver):
             f"ptr noalias %out{k}" for k in range(len(self.program.outputs))
         ]
         small = not self._chunked and sum(size(s.body) if isinstance(s, Kernel) else 10 for s in self.body) <= INLINED
-        attributes = "alwaysinline nounwind" if small else "nounwind"
+        attributes = "alwaysinline nounwind" if small else "noinline nounwind"
         header = (
             "internal i32 "
             f"{name}({', '.join([*kinds, 'ptr noalias %workspace', 'ptr noalias %cells', 'ptr noalias %sizes'])}) "
             f"{attributes}"
         )
         self.functions.append(self.code.function(header, f"i32 {error}"))
-        return Body(
-            name, None if needed is None else Buffer((needed,), np.dtype(np.uint8)), tuple(self.cells.all), error != "0"
-        )
+        workspace = None if needed is None else Buffer((needed,), np.dtype(np.uint8))
+        cells = tuple(self.cells.all)
+        return Body(name, workspace, cells, error != "0", self.scalar and not self._chunked, self.scalar_loops)
 
     def _arguments(self) -> None:
         """Pointers to inputs and outputs, and the values of scalar inputs."""
