@@ -34,7 +34,7 @@ from functad.lower.emit.parallel import Blocks, Division, blocks_of
 from functad.lower.emit.plan import Plan, mentioned, plan_memory, written
 from functad.lower.emit.product import emit_product, method, product_kernel
 from functad.lower.emit.straight import CHUNK, cut, size
-from functad.lower.emit.work import is_heavy, needs_clock, work_of_statement
+from functad.lower.emit.work import is_heavy, is_short, needs_clock, work_of_statement
 from functad.lower.emit.workspace import make_room, release, room_in, room_needed, stack
 from functad.lower.llvm.target import Target
 from functad.lower.native.python import NOTE_OFFENDER
@@ -60,6 +60,7 @@ class Driver:
         self.program = program
         self.target = target
         self.threads = threads
+        self.outermost = around is None
         self.code: Code = Code(set() if around is None else around.code.declarations, fastmath=target.fastmath)
         self.functions: list[str] = [] if around is None else around.functions
         self.kernels: list[str] = [] if around is None else around.kernels
@@ -121,9 +122,14 @@ class Driver:
 
     @property
     def scalar_loops(self) -> bool:
-        """Whether there are loops, at any depth, whose steps are on scalars, without a loop."""
-        return any(b.scalar_loops for bodies in self.inner.values() for b in bodies) or any(
-            isinstance(s, Loop | While) and all(b.scalar for b in self.inner[id(s)]) for s in self.body
+        """Whether there are loops, at any depth, whose steps are on scalars, without a loop; short ones only in others
+        that are not.
+        """
+        return any(
+            b.scalar_loops or (b.scalar and isinstance(s, Loop | While))
+            for s in self.body
+            if isinstance(s, Control) and not (self.outermost and isinstance(s, Loop) and is_short(s))
+            for b in self.inner[id(s)]
         )
 
     def _plan(self) -> Plan:

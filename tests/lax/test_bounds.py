@@ -1,0 +1,220 @@
+"""Loops whose indices are affine in the step: in bounds, out by one, negative, at the ends of int64, in empty loops.
+
+Native code knows from the first and the last index that none is out of bounds, and then checks none. Whatever it is
+given, it does what NumPy does, element by element: the same array, or an error that names the first index out of
+bounds.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+
+import numpy as np
+import pytest
+
+import functad as fd
+from functad import config
+from functad.errors import IndexOutOfBoundsError
+from functad.kernel_ir.bounds import bounded
+from functad.kernel_ir.control import Loop
+from functad.kernel_ir.nodes import Check, Compute, Kernel
+from functad.lower.abstract.abstract import abstract
+from functad.lower.fuse import fuse
+from functad.passes.pipeline import optimize
+
+N = 20
+LEAST, GREATEST = -(2**63), 2**63 - 1
+
+
+def wrapped(k):
+    """An integer as int64 has it."""
+    return (k + 2**63) % 2**64 - 2**63
+
+
+def walk(v, start, stride, steps):
+    """Each element that is visited becomes a function of itself and the one before."""
+
+    def step(k, state):
+        v, i, last = state
+        last = 0.5 * last + v[i]
+        return fd.at(v)[i].set(last + k), i + STRIDES[stride], last
+
+    return fd.lax.fori_loop(0, steps, step, (v, start, 0.0))[0]
+
+
+STRIDES = (0, 1, -1, 2, -3, 2**20, 2**21, 2**62)
+
+
+def by_hand(v, start, stride, steps):
+    """The same in Python; the first index out of bounds."""
+    v, i, last = v.copy(), start, 0.0
+    for k in range(steps):
+        if not -len(v) <= i < len(v):
+            return i
+        last = 0.5 * last + v[i]
+        v[i] = last + k
+        i = wrapped(i + STRIDES[stride])
+    return v
+
+
+JITTED = [fd.jit(walk, static_argnums=2) for _ in STRIDES]
+
+
+@pytest.mark.parametrize("stride", range(len(STRIDES)), ids=map(str, STRIDES))
+@pytest.mark.parametrize("size", [N, 1])
+def test_every_start_and_number_of_steps(stride, size):
+    f = JITTED[stride]
+    v = np.arange(1.0, size + 1)
+    starts = [*range(-size - 2, size + 2), LEAST, LEAST + 1, GREATEST, GREATEST - 1, 2**62, -(2**62), 2**40]
+    for start, steps in itertools.product(starts, (0, 1, 2, 3, size - 1, size, size + 1, 2 * size + 1, -5, LEAST)):
+        expected = by_hand(v, start, stride, steps)
+        given = v, np.int64(start), stride, np.int64(steps)
+        if isinstance(expected, int):
+            with pytest.raises(IndexOutOfBoundsError, match=re.escape(f"index {expected} is out of bounds for axis 0")):
+                f(*given)
+        else:
+            np.testing.assert_array_equal(f(*given), expected)
+
+
+def test_an_array_without_elements():
+    f = fd.jit(lambda v, i, n: fd.lax.fori_loop(0, n, lambda k, s: (s[0] + v[s[1]], s[1] + 1), (0.0, i))[0])
+    for size, start, steps in itertools.product((0, 3), (-4, -1, 0, 1, 3), (0, 1, 2)):
+        v = np.ones(size)
+        if steps == 0 or (size and -size <= start and start + steps <= size):
+            assert f(v, start, steps) == steps
+        else:
+            with pytest.raises(IndexOutOfBoundsError):
+                f(v, start, steps)
+
+
+def table(x, i, j, n):
+    """A row and a column of a table at once."""
+    return fd.lax.fori_loop(
+        0, n, lambda k, s: (fd.at(s[0])[i, s[1]].set(s[0][s[1], j] - s[0][i, s[1] - 1]), s[1] + 1), (x, 1)
+    )[0]
+
+
+def table_by_hand(x, i, j, n):
+    x = x.copy()
+    for k in range(1, n + 1):
+        x[i, k] = x[k, j] - x[i, k - 1]
+    return x
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(9, 9), (9, 6), (6, 9), (1, 3)])
+def test_several_axes(rows, columns):
+    f = fd.jit(table)
+    x = np.arange(1.0, rows * columns + 1).reshape(rows, columns) ** 0.5
+    for i, j, n in itertools.product((-rows - 1, -rows, -1, 0, rows - 1, rows), (-1, 0, columns), (0, 1, 5, 6, 8, 9)):
+        try:
+            expected = table_by_hand(x, i, j, n)
+        except IndexError as error:
+            (index,) = re.findall(r"index (-?\d+) is out of bounds", str(error))
+            with pytest.raises(IndexOutOfBoundsError, match=r"index -?\d+ is out of bounds for axis") as found:
+                f(x, i, j, n)
+            assert index in str(found.value) or n > 1  # NumPy reads in another order
+        else:
+            np.testing.assert_array_equal(f(x, i, j, n), expected)
+
+
+def clipped(v, n):
+    """Indices that are not affine, beside ones that are."""
+
+    def step(k, s):
+        i = np.minimum(k + 1, v.shape[0] - 1)
+        return fd.at(s)[k].set(v[i] + v[k] + v[(k * k) % 7])
+
+    return fd.lax.fori_loop(0, n, step, v)
+
+
+def test_indices_that_are_not_affine():
+    f, v = fd.jit(clipped), np.arange(12.0)
+    k = np.arange(12)
+    np.testing.assert_array_equal(f(v, 12), v[np.minimum(k + 1, 11)] + v + v[(k * k) % 7])
+    with pytest.raises(IndexOutOfBoundsError, match="index 12 is"):
+        f(v, 13)
+
+
+def guarded(v, n):
+    """An index that is out of bounds only where it is not used."""
+
+    def step(k, s):
+        return fd.lax.cond(k > 0, lambda s: fd.at(s)[k].add(s[k - 30]), lambda s: fd.at(s)[k].set(7.0), s)
+
+    return fd.lax.fori_loop(0, n, step, v)
+
+
+def test_an_index_in_a_branch():
+    f, v = fd.jit(guarded), np.arange(30.0)
+    expected = v.copy()
+    for k in range(30):
+        expected[k] = expected[k] + expected[k - 30] if k > 0 else 7.0
+    np.testing.assert_array_equal(f(v, 30), expected)
+    with pytest.raises(IndexOutOfBoundsError, match="index 30 is"):
+        f(v, 31)
+
+
+def test_of_two_failures_the_first_is_named():
+    def f(v, w, i, n):
+        return fd.lax.fori_loop(0, n, lambda k, s: s + v[i + k] + w[i - k], 0.0)
+
+    jitted = fd.jit(f)
+    v, w = np.ones(10), np.ones(10)
+    assert jitted(v, w, 4, 5) == 10
+    for backend in ("native", "kernel", "evaluator"):
+        with config.backend(backend):
+            with pytest.raises(IndexOutOfBoundsError, match="index 10 is"):
+                jitted(v, w, 9, 3)
+            with pytest.raises(IndexOutOfBoundsError, match="index -11 is"):
+                jitted(v, w, -9, 3)
+
+
+# -- what the code is --------------------------------------------------------------------------------------------------
+
+
+def loops(program):
+    """The loops of a kernel program, at any depth."""
+    for s in program.body:
+        if isinstance(s, Loop):
+            yield s
+        for inner in getattr(s, "programs", ()):
+            yield from loops(inner)
+
+
+def lowered(f, *args):
+    found = abstract(optimize(fd.make_ir(f)(*args)))
+    return fuse(found.program, len(found.symbols)).program
+
+
+def instructions(program):
+    return [i for s in program.body if isinstance(s, Kernel) for i in s.body]
+
+
+def test_a_body_in_bounds_has_no_check_and_no_choice():
+    recurrence = lambda v: fd.lax.fori_loop(1, 40, lambda i, v: fd.at(v)[i].set(v[i - 1] * v[i]), v)
+    (loop,) = loops(lowered(recurrence, np.ones(40)))
+    assert any(isinstance(i, Check) for i in instructions(loop.body))
+    found = bounded(loop)
+    assert found is not None
+    (r,) = found.ranges
+    assert (r.slope, r.low, r.high) == (1, -1, 0)
+    left = instructions(found.body)
+    assert not any(isinstance(i, Check) for i in left)
+    assert {i.op for i in left if isinstance(i, Compute)} == {"add", "sub", "mul"}
+
+
+def test_a_body_with_other_indices_keeps_their_checks():
+    gathered = lambda v, p: fd.lax.fori_loop(0, 40, lambda i, s: s + v[p[i]], 0.0)
+    (loop,) = loops(lowered(gathered, np.ones(40), np.arange(40)))
+    found = bounded(loop)
+    assert found is not None
+    assert sum(isinstance(i, Check) for i in instructions(found.body)) == 1
+
+
+def test_loops_over_scalars_are_optimised_as_one_function():
+    x = np.ones(40)
+    compiled = fd.jit(lambda v: fd.lax.fori_loop(1, 40, lambda i, v: fd.at(v)[i].set(v[i - 1] * v[i]), v)).lower(x)
+    assert "pipeline" in compiled.compile()._compiled.code.passes
+    whole = fd.jit(lambda v: fd.lax.fori_loop(0, 40, lambda i, v: np.sin(v), v)).lower(x)
+    assert "pipeline" not in whole.compile()._compiled.code.passes
