@@ -283,8 +283,7 @@ class Driver:
             for b in scalars_read(kernel):
                 if b in self.pointers:
                     self._scalar(b)
-            write_nest(nest, self.code, self.pointers, self.registers, inline=True)
-            self.exits.note_checks(nest.checks)
+            write_nest(nest, self.code, self.pointers, self.registers, inline=True, exits=self.exits)
             return
         scalars = [b for b in mentioned(kernel) if b.shape == () and b not in writes]
         arrays = [b for b in mentioned(kernel) if b not in scalars]

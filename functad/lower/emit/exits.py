@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from functad.lower.emit.code import Code
-from functad.lower.emit.failures import noted_code
+from functad.lower.emit.failures import Failure, any_failed, note_each, noted_code
 
 __all__ = ["Exits"]
 
@@ -40,6 +40,18 @@ class Exits:
         code.line(f"br i1 {failed}, label %{leave}, label %{go}")
         code.begin(leave)
         self.ways.append((leave, error))
+        code.line("br label %exit")
+        code.begin(go)
+
+    def stop_on_failures(self, width: int, failures: Sequence[Failure]) -> None:
+        """Leave if one of some checks has failed in some lane: what comes behind runs where all hold."""
+        code = self.code
+        leave, go = code.label(), code.label()
+        code.line(f"br i1 {any_failed(code, width, failures)}, label %{leave}, label %{go}")
+        code.begin(leave)
+        note_each(code, width, failures, "0")
+        error = smallest_error(code, [*self.errors, noted_code(code)])
+        self.ways.append((code.block, error))
         code.line("br label %exit")
         code.begin(go)
 
