@@ -87,13 +87,15 @@ class Writer:
         cells: Cells,
         pointers: Mapping[Buffer, str],
         bodies: Sequence[Body],
-        ranges: Sequence[Range] = (),
+        ranges: Sequence[Range],
+        inside: bool,
     ) -> None:
         self.code = code
         self.exits = exits
         self.cells = cells
         self.pointers = pointers
         self.bodies = bodies
+        self.inside = inside  # another loop, or a branch
         self.ranges = ranges  # where they hold, the second body of a loop does what the first does
 
     def write(self, statement: Control) -> None:
@@ -273,7 +275,7 @@ class Writer:
         code, loop, n = self.code, made.loop, made.steps
         counter = self.variable("i64", "0")
         head, turn, over, done = (code.label() for _ in range(4))
-        strips = None if is_short(loop) else Strips(code, self.exits, work_of_step(loop.body))
+        strips = None if is_short(loop) else Strips(code, self.exits, work_of_step(loop.body), self.inside)
         if strips is None:
             code.start(head)
             end = n
@@ -336,7 +338,7 @@ class Writer:
         states = [self._begin(c, None) for c in loop.carry]
         tapes = [Tape(self, b) for b in loop.written]
         flag, counter = self._place(loop.flag), self.variable("i64", "0")
-        strips = Strips(code, self.exits, work_of_step(loop.test, loop.body))
+        strips = Strips(code, self.exits, work_of_step(loop.test, loop.body), self.inside)
         end = self.variable("i64", strips.length)
         head, over, done = (code.label() for _ in range(3))
         code.start(head)

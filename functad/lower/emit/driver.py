@@ -161,7 +161,8 @@ class Driver:
                 case Control():
                     ranges = self.bounded[id(step)].ranges if id(step) in self.bounded else ()
                     bodies = self.inner[id(step)]
-                    Writer(self.code, self.exits, self.cells, self.pointers, bodies, ranges).write(step)
+                    inside = not self.outermost
+                    Writer(self.code, self.exits, self.cells, self.pointers, bodies, ranges, inside).write(step)
                     self._forget(written(step))
                 case list():
                     self._chunk(step)
