@@ -20,9 +20,9 @@ from functad.kernel_ir.sizes import Poly
 from functad.lower.emit.code import Code
 from functad.lower.emit.exits import Exits
 from functad.lower.emit.frame import word
+from functad.lower.emit.work import INNER
 from functad.lower.native.frame import BUDGET, BUDGET_AT, DEADLINE_AT, GIL_AT
 from functad.lower.native.interrupts import TICK
-from functad.lower.emit.work import INNER
 from functad.lower.native.python import API
 
 __all__ = ["Caller", "Strips", "clocked_name", "end_clock", "plain_driver", "spend_if_long", "start_clock"]

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from functad.ir.types import Symbol
 from functad.kernel_ir.bounds import LONGEST, Range
 from functad.kernel_ir.codes import OUT_OF_MEMORY
 from functad.kernel_ir.control import Branch, Carry, Control, Loop, SequenceBuffer, SequenceCopy, SequenceLength, While
 from functad.kernel_ir.nodes import Buffer
-from functad.kernel_ir.sizes import Poly, product
+from functad.kernel_ir.sizes import Poly, poly, product
 from functad.lower.emit import sequences
 from functad.lower.emit.cells import Cells
 from functad.lower.emit.clock import Strips
@@ -88,6 +89,7 @@ class Writer:
         pointers: Mapping[Buffer, str],
         bodies: Sequence[Body],
         ranges: Sequence[Range],
+        symbols: int,
         inside: bool,
     ) -> None:
         self.code = code
@@ -95,6 +97,7 @@ class Writer:
         self.cells = cells
         self.pointers = pointers
         self.bodies = bodies
+        self.symbols = symbols
         self.inside = inside  # another loop, or a branch
         self.ranges = ranges  # where they hold, the second body of a loop does what the first does
 
@@ -129,7 +132,8 @@ class Writer:
         """Run a body; the driver ends where it fails."""
         workspace = "null" if body.workspace is None else self.address(body.workspace)
         cells = self.cells.of(body.name) if body.cells else "null"
-        arguments = ", ".join([f"ptr {a}" for a in (*addresses, workspace, cells, "%sizes")])
+        sizes = [f"i64 {self.code.size(poly(Symbol(k)))}" for k in range(self.symbols)]
+        arguments = ", ".join([*[f"ptr {a}" for a in (*addresses, workspace, cells, "%sizes")], *sizes])
         error = self.code.emit(f"call i32 {body.name}({arguments})")
         if body.fails:
             self.exits.stop_if(self.code.emit(f"icmp ne i32 {error}, 0"), error)

@@ -162,7 +162,9 @@ class Driver:
                     ranges = self.bounded[id(step)].ranges if id(step) in self.bounded else ()
                     bodies = self.inner[id(step)]
                     inside = not self.outermost
-                    Writer(self.code, self.exits, self.cells, self.pointers, bodies, ranges, inside).write(step)
+                    Writer(
+                        self.code, self.exits, self.cells, self.pointers, bodies, ranges, self.program.symbols, inside
+                    ).write(step)
                     self._forget(written(step))
                 case list():
                     self._chunk(step)
@@ -405,6 +407,7 @@ class BodyDriver(Driver):
 
     def __init__(self, program: KernelProgram, around: Driver) -> None:
         super().__init__(program, around.target, around.threads, around)
+        self.sizes = self.code.given_sizes(program.symbols)
 
     def write(self) -> Body:
         """Write the function."""
@@ -422,11 +425,8 @@ class BodyDriver(Driver):
         ]
         small = not self._chunked and sum(size(s.body) if isinstance(s, Kernel) else 10 for s in self.body) <= INLINED
         attributes = "alwaysinline nounwind" if small else "noinline nounwind"
-        header = (
-            "internal i32 "
-            f"{name}({', '.join([*kinds, 'ptr noalias %workspace', 'ptr noalias %cells', 'ptr noalias %sizes'])}) "
-            f"{attributes}"
-        )
+        parameters = ", ".join([*kinds, "ptr noalias %workspace", "ptr noalias %cells", "ptr noalias %sizes"])
+        header = f"internal i32 {name}({parameters}{self.sizes}) {attributes}"
         self.functions.append(self.code.function(header, f"i32 {error}"))
         workspace = None if needed is None else Buffer((needed,), np.dtype(np.uint8))
         cells = tuple(self.cells.all)

@@ -33,7 +33,7 @@ ACCESS = 2
 CALL = 32
 """What a statement takes that is a function of its own."""
 
-INNER = 512
+INNER = 2048
 """What a loop is taken for that counts its steps itself, in the step that it stands in."""
 
 NATIVE_CALL, NATIVE_ELEMENT = 4096, 16
