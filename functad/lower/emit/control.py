@@ -199,18 +199,22 @@ class Writer:
             other = self.code.emit(f"select i1 {odd}, ptr {spare}, ptr {last}")
         return State(carry, *[self.variable("ptr", p) for p in (self.address(carry.first), following, other)])
 
+    # The addresses of large parts are read anew in each step, as if others wrote to them. That an input of a body does
+    # not alias an output is true of one step only: an optimiser that knew that one is the other in the next step would
+    # conclude that what is written is never read.
+
     def _current(self, state: State) -> str:
-        return self.read("ptr", state.current) if state.other else state.current
+        return self.read("volatile ptr", state.current) if state.other else state.current
 
     def _next(self, state: State) -> str:
-        return self.read("ptr", state.next) if state.other else state.next
+        return self.read("volatile ptr", state.next) if state.other else state.next
 
     def _advance(self, state: State) -> None:
         if not state.other:
             if state.current != state.next:
                 self._copy_small(state.carry.last, state.current, state.next)
             return
-        written, other = self.read("ptr", state.next), self.read("ptr", state.other)
+        written, other = self._next(state), self.read("ptr", state.other)
         for variable, value in ((state.current, written), (state.next, other), (state.other, written)):
             self.code.line(f"store ptr {value}, ptr {variable}")
 
