@@ -15,6 +15,7 @@ import numpy as np
 
 from functad.ir.types import dtype_name
 from functad.kernel_ir.bounds import bounded
+from functad.kernel_ir.checked import without_clamps
 from functad.kernel_ir.codes import SIZE_OVERFLOW
 from functad.kernel_ir.control import Branch, Control, Loop, While
 from functad.kernel_ir.nodes import Buffer, Call, Compute, Kernel, KernelProgram, Load, Product, Statement
@@ -66,8 +67,10 @@ class Driver:
         self.kernels: list[str] = [] if around is None else around.kernels
         self.pointers: dict[Buffer, str] = {}
         self.registers: dict[Buffer, str] = {}
-        self.exits = Exits(self.code)
+        self.exits = Exits(self.code, not self.outermost)
         self.body = [piece for s in program.body for piece in self._pieces(s)]
+        if self.exits.early and sum(size(s.body) for s in self.body if isinstance(s, Kernel)) <= CHUNK:
+            self.body = without_clamps(self.body)  # it will not be in chunks
         self.nests = {id(s): LoopNest(shape_nest(s), target) for s in self.body if isinstance(s, Kernel)}
         self.blocks: dict[int, Blocks] = {}
         for key, nest in self.nests.items():

@@ -11,10 +11,14 @@ __all__ = ["Exits"]
 
 
 class Exits:
-    """The errors of a function while it is written, and the blocks that leave for its end."""
+    """The errors of a function while it is written, and the blocks that leave for its end.
 
-    def __init__(self, code: Code) -> None:
+    ``early``: whether straight code leaves before it accesses what a failed check is of.
+    """
+
+    def __init__(self, code: Code, early: bool) -> None:
         self.code = code
+        self.early = early
         self.errors: list[str] = []
         self.checked = False  # whether a check may have failed since the error cell was last read
         self.ways: list[tuple[str, str]] = []  # the blocks that leave, and their errors

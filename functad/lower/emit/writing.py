@@ -97,6 +97,11 @@ class Writing:
         self._failures = None
         self.note(self.nest.width, failures)
 
+    @property
+    def leaves_early(self) -> bool:
+        """Whether nothing is accessed that a failed check is of."""
+        return self.exits is not None and self.exits.early and not self.nest.axes
+
     def note(self, width: int, failures: Sequence[Failure]) -> None:
         """Note what has failed in a turn of a loop."""
         if self._failures is not None:
