@@ -20,7 +20,9 @@ from functad.kernel_ir.bounds import bounded
 from functad.kernel_ir.control import Loop
 from functad.kernel_ir.nodes import Check, Compute, Kernel
 from functad.lower.abstract.abstract import abstract
+from functad.lower.emit.module import emit_module
 from functad.lower.fuse import fuse
+from functad.lower.llvm.target import PIPELINE, Target, _module, target_machine
 from functad.passes.pipeline import optimize
 
 N = 20
@@ -212,9 +214,45 @@ def test_a_body_with_other_indices_keeps_their_checks():
     assert sum(isinstance(i, Check) for i in instructions(found.body)) == 1
 
 
-def test_loops_over_scalars_are_optimised_as_one_function():
-    x = np.ones(40)
-    compiled = fd.jit(lambda v: fd.lax.fori_loop(1, 40, lambda i, v: fd.at(v)[i].set(v[i - 1] * v[i]), v)).lower(x)
-    assert "pipeline" in compiled.compile()._compiled.code.passes
-    whole = fd.jit(lambda v: fd.lax.fori_loop(0, 40, lambda i, v: np.sin(v), v)).lower(x)
-    assert "pipeline" not in whole.compile()._compiled.code.passes
+def emitted(f, *args):
+    return emit_module(lowered(f, *args), Target.host())
+
+
+def test_loops_over_scalars_are_optimised_but_not_kernels(monkeypatch):
+    recurrence = lambda v: fd.lax.fori_loop(1, 40, lambda i, v: fd.at(v)[i].set(v[i - 1] * v[i]), np.sin(v))
+    module = emitted(recurrence, np.ones(40))
+    assert PIPELINE in module.passes
+    assert "declare void @sin" in module.text
+    assert "define hidden void @sin" in module.apart
+    module = emitted(lambda v: fd.lax.fori_loop(0, 40, lambda i, v: np.sin(v), v), np.ones(40))
+    assert PIPELINE not in module.passes
+    assert not module.apart
+    monkeypatch.setattr("functad.lower.emit.module.LARGE", 10)
+    assert PIPELINE not in emitted(recurrence, np.ones(40)).passes
+
+
+def test_a_step_in_bounds_is_code_without_branches():
+    recurrence = lambda v: fd.lax.fori_loop(1, 40, lambda i, v: fd.at(v)[i].set(v[i - 1] * v[i]), v)
+    checked, bounded = re.findall(r"define internal i32 @body.*?^}", emitted(recurrence, np.ones(40)).text, re.S | re.M)
+    assert "br i1" in checked
+    assert "br " not in bounded
+    assert "llvm.smin" not in bounded
+
+
+def test_what_is_read_behind_a_check_is_not_clamped():
+    gathered = lambda v, p: fd.lax.fori_loop(0, 40, lambda i, s: s + v[p[i]], 0.0)
+    text = emitted(gathered, np.ones(40), np.arange(40)).text
+    for body in re.findall(r"define internal i32 @body.*?^}", text, re.S | re.M):
+        assert "llvm.smin" not in body
+        last = body.rindex("load double")
+        assert body.count("functad_note", 0, last) == body.count("functad_note")  # every check is before the access
+
+
+def test_the_machine_code_forwards_what_it_has_stored():
+    """The loop that runs in bounds loads one element a step, not the one that it has just stored."""
+    recurrence = lambda v, w: fd.lax.fori_loop(1, 40, lambda i, v: fd.at(v)[i].set(v[i - 1] * w[i]), v)
+    module = emitted(recurrence, np.ones(40), np.ones(40))
+    optimised = _module(module.text, Target.host(), target_machine(Target.host()), module.passes, module.apart)
+    blocks = re.split(r"\n\n", str(optimised))
+    (step,) = [b for b in blocks if "fmul double" in b and "phi double" in b]
+    assert step.count("load double") == 1

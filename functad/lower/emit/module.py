@@ -33,19 +33,24 @@ class Module:
     apart: str = ""
 
 
+LARGE = 6000
+"""Bodies of more lines are not optimised: that takes a second, and they are loops that have been unrolled."""
+
+
 def emit_module(program: KernelProgram, target: Target, name: str = "driver", *, threads: bool = True) -> Module:
     """The module that computes a program; its entry is ``name``. Large loops run on several threads if ``threads``
     allows it.
 
-    Loops over scalars are left to LLVM's optimiser. It takes long, so it is not given what is written as it should be:
-    the kernels.
+    Loops over scalars are left to LLVM's optimiser. It takes long, so it is not given what is written as it should be,
+    the kernels, nor what is very large.
     """
     driver = Driver(program, target, threads)
     text = driver.emit(name)
     declared = "\n".join(sorted(driver.code.declarations))
     calls = tuple(declared_functions(driver.code.declarations))
     called = clocked_name(name) if needs_clock(program) else name
-    if not driver.scalar_loops:
+    large = sum(f.count("\n") for f in driver.functions) > LARGE
+    if large or not driver.scalar_loops:
         whole = _joined([declared, *driver.kernels, *driver.functions, text])
         return Module(whole, calls, PASSES if driver.inner else (), called)
     loops = _joined([declared, *map(_declaration, driver.kernels), *driver.functions, text])
