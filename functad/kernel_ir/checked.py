@@ -22,7 +22,10 @@ from functad.kernel_ir.nodes import (
     Const,
     Instr,
     Kernel,
+    KernelProgram,
     Load,
+    Reduce,
+    Scatter,
     SizeValue,
     Statement,
     Store,
@@ -34,13 +37,15 @@ __all__ = ["without_clamps"]
 
 INT64 = np.dtype(np.int64)
 
+NOTHING: Mapping[Buffer, Poly] = {}
 
-def without_clamps(statements: Iterable[Statement], inside: Mapping[Buffer, Poly] | None = None) -> list[Statement]:
-    """Statements in order, each of which runs only if no check of those before has failed, and accesses an element at
-    an index that is data only if no check before that has; ``inside`` are the scalars that are in [0, n) from the
-    start.
+
+def without_clamps(statements: Iterable[Statement], inside: Mapping[Buffer, Poly] = NOTHING) -> list[Statement]:
+    """Statements in order, each of which runs only if no check of those before has failed, and which access an element
+    at an index that is data only if none in the kernel before that has. ``inside`` are the scalars that are in [0, n)
+    from the start, with n.
     """
-    known = dict(inside or {})
+    known = dict(inside)
     found = []
     for statement in statements:
         stored: dict[Buffer, Poly] = {}
@@ -52,19 +57,19 @@ def without_clamps(statements: Iterable[Statement], inside: Mapping[Buffer, Poly
                 statement = replace(statement, body=tuple([i for i, _ in assume(statement.body, {}, body.chosen)]))
             stored = body.stored
         elif isinstance(statement, Branch):
-            given = [b.root for b in statement.operands]
-            branches = [
-                replace(
-                    p, body=tuple(without_clamps(p.body, {x: known[b] for b, x in zip(given, p.inputs) if b in known}))
-                )
-                for p in statement.branches
-            ]
-            statement = replace(statement, branches=tuple(branches))
+            statement = replace(statement, branches=tuple([_branch(statement, p, known) for p in statement.branches]))
         for b in accesses(statement)[1]:
             known.pop(b.root, None)
         known.update(stored)
         found.append(statement)
     return found
+
+
+def _branch(branch: Branch, program: KernelProgram, known: Mapping[Buffer, Poly]) -> KernelProgram:
+    """One of several programs: what it is given is known as it is outside."""
+    given = zip(branch.operands, program.inputs, strict=False)
+    inside = {x: known[b.root] for b, x in given if b.root in known}
+    return replace(program, body=tuple(without_clamps(program.body, inside)))
 
 
 class _Body:
@@ -90,11 +95,14 @@ class _Body:
                 self._sizes[out] = size
             case Load(out, buffer, _, None) if buffer.root in self.known:
                 self._inside[out] = self.known[buffer.root]
-            case Store(buffer, _, value, None) if buffer.root.shape == () and self.trusted:
+            case Store(buffer, _, value, mask):
+                for known in (self.known, self.stored):
+                    known.pop(buffer.root, None)
+                    if value in self._inside and mask is None and self.trusted and buffer.root.shape == ():
+                        known[buffer.root] = self._inside[value]
+            case Reduce(buffer) | Scatter(buffer):
                 self.known.pop(buffer.root, None)
                 self.stored.pop(buffer.root, None)
-                if value in self._inside:
-                    self.known[buffer.root] = self.stored[buffer.root] = self._inside[value]
             case Compute(out, op, args):
                 self._compute(out, op, args)
             case Check(ok) if self.trusted:

@@ -172,6 +172,99 @@ def test_of_two_failures_the_first_is_named():
                 jitted(v, w, -9, 3)
 
 
+def histogram(counts, where, other):
+    """Indices that are data: of one array, and of another that is shorter or longer."""
+
+    def step(k, s):
+        i = where[k]
+        return fd.at(s)[i].add(other[i] + other[k])
+
+    return fd.lax.fori_loop(0, where.shape[0], step, counts)
+
+
+@pytest.mark.parametrize(("size", "others"), [(7, 9), (9, 7), (1, 7), (7, 7)])
+def test_indices_that_are_data(size, others):
+    f = fd.jit(histogram)
+    other = np.arange(1.0, others + 1)
+    least = min(size, others)
+    good = np.arange(6) % (2 * least) - least
+    expected = np.zeros(size)
+    for k, i in enumerate(good):
+        expected[i] += other[i] + other[k]
+    np.testing.assert_array_equal(f(np.zeros(size), good, other), expected)
+    for place, bad in itertools.product((0, 3, 5), (least, -least - 1, LEAST, GREATEST, -(2**62), 2**60, -(2**60))):
+        where = good.copy()
+        where[place] = bad
+        with pytest.raises(IndexOutOfBoundsError, match=f"index {bad} is out of bounds for axis 0"):
+            f(np.zeros(size), where, other)
+
+
+def sifted(x, i):
+    """Moves x[i] down to its place: the condition reads elements, too."""
+    v = x[i]
+
+    def goes_on(s):
+        x, j = s
+        return fd.lax.cond(j >= 0, lambda x: x[j] > v, lambda x: False, x)
+
+    x, j = fd.lax.while_loop(goes_on, lambda s: (fd.at(s[0])[s[1] + 1].set(s[0][s[1]]), s[1] - 1), (x, i - 1))
+    return fd.at(x)[j + 1].set(v)
+
+
+def test_a_condition_that_reads_elements():
+    f, x = fd.jit(sifted), np.array([1.0, 3.0, 4.0, 6.0, 2.0, 9.0])
+    np.testing.assert_array_equal(f(x, 4), [1, 2, 3, 4, 6, 9])
+    np.testing.assert_array_equal(f(x[::-1].copy(), 5), [1, 9, 2, 6, 4, 3])
+    with pytest.raises(IndexOutOfBoundsError, match="index 6 is"):
+        f(x, 6)
+    with pytest.raises(IndexOutOfBoundsError, match="index -7 is"):
+        f(x, -7)
+
+
+def test_a_check_in_one_branch_says_nothing_of_the_other():
+    def f(x, y, c, i, n):
+        def step(k, s):
+            return s + fd.lax.cond(c[k] > 0, lambda j: x[j], lambda j: y[j], i + c[k] - 1)
+
+        return fd.lax.fori_loop(0, n, step, 0.0)
+
+    jitted, x, y = fd.jit(f), np.ones(50), np.ones(5)
+    c = np.array([1, 0, 1, 0, 1, 1])
+    assert jitted(x, y, c, 5, 6) == 6
+    assert jitted(x, y, np.ones(6, int), 49, 6) == 6
+    with pytest.raises(IndexOutOfBoundsError, match="index 39 is out of bounds for axis 0 with size 5"):
+        jitted(x, y, c, 40, 6)
+    with pytest.raises(IndexOutOfBoundsError, match="index 50 is out of bounds for axis 0 with size 50"):
+        jitted(x, y, c, 50, 6)
+
+
+def test_arrays_that_change_places():
+    """Each step reads what the step before has written, in the other array."""
+
+    def f(u, v, n):
+        def outer(t, s):
+            u, v, total = s
+            total = total + v[0]
+            v, c = fd.lax.fori_loop(
+                0, 40, lambda i, s: (fd.at(s[0])[i].set(u[0] / 2 + u[i] / 4 + s[1]), s[1] + u[0]), (v, total)
+            )
+            return v, u, total
+
+        return fd.lax.fori_loop(0, n, outer, (u, v, 0.0))
+
+    u, v, total = np.linspace(0, 1, 40), np.linspace(2, 3, 40), 0.0
+    found = fd.jit(f)(u, v, 5)
+    for _ in range(5):
+        total = c = total + v[0]
+        w = v.copy()
+        for i in range(40):
+            w[i] = u[0] / 2 + u[i] / 4 + c
+            c += u[0]
+        u, v = w, u
+    for got, want in zip(found, (u, v, total), strict=True):
+        np.testing.assert_array_equal(got, want)
+
+
 # -- what the code is --------------------------------------------------------------------------------------------------
 
 
