@@ -172,6 +172,7 @@ class _Body:
         self.chosen: dict[Value, int] = {}
         self.stored: dict[Buffer, Affine] = {}
         self._compared: dict[Value, tuple[str, Affine, Poly]] = {}  # with sizes
+        self._wrapped: dict[Value, tuple[Affine, Poly]] = {}  # numbers to which a size is added where they are negative
         self._below: dict[Value, list[tuple[Affine, Poly]]] = {}  # what conjunctions say to be less than a size
 
     def read(self, instr: Instr) -> None:
@@ -189,11 +190,9 @@ class _Body:
                 self._compute(out, op, args)
             case Reduce(buffer) | Scatter(buffer):
                 self._store(buffer.root, None)
-            case Check(ok) if self.proven is not None and ok in self._below:
-                for number, size in self._below[ok]:
-                    if _is_moderate(number) and size not in self._sizes(number):
-                        self.proven.setdefault(number, []).append(size)
-                self._decide()
+            case Check(ok):
+                for number, size in self._below.get(ok, ()):
+                    self._require(number, size)
             case _:
                 pass
 
@@ -208,8 +207,13 @@ class _Body:
             below = [pair for a in args for pair in self._below.get(a, ())]
             if below:
                 self._below[out] = below
-        elif op == "select" and args[0] in self.facts:
+            return
+        if op == "minimum":
+            self._expect(*args)
+        if op == "select" and args[0] in self.facts:
             self._same(out, args[1 if self.facts[args[0]] else 2])
+        elif op == "select":
+            self._note_wrapped(out, *args)
         elif all(a in self.numbers for a in args):
             operands = [self.numbers[a] for a in args]
             if op in ARITHMETIC:
@@ -223,6 +227,30 @@ class _Body:
                 self._decide()
             elif op in ("minimum", "maximum"):
                 self._extremum(out, op, args)
+
+    def _note_wrapped(self, out: Value, test: Value, raised: Value, value: Value) -> None:
+        """A choice of ``value + n`` where the value is negative."""
+        x, y = self.numbers.get(raised), self.numbers.get(value)
+        if x is not None and y is not None and self._compared.get(test) == ("lt", y, poly(0)):
+            size = difference(x, y)
+            if not size.terms:
+                self._wrapped[out] = y, size.offset
+
+    def _expect(self, x: Value, y: Value) -> None:
+        """What is wrapped around like an index, and kept in bounds, is expected to be in them, checked or not."""
+        if x in self._wrapped:
+            number, size = self._wrapped[x]
+            if self.numbers.get(y) == Affine(size - 1) and self._require(number, size):
+                self.numbers[x] = number
+
+    def _require(self, number: Affine, size: Poly) -> bool:
+        """Have a number be in [0, size), if that can be asked for."""
+        if self.proven is None or not _is_moderate(number):
+            return False
+        if size not in self._sizes(number):
+            self.proven.setdefault(number, []).append(size)
+            self._decide()
+        return True
 
     def _same(self, out: Value, value: Value) -> None:
         if value in self.numbers:
