@@ -172,7 +172,6 @@ class _Body:
         self.chosen: dict[Value, int] = {}
         self.stored: dict[Buffer, Affine] = {}
         self._compared: dict[Value, tuple[str, Affine, Poly]] = {}  # with sizes
-        self._wrapped: dict[Value, tuple[Affine, Poly]] = {}  # numbers to which a size is added where they are negative
         self._below: dict[Value, list[tuple[Affine, Poly]]] = {}  # what conjunctions say to be less than a size
 
     def read(self, instr: Instr) -> None:
@@ -208,12 +207,10 @@ class _Body:
             if below:
                 self._below[out] = below
             return
-        if op == "minimum":
-            self._expect(*args)
         if op == "select" and args[0] in self.facts:
             self._same(out, args[1 if self.facts[args[0]] else 2])
         elif op == "select":
-            self._note_wrapped(out, *args)
+            self._wrap(out, *args)
         elif all(a in self.numbers for a in args):
             operands = [self.numbers[a] for a in args]
             if op in ARITHMETIC:
@@ -228,20 +225,15 @@ class _Body:
             elif op in ("minimum", "maximum"):
                 self._extremum(out, op, args)
 
-    def _note_wrapped(self, out: Value, test: Value, raised: Value, value: Value) -> None:
-        """A choice of ``value + n`` where the value is negative."""
+    def _wrap(self, out: Value, test: Value, raised: Value, value: Value) -> None:
+        """What is wrapped around like an index, to n more where it is negative, is expected to be in bounds, whether
+        that is checked or not.
+        """
         x, y = self.numbers.get(raised), self.numbers.get(value)
         if x is not None and y is not None and self._compared.get(test) == ("lt", y, poly(0)):
             size = difference(x, y)
-            if not size.terms:
-                self._wrapped[out] = y, size.offset
-
-    def _expect(self, x: Value, y: Value) -> None:
-        """What is wrapped around like an index, and kept in bounds, is expected to be in them, checked or not."""
-        if x in self._wrapped:
-            number, size = self._wrapped[x]
-            if self.numbers.get(y) == Affine(size - 1) and self._require(number, size):
-                self.numbers[x] = number
+            if not size.terms and self._require(y, size.offset):
+                self.numbers[out] = y
 
     def _require(self, number: Affine, size: Poly) -> bool:
         """Have a number be in [0, size), if that can be asked for."""
