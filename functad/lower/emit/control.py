@@ -249,14 +249,37 @@ class Writer:
         odd = code.emit(f"trunc i64 {n} to i1") if n[0] == "%" else str(int(n) % 2 == 1).lower()
         states = [self._begin(c, odd) for c in loop.carry]
         places = [self._elements(b) for b in (*loop.elements, *loop.written)]
-        made = _Made(loop, n, consts, states, places)
-        if not self.ranges:
-            self._turns(made, self.bodies[0])
-        else:
-            known = self._holds([*consts, *[s.current for s in states]], n)
-            code.either(known, lambda: self._turns(made, self.bodies[1]), lambda: self._turns(made, self.bodies[0]), ())
+        self._versions(_Made(loop, n, consts, states, places))
         for state in states:
             self._end(state)
+
+    def _versions(self, made: _Made) -> None:
+        """The steps of a loop with the body that may be run; a loop inside another, which may be entered often, also
+        without strips for few steps.
+        """
+        code = self.code
+        strips = None if is_short(made.loop) else Strips(code, self.exits, work_of_step(made.loop.body), self.inside)
+        if not self.ranges:
+            self._turns(made, self.bodies[0], strips)
+            return
+        checked, plain = self.bodies
+        known = self._holds([*made.consts, *[s.current for s in made.states]], made.steps)
+
+        def in_strips() -> list[str]:
+            return code.either(
+                known, lambda: self._turns(made, plain, strips), lambda: self._turns(made, checked, strips), ()
+            )
+
+        def at_once() -> list[str]:
+            if strips is not None:
+                strips.spend(made.steps)
+            return self._turns(made, plain, None)
+
+        if strips is None or not self.inside:
+            in_strips()
+        else:
+            few = code.emit(f"icmp sle i64 {made.steps}, {strips.length}")
+            code.either(code.emit(f"and i1 {known}, {few}"), at_once, in_strips, ())
 
     def _holds(self, inputs: Sequence[str], n: str) -> str:
         """Whether all ranges hold, given where the inputs of the body are, in what is copied for the loop: others may
@@ -278,12 +301,11 @@ class Writer:
             total = code.emit(f"and i1 {total}, {condition}")
         return total
 
-    def _turns(self, made: _Made, body: Body) -> list[str]:
+    def _turns(self, made: _Made, body: Body, strips: Strips | None) -> list[str]:
         """All steps of a loop, each a run of a body."""
         code, loop, n = self.code, made.loop, made.steps
         counter = self.variable("i64", "0")
         head, turn, over, done = (code.label() for _ in range(4))
-        strips = None if is_short(loop) else Strips(code, self.exits, work_of_step(loop.body), self.inside)
         if strips is None:
             code.start(head)
             end = n
