@@ -1,7 +1,7 @@
 """The driver: the function that runs a program's statements in order, and the functions that it calls.
 
 Scalars are registers of the driver and go to kernels by value. Code without loops is written into the driver itself,
-or, where that would be too long, into functions of ``CHUNK`` instructions, between which scalars are in memory.
+or, where that would be too long, into functions of ``PIECE`` instructions, between which scalars are in memory.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from functad.lower.emit.operations import is_long
 from functad.lower.emit.parallel import Blocks, Division, blocks_of
 from functad.lower.emit.plan import Plan, mentioned, plan_memory, written
 from functad.lower.emit.product import emit_product, method, product_kernel
-from functad.lower.emit.straight import CHUNK, cut, size
+from functad.lower.emit.straight import PIECE, WHOLE, cut, size
 from functad.lower.emit.work import is_heavy, is_short, needs_clock, work_of_statement
 from functad.lower.emit.workspace import make_room, release, room_in, room_needed, stack
 from functad.lower.llvm.target import Target
@@ -69,7 +69,7 @@ class Driver:
         self.registers: dict[Buffer, str] = {}
         self.exits = Exits(self.code, not self.outermost)
         self.body = [piece for s in program.body for piece in self._pieces(s)]
-        if self.exits.early and sum(size(s.body) for s in self.body if isinstance(s, Kernel)) <= CHUNK:
+        if self.exits.early and sum(size(s.body) for s in self.body if isinstance(s, Kernel)) <= WHOLE:
             self.body = without_clamps(self.body)  # it will not be in chunks
         self.nests = {id(s): LoopNest(shape_nest(s), target) for s in self.body if isinstance(s, Kernel)}
         self.blocks: dict[int, Blocks] = {}
@@ -186,7 +186,7 @@ class Driver:
     def _steps(self) -> list[Step]:
         """The statements, those without loops gathered into functions if there are many instructions in them."""
         straight = [s for s in self.body if isinstance(s, Kernel) and self.nests[id(s)].straight]
-        if sum(size(s.body) for s in straight) <= CHUNK:
+        if sum(size(s.body) for s in straight) <= WHOLE:
             return list(self.body)
         steps: list[Step] = []
         room = 0
@@ -199,7 +199,7 @@ class Driver:
                 room -= size(s.body)
             else:
                 steps.append([s])
-                room = CHUNK - size(s.body)
+                room = PIECE - size(s.body)
         return steps
 
     def _programs(self, statement: Control) -> list[KernelProgram]:
