@@ -90,6 +90,28 @@ def test_an_array_without_elements():
                 f(v, start, steps)
 
 
+def around(x, a, n):
+    """Neighbours in a ring: the indices of the first steps count from the end."""
+    return fd.lax.fori_loop(
+        0, n, lambda i, s: (fd.at(s[0])[i].set(x[i] - x[i - a] * s[0][i - 1] + s[1]), s[1] + x[i - 2]), (x, 0.0)
+    )[0]
+
+
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 30])
+def test_first_steps_that_count_from_the_end(size):
+    f, x = fd.jit(around), np.linspace(1.0, 2.0, size)
+    for a, n in itertools.product((0, 1, 2, 3, -1), range(size + 2)):
+        v, total = x.copy(), 0.0
+        try:
+            for i in range(n):
+                v[i], total = x[i] - x[i - a] * v[i - 1] + total, total + x[i - 2]
+        except IndexError:
+            with pytest.raises(IndexOutOfBoundsError):
+                f(x, a, n)
+        else:
+            np.testing.assert_array_equal(f(x, a, n), v)
+
+
 def table(x, i, j, n):
     """A row and a column of a table at once."""
     return fd.lax.fori_loop(

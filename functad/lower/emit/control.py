@@ -32,6 +32,9 @@ PASSES = ("always_inliner", "sroa")
 TURNS = 4
 """A loop of unknown length whose steps are short compares their number with the end of the strip after so many."""
 
+FIRST = 2
+"""So many steps run with a body that checks its indices where those of all later steps are known to be in bounds."""
+
 SMALL = 8
 """Carries of at most so many elements are copied from step to step."""
 
@@ -254,45 +257,53 @@ class Writer:
             self._end(state)
 
     def _versions(self, made: _Made) -> None:
-        """The steps of a loop with the body that may be run; a loop inside another, which may be entered often, also
-        without strips for few steps.
+        """The steps of a loop, each with the body that may be run: the first ones may be out of bounds at the other end
+        of an array, as is ``x[i - 1]`` where i is 0. A loop inside another, which may be entered often, also without
+        strips for few steps.
         """
-        code = self.code
+        code, n = self.code, made.steps
         strips = None if is_short(made.loop) else Strips(code, self.exits, work_of_step(made.loop.body), self.inside)
         if not self.ranges:
-            self._turns(made, self.bodies[0], strips)
+            self._turns(made, self.bodies[0], strips, "0", n)
             return
         checked, plain = self.bodies
-        known = self._holds([*made.consts, *[s.current for s in made.states]], made.steps)
+        known = self._holds(made, 0)
+
+        def some_checked() -> list[str]:
+            return [code.emit(f"select i1 {self._holds(made, FIRST)}, i64 {FIRST}, i64 {n}")]
 
         def in_strips() -> list[str]:
-            return code.either(
-                known, lambda: self._turns(made, plain, strips), lambda: self._turns(made, checked, strips), ()
-            )
+            (first,) = code.either(known, lambda: ["0"], some_checked, ["i64"])
+            self._turns(made, checked, strips, "0", first)
+            self._turns(made, plain, strips, first, n)
+            return []
 
         def at_once() -> list[str]:
             if strips is not None:
-                strips.spend(made.steps)
-            return self._turns(made, plain, None)
+                strips.spend(n)
+            self._turns(made, plain, None, "0", n)
+            return []
 
         if strips is None or not self.inside:
             in_strips()
         else:
-            few = code.emit(f"icmp sle i64 {made.steps}, {strips.length}")
+            few = code.emit(f"icmp sle i64 {n}, {strips.length}")
             code.either(code.emit(f"and i1 {known}, {few}"), at_once, in_strips, ())
 
-    def _holds(self, inputs: Sequence[str], n: str) -> str:
-        """Whether all ranges hold, given where the inputs of the body are, in what is copied for the loop: others may
-        write to the arguments.
+    def _holds(self, made: _Made, begin: int) -> str:
+        """Whether all ranges hold from a step on, going by what is copied for the loop: others may write to the
+        arguments.
         """
         code = self.code
-        last = code.sub(n, "1")
-        conditions = [code.emit(f"icmp ult i64 {last}, {LONGEST}")]
+        inputs = [*made.consts, *[s.current for s in made.states]]
+        last = code.sub(made.steps, "1")
+        conditions = [code.emit(f"icmp ult i64 {code.sub(last, str(begin))}, {LONGEST}")]
         for r in self.ranges:
             start, size = code.size(r.offset), code.size(r.size)
             for number, scale in r.terms:
                 start = code.add(start, code.mul(self.read("i64", inputs[number]), code.size(scale)))
-            ends = [start, code.add(start, code.mul(last, str(r.slope)))] if r.slope else [start]
+            steps = dict.fromkeys((str(begin), last) if r.slope else ("0",))
+            ends = [code.add(start, code.mul(step, str(r.slope))) for step in steps]
             for constant in dict.fromkeys((r.low, r.high)):
                 for end in ends:
                     conditions.append(code.emit(f"icmp ult i64 {code.add(end, str(constant))}, {size}"))
@@ -301,42 +312,40 @@ class Writer:
             total = code.emit(f"and i1 {total}, {condition}")
         return total
 
-    def _turns(self, made: _Made, body: Body, strips: Strips | None) -> list[str]:
-        """All steps of a loop, each a run of a body."""
-        code, loop, n = self.code, made.loop, made.steps
-        counter = self.variable("i64", "0")
+    def _turns(self, made: _Made, body: Body, strips: Strips | None, begin: str, stop: str) -> None:
+        """Some steps of a loop, each a run of a body."""
+        code, loop = self.code, made.loop
+        counter = self.variable("i64", begin)
         head, turn, over, done = (code.label() for _ in range(4))
         if strips is None:
             code.start(head)
-            end = n
+            end = stop
         else:
-            again, end_place = code.label(), self.variable("i64", "0")
+            again, end_place = code.label(), self.variable("i64", begin)
             code.start(again)
-            begin = self.read("i64", end_place)
-            length = code.minimum(code.sub(n, begin), strips.length)
+            before = self.read("i64", end_place)
+            length = code.minimum(code.sub(stop, before), strips.length)
             strips.spend(length)
-            end = code.add(begin, length)
+            end = code.add(before, length)
             code.line(f"store i64 {end}, ptr {end_place}")
-            code.line(f"store i64 {begin}, ptr {counter}")
+            code.line(f"store i64 {before}, ptr {counter}")
             code.start(head)
         step = self.read("i64", counter)
         code.line(f"br i1 {code.emit(f'icmp slt i64 {step}, {end}')}, label %{turn}, label %{over}")
         code.begin(turn)
-        index = code.sub(code.sub(n, "1"), step) if loop.reverse else step
+        index = code.sub(code.sub(made.steps, "1"), step) if loop.reverse else step
         at = [code.offset("i8", data, code.mul(index, size)) for data, size in made.places]
         read, written = at[: len(loop.elements)], at[len(loop.elements) :]
-        self._call(
-            body, [*made.consts, *map(self._current, made.states), *read, *map(self._next, made.states), *written]
-        )
-        for state in made.states:
+        states = made.states
+        self._call(body, [*made.consts, *map(self._current, states), *read, *map(self._next, states), *written])
+        for state in states:
             self._advance(state)
         code.line(f"store i64 {code.add(step, '1')}, ptr {counter}")
         code.line(f"br label %{head}")
         code.begin(over)
         if strips is not None:
-            code.line(f"br i1 {code.emit(f'icmp slt i64 {end}, {n}')}, label %{again}, label %{done}")
+            code.line(f"br i1 {code.emit(f'icmp slt i64 {end}, {stop}')}, label %{again}, label %{done}")
             code.begin(done)
-        return []
 
     def _steps(self, loop: Loop) -> str:
         if isinstance(loop.steps, Poly):
