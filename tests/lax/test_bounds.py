@@ -354,6 +354,11 @@ def test_a_step_in_bounds_is_code_without_branches():
     assert "llvm.smin" not in bounded
 
 
+def test_only_the_first_steps_are_checked_where_those_count_from_the_end():
+    ring = lambda v: fd.lax.fori_loop(0, 40, lambda i, w: fd.at(w)[i].set(v[i] - v[i - 1]), v)  # noqa: E731
+    assert re.search(r"= select i1 %v\d+, i64 2, i64 ", emitted(ring, np.ones(40)).text)
+
+
 def test_what_is_read_behind_a_check_is_not_clamped():
     gathered = lambda v, p: fd.lax.fori_loop(0, 40, lambda i, s: s + v[p[i]], 0.0)
     text = emitted(gathered, np.ones(40), np.arange(40)).text
