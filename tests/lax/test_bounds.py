@@ -355,7 +355,7 @@ def test_a_step_in_bounds_is_code_without_branches():
 
 
 def test_only_the_first_steps_are_checked_where_those_count_from_the_end():
-    ring = lambda v: fd.lax.fori_loop(0, 40, lambda i, w: fd.at(w)[i].set(v[i] - v[i - 1]), v)  # noqa: E731
+    ring = lambda v: fd.lax.fori_loop(0, 40, lambda i, w: fd.at(w)[i].set(v[i] - v[i - 1]), v)
     assert re.search(r"= select i1 %v\d+, i64 2, i64 ", emitted(ring, np.ones(40)).text)
 
 
