@@ -1,9 +1,9 @@
 """Calls: what a twin calls in place of the function that the user names.
 
 NumPy's functions that make arrays, those of ``math``, builtins and the like are replaced by functad's, each declared
-beside its function (``numpy.dispatch.calls``); the user's own functions by their twins. What belongs to functad, NumPy,
-the standard library or is no Python function is called as it is. A function of an installed package has a twin only
-where a traced value is among its arguments.
+beside its function (``numpy.dispatch.stands_for``); the user's own functions by their twins. What else belongs to
+functad, NumPy, the standard library or is no Python function is called as it is. A function of an installed package has
+a twin only where a traced value is among its arguments.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from functad.front.staged import (
 from functad.front.staged import UNBOUND as UNBOUND_NAME
 from functad.front.twin import is_twin_code, twin_of
 from functad.front.values import UNBOUND, decided
-from functad.numpy.dispatch import CALLS, TABLE
+from functad.numpy.dispatch import called_for, traced_form
 from functad.numpy.memory import into_plain
 from functad.numpy.protocols import plain_values
 from functad.numpy.traced import here, is_traced
@@ -75,7 +75,7 @@ def staged_route(f: Any) -> Any:
 def item(x: Any, index: Any) -> Any:
     """``x[index]``: a plain array takes traced integers, too."""
     if type(x) is np.ndarray and is_traced(index if type(index) is tuple else (index,)):
-        return CALLS[np.asarray](x)[index]
+        return called_for(np.asarray)(x)[index]
     return x[index]
 
 
@@ -104,12 +104,13 @@ def store(value: Any, x: Any, index: Any) -> None:
 def _function(f: FunctionType) -> Any:
     whose = origin(f.__code__.co_filename)
     if whose == FOREIGN:
-        return CALLS.get(f, f)
+        return called_for(f)
     if whose == INSTALLED and f.__module__.startswith("scipy.special"):
         import functad.scipy.special  # noqa: F401  declares what stands for SciPy's functions
 
-        if f in TABLE:
-            return _where_traced(f, TABLE[f])
+        declared = traced_form(f)
+        if declared is not None:
+            return _where_traced(f, declared)
     staged = is_staging()
     found = twin_of(f, _STAGED_CELLS if staged else _CELLS, staged)
     if found is None:
@@ -142,8 +143,8 @@ def _partial(f: functools.partial[Any]) -> Any:
 
 
 def _class(cls: type) -> Any:
-    found = CALLS.get(cls)
-    if found is not None:
+    found = called_for(cls)
+    if found is not cls:
         return found
     init: Any = cls.__init__  # type: ignore[misc]
     new: Any = cls.__new__
@@ -161,13 +162,9 @@ def _class(cls: type) -> Any:
     return construct
 
 
-def _known(f: Any) -> Any:
-    return CALLS.get(f, f)
-
-
 def _builtin(f: Any) -> Any:
-    found = CALLS.get(f)
-    if found is not None:
+    found = called_for(f)
+    if found is not f:
         return found
     return _drawn(f) if type(f.__self__) in _DRAWS else f
 
@@ -205,8 +202,8 @@ _ROUTES: dict[type, Callable[[Any], Any]] = {
     functools.partial: _partial,
     type: _class,
     BuiltinFunctionType: _builtin,
-    np.ufunc: _known,
-    type(np.sum): _known,  # what NumPy wraps its Python functions in
+    np.ufunc: called_for,
+    type(np.sum): called_for,  # what NumPy wraps its Python functions in
     Tracer: lambda f: f,
 }
 

@@ -2,20 +2,29 @@
 
 ``np.sum(x)`` of a tracer arrives through NumPy's protocols (``protocols.py``) and finds its function in ``TABLE``;
 ``functad.numpy.sum(x)`` is that same function, and NumPy's own where nothing is traced.
+
+Most families of functions are imported with functad. The others are named in ``families.py``, and imported when one of
+their functions is first asked for.
 """
 
 from __future__ import annotations
 
 import functools
+import importlib
+import sys
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any, TypeVar
 
 from functad.errors import UnsupportedError
+from functad.numpy.families import MODULE_OF
 from functad.numpy.memory import into
 from functad.numpy.traced import here, is_traced
 
-__all__ = ["CALLS", "TABLE", "call_declared", "implements", "named_after", "register", "stands_for"]
+__all__ = [
+    "CALLS", "TABLE", "call_declared", "called_for", "implements", "named_after", "public", "register", "stands_for",
+    "traced_form",
+]  # fmt: skip
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -23,12 +32,51 @@ TABLE: dict[Any, Callable[..., Any]] = {}
 """The function of traced values for each NumPy function, ufuncs included."""
 
 CALLS: dict[Any, Callable[..., Any]] = {}
-"""What traced functions call in place of functions that know no tracers: those that make arrays, builtins, ``math``."""
+"""What traced functions call in place of others: of those that know no tracers (what makes arrays, builtins, ``math``),
+and of NumPy's, which do not look into lists.
+"""
 
 
 def register(numpy_function: Any, f: Callable[..., Any]) -> None:
     """Make ``f`` what a NumPy function does on traced values."""
     TABLE[numpy_function] = f
+
+
+def traced_form(numpy_function: Any) -> Callable[..., Any] | None:
+    """What a NumPy function does on traced values; None if that is not declared."""
+    f = TABLE.get(numpy_function)
+    return TABLE.get(numpy_function) if f is None and _loaded(numpy_function) else f
+
+
+def called_for(f: Any) -> Any:
+    """What traced functions call in place of a function: itself, unless another one is declared."""
+    found = CALLS.get(f)
+    if found is None and _loaded(f):
+        found = CALLS.get(f)
+    return f if found is None else found
+
+
+def _loaded(f: Any) -> bool:
+    """Whether the family of a function of NumPy's had to be imported."""
+    module: Any = getattr(f, "__module__", None)
+    if type(module) is not str or not module.startswith("numpy"):
+        return False
+    family = MODULE_OF.get(f"{module}.{f.__name__}".removeprefix("numpy."))
+    if family is None or family in sys.modules:
+        return False
+    importlib.import_module(family)
+    return True
+
+
+def public(name: str) -> Any:
+    """The function of ``functad.numpy`` of a name, or the module of functions, that is imported when it is first used;
+    None if there is no such one.
+    """
+    family = MODULE_OF.get(name)
+    if family is not None:
+        return getattr(importlib.import_module(family), name)
+    module = f"functad.numpy.{name}"
+    return importlib.import_module(module) if module in MODULE_OF.values() else None
 
 
 def stands_for(*functions: Any) -> Callable[[F], F]:
@@ -41,10 +89,13 @@ def stands_for(*functions: Any) -> Callable[[F], F]:
     return declare
 
 
-def implements(*numpy_functions: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def implements(
+    *numpy_functions: Any, more: frozenset[str] = frozenset()
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Declare what NumPy functions (aliases of one another) do on traced values.
 
-    The result is the function for ``functad.numpy``: the declared one if an argument is traced, NumPy's if none is.
+    The result is the function for ``functad.numpy``: the declared one if an argument is traced, or one that it takes
+    ``more`` than NumPy's is given; NumPy's if not.
     """
     plain = numpy_functions[0]
 
@@ -54,11 +105,11 @@ def implements(*numpy_functions: Any) -> Callable[[Callable[..., Any]], Callable
 
         @functools.wraps(f)
         def public(*args: Any, **kwargs: Any) -> Any:
-            if is_traced(args) or (kwargs and is_traced(kwargs.values())):
+            if is_traced(args) or (kwargs and (is_traced(kwargs.values()) or not more.isdisjoint(kwargs))):
                 return call_declared(f, args, kwargs, f.__name__)
             return plain(*args, **kwargs)
 
-        return public
+        return stands_for(*numpy_functions)(public)
 
     return declare
 

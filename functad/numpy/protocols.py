@@ -10,7 +10,7 @@ import numpy as np
 from functad.core.handles import snapshot
 from functad.core.tracer import Tracer
 from functad.errors import UnsupportedError
-from functad.numpy.dispatch import TABLE, call_declared
+from functad.numpy.dispatch import call_declared, traced_form
 from functad.numpy.indexing import where
 from functad.numpy.memory import into
 from functad.numpy.operands import as_array, shape_of
@@ -69,12 +69,12 @@ def _into(given: Any, self: Tracer, ufunc: np.ufunc, method: str, inputs: tuple[
     return results[0] if len(results) == 1 else results
 
 
-def _declared(ufunc: np.ufunc) -> Callable[..., Any]:
-    f = TABLE.get(ufunc)
+def _declared(ufunc: Any) -> Callable[..., Any]:
+    f = traced_form(ufunc)
     if f is None:
         import functad.scipy.special  # noqa: F401  scipy.special's functions are ufuncs too; importing SciPy is left to those who use it
 
-        f = TABLE.get(ufunc)
+        f = traced_form(ufunc)
     if f is None:
         raise UnsupportedError(f"the ufunc {ufunc.__name__}{here()} is not available for traced values{_ADVICE}")
     return f
@@ -96,14 +96,14 @@ def plain_values(tree: Any) -> Any:
 
 def _along_axis_0(f: Callable[..., Any], inputs: tuple[Any, ...], kwargs: dict[str, Any], ufunc: np.ufunc) -> Any:
     """A reduction by a ufunc's method, which is along axis 0 unless another is named."""
-    return call_declared(TABLE[f], inputs, {"axis": 0, **kwargs} if len(inputs) == 1 else kwargs, ufunc.__name__)
+    return call_declared(_declared(f), inputs, {"axis": 0, **kwargs} if len(inputs) == 1 else kwargs, ufunc.__name__)
 
 
 def array_function(
     self: Tracer, func: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     """``__array_function__``."""
-    f = TABLE.get(func)
+    f = traced_form(func)
     if f is not None and not kwargs:
         return f(*args)
     name = f"{func.__module__.replace('numpy', 'np', 1)}.{func.__name__}"

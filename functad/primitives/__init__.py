@@ -35,6 +35,7 @@ from functad.primitives import sequences as sequences
 from functad.primitives import shapes as shapes
 from functad.primitives import slicing as slicing
 from functad.primitives import softmax as softmax
+from functad.primitives import sorting as sorting
 from functad.primitives import special as special
 from functad.primitives import stops as stops
 from functad.primitives import trigonometric as trigonometric

@@ -1,0 +1,24 @@
+"""Families of NumPy functions that are imported when one of them is first used: which module declares which.
+
+This is the one list; a test holds it against what the modules declare. Names are NumPy's, without ``numpy.``.
+"""
+
+from __future__ import annotations
+
+__all__ = ["FAMILIES", "MODULE_OF"]
+
+FAMILIES: dict[str, str] = {
+    "functad.numpy.sorting": """
+        argpartition argsort digitize lexsort partition searchsorted sort sort_complex
+    """,
+    "functad.numpy.nan_functions": """
+        nanargmax nanargmin nancumprod nancumsum nanmax nanmean nanmin nanprod nanstd nansum nanvar
+    """,
+    "functad.numpy.quantiles": """
+        median nanmedian nanpercentile nanquantile percentile quantile
+    """,
+}
+"""The names that each module declares."""
+
+MODULE_OF: dict[str, str] = {name: module for module, names in FAMILIES.items() for name in names.split()}
+"""The module that declares a name."""
