@@ -8,8 +8,20 @@ from __future__ import annotations
 __all__ = ["FAMILIES", "MODULE_OF"]
 
 FAMILIES: dict[str, str] = {
+    "functad.numpy.signal": """
+        convolve correlate gradient lib.stride_tricks.sliding_window_view unwrap
+    """,
     "functad.numpy.sorting": """
         argpartition argsort digitize lexsort partition searchsorted sort sort_complex
+    """,
+    "functad.numpy.correlations": """
+        corrcoef cov
+    """,
+    "functad.numpy.histograms": """
+        bincount histogram histogram2d histogram_bin_edges histogramdd
+    """,
+    "functad.numpy.interpolation": """
+        interp
     """,
     "functad.numpy.nan_functions": """
         nanargmax nanargmin nancumprod nancumsum nanmax nanmean nanmin nanprod nanstd nansum nanvar

@@ -12,6 +12,7 @@ from functad.primitives import complex as complex
 from functad.primitives import cond as cond
 from functad.primitives import contractions as contractions
 from functad.primitives import convert as convert
+from functad.primitives import convolution as convolution
 from functad.primitives import cumulative as cumulative
 from functad.primitives import custom_jvp as custom_jvp
 from functad.primitives import custom_vjp as custom_vjp
