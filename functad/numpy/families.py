@@ -8,6 +8,14 @@ from __future__ import annotations
 __all__ = ["FAMILIES", "MODULE_OF"]
 
 FAMILIES: dict[str, str] = {
+    "functad.numpy.series": """
+        polynomial.polynomial.polyval polynomial.polynomial.polyder polynomial.polynomial.polyint
+        polynomial.chebyshev.chebval polynomial.chebyshev.chebder polynomial.chebyshev.chebint
+        polynomial.legendre.legval polynomial.legendre.legder polynomial.legendre.legint
+        polynomial.hermite.hermval polynomial.hermite.hermder polynomial.hermite.hermint
+        polynomial.hermite_e.hermeval polynomial.hermite_e.hermeder polynomial.hermite_e.hermeint
+        polynomial.laguerre.lagval polynomial.laguerre.lagder polynomial.laguerre.lagint
+    """,
     "functad.numpy.signal": """
         convolve correlate gradient lib.stride_tricks.sliding_window_view unwrap
     """,
@@ -25,6 +33,9 @@ FAMILIES: dict[str, str] = {
     """,
     "functad.numpy.nan_functions": """
         nanargmax nanargmin nancumprod nancumsum nanmax nanmean nanmin nanprod nanstd nansum nanvar
+    """,
+    "functad.numpy.polynomials": """
+        poly polyadd polyder polydiv polyfit polyint polymul polysub polyval roots vander
     """,
     "functad.numpy.quantiles": """
         median nanmedian nanpercentile nanquantile percentile quantile

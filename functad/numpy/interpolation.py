@@ -41,7 +41,7 @@ def interp(x: Any, xp: Any, fp: Any, left: Any = None, right: Any = None, period
         values[k] if v is None else cast(as_array(v, "interp"), values.dtype) for k, v in ((0, left), (-1, right))
     )
     if shape_of(points)[0] == 1:
-        inside = fnp.broadcast_to(values[0], shape_of(at))
+        inside = values[0]
     else:
         inside = _between(at, points, values)
     y = fnp.where(at < points[0], low, fnp.where(at > points[-1], high, inside))
