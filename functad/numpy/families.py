@@ -8,6 +8,9 @@ from __future__ import annotations
 __all__ = ["FAMILIES", "MODULE_OF"]
 
 FAMILIES: dict[str, str] = {
+    "functad.numpy.representation": """
+        bitwise_count frexp gcd iscomplex isneginf isposinf isreal lcm ldexp logaddexp2 nextafter real_if_close spacing
+    """,
     "functad.numpy.series": """
         polynomial.polynomial.polyval polynomial.polynomial.polyder polynomial.polynomial.polyint
         polynomial.chebyshev.chebval polynomial.chebyshev.chebder polynomial.chebyshev.chebint

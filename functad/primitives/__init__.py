@@ -28,6 +28,7 @@ from functad.primitives import norms as norms
 from functad.primitives import powers as powers
 from functad.primitives import reductions as reductions
 from functad.primitives import remat as remat
+from functad.primitives import representation as representation
 from functad.primitives import reversible as reversible
 from functad.primitives import rounding as rounding
 from functad.primitives import scatter as scatter
