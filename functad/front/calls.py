@@ -73,10 +73,16 @@ def staged_route(f: Any) -> Any:
 
 
 def item(x: Any, index: Any) -> Any:
-    """``x[index]``: a plain array takes traced integers, too."""
-    if type(x) is np.ndarray and is_traced(index if type(index) is tuple else (index,)):
+    """``x[index]``: a plain array takes traced integers, ``np.r_`` and ``np.c_`` traced values."""
+    cls = type(x)
+    if cls is np.ndarray and is_traced(index if type(index) is tuple else (index,)):
         return called_for(np.asarray)(x)[index]
+    if cls in _CONCATENATORS:
+        return called_for(cls.__getitem__)(x, index)
     return x[index]
+
+
+_CONCATENATORS = frozenset({type(np.r_), type(np.c_)})
 
 
 def staged_item(x: Any, index: Any) -> Any:
@@ -191,9 +197,12 @@ def _other(f: Any) -> Any:
     if cls.__module__ == "numba.core.registry" and hasattr(f, "py_func"):
         return _where_traced(f, route(f.py_func))
     call = getattr(cls, "__call__", None)  # noqa: B004  what a call looks up
-    if type(call) is FunctionType and origin(call.__code__.co_filename) == OWN:
+    if type(call) is not FunctionType:
+        return f
+    if origin(call.__code__.co_filename) == OWN:
         return MethodType(_function(call), f)
-    return f
+    declared = called_for(call)
+    return f if declared is call else MethodType(declared, f)
 
 
 _ROUTES: dict[type, Callable[[Any], Any]] = {

@@ -61,7 +61,7 @@ def _loaded(f: Any) -> bool:
     module: Any = getattr(f, "__module__", None)
     if type(module) is not str or not module.startswith("numpy"):
         return False
-    family = MODULE_OF.get(f"{module}.{f.__name__}".removeprefix("numpy."))
+    family = MODULE_OF.get(f"{module}.{getattr(f, '__qualname__', '')}".removeprefix("numpy."))
     if family is None or family in sys.modules:
         return False
     importlib.import_module(family)

@@ -8,28 +8,25 @@ from __future__ import annotations
 __all__ = ["FAMILIES", "MODULE_OF"]
 
 FAMILIES: dict[str, str] = {
-    "functad.numpy.representation": """
-        bitwise_count frexp gcd iscomplex isneginf isposinf isreal lcm ldexp logaddexp2 nextafter real_if_close spacing
+    "functad.api.mapped": """
+        apply_along_axis apply_over_axes fromfunction lib._function_base_impl.vectorize.__call__ piecewise
+        vectorize
     """,
-    "functad.numpy.series": """
-        polynomial.polynomial.polyval polynomial.polynomial.polyder polynomial.polynomial.polyint
-        polynomial.chebyshev.chebval polynomial.chebyshev.chebder polynomial.chebyshev.chebint
-        polynomial.legendre.legval polynomial.legendre.legder polynomial.legendre.legint
-        polynomial.hermite.hermval polynomial.hermite.hermder polynomial.hermite.hermint
-        polynomial.hermite_e.hermeval polynomial.hermite_e.hermeder polynomial.hermite_e.hermeint
-        polynomial.laguerre.lagval polynomial.laguerre.lagder polynomial.laguerre.lagint
-    """,
-    "functad.numpy.signal": """
-        convolve correlate gradient lib.stride_tricks.sliding_window_view unwrap
-    """,
-    "functad.numpy.sorting": """
-        argpartition argsort digitize lexsort partition searchsorted sort sort_complex
+    "functad.numpy.concatenators": """
+        c_ lib._index_tricks_impl.AxisConcatenator.__getitem__ r_
     """,
     "functad.numpy.correlations": """
         corrcoef cov
     """,
     "functad.numpy.histograms": """
         bincount histogram histogram2d histogram_bin_edges histogramdd
+    """,
+    "functad.numpy.index_arrays": """
+        argwhere choose diag_indices_from flatnonzero ix_ put_along_axis ravel_multi_index tril_indices_from
+        triu_indices_from unravel_index
+    """,
+    "functad.numpy.insertion": """
+        delete insert resize trim_zeros
     """,
     "functad.numpy.interpolation": """
         interp
@@ -42,6 +39,27 @@ FAMILIES: dict[str, str] = {
     """,
     "functad.numpy.quantiles": """
         median nanmedian nanpercentile nanquantile percentile quantile
+    """,
+    "functad.numpy.representation": """
+        bitwise_count frexp gcd iscomplex isneginf isposinf isreal lcm ldexp logaddexp2 nextafter real_if_close
+        spacing
+    """,
+    "functad.numpy.series": """
+        polynomial.polynomial.polyval polynomial.polynomial.polyder polynomial.polynomial.polyint
+        polynomial.chebyshev.chebval polynomial.chebyshev.chebder polynomial.chebyshev.chebint
+        polynomial.legendre.legval polynomial.legendre.legder polynomial.legendre.legint
+        polynomial.hermite.hermval polynomial.hermite.hermder polynomial.hermite.hermint
+        polynomial.hermite_e.hermeval polynomial.hermite_e.hermeder polynomial.hermite_e.hermeint
+        polynomial.laguerre.lagval polynomial.laguerre.lagder polynomial.laguerre.lagint
+    """,
+    "functad.numpy.sets": """
+        intersect1d isin setdiff1d setxor1d union1d unique unique_all unique_counts unique_inverse unique_values
+    """,
+    "functad.numpy.signal": """
+        convolve correlate gradient lib.stride_tricks.sliding_window_view unwrap
+    """,
+    "functad.numpy.sorting": """
+        argpartition argsort digitize lexsort partition searchsorted sort sort_complex
     """,
 }
 """The names that each module declares."""

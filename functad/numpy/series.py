@@ -21,7 +21,7 @@ __all__: list[str] = []
 Step = Callable[[Any, Any, Any, int, Any], tuple[Any, Any]]
 Last = Callable[[Any, Any, Any], Any]
 
-# -- values: ``step(c, c0, c1, n, x)`` takes in the coefficient c of degree n - 2, ``last(c0, c1, x)`` gives the value ---
+# -- values: ``step(c, c0, c1, n, x)`` takes in the coefficient c of degree n - 2, ``last(c0, c1, x)`` gives the value
 
 
 def _linear(c0: Any, c1: Any, x: Any) -> Any:
@@ -66,7 +66,7 @@ lagval = _value(
     lambda c0, c1, x: c0 + c1 * (1 - x),
 )
 
-# -- derivatives and integrals: matrices, which NumPy's functions of unit vectors are -----------------------------------
+# -- derivatives and integrals: matrices, what NumPy's functions make of unit vectors --------------------------
 
 
 def _through(matrix: Any, c: Any, axis: int, name: str) -> Any:
