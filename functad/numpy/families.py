@@ -18,6 +18,10 @@ FAMILIES: dict[str, str] = {
     "functad.numpy.correlations": """
         corrcoef cov
     """,
+    "functad.numpy.fft": """
+        fft.fft fft.fft2 fft.fftn fft.fftshift fft.hfft fft.ifft fft.ifft2 fft.ifftn fft.ifftshift fft.ihfft fft.irfft
+        fft.irfft2 fft.irfftn fft.rfft fft.rfft2 fft.rfftn
+    """,
     "functad.numpy.histograms": """
         bincount histogram histogram2d histogram_bin_edges histogramdd
     """,
