@@ -1,4 +1,4 @@
-"""``numpy.fft`` for traced values. All transforms are linear, so derivatives and transposes of any order are transforms.
+"""``numpy.fft`` for traced values. All transforms are linear, so their derivatives and transposes are transforms.
 
 >>> import functad as fd, numpy as np
 >>> fd.grad(lambda x: np.sum(np.abs(np.fft.rfft(x)) ** 2))(np.array([1.0, 2.0, 0.0]))
@@ -56,14 +56,17 @@ def _prepared(a: Any, n: Any, axis: Any, name: str, real: bool, half: bool = Fal
     return x, axis, n
 
 
-def _scaled(y: Any, n: int, norm: Any, inverse: bool, name: str) -> Any:
+def _scaled(y: Any, a: Any, n: int, norm: Any, inverse: bool, name: str) -> Any:
+    """Times the factor, which NumPy rounds to the precision of the operand: to that of float16, too."""
+    half = as_array(a, name).dtype.char == "e"
     if norm not in OTHER:
         raise ArgumentError(f"np.{name}{here()}: norm must be 'backward', 'ortho' or 'forward', got {norm!r}")
     if norm == "ortho":
-        return fresh_array(y * y.dtype.type(1 / sqrt(n)))
-    if inverse == (norm != "forward"):
-        return fresh_array(y * y.dtype.type(1 / n))
-    return fresh_array(y)
+        factor = 1 / sqrt(n)
+    else:
+        factor = 1 / n if inverse == (norm != "forward") else 1
+    y = y if factor == 1 else y * y.dtype.type(np.float16(factor) if half else factor)
+    return fresh_array(cast(y, np.dtype(np.float16)) if half and y.dtype.kind == "f" else y)
 
 
 # -- along one axis ----------------------------------------------------------------------------------------------------
@@ -75,7 +78,7 @@ def _complex(numpy_function: Any, inverse: bool) -> Any:
     def transform(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: None = None) -> Any:
         refuse_out(out, name)
         x, axis, n = _prepared(a, n, axis, name, real=False)
-        return _scaled(fourier.fft(x, axis, inverse), n, norm, inverse, name)
+        return _scaled(fourier.fft(x, axis, inverse), a, n, norm, inverse, name)
 
     return _named(numpy_function, transform)
 
@@ -94,7 +97,7 @@ def rfft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: None = No
     """``numpy.fft.rfft``."""
     refuse_out(out, "fft.rfft")
     x, axis, n = _prepared(a, n, axis, "fft.rfft", real=True)
-    return _scaled(fourier.rfft(x, axis), n, norm, False, "fft.rfft")
+    return _scaled(fourier.rfft(x, axis), a, n, norm, False, "fft.rfft")
 
 
 @implements(np.fft.irfft)
@@ -102,7 +105,7 @@ def irfft(a: Any, n: Any = None, axis: int = -1, norm: Any = None, out: None = N
     """``numpy.fft.irfft``."""
     refuse_out(out, "fft.irfft")
     x, axis, n = _prepared(a, n, axis, "fft.irfft", real=False, half=True)
-    return _scaled(fourier.irfft(x, axis, n), n, norm, True, "fft.irfft")
+    return _scaled(fourier.irfft(x, axis, n), a, n, norm, True, "fft.irfft")
 
 
 @implements(np.fft.hfft)
@@ -145,18 +148,14 @@ def _lengths(x: Any, s: Any, axes: Any, name: str, half: bool) -> tuple[list[Any
 def _several(numpy_function: Any, of_one: Callable[..., Any], of_last: Callable[..., Any], last_first: bool) -> Any:
     """A transform along several axes; that along the last one is of another kind."""
     name = f"fft.{numpy_function.__name__}"
-    two = numpy_function.__name__.endswith("2")
+    default = (-2, -1) if numpy_function.__name__.endswith("2") else None
 
-    def transform(
-        a: Any, s: Any = None, axes: Any = (-2, -1) if two else None, norm: Any = None, out: None = None
-    ) -> Any:
+    def transform(a: Any, s: Any = None, axes: Any = default, norm: Any = None, out: None = None) -> Any:
         refuse_out(out, name)
         x = as_array(a, name)
         lengths, places = _lengths(x, s, axes, name, of_one is not of_last)
-        steps: list[tuple[Callable[..., Any], Any, int]] = [
-            (of_one, n, axis) for n, axis in zip(lengths[:-1], places[:-1], strict=True)
-        ]
-        steps += [(of_last, n, axis) for n, axis in zip(lengths[-1:], places[-1:], strict=True)]
+        kinds = [of_one] * (len(places) - 1) + [of_last] * bool(places)
+        steps = list(zip(kinds, lengths, places, strict=True))
         for f, n, axis in reversed(steps) if last_first else steps:
             x = f(x, n, axis, norm)
         return fresh_array(x, a)

@@ -5,12 +5,11 @@
     irfft    y_j = Re sum_k c_k x_k w^-jk, real, of n // 2 + 1 numbers; c_k is 1 for k = 0 and k = n / 2, else 2
 
 They are linear. The first is its own transpose; those of the other two are each other, but for conjugates and factors
-c_k. NumPy computes them, by pocketfft, in native code too.
+c_k.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,6 @@ import numpy as np
 from functad.core.primitive import Primitive, Sample, type_of
 from functad.errors import DtypeError, ShapeError
 from functad.ir.types import ArrayType, array_type
-from functad.kernel_ir.native import NativeFunction, family, reads, writes
 from functad.kernel_ir.rules import Statements
 from functad.primitives.arithmetic import mul
 from functad.primitives.axes import check_axes
@@ -27,6 +25,7 @@ from functad.primitives.broadcasting import broadcast
 from functad.primitives.comparison import eq
 from functad.primitives.complex import conj
 from functad.primitives.generate import iota
+from functad.primitives.native_fourier import native_transform, transform
 from functad.primitives.selection import select
 
 __all__ = ["fft", "irfft", "rfft"]
@@ -34,49 +33,15 @@ __all__ = ["fft", "irfft", "rfft"]
 COMPLEX = {"f": np.dtype(np.complex64), "d": np.dtype(np.complex128)}
 REAL = {"F": np.dtype(np.float32), "D": np.dtype(np.float64)}
 
-Fill = Callable[[np.ndarray, np.ndarray, int], None]
 
-
-def _forward(x: np.ndarray, out: np.ndarray, axis: int) -> None:
-    np.fft.fft(x, axis=axis, out=out)
-
-
-def _backward(x: np.ndarray, out: np.ndarray, axis: int) -> None:
-    np.fft.ifft(x, axis=axis, norm="forward", out=out)
-
-
-def _of_real(x: np.ndarray, out: np.ndarray, axis: int) -> None:
-    np.fft.rfft(x, axis=axis, out=out)
-
-
-def _to_real(x: np.ndarray, out: np.ndarray, axis: int) -> None:
-    np.fft.irfft(x, out.shape[axis], axis=axis, norm="forward", out=out)
-
-
-@family
-def native_transform(fill: Fill, dtype: np.dtype, out: np.dtype, rank: int, axis: int) -> NativeFunction:
-    """What native code calls."""
-
-    def evaluate(x: np.ndarray, y: np.ndarray) -> None:
-        if x.size:
-            fill(x, y, axis)
-
-    kinds = (reads(dtype, rank), writes(out, rank))
-    return NativeFunction(
-        f"functad_fourier{fill.__name__}_{dtype.name}_{rank}_{axis}", operands=kinds, evaluate=evaluate
-    )
-
-
-def _evaluated(fill: Fill, x: Any, out: ArrayType, axis: int) -> Any:
+def _evaluated(kind: str, x: Any, out: ArrayType, axis: int) -> Any:
     y = np.empty(out.shape, out.dtype)
-    if x.size:
-        fill(x, y, axis)
+    transform(kind, x, y, axis)
     return y
 
 
-def _call(ctx: Any, fill: Fill, x: ArrayType, out: ArrayType, axis: int) -> None:
-    function = native_transform(fill, x.dtype, out.dtype, x.ndim, axis)
-    ctx.call(function, ctx.input(0), ctx.output())
+def _call(ctx: Any, kind: str, x: ArrayType, out: ArrayType, axis: int) -> None:
+    ctx.call(native_transform(kind, x.dtype, out.dtype, x.ndim, axis), ctx.input(0), ctx.output())
 
 
 def _checked(name: str, x: ArrayType, axis: int, chars: str) -> None:
@@ -105,14 +70,14 @@ SHAPES = (((4,), 0), ((2, 3), 1), ((5, 2), 0), ((2, 20), 1), ((1,), 0), ((0, 3),
 fft_p = Primitive(
     "fft",
     type_rule=_fft_type,
-    evaluate=lambda x, *, axis, inverse: _evaluated(_backward if inverse else _forward, x, type_of(x), axis),
+    evaluate=lambda x, *, axis, inverse: _evaluated("ifft" if inverse else "fft", x, type_of(x), axis),
     copies=True,
     jvp=lambda ts, xs, y, *, axis, inverse: fft(ts[0], axis, inverse),
     linear="jointly",
     transpose=lambda ct, x, *, axis, inverse: (fft(ct, axis, inverse),),
     batch=lambda size, batched, x, *, axis, inverse: (fft(x, axis + 1, inverse), True),
     kernel=Statements(
-        lambda ctx, ins, outs, *, axis, inverse: _call(ctx, _backward if inverse else _forward, ins[0], outs[0], axis),
+        lambda ctx, ins, outs, *, axis, inverse: _call(ctx, "ifft" if inverse else "fft", ins[0], outs[0], axis),
         static=("axis",),
     ),
     samples=lambda: [
@@ -137,7 +102,7 @@ def irfft(x: Any, axis: int, n: int) -> Any:
     return irfft_p.bind(x, axis=axis, n=n)
 
 
-def _with_length(x: ArrayType, axis: int, n: int, dtype: np.dtype) -> ArrayType:
+def _with_length(x: ArrayType, axis: int, n: int, dtype: Any) -> ArrayType:
     return array_type((*x.shape[:axis], n, *x.shape[axis + 1 :]), dtype)
 
 
@@ -177,13 +142,13 @@ LENGTHS = (((4,), 0), ((5,), 0), ((2, 6), 1), ((20, 2), 0), ((1,), 0), ((2,), 0)
 rfft_p = Primitive(
     "rfft",
     type_rule=_rfft_type,
-    evaluate=lambda x, *, axis: _evaluated(_of_real, x, _rfft_type(type_of(x), axis=axis), axis),
+    evaluate=lambda x, *, axis: _evaluated("rfft", x, _rfft_type(type_of(x), axis=axis), axis),
     copies=True,
     jvp=lambda ts, xs, y, *, axis: rfft(ts[0], axis),
     linear="jointly",
     transpose=_rfft_transpose,
     batch=lambda size, batched, x, *, axis: (rfft(x, axis + 1), True),
-    kernel=Statements(lambda ctx, ins, outs, *, axis: _call(ctx, _of_real, ins[0], outs[0], axis), static=("axis",)),
+    kernel=Statements(lambda ctx, ins, outs, *, axis: _call(ctx, "rfft", ins[0], outs[0], axis), static=("axis",)),
     samples=lambda: [
         Sample((array_type(shape, t),), {"axis": axis})
         for t, cases in ((np.float64, LENGTHS), (np.float32, LENGTHS[:3]))
@@ -194,13 +159,13 @@ rfft_p = Primitive(
 irfft_p = Primitive(
     "irfft",
     type_rule=_irfft_type,
-    evaluate=lambda x, *, axis, n: _evaluated(_to_real, x, _irfft_type(type_of(x), axis=axis, n=n), axis),
+    evaluate=lambda x, *, axis, n: _evaluated("irfft", x, _irfft_type(type_of(x), axis=axis, n=n), axis),
     copies=True,
     jvp=lambda ts, xs, y, *, axis, n: irfft(ts[0], axis, n),
     linear="jointly",
     transpose=_irfft_transpose,
     batch=lambda size, batched, x, *, axis, n: (irfft(x, axis + 1, n), True),
-    kernel=Statements(lambda ctx, ins, outs, *, axis, n: _call(ctx, _to_real, ins[0], outs[0], axis), static=("axis",)),
+    kernel=Statements(lambda ctx, ins, outs, *, axis, n: _call(ctx, "irfft", ins[0], outs[0], axis), static=("axis",)),
     samples=lambda: [
         Sample(
             (_with_length(array_type(shape, t), axis, shape[axis] // 2 + 1, np.dtype(t)),),

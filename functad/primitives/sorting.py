@@ -4,12 +4,12 @@ NaN is larger than everything, and what is equal keeps its order. Sorted values 
 is constant around almost every point, so tangents are permuted: where elements are equal, as a stable sort does it.
 
 Natively, few elements are put where the number of elements before them says, without a branch; many are sorted by
-NumPy, whose sorts are vectorised.
+NumPy's C routines, which are vectorised.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from math import prod
 from typing import Any
 
@@ -18,13 +18,13 @@ import numpy as np
 from functad.core.primitive import Primitive, Sample, type_of
 from functad.errors import DtypeError, ShapeError
 from functad.ir.types import ArrayType, array_type
-from functad.kernel_ir.native import NativeFunction, family, reads, writes
 from functad.kernel_ir.rules import Pull, Statements
 from functad.kernel_ir.sizes import poly
 from functad.primitives.axes import check_axes
 from functad.primitives.broadcasting import lead_axes
 from functad.primitives.gather import along
 from functad.primitives.indexing import clamped
+from functad.primitives.native_sorts import native_order, native_sort
 from functad.primitives.ordered import start
 
 __all__ = ["argsort", "search_sorted", "sort"]
@@ -44,23 +44,16 @@ def argsort(x: Any, axis: int) -> Any:
     return argsort_p.bind(x, axis=axis)
 
 
-def _sorted(x: np.ndarray, out: np.ndarray, axis: int) -> None:
-    np.copyto(out, x)
-    out.sort(axis=axis)
-
-
-def _order(x: np.ndarray, out: np.ndarray, axis: int) -> None:
-    out[...] = np.argsort(x, axis=axis, kind="stable")
-
-
-@family
-def native_sort(fill: Callable[..., None], dtype: np.dtype, out: np.dtype, rank: int, axis: int) -> NativeFunction:
-    """What native code calls for many elements."""
-    return NativeFunction(
-        f"functad{fill.__name__}_{dtype.name}_{rank}_{axis}",
-        operands=(reads(dtype, rank), writes(out, rank)),
-        evaluate=lambda x, y: fill(x, y, axis),
-    )
+def _stable_order(x: Any, axis: int) -> Any:
+    """NumPy's fast sort is not stable: that matters only where elements are equal."""
+    order = np.argsort(x, axis)
+    if x.dtype.itemsize < 4 or x.dtype.kind == "c":
+        return np.argsort(x, axis, kind="stable")
+    ordered = np.moveaxis(np.take_along_axis(x, order, axis), axis, -1)
+    left, right = ordered[..., 1:], ordered[..., :-1]
+    if np.any(left == right) or (x.dtype.kind == "f" and np.any(np.isnan(right))):
+        return np.argsort(x, axis, kind="stable")
+    return order
 
 
 FEW = 16
@@ -73,34 +66,55 @@ def precedes(b: Any, x: Any, y: Any) -> Any:
     return less if x.dtype.kind != "f" else b.bit_or(less, b.bit_and(b.isnan(y), b.bit_not(b.isnan(x))))
 
 
-def _kernel(fill: Callable[..., None], name: str) -> Statements:
+def _counted(ctx: Any, x: ArrayType, axis: int, order: bool) -> None:
+    """Each element goes where the number of those says that are less, or equal and before it."""
+    places = ctx.temp(x.shape, INT64)
+
+    def count(b: Any, index: Any) -> None:
+        own, other = index[:-1], (*index[:axis], index[-1], *index[axis + 1 : -1])
+        x_i, x_j = ctx.read(0)(own), ctx.read(0)(other)
+        comes_first = b.lt(b.axis(index[-1]), b.axis(own[axis]))
+        before = b.bit_or(precedes(b, x_j, x_i), b.bit_and(comes_first, b.bit_not(precedes(b, x_i, x_j))))
+        b.reduce(places, own, "sum", b.cast(before, INT64))
+
+    def place(b: Any, index: Any) -> None:
+        at = clamped(b, b.load(places, index), x.shape[axis])
+        value = b.axis(index[axis]) if order else ctx.read(0)(index)
+        b.scatter(ctx.output(), (*index[:axis], at, *index[axis + 1 :]), "set", value)
+
+    start(ctx, ctx.output(), x.shape, "sum", INT64 if order else x.dtype)
+    ctx.kernel((*x.shape, x.shape[axis]), count, "count")
+    ctx.kernel(x.shape, place, "place")
+
+
+def _in_lines(ctx: Any, x: ArrayType, axis: int, order: bool) -> None:
+    """NumPy sorts adjacent elements: those of another axis are copied to the last one, and back."""
+    last = x.ndim - 1
+    lines = (*x.shape[:axis], *x.shape[axis + 1 :], x.shape[axis])
+    moved = axis != last
+    values = ctx.temp(lines, x.dtype) if order or moved else ctx.output()
+
+    def place(index: Any) -> Any:
+        return (*index[:axis], *index[axis + 1 :], index[axis])
+
+    ctx.kernel(x.shape, lambda b, index: b.store(values, place(index), ctx.read(0)(index)), "copy")
+    result = values
+    if order:
+        result = ctx.temp(lines, INT64) if moved else ctx.output()
+        ctx.kernel(lines, lambda b, index: b.store(result, index, b.axis(index[last])), "count")
+        ctx.call(native_order(x.dtype, x.ndim), values, result)
+    else:
+        ctx.call(native_sort(x.dtype, x.ndim), values)
+    if moved:
+        ctx.kernel(x.shape, lambda b, index: b.store(ctx.output(), index, b.load(result, place(index))), "copy")
+
+
+def _kernel(order: bool) -> Statements:
     def statements(ctx: Any, in_types: Sequence[ArrayType], out_types: Sequence[ArrayType], *, axis: int) -> None:
-        (x,), (out,) = in_types, out_types
+        (x,) = in_types
         n = x.shape[axis]
-        if x.dtype.kind in "fiu" and isinstance(n, int) and n <= FEW:
-            counted(ctx, x, axis)
-        else:
-            ctx.call(native_sort(fill, x.dtype, out.dtype, x.ndim, axis), ctx.input(0), ctx.output())
-
-    def counted(ctx: Any, x: ArrayType, axis: int) -> None:
-        """Each element goes where the number of those says that are less, or equal and before it."""
-        places = ctx.temp(x.shape, INT64)
-
-        def count(b: Any, index: Any) -> None:
-            own, other = index[:-1], (*index[:axis], index[-1], *index[axis + 1 : -1])
-            x_i, x_j = ctx.read(0)(own), ctx.read(0)(other)
-            comes_first = b.lt(b.axis(index[-1]), b.axis(own[axis]))
-            before = b.bit_or(precedes(b, x_j, x_i), b.bit_and(comes_first, b.bit_not(precedes(b, x_i, x_j))))
-            b.reduce(places, own, "sum", b.cast(before, INT64))
-
-        def place(b: Any, index: Any) -> None:
-            at = clamped(b, b.load(places, index), x.shape[axis])
-            value = b.axis(index[axis]) if fill is _order else ctx.read(0)(index)
-            b.scatter(ctx.output(), (*index[:axis], at, *index[axis + 1 :]), "set", value)
-
-        start(ctx, ctx.output(), x.shape, "sum", INT64 if fill is _order else x.dtype)
-        ctx.kernel((*x.shape, x.shape[axis]), count, "count")
-        ctx.kernel(x.shape, place, name)
+        few = x.dtype.kind in "fiu" and isinstance(n, int) and n <= FEW
+        (_counted if few else _in_lines)(ctx, x, axis, order)
 
     return Statements(statements, static=("axis",))
 
@@ -126,9 +140,9 @@ def _samples() -> list[Sample]:
 argsort_p = Primitive(
     "argsort",
     type_rule=lambda x, *, axis: _type_rule(x, axis=axis).with_dtype(INT64),
-    evaluate=lambda x, *, axis: np.argsort(x, axis=axis, kind="stable").astype(INT64, copy=False),
+    evaluate=lambda x, *, axis: _stable_order(x, axis).astype(INT64, copy=False),
     batch=lambda size, batched, x, *, axis: (argsort(x, axis + 1), True),
-    kernel=_kernel(_order, "argsort"),
+    kernel=_kernel(True),
     samples=_samples,
 )
 sort_p = Primitive(
@@ -138,7 +152,7 @@ sort_p = Primitive(
     copies=True,
     jvp=lambda ts, xs, y, *, axis: along(ts[0], argsort(xs[0], axis), axis),
     batch=lambda size, batched, x, *, axis: (sort(x, axis + 1), True),
-    kernel=_kernel(_sorted, "sort"),
+    kernel=_kernel(False),
     samples=_samples,
 )
 
