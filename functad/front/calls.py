@@ -172,7 +172,11 @@ def _builtin(f: Any) -> Any:
     found = called_for(f)
     if found is not f:
         return found
-    return _drawn(f) if type(f.__self__) in _DRAWS else f
+    owner = f.__self__
+    if type(owner) is np.ufunc:
+        declared = called_for(getattr(np.ufunc, f.__name__))
+        return functools.partial(declared, owner)
+    return _drawn(f) if type(owner) in _DRAWS else f
 
 
 def _drawn(f: Any) -> Any:

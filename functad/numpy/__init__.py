@@ -12,8 +12,6 @@ array([1., 1.])
 import sys as _sys
 from typing import Any as _Any
 
-import numpy as _np
-
 from functad.numpy import linalg as linalg
 from functad.numpy import python_math as _python_math  # noqa: F401  what twins call
 from functad.numpy import stand_ins as _stand_ins  # noqa: F401
@@ -39,5 +37,4 @@ _named_after(globals())
 
 
 def __getattr__(name: str) -> _Any:
-    found = _public(name)
-    return getattr(_np, name) if found is None else found
+    return _public(name)

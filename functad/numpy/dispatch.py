@@ -16,8 +16,10 @@ from collections.abc import Callable
 from types import FunctionType
 from typing import Any, TypeVar
 
+import numpy as np
+
 from functad.errors import UnsupportedError
-from functad.numpy.families import MODULE_OF
+from functad.numpy.families import FAMILIES, MODULE_OF
 from functad.numpy.memory import into
 from functad.numpy.traced import here, is_traced
 
@@ -58,7 +60,7 @@ def called_for(f: Any) -> Any:
 
 def _loaded(f: Any) -> bool:
     """Whether the family of a function of NumPy's had to be imported."""
-    module: Any = getattr(f, "__module__", None)
+    module: Any = getattr(f, "__module__", None) or getattr(getattr(f, "__objclass__", None), "__module__", None)
     if type(module) is not str or not module.startswith("numpy"):
         return False
     family = MODULE_OF.get(f"{module}.{getattr(f, '__qualname__', '')}".removeprefix("numpy."))
@@ -69,14 +71,17 @@ def _loaded(f: Any) -> bool:
 
 
 def public(name: str) -> Any:
-    """The function of ``functad.numpy`` of a name, or the module of functions, that is imported when it is first used;
-    None if there is no such one.
+    """What ``functad.numpy`` has under a name that it does not define: a function, or a module of functions, that is
+    imported when it is first used, what traced functions call, or what NumPy has.
     """
     family = MODULE_OF.get(name)
     if family is not None:
         return getattr(importlib.import_module(family), name)
     module = f"functad.numpy.{name}"
-    return importlib.import_module(module) if module in MODULE_OF.values() else None
+    if module in FAMILIES:
+        return importlib.import_module(module)
+    plain = getattr(np, name)
+    return plain if isinstance(plain, type) or not callable(plain) else called_for(plain)
 
 
 def stands_for(*functions: Any) -> Callable[[F], F]:

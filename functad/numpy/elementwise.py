@@ -23,6 +23,9 @@ __all__ = ["Direct", "binary", "declare", "prepared", "suits", "unary"]
 
 Apply = Callable[..., Any]
 
+METHODS = ("reduce", "accumulate", "reduceat", "outer", "at", "nin", "nout", "nargs", "identity")
+"""What functions of ``functad.numpy`` have of the ufunc that they are."""
+
 
 class Direct:
     """The primitive that a ufunc is for operands of one dtype whose kind is in ``kinds``; operators use it too."""
@@ -107,4 +110,6 @@ def declare(ufunc: np.ufunc, f: Apply) -> Apply:
 
     public.__name__ = public.__qualname__ = ufunc.__name__
     public.__doc__ = f"``numpy.{ufunc.__name__}``, element by element."
+    for name in METHODS:
+        setattr(public, name, getattr(ufunc, name))
     return stands_for(ufunc)(public)

@@ -65,6 +65,15 @@ FAMILIES: dict[str, str] = {
     "functad.numpy.sorting": """
         argpartition argsort digitize lexsort partition searchsorted sort sort_complex
     """,
+    "functad.numpy.bits": """
+        packbits unpackbits
+    """,
+    "functad.numpy.windows": """
+        i0 kaiser sinc
+    """,
+    "functad.numpy.ufunc_methods": """
+        ufunc.accumulate ufunc.at ufunc.outer ufunc.reduce ufunc.reduceat
+    """,
 }
 """The names that each module declares."""
 

@@ -1,6 +1,7 @@
 """The primitives, one file a family. Importing this package declares them all."""
 
 from functad.primitives import arithmetic as arithmetic
+from functad.primitives import bessel as bessel
 from functad.primitives import beta as beta
 from functad.primitives import bitwise as bitwise
 from functad.primitives import broadcasting as broadcasting
