@@ -33,7 +33,7 @@ def array_ufunc(self: Tracer, ufunc: np.ufunc, method: str, *inputs: Any, **kwar
     f = _declared(ufunc)
     if kwargs:
         dtype, casting = kwargs.pop("dtype", None), kwargs.pop("casting", "same_kind")
-        unknown = [k for k, v in kwargs.items() if v is not _NEUTRAL.get(k, kwargs) and v not in ("K", "C")]
+        unknown = [k for k, v in kwargs.items() if k != "order" and v is not _NEUTRAL.get(k, kwargs)]
         if unknown:
             raise UnsupportedError(
                 f"np.{ufunc.__name__}{here()}: the arguments {', '.join(unknown)} are not available for traced values; "

@@ -92,7 +92,7 @@ def sort_complex(a: Any) -> Any:
     y = sort(a)
     if y.dtype.kind == "c":
         return y
-    return cast(y, np.dtype(np.complex64 if y.dtype.char in "bhBH" else np.result_type(y.dtype, np.complex64)))
+    return cast(y, np.dtype(np.complex64 if y.dtype.char in "bhBH" else np.complex128))
 
 
 @implements(np.lexsort)
@@ -130,25 +130,21 @@ def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Any:
     if dtype.kind == "c":
         raise DtypeError(f"np.searchsorted{here()} is of real numbers for traced values, got dtype {dtype}")
     found = search_sorted(cast(line, dtype), cast(values, dtype), side)
-    return fresh_array(found) if type(v) is not Tracer or v.ndim else fresh(found)
+    return fresh_array(found) if shape_of(values) else fresh(found)
 
 
 @implements(np.digitize)
 def digitize(x: Any, bins: Any, right: bool = False) -> Any:
-    """``numpy.digitize``: the number of the bin that each element is in; the edges ascend, or descend if their values
-    are known.
-    """
-    edges = as_array(bins, "digitize")
+    """``numpy.digitize``: the number of the bin that each element is in; the edges ascend, or descend."""
+    edges, side = as_array(bins, "digitize"), "left" if right else "right"
     if as_array(x, "digitize").dtype.kind == "c":
         raise DtypeError(f"np.digitize{here()} is of real numbers")
+    known = edges._owner.ask(edges._variable) if type(edges) is Tracer else edges
     n = shape_of(edges)[0]
-    rising = searchsorted(edges, x, "left" if right else "right")
-    if n < 2:
-        return rising
-    descends, value = edges[0] > edges[-1], None
-    if type(descends) is Tracer:
-        value = descends._owner.ask(descends._variable)
-        if value is ABSENT:
-            return where(descends, n - searchsorted(flip(edges), x, "right" if right else "left"), rising)
-    falls = descends if value is None else value
-    return n - searchsorted(flip(edges), x, "right" if right else "left") if falls else rising
+    if known is ABSENT:
+        falling = n - searchsorted(flip(edges), x, side)
+        return where(edges[0] > edges[-1], falling, searchsorted(edges, x, side)) if n else falling
+    steps = known[1:] >= known[:-1]
+    if not (steps.all() or (known[1:] <= known[:-1]).all()):
+        raise ArgumentError(f"np.digitize{here()}: the edges of bins must ascend or descend")
+    return searchsorted(edges, x, side) if steps.all() else n - searchsorted(flip(edges), x, side)
