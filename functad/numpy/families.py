@@ -44,6 +44,9 @@ FAMILIES: dict[str, str] = {
     "functad.numpy.quantiles": """
         median nanmedian nanpercentile nanquantile percentile quantile
     """,
+    "functad.numpy.questions": """
+        common_type einsum_path
+    """,
     "functad.numpy.representation": """
         bitwise_count frexp gcd iscomplex isneginf isposinf isreal lcm ldexp logaddexp2 nextafter real_if_close
         spacing
