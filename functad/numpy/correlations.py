@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 import functad.numpy as fnp
+from functad.core.trace import ABSENT
 from functad.core.tracer import Tracer
 from functad.errors import ArgumentError, ShapeError
 from functad.numpy.dispatch import implements
@@ -29,7 +30,8 @@ def _of_observations(w: Any, n: int, name: str) -> Any:
     w = cast(as_array(w, "cov"), np.dtype(np.float64))
     if shape_of(w) != (n,):
         raise ShapeError(f"np.cov{here()}: {name} must have shape {(n,)}, one an observation, got {shape_of(w)}")
-    if type(w) is not Tracer and (w < 0).any():
+    value = w._owner.ask(w._variable) if type(w) is Tracer else w
+    if value is not ABSENT and (value < 0).any():
         raise ArgumentError(f"np.cov{here()}: {name} must not be negative")
     return w
 

@@ -12,6 +12,9 @@ FAMILIES: dict[str, str] = {
         apply_along_axis apply_over_axes fromfunction lib._function_base_impl.vectorize.__call__ piecewise
         vectorize
     """,
+    "functad.numpy.bits": """
+        packbits unpackbits
+    """,
     "functad.numpy.concatenators": """
         c_ lib._index_tricks_impl.AxisConcatenator.__getitem__ r_
     """,
@@ -19,8 +22,8 @@ FAMILIES: dict[str, str] = {
         corrcoef cov
     """,
     "functad.numpy.fft": """
-        fft.fft fft.fft2 fft.fftn fft.fftshift fft.hfft fft.ifft fft.ifft2 fft.ifftn fft.ifftshift fft.ihfft fft.irfft
-        fft.irfft2 fft.irfftn fft.rfft fft.rfft2 fft.rfftn
+        fft.fft fft.fft2 fft.fftn fft.fftshift fft.hfft fft.ifft fft.ifft2 fft.ifftn fft.ifftshift fft.ihfft
+        fft.irfft fft.irfft2 fft.irfftn fft.rfft fft.rfft2 fft.rfftn
     """,
     "functad.numpy.histograms": """
         bincount histogram histogram2d histogram_bin_edges histogramdd
@@ -52,12 +55,13 @@ FAMILIES: dict[str, str] = {
         spacing
     """,
     "functad.numpy.series": """
-        polynomial.polynomial.polyval polynomial.polynomial.polyder polynomial.polynomial.polyint
-        polynomial.chebyshev.chebval polynomial.chebyshev.chebder polynomial.chebyshev.chebint
-        polynomial.legendre.legval polynomial.legendre.legder polynomial.legendre.legint
-        polynomial.hermite.hermval polynomial.hermite.hermder polynomial.hermite.hermint
-        polynomial.hermite_e.hermeval polynomial.hermite_e.hermeder polynomial.hermite_e.hermeint
-        polynomial.laguerre.lagval polynomial.laguerre.lagder polynomial.laguerre.lagint
+        polynomial._polybase.ABCPolyBase.__call__ polynomial.chebyshev.chebder polynomial.chebyshev.chebint
+        polynomial.chebyshev.chebval polynomial.hermite.hermder polynomial.hermite.hermint
+        polynomial.hermite.hermval polynomial.hermite_e.hermeder polynomial.hermite_e.hermeint
+        polynomial.hermite_e.hermeval polynomial.laguerre.lagder polynomial.laguerre.lagint
+        polynomial.laguerre.lagval polynomial.legendre.legder polynomial.legendre.legint
+        polynomial.legendre.legval polynomial.polynomial.polyder polynomial.polynomial.polyint
+        polynomial.polynomial.polyval
     """,
     "functad.numpy.sets": """
         intersect1d isin setdiff1d setxor1d union1d unique unique_all unique_counts unique_inverse unique_values
@@ -68,14 +72,11 @@ FAMILIES: dict[str, str] = {
     "functad.numpy.sorting": """
         argpartition argsort digitize lexsort partition searchsorted sort sort_complex
     """,
-    "functad.numpy.bits": """
-        packbits unpackbits
+    "functad.numpy.ufunc_methods": """
+        ufunc.accumulate ufunc.at ufunc.outer ufunc.reduce ufunc.reduceat
     """,
     "functad.numpy.windows": """
         i0 kaiser sinc
-    """,
-    "functad.numpy.ufunc_methods": """
-        ufunc.accumulate ufunc.at ufunc.outer ufunc.reduce ufunc.reduceat
     """,
 }
 """The names that each module declares."""

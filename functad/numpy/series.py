@@ -10,13 +10,17 @@ from typing import Any
 
 import numpy as np
 from numpy.polynomial import chebyshev, hermite, hermite_e, laguerre, legendre, polynomial
+from numpy.polynomial.polyutils import mapparms
 
 import functad.numpy as fnp
 from functad.numpy.axes import normal_axis
-from functad.numpy.dispatch import implements
+from functad.numpy.dispatch import called_for, implements, stands_for
 from functad.numpy.operands import as_array, cast, shape_of
+from functad.numpy.traced import is_traced
 
 __all__: list[str] = []
+
+_plain_call = polynomial.Polynomial.__call__
 
 Step = Callable[[Any, Any, Any, int, Any], tuple[Any, Any]]
 Last = Callable[[Any, Any, Any], Any]
@@ -65,6 +69,16 @@ lagval = _value(
     lambda c, c0, c1, n, x: (c - c1 * ((n - 1) / n), c0 + c1 * ((2 * n - 1) - x) / n),
     lambda c0, c1, x: c0 + c1 * (1 - x),
 )
+
+
+@stands_for(_plain_call)
+def of_points(series: Any, arg: Any) -> Any:
+    """The value of a series that is an object, at traced points of its domain."""
+    if not is_traced((arg,)):
+        return _plain_call(series, arg)
+    offset, scale = mapparms(series.domain, series.window)
+    return called_for(series._val)(offset + scale * as_array(arg, "polynomial"), series.coef)
+
 
 # -- derivatives and integrals: matrices, what NumPy's functions make of unit vectors --------------------------
 
