@@ -71,19 +71,32 @@ _spherical_op: Op = elementwise(
 @functools.cache
 def _coefficients(order: int) -> tuple[list[float], list[float]]:
     """Of ``e^-x I_n(x) / x^n`` in x / 4 - 1, and of ``sqrt(x) e^-x I_n(x)`` in 16 / x - 1."""
-    from scipy.special import gamma, ive
+    from scipy.special import gamma, i0e, i1e, ive
+
+    scaled = (i0e, i1e)[order] if order < 2 else lambda x: ive(order, x)  # the first two have more digits
 
     def near(t: Any) -> Any:
         x = (t + 1) * 4
         limit = np.exp(-x) / (2**order * gamma(order + 1))  # I_n(x) is x^n times this where x is small
         away = np.where(x < 1e-9, 1.0, x)
-        return np.where(x < 1e-9, limit, ive(order, away) / away**order)
+        return np.where(x < 1e-9, limit, scaled(away) / away**order)
 
     def far(t: Any) -> Any:
         x = 16 / (t + 1)
-        return ive(order, x) * np.sqrt(x)
+        return scaled(x) * np.sqrt(x)
 
-    return [[float(c) for c in np.polynomial.chebyshev.chebinterpolate(f, n)] for f, n in ((near, 34), (far, 30))]  # type: ignore[return-value]
+    return _chebyshev(near, 30), _chebyshev(far, 25)
+
+
+def _chebyshev(f: Any, degree: int) -> list[float]:
+    """The coefficients of a function, from its values between the points of a fine grid; summed without rounding."""
+    n = 4 * degree
+    angles = [(k + 0.5) * math.pi / n for k in range(n)]
+    values = f(np.cos(angles))
+    sums = [
+        math.fsum(float(v) * math.cos(j * a) for v, a in zip(values, angles, strict=True)) for j in range(degree + 1)
+    ]
+    return [s * (2 if j else 1) / n for j, s in enumerate(sums)]
 
 
 def _clenshaw(b: Any, coefficients: list[float], t: Any) -> Any:
