@@ -2,7 +2,7 @@
 
 >>> import functad as fd, numpy as np
 >>> fd.grad(lambda x: np.sum(np.abs(np.fft.rfft(x)) ** 2))(np.array([1.0, 2.0, 0.0]))
-array([4., 8., 0.])
+array([6., 9., 3.])
 """
 
 from __future__ import annotations
