@@ -28,10 +28,10 @@ __all__ = ["correlate"]
 
 def correlate(x: Any, w: Any) -> Any:
     """The sums of products of w with each part of x of its length, along the last axis; the other axes are equal."""
-    return correlate_p.bind(x, w)
+    return correlate_p.bind(x, w, blocks=-(-type_of(w).shape[-1] // BLOCK))
 
 
-def _type_rule(x: ArrayType, w: ArrayType) -> ArrayType:
+def _type_rule(x: ArrayType, w: ArrayType, *, blocks: int) -> ArrayType:
     if x.dtype != w.dtype or x.dtype.kind == "b":
         raise DtypeError(f"correlate takes operands of one numeric dtype, got {x} and {w}; convert with .astype")
     if not x.ndim or x.shape[:-1] != w.shape[:-1] or not 1 <= w.shape[-1] <= x.shape[-1]:
@@ -42,7 +42,7 @@ def _type_rule(x: ArrayType, w: ArrayType) -> ArrayType:
     return x.with_shape((*x.shape[:-1], x.shape[-1] - w.shape[-1] + 1))
 
 
-def _evaluate(x: Any, w: Any) -> Any:
+def _evaluate(x: Any, w: Any, *, blocks: int) -> Any:
     if x.ndim == 1:
         return np.convolve(x, w[::-1], "valid")
     out = np.empty((*x.shape[:-1], x.shape[-1] - w.shape[-1] + 1), x.dtype)
@@ -51,12 +51,12 @@ def _evaluate(x: Any, w: Any) -> Any:
     return out
 
 
-def _jvp(ts: Sequence[Any], xs: Sequence[Any], y: Any) -> Any:
+def _jvp(ts: Sequence[Any], xs: Sequence[Any], y: Any, *, blocks: int) -> Any:
     (tx, tw), (x, w) = ts, xs
     return add(None if tx is None else correlate(tx, w), None if tw is None else correlate(x, tw))
 
 
-def _transpose(ct: Any, x: Any, w: Any) -> tuple[Any, Any]:
+def _transpose(ct: Any, x: Any, w: Any, *, blocks: int) -> tuple[Any, Any]:
     if type(w) is Linear:
         return None, correlate(x, ct)
     m, last = type_of(w).shape[-1], type_of(w).ndim - 1
@@ -64,7 +64,7 @@ def _transpose(ct: Any, x: Any, w: Any) -> tuple[Any, Any]:
     return correlate(pad(ct, type_of(ct).dtype.type(0), widths), flip(w, (last,))), None
 
 
-def _statements(ctx: Any, in_types: Sequence[ArrayType], out_types: Sequence[ArrayType]) -> None:
+def _statements(ctx: Any, in_types: Sequence[ArrayType], out_types: Sequence[ArrayType], *, blocks: int) -> None:
     (_, w), (out,) = in_types, out_types
     m, last = w.shape[-1], w.ndim - 1
 
@@ -76,14 +76,27 @@ def _statements(ctx: Any, in_types: Sequence[ArrayType], out_types: Sequence[Arr
             total = term if total is None else b.add(total, term)
         b.store(ctx.output(), index, total)
 
-    def summed(b: Any, index: Any) -> None:
-        x_k = ctx.read(0)((*index[:last], index[last] + index[-1]))
-        b.reduce(ctx.output(), index[:-1], "sum", b.mul(x_k, ctx.read(1)((*index[:last], index[-1]))))
+    def block(b: Any, index: Any) -> None:
+        """The terms of a block of weights, for adjacent results."""
+        total: Any = None
+        for j in range(BLOCK):
+            k = index[last] * BLOCK + j
+            there = b.lt(b.axis(k), b.size(m))
+            x_k = ctx.read(0)((*index[:last], index[-1] + k), mask=there)
+            term = b.mul(x_k, ctx.read(1)((*index[:last], k), mask=there))
+            total = term if total is None else b.add(total, term)
+        b.reduce(ctx.output(), (*index[:last], index[-1]), "sum", total)
 
     if isinstance(m, int):
         ctx.kernel(out.shape, written_out, "correlate")
     else:
-        ctx.kernel((*out.shape, m), summed, "correlate")
+        ctx.kernel((*out.shape[:-1], blocks, out.shape[-1]), block, "correlate")
+
+
+BLOCK = 8
+"""So many weights at a time, where their number is not known in compiled code: results are read and written once for
+each block.
+"""
 
 
 def _samples() -> list[Sample]:
@@ -92,10 +105,10 @@ def _samples() -> list[Sample]:
         *[(t, (7,), (3,)) for t in (np.float32, np.complex128, np.int64)],
         *[(np.complex128, (2, 30), (2, 20)), (np.float64, (0, 3), (0, 2))],
     ]
-    return [Sample((array_type(x, t), array_type(w, t)), {}) for t, x, w in cases]
+    return [Sample((array_type(x, t), array_type(w, t)), {"blocks": -(-w[-1] // BLOCK)}) for t, x, w in cases]
 
 
-def _batch(size: int, batched: Sequence[bool], x: Any, w: Any) -> tuple[Any, bool]:
+def _batch(size: int, batched: Sequence[bool], x: Any, w: Any, *, blocks: int) -> tuple[Any, bool]:
     return correlate(*lead_axes(size, batched, (x, w))), True
 
 
