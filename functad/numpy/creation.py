@@ -141,8 +141,10 @@ def array(object: Any, dtype: Any = None, *, copy: Any = True, ndmin: int = 0) -
 
 
 @creates(np.asarray)
-def asarray(a: Any, dtype: Any = None) -> Any:
+def asarray(a: Any, dtype: Any = None, order: Any = None, *, copy: bool | None = None) -> Any:
     """``numpy.asarray``; of tracers, and of nested lists with tracers in them, too."""
+    if copy:
+        return array(a, dtype)
     if type(a) is Tracer and a._kind == ARRAY and (dtype is None or a.dtype == np.dtype(dtype)):
         return a
     x = array(a, dtype)

@@ -143,13 +143,21 @@ def call_declared(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
         accepted = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
         unknown = [k for k in kwargs if k not in accepted]
         for k in unknown:
-            if kwargs[k] is not None and kwargs[k] is not False:
+            if kwargs[k] is not None and kwargs[k] is not False and not _says_nothing(k, kwargs[k]):
                 raise UnsupportedError(
                     f"np.{name}{here()}: the argument {k}= is not available for traced values{_instead(k)}"
                 )
         if unknown:
             kwargs = {k: v for k, v in kwargs.items() if k in accepted}
     return f(*args, **kwargs)
+
+
+def _says_nothing(argument: str, value: Any) -> bool:
+    """Whether a keyword argument is about memory, which traced values have not, or asks for what is so anyway."""
+    return argument in ("like", "order", "subok") or (type(value) is str and (argument, value) in _ANYWAY)
+
+
+_ANYWAY = {("device", "cpu"), ("casting", "same_kind"), ("casting", "unsafe")}
 
 
 def _instead(argument: str) -> str:

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import re
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+import functad as fd
 import functad.numpy as fnp
+from functad.errors import DtypeError, UnsupportedError
 from functad.numpy.dispatch import CALLS, TABLE
 from functad.numpy.families import FAMILIES, MODULE_OF
+from tests.numpy.against_numpy import array, check, tracing
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "numpy.md").read_text()
 SECTIONS = dict(re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", PAGE, re.DOTALL | re.MULTILINE))
@@ -47,7 +52,6 @@ def test_there_is_no_third_kind():
 
 def test_what_works_as_it_is():
     """Inside a trace, too, these make plain arrays of plain numbers."""
-    from tests.numpy.against_numpy import tracing
 
     def f(x):
         made = [np.hanning(5), np.tri(3), *np.tril_indices(3), *np.diag_indices(2), np.indices((2, 2)), np.blackman(3)]
@@ -57,6 +61,40 @@ def test_what_works_as_it_is():
         return x
 
     tracing(f, 1.0)
+
+
+ABOUT_MEMORY = {"casting", "device", "like", "order", "subok"}
+OTHER_NAMES = {"arange", "array", "empty_like", "outer", "tensordot"}
+"""Functions some of whose parameters have other names, or make arrays of objects."""
+
+
+def test_all_keyword_arguments_are_there():
+    """What a declared function does not take says nothing where there is no memory (``dispatch._says_nothing``)."""
+    for module in FAMILIES:
+        importlib.import_module(module)
+    for f, declared in TABLE.items():
+        if isinstance(f, np.ufunc) or f.__name__ in OTHER_NAMES or getattr(f, "__objclass__", None) is np.ufunc:
+            continue
+        try:
+            wanted = inspect.signature(f).parameters
+        except ValueError:
+            continue
+        lacking = {k for k, p in wanted.items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
+        lacking -= {*inspect.signature(declared).parameters, *ABOUT_MEMORY}
+        assert not lacking, (f, lacking)
+
+
+def test_arguments_about_memory_say_nothing():
+    x, n = array((2, 3)), array(4, "i4")
+    check(lambda x: np.concatenate([x, x], casting="unsafe", dtype="i4"), x)
+    check(lambda x: np.ones_like(x, order="F", device="cpu"), x)
+    check(lambda x: np.broadcast_to(x, (4, 2, 3), subok=True), x)
+    check(lambda x: np.ediff1d(x, to_end=[1.0, 2], to_begin=5.0), x)
+    assert fd.jit(lambda x: np.asarray(x, copy=True) + np.zeros((2, 3), device="cpu"))(x).tolist() == x.tolist()
+    with pytest.raises(UnsupportedError, match="np.stack at .*: the argument casting= is not available for traced"):
+        tracing(lambda x: np.stack([x, x], casting="no"), x)
+    with pytest.raises(DtypeError, match="np.ediff1d at .*: ends of dtype float64 do not fit an array of dtype int32"):
+        tracing(lambda n: np.ediff1d(n, 9.5), n)
 
 
 def test_families_declare_what_is_listed():
