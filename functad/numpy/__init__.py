@@ -37,4 +37,5 @@ _named_after(globals())
 
 
 def __getattr__(name: str) -> _Any:
-    return _public(name)
+    found = globals()[name] = _public(name)
+    return found

@@ -243,7 +243,8 @@ def _check_lead(name: str, x: Any, y: Any, lead_x: int, lead_y: int) -> None:
 
 matmul = _product(np.matmul, "nk", "km", "nm")
 vecdot = _product(np.vecdot, "k", "k", "")
-if hasattr(np, "matvec"):
+if hasattr(np, "matvec"):  # NumPy 2.2
+    __all__ += ["matvec", "vecmat"]
     matvec, vecmat = _product(np.matvec, "nk", "k", "n"), _product(np.vecmat, "k", "km", "m")
 
 

@@ -76,7 +76,10 @@ def public(name: str) -> Any:
     """
     family = MODULE_OF.get(name)
     if family is not None:
-        return getattr(importlib.import_module(family), name)
+        found = getattr(importlib.import_module(family), name)
+        if isinstance(found, FunctionType):
+            found.__module__ = family  # where it is found, to be pickled
+        return found
     module = f"functad.numpy.{name}"
     if module in FAMILIES:
         return importlib.import_module(module)

@@ -73,7 +73,9 @@ def test_all_keyword_arguments_are_there():
     for module in FAMILIES:
         importlib.import_module(module)
     for f, declared in TABLE.items():
-        if isinstance(f, np.ufunc) or f.__name__ in OTHER_NAMES or getattr(f, "__objclass__", None) is np.ufunc:
+        if not str(getattr(f, "__module__", "")).startswith("numpy") or isinstance(f, np.ufunc):
+            continue
+        if f.__name__ in OTHER_NAMES:
             continue
         try:
             wanted = inspect.signature(f).parameters
