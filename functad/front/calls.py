@@ -1,9 +1,9 @@
 """Calls: what a twin calls in place of the function that the user names.
 
 NumPy's functions that make arrays, those of ``math``, builtins and the like are replaced by functad's, each declared
-beside its function (``numpy.dispatch.calls``); the user's own functions by their twins. What belongs to functad, NumPy,
-the standard library or is no Python function is called as it is. A function of an installed package has a twin only
-where a traced value is among its arguments.
+beside its function (``numpy.dispatch.stands_for``); the user's own functions by their twins. What else belongs to
+functad, NumPy, the standard library or is no Python function is called as it is. A function of an installed package has
+a twin only where a traced value is among its arguments.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from functad.front.staged import (
 from functad.front.staged import UNBOUND as UNBOUND_NAME
 from functad.front.twin import is_twin_code, twin_of
 from functad.front.values import UNBOUND, decided
-from functad.numpy.dispatch import CALLS, TABLE
+from functad.numpy.dispatch import called_for, traced_form
 from functad.numpy.memory import into_plain
 from functad.numpy.protocols import plain_values
 from functad.numpy.traced import here, is_traced
@@ -73,10 +73,16 @@ def staged_route(f: Any) -> Any:
 
 
 def item(x: Any, index: Any) -> Any:
-    """``x[index]``: a plain array takes traced integers, too."""
-    if type(x) is np.ndarray and is_traced(index if type(index) is tuple else (index,)):
-        return CALLS[np.asarray](x)[index]
+    """``x[index]``: a plain array takes traced integers, ``np.r_`` and ``np.c_`` traced values."""
+    cls = type(x)
+    if cls is np.ndarray and is_traced(index if type(index) is tuple else (index,)):
+        return called_for(np.asarray)(x)[index]
+    if cls in _CONCATENATORS:
+        return called_for(cls.__getitem__)(x, index)
     return x[index]
+
+
+_CONCATENATORS = frozenset({type(np.r_), type(np.c_)})
 
 
 def staged_item(x: Any, index: Any) -> Any:
@@ -104,7 +110,7 @@ def store(value: Any, x: Any, index: Any) -> None:
 def _function(f: FunctionType) -> Any:
     whose = origin(f.__code__.co_filename)
     if whose == FOREIGN:
-        return CALLS.get(f, f)
+        return called_for(f)
     if whose == INSTALLED and f.__module__.startswith("scipy.special"):
         import functad.scipy.special
 
@@ -113,8 +119,9 @@ def _function(f: FunctionType) -> Any:
     if whose == INSTALLED and f.__module__.startswith("scipy.linalg"):
         import functad.scipy.linalg  # noqa: F401
 
-        if f in TABLE:
-            return _where_traced(f, TABLE[f])
+        declared = traced_form(f)
+        if declared is not None:
+            return _where_traced(f, declared)
     staged = is_staging()
     found = twin_of(f, _STAGED_CELLS if staged else _CELLS, staged)
     if found is None:
@@ -147,8 +154,8 @@ def _partial(f: functools.partial[Any]) -> Any:
 
 
 def _class(cls: type) -> Any:
-    found = CALLS.get(cls)
-    if found is not None:
+    found = called_for(cls)
+    if found is not cls:
         return found
     init: Any = cls.__init__  # type: ignore[misc]
     new: Any = cls.__new__
@@ -166,19 +173,16 @@ def _class(cls: type) -> Any:
     return construct
 
 
-def _known(f: Any) -> Any:
-    return CALLS.get(f, f)
-
-
 def _builtin(f: Any) -> Any:
-    owner = type(f.__self__)
-    if owner is np.ndarray:
-        found = CALLS.get(getattr(owner, f.__name__))
-        return f if found is None else functools.partial(found, f.__self__)
-    found = CALLS.get(f)
-    if found is not None:
+    found = called_for(f)
+    if found is not f:
         return found
-    return _drawn(f) if owner in _DRAWS else f
+    cls = type(f.__self__)
+    if cls is np.ndarray or cls is np.ufunc:
+        method = getattr(cls, f.__name__)
+        declared = called_for(method)
+        return f if declared is method else functools.partial(declared, f.__self__)
+    return _drawn(f) if cls in _DRAWS else f
 
 
 def _drawn(f: Any) -> Any:
@@ -203,9 +207,12 @@ def _other(f: Any) -> Any:
     if cls.__module__ == "numba.core.registry" and hasattr(f, "py_func"):
         return _where_traced(f, route(f.py_func))
     call = getattr(cls, "__call__", None)  # noqa: B004  what a call looks up
-    if type(call) is FunctionType and origin(call.__code__.co_filename) == OWN:
+    if type(call) is not FunctionType:
+        return f
+    if origin(call.__code__.co_filename) == OWN:
         return MethodType(_function(call), f)
-    return f
+    declared = called_for(call)
+    return f if declared is call else MethodType(declared, f)
 
 
 _ROUTES: dict[type, Callable[[Any], Any]] = {
@@ -214,9 +221,9 @@ _ROUTES: dict[type, Callable[[Any], Any]] = {
     functools.partial: _partial,
     type: _class,
     BuiltinFunctionType: _builtin,
-    MethodDescriptorType: _known,
-    np.ufunc: _known,
-    type(np.sum): _known,  # what NumPy wraps its Python functions in
+    MethodDescriptorType: called_for,
+    np.ufunc: called_for,
+    type(np.sum): called_for,  # what NumPy wraps its Python functions in
     Tracer: lambda f: f,
 }
 

@@ -2,7 +2,7 @@
 
 Plain ``numpy`` functions work on traced values; these are the same functions, and in addition take lists of traced
 values, and make traced arrays (so that ``.at`` works on them) inside a trace. Every name that is not defined here is
-NumPy's own.
+NumPy's own. ``families.py`` says what is imported when it is first used.
 
 >>> import functad as fd, functad.numpy as fnp, numpy as np
 >>> fd.grad(lambda x: fnp.sum(fnp.sin(x)))(np.zeros(2))
@@ -11,8 +11,6 @@ array([1., 1.])
 
 import sys as _sys
 from typing import Any as _Any
-
-import numpy as _np
 
 from functad.numpy import copies as _copies  # noqa: F401  what twins call
 from functad.numpy import linalg as linalg
@@ -23,6 +21,7 @@ from functad.numpy.conversion import *
 from functad.numpy.creation import *
 from functad.numpy.diagonals import *
 from functad.numpy.dispatch import named_after as _named_after
+from functad.numpy.dispatch import public as _public
 from functad.numpy.einsums import *
 from functad.numpy.indexing import *
 from functad.numpy.joining import *
@@ -39,4 +38,5 @@ _named_after(globals())
 
 
 def __getattr__(name: str) -> _Any:
-    return getattr(_np, name)
+    found = globals()[name] = _public(name)
+    return found

@@ -223,7 +223,9 @@ def _product(ufunc: np.ufunc, x_core: str, y_core: str, out_core: str) -> Any:
         _check_lead(name, x, y, lead_x, lead_y)
         x_labels, y_labels = [*range(-lead_x, 0), *xc], [*range(-lead_y, 0), *yc]
         labels = [*range(-max(lead_x, lead_y), 0), *[c for c in out_core if c in xc + yc]]
-        return contract(conjugate(x) if name == "vecdot" and x.dtype.kind == "c" else x, x_labels, y, y_labels, labels)
+        if name in ("vecdot", "vecmat") and x.dtype.kind == "c":
+            x = conjugate(x)
+        return contract(x, x_labels, y, y_labels, labels)
 
     return declare(ufunc, f)
 
@@ -241,6 +243,9 @@ def _check_lead(name: str, x: Any, y: Any, lead_x: int, lead_y: int) -> None:
 
 matmul = _product(np.matmul, "nk", "km", "nm")
 vecdot = _product(np.vecdot, "k", "k", "")
+if hasattr(np, "matvec"):  # NumPy 2.2
+    __all__ += ["matvec", "vecmat"]
+    matvec, vecmat = _product(np.matvec, "nk", "k", "n"), _product(np.vecmat, "k", "km", "m")
 
 
 # -- others ------------------------------------------------------------------------------------------------------------

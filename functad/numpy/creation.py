@@ -20,7 +20,7 @@ from functad.numpy.memory import as_new, lifted
 from functad.numpy.operands import as_array, cast, dtype_of, fresh_array, operand, promote, shape_of
 from functad.numpy.shapes import broadcast_to, moveaxis
 from functad.numpy.traced import here, is_traced
-from functad.numpy.ufuncs import floor, power
+from functad.numpy.ufuncs import divide, floor, log10, power, sign
 from functad.primitives.arithmetic import add, div, mul, sub
 from functad.primitives.broadcasting import broadcast_p
 from functad.primitives.comparison import eq
@@ -30,8 +30,8 @@ from functad.primitives.selection import select
 from functad.primitives.shapes import reshape
 
 __all__ = [
-    "arange", "array", "asarray", "empty", "empty_like", "eye", "full", "full_like", "identity", "linspace", "logspace",
-    "meshgrid", "ones", "ones_like", "zeros", "zeros_like",
+    "arange", "array", "asarray", "empty", "empty_like", "eye", "full", "full_like", "geomspace", "identity",
+    "linspace", "logspace", "meshgrid", "ones", "ones_like", "zeros", "zeros_like",
 ]  # fmt: skip
 
 INT64 = np.dtype(np.int64)
@@ -141,8 +141,10 @@ def array(object: Any, dtype: Any = None, *, copy: Any = True, ndmin: int = 0) -
 
 
 @creates(np.asarray)
-def asarray(a: Any, dtype: Any = None) -> Any:
+def asarray(a: Any, dtype: Any = None, order: Any = None, *, copy: bool | None = None) -> Any:
     """``numpy.asarray``; of tracers, and of nested lists with tracers in them, too."""
+    if copy:
+        return array(a, dtype)
     if type(a) is Tracer and a._kind == ARRAY and (dtype is None or a.dtype == np.dtype(dtype)):
         return a
     x = array(a, dtype)
@@ -205,6 +207,22 @@ def logspace(
     """``numpy.logspace``: powers of a base with equally spaced exponents."""
     y = power(base, linspace(start, stop, num, endpoint, axis=axis))
     return cast(y, np.dtype(dtype)) if dtype is not None else y
+
+
+@creates(np.geomspace)
+def geomspace(start: Any, stop: Any, num: int = 50, endpoint: bool = True, dtype: Any = None, axis: int = 0) -> Any:
+    """``numpy.geomspace``: each element the one before times a factor; the ends may be traced."""
+    low, high, _ = promote("geomspace", operand(start, "geomspace"), operand(stop, "geomspace"), np.float64(0))
+    sign_ = sign(low)
+    low, high = divide(low, sign_), divide(high, sign_)
+    y = logspace(log10(low), log10(high), num, endpoint)
+    shape, ends = shape_of(y), iota(shape_of(y), INT64, 0)
+    low, high, sign_ = (broadcast_to(v, shape) for v in (low, high, sign_))
+    y = select(eq(ends, 0), low, y)
+    if endpoint and num > 1:
+        y = select(eq(ends, num - 1), high, y)
+    y = moveaxis(mul(y, sign_), 0, normal_axis(axis, len(shape), "geomspace"))
+    return y if dtype is None else cast(y, np.dtype(dtype))
 
 
 # -- grids -------------------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ import numpy as np
 
 from functad.core.tracer import Tracer
 from functad.ir.types import ArrayType
-from functad.numpy.dispatch import register
+from functad.numpy.dispatch import register, stands_for
 from functad.numpy.operands import cast, common_shape, fresh, operand, shape_of, spread
 from functad.numpy.promotion import loop_dtype
 from functad.numpy.traced import is_traced
@@ -22,6 +22,9 @@ from functad.primitives.elementwise import Op
 __all__ = ["Direct", "binary", "declare", "prepared", "suits", "unary"]
 
 Apply = Callable[..., Any]
+
+METHODS = ("reduce", "accumulate", "reduceat", "outer", "at", "nin", "nout", "nargs", "identity")
+"""What functions of ``functad.numpy`` have of the ufunc that they are."""
 
 
 class Direct:
@@ -107,4 +110,6 @@ def declare(ufunc: np.ufunc, f: Apply) -> Apply:
 
     public.__name__ = public.__qualname__ = ufunc.__name__
     public.__doc__ = f"``numpy.{ufunc.__name__}``, element by element."
-    return public
+    for name in METHODS:
+        setattr(public, name, getattr(ufunc, name))
+    return stands_for(ufunc)(public)

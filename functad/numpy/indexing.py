@@ -24,9 +24,9 @@ from functad.numpy.traced import here
 from functad.numpy.ufuncs import maximum, minimum
 from functad.primitives import selection
 from functad.primitives.broadcasting import broadcast
-from functad.primitives.gather import gather_p
+from functad.primitives.gather import along
 from functad.primitives.rounding import remainder
-from functad.primitives.shapes import reshape, transpose
+from functad.primitives.shapes import reshape
 from functad.primitives.slicing import slice_p
 
 __all__ = ["clip", "compress", "extract", "nonzero", "select", "take", "take_along_axis", "where"]
@@ -167,21 +167,11 @@ def take_along_axis(arr: Any, indices: Any, axis: int | None = -1) -> Any:
             f"got shape {shape_of(index)} of dtype {index.dtype} for shape {shape_of(x)}"
         )
     index = in_bounds(index, axis, shape_of(x)[axis])
-    others = common_shape([_without(shape_of(v), axis) for v in (x, index)], "take_along_axis")
-    x, index = (_with_last(v, axis, others) for v in (x, index))
-    found = gather_p.bind(x, index, batch=ndim - 1)
-    return transpose(found, [*range(axis), ndim - 1, *range(axis, ndim - 1)])
-
-
-def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
-    return shape[:axis] + shape[axis + 1 :]
-
-
-def _with_last(x: Any, axis: int, others: tuple[int, ...]) -> Any:
-    """The array with an axis moved behind the others, which are broadcast."""
-    ndim, n = len(others) + 1, shape_of(x)[axis]
-    y = transpose(x, [*[i for i in range(ndim) if i != axis], axis])
-    return broadcast(y, (*others, n), range(ndim))
+    shapes = [shape_of(v) for v in (x, index)]
+    others = common_shape([s[:axis] + s[axis + 1 :] for s in shapes], "take_along_axis")
+    full = [(*others[:axis], s[axis], *others[axis:]) for s in shapes]
+    x, index = (broadcast(v, s, range(ndim)) for v, s in zip((x, index), full, strict=True))
+    return along(x, index, axis)
 
 
 # -- choices -----------------------------------------------------------------------------------------------------------

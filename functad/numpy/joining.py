@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from functad.core.tracer import Tracer
-from functad.errors import ArgumentError, ShapeError, UnsupportedError
+from functad.errors import ArgumentError, DtypeError, ShapeError, UnsupportedError
 from functad.numpy import shapes
 from functad.numpy.axes import normal_axis
 from functad.numpy.dispatch import implements
@@ -289,6 +289,13 @@ def _end(value: Any, shape: tuple[int, ...], axis: int) -> Any:
 
 
 @implements(np.ediff1d)
-def ediff1d(ary: Any) -> Any:
-    """``numpy.ediff1d``: the differences between neighbours of all elements."""
-    return diff(shapes.ravel(ary))
+def ediff1d(ary: Any, to_end: Any = None, to_begin: Any = None) -> Any:
+    """``numpy.ediff1d``: differences of neighbouring elements, with others before and behind."""
+    x = as_array(ary, "ediff1d")
+    steps = diff(reshape(x, (prod(shape_of(x)),)))
+    ends = [None if v is None else as_array(v, "ediff1d") for v in (to_begin, to_end)]
+    for v in ends:
+        if v is not None and not np.can_cast(v.dtype, x.dtype, "same_kind"):
+            raise DtypeError(f"np.ediff1d{here()}: ends of dtype {v.dtype} do not fit an array of dtype {x.dtype}")
+    begin, end = (v if v is None else reshape(cast(v, x.dtype), (prod(shape_of(v)),)) for v in ends)
+    return concatenate([v for v in (begin, steps, end) if v is not None])

@@ -18,10 +18,10 @@ from functad.primitives.reductions import reduce_all
 from functad.primitives.selection import select
 
 __all__ = [
-    "allclose", "array_equal", "bitwise_and", "bitwise_invert", "bitwise_left_shift", "bitwise_not", "bitwise_or",
-    "bitwise_right_shift", "bitwise_xor", "equal", "greater", "greater_equal", "invert", "isclose", "isfinite", "isinf",
-    "isnan", "left_shift", "less", "less_equal", "logical_and", "logical_not", "logical_or", "logical_xor", "not_equal",
-    "right_shift", "signbit",
+    "allclose", "array_equal", "array_equiv", "bitwise_and", "bitwise_invert", "bitwise_left_shift", "bitwise_not",
+    "bitwise_or", "bitwise_right_shift", "bitwise_xor", "equal", "greater", "greater_equal", "invert", "isclose",
+    "isfinite", "isinf", "isnan", "left_shift", "less", "less_equal", "logical_and", "logical_not", "logical_or",
+    "logical_xor", "not_equal", "right_shift", "signbit",
 ]  # fmt: skip
 
 BOOL = np.dtype(np.bool_)
@@ -132,6 +132,18 @@ def array_equal(a1: Any, a2: Any, equal_nan: bool = False) -> Any:
     same = equal(x, y)
     if equal_nan:
         same = logical_or(same, logical_and(isnan(x), isnan(y)))
+    return as_python(reduce_all(same, range(len(shape_of(same)))))
+
+
+@implements(np.array_equiv)
+def array_equiv(a1: Any, a2: Any) -> Any:
+    """``numpy.array_equiv``: whether shapes broadcast and all elements are equal."""
+    x, y = as_array(a1, "array_equiv"), as_array(a2, "array_equiv")
+    try:
+        np.broadcast_shapes(shape_of(x), shape_of(y))
+    except ValueError:
+        return False
+    same = equal(x, y)
     return as_python(reduce_all(same, range(len(shape_of(same)))))
 
 

@@ -28,6 +28,8 @@ from functad.numpy import (
     ufuncs,
     writing,
 )
+from functad.numpy.dispatch import public
+from functad.numpy.memory import assign, check_array
 from functad.numpy.operands import as_python, cast, fresh, fresh_array
 from functad.numpy.traced import here
 from functad.numpy.updates import At
@@ -57,7 +59,10 @@ METHODS: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 """Methods that are functions of the same name."""
 
-IN_PLACE = ("partition", "resize", "setfield", "setflags", "sort")
+LATER = ("argpartition", "argsort", "choose", "searchsorted")
+"""Methods that are functions of the same name, imported when they are first used."""
+
+IN_PLACE = ("resize", "setfield", "setflags")
 """Methods of arrays that write to them, and that are not there yet."""
 
 MEMORY = {"byteswap", "ctypes", "data", "dump", "dumps", "flags", "getfield", "strides", "tobytes", "tofile", "view"}
@@ -67,6 +72,27 @@ NDARRAY = {name for name in dir(np.ndarray) if not name.startswith("_")}
 """The public attributes of arrays: a tracer has these, ``at``, and no others."""
 
 ITEM: dict[str, Callable[..., Any]] = {"b": bool, "i": int, "u": int, "f": float, "c": complex}
+
+
+def later(name: str) -> Callable[..., Any]:
+    """A method that is a function of ``functad.numpy`` which is imported when it is first used."""
+
+    def method(x: Tracer, *args: Any, **kwargs: Any) -> Any:
+        return public(name)(x, *args, **kwargs)
+
+    method.__name__ = name
+    return method
+
+
+def sorts(name: str) -> Callable[..., None]:
+    """A method that puts the result of a function of the same name in the place of the array."""
+
+    def method(x: Tracer, *args: Any, **kwargs: Any) -> None:
+        check_array(x)
+        assign(x, public(name)(x, *args, **kwargs))
+
+    method.__name__ = name
+    return method
 
 
 def astype(
@@ -196,6 +222,7 @@ def install(namespace: ModuleType) -> None:
     """
     members: dict[str, Any] = {
         **METHODS,
+        **{name: later(name) for name in LATER},
         **{name: writes(name) for name in IN_PLACE},
         "T": property(shapes.transpose),
         "astype": astype,
@@ -207,6 +234,8 @@ def install(namespace: ModuleType) -> None:
         "flatten": flatten,
         "imag": property(conversion.imag, lambda x, v: writing.set_item(conversion.imag(x), ..., v)),
         "item": item,
+        "partition": sorts("partition"),
+        "sort": sorts("sort"),
         "mT": property(shapes.matrix_transpose),
         "put": lambda x, indices, values, mode="raise": writing.put(x, indices, values, mode),
         "real": property(conversion.real, lambda x, v: writing.set_item(conversion.real(x), ..., v)),

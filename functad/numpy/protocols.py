@@ -9,23 +9,15 @@ import numpy as np
 
 from functad.core.handles import snapshot
 from functad.core.tracer import Tracer
-from functad.errors import UnsupportedError
-from functad.numpy.dispatch import TABLE, call_declared
+from functad.errors import DtypeError, UnsupportedError
+from functad.numpy.dispatch import call_declared, traced_form
 from functad.numpy.indexing import where
 from functad.numpy.memory import into
-from functad.numpy.operands import as_array, shape_of
-from functad.numpy.shapes import expand_dims
+from functad.numpy.operands import as_array, cast
 from functad.numpy.traced import here, is_traced
-from functad.numpy.writing import at_indices
 from functad.tree import flatten
 
 __all__ = ["array_function", "array_ufunc"]
-
-REDUCE: dict[np.ufunc, Callable[..., Any]] = {
-    np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min, np.logical_and: np.all,
-    np.logical_or: np.any,
-}  # fmt: skip
-ACCUMULATE: dict[np.ufunc, Callable[..., Any]] = {np.add: np.cumsum, np.multiply: np.cumprod}
 
 
 def array_ufunc(self: Tracer, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
@@ -33,25 +25,38 @@ def array_ufunc(self: Tracer, ufunc: np.ufunc, method: str, *inputs: Any, **kwar
     given = kwargs.pop("out", None)
     if given is not None:
         return _into(given, self, ufunc, method, inputs, kwargs)
-    if method == "__call__":
-        f = _declared(ufunc)
-        if kwargs and not (kwargs.pop("where", True) is True and not kwargs):
+    if method != "__call__":
+        f = traced_form(getattr(np.ufunc, method))
+        if f is None:
+            raise UnsupportedError(f"np.{ufunc.__name__}.{method}{here()} is not available for traced values")
+        return f(ufunc, *inputs, **kwargs)
+    f = _declared(ufunc)
+    if kwargs:
+        dtype, casting = kwargs.pop("dtype", None), kwargs.pop("casting", "same_kind")
+        unknown = [k for k, v in kwargs.items() if k != "order" and v is not _NEUTRAL.get(k, kwargs)]
+        if unknown:
             raise UnsupportedError(
-                f"np.{ufunc.__name__}{here()}: the arguments {', '.join(kwargs) or 'where'} are not available for "
-                "traced values; "
-                "use np.where for where=, and x.astype for dtype="
+                f"np.{ufunc.__name__}{here()}: the arguments {', '.join(unknown)} are not available for traced values; "
+                "use np.where for where="
             )
-        return f(*inputs)
-    if method == "reduce" and ufunc in REDUCE:
-        return _along_axis_0(REDUCE[ufunc], inputs, kwargs, ufunc)
-    if method == "accumulate" and ufunc in ACCUMULATE:
-        return _along_axis_0(ACCUMULATE[ufunc], inputs, kwargs, ufunc)
-    if method == "outer":
-        x, y = (as_array(v, ufunc.__name__) for v in inputs)
-        return _declared(ufunc)(expand_dims(x, tuple(range(len(shape_of(x)), len(shape_of(x)) + len(shape_of(y))))), y)
-    if method == "at":
-        return at_indices(ufunc, *inputs)
-    raise UnsupportedError(f"np.{ufunc.__name__}.{method}{here()} is not available for traced values")
+        if dtype is not None:
+            inputs = tuple([_as_dtype(x, np.dtype(dtype), casting, ufunc) for x in inputs])
+    return f(*inputs)
+
+
+_NEUTRAL: dict[str, Any] = {"where": True, "subok": True, "signature": None, "sig": None}
+"""What arguments may be that say nothing; an order is that of memory, which a traced value has not."""
+
+
+def _as_dtype(x: Any, dtype: np.dtype, casting: Any, ufunc: np.ufunc) -> Any:
+    """An operand in the dtype that the ufunc computes in."""
+    v = as_array(x, ufunc.__name__)
+    if not np.can_cast(v.dtype, dtype, casting):
+        raise DtypeError(
+            f"np.{ufunc.__name__}{here()}: an operand of dtype {v.dtype} cannot be cast to {dtype} by the rule "
+            f"{casting!r}"
+        )
+    return cast(v, dtype)
 
 
 def _into(given: Any, self: Tracer, ufunc: np.ufunc, method: str, inputs: tuple[Any, ...], kwargs: Any) -> Any:
@@ -69,12 +74,12 @@ def _into(given: Any, self: Tracer, ufunc: np.ufunc, method: str, inputs: tuple[
     return results[0] if len(results) == 1 else results
 
 
-def _declared(ufunc: np.ufunc) -> Callable[..., Any]:
-    f = TABLE.get(ufunc)
+def _declared(ufunc: Any) -> Callable[..., Any]:
+    f = traced_form(ufunc)
     if f is None:
         import functad.scipy.special  # noqa: F401  scipy.special's functions are ufuncs too; importing SciPy is left to those who use it
 
-        f = TABLE.get(ufunc)
+        f = traced_form(ufunc)
     if f is None:
         raise UnsupportedError(f"the ufunc {ufunc.__name__}{here()} is not available for traced values{_ADVICE}")
     return f
@@ -94,20 +99,15 @@ def plain_values(tree: Any) -> Any:
     )
 
 
-def _along_axis_0(f: Callable[..., Any], inputs: tuple[Any, ...], kwargs: dict[str, Any], ufunc: np.ufunc) -> Any:
-    """A reduction by a ufunc's method, which is along axis 0 unless another is named."""
-    return call_declared(TABLE[f], inputs, {"axis": 0, **kwargs} if len(inputs) == 1 else kwargs, ufunc.__name__)
-
-
 def array_function(
     self: Tracer, func: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     """``__array_function__``."""
-    f = TABLE.get(func)
+    f = traced_form(func)
     if f is None and func.__module__ == "numpy.linalg":
         import functad.numpy.linear  # noqa: F401  declares what factors matrices, with SciPy
 
-        f = TABLE.get(func)
+        f = traced_form(func)
     if f is not None and not kwargs:
         return f(*args)
     name = f"{func.__module__.replace('numpy', 'np', 1)}.{func.__name__}"

@@ -24,8 +24,8 @@ from functad.primitives.shapes import reshape
 from functad.primitives.slicing import pad
 
 __all__ = [
-    "all", "amax", "amin", "any", "argmax", "argmin", "count_nonzero", "cumprod", "cumsum", "cumulative_sum", "max",
-    "min", "prod", "ptp", "sum",
+    "all", "amax", "amin", "any", "argmax", "argmin", "count_nonzero", "cumprod", "cumsum", "cumulative_prod",
+    "cumulative_sum", "max", "min", "prod", "ptp", "sum",
 ]  # fmt: skip
 
 BOOL, INT64 = np.dtype(np.bool_), np.dtype(np.int64)
@@ -241,14 +241,29 @@ def cumprod(a: Any, axis: Any = None, dtype: Any = None, out: None = None) -> An
     return _running(np.cumprod, cumulative.cumprod, a, axis, dtype, out)
 
 
+def _cumulative(
+    name: str, running: Callable[..., Any], neutral: int, x: Any, axis: Any, dtype: Any, out: Any, include_initial: bool
+) -> Any:
+    x = as_array(x, name)
+    ndim = len(shape_of(x))
+    if axis is None and ndim != 1:
+        raise ArgumentError(f"np.{name}{here()} of an array of dimension {ndim} needs axis=")
+    axis = normal_axis(axis or 0, ndim, name)
+    y = running(x, axis, dtype, out)
+    return pad(y, y.dtype.type(neutral), [(int(i == axis), 0, 0) for i in range(ndim)]) if include_initial else y
+
+
 @implements(np.cumulative_sum)
 def cumulative_sum(
     x: Any, /, *, axis: Any = None, dtype: Any = None, out: None = None, include_initial: bool = False
 ) -> Any:
     """``numpy.cumulative_sum`` along an axis, which may be left out for one-dimensional arrays."""
-    ndim = len(shape_of(x))
-    if axis is None and ndim != 1:
-        raise ArgumentError(f"np.cumulative_sum{here()} of an array of dimension {ndim} needs axis=")
-    axis = normal_axis(axis or 0, ndim, "cumulative_sum")
-    y = _running(np.cumsum, cumulative.cumsum, x, axis, dtype, out)
-    return pad(y, y.dtype.type(0), [(int(i == axis), 0, 0) for i in range(ndim)]) if include_initial else y
+    return _cumulative("cumulative_sum", cumsum, 0, x, axis, dtype, out, include_initial)
+
+
+@implements(np.cumulative_prod)
+def cumulative_prod(
+    x: Any, /, *, axis: Any = None, dtype: Any = None, out: None = None, include_initial: bool = False
+) -> Any:
+    """``numpy.cumulative_prod`` along an axis, which may be left out for one-dimensional arrays."""
+    return _cumulative("cumulative_prod", cumprod, 1, x, axis, dtype, out, include_initial)

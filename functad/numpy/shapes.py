@@ -18,8 +18,13 @@ from functad.numpy.memory import is_view, reshaped_view, same_memory, view
 from functad.numpy.operands import as_array, common_shape, depends_on, fresh, fresh_array, shape_of
 from functad.numpy.traced import here
 from functad.primitives import shapes as strict
+from functad.primitives.arithmetic import sub
 from functad.primitives.broadcasting import broadcast
+from functad.primitives.convert import convert
+from functad.primitives.gather import gather_p
+from functad.primitives.generate import iota
 from functad.primitives.joining import concatenate
+from functad.primitives.rounding import remainder
 from functad.primitives.slicing import slice_
 
 __all__ = [
@@ -297,20 +302,37 @@ def roll(a: Any, shift: Any, axis: Any = None) -> Any:
     x = as_array(a, "roll")
     old = shape_of(x)
     if axis is None:
-        y = _rolled(strict.reshape(x, (prod(old),)), operator.index(shift), 0)
+        y = _rolled(strict.reshape(x, (prod(old),)), shift, 0)
         return fresh(strict.reshape(y, old), x)
     axes = [normal_axis(i, len(old), "roll") for i in (axis if isinstance(axis, (tuple, list)) else (axis,))]
-    shifts = shift if isinstance(shift, (tuple, list)) else (shift,)
+    shifts = list(shift) if isinstance(shift, (tuple, list)) or np.ndim(shift) else [shift]
+    if len(axes) != len(shifts):
+        axes, shifts = (axes * len(shifts), shifts) if len(axes) == 1 else (axes, shifts * len(axes))
     y = x
-    for i, s in np.broadcast(np.array(axes, int), np.array(shifts, int)):
-        y = _rolled(y, int(s), int(i))
+    for i, s in zip(axes, shifts, strict=True):
+        y = _rolled(y, s, i)
     return fresh(y, x)
 
 
-def _rolled(x: Any, shift: int, axis: int) -> Any:
+def _rolled(x: Any, shift: Any, axis: int) -> Any:
     n = shape_of(x)[axis]
+    if type(shift) is Tracer:
+        return _rolled_by_unknown(x, shift, axis) if n else x
+    shift = operator.index(shift)
     k = shift % n if n else 0
     return concatenate([part(x, axis, n - k, n), part(x, axis, 0, n - k)], axis) if k else x
+
+
+def _rolled_by_unknown(x: Any, shift: Any, axis: int) -> Any:
+    """Each element from the place that the shift says."""
+    if shift.ndim or shift.dtype.kind not in "iu":
+        raise ShapeError(f"np.roll{here()}: a shift is an integer, got {shift._variable.type}")
+    n, ndim = shape_of(x)[axis], len(shape_of(x))
+    place = remainder(sub(iota((n,), np.int64, 0), convert(shift, np.dtype(np.int64))), np.int64(n))
+    front = (axis, *[a for a in range(ndim) if a != axis])
+    return strict.transpose(
+        gather_p.bind(strict.transpose(x, front), place, batch=0), strict.inverse_permutation(front)
+    )
 
 
 def part(x: Any, axis: int, start: int, stop: int) -> Any:

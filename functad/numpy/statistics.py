@@ -14,10 +14,10 @@ from functad.numpy.dispatch import implements
 from functad.numpy.joining import diff
 from functad.numpy.operands import as_array, cast, shape_of
 from functad.numpy.promotion import result_dtype
-from functad.numpy.reductions import accumulator, reduced, refuse_out, sum
+from functad.numpy.reductions import accumulator, masked, reduced, refuse_out, sum
 from functad.numpy.shapes import broadcast_to, part
 from functad.numpy.traced import here
-from functad.numpy.ufuncs import absolute, add, divide, multiply, power, subtract
+from functad.numpy.ufuncs import absolute, add, divide, maximum, multiply, power, subtract
 from functad.primitives import arithmetic, complex, norms, reductions
 from functad.primitives.broadcasting import reduce_sum
 from functad.primitives.comparison import eq, ne
@@ -49,20 +49,31 @@ def squares(x: Any) -> Any:
 
 
 @implements(np.mean)
-def mean(a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False) -> Any:
+def mean(
+    a: Any, axis: Any = None, dtype: Any = None, out: None = None, keepdims: bool = False, *, where: Any = None
+) -> Any:
     """``numpy.mean`` over axes."""
     refuse_out(out, "mean")
     x = as_array(a, "mean")
     result = np.dtype(dtype) if dtype is not None else accumulator(np.mean, x.dtype)
     x = cast(x, FLOAT32 if result == FLOAT16 else result)
     axes = normal_axes(axis, len(shape_of(x)), "mean")
-    total = reduced(reduce_sum, x, axes, keepdims)
-    return cast(arithmetic.div(total, x.dtype.type(count(x, axes))), result)
+    if where is None:
+        total = reduced(reduce_sum, x, axes, keepdims)
+        return cast(arithmetic.div(total, x.dtype.type(count(x, axes))), result)
+    total = reduced(reduce_sum, masked(x, where, 0, "mean"), axes, keepdims)
+    return cast(arithmetic.div(total, cast(counted(x, where, axes, keepdims, "mean"), x.dtype)), result)
 
 
 def count(x: Any, axes: tuple[int, ...]) -> int:
     """How many elements a reduction over axes is over."""
     return prod([shape_of(x)[i] for i in axes])
+
+
+def counted(x: Any, where: Any, axes: tuple[int, ...], keepdims: bool, name: str) -> Any:
+    """How many elements a reduction over axes is over where a mask holds."""
+    ones = broadcast_to(np.ones((), np.int64), shape_of(x))
+    return reduced(reduce_sum, masked(ones, where, 0, name), axes, keepdims)
 
 
 @implements(np.var)
@@ -74,6 +85,8 @@ def var(
     ddof: float = 0,
     keepdims: bool = False,
     *,
+    where: Any = None,
+    mean: Any = None,
     correction: Any = None,
 ) -> Any:
     """``numpy.var`` over axes: the mean of squares about the mean."""
@@ -81,11 +94,20 @@ def var(
     x = as_array(a, "var")
     x = cast(x, np.dtype(dtype) if dtype is not None else accumulator(np.mean, x.dtype))
     axes = normal_axes(axis, len(shape_of(x)), "var")
-    deviation = subtract(x, mean(x, axes, keepdims=True))
+    if where is not None:  # what is left out, be it NaN, is in no product
+        x = masked(x, where, 0, "var")
+    center = mean_of(x, axes, keepdims=True, where=where) if mean is None else cast(as_array(mean, "var"), x.dtype)
+    deviation = subtract(x, center)
+    if where is not None:
+        deviation = masked(deviation, where, 0, "var")
     total = reduced(reduce_sum, squares(deviation), axes, keepdims)
-    return arithmetic.div(
-        total, total.dtype.type(max(count(x, axes) - (ddof if correction is None else correction), 0))
-    )
+    lost = ddof if correction is None else correction
+    if where is None:
+        return arithmetic.div(total, total.dtype.type(max(count(x, axes) - lost, 0)))
+    return divide(total, cast(maximum(subtract(counted(x, where, axes, keepdims, "var"), lost), 0), total.dtype))
+
+
+mean_of = mean
 
 
 @implements(np.std)
@@ -97,10 +119,12 @@ def std(
     ddof: float = 0,
     keepdims: bool = False,
     *,
+    where: Any = None,
+    mean: Any = None,
     correction: Any = None,
 ) -> Any:
     """``numpy.std`` over axes; its derivative is 0 where all elements are equal, as that of a norm at 0."""
-    return length_of(var(a, axis, dtype, out, ddof, keepdims, correction=correction))
+    return length_of(var(a, axis, dtype, out, ddof, keepdims, where=where, mean=mean, correction=correction))
 
 
 @implements(np.average)

@@ -3,6 +3,7 @@ need SciPy, and are declared when linear algebra is first used.
 """
 
 from functad.primitives import arithmetic as arithmetic
+from functad.primitives import bessel as bessel
 from functad.primitives import beta as beta
 from functad.primitives import bitwise as bitwise
 from functad.primitives import broadcasting as broadcasting
@@ -14,11 +15,13 @@ from functad.primitives import complex as complex
 from functad.primitives import cond as cond
 from functad.primitives import contractions as contractions
 from functad.primitives import convert as convert
+from functad.primitives import convolution as convolution
 from functad.primitives import cumulative as cumulative
 from functad.primitives import custom_jvp as custom_jvp
 from functad.primitives import custom_vjp as custom_vjp
 from functad.primitives import entropy as entropy
 from functad.primitives import exponential as exponential
+from functad.primitives import fourier as fourier
 from functad.primitives import gather as gather
 from functad.primitives import generate as generate
 from functad.primitives import hyperbolic as hyperbolic
@@ -30,6 +33,7 @@ from functad.primitives import norms as norms
 from functad.primitives import powers as powers
 from functad.primitives import reductions as reductions
 from functad.primitives import remat as remat
+from functad.primitives import representation as representation
 from functad.primitives import reversible as reversible
 from functad.primitives import rounding as rounding
 from functad.primitives import scatter as scatter
@@ -38,6 +42,7 @@ from functad.primitives import sequences as sequences
 from functad.primitives import shapes as shapes
 from functad.primitives import slicing as slicing
 from functad.primitives import softmax as softmax
+from functad.primitives import sorting as sorting
 from functad.primitives import special as special
 from functad.primitives import stops as stops
 from functad.primitives import trigonometric as trigonometric

@@ -33,7 +33,7 @@ from functad.primitives.indexing import (
 from functad.primitives.ordered import accumulate, copy, over
 from functad.primitives.shapes import transpose
 
-__all__ = ["ScatterUpdate", "declare_scatter", "gather", "gather_p", "scatter_add_p"]
+__all__ = ["ScatterUpdate", "along", "declare_scatter", "gather", "gather_p", "scatter_add_p"]
 
 # -- gather ------------------------------------------------------------------------------------------------------------
 
@@ -45,6 +45,16 @@ def gather(x: Any, *indices: Any, batch: int = 0) -> Any:
     IndexOutOfBoundsError.
     """
     return gather_p.bind(x, *check_indices("gather", x, indices, batch), batch=batch)
+
+
+def along(x: Any, index: Any, axis: int) -> Any:
+    """``out[b, k, r] = x[b, index[b, k, r], r]``: at each place, the element at the index that is given there, which
+    must be in bounds; the other axes are the same.
+    """
+    ndim = type_of(x).ndim
+    last = (*[a for a in range(ndim) if a != axis], axis)
+    found = gather_p.bind(transpose(x, last), transpose(index, last), batch=ndim - 1)
+    return transpose(found, (*range(axis), ndim - 1, *range(axis, ndim - 1)))
 
 
 def _gather_jvp(ts: Sequence[Any], xs: Sequence[Any], y: Any, *, batch: int) -> Any:

@@ -266,8 +266,8 @@ def test_writing_to_an_argument() -> None:
 
 
 def test_unsupported_numpy_function() -> None:
-    with raises(UnsupportedError, "np.polyfit", "functad.numpy"):
-        fd.grad(lambda x: np.polyfit(x, x, 1)[0])(X)
+    with raises(UnsupportedError, "np.array2string", "functad.numpy"):
+        fd.grad(lambda x: np.array2string(x))(X)
     buffer = np.zeros(3)
     with raises(ImmutableError, "np.sin", "plain array", "functad.numpy"):
         fd.grad(lambda x: np.sum(np.sin(x, out=buffer)))(X)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+import functad as fd
 from functad.core.capture import as_leaf
 from functad.core.trace import Trace, within
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
@@ -73,6 +74,30 @@ def check(f: Callable[..., Any], *args: Any) -> None:
         warnings.simplefilter("ignore")
         expected = f(*args)
         assert_same(expected, tracing(f, *args), f"{getattr(f, '__name__', f)}{args}")
+
+
+def check_natively(*cases: tuple[Any, ...]) -> None:
+    """Each case is a function and its arguments: all are compiled as one function, and give what NumPy gives."""
+    functions, arguments = [c[0] for c in cases], [c[1:] for c in cases]
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore")
+        expected = [f(*args) for f, args in zip(functions, arguments, strict=True)]
+    got = fd.jit(lambda given: [f(*args) for f, args in zip(functions, given, strict=True)])(arguments)
+    for k, (e, g) in enumerate(zip(expected, got, strict=True)):
+        same_values(e, g, f"case {k}")
+
+
+def same_values(expected: Any, got: Any, what: str) -> None:
+    """Shape, dtype and values, down into containers."""
+    if isinstance(expected, list | tuple):
+        assert len(expected) == len(got), what
+        for e, g in zip(expected, got, strict=True):
+            same_values(e, g, what)
+        return
+    reference, value = np.asarray(expected), np.asarray(got)
+    found, due = f"{value.dtype}{value.shape}", f"{reference.dtype}{reference.shape}"
+    assert found == due, f"{what}: {found} instead of {due}"
+    assert_same(reference, (ARRAY, value), what)
 
 
 def array(shape: Any = (2, 3), dtype: Any = float, low: float = -2.0, high: float = 2.0, seed: int = 0) -> np.ndarray:

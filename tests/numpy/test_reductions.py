@@ -72,10 +72,10 @@ def test_initial_where_dtype():
         check(lambda x, f=f: f(x, 0, "c16"), x)
     with pytest.raises(ArgumentError, match="np.max at .* with where= needs initial="):
         tracing(lambda x: np.max(x, where=mask), x)
-    with pytest.raises(
-        UnsupportedError, match="np.mean at .*: the argument where= is not available for traced values; use np.where"
-    ):
-        tracing(lambda x: np.mean(x, where=mask), x)
+    for f in (np.mean, np.var, np.std):
+        check(lambda x, f=f: f(x, axis=1, where=mask), x)
+    with pytest.raises(UnsupportedError, match="np.ptp at .*: the argument initial= is not available for traced"):
+        tracing(lambda x: x.__array_function__(np.ptp, (), (x,), {"initial": 1.0}), x)
     with pytest.raises(ImmutableError, match="np.sum at .* would write a traced value into a plain array"):
         tracing(lambda x: np.sum(x, out=np.zeros(())), x)
 
