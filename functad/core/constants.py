@@ -25,11 +25,16 @@ class Constants:
         self._seen = 0  # equations among those that ``made`` knows
         self._values: dict[Var, Any] = {}  # None: it depends on an input
 
-    def value(self, var: Var, outer: Callable[[Var], Any]) -> Any:
-        """The value of a variable; None if it depends on an input. ``outer`` gives that of an input, or None."""
+    def maker(self, var: Var) -> Eqn | None:
+        """The equation that gives a variable; None if it is an input."""
         for eqn in self._eqns[self._seen :]:
             self._made.update(dict.fromkeys(eqn.outputs, eqn))
         self._seen = len(self._eqns)
+        return self._made.get(var)
+
+    def value(self, var: Var, outer: Callable[[Var], Any]) -> Any:
+        """The value of a variable; None if it depends on an input. ``outer`` gives that of an input, or None."""
+        self.maker(var)
         todo = [var]
         while todo:
             v = todo[-1]

@@ -540,6 +540,12 @@ class Trace:
         value = within(None, self.constants.value, var, self._outer_constant)
         return ABSENT if value is None else value
 
+    def equation_of(self, var: Var) -> Eqn | None:
+        """The equation that gives a variable; None for an input."""
+        if self.constants is None:
+            self.constants = Constants(self.eqns)
+        return self.constants.maker(var)
+
     def _outer_constant(self, var: Var) -> Any:
         """The value of an input: of one that stands for a constant of an enclosing trace, or for an array that is read
         at each call, which the Program then depends on.

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from functad.core.trace import Trace
     from functad.ir.program import Var
 
-__all__ = ["ARRAY", "PYTHON", "SCALAR", "Tracer"]
+__all__ = ["ARRAY", "PYTHON", "SCALAR", "Tracer", "Varying"]
 
 PYTHON, SCALAR, ARRAY = 0, 1, 2
 """Kinds of tracer: a Python number (weak in promotion), a NumPy scalar, an array."""
@@ -178,6 +178,18 @@ class Tracer:
         return TracerConversionError(
             f"{what} of a traced {self._type}{_at()} would lose its derivative under {self._owner.kind}; use {instead}"
         )
+
+
+class Varying:
+    """The base of what stands for an array whose shape is traced (``numpy.ragged``): operators of tracers leave it to
+    answer for itself.
+    """
+
+    __slots__ = ()
+
+    def reflected(self, symbol: str, x: Any) -> Any:
+        """``x symbol self``, of a traced array x."""
+        raise NotImplementedError
 
 
 LEAVES.add(Tracer)

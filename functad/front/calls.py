@@ -61,8 +61,8 @@ def route(f: Any) -> Any:
 def staged_route(f: Any) -> Any:
     """``route`` in a staged twin."""
     found = route(f)
-    if found is f and type(f) in (type, BuiltinFunctionType) and f in SPECIAL:
-        found = specially(staged_route, f)
+    if type(f) in (type, BuiltinFunctionType) and f in SPECIAL:
+        found = specially(staged_route, f, found)
     if not in_body():
         return found
     if type(f) is functools.partial:

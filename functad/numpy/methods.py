@@ -27,7 +27,8 @@ from functad.numpy import (
     ufuncs,
     writing,
 )
-from functad.numpy.operands import as_python, cast, fresh, fresh_array
+from functad.numpy.operands import as_python, cast, fresh, fresh_array, handle_of
+from functad.numpy.ragged import items
 from functad.numpy.traced import here
 from functad.numpy.updates import At
 
@@ -96,7 +97,7 @@ def flatten(x: Tracer, order: str = "C") -> Any:
 
 def copy(x: Tracer, *_: Any) -> Any:
     """``ndarray.copy``, ``copy.copy`` and ``copy.deepcopy``."""
-    return fresh_array(x, x) if x._kind == ARRAY else Tracer(x._variable, x._owner, x._kind)
+    return fresh_array(x, x) if x._kind == ARRAY else handle_of(x, x._kind)
 
 
 def item(x: Tracer, *index: Any) -> Any:
@@ -215,8 +216,8 @@ def install(namespace: ModuleType) -> None:
         "__floor__": whole(ufuncs.floor),
         "__format__": format_value,
         "__getattr__": missing,
-        "__getitem__": indexing.get_item,
-        "__setitem__": writing.set_item,
+        "__getitem__": items.get_item,
+        "__setitem__": items.set_item,
         "__rdivmod__": lambda x, y: (y // x, y % x),
         "__round__": round_number,
         "__trunc__": whole(ufuncs.trunc),

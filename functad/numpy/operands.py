@@ -18,7 +18,7 @@ from functad.core.subclasses import plain_array, refuse_foreign
 from functad.core.trace import current_trace, type_name
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.errors import DtypeError, ShapeError, StructureError
-from functad.ir.program import frozen
+from functad.ir.program import Var, frozen
 from functad.numpy.promotion import PYTHON_NUMBERS, result_dtype
 from functad.numpy.traced import here, is_traced
 from functad.primitives.broadcasting import broadcast
@@ -28,7 +28,7 @@ from functad.primitives.shapes import reshape
 
 __all__ = [
     "as_array", "as_python", "cast", "check_mask", "common_shape", "depends_on", "dtype_of", "fresh", "fresh_array",
-    "operand", "promote", "shape_of", "spread", "stack_list",
+    "handle_of", "operand", "promote", "shape_of", "spread", "stack_list",
 ]  # fmt: skip
 
 
@@ -180,8 +180,18 @@ def promote(name: str, *xs: Any) -> list[Any]:
 def fresh(result: Any, *operands: Any) -> Any:
     """A handle of its own for the result of an operation that makes a new array, even where nothing was computed."""
     if type(result) is Tracer and any(result is x for x in operands):
-        return Tracer(result._variable, result._owner, ARRAY if result._variable.type.ndim else SCALAR)
+        return handle_of(result, ARRAY if result._variable.type.ndim else SCALAR)
     return result
+
+
+def handle_of(x: Tracer, kind: int) -> Tracer:
+    """A handle of its own for a value, of the trace that is open: a copy is written to where it was made."""
+    trace = current_trace()
+    if trace is None or trace is x._owner:
+        return Tracer(x._variable, x._owner, kind)
+    atom = trace.atom(x)
+    assert type(atom) is Var
+    return Tracer(atom, trace, kind)
 
 
 def fresh_array(result: Any, *operands: Any) -> Any:

@@ -14,7 +14,7 @@ import numpy as np
 
 from functad.core.foreign import is_foreign
 from functad.core.trace import ABSENT
-from functad.core.tracer import ARRAY, PYTHON, Tracer
+from functad.core.tracer import ARRAY, PYTHON, Tracer, Varying
 from functad.numpy import contractions, logic, ufuncs
 from functad.numpy.elementwise import Direct, suits
 from functad.numpy.operands import as_python, cast
@@ -157,6 +157,8 @@ def _general(name: str, f: Callable[..., Any], x: Any, y: Any, other: Any) -> An
     """An operator on any operands; ``other`` is the one that may be of a type that tracers know nothing of."""
     if _is_python_number(x) and _is_python_number(y):
         return _of_python_numbers(name, f, x, y)
+    if isinstance(other, Varying):
+        return NotImplemented  # it answers for itself
     return (
         f(x, y)
         if type(other) is Tracer

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from functad.core.handles import snapshot
-from functad.core.tracer import Tracer
+from functad.core.tracer import Tracer, Varying
 from functad.errors import UnsupportedError
 from functad.numpy.dispatch import TABLE, call_declared
 from functad.numpy.indexing import where
@@ -19,7 +19,7 @@ from functad.numpy.traced import here, is_traced
 from functad.numpy.writing import at_indices
 from functad.tree import flatten
 
-__all__ = ["array_function", "array_ufunc"]
+__all__ = ["array_function", "array_ufunc", "declared"]
 
 REDUCE: dict[np.ufunc, Callable[..., Any]] = {
     np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min, np.logical_and: np.all,
@@ -31,10 +31,14 @@ ACCUMULATE: dict[np.ufunc, Callable[..., Any]] = {np.add: np.cumsum, np.multiply
 def array_ufunc(self: Tracer, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
     """``__array_ufunc__``."""
     given = kwargs.pop("out", None)
+    if any([isinstance(x, Varying) for x in inputs]) or (
+        given is not None and any([isinstance(x, Varying) for x in given])
+    ):
+        return NotImplemented  # it answers for itself
     if given is not None:
         return _into(given, self, ufunc, method, inputs, kwargs)
     if method == "__call__":
-        f = _declared(ufunc)
+        f = declared(ufunc)
         if kwargs and not (kwargs.pop("where", True) is True and not kwargs):
             raise UnsupportedError(
                 f"np.{ufunc.__name__}{here()}: the arguments {', '.join(kwargs) or 'where'} are not available for "
@@ -48,7 +52,7 @@ def array_ufunc(self: Tracer, ufunc: np.ufunc, method: str, *inputs: Any, **kwar
         return _along_axis_0(ACCUMULATE[ufunc], inputs, kwargs, ufunc)
     if method == "outer":
         x, y = (as_array(v, ufunc.__name__) for v in inputs)
-        return _declared(ufunc)(expand_dims(x, tuple(range(len(shape_of(x)), len(shape_of(x)) + len(shape_of(y))))), y)
+        return declared(ufunc)(expand_dims(x, tuple(range(len(shape_of(x)), len(shape_of(x)) + len(shape_of(y))))), y)
     if method == "at":
         return at_indices(ufunc, *inputs)
     raise UnsupportedError(f"np.{ufunc.__name__}.{method}{here()} is not available for traced values")
@@ -69,7 +73,8 @@ def _into(given: Any, self: Tracer, ufunc: np.ufunc, method: str, inputs: tuple[
     return results[0] if len(results) == 1 else results
 
 
-def _declared(ufunc: np.ufunc) -> Callable[..., Any]:
+def declared(ufunc: np.ufunc) -> Callable[..., Any]:
+    """What a ufunc does on traced values."""
     f = TABLE.get(ufunc)
     if f is None:
         import functad.scipy.special  # noqa: F401  scipy.special's functions are ufuncs too; importing SciPy is left to those who use it
@@ -103,6 +108,8 @@ def array_function(
     self: Tracer, func: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     """``__array_function__``."""
+    if any([issubclass(t, Varying) for t in types]):
+        return NotImplemented
     f = TABLE.get(func)
     if f is not None and not kwargs:
         return f(*args)
