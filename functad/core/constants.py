@@ -25,16 +25,9 @@ class Constants:
         self._seen = 0  # equations among those that ``made`` knows
         self._values: dict[Var, Any] = {}  # None: it depends on an input
 
-    def maker(self, var: Var) -> Eqn | None:
-        """The equation that gives a variable; None if it is an input."""
-        for eqn in self._eqns[self._seen :]:
-            self._made.update(dict.fromkeys(eqn.outputs, eqn))
-        self._seen = len(self._eqns)
-        return self._made.get(var)
-
     def value(self, var: Var, outer: Callable[[Var], Any]) -> Any:
         """The value of a variable; None if it depends on an input. ``outer`` gives that of an input, or None."""
-        self.maker(var)
+        self._look()
         todo = [var]
         while todo:
             v = todo[-1]
@@ -55,6 +48,16 @@ class Constants:
             else:
                 self._compute(eqn)
         return self._values[var]
+
+    def made_by(self, var: Var) -> Eqn | None:
+        """The equation that has a variable as a result; None for inputs."""
+        self._look()
+        return self._made.get(var)
+
+    def _look(self) -> None:
+        for eqn in self._eqns[self._seen :]:
+            self._made.update(dict.fromkeys(eqn.outputs, eqn))
+        self._seen = len(self._eqns)
 
     def _compute(self, eqn: Eqn) -> None:
         """Evaluate an equation; what raises has no value, and raises where it is needed."""

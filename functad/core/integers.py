@@ -91,7 +91,7 @@ def _origin(trace: Trace, var: Var) -> tuple[Trace, Var]:
 
 def _form(trace: Trace, var: Var) -> Affine:
     trace, var = _origin(trace, var)
-    eqn = trace.equation_of(var)
+    eqn = trace.made_by(var)
     # narrower integers wrap around elsewhere
     if eqn is None or len(eqn.outputs) != 1 or var.type.dtype != INT64 or var.type.ndim:
         return made_of(var)

@@ -535,16 +535,17 @@ class Trace:
 
     def known_constant(self, var: Var) -> Any:
         """The value of a variable that depends on no input; ABSENT for others."""
-        if self.constants is None:
-            self.constants = Constants(self.eqns)
-        value = within(None, self.constants.value, var, self._outer_constant)
+        value = within(None, self._constants().value, var, self._outer_constant)
         return ABSENT if value is None else value
 
-    def equation_of(self, var: Var) -> Eqn | None:
-        """The equation that gives a variable; None for an input."""
+    def _constants(self) -> Constants:
         if self.constants is None:
             self.constants = Constants(self.eqns)
-        return self.constants.maker(var)
+        return self.constants
+
+    def made_by(self, var: Var) -> Eqn | None:
+        """The equation that has a variable as a result; None for inputs."""
+        return self._constants().made_by(var)
 
     def _outer_constant(self, var: Var) -> Any:
         """The value of an input: of one that stands for a constant of an enclosing trace, or for an array that is read

@@ -45,9 +45,11 @@ from functad.front.staged import (
 from functad.front.staged import UNBOUND as UNBOUND_NAME
 from functad.front.twin import is_twin_code, twin_of
 from functad.front.values import UNBOUND, decided
+from functad.numpy.creation import asarray
 from functad.numpy.dispatch import CALLS, TABLE
 from functad.numpy.memory import into_plain
 from functad.numpy.protocols import plain_values
+from functad.numpy.ragged.items import has_unknown
 from functad.numpy.traced import here, is_traced
 
 __all__ = ["route", "twin"]
@@ -73,9 +75,9 @@ def staged_route(f: Any) -> Any:
 
 
 def item(x: Any, index: Any) -> Any:
-    """``x[index]``: a plain array takes traced integers, too."""
-    if type(x) is np.ndarray and is_traced(index if type(index) is tuple else (index,)):
-        return CALLS[np.asarray](x)[index]
+    """``x[index]``: a plain array takes traced integers, too, and slices with traced bounds."""
+    if type(x) is np.ndarray and type(index) is not int and has_unknown(index, elements=True):
+        return asarray(x)[index]
     return x[index]
 
 

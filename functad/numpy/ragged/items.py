@@ -35,7 +35,7 @@ from functad.primitives.scatter import SCATTERS
 from functad.primitives.selection import clip, select
 from functad.primitives.shapes import reshape
 
-__all__ = ["get_item", "has_unknown", "set_item"]
+__all__ = ["get_item", "has_unknown", "part", "set_item", "set_part", "write_part"]
 
 INT64 = np.dtype(np.int64)
 
@@ -71,14 +71,16 @@ def _fitting(value: Ragged, x: Tracer, index: Any) -> Any:
 # -- what is asked of an index -----------------------------------------------------------------------------------------
 
 
-def has_unknown(index: Any) -> bool:
-    """Whether an index has slices with traced bounds, or masks, whose values are not known."""
+def has_unknown(index: Any, elements: bool = False) -> bool:
+    """Whether an index has slices with traced bounds, or masks, whose values are not known; or positions of
+    ``elements``.
+    """
     cls = type(index)
     if cls is tuple:
-        return any([has_unknown(i) for i in index])
+        return any([has_unknown(i, elements) for i in index])
     if cls is slice:
         return _is_unknown(index.start) or _is_unknown(index.stop) or _is_unknown(index.step)
-    return _is_mask(index)
+    return _is_mask(index) or (elements and _is_unknown(index))
 
 
 def _is_unknown(x: Any) -> bool:
@@ -91,7 +93,9 @@ def _is_mask(x: Any) -> bool:
 
 def _is_read_again(x: Any, index: Any, value: Any) -> bool:
     """Whether ``value`` is the part ``x[index]``, as ``x[index] += v`` stores it once more."""
-    return is_read_again(x, index, value) or (type(value) is Ragged and value._of is x and value._index is index)
+    if type(value) is Ragged:
+        return value._of is x and value._index is index
+    return type(x) is Tracer and is_read_again(x, index, value)
 
 
 # -- reading -----------------------------------------------------------------------------------------------------------
@@ -118,7 +122,7 @@ def part(x: Any, index: Any) -> Any:
             y, region = _sliced(y, axis, regions.pop(0), item)
             new.append(region)
         else:
-            y = _element(y, axis, regions.pop(0), item)
+            y = y[(*[slice(None)] * axis, _place(regions.pop(0), item))]
             continue
         axis += new[-1].width
     result = made(y, new)
@@ -157,25 +161,25 @@ def _check_mask(mask: Tracer, regions: Sequence[Region]) -> None:
             )
 
 
-def _element(y: Any, axis: int, region: Region, item: Any) -> Any:
-    """The array without an axis, of which one element is taken."""
+def _place(region: Region, item: Any) -> Any:
+    """Where in the array the element at an index of a part is."""
     if type(item) is Tracer:
         if item.ndim or item.dtype.kind not in "iu":
             raise _advanced()
     elif isinstance(item, np.ndarray | list | bool | np.bool_):
         raise _advanced()
-    if isinstance(region, Window):
-        p, length = size_of(item), region.length
-        if p.is_at_least(0) and length.is_at_least(p + 1):
-            at = p
-        elif fixed(-1).is_at_least(p) and (p + length).is_at_least(0):
-            at = p + length
-        else:
-            at = size_of(check_element(p.atom, length.atom))
-        item = region.position(at).number
-    elif isinstance(region, Chosen):
+    if isinstance(region, Chosen):
         raise UnsupportedError(f"an element of what a mask took is asked for{here()}; {_NO_MASK}")
-    return y[(*[slice(None)] * axis, item)]
+    if isinstance(region, Plain):
+        return item
+    p, length = size_of(item), region.length
+    if p.is_at_least(0) and length.is_at_least(p + 1):
+        at = p
+    elif fixed(-1).is_at_least(p) and (p + length).is_at_least(0):
+        at = p + length
+    else:
+        at = size_of(check_element(p.atom, length.atom))
+    return region.position(at).number
 
 
 def _advanced() -> UnsupportedError:
@@ -262,6 +266,18 @@ def _few(x: Any, axis: int, start: Size, count: int) -> Any:
 
 
 # -- writing -----------------------------------------------------------------------------------------------------------
+
+
+def set_part(x: Ragged, index: Any, value: Any) -> None:
+    """``x[index] = value`` of a part x."""
+    if _is_read_again(x, index, value):
+        return
+    items = _expanded(index, len(x._regions))
+    if any([i is None or isinstance(i, slice) or _is_mask(i) for i in items]):
+        write_part(part(x, index), value)
+    else:  # an element
+        set_item(x._full, tuple([_place(r, i) for r, i in zip(x._regions, items, strict=True)]), value)
+        x._fill = None
 
 
 def write_part(target: Any, value: Any) -> None:

@@ -24,7 +24,7 @@ from functad.numpy.operands import cast, fresh_array, operand
 from functad.numpy.promotion import PYTHON_NUMBERS
 from functad.numpy.protocols import REDUCE, declared
 from functad.numpy.ragged import products, reductions
-from functad.numpy.ragged.items import part, write_part
+from functad.numpy.ragged.items import part, set_part, write_part
 from functad.numpy.ragged.regions import Chosen
 from functad.numpy.ragged.value import Ragged, elementwise, made, plain, shapeless
 from functad.numpy.traced import here
@@ -54,7 +54,7 @@ def transpose(a: Any, axes: Any = None) -> Any:
     ndim = len(a._regions)
     if any([r.width > 1 for r in a._regions]):
         raise shapeless(a, "np.transpose")
-    order = range(ndim)[::-1] if axes is None else normal_axes(axes, ndim, "transpose")
+    order = tuple(range(ndim)[::-1]) if axes is None else normal_axes(axes, ndim, "transpose")
     return made(shapes.transpose(a._full, order), [a._regions[i] for i in order], a._fill)
 
 
@@ -328,12 +328,6 @@ def install() -> None:
     }
     for name, member in members.items():
         setattr(Ragged, name, member)
-
-
-def set_part(x: Ragged, index: Any, value: Any) -> None:
-    """``part[index] = value``."""
-    if not (type(value) is Ragged and value._of is x and value._index is index):  # x[index] += v stores it once more
-        write_part(part(x, index), value)
 
 
 @stands_for(len)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 
+from functad.core.handles import Refused
 from functad.core.tracer import Tracer, Varying
 from functad.errors import ShapeError, TracerConversionError, UnsupportedError
 from functad.numpy.operands import fresh, operand, shape_of
@@ -41,6 +43,9 @@ class Ragged(Varying):
         return f"Part({self._full._variable.type.dtype}[{lengths}] of a traced {self._full._variable.type})"
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
+        return self.as_array().__array__(dtype)  # which raises, unless the value is known
+
+    def as_array(self) -> Tracer:
         return plain(self)
 
 
@@ -68,12 +73,24 @@ def plain(x: Ragged) -> Tracer:
     y: Any = x._full
     for axis, region in enumerate(x._regions):
         if isinstance(region, Chosen) or (isinstance(region, Window) and not region.short):
+            _ask(x)
             raise shapeless(x)
         if isinstance(region, Window):
             target = Plain(region.n)
             check_lengths(region, target)
             y = moved(y, axis, region, target)
     return y  # type: ignore[no-any-return]
+
+
+def _ask(x: Ragged) -> None:
+    """Ask for the lengths, as Python asks for the bounds of slices of plain arrays: what can be traced anew with their
+    values is.
+    """
+    for region in x._regions:
+        n = region.length.value
+        if type(n) is Tracer:
+            with contextlib.suppress(TracerConversionError, Refused):
+                n._owner.force(n._variable, "the length of a slice")
 
 
 def shapeless(x: Ragged, what: str = "this") -> TracerConversionError:
@@ -160,17 +177,20 @@ def spread_to(x: Any, targets: Sequence[Region]) -> tuple[Any, list[Region]]:
 
 
 def filled(x: Any, targets: Sequence[Region], value: Any) -> tuple[Any, Any]:
-    """An operand at the targets' place, without what lies elsewhere; and what is in place of that, if it is known."""
+    """An operand at the targets' place, without what lies elsewhere; and what it is wherever the result's elements are
+    not, if that is known.
+    """
     if type(x) in PYTHON_NUMBERS or not shape_of_any(x):
         return x, None if type(x) is Tracer else x
     y, regions = spread_to(x, targets)
     if type(x) is not Ragged:
         return y, None
     stayed = all([same_place(a, b) for a, b in zip(x._regions, regions, strict=False)])
-    if x._fill is not None and stayed:
-        return y, x._fill
-    fill = y.dtype.type(value)
-    return inside(y, regions, fill), fill
+    fill = x._fill if x._fill is not None and stayed else y.dtype.type(value)
+    y = y if fill is x._fill else inside(y, regions, fill)
+    # where the operand is spread along a window or a mask, its own elements are beside that, too
+    spread = not all([isinstance(t, Plain) or any([t is r for r in regions]) for t in targets])
+    return y, None if spread else fill
 
 
 def shape_of_any(x: Any) -> Any:
