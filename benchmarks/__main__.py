@@ -23,6 +23,7 @@ from benchmarks import (
     plain,
     rosenbrock,
     scalars,
+    sliced,
     soak,
     strong_zeros,
     unjitted,
@@ -48,6 +49,7 @@ SUBJECTS = {
     "exactness": exactness.run,
     "strong_zeros": strong_zeros.run,
     "plain": plain.run,
+    "sliced": sliced.run,
     "interrupts": interrupts.run,
     "soak": soak.run,
 }

@@ -9,10 +9,13 @@ import numpy as np
 
 from functad.errors import ShapeError, UnsupportedError
 from functad.numpy import contractions, ufuncs
-from functad.numpy.operands import as_array
+from functad.numpy.operands import as_array, cast, shape_of
+from functad.numpy.promotion import result_dtype
 from functad.numpy.ragged.regions import Chosen, Plain, Region, inside, moved, same_place
 from functad.numpy.ragged.value import Ragged, check_lengths, elementwise, made, regions_of
 from functad.numpy.traced import here
+from functad.primitives.broadcasting import reduce_sum
+from functad.primitives.shapes import reshape
 
 __all__ = ["dot", "inner", "matmul", "outer", "vdot"]
 
@@ -29,8 +32,18 @@ def _contracted(name: str, a: Any, b: Any, axis_a: int, axis_b: int, f: Callable
             raise UnsupportedError(f"np.{name}{here()} of what a mask of several axes took; write np.sum(x[m] * y[m])")
     target = _meeting(name, ra[axis_a], rb[axis_b])
     x, y = _placed(a, axis_a, target), _placed(b, axis_b, target)
-    rest = [r for i, r in enumerate(ra) if i != axis_a], [r for i, r in enumerate(rb) if i != axis_b]
-    return made(f(x, y), [*rest[0], *rest[1]])
+    rest = [*[r for i, r in enumerate(ra) if i != axis_a], *[r for i, r in enumerate(rb) if i != axis_b]]
+    if len(rest) != 1 or result_dtype([x, y]).kind == "b":
+        return made(f(x, y), rest)
+    return made(_matrix_by_vector(x, axis_a, y, axis_b), rest)
+
+
+def _matrix_by_vector(x: Any, axis_x: int, y: Any, axis_y: int) -> Any:
+    """The product as a loop of its own, which leaves out what lies elsewhere as it goes; BLAS would take copies."""
+    (matrix, axis), (vector, _) = ((x, axis_x), (y, axis_y)) if len(shape_of(x)) == 2 else ((y, axis_y), (x, axis_x))
+    dtype = result_dtype([x, y])
+    spread = reshape(vector, (1, shape_of(vector)[0]) if axis else (shape_of(vector)[0], 1))
+    return reduce_sum(ufuncs.multiply(cast(matrix, dtype), cast(spread, dtype)), (axis,))
 
 
 def _meeting(name: str, a: Region, b: Region) -> Region:
