@@ -24,8 +24,11 @@ __all__ = ["Affine", "affine_of", "atom_of", "least", "made_of", "number"]
 
 INT64 = np.dtype(np.int64)
 
-DEEPEST = 12
-"""So many bounds are put into one another until nothing is known."""
+LONGEST = 40
+"""So many equations are followed."""
+
+DEEPEST, MOST = 12, 400
+"""So many bounds are put into one another, and so many in all, until nothing is known."""
 
 
 class Affine(NamedTuple):
@@ -89,21 +92,21 @@ def _origin(trace: Trace, var: Var) -> tuple[Trace, Var]:
     return trace, var
 
 
-def _form(trace: Trace, var: Var) -> Affine:
+def _form(trace: Trace, var: Var, depth: int = 0) -> Affine:
     trace, var = _origin(trace, var)
     eqn = trace.made_by(var)
     # narrower integers wrap around elsewhere
-    if eqn is None or len(eqn.outputs) != 1 or var.type.dtype != INT64 or var.type.ndim:
+    if eqn is None or len(eqn.outputs) != 1 or var.type.dtype != INT64 or var.type.ndim or depth == LONGEST:
         return made_of(var)
-    return _of_equation(trace, eqn) or made_of(var)
+    return _of_equation(trace, eqn, depth + 1) or made_of(var)
 
 
-def _of_equation(trace: Trace, eqn: Eqn) -> Affine | None:
+def _of_equation(trace: Trace, eqn: Eqn, depth: int) -> Affine | None:
     """The form of what an equation gives; None if it is not known to be affine."""
 
     def operand(number_: int) -> Affine:
         a = eqn.inputs[number_]
-        return number(int(a.value)) if type(a) is Literal else _form(trace, a)  # type: ignore[arg-type]
+        return number(int(a.value)) if type(a) is Literal else _form(trace, a, depth)  # type: ignore[arg-type]
 
     name = eqn.primitive.name
     if name in ("add", "sub"):
@@ -129,20 +132,52 @@ def least(form: Affine) -> int | Fraction | None:
 
     The bounds of its atoms are put in their place, those of inner loops first, since these are forms of outer indices.
     """
-    return _least(form, _traces(), 0)
+    return _Search(_traces()).least(form, 0)
 
 
-def _least(form: Affine, traces: Sequence[BodyTrace], depth: int) -> int | Fraction | None:
-    if not form.terms:
-        return form.constant
-    if depth == DEEPEST:
-        return None
-    atom, coefficient = min(form.terms, key=lambda term: _rank(term[0], traces))
-    best: int | Fraction | None = None
-    for bound in _bounds(atom, coefficient > 0, traces, depth):
-        found = _least(form.plus(made_of(atom), -coefficient).plus(bound, coefficient), traces, depth + 1)
-        best = found if best is None or (found is not None and found > best) else best
-    return best
+class _Search:
+    """The search for the least value of a form."""
+
+    def __init__(self, traces: Sequence[BodyTrace]) -> None:
+        self.traces = traces  # bodies of loops and branches, the innermost first
+        self.left = MOST
+
+    def least(self, form: Affine, depth: int) -> int | Fraction | None:
+        if not form.terms:
+            return form.constant
+        self.left -= 1
+        if depth == DEEPEST or self.left < 0:
+            return None
+        atom, coefficient = min(form.terms, key=lambda term: self.rank(term[0]))
+        best: int | Fraction | None = None
+        for bound in self.bounds(atom, coefficient > 0, depth):
+            found = self.least(form.plus(made_of(atom), -coefficient).plus(bound, coefficient), depth + 1)
+            best = found if best is None or (found is not None and found > best) else best
+        return best
+
+    def rank(self, atom: Any) -> int:
+        """What is not affine first: what it is made of may depend on inner counters."""
+        if type(atom) is not Var:
+            return -1
+        return next((i for i, t in enumerate(self.traces) if atom in t.ranges), len(self.traces))
+
+    def bounds(self, atom: Any, lower: bool, depth: int) -> list[Affine]:
+        """Forms that an atom is never less than, or never more than."""
+        if type(atom) is Var:
+            found = [t.ranges[atom][not lower] for t in self.traces if atom in t.ranges]
+            return [b for b in found if b is not None]
+        kind, *operands = atom
+        if kind in ("min", "max"):
+            if lower == (kind == "max"):
+                return list(operands)
+            sign = 1 if lower else -1  # what is never less than both
+            ends = [self.least(f.times(sign), depth + 1) for f in operands]
+            return [] if None in ends else [Affine(sign * min(ends), frozenset())]  # type: ignore[operator, type-var]
+        if kind == "ceil":  # operands: what is divided, and by which number
+            return [operands[0].plus(number(0 if lower else operands[1] - 1)).times(Fraction(1, operands[1]))]
+        if kind == "count":  # of a mask, and how many elements it has
+            return [number(0 if lower else operands[1])]
+        return []
 
 
 def _traces() -> list[BodyTrace]:
@@ -153,28 +188,3 @@ def _traces() -> list[BodyTrace]:
             found.append(trace)
         trace = trace.parent
     return found
-
-
-def _rank(atom: Any, traces: Sequence[BodyTrace]) -> int:
-    if type(atom) is not Var:
-        return -1
-    return next((i for i, t in enumerate(traces) if atom in t.ranges), len(traces))
-
-
-def _bounds(atom: Any, lower: bool, traces: Sequence[BodyTrace], depth: int) -> list[Affine]:
-    """Forms that an atom is never less than, or never more than."""
-    if type(atom) is Var:
-        found = [t.ranges[atom][not lower] for t in traces if atom in t.ranges]
-        return [b for b in found if b is not None]
-    kind, *operands = atom
-    if kind in ("min", "max"):
-        if lower == (kind == "max"):
-            return list(operands)
-        sign = 1 if lower else -1  # what is never less than both
-        ends = [_least(f.times(sign), traces, depth + 1) for f in operands]
-        return [] if None in ends else [Affine(sign * min(ends), frozenset())]  # type: ignore[operator, type-var]
-    if kind == "ceil":  # operands: what is divided, and by which number
-        return [operands[0].plus(number(0 if lower else operands[1] - 1)).times(Fraction(1, operands[1]))]
-    if kind == "count":  # of a mask, and how many elements it has
-        return [number(0 if lower else operands[1])]
-    return []

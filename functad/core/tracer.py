@@ -191,6 +191,10 @@ class Varying:
         """``x symbol self``, of a traced array x."""
         raise NotImplementedError
 
+    def like(self, value: Any, dtype: Any) -> Any:
+        """A new array of this shape that holds one number, in this dtype or its own (None)."""
+        raise NotImplementedError
+
     def as_array(self) -> Any:
         """The traced array that it is, if its shape is known; else an error that says what to write."""
         raise NotImplementedError

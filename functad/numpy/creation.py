@@ -11,13 +11,13 @@ import numpy as np
 
 from functad.core.handles import borrowed
 from functad.core.trace import current_trace
-from functad.core.tracer import ARRAY, Tracer
+from functad.core.tracer import ARRAY, Tracer, Varying
 from functad.errors import ArgumentError
 from functad.numpy.axes import as_shape, normal_axis
 from functad.numpy.diagonals import below
 from functad.numpy.dispatch import call_declared, register, stands_for
 from functad.numpy.memory import as_new, lifted
-from functad.numpy.operands import as_array, cast, dtype_of, fresh_array, operand, promote, shape_of
+from functad.numpy.operands import as_array, cast, dtype_of, fresh_array, handle_of, operand, promote, shape_of
 from functad.numpy.shapes import broadcast_to, moveaxis
 from functad.numpy.traced import here, is_traced
 from functad.numpy.ufuncs import floor, power
@@ -98,6 +98,8 @@ def _filled(shape: tuple[int, ...], fill_value: Any, dtype: Any, name: str) -> A
 
 def _like(name: str, value: Any) -> Any:
     def f(a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None) -> Any:
+        if isinstance(a, Varying) and shape is None:
+            return a.like(value, dtype)
         x = as_array(a, name)
         return constant(
             value,
@@ -118,6 +120,8 @@ def full_like(
     a: Any, fill_value: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None
 ) -> Any:
     """``numpy.full_like``; the value may be traced."""
+    if isinstance(a, Varying) and shape is None:
+        return a.like(fill_value, dtype)
     x = as_array(a, "full_like")
     return _filled(
         shape_of(x) if shape is None else as_shape(shape, "full_like"),
@@ -137,7 +141,7 @@ def array(object: Any, dtype: Any = None, *, copy: Any = True, ndmin: int = 0) -
     x = cast(x, np.dtype(dtype) if dtype is not None else x.dtype)
     if len(shape_of(x)) < ndmin:
         x = reshape(x, (1,) * (ndmin - len(shape_of(x))) + shape_of(x))
-    return Tracer(x._variable, x._owner, ARRAY) if type(x) is Tracer else lifted(x)
+    return handle_of(x, ARRAY) if type(x) is Tracer else lifted(x)
 
 
 @creates(np.asarray)

@@ -20,7 +20,7 @@ from functad.errors import ArgumentError, InvalidIndexError, ShapeError, Unsuppo
 from functad.numpy import indexing, writing
 from functad.numpy.memory import assign, check_array, view
 from functad.numpy.operands import cast, dtype_of, fresh_array, shape_of
-from functad.numpy.ragged.regions import Chosen, Plain, Region, Window, holds, same_place
+from functad.numpy.ragged.regions import Chosen, Plain, Region, Window, holds, inside, same_place
 from functad.numpy.ragged.sizes import Size, fixed, size_of
 from functad.numpy.ragged.value import Ragged, check_lengths, made, regions_of, spread_to
 from functad.numpy.shapes import flip
@@ -112,11 +112,8 @@ def part(x: Any, index: Any) -> Any:
         if item is None:
             y = y[(*[slice(None)] * axis, None)]
             new.append(Plain(1))
-        elif type(item) is Ragged:
-            raise InvalidIndexError(f"a mask of a slice with traced bounds is used as an index{here()}; {_NO_MASK}")
         elif _is_mask(item):
-            _check_mask(item, regions)
-            new.append(Chosen(item))
+            new.append(_chosen(item, regions))
             del regions[: item.ndim]
         elif isinstance(item, slice):
             y, region = _sliced(y, axis, regions.pop(0), item)
@@ -139,9 +136,7 @@ _NO_MASK = "write np.where(mask, x, other), or a loop over the indices"
 def _expanded(index: Any, ndim: int) -> list[Any]:
     """The parts of an index, one an axis (of masks, of several)."""
     items = list(index) if type(index) is tuple else [index]
-    taken = sum(
-        [0 if i is None or i is Ellipsis else i.ndim if type(i) is Tracer and _is_mask(i) else 1 for i in items]
-    )
+    taken = sum([0 if i is None or i is Ellipsis else i.ndim if _is_mask(i) else 1 for i in items])
     ellipses = [k for k, i in enumerate(items) if i is Ellipsis]
     if len(ellipses) > 1:
         raise InvalidIndexError(f"an index{here()} can only have a single ellipsis ('...')")
@@ -151,14 +146,25 @@ def _expanded(index: Any, ndim: int) -> list[Any]:
     return [*items[:at], *[slice(None)] * (ndim - taken), *items[at + len(ellipses) :]]
 
 
-def _check_mask(mask: Tracer, regions: Sequence[Region]) -> None:
-    for n, region in zip(mask.shape, regions, strict=False):
-        if not isinstance(region, Plain):
-            raise UnsupportedError(f"a mask is used{here()} as an index of a slice with traced bounds; {_NO_MASK}")
-        if n != region.n:
+def _chosen(mask: Any, regions: Sequence[Region]) -> Chosen:
+    """What a mask takes of the next axes."""
+    own, full = regions_of(mask), mask._full if type(mask) is Ragged else mask
+    if full.dtype.kind != "b" or any([isinstance(r, Chosen) for r in (*own, *regions[: len(own)])]):
+        raise _advanced()
+    for a, b in zip(own, regions, strict=False):
+        if isinstance(a, Plain) and isinstance(b, Plain) and a.n != b.n:
             raise InvalidIndexError(
-                f"boolean index{here()} did not match indexed array: an axis has {region.n} elements, the mask {n}"
+                f"boolean index{here()} did not match indexed array: an axis has {b.n} elements, the mask {a.n}"
             )
+        if not same_place(a, b):
+            raise UnsupportedError(
+                f"a mask is used{here()} as an index of a slice with traced bounds that it was not made of; {_NO_MASK}"
+            )
+    if type(mask) is not Ragged:
+        return Chosen(mask)
+    if mask._mask is None or mask._mask[0] is not full._variable:  # one for all its uses
+        mask._mask = full._variable, Chosen(inside(full, own, False))
+    return mask._mask[1]
 
 
 def _place(region: Region, item: Any) -> Any:

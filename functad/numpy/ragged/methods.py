@@ -17,15 +17,15 @@ from functad.core.foreign import is_foreign
 from functad.core.tracer import Tracer, Varying
 from functad.errors import DtypeError, TracerConversionError, UnsupportedError
 from functad.numpy import conversion, shapes
-from functad.numpy.axes import normal_axes
+from functad.numpy.axes import normal_axes, normal_axis
 from functad.numpy.dispatch import TABLE, call_declared, stands_for
 from functad.numpy.methods import NDARRAY
-from functad.numpy.operands import cast, fresh_array, operand
+from functad.numpy.operands import as_array, cast, fresh_array, operand
 from functad.numpy.promotion import PYTHON_NUMBERS
 from functad.numpy.protocols import REDUCE, declared
 from functad.numpy.ragged import products, reductions
 from functad.numpy.ragged.items import part, set_part, write_part
-from functad.numpy.ragged.regions import Chosen
+from functad.numpy.ragged.regions import Chosen, Window
 from functad.numpy.ragged.value import Ragged, elementwise, made, plain, shapeless
 from functad.numpy.traced import here
 from functad.primitives.broadcasting import broadcast
@@ -64,14 +64,16 @@ def expand_dims(a: Any, axis: Any) -> Any:
     return part(a, tuple([None if i in axes else slice(None) for i in range(len(a._regions) + len(axes))]))
 
 
-def like(value: Any) -> Callable[..., Any]:
-    """``numpy.zeros_like`` and its relatives."""
+def like(x: Any, value: Any, dtype: Any = None) -> Any:
+    """A new array of the shape of a part that holds one number: ``numpy.full_like`` and its relatives."""
+    number = cast(as_array(value, "full_like"), x._full.dtype if dtype is None else np.dtype(dtype))
+    return Ragged(broadcast(number, x._full.shape, ()), x._regions, None if type(number) is Tracer else number)
 
-    def make(a: Any, dtype: Any = None, **_: Any) -> Any:
-        number = (a._full.dtype if dtype is None else np.dtype(dtype)).type(value)
-        return Ragged(broadcast(number, a._full.shape, ()), a._regions, number)
 
-    return make
+def diff(a: Any, n: int = 1, axis: int = -1) -> Any:
+    """``numpy.diff``."""
+    lead = (*[slice(None)] * normal_axis(axis, len(a._regions), "diff"),)
+    return a if n == 0 else diff(a[(*lead, slice(1, None))] - a[(*lead, slice(None, -1))], n - 1, axis)
 
 
 def shape_of_part(a: Any) -> tuple[Any, ...]:
@@ -98,7 +100,9 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.cumsum: reductions.cumsum, np.cumprod: reductions.cumprod, np.linalg.norm: reductions.norm,
     np.dot: products.dot, np.inner: products.inner, np.vdot: products.vdot, np.outer: products.outer,
     np.flip: flip, np.flipud: lambda m: flip(m, 0), np.fliplr: lambda m: flip(m, 1), np.transpose: transpose,
-    np.expand_dims: expand_dims, np.zeros_like: like(0), np.ones_like: like(1), np.empty_like: like(0),
+    np.expand_dims: expand_dims, np.full_like: like, np.zeros_like: lambda a, dtype=None: like(a, 0, dtype),
+    np.ones_like: lambda a, dtype=None: like(a, 1, dtype), np.empty_like: lambda a, dtype=None: like(a, 0, dtype),
+    np.diff: diff, np.copyto: lambda dst, src: write_part(dst, src),
     np.shape: shape_of_part, np.size: size, np.ndim: lambda a: len(a._regions),
 }  # fmt: skip
 
@@ -274,10 +278,11 @@ def refuses(what: str, instead: str) -> Callable[..., Any]:
 
 
 def iterate(x: Ragged) -> Any:
-    """Going over a part: over an array, if its length is known."""
-    if isinstance(x._regions[0], Chosen) or x._regions[0].length.known is None:
+    """Going over a part: over the array that it is, if its length is known."""
+    region = x._regions[0]
+    if (isinstance(region, Window) and not region.short and region.length.known is None) or isinstance(region, Chosen):
         refuses("iteration", "how many elements it has is traced; write for k in range(i, j): v = x[k]")(x)
-    return iter([x[k] for k in range(x._regions[0].length.known)])  # type: ignore[index, arg-type]
+    return iter(plain(x))
 
 
 def missing(x: Ragged, name: str) -> Any:
@@ -309,6 +314,7 @@ def install() -> None:
         "imag": property(imag, lambda x, v: write_part(imag(x), v)),
         "ndim": property(lambda x: len(x._regions)),
         "real": property(real, lambda x, v: write_part(real(x), v)),
+        "like": like,
         "reflected": reflected,
         "round": lambda x, decimals=0: function(x, np.round, (), (x,), {"decimals": decimals}),
         "shape": property(shape_of_part),

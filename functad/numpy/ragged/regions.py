@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from functad.core.handles import snapshot
 from functad.core.integers import atom_of, made_of
 from functad.core.primitive import type_of
 from functad.core.tracer import Tracer
@@ -69,7 +70,7 @@ class Chosen:
     __slots__ = ("_length", "key", "mask")
 
     def __init__(self, mask: Tracer) -> None:
-        self.mask = mask
+        self.mask = snapshot(mask)  # it may be written to
         self.key = atom_of(mask)
         self._length: Size | None = None
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from functad.core.handles import snapshot
 from functad.core.integers import Affine, affine_of, least, made_of, number
 from functad.core.tracer import Tracer
 from functad.errors import InvalidIndexError
@@ -18,7 +19,6 @@ from functad.numpy.traced import here
 from functad.primitives import arithmetic, selection
 from functad.primitives.comparison import lt
 from functad.primitives.rounding import floor_divide
-from functad.primitives.shapes import reshape
 
 __all__ = ["Size", "fixed", "size_of"]
 
@@ -133,5 +133,5 @@ def size_of(x: Any) -> Size:
             f"slice indices must be integers or None{here()}, got a traced {x._variable.type}; convert it with "
             ".astype(int)"
         )
-    y = cast(reshape(x, ()), INT64)
+    y = cast(snapshot(x), INT64)
     return Size(y, affine_of(y))

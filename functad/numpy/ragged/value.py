@@ -27,7 +27,7 @@ class Ragged(Varying):
     Its public attributes are those of an array (``methods.py``).
     """
 
-    __slots__ = ("__weakref__", "_fill", "_full", "_index", "_of", "_regions")
+    __slots__ = ("__weakref__", "_fill", "_full", "_index", "_mask", "_of", "_regions")
 
     __array_priority__ = 1001.0
 
@@ -37,6 +37,7 @@ class Ragged(Varying):
         self._fill = fill  # what is known to be in place of what lies elsewhere
         self._of: Any = None  # the part is of[index]
         self._index: Any = None
+        self._mask: tuple[Any, Chosen] | None = None  # what it takes as a mask, and the variable that it was made of
 
     def __repr__(self) -> str:
         lengths = ", ".join([str(r.length.known) if r.length.known is not None else "?" for r in self._regions])
