@@ -17,7 +17,7 @@ from functad.numpy.axes import as_shape, normal_axis
 from functad.numpy.diagonals import below
 from functad.numpy.dispatch import call_declared, register, stands_for
 from functad.numpy.memory import as_new, lifted
-from functad.numpy.operands import as_array, cast, dtype_of, fresh_array, handle_of, operand, promote, shape_of
+from functad.numpy.operands import as_array, cast, dtype_of, fresh_array, operand, promote, shape_of
 from functad.numpy.shapes import broadcast_to, moveaxis
 from functad.numpy.traced import here, is_traced
 from functad.numpy.ufuncs import floor, power
@@ -141,7 +141,7 @@ def array(object: Any, dtype: Any = None, *, copy: Any = True, ndmin: int = 0) -
     x = cast(x, np.dtype(dtype) if dtype is not None else x.dtype)
     if len(shape_of(x)) < ndmin:
         x = reshape(x, (1,) * (ndmin - len(shape_of(x))) + shape_of(x))
-    return handle_of(x, ARRAY) if type(x) is Tracer else lifted(x)
+    return fresh_array(x, x) if type(x) is Tracer else lifted(x)
 
 
 @creates(np.asarray)

@@ -27,7 +27,7 @@ from functad.numpy import (
     ufuncs,
     writing,
 )
-from functad.numpy.operands import as_python, cast, fresh, fresh_array, handle_of
+from functad.numpy.operands import as_python, cast, fresh, fresh_array
 from functad.numpy.ragged import items
 from functad.numpy.traced import here
 from functad.numpy.updates import At
@@ -95,9 +95,9 @@ def flatten(x: Tracer, order: str = "C") -> Any:
     return shapes.reshape(x, (-1,), order, copy=True)
 
 
-def copy(x: Tracer, *_: Any) -> Any:
+def copy(x: Tracer, *_: Any, order: str = "C") -> Any:
     """``ndarray.copy``, ``copy.copy`` and ``copy.deepcopy``."""
-    return fresh_array(x, x) if x._kind == ARRAY else handle_of(x, x._kind)
+    return fresh_array(x, x) if x._kind == ARRAY else Tracer(x._variable, x._owner, x._kind)
 
 
 def item(x: Tracer, *index: Any) -> Any:
