@@ -27,6 +27,7 @@ from benchmarks import (
     random_numbers,
     rosenbrock,
     scalars,
+    sliced,
     soak,
     strong_zeros,
     unjitted,
@@ -56,6 +57,7 @@ SUBJECTS = {
     "strong_zeros": strong_zeros.run,
     "plain": plain.run,
     "random": random_numbers.run,
+    "sliced": sliced.run,
     "interrupts": interrupts.run,
     "soak": soak.run,
 }

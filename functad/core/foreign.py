@@ -13,7 +13,7 @@ import numpy as np
 
 from functad.caches import cached_by_class
 from functad.core.subclasses import has_units, refuse_units
-from functad.core.tracer import Tracer
+from functad.core.tracer import Tracer, Varying
 from functad.errors import DtypeError, StructureError, TracerConversionError
 
 __all__ = ["as_numpy", "conversion", "is_foreign", "type_name"]
@@ -50,6 +50,8 @@ def as_numpy(x: Any, what: str) -> np.ndarray:
     errors.
     """
     cls: Any = type(x)
+    if isinstance(x, Varying):
+        return x.as_array()  # type: ignore[no-any-return]
     if has_units(cls):
         refuse_units(x, what)
     try:

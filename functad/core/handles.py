@@ -119,12 +119,13 @@ class BodyTrace(Trace):
     for before. What it stands for at the end is a result of the body.
     """
 
-    __slots__ = ("attempt", "journal", "own", "undo")
+    __slots__ = ("attempt", "journal", "own", "ranges", "undo")
 
     def __init__(self, kind: str, attempt: bool = False) -> None:
         super().__init__(kind, concrete=False)
         self.journal: list[tuple[Tracer, Var]] = []
         self.own: dict[int, Any] = {}  # by id: iterators and objects that were made in the body, which it may change
+        self.ranges: dict[Var, tuple[Any, Any]] = {}  # the least and the greatest value of counters (core/integers.py)
         self.attempt = attempt  # whether the body can also be run step by step
         self.undo: list[Callable[[], None]] = []  # what gives arrays back that have lost their value
 

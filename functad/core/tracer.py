@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from functad.core.trace import Trace
     from functad.ir.program import Var
 
-__all__ = ["ARRAY", "PYTHON", "SCALAR", "Tracer"]
+__all__ = ["ARRAY", "PYTHON", "SCALAR", "Tracer", "Varying"]
 
 PYTHON, SCALAR, ARRAY = 0, 1, 2
 """Kinds of tracer: a Python number (weak in promotion), a NumPy scalar, an array."""
@@ -181,6 +181,26 @@ class Tracer:
         return TracerConversionError(
             f"{what} of a traced {self._type}{_at()} would lose its derivative under {self._owner.kind}; use {instead}"
         )
+
+
+class Varying:
+    """The base of what stands for an array whose shape is traced (``numpy.ragged``): operators of tracers leave it to
+    answer for itself.
+    """
+
+    __slots__ = ()
+
+    def reflected(self, symbol: str, x: Any) -> Any:
+        """``x symbol self``, of a traced array x."""
+        raise NotImplementedError
+
+    def like(self, value: Any, dtype: Any) -> Any:
+        """A new array of this shape that holds one number, in this dtype or its own (None)."""
+        raise NotImplementedError
+
+    def as_array(self) -> Any:
+        """The traced array that it is, if its shape is known; else an error that says what to write."""
+        raise NotImplementedError
 
 
 LEAVES.add(Tracer)

@@ -9,6 +9,7 @@ a twin only where a traced value is among its arguments.
 from __future__ import annotations
 
 import functools
+import importlib
 import random
 from collections.abc import Callable
 from types import BuiltinFunctionType, CellType, FunctionType, MethodDescriptorType, MethodType
@@ -45,9 +46,11 @@ from functad.front.staged import (
 from functad.front.staged import UNBOUND as UNBOUND_NAME
 from functad.front.twin import is_twin_code, twin_of
 from functad.front.values import UNBOUND, decided
+from functad.numpy.creation import asarray
 from functad.numpy.dispatch import called_for, traced_form
 from functad.numpy.memory import into_plain
 from functad.numpy.protocols import plain_values
+from functad.numpy.ragged.items import has_unknown
 from functad.numpy.traced import here, is_traced
 
 __all__ = ["route", "twin"]
@@ -61,8 +64,8 @@ def route(f: Any) -> Any:
 def staged_route(f: Any) -> Any:
     """``route`` in a staged twin."""
     found = route(f)
-    if found is f and type(f) in (type, BuiltinFunctionType) and f in SPECIAL:
-        found = specially(staged_route, f)
+    if type(f) in (type, BuiltinFunctionType) and f in SPECIAL:
+        found = specially(staged_route, f, found)
     if not in_body():
         return found
     if type(f) is functools.partial:
@@ -73,10 +76,12 @@ def staged_route(f: Any) -> Any:
 
 
 def item(x: Any, index: Any) -> Any:
-    """``x[index]``: a plain array takes traced integers, ``np.r_`` and ``np.c_`` traced values."""
+    """``x[index]``: a plain array takes traced integers and slices with traced bounds, ``np.r_`` and ``np.c_`` traced
+    values.
+    """
     cls = type(x)
-    if cls is np.ndarray and is_traced(index if type(index) is tuple else (index,)):
-        return called_for(np.asarray)(x)[index]
+    if cls is np.ndarray and type(index) is not int and has_unknown(index, elements=True):
+        return asarray(x)[index]
     if cls in _CONCATENATORS:
         return called_for(cls.__getitem__)(x, index)
     return x[index]
@@ -111,14 +116,9 @@ def _function(f: FunctionType) -> Any:
     whose = origin(f.__code__.co_filename)
     if whose == FOREIGN:
         return called_for(f)
-    if whose == INSTALLED and f.__module__.startswith("scipy.special"):
-        import functad.scipy.special
-
-        if f in TABLE:
-            return _where_traced(f, TABLE[f])
-    if whose == INSTALLED and f.__module__.startswith("scipy.linalg"):
-        import functad.scipy.linalg  # noqa: F401
-
+    package = ".".join(f.__module__.split(".")[:2]) if whose == INSTALLED else ""
+    if package in ("scipy.special", "scipy.linalg"):
+        importlib.import_module(f"functad.{package}")  # declares what stands for SciPy's functions
         declared = traced_form(f)
         if declared is not None:
             return _where_traced(f, declared)

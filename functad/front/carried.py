@@ -18,7 +18,7 @@ import numpy as np
 from functad.core.capture import as_leaf
 from functad.core.handles import BodyTrace, Owner, ambiguous, borrowed, make_stale, root_of, shadow, snapshot
 from functad.core.trace import Trace, entered, left
-from functad.core.tracer import ARRAY, PYTHON, Tracer
+from functad.core.tracer import ARRAY, PYTHON, Tracer, Varying
 from functad.errors import StructureError, UnsupportedError
 from functad.front.integers import growing
 from functad.front.values import (
@@ -96,6 +96,7 @@ class Variable:
 
     def __init__(self, name: str, value: Any) -> None:
         self.name = name
+        self.lost: Undecided | None = None  # what it is where it has another shape in each step
         leaves, self.structure = leaves_of(value)
         self.parts: list[Any] = [
             # an array stays what it is, until it is seen that the body leaves another one
@@ -109,11 +110,23 @@ class Variable:
 
     def value(self, inputs: dict[int, Any]) -> Any:
         """The variable with inputs, or results, in place of what goes round."""
+        if self.lost is not None:
+            return self.lost
         return rebuilt(self.structure, [inputs[id(p)] if type(p) is Slot else p for p in self.parts])
 
     def widened(self, after: Any) -> bool:
         """Compare with what the variable is after a step; whether a part is another one now."""
         leaves, structure = leaves_of(after)
+        if self.lost is not None:
+            return False
+        if any([isinstance(x, Varying) for x in leaves]):
+            self.parts = []
+            self.lost = Undecided(
+                f"{self.name} is a slice with traced bounds, or what a mask took, in a step of the loop{here()}: it "
+                "has no one shape, and so does not go on to the next step, nor behind the loop; take the slice where "
+                "it is used"
+            )
+            return True
         if structure != self.structure:
             raise self._changes(after)
         changed = False
@@ -279,6 +292,8 @@ class Carried:
         """What goes round, after a step."""
         found = []
         for v, x in zip(self.variables, now, strict=True):
+            if v.lost is not None:
+                continue
             for part, leaf in zip(v.parts, leaves_of(x)[0], strict=True):
                 if type(part) is Slot:
                     found.append(typed(leaf, part.type))
@@ -294,6 +309,8 @@ class Carried:
                     before.setdefault(id(x), []).append(slot)
         new = False
         for v, x in zip(self.variables, after, strict=True):
+            if v.lost is not None:
+                continue
             for part, leaf in zip(v.parts, leaves_of(x)[0], strict=True):
                 if type(part) is Slot and is_array(leaf):
                     root = root_of(leaf)

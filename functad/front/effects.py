@@ -24,7 +24,7 @@ import numpy as np
 from functad.core.handles import BodyTrace
 from functad.core.location import is_internal
 from functad.core.trace import current_trace
-from functad.core.tracer import Tracer
+from functad.core.tracer import Tracer, Varying
 from functad.errors import UnsupportedError
 from functad.front.origin import own_method
 from functad.front.twin import is_twin_code
@@ -109,7 +109,7 @@ def check_call(f: Any) -> None:
 
 def check_target(x: Any) -> Any:
     """What an assignment to an item or an attribute changes: in a body a traced array."""
-    if type(x) is not Tracer and in_body() and not is_own(x):
+    if type(x) is not Tracer and not isinstance(x, Varying) and in_body() and not is_own(x):
         raise refused(
             f"an item or an attribute of a {type(x).__name__} is assigned to{here()} in a branch or a loop on a traced "
             "condition, which runs while it is traced, whether or not it is taken; assign to variables, or to elements "

@@ -31,12 +31,14 @@ what would is refused (``effects.py``).
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from functad.core.demand import demand
 from functad.core.handles import Owner, Refused
+from functad.core.integers import Affine, affine_of, number
 from functad.core.trace import current_trace
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.errors import UnsupportedError
@@ -299,11 +301,24 @@ class Steps:
         items = self._items
         if isinstance(items, range | TracedRange):
             self._counter = Tracer(trace.add_input(INT64), trace, PYTHON)
+            trace.ranges[self._counter._variable] = self._range()
             self._item = items.start + self._counter * items.step  # type: ignore[operator]
         else:
             element = array_type(items.shape[1:], items.dtype)
             self._item = Tracer(trace.add_input(element), trace, ARRAY if element.ndim else SCALAR)
             self._item._memory = Owner(self._item._variable, "an element of the array that the loop goes over")
+
+    def _range(self) -> tuple[Affine, Affine | None]:
+        """What the counter is at least and at most."""
+        r, first = self._items, number(self._made)
+        if self._length is not None:
+            return first, number(self._length - 1)
+        start, stop, step = [affine_of(x) if type(x) is Tracer else number(x) for x in (r.start, r.stop, r.step)]
+        if step.fixed is None or step.fixed == 0:
+            return first, None
+        # start + step * counter lies before the end
+        by = step.fixed
+        return first, stop.plus(start, -1).plus(number(1 if by > 0 else -1), -1).times(Fraction(1, by))
 
 
 def _length(items: Any) -> int | None:

@@ -111,14 +111,16 @@ def go_over(twin: Twin, x: Any) -> Any:
     return x if f is None else twin(f)(x)
 
 
-def specially(twin: Twin, f: Any) -> Any:
-    """A builtin that calls a special method of its first argument, by the twin of that."""
+def specially(twin: Twin, f: Any, otherwise: Any) -> Any:
+    """A builtin that calls a special method of its first argument, by the twin of that; ``otherwise`` is what is called
+    where it is none of the user's.
+    """
     name = SPECIAL[f]
 
     @functools.wraps(f, updated=())
-    def call(*args: Any) -> Any:
+    def call(*args: Any, **kwargs: Any) -> Any:
         method = own_method(type(args[0]), name) if args else None
-        return f(*args) if method is None else twin(method)(*args)
+        return otherwise(*args, **kwargs) if method is None else twin(method)(*args)
 
     return call
 

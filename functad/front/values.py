@@ -14,7 +14,7 @@ import numpy as np
 
 from functad.core.capture import as_leaf
 from functad.core.handles import snapshot
-from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
+from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer, Varying
 from functad.errors import StructureError
 from functad.identity import same
 from functad.ir.types import ArrayType, array_type
@@ -120,6 +120,8 @@ def described(x: Any) -> str:
     """How messages name a value."""
     if is_number(x):
         return str(type_of_leaf(x))
+    if isinstance(x, Varying):
+        return "a slice with traced bounds, or what a mask took"
     return "not assigned" if x is UNBOUND else repr(x) if isinstance(x, str | int | None) else f"a {type(x).__name__}"
 
 

@@ -27,6 +27,7 @@ from functad.numpy.indexing import *
 from functad.numpy.joining import *
 from functad.numpy.logic import *
 from functad.numpy.methods import install
+from functad.numpy.ragged.methods import install as _install_parts
 from functad.numpy.reductions import *
 from functad.numpy.shapes import *
 from functad.numpy.statistics import *
@@ -34,6 +35,7 @@ from functad.numpy.ufuncs import *
 from functad.numpy.updates import at as at
 
 install(_sys.modules[__name__])
+_install_parts()
 _named_after(globals())
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from functad.core.handles import borrowed
 from functad.core.trace import current_trace
-from functad.core.tracer import ARRAY, Tracer
+from functad.core.tracer import ARRAY, Tracer, Varying
 from functad.errors import ArgumentError
 from functad.numpy.axes import as_shape, normal_axis
 from functad.numpy.diagonals import below
@@ -98,6 +98,8 @@ def _filled(shape: tuple[int, ...], fill_value: Any, dtype: Any, name: str) -> A
 
 def _like(name: str, value: Any) -> Any:
     def f(a: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None) -> Any:
+        if isinstance(a, Varying) and shape is None:
+            return a.like(value, dtype)
         x = as_array(a, name)
         return constant(
             value,
@@ -118,6 +120,8 @@ def full_like(
     a: Any, fill_value: Any, dtype: Any = None, order: str = "K", subok: bool = True, shape: Any = None
 ) -> Any:
     """``numpy.full_like``; the value may be traced."""
+    if isinstance(a, Varying) and shape is None:
+        return a.like(fill_value, dtype)
     x = as_array(a, "full_like")
     return _filled(
         shape_of(x) if shape is None else as_shape(shape, "full_like"),

@@ -9,8 +9,9 @@ import numpy as np
 
 from functad.caches import cached
 from functad.core.handles import View
+from functad.core.trace import ABSENT
 from functad.core.tracer import ARRAY, Tracer
-from functad.errors import ArgumentError, DtypeError
+from functad.errors import ArgumentError, DtypeError, TracerConversionError
 from functad.numpy.axes import normal_axis
 from functad.numpy.dispatch import implements
 from functad.numpy.elementwise import suits
@@ -243,7 +244,16 @@ def nonzero(a: Any) -> tuple[np.ndarray, ...]:
     while tracing.
     """
     x = as_array(a, "nonzero")
-    return np.nonzero(x._owner.force(x._variable, "np.nonzero") if type(x) is Tracer else x)
+    if type(x) is not Tracer:
+        return np.nonzero(x)
+    value = x._owner.ask(x._variable)
+    if value is ABSENT:
+        raise TracerConversionError(
+            f"np.nonzero, np.where(mask){here()}: how many elements they find is not known while {x._owner.kind} "
+            "traces; write np.where(mask, x, y), np.sum(x[mask]) or x[mask] = v, which take the mask itself, and "
+            "np.sum(mask) for how many there are"
+        )
+    return np.nonzero(value)
 
 
 @implements(np.compress)

@@ -31,6 +31,7 @@ from functad.numpy import (
 from functad.numpy.dispatch import public
 from functad.numpy.memory import assign, check_array
 from functad.numpy.operands import as_python, cast, fresh, fresh_array
+from functad.numpy.ragged import items
 from functad.numpy.traced import here
 from functad.numpy.updates import At
 
@@ -254,8 +255,8 @@ def install(namespace: ModuleType) -> None:
         "__floor__": whole(ufuncs.floor),
         "__format__": format_value,
         "__getattr__": missing,
-        "__getitem__": indexing.get_item,
-        "__setitem__": writing.set_item,
+        "__getitem__": items.get_item,
+        "__setitem__": items.set_item,
         "__rdivmod__": lambda x, y: (y // x, y % x),
         "__round__": round_number,
         "__str__": show,

@@ -14,7 +14,7 @@ import numpy as np
 
 from functad.core.foreign import is_foreign
 from functad.core.trace import ABSENT
-from functad.core.tracer import ARRAY, PYTHON, Tracer
+from functad.core.tracer import ARRAY, PYTHON, Tracer, Varying
 from functad.numpy import contractions, logic, ufuncs
 from functad.numpy.elementwise import Direct, suits
 from functad.numpy.operands import as_python, cast
@@ -159,6 +159,8 @@ def _general(name: str, f: Callable[..., Any], x: Any, y: Any, other: Any) -> An
         return _of_python_numbers(name, f, x, y)
     if name == "mul" and isinstance(other, list | tuple) and _repeats(x if other is y else y):
         return NotImplemented
+    if isinstance(other, Varying):
+        return NotImplemented  # it answers for itself
     return (
         f(x, y)
         if type(other) is Tracer

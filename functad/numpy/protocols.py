@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from functad.core.handles import snapshot
-from functad.core.tracer import Tracer
+from functad.core.tracer import Tracer, Varying
 from functad.errors import DtypeError, UnsupportedError
 from functad.numpy.dispatch import call_declared, traced_form
 from functad.numpy.indexing import where
@@ -17,12 +17,16 @@ from functad.numpy.operands import as_array, cast
 from functad.numpy.traced import here, is_traced
 from functad.tree import flatten
 
-__all__ = ["array_function", "array_ufunc"]
+__all__ = ["array_function", "array_ufunc", "declared"]
 
 
 def array_ufunc(self: Tracer, ufunc: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -> Any:
     """``__array_ufunc__``."""
     given = kwargs.pop("out", None)
+    if any([isinstance(x, Varying) for x in inputs]) or (
+        given is not None and any([isinstance(x, Varying) for x in given])
+    ):
+        return NotImplemented  # it answers for itself
     if given is not None:
         return _into(given, self, ufunc, method, inputs, kwargs)
     if method != "__call__":
@@ -30,7 +34,7 @@ def array_ufunc(self: Tracer, ufunc: np.ufunc, method: str, *inputs: Any, **kwar
         if f is None:
             raise UnsupportedError(f"np.{ufunc.__name__}.{method}{here()} is not available for traced values")
         return f(ufunc, *inputs, **kwargs)
-    f = _declared(ufunc)
+    f = declared(ufunc)
     if kwargs:
         dtype, casting = kwargs.pop("dtype", None), kwargs.pop("casting", "same_kind")
         unknown = [k for k, v in kwargs.items() if k != "order" and v is not _NEUTRAL.get(k, kwargs)]
@@ -74,7 +78,8 @@ def _into(given: Any, self: Tracer, ufunc: np.ufunc, method: str, inputs: tuple[
     return results[0] if len(results) == 1 else results
 
 
-def _declared(ufunc: Any) -> Callable[..., Any]:
+def declared(ufunc: np.ufunc) -> Callable[..., Any]:
+    """What a ufunc does on traced values."""
     f = traced_form(ufunc)
     if f is None:
         import functad.scipy.special  # noqa: F401  scipy.special's functions are ufuncs too; importing SciPy is left to those who use it
@@ -103,6 +108,8 @@ def array_function(
     self: Tracer, func: Callable[..., Any], types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Any:
     """``__array_function__``."""
+    if any([issubclass(t, Varying) for t in types]):
+        return NotImplemented
     f = traced_form(func)
     if f is None and func.__module__ == "numpy.linalg":
         import functad.numpy.linear  # noqa: F401  declares what factors matrices, with SciPy

@@ -17,7 +17,7 @@ import numpy as np
 
 from functad.core.foreign import as_numpy, is_foreign
 from functad.core.trace import ABSENT
-from functad.core.tracer import ARRAY, PYTHON, Tracer
+from functad.core.tracer import ARRAY, PYTHON, Tracer, Varying
 from functad.numpy import conversion, indexing, logic, reductions, shapes
 from functad.numpy.creation import asarray
 from functad.numpy.dispatch import stands_for
@@ -43,6 +43,8 @@ def type_(*args: Any, **kwargs: Any) -> Any:
     """``type(x)``."""
     if len(args) == 1 and builtins.type(args[0]) is Tracer:
         return kind_of(args[0])
+    if len(args) == 1 and builtins.isinstance(args[0], Varying):
+        return np.ndarray
     return builtins.type(*args, **kwargs)
 
 
@@ -51,7 +53,7 @@ def isinstance_(x: Any, classes: Any) -> bool:
     """``isinstance(x, classes)``."""
     if builtins.type(x) is Tracer:
         return issubclass(kind_of(x), classes) or isinstance(x, classes)
-    return isinstance(x, classes)
+    return isinstance(x, classes) or (isinstance(x, Varying) and issubclass(np.ndarray, classes))
 
 
 # -- conversions -------------------------------------------------------------------------------------------------------
@@ -152,6 +154,8 @@ def _extremum(python: Any, better: Callable[[Any, Any], Any], of_array: Callable
 
     @functools.wraps(python)
     def f(*args: Any, **kwargs: Any) -> Any:
+        if len(args) == 1 and isinstance(args[0], Varying) and not kwargs:
+            return of_array(args[0], axis=0)
         if kwargs or not is_traced(args):
             return python(*args, **kwargs)
         items = args
@@ -177,7 +181,7 @@ _extremum(max, logic.greater, reductions.max)
 @stands_for(sum)
 def sum_(iterable: Any, /, start: Any = 0) -> Any:
     """``sum(xs)``: of an array, over its first axis."""
-    if type(iterable) is Tracer:
+    if type(iterable) is Tracer or isinstance(iterable, Varying):
         total = reductions.sum(iterable, axis=0)
         return total if type(start) is int and start == 0 else start + total
     return sum(iterable, start)

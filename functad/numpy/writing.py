@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from functad.core.handles import is_read_again, snapshot
-from functad.core.tracer import ARRAY, Tracer
+from functad.core.tracer import ARRAY, Tracer, Varying
 from functad.errors import DtypeError, ShapeError, UnsupportedError
 from functad.numpy import ufuncs
 from functad.numpy.dispatch import implements
@@ -25,8 +25,7 @@ from functad.numpy.memory import assign, check_array, into
 from functad.numpy.operands import as_array, cast, check_mask, depends_on, dtype_of, operand, shape_of
 from functad.numpy.shapes import ravel
 from functad.numpy.traced import here
-from functad.numpy.updates import fitted, is_unknown_mask
-from functad.primitives.broadcasting import broadcast
+from functad.numpy.updates import fitted
 
 __all__ = ["at_indices", "copyto", "fill", "fill_diagonal", "into", "place", "put", "putmask", "set_item"]
 
@@ -37,11 +36,7 @@ def set_item(x: Tracer, index: Any, value: Any) -> None:
     if is_read_again(x, index, value):
         return
     v = stored(value, x.dtype)
-    if is_unknown_mask(index, x) and (not shape_of(v) or shape_of(v) == x.shape[index.ndim :]):
-        mask = broadcast(index, x.shape, range(index.ndim))
-        assign(x, where(mask, v, snapshot(x)))
-    else:
-        update(x, index, "set", v)
+    update(x, index, "set", v)
 
 
 def stored(value: Any, dtype: np.dtype) -> Any:
@@ -70,7 +65,7 @@ def in_place(symbol: str, f: Callable[..., Any]) -> Callable[[Tracer, Any], Any]
     def method(x: Tracer, y: Any) -> Any:
         if x._kind != ARRAY:
             return NotImplemented
-        value = f(x, y)
+        value = y.reflected(symbol, x) if isinstance(y, Varying) else f(x, y)
         return value if value is NotImplemented else into(x, value, f"x {symbol}= y")
 
     return method

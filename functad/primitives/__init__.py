@@ -28,6 +28,7 @@ from functad.primitives import hyperbolic as hyperbolic
 from functad.primitives import indexing as indexing
 from functad.primitives import inverse_error as inverse_error
 from functad.primitives import joining as joining
+from functad.primitives import lengths as lengths
 from functad.primitives import loop as loop
 from functad.primitives import norms as norms
 from functad.primitives import powers as powers

@@ -7,6 +7,7 @@ printed with its seed and reduced to the equations that matter; ``--seed N --rou
 from __future__ import annotations
 
 import argparse
+import functools
 import itertools
 import random
 import sys
@@ -28,6 +29,7 @@ from functad.testing.drivers import apply, backward, forward, forward_linear
 from functad.testing.numerics import assert_paired, is_double, random_like
 from functad.testing.plain_code import check_plain_code, draw_plain_code, shortest
 from functad.testing.programs import Example, by_the_evaluator, examples
+from functad.testing.ragged_code import check_ragged_code, draw_ragged_code
 from functad.testing.reduction import check_example, reduce_example
 from functad.transforms.programs import trace_program
 
@@ -131,17 +133,18 @@ class Check:
 class PlainCheck:
     """Plain NumPy functions, held against NumPy."""
 
-    blocks: bool
+    make: Callable[[random.Random], Any]
+    holds: Callable[[Any], None]
 
     def draw(self, number: int, count: int) -> None:
         """Draw so many functions from a seed; raises AssertionError for the first that fails."""
         rng = random.Random(number)
         for _ in range(count):
-            code = draw_plain_code(rng, blocks=self.blocks)
+            code = self.make(rng)
             try:
-                check_plain_code(code)
+                self.holds(code)
             except Exception as error:
-                smallest = shortest(code, check_plain_code)
+                smallest = shortest(code, self.holds)
                 raise AssertionError(f"{error}\nshortest:\n{smallest.source}") from error
 
 
@@ -151,8 +154,9 @@ CHECKS: dict[str, Check | PlainCheck] = {
     "bits": Check(examples(most=20, exact=True), check_bits),
     "transposed": Check(examples(smooth=True), check_transposed),
     "derivatives": Check(examples(smooth=True), check_derivatives),
-    "plain": PlainCheck(blocks=False),
-    "blocks": PlainCheck(blocks=True),
+    "plain": PlainCheck(draw_plain_code, check_plain_code),
+    "blocks": PlainCheck(functools.partial(draw_plain_code, blocks=True), check_plain_code),
+    "ragged": PlainCheck(draw_ragged_code, check_ragged_code),
 }
 
 

@@ -12,7 +12,7 @@ import linecache
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -96,6 +96,9 @@ INSIDE = ("{n} = {n} * 0.5", "{n} = {m} + 0.0", "t = {n}[{i}]", "{n}[{i}] = {n}[
 """Statements that stand in blocks, beside those that write."""
 
 VALUES = ("x[0]", "3.0", "x[1] * x[2]", "x[3]", "np.sin(x[0])")
+
+
+Code = TypeVar("Code", bound=Any)
 
 
 @dataclass(frozen=True)
@@ -243,7 +246,7 @@ def _check_derivatives(code: PlainCode, f: Callable[[np.ndarray], Any], x: np.nd
         assert_close(value, right, f"the derivative of {name} at {x} of\n{code.source}", rtol=1e-8, atol=1e-8)
 
 
-def shortest(code: PlainCode, check: Callable[[PlainCode], None]) -> PlainCode:
+def shortest(code: Code, check: Callable[[Code], None]) -> Code:
     """The function without the lines that a failure does not need."""
     again = True
     while again:
@@ -255,7 +258,7 @@ def shortest(code: PlainCode, check: Callable[[PlainCode], None]) -> PlainCode:
     return code
 
 
-def _fails(code: PlainCode, check: Callable[[PlainCode], None]) -> bool:
+def _fails(code: Code, check: Callable[[Code], None]) -> bool:
     try:
         check(code)
     except Exception:
