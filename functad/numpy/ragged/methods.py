@@ -18,11 +18,11 @@ from functad.core.tracer import Tracer, Varying
 from functad.errors import DtypeError, TracerConversionError, UnsupportedError
 from functad.numpy import conversion, shapes
 from functad.numpy.axes import normal_axes, normal_axis
-from functad.numpy.dispatch import TABLE, call_declared, stands_for
+from functad.numpy.dispatch import call_declared, stands_for, traced_form
 from functad.numpy.methods import NDARRAY
 from functad.numpy.operands import as_array, cast, fresh_array, operand
 from functad.numpy.promotion import PYTHON_NUMBERS
-from functad.numpy.protocols import REDUCE, declared
+from functad.numpy.protocols import declared
 from functad.numpy.ragged import products, reductions
 from functad.numpy.ragged.items import part, set_part, write_part
 from functad.numpy.ragged.regions import Chosen, Window
@@ -120,6 +120,10 @@ def imag(x: Ragged) -> Any:
 FUNCTIONS |= {np.real: real, np.imag: imag}
 
 
+REDUCTIONS = {np.add: np.sum, np.multiply: np.prod, np.maximum: np.max, np.minimum: np.min}
+"""Functions that are methods of ufuncs."""
+
+
 def function(self: Ragged, func: Any, types: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """``__array_function__``."""
     name = func.__name__
@@ -127,7 +131,9 @@ def function(self: Ragged, func: Any, types: Any, args: tuple[Any, ...], kwargs:
     if f is not None and any([type(x) is Ragged for x in args]):
         return call_declared(f, args, kwargs, name)
     if func in ELEMENTWISE and (func is not np.where or len(args) == 3):
-        return elementwise(name, partial(TABLE[func], **kwargs), args)
+        declared_form = traced_form(func)
+        assert declared_form is not None
+        return elementwise(name, partial(declared_form, **kwargs), args)
     if func in POSITIONS or func is np.where:
         raise TracerConversionError(
             f"np.{name}{here()} of a slice with traced bounds: how many elements it finds is not known while it is "
@@ -159,8 +165,8 @@ def ufunc(self: Ragged, f: np.ufunc, method: str, *inputs: Any, **kwargs: Any) -
             result = products.vdot(*inputs)
         else:
             result = elementwise(f.__name__, declared(f), inputs, f)
-    elif method == "reduce" and f in REDUCE:
-        result = call_declared(FUNCTIONS[REDUCE[f]], inputs, {"axis": 0, **kwargs}, f.__name__)
+    elif method == "reduce" and f in REDUCTIONS:
+        result = call_declared(FUNCTIONS[REDUCTIONS[f]], inputs, {"axis": 0, **kwargs}, f.__name__)
     elif method == "outer" and f is np.multiply:
         result = products.outer(*inputs)
     else:
