@@ -2,22 +2,27 @@
 
     if t: A            c = branch(t, ("y",))
     else: B            while c.more(locals()):
-                           if c.restore: (y,) = c.state()
-                           if c.side: A
-                           else: B
-                           c.leave(locals())
+                           try:
+                               if c.restore: (y,) = c.state()
+                               if c.side: A
+                               else: B
+                               c.leave(locals())
+                           except BaseException as error:
+                               if not c.takes(error): raise
                        if c.staged: (y,) = c.result()
 
 Where the condition is known this is Python's ``if``: one branch, in the trace that is open. Where it is not, ``more``
 opens a trace for each branch in turn, ``leave`` notes what the variables are and what was written to arrays, and
 ``result`` makes one ``cond`` equation of it all.
+
+A branch that the user's own ``raise`` leaves becomes a check (``raising.py``). Behind it the condition is known, and
+the other branch goes on in the trace that is open.
 """
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from contextvars import Token
 from typing import Any
 
 import numpy as np
@@ -30,9 +35,12 @@ from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.errors import UnsupportedError
 from functad.front.effects import check_truth
 from functad.front.failures import staged
+from functad.front.jumps import RESULT
+from functad.front.raising import can_be_raised_later, fail
 from functad.front.values import (
     UNBOUND,
     Undecided,
+    blank,
     described,
     frozen_value,
     joined_type,
@@ -41,6 +49,7 @@ from functad.front.values import (
     type_of_leaf,
     typed,
 )
+from functad.ir.dce import program_may_raise
 from functad.ir.program import Program
 from functad.ir.types import ArrayType
 from functad.numpy import logic
@@ -51,7 +60,7 @@ from functad.primitives.shapes import reshape
 from functad.transforms.programs import trace_program
 from functad.tree import flatten
 
-__all__ = ["Branch", "and_", "choose", "compare", "is_unknown", "not_", "or_"]
+__all__ = ["Branch", "Opened", "and_", "choose", "compare", "is_unknown", "joined", "not_", "or_"]
 
 
 DEEPEST = 60
@@ -98,23 +107,26 @@ class Branch:
         self._entry: tuple[Any, ...] = ()
         self._test = test
         self._endings: list[Ending] = []
+        self._raises: bool | None = None  # the side that does
         self._passes = 0
-        self._trace: BodyTrace | None = None
-        self._token: Token[Trace | None] | None = None
+        self._opened: Opened | None = None
 
     def more(self, scope: Mapping[str, Any]) -> bool:
         """Whether there is a branch to be run; if so, that is prepared."""
         self._passes += 1
         if not self.staged:
             return self._passes == 1
-        if self._passes > 2:
-            return False
         if self._passes == 1:
             self._entry = tuple([scope.get(n, UNBOUND) for n in self.names])
-        else:
-            self.side, self.restore = False, True
-        self._open()
-        return True
+            self._opened = Opened()
+            return True
+        self.restore = True
+        if self._raises is not None:  # behind the check the condition is known
+            self.side, self.staged, self._passes = not self._raises, False, 1
+            return True
+        if self._passes == 2:
+            self.side, self._opened = False, Opened()
+        return self._passes == 2
 
     def state(self) -> tuple[Any, ...]:
         """The variables at the start of a branch."""
@@ -122,20 +134,39 @@ class Branch:
 
     def leave(self, scope: Mapping[str, Any]) -> None:
         """The end of a branch."""
-        if self.staged:
-            self._close([scope.get(n, UNBOUND) for n in self.names])
+        if self._opened is not None:
+            self._endings.append(self._opened.ended([scope.get(n, UNBOUND) for n in self.names]))
+            self._opened = None
 
-    def abandon(self, error: BaseException) -> None:
-        """An exception leaves the statement."""
-        if self.staged:
+    def takes(self, error: BaseException) -> bool:
+        """Whether an exception that leaves a branch is raised where the branch is taken, and not now."""
+        opened, self._opened = self._opened, None
+        if opened is None:
+            return False
+        try:
+            taken = can_be_raised_later(error)
+            if taken:
+                fail(error)
+        finally:
+            program, captured = opened.abandoned()
+        if not taken:
             staged(error, "a branch")
-        if self._token is not None:
-            assert self._trace is not None
-            self._trace.give_back()
-            left(self._token)
-            self._token = None
+            return False
+        self._raises = self.side
+        nothing = trace_program(lambda *_: [], program.in_types)
+        index = cast(predicate(self._test), np.dtype(np.int64))
+        cond_p.bind(index, *captured, branches=(nothing, program) if self.side else (program, nothing))
+        return True
 
-    def _open(self) -> None:
+    def result(self) -> tuple[Any, ...]:
+        """The variables after the statement."""
+        return joined(self.names, self._test, *self._endings)
+
+
+class Opened:
+    """The trace of a branch, while it is open."""
+
+    def __init__(self) -> None:
         depth, trace = 0, current_trace()
         while type(trace) is BodyTrace:
             depth, trace = depth + 1, trace.parent
@@ -144,32 +175,39 @@ class Branch:
                 f"more than {DEEPEST} branches on traced conditions lie in one another{here()}: a function that calls "
                 "itself until a traced condition holds never ends while it is traced; write a while loop"
             )
-        self._trace = BodyTrace("if")
-        self._token = entered(self._trace)
+        self.trace = BodyTrace("if")
+        self._token = entered(self.trace)
 
-    def _close(self, values: Sequence[Any]) -> None:
-        assert self._trace is not None and self._token is not None
-        self._endings.append(Ending(self._trace, values))
+    def ended(self, values: Sequence[Any]) -> Ending:
+        """Leave it, with the values of variables."""
+        ending = Ending(self.trace, values)
         left(self._token)
-        self._token = None
+        return ending
 
-    def result(self) -> tuple[Any, ...]:
-        """The variables after the statement."""
-        one, other = self._endings
-        join = Join(one.trace, other.trace)
-        found = [
-            join.variable(n, *pair)
-            for n, pair in zip(self.names, zip(one.values, other.values, one.now, other.now, strict=True), strict=True)
-        ]
-        arrays = [x for x, _ in (one.written | other.written).values()]
-        for x in arrays:
-            join.add(one.array(x), other.array(x), x._variable.type, ARRAY)
-        outs = join.bind(self._test)
-        count = len(outs) - len(arrays)
-        for x, new in zip(arrays, outs[count:], strict=True):
-            x._variable = new._variable
-            make_stale(x)
-        return tuple([f(outs) if callable(f) else f[0] for f in found])
+    def abandoned(self) -> tuple[Program, list[Tracer]]:
+        """Leave it without results: what it holds, and what that closes over."""
+        self.trace.give_back()
+        made = self.trace.finish([])
+        left(self._token)
+        return made
+
+
+def joined(names: Sequence[str], test: Tracer, one: Ending, other: Ending) -> tuple[Any, ...]:
+    """The variables after two branches."""
+    join = Join(one.trace, other.trace)
+    found = [
+        join.variable(n, *pair)
+        for n, pair in zip(names, zip(one.values, other.values, one.now, other.now, strict=True), strict=True)
+    ]
+    arrays = [x for x, _ in (one.written | other.written).values()]
+    for x in arrays:
+        join.add(one.array(x), other.array(x), x._variable.type, ARRAY)
+    outs = join.bind(test)
+    count = len(outs) - len(arrays)
+    for x, new in zip(arrays, outs[count:], strict=True):
+        x._variable = new._variable
+        make_stale(x)
+    return tuple([f(outs) if callable(f) else f[0] for f in found])
 
 
 class Join:
@@ -192,7 +230,11 @@ class Join:
         """What a variable is after the statement: a function of the results, or (the value,)."""
         if x is y:
             return (x,)
-        if x is UNBOUND or y is UNBOUND:
+        if name == RESULT:  # it is read where it has been assigned
+            if type(x) is Undecided or type(y) is Undecided:
+                return (x if type(x) is Undecided else y,)
+            now_x, now_y = blank(now_y) if x is UNBOUND else now_x, blank(now_x) if y is UNBOUND else now_y
+        elif x is UNBOUND or y is UNBOUND:
             return (Undecided(f"{name} is assigned in one branch only of the if{here()}, on a traced condition"),)
         handles: list[Any] = []
 
@@ -211,7 +253,8 @@ class Join:
             made = paired(now_x, now_y, put)
         except LookupError:
             del self.pairs[count:], self.types[count:], self.kinds[count:]
-            reason = f"{name} is {described(x)} in one branch and {described(y)} in the other of the if{here()}"
+            shown = "what the function returns" if name == RESULT else name
+            reason = f"{shown} is {described(x)} in one branch and {described(y)} in the other of the if{here()}"
             return (
                 Undecided(
                     f"{reason}, on a traced condition: both must be numbers, or arrays of one shape, real or complex"
@@ -229,7 +272,7 @@ class Join:
                 made.append(trace.finish([typed(p[number], t) for p, t in zip(self.pairs, self.types, strict=True)]))
             finally:
                 left(token)
-        if not self.pairs:
+        if not self.pairs and not any([program_may_raise(program) for program, _ in made]):
             return []
         consts = [c for _, captured in made for c in captured]
         types = [type_of(c) for c in consts]
@@ -282,15 +325,15 @@ def choose(test: Any, one: Callable[[], Any], other: Callable[[], Any]) -> Any:
     """``one() if test else other()``."""
     if not is_unknown(test):
         return one() if test else other()
-    c = Branch(test, ("the value",))
-    try:
-        for f in (one, other):
-            c.more({})
-            c.leave({"the value": f()})
-    except BaseException as error:
-        c.abandon(error)
-        raise
-    return c.result()[0]
+    c, value = Branch(test, ("the value",)), None
+    while c.more({}):
+        try:
+            value = (one if c.side else other)()
+            c.leave({"the value": value})
+        except BaseException as error:
+            if not c.takes(error):
+                raise
+    return c.result()[0] if c.staged else value
 
 
 def and_(first: Any, *rest: Callable[[], Any]) -> Any:

@@ -22,10 +22,11 @@ from functad.core.tracer import Tracer
 from functad.errors import UnsupportedError
 from functad.front.branches import Branch, and_, choose, compare, not_, or_
 from functad.front.effects import check_call, check_changed, check_outside, check_target, guarded, in_body, made
-from functad.front.failures import caught, managed, matched
+from functad.front.failures import Handling, caught, managed, matched
 from functad.front.loops import Loop, Steps
 from functad.front.origin import FOREIGN, INSTALLED, OWN, origin, own_method
 from functad.front.protocols import SPECIAL, entered, go_over, operate, read, specially
+from functad.front.raising import failing
 from functad.front.routed import CAUGHT, ENTERED, ITEM, MADE, MATCHED, OUTSIDE, OVER, ROUTE, SLICE, STORE
 from functad.front.staged import (
     AND,
@@ -34,6 +35,7 @@ from functad.front.staged import (
     CHOOSE,
     COMPARE,
     DECIDED,
+    FAILING,
     GUARD,
     LOOP,
     NOT,
@@ -41,6 +43,7 @@ from functad.front.staged import (
     OR,
     READ,
     STEPS,
+    TRYING,
 )
 from functad.front.staged import UNBOUND as UNBOUND_NAME
 from functad.front.twin import is_twin_code, twin_of
@@ -254,6 +257,8 @@ _STAGED_CELLS = {
     CHANGED: CellType(check_changed),
     DECIDED: CellType(decided),
     UNBOUND_NAME: CellType(UNBOUND),
+    FAILING: CellType(failing),
+    TRYING: CellType(Handling),
 }
 
 

@@ -21,9 +21,11 @@ from functad.core.trace import Trace, entered, left
 from functad.core.tracer import ARRAY, PYTHON, Tracer
 from functad.errors import StructureError, UnsupportedError
 from functad.front.integers import growing
+from functad.front.jumps import RESULT
 from functad.front.values import (
     UNBOUND,
     Undecided,
+    blank,
     described,
     frozen_value,
     is_number,
@@ -38,10 +40,14 @@ from functad.front.values import (
 from functad.ir.program import Program
 from functad.numpy.traced import here
 
-__all__ = ["Carried", "Slot", "Variable"]
+__all__ = ["Carried", "Slot", "Unsteady", "Variable"]
 
 MOST_PASSES = 10
 """So often a body is traced until its variables keep their types; each pass widens one or finds one more."""
+
+
+class Unsteady(StructureError):
+    """A variable is of another kind after a step than before it."""
 
 
 class Slot:
@@ -131,9 +137,9 @@ class Variable:
             changed |= new
         return changed
 
-    def _changes(self, after: Any) -> StructureError:
+    def _changes(self, after: Any) -> Unsteady:
         before = rebuilt(self.structure, [p.value if type(p) is Slot else p for p in self.parts])
-        return StructureError(
+        return Unsteady(
             f"{self.name} is {described(before)} before a step of the loop{here()} and "
             f"{described(after)} after it: what a loop carries keeps its shape and structure; start from one that has "
             "them"
@@ -206,6 +212,7 @@ class Carried:
         new = self._newly_written(trace)
         self.close()
         changed = any([v.widened(x) for v, x in zip(self.variables, after, strict=True)])
+        changed |= self._finds_result(scope)
         originals = self._originals()
         new = [x for x in new if id(x) not in originals]  # what is written to is the variable's
         if changed or new or self._share(trace, after):
@@ -218,6 +225,23 @@ class Carried:
             left(token)
         self._check_integers(*step)
         return step
+
+    def _finds_result(self, scope: Mapping[str, Any]) -> bool:
+        """Take up what the function returns, if a step is seen to return something: it is read only if one has."""
+        result = scope.get(RESULT, UNBOUND) if RESULT in self.names else UNBOUND
+        if result is UNBOUND or any([v.name == RESULT for v in self.variables]):
+            return False
+        if type(result) is Undecided:
+            self._undecided[RESULT] = result
+            return False
+        self.variables.append(Variable(RESULT, blank(result)))
+        return True
+
+    def slot_of(self, name: str | None) -> int | None:
+        """The number of the slot of a variable that is a number."""
+        return next(
+            (k for k, s in enumerate(self.slots()) for v in self.variables if v.name == name and s in v.parts), None
+        )
 
     def _check_integers(self, step: Program, captured: Sequence[Tracer]) -> None:
         """Refuse Python's integers that may get larger than compiled code's."""
@@ -258,7 +282,7 @@ class Carried:
         for x, slot in self.arrays:
             x._variable = found[id(slot)]._variable
             make_stale(x)
-        return {v.name: v.value(found) for v in self.variables}
+        return self._undecided | {v.name: v.value(found) for v in self.variables}
 
     def _originals(self) -> set[int]:
         """The arrays of the function that variables held before the loop, and that go round by value."""

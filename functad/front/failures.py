@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import Callable
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Any
 
@@ -24,7 +26,7 @@ from functad.errors import (
 from functad.front.origin import own_method
 from functad.numpy.traced import here
 
-__all__ = ["caught", "managed", "matched", "staged"]
+__all__ = ["Handling", "caught", "handlers", "managed", "matched", "staged"]
 
 _OF_TRACING = (EscapedTracerError, ImmutableError, Refused, StructureError, TracerConversionError, UnsupportedError)
 _MARK = "_functad_staged"
@@ -53,18 +55,46 @@ def _is_of_tracing(error: BaseException, kinds: Any) -> bool:
     return isinstance(error, _OF_TRACING) and not asked
 
 
-class _Managed:
-    """A context manager that swallows no error of tracing."""
+_handlers: ContextVar[tuple[Callable[[], Any], ...]] = ContextVar("handlers", default=())
+
+
+def handlers() -> tuple[Any, ...]:
+    """What the handlers around catch."""
+    return tuple([kinds() for kinds in _handlers.get()])
+
+
+class Handling:
+    """The block of a ``try`` statement with handlers for these kinds of exceptions."""
+
+    def __init__(self, *kinds: Callable[[], Any]) -> None:
+        self._kinds = kinds
+
+    def __enter__(self) -> None:
+        self._token = _handlers.set((*_handlers.get(), *self._kinds))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        _handlers.reset(self._token)
+        return None
+
+
+class _Managed(Handling):
+    """A context manager that swallows no error of tracing, and may swallow all others."""
 
     def __init__(self, manager: Any) -> None:
+        super().__init__(lambda: BaseException)
         self._manager = manager
 
     def __enter__(self) -> Any:
-        return self._manager.__enter__()
+        entered = self._manager.__enter__()
+        super().__enter__()
+        return entered
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
+        super().__exit__(kind, error, traceback)
         swallowed = self._manager.__exit__(kind, error, traceback)
         return bool(swallowed) and not (error is not None and _is_of_tracing(error, ()))
 

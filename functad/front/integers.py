@@ -55,5 +55,6 @@ def _of_equation(eqn: Eqn, grown: list[int]) -> int:
         return 2
     programs = sub_programs(eqn)
     if name == "cond":
-        return max([_growth(p, dict(zip(p.inputs, grown[1:], strict=True)), a) for p in programs for a in p.outputs])
+        inner = [_growth(p, dict(zip(p.inputs, grown[1:], strict=True)), a) for p in programs for a in p.outputs]
+        return max(inner, default=0)
     return most

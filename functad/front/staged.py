@@ -7,7 +7,8 @@ become what their driver says (``branches.py``, ``loops.py``); expressions becom
     p and q, not p        and_(p, lambda: q), not_(p)
     a < b < c             compare(a, (lt, lambda: b), (lt, lambda: c))
 
-What a driver cannot take (``break``, ``continue`` and ``return`` in the middle, ``raise``) stays Python's.
+Jumps have become flags before (``jumps.py``); ``assert`` is an ``if`` that raises. What a driver cannot take (a
+jump out of a ``try`` with handlers, ``del``) stays Python's.
 """
 
 from __future__ import annotations
@@ -17,17 +18,17 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
-from functad.front.jumps import RESULT, absorbed
+from functad.front.jumps import RESULT, STOP, structured
 from functad.front.names import assigned, own_nodes
 from functad.front.routed import MADE, OVER, Routed, call, name
 
 __all__ = ["Staged", "can_be_staged"]
 
-BRANCH, LOOP, STEPS, CHOOSE, AND, OR, NOT, COMPARE, UNBOUND, GUARD, CHANGED, DECIDED, OPERATE, READ = [
+BRANCH, LOOP, STEPS, CHOOSE, AND, OR, NOT, COMPARE, UNBOUND, GUARD, CHANGED, DECIDED, OPERATE, READ, FAILING, TRYING = [
     f"_functad_{n}"
     for n in (
         *("branch", "loop", "steps", "choose", "and", "or", "not", "compare", "unbound", "guard", "changed", "decided"),
-        *("operate", "read"),
+        *("operate", "read", "failing", "trying"),
     )
 ]
 """The names that staged twins close over besides those of plain ones."""
@@ -81,6 +82,26 @@ class Guarded(Routed):
         changed = call(CHANGED, [name(node.target.id, node.target), operation], node)
         return [ast.copy_location(ast.Expr(changed), node), node]
 
+    def visit_Raise(self, node: ast.Raise) -> ast.AST:
+        names, error = _read_names(node.exc), copy.deepcopy(node.exc)
+        self.generic_visit(node)
+        if node.exc is None or error is None or names is None:
+            return node
+        later = ast.copy_location(ast.Lambda(_parameters(names), error), node)
+        node.exc = call(FAILING, [_later(node.exc), later, _names(names, node), _scope(node)], node)
+        return _placed(node, node)
+
+    def visit_Try(self, node: ast.Try | ast.TryStar) -> ast.AST:
+        kinds = [copy.deepcopy(h.type) or name("BaseException", h) for h in node.handlers]
+        self.generic_visit(node)
+        if kinds:
+            handling = call(TRYING, [_later(k) for k in kinds], node)
+            block = ast.With([ast.withitem(handling)], node.body)
+            node.body = [_placed(block, node)]
+        return node
+
+    visit_TryStar = visit_Try
+
     def _fresh(self, node: Any) -> ast.AST:
         self.generic_visit(node)
         return call(MADE, [node], node) if isinstance(getattr(node, "ctx", ast.Load()), ast.Load) else node
@@ -117,6 +138,10 @@ def _operation(operator: str, operands: list[ast.expr], place: ast.AST) -> ast.e
     return call(OPERATE, [ast.copy_location(ast.Constant(operator), place), *operands], place)
 
 
+class _Made(ast.Call):
+    """A call that was made here."""
+
+
 class Staged(Guarded):
     """The rewriting of a function."""
 
@@ -129,9 +154,9 @@ class Staged(Guarded):
         if not can_be_staged(node):
             return Guarded().visit(node)
         before = self._outer, self._at_risk
+        node.body = structured(node)
         nodes = [n for s in node.body for n in own_nodes(s)]
         self._outer = {n for d in nodes if isinstance(d, ast.Global | ast.Nonlocal) for n in d.names}
-        node.body = absorbed(node.body)
         self._at_risk = self._at_risk | set(assigned([n for n in nodes if isinstance(n, ast.If | ast.For | ast.While)]))
         self._at_risk.add(RESULT)
         self.generic_visit(node)
@@ -153,69 +178,80 @@ class Staged(Guarded):
     def visit_If(self, node: ast.If) -> Any:
         names = assigned([node])
         mine = not self._leaves([*node.body, *node.orelse]) and self._outer.isdisjoint(names)
+        if mine and _raises(node.orelse) and not _raises(node.body):  # the branch that goes on is traced last
+            test = ast.copy_location(ast.UnaryOp(ast.Not(), node.test), node.test)
+            node = ast.copy_location(ast.If(test, node.orelse, node.body), node)
         self.generic_visit(node)
         if not mine:
             return node
         c = self._driver()
         side = ast.If(_attribute(c, "side", node), node.body, node.orelse or [ast.Pass()])
-        body = [
-            ast.If(_attribute(c, "restore", node), _restored(c, "state", names, node), []),
-            side,
-            _expression(c, "leave", node),
-        ]
-        loop = ast.While(_method(c, "more", node), body, [])
+        body = [*_restored_if(c, names, node), side, _expression(c, "leave", node)]
+        loop = ast.While(_method(c, "more", node), [_tried(c, body, node)], [])
         after = ast.If(_attribute(c, "staged", node), _restored(c, "result", names, node), [])
         start = ast.Assign([name(c, node, ast.Store())], call(BRANCH, [node.test, _names(names, node)], node))
-        return [_placed(s, node) for s in (start, _guarded(c, [loop, after], node))]
+        return [_placed(s, node) for s in (start, loop, after)]
+
+    def visit_Assert(self, node: ast.Assert) -> Any:
+        if not __debug__:
+            return self.generic_visit(node)
+        said = [] if node.msg is None else [node.msg]
+        error = ast.Call(ast.Name("AssertionError", ast.Load()), said, [])
+        test = ast.copy_location(ast.UnaryOp(ast.Not(), node.test), node.test)
+        raised = _placed(ast.Raise(error, None), node)
+        return self.visit(ast.copy_location(ast.If(test, [raised], []), node))
 
     def visit_While(self, node: ast.While) -> Any:
-        names = assigned([node])
+        names, stop = assigned([node]), getattr(node, STOP, None)
         mine = not self._leaves(node.body) and self._outer.isdisjoint(names) and not node.orelse
         self.generic_visit(node)
+        if stop is not None:
+            node.test = self._and_not(stop, node.test)
         if not mine:
             return node
         c = self._driver()
         test = ast.Call(_attribute(c, "test", node), [node.test, _scope(node)], [])
-        body: list[ast.stmt] = [
-            ast.If(_attribute(c, "restore", node), _restored(c, "state", names, node), []),
-            ast.If(
-                test,
-                [
-                    ast.If(_attribute(c, "restore", node), _restored(c, "state", names, node), []),
-                    *node.body,
-                    _expression(c, "leave", node),
-                ],
-                [],
-            ),
-        ]
-        loop = ast.While(_method(c, "more", node), body, [])
-        result = _restored(c, "result", names, node)
-        if assigned([node.test]):  # as they are where the condition fails
-            result.append(ast.Expr(copy.deepcopy(node.test)))
-        after = ast.If(_attribute(c, "staged", node), result, [])
-        start = ast.Assign([name(c, node, ast.Store())], call(LOOP, [_names(names, node)], node))
-        return [_placed(s, node) for s in (start, _guarded(c, [loop, after], node))]
+        step = [*_restored_if(c, names, node), *node.body, _expression(c, "leave", node)]
+        body: list[ast.stmt] = [*_restored_if(c, names, node), ast.If(test, step, [])]
+        loop = ast.While(_method(c, "more", node), [_tried(c, body, node)], [])
+        after = ast.If(_attribute(c, "staged", node), _restored(c, "result", names, node), [])
+        start = ast.Assign([name(c, node, ast.Store())], call(LOOP, [_names(names, node), _text(stop, node)], node))
+        return [_placed(s, node) for s in (start, loop, after)]
+
+    def _and_not(self, stop: str, test: ast.expr) -> ast.expr:
+        """The condition of a loop that a jump may have ended."""
+        on = self.visit(ast.UnaryOp(ast.Not(), name(stop, test)))
+        if isinstance(test, ast.Constant) and test.value:
+            return on  # type: ignore[no-any-return]
+        return call(AND, [on, _later(test)], test)
 
     def visit_For(self, node: ast.For) -> Any:
-        names = assigned([node])
+        names, stop = assigned([node]), getattr(node, STOP, None)
         mine = not self._leaves(node.body) and self._outer.isdisjoint(names) and not node.orelse
-        self.generic_visit(node)
-        node.iter = call(OVER, [node.iter], node.iter)
         if not mine:
+            self.generic_visit(node)
+            node.iter = call(OVER, [node.iter], node.iter)
+            if stop is not None:
+                node.body.append(_placed(ast.If(name(stop, node), [ast.Break()], []), node))
             return node
         c = self._driver()
-        body: list[ast.stmt] = [
-            ast.If(_attribute(c, "restore", node), _restored(c, "state", names, node), []),
-            ast.Assign([node.target], ast.Call(_attribute(c, "item", node), [], [])),
-            *node.body,
-            _expression(c, "leave", node),
-        ]
-        retry = ast.Expr(ast.Call(_attribute(c, "retry", node), [name("_functad_error", node)], []))
-        attempt = ast.Try(body, [ast.ExceptHandler(name("BaseException", node), "_functad_error", [retry])], [], [])
-        loop = ast.While(_method(c, "more", node), [attempt], [])
+        item = ast.copy_location(_Made(_attribute(c, "item", node), [], []), node)
+        block: list[ast.stmt] = [ast.copy_location(ast.Assign([node.target], item), node), *node.body]
+        if stop is not None:  # steps that are made one by one are made where none before has ended the loop
+            test = ast.copy_location(ast.UnaryOp(ast.Not(), name(stop, node)), node)
+            block = [ast.copy_location(ast.If(test, block, []), node)]
+        over = call(OVER, [self.visit(node.iter)], node.iter)
+        step = self.visit(ast.Module(block, [])).body
+        body: list[ast.stmt] = [*_restored_if(c, names, node), *step, _expression(c, "leave", node)]
+        loop = ast.While(_method(c, "more", node), [_tried(c, body, node)], [])
         after = ast.If(_attribute(c, "restore", node), _restored(c, "result", names, node), [])
-        start = ast.Assign([name(c, node, ast.Store())], call(STEPS, [node.iter, _names(names, node)], node))
+        start = ast.Assign(
+            [name(c, node, ast.Store())], call(STEPS, [over, _names(names, node), _text(stop, node)], node)
+        )
         return [_placed(s, node) for s in (start, loop, after)]
+
+    def visit__Made(self, node: ast.Call) -> ast.AST:
+        return node
 
     def _driver(self) -> str:
         self._count += 1
@@ -271,10 +307,10 @@ class Staged(Guarded):
 
 
 def _jumps(node: ast.AST, in_loop: bool) -> bool:
-    """Whether a statement holds a way out: ``return``, ``raise``, a jump of a loop around it; or an ``except``, which
-    would catch what is none of its business.
+    """Whether a statement holds a way out: ``return``, a jump of a loop around it; or an ``except``, which would catch
+    what is none of its business.
     """
-    if isinstance(node, ast.Return | ast.Raise | ast.Assert | ast.Delete) or getattr(node, "handlers", None):
+    if isinstance(node, ast.Return | ast.Delete) or getattr(node, "handlers", None):
         return True
     if isinstance(node, ast.Break | ast.Continue):
         return not in_loop
@@ -285,6 +321,10 @@ def _jumps(node: ast.AST, in_loop: bool) -> bool:
     return any([_jumps(child, in_loop) for child in ast.iter_child_nodes(node)])
 
 
+def _raises(block: Sequence[ast.stmt]) -> bool:
+    return bool(block) and isinstance(block[-1], ast.Raise)
+
+
 def _is_lazy(*parts: ast.expr) -> bool:
     """Whether expressions can be put into functions: they bind no names and suspend nothing."""
     kinds = (ast.NamedExpr, ast.Yield, ast.YieldFrom, ast.Await)
@@ -293,6 +333,19 @@ def _is_lazy(*parts: ast.expr) -> bool:
 
 def _later(node: ast.expr) -> ast.expr:
     return ast.copy_location(ast.Lambda(ast.arguments([], [], None, [], [], None, []), node), node)
+
+
+def _read_names(node: ast.expr | None) -> list[str] | None:
+    """The variables that an expression reads; None if it cannot be put into a function."""
+    if node is None or not _is_lazy(node):
+        return None
+    names = [n for n in ast.walk(node) if isinstance(n, ast.Name)]
+    bound = {n.id for n in names if not isinstance(n.ctx, ast.Load)}
+    return None if any([isinstance(n, ast.Lambda) for n in ast.walk(node)]) else sorted({n.id for n in names} - bound)
+
+
+def _parameters(names: Sequence[str]) -> ast.arguments:
+    return ast.arguments([], [ast.arg(n) for n in names], None, [], [], None, [])
 
 
 def _attribute(driver: str, attribute: str, place: ast.AST) -> ast.expr:
@@ -327,11 +380,19 @@ def _restored(driver: str, what: str, names: Sequence[str], place: ast.AST) -> l
     return found
 
 
-def _guarded(driver: str, block: list[ast.stmt], place: ast.AST) -> ast.stmt:
-    """A block that tells its driver when an exception leaves it."""
-    abandon = ast.Expr(ast.Call(_attribute(driver, "abandon", place), [name("_functad_error", place)], []))
-    handler = ast.ExceptHandler(name("BaseException", place), "_functad_error", [abandon, ast.Raise(None, None)])
-    return ast.Try(block, [handler], [], [])
+def _restored_if(driver: str, names: Sequence[str], place: ast.AST) -> list[ast.stmt]:
+    return [ast.If(_attribute(driver, "restore", place), _restored(driver, "state", names, place), [])]
+
+
+def _tried(driver: str, block: list[ast.stmt], place: ast.AST) -> ast.stmt:
+    """A block whose driver is told when an exception leaves it, and says whether it has taken that."""
+    taken = ast.Call(_attribute(driver, "takes", place), [name("_functad_error", place)], [])
+    again = ast.If(ast.UnaryOp(ast.Not(), taken), [ast.Raise(None, None)], [])
+    return ast.Try(block, [ast.ExceptHandler(name("BaseException", place), "_functad_error", [again])], [], [])
+
+
+def _text(value: str | None, place: ast.AST) -> ast.expr:
+    return ast.copy_location(ast.Constant(value), place)  # type: ignore[type-var]
 
 
 def _placed(statement: ast.stmt, place: ast.AST) -> ast.stmt:

@@ -77,9 +77,9 @@ class RepeatRule:
                 self.places.append(("read", elements.index(atom)))
             else:
                 self.places.append(("stacked", stacked.setdefault(atom, len(stacked))))
-        self.invariants = dce(
-            Program(forward.inputs[:consts], [e for e in forward.eqns if not fixed.intersection(e.outputs)], invariant)
-        )
+        # what has no results is a check, which belongs to its step
+        before = [e for e in forward.eqns if e.outputs and not fixed.intersection(e.outputs)]
+        self.invariants = dce(Program(forward.inputs[:consts], before, invariant))
         self.stacking = dce(Program(forward.inputs, forward.eqns, (*forward.outputs[:n], *stacked)))
         self.reads = sorted({i for kind, i in self.places if kind == "read"})
         self.counts = len(invariant), len(self.reads), len(stacked)
