@@ -20,7 +20,7 @@ from functad.core.handles import BodyTrace, Owner, ambiguous, borrowed, make_sta
 from functad.core.trace import Trace, entered, left
 from functad.core.tracer import ARRAY, PYTHON, Tracer
 from functad.errors import StructureError, UnsupportedError
-from functad.front.integers import growing
+from functad.front.integers import checked, growing
 from functad.front.jumps import RESULT
 from functad.front.values import (
     UNBOUND,
@@ -223,8 +223,7 @@ class Carried:
             step = trace.finish([*self._outputs(now), *held, *more])
         finally:
             left(token)
-        self._check_integers(*step)
-        return step
+        return self._with_integers(*step), step[1]
 
     def _finds_result(self, scope: Mapping[str, Any]) -> bool:
         """Take up what the function returns, if a step is seen to return something: it is read only if one has."""
@@ -243,19 +242,29 @@ class Carried:
             (k for k, s in enumerate(self.slots()) for v in self.variables if v.name == name and s in v.parts), None
         )
 
-    def _check_integers(self, step: Program, captured: Sequence[Tracer]) -> None:
-        """Refuse Python's integers that may get larger than compiled code's."""
+    def _with_integers(self, step: Program, captured: Sequence[Tracer]) -> Program:
+        """The step, with checks of Python's integers that may get larger than compiled code's.
+
+        Where the loop can be made step by step, and they are known in each of its steps, it is.
+        """
         slots = self.slots()
         numbers = [i for i, s in enumerate(slots) if s.kind == PYTHON and s.type.dtype.kind == "i"]
         found = growing(step, [i + len(captured) for i in numbers], numbers)
-        if found:
-            slot = slots[numbers[found[0]]]
-            name = next(v.name for v in self.variables if any([slot is s for s in v.slots()]))
-            raise UnsupportedError(
-                f"{name} is a Python integer that a step of the loop{here()} multiplies, or adds to another that grows "
-                "with it: it may get larger than the 64 bits that it has in compiled code; start from a float, or from "
-                f"np.int64({name}), which wraps around as NumPy's integers do"
-            )
+        if not found:
+            return step
+        slot = slots[numbers[found[0]]]
+        name = next(v.name for v in self.variables if any([slot is s for s in v.slots()]))
+        message = (
+            f"{name} is a Python integer that a step of the loop{here()} multiplies, or adds to another that grows "
+            "with it: it gets larger than the 64 bits that it has in compiled code; start from a float, or from "
+            f"np.int64({name}), which wraps around as NumPy's integers do"
+        )
+        made = None
+        if not (self.attempt and all([type(slots[numbers[k]].value) is not Tracer for k in found])):
+            made = checked(step, [i + len(captured) for i in numbers], message)
+        if made is None:
+            raise UnsupportedError(message)
+        return made
 
     def writes_to(self, x: Any) -> bool:
         """Whether the body writes to an array of the function."""

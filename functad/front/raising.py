@@ -17,6 +17,8 @@ from collections.abc import Callable, Hashable, Mapping
 from types import FunctionType
 from typing import Any
 
+import numpy as np
+
 from functad.core.location import user_location
 from functad.core.tracer import PYTHON, Tracer
 from functad.errors import FunctadError, UnsupportedError
@@ -24,7 +26,7 @@ from functad.front.effects import in_body
 from functad.front.failures import handlers
 from functad.front.values import blank, frozen_value
 from functad.identity import identity_key
-from functad.primitives.check import Failure, fail_p
+from functad.primitives.check import Failure, check_p
 from functad.tree import flatten, structure_key
 
 __all__ = ["can_be_raised_later", "fail", "failing"]
@@ -115,4 +117,4 @@ def fail(error: BaseException) -> None:
             "handler of the function: which of the two happens is known at run time only; write if and else in place "
             "of raise and except"
         )
-    fail_p.bind(*later.operands, failure=Failure(later, later.identity))
+    check_p.bind(np.False_, *later.operands, failure=Failure(later, later.identity))

@@ -1,6 +1,8 @@
-"""The ``fail`` equation: raises an exception of the user's. It stands in a branch that is taken where a check fails.
+"""The ``check`` equation: raises an exception of the user's, unless a boolean is true.
 
-    check(ok, failure, *operands)      =      cond(ok, {}, { fail[failure] operands })
+``raise`` in a branch on a traced condition is ``check False`` in the branch, which is taken where the check fails:
+
+    check(ok, failure, *operands)      =      cond(ok, { check[failure] False operands }, {})
 
 So nothing is computed for it where all is well, and what holds of branches holds of checks: one that is not reached
 raises nothing, and under ``vmap`` each lane decides for itself. A branch that may raise is never dropped, nor moved out
@@ -18,17 +20,17 @@ from typing import Any
 
 import numpy as np
 
-from functad.core.primitive import Primitive, type_of
-from functad.ir.types import ArrayType
+from functad.core.primitive import Primitive, Sample, type_of
+from functad.errors import DtypeError
+from functad.ir.types import ArrayType, array_type
 from functad.kernel_ir.native import NativeFunction, reads
 from functad.kernel_ir.rules import Statements
 from functad.primitives.cond import cond_p
 from functad.primitives.convert import convert
-from functad.primitives.shapes import reshape
-from functad.primitives.slicing import slice_
+from functad.primitives.lanes import map_over_lanes
 from functad.transforms.programs import trace_program
 
-__all__ = ["Failure", "check", "fail_p"]
+__all__ = ["Failure", "check", "check_p"]
 
 Form = tuple[tuple[np.dtype, int], ...]
 
@@ -51,9 +53,10 @@ class Failure:
     def __repr__(self) -> str:
         return getattr(self.make, "__name__", type(self.make).__name__)
 
-    def __call__(self, *operands: Any) -> None:
-        """Raise it; the function gets copies."""
-        raise self.make(*[np.array(x)[()] for x in operands])
+    def __call__(self, ok: Any, *operands: Any) -> None:
+        """Raise it, unless all is well; the function gets copies."""
+        if not ok:
+            raise self.make(*[np.array(x)[()] for x in operands])
 
     def native(self, form: Form) -> NativeFunction:
         """What native code calls for operands of this form."""
@@ -74,16 +77,18 @@ def check(ok: Any, failure: Failure, *operands: Any) -> None:
 
 
 def _fails(failure: Failure, *operands: Any) -> list[Any]:
-    fail_p.bind(*operands, failure=failure)
+    check_p.bind(np.False_, *operands, failure=failure)
     return []
 
 
-def _type_rule(*types: ArrayType, failure: Failure) -> tuple[ArrayType, ...]:
+def _type_rule(ok: ArrayType, *types: ArrayType, failure: Failure) -> tuple[ArrayType, ...]:
+    if ok is not array_type((), np.bool_):
+        raise DtypeError(f"check: expected a boolean, got {ok}")
     return ()
 
 
-def _evaluate(*operands: Any, failure: Failure) -> tuple[Any, ...]:
-    failure(*operands)
+def _evaluate(ok: Any, *operands: Any, failure: Failure) -> tuple[Any, ...]:
+    failure(ok, *operands)
     return ()
 
 
@@ -92,20 +97,20 @@ def _native(ctx: Any, in_types: Any, out_types: Any, *, failure: Failure) -> Non
     ctx.call(function, *[ctx.input(k) for k in range(len(in_types))])
 
 
-def _batch(size: int, batched: Sequence[Any], *operands: Any, failure: Failure) -> tuple[tuple[()], tuple[()]]:
-    """All lanes fail here: the message is the first one's."""
-    if size:
-        fail_p.bind(*[_first(x) if flag else x for x, flag in zip(operands, batched, strict=True)], failure=failure)
-    return (), ()
+def _batch(size: int, batched: Sequence[Any], *operands: Any, failure: Failure) -> tuple[Sequence[Any], Sequence[Any]]:
+    return map_over_lanes(check_p, size, batched, operands, {"failure": failure})
 
 
-def _first(x: Any) -> Any:
-    shape = type_of(x).shape
-    return reshape(slice_(x, (0,) * len(shape), (1, *shape[1:])), shape[1:])
+def _sample_error(x: Any, n: Any) -> BaseException:
+    return ValueError(f"x is {x}, n is {n}")
 
 
-fail_p = Primitive(
-    "fail",
+def _samples() -> list[Sample]:
+    return [Sample((np.True_, np.arange(3.0), np.int64(2)), {"failure": Failure(_sample_error)})]
+
+
+check_p = Primitive(
+    "check",
     type_rule=_type_rule,
     evaluate=_evaluate,
     multiple_results=True,
@@ -113,4 +118,5 @@ fail_p = Primitive(
     of_python=True,
     batch=_batch,
     kernel=Statements(_native),
+    samples=_samples,
 )
