@@ -21,6 +21,7 @@ the other branch goes on in the trace that is open.
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -53,6 +54,7 @@ from functad.ir.dce import program_may_raise
 from functad.ir.program import Program
 from functad.ir.types import ArrayType
 from functad.numpy import logic
+from functad.numpy.dispatch import stands_for
 from functad.numpy.operands import cast
 from functad.numpy.traced import here
 from functad.primitives.cond import cond_p
@@ -358,6 +360,29 @@ def or_(first: Any, *rest: Callable[[], Any]) -> Any:
             return value
         value = f()
     return value
+
+
+@stands_for(any)
+def any_(items: Any) -> Any:
+    """``any``, of items all of which are made."""
+    return _of_all(any, logic.logical_or, items)
+
+
+@stands_for(all)
+def all_(items: Any) -> Any:
+    """``all``, of items all of which are made."""
+    return _of_all(all, logic.logical_and, items)
+
+
+def _of_all(f: Callable[[Any], Any], join: Callable[[Any, Any], Any], items: Any) -> Any:
+    found = list(items)
+    unknown = [predicate(x) for x in found if is_unknown(x)]
+    known = f([x for x in found if not is_unknown(x)])
+    if not unknown or known is (f is any):
+        return known
+    result = functools.reduce(join, unknown)
+    result._kind = PYTHON
+    return result
 
 
 def not_(value: Any) -> Any:

@@ -13,6 +13,7 @@ A handler of the function's own cannot catch what is raised at run time. Where o
 from __future__ import annotations
 
 import builtins
+import functools
 from collections.abc import Callable, Hashable, Mapping
 from types import FunctionType
 from typing import Any
@@ -26,6 +27,7 @@ from functad.front.effects import in_body
 from functad.front.failures import handlers
 from functad.front.values import blank, frozen_value
 from functad.identity import identity_key
+from functad.ir.program import Location
 from functad.primitives.check import Failure, check_p
 from functad.tree import flatten, structure_key
 
@@ -37,10 +39,10 @@ _LATER = "_functad_later"
 class Later:
     """The expression of a ``raise`` statement, and its variables."""
 
-    def __init__(self, make: FunctionType, values: tuple[Any, ...], error: BaseException) -> None:
+    def __init__(self, make: Callable[..., Any], values: tuple[Any, ...], error: BaseException) -> None:
         self._make = make
         self._error = error
-        where = user_location()
+        where = location_of(error) or user_location()
         self.where = None if where is None else str(where)
         self._leaves, self._structure = flatten(values)
         self._traced = [k for k, x in enumerate(self._leaves) if type(x) is Tracer]
@@ -53,7 +55,8 @@ class Later:
     def identity(self) -> Hashable:
         """What two have in common that raise the same."""
         fixed = tuple([_key(x) for x in self._leaves])
-        return self._make.__code__, self.where, structure_key(self._structure), fixed, tuple(self._kinds)
+        made = self._make.__code__ if isinstance(self._make, FunctionType) else str(self._error)
+        return made, self.where, structure_key(self._structure), fixed, tuple(self._kinds)
 
     def __call__(self, *found: Any) -> BaseException:
         """The exception, of values of its traced variables."""
@@ -69,6 +72,14 @@ class Later:
         if self.where is not None:
             error.add_note(f"it was raised at {self.where}")
         return error
+
+
+def location_of(error: BaseException) -> Location | None:
+    """Where an exception was raised that has been."""
+    at = error.__traceback__
+    while at is not None and at.tb_next is not None:
+        at = at.tb_next
+    return None if at is None else Location(at.tb_frame.f_code, at.tb_lasti)
 
 
 def failing(now: Callable[[], Any], later: FunctionType, names: tuple[str, ...], scope: Mapping[str, Any]) -> Any:
@@ -103,7 +114,10 @@ def _key(x: Any) -> Hashable:
 
 
 def can_be_raised_later(error: BaseException) -> bool:
-    """Whether an exception is that of a ``raise`` statement in the body that is traced."""
+    """Whether an exception is that of a ``raise`` statement in the body that is traced, or of a name without a value."""
+    if isinstance(error, NameError) and not hasattr(error, _LATER):
+        again = functools.partial(type(error), *error.args)
+        setattr(error, _LATER, Later(again, (), error))
     return hasattr(error, _LATER)
 
 
