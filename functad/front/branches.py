@@ -34,7 +34,7 @@ from functad.core.primitive import type_of
 from functad.core.trace import ABSENT, Trace, current_trace, entered, left
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.errors import UnsupportedError
-from functad.front.effects import check_truth
+from functad.front.effects import check_truth, refused
 from functad.front.failures import staged
 from functad.front.jumps import RESULT
 from functad.front.raising import can_be_raised_later, fail
@@ -62,7 +62,7 @@ from functad.primitives.shapes import reshape
 from functad.transforms.programs import trace_program
 from functad.tree import flatten
 
-__all__ = ["Branch", "Opened", "and_", "choose", "compare", "is_unknown", "joined", "not_", "or_"]
+__all__ = ["Branch", "Opened", "and_", "choose", "compare", "is_unknown", "joined", "known", "not_", "or_"]
 
 
 DEEPEST = 60
@@ -75,6 +75,16 @@ def is_unknown(test: Any) -> bool:
         check_truth(test)
         return False
     return test.size == 1 and test._owner.open and test._owner.ask(test._variable) is ABSENT
+
+
+def known(test: Any, reason: str) -> Any:
+    """The condition of a statement that stays Python's."""
+    if is_unknown(test):
+        raise refused(
+            f"a statement is on a traced condition{here()} that cannot become a branch or a loop: {reason}, or leave "
+            "jit out (grad alone runs Python's control flow)"
+        )
+    return test
 
 
 def predicate(test: Tracer) -> Any:

@@ -20,7 +20,7 @@ from functad import config
 from functad.core.trace import current_trace, is_compiling
 from functad.core.tracer import Tracer
 from functad.errors import UnsupportedError
-from functad.front.branches import Branch, and_, choose, compare, not_, or_
+from functad.front.branches import Branch, and_, choose, compare, known, not_, or_
 from functad.front.effects import check_call, check_changed, check_outside, check_target, guarded, in_body, made
 from functad.front.failures import Handling, caught, managed, matched
 from functad.front.loops import Loop, Steps
@@ -37,6 +37,7 @@ from functad.front.staged import (
     DECIDED,
     FAILING,
     GUARD,
+    KNOWN,
     LOOP,
     NOT,
     OPERATE,
@@ -258,6 +259,7 @@ _STAGED_CELLS = {
     DECIDED: CellType(decided),
     UNBOUND_NAME: CellType(UNBOUND),
     FAILING: CellType(failing),
+    KNOWN: CellType(known),
     TRYING: CellType(Handling),
 }
 

@@ -20,6 +20,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator, Sequence
 
+from functad.front.matches import as_branches
 from functad.front.names import own_nodes
 
 __all__ = ["RESULT", "STOP", "structured"]
@@ -42,7 +43,7 @@ class _Jumps:
     """The rewriting of one function; each loop that jumps has flags of its own."""
 
     def __init__(self) -> None:
-        self._loops = 0
+        self._loops = self._matches = 0
 
     def function(self, body: list[ast.stmt]) -> list[ast.stmt]:
         """The body of a function."""
@@ -63,6 +64,11 @@ class _Jumps:
         return [made for s in block for made in self._statement(s)]
 
     def _statement(self, node: ast.stmt) -> list[ast.stmt]:
+        if isinstance(node, ast.Match):
+            self._matches += 1
+            made = as_branches(node, f"_functad_subject{self._matches}")
+            if made != [node]:
+                return self._block(made)
         for field in ("body", "orelse", "finalbody"):
             if isinstance(getattr(node, field, None), list) and not isinstance(node, _SCOPES):
                 setattr(node, field, self._block(getattr(node, field)))

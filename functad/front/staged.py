@@ -24,11 +24,29 @@ from functad.front.routed import MADE, OVER, Routed, call, name
 
 __all__ = ["Staged", "can_be_staged"]
 
-BRANCH, LOOP, STEPS, CHOOSE, AND, OR, NOT, COMPARE, UNBOUND, GUARD, CHANGED, DECIDED, OPERATE, READ, FAILING, TRYING = [
+(
+    BRANCH,
+    LOOP,
+    STEPS,
+    CHOOSE,
+    AND,
+    OR,
+    NOT,
+    COMPARE,
+    UNBOUND,
+    GUARD,
+    CHANGED,
+    DECIDED,
+    OPERATE,
+    READ,
+    FAILING,
+    TRYING,
+    KNOWN,
+) = [
     f"_functad_{n}"
     for n in (
         *("branch", "loop", "steps", "choose", "and", "or", "not", "compare", "unbound", "guard", "changed", "decided"),
-        *("operate", "read", "failing", "trying"),
+        *("operate", "read", "failing", "trying", "known"),
     )
 ]
 """The names that staged twins close over besides those of plain ones."""
@@ -177,12 +195,14 @@ class Staged(Guarded):
 
     def visit_If(self, node: ast.If) -> Any:
         names = assigned([node])
-        mine = not self._leaves([*node.body, *node.orelse]) and self._outer.isdisjoint(names)
+        reason = self._reason([*node.body, *node.orelse], names)
+        mine = reason is None
         if mine and _raises(node.orelse) and not _raises(node.body):  # the branch that goes on is traced last
             test = ast.copy_location(ast.UnaryOp(ast.Not(), node.test), node.test)
             node = ast.copy_location(ast.If(test, node.orelse, node.body), node)
         self.generic_visit(node)
-        if not mine:
+        if reason is not None:
+            node.test = call(KNOWN, [node.test, _text(reason, node)], node.test)
             return node
         c = self._driver()
         side = ast.If(_attribute(c, "side", node), node.body, node.orelse or [ast.Pass()])
@@ -203,11 +223,12 @@ class Staged(Guarded):
 
     def visit_While(self, node: ast.While) -> Any:
         names, stop = assigned([node]), getattr(node, STOP, None)
-        mine = not self._leaves(node.body) and self._outer.isdisjoint(names) and not node.orelse
+        reason = self._reason(node.body, names) or ("it jumps out of a try" if node.orelse else None)
         self.generic_visit(node)
         if stop is not None:
             node.test = self._and_not(stop, node.test)
-        if not mine:
+        if reason is not None:
+            node.test = call(KNOWN, [node.test, _text(reason, node)], node.test)
             return node
         c = self._driver()
         test = ast.Call(_attribute(c, "test", node), [node.test, _scope(node)], [])
@@ -227,12 +248,13 @@ class Staged(Guarded):
 
     def visit_For(self, node: ast.For) -> Any:
         names, stop = assigned([node]), getattr(node, STOP, None)
-        mine = not self._leaves(node.body) and self._outer.isdisjoint(names) and not node.orelse
-        if not mine:
+        reason = self._reason(node.body, names)
+        if reason is not None or node.orelse:
             self.generic_visit(node)
             node.iter = call(OVER, [node.iter], node.iter)
             if stop is not None:
-                node.body.append(_placed(ast.If(name(stop, node), [ast.Break()], []), node))
+                known = call(KNOWN, [name(stop, node), _text(reason, node)], node)
+                node.body.append(_placed(ast.If(known, [ast.Break()], []), node))
             return node
         c = self._driver()
         item = ast.copy_location(_Made(_attribute(c, "item", node), [], []), node)
@@ -257,9 +279,28 @@ class Staged(Guarded):
         self._count += 1
         return f"_functad_c{self._count}"
 
-    def _leaves(self, block: Sequence[ast.stmt]) -> bool:
-        """Whether a block may end otherwise than at its end."""
-        return any([_jumps(s, False) for s in block])
+    def _reason(self, block: Sequence[ast.stmt], names: Sequence[str]) -> str | None:
+        """Why a statement stays Python's, in words: its block may end otherwise than at its end; None: it does not."""
+        outer = sorted(self._outer.intersection(names))
+        if outer:
+            return (
+                f"it assigns to {', '.join(outer)}, which is global or nonlocal; assign to a variable of the function"
+            )
+        nodes = [n for s in block for n in own_nodes(s)]
+        if any([getattr(n, "handlers", None) for n in nodes]):
+            return "it holds a try with handlers, and what raises is known at run time; test for it with an if"
+        if any([isinstance(n, ast.Delete) for n in nodes]):
+            return "it holds a del; leave that out"
+        return "it jumps out of a try" if any([_jumps(s, False) for s in block]) else None
+
+    def visit_comprehension(self, node: ast.comprehension) -> ast.AST:
+        super().visit_comprehension(node)
+        reason = (
+            "a comprehension takes items by it, and how many is known at run time; write sum([v if t else 0.0 for v in "
+            "x]) or np.where"
+        )
+        node.ifs = [call(KNOWN, [t, _text(reason, t)], t) for t in node.ifs]
+        return node
 
     # -- expressions ---------------------------------------------------------------------------------------------------
 
@@ -307,10 +348,8 @@ class Staged(Guarded):
 
 
 def _jumps(node: ast.AST, in_loop: bool) -> bool:
-    """Whether a statement holds a way out: ``return``, a jump of a loop around it; or an ``except``, which would catch
-    what is none of its business.
-    """
-    if isinstance(node, ast.Return | ast.Delete) or getattr(node, "handlers", None):
+    """Whether a statement holds a way out: ``return``, a jump of a loop around it."""
+    if isinstance(node, ast.Return):
         return True
     if isinstance(node, ast.Break | ast.Continue):
         return not in_loop
