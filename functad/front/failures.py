@@ -40,10 +40,9 @@ def staged(error: BaseException, what: str) -> None:
 
 
 def caught(kinds: Any = ()) -> None:
-    """Raise again, at the beginning of an ``except kinds:``, what is none of its business."""
+    """Raise again, where an ``except kinds:`` or a ``finally`` that jumps begins, what is none of its business."""
     error = sys.exc_info()[1]
-    assert error is not None
-    if _is_of_tracing(error, kinds):
+    if error is not None and _is_of_tracing(error, kinds):
         raise error
 
 

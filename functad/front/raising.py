@@ -114,7 +114,7 @@ def _key(x: Any) -> Hashable:
 
 
 def can_be_raised_later(error: BaseException) -> bool:
-    """Whether an exception is that of a ``raise`` statement in the body that is traced, or of a name without a value."""
+    """Whether an exception is that of a ``raise`` statement in the body that is traced, or of an unbound name."""
     if isinstance(error, NameError) and not hasattr(error, _LATER):
         again = functools.partial(type(error), *error.args)
         setattr(error, _LATER, Later(again, (), error))

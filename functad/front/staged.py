@@ -20,7 +20,7 @@ from typing import Any
 
 from functad.front.jumps import RESULT, STOP, structured
 from functad.front.names import assigned, own_nodes
-from functad.front.routed import MADE, OVER, Routed, call, name
+from functad.front.routed import MADE, OVER, Routed, call, leaves_finally, name
 
 __all__ = ["Staged", "can_be_staged"]
 
@@ -111,7 +111,9 @@ class Guarded(Routed):
 
     def visit_Try(self, node: ast.Try | ast.TryStar) -> ast.AST:
         kinds = [copy.deepcopy(h.type) or name("BaseException", h) for h in node.handlers]
-        self.generic_visit(node)
+        if leaves_finally(node):
+            kinds.append(name("BaseException", node))
+        super().visit_Try(node)
         if kinds:
             handling = call(TRYING, [_later(k) for k in kinds], node)
             block = ast.With([ast.withitem(handling)], node.body)

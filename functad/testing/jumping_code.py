@@ -27,14 +27,16 @@ START = ("s, t, n, u = x[0], 0.5, 0, None", "a = np.zeros(4) + x")
 NAMES = ("s", "t", "a", "n * 1.0")
 
 SIMPLE = (
-    "s = s * 0.7 + x[{k}]", "t = t + s * 0.1", "t = t * 0.5", "a[{k}] = s", "a[{k}] += t", "a = a * 0.9 + t", "n += 1",
-    "n = n * 2 % 17", "u = s", "s = s if u is None else s + u * 0.1", "s = np.sin(s) + t", "s, t = t, s", "a[n % 4] = t",
-    "t = a[{k}] * a[n % 4]", "s = max(s, a[{k}])", "b = a * 0.5", "a = b + x[{k}]", "r = s * t", "s = r * 0.5",
+    "s = s * 0.7 + x[{k}]", "t = t + s * 0.1", "t = t * 0.5", "a[{k}] = s", "a[{k}] += t", "a = a * 0.9 + t", "u = s",
+    "n += 1", "n = n * 2 % 17", "s = s if u is None else s + u * 0.1", "s = np.sin(s) + t", "s, t = t, s",
+    "a[n % 4] = t", "t = a[{k}] * a[n % 4]", "s = max(s, a[{k}])", "b = a * 0.5", "a = b + x[{k}]", "r = s * t",
+    "s = r * 0.5",
 )  # fmt: skip
 
 CONDITIONS = (
-    "s > {c}", "t < {c}", "x[{k}] > {c}", "a[{k}] < s", "n % 3 == {k} % 3", "s > {c} and t > 0.1", "n > 4 or abs(s) < {c}",
-    "not s > t", "{c} < s < 1.5", "u is None", "n < 3", "np.sum(a) > {c}", "any([s > 1, t > {c}])", "(z := s * t) > {c}",
+    "s > {c}", "t < {c}", "x[{k}] > {c}", "a[{k}] < s", "n % 3 == {k} % 3", "s > {c} and t > 0.1",
+    "n > 4 or abs(s) < {c}", "not s > t", "{c} < s < 1.5", "u is None", "n < 3", "np.sum(a) > {c}",
+    "any([s > 1, t > {c}])", "(z := s * t) > {c}",
 )  # fmt: skip
 
 LOOPS = (
