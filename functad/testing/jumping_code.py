@@ -45,6 +45,15 @@ LOOPS = (
 )  # fmt: skip
 
 
+class JumpingCode(PlainCode):
+    """A function that returns the same in each place, or raises what it may."""
+
+    def without(self, number: int) -> JumpingCode | None:
+        """The function without a line, if Python runs that."""
+        made = JumpingCode((*self.lines[:number], *self.lines[number + 1 :]), self.names)
+        return made if runs(made, (Stopped, AssertionError)) else None
+
+
 class _Drawing:
     """A function while it is drawn; at most so many statements."""
 
@@ -118,14 +127,14 @@ def indented(lines: list[str]) -> list[str]:
     return ["    " + line for line in lines]
 
 
-def draw_jumping_code(rng: random.Random, most: int = 14) -> PlainCode:
+def draw_jumping_code(rng: random.Random, most: int = 14) -> JumpingCode:
     """A random function that Python runs, or that raises what it says."""
     while True:
         drawing, lines = _Drawing(rng, most), list(START)
         for _ in range(rng.randint(1, 4)):
             made = drawing.statement(0, False)
             lines.append("\n    ".join(made))
-        code = PlainCode(tuple(lines), NAMES)
+        code = JumpingCode(tuple(lines), NAMES)
         if runs(code, (Stopped, AssertionError)):
             return code
 
