@@ -173,17 +173,17 @@ def test_indices_that_an_inner_loop_writes() -> None:
     x = np.random.default_rng(3).normal(size=(2, 6, 6, 3))
     k = np.arange(2)
 
-    def pooled(x: Any) -> Any:
-        def element(i: Any, j: Any, out: Any) -> Any:
+    def pooled(x):
+        def element(i, j, out):
             window = x[:, 2 * i + k][:, :, 2 * j + k]
             return fd.at(out)[:, i, j, :].set(np.max(window, axis=(1, 2)))
 
-        def row(i: Any, out: Any) -> Any:
+        def row(i, out):
             return fd.lax.fori_loop(0, 3, lambda j, out: element(i, j, out), out)
 
         return np.sum(fd.lax.fori_loop(0, 3, row, np.zeros((2, 3, 3, 3))) ** 2)
 
-    def blocks(x: Any) -> Any:
+    def blocks(x):
         return np.sum(np.max(x.reshape(2, 3, 2, 3, 2, 3), axis=(2, 4)) ** 2)
 
     expected = fd.grad(blocks)(x)

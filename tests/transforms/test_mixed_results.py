@@ -1,4 +1,4 @@
-"""Transposition of loops, branches and calls of which some results are linear and others are numbers to compute with."""
+"""Transposition of loops, branches and calls of whose results some are linear, others numbers to compute with."""
 
 from collections.abc import Callable
 from typing import Any
