@@ -148,6 +148,7 @@ class Carried:
         self.kind = kind
         self.attempt = attempt
         self._disowned: list[Callable[[], None]] = []
+        self._appended: dict[int, list[Slot]] = {}  # the variables that hold an array which is appended to a list
         self._held: dict[int, tuple[Any, Slot]] = {}  # what a slot is at the start of a step
         bound = [(n, scope[n]) for n in names if type(scope.get(n, UNBOUND)) not in (Undecided, type(UNBOUND))]
         self.variables = [Variable(n, v) for n, v in bound]
@@ -193,10 +194,12 @@ class Carried:
         for again in reversed(self._disowned):
             again()
 
-    def step(self, scope: Mapping[str, Any], more: Sequence[Any] = ()) -> tuple[Program, list[Tracer]] | None:
+    def step(
+        self, scope: Mapping[str, Any], more: Sequence[Any] = (), appended: Sequence[Tracer] = ()
+    ) -> tuple[Program, list[Tracer]] | None:
         """The end of a pass: the Program of a step, and what it closes over; None if there must be another pass.
 
-        ``more`` are results besides.
+        ``more`` are results besides; ``appended`` are arrays that lists hold from now on.
         """
         trace = self.trace
         assert trace is not None
@@ -208,7 +211,7 @@ class Carried:
         changed = any([v.widened(x) for v, x in zip(self.variables, after, strict=True)])
         originals = self._originals()
         new = [x for x in new if id(x) not in originals]  # what is written to is the variable's
-        if changed or new or self._share(trace, after):
+        if changed or new or self._share(trace, after, appended):
             self.arrays += [(x, Slot(x)) for x in new]
             return None
         token = entered(trace)
@@ -284,7 +287,12 @@ class Carried:
                     found.append(typed(leaf, part.type))
         return found
 
-    def _share(self, trace: BodyTrace, after: Sequence[Any]) -> bool:
+    def sharing(self, root: Tracer) -> list[Tracer] | None:
+        """Which arrays of the function an array that has been appended to a list may be; None: no variable holds it."""
+        slots = self._appended.get(id(root))
+        return [x for s in slots for x in s.origins] if slots else None
+
+    def _share(self, trace: BodyTrace, after: Sequence[Any], appended: Sequence[Tracer]) -> bool:
         """Refuse writes to variables that share memory after a step: by value they would not. Whether that is new."""
         holders: dict[int, list[Slot]] = {id(x): [] for x, _ in self.arrays}
         before: dict[int, list[Slot]] = {}  # by the array that they are before the loop
@@ -305,6 +313,10 @@ class Carried:
         for sharing in (*holders.values(), *before.values()):
             if len(sharing) > 1:
                 new |= any([s.forbid(None) for s in sharing])
+        for x in appended:
+            held = [self._held[id(x)][1]] if id(x) in self._held else []
+            self._appended[id(x)] = [*holders.get(id(x), ()), *held]
+            new |= any([s.forbid(None) for s in self._appended[id(x)]])
         return new
 
 

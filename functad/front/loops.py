@@ -35,12 +35,18 @@ from typing import Any
 
 import numpy as np
 
-from functad.core.handles import Owner, Refused
-from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
-from functad.errors import UnsupportedError
+from functad.core.handles import Refused
+from functad.core.location import user_location
+from functad.core.trace import current_trace
+from functad.core.tracer import Tracer
+from functad.errors import ImmutableError, UnsupportedError
 from functad.front.branches import is_unknown, predicate
 from functad.front.carried import Carried
 from functad.front.failures import staged
+from functad.front.iterators import Remembering
+from functad.front.lists import Appended
+from functad.front.report import mark, note, take_back, warn_of_unrolling
+from functad.front.sources import ELEMENT, Reader, source_of
 from functad.front.values import UNBOUND, Undecided, typed
 from functad.ir.program import Program, sub_programs
 from functad.ir.types import array_type
@@ -166,28 +172,38 @@ def range_(*args: Any) -> Any:
 class Steps:
     """A ``for`` statement while it runs."""
 
-    def __init__(self, items: Any, names: tuple[str, ...]) -> None:
+    def __init__(self, items: Any, names: tuple[str, ...], what: str = "for") -> None:
         self.names = names
         self.restore = False
+        self._what = what
         self._items = items
-        self._length = _length(items)  # None: a range that is not known, or what only Python can go over
+        self._source = None if type(items) is TracedRange else source_of(items, FEW)
+        # None: a range that is not known, or what only Python can go over
+        self._length = None if self._source is None else self._source.length
         self._python: Iterator[Any] | None = None if type(items) is TracedRange else iter(items)
         self._made = 0  # steps that Python has made
         self._item: Any = None
-        self._counter: Tracer | None = None
+        self._reader: Reader | None = None
         self._state: tuple[Any, ...] = ()
         self._before: tuple[Any, ...] = ()  # the variables where the trace of the body begins
         self._carried: Carried | None = None
+        self._lists = Appended()
         self._step: tuple[Program, list[Tracer]] | None = None
-        self._given_up = False
+        self._given_up = ""  # why
+        self._at, self._trace = user_location(), current_trace()
+        self._equations = 0 if self._trace is None else len(self._trace.eqns)
+        self._noted = mark()
 
     def more(self, scope: Mapping[str, Any]) -> bool:
         """Whether the body is to be run; if so, with which item is decided."""
         if self._step is not None:
             return False
         if self._carried is None and self._is_to_be_tried():
-            self._before = tuple([scope.get(n, UNBOUND) for n in self.names])
-            self._carried = Carried(self.names, scope, "for", attempt=self._python is not None)
+            if not self.restore:  # else they are as another attempt found them
+                self._before = tuple([scope.get(n, UNBOUND) for n in self.names])
+            start = dict(zip(self.names, self._before, strict=True))
+            self._carried = Carried(self.names, start, "for", attempt=self._python is not None)
+            self._noted = mark()
         if self._carried is not None:
             self.restore = True
             self._open(self._carried)
@@ -196,6 +212,7 @@ class Steps:
         try:
             self._item = next(self._python)
         except StopIteration:
+            self._note_unrolled()
             return False
         self._made += 1
         return True
@@ -207,57 +224,101 @@ class Steps:
 
     def item(self) -> Any:
         """What the loop's target is in this step."""
-        return self._item
+        if self._carried is None:
+            return self._item
+        trace, items = self._carried.trace, self._items
+        assert trace is not None
+        if self._source is not None:
+            self._reader = Reader(trace, self._source.counted, self._made)
+            return self._source.item(self._reader)
+        self._reader = Reader(trace, True, 0)
+        return items.start + self._reader.number * items.step
+
+    @property
+    def appended(self) -> Appended | None:
+        """What notes the elements that the body appends to lists, if they are not appended at once."""
+        return None if self._carried is None else self._lists
 
     def leave(self, scope: Mapping[str, Any]) -> None:
         """The end of a step."""
-        carried = self._carried
+        carried, reader = self._carried, self._reader
         if carried is None:
             return
-        counted = [] if self._counter is None else [add(self._counter, np.int64(1))]
-        step = carried.step(scope, counted)
-        if step is None:
-            return
-        steps = None if self._length is None else self._length - self._made
-        few = self._python is not None and steps is not None and steps * _size(step[0]) < MUCH
-        if few or carried.writes_to(self._items):
-            self._give_up(carried)
-        else:
-            self._step = step
+        assert reader is not None
+        counted = [] if reader.counter is None else [add(reader.counter, np.int64(1))]
+        step = carried.step(scope, [*counted, *self._lists.outputs()], self._lists.roots())
+        if not self._lists.close():
+            self._give_up(carried, "the body changes a list to which it also appends")
+        elif step is not None and not self._lists.grown:
+            self._decide(carried, step)
+
+    def _decide(self, carried: Carried, step: tuple[Program, list[Tracer]]) -> None:
+        """Take the Program of a step, or none."""
+        if self._python is not None and self._length is not None:
+            assert self._source is not None
+            equations, steps = size_of(step[0]), self._length - self._made
+            if steps * equations < MUCH:
+                self._give_up(carried, f"{steps} steps of {equations} equations are faster one by one")
+                return
+            if any([carried.writes_to(x) for x in self._source.arrays()]):
+                self._read_by_index(carried, "the body writes to what the loop goes over")
+                return
+        self._step = step
 
     def retry(self, error: BaseException) -> None:
         """An exception leaves the body: of a trace for all steps, they are made one by one; else it is the user's."""
         carried = self._carried
         if carried is not None and self._python is not None and isinstance(error, Exception | Refused):
-            self._give_up(carried)
+            reason = str(error).partition(";")[0].partition("\n")[0]
+            if isinstance(error, ImmutableError) and ELEMENT in str(error):
+                self._read_by_index(carried, reason)
+            else:
+                self._give_up(carried, reason)
             return
         if carried is not None:
             carried.close()
+            self._lists.close()
         if isinstance(error, Refused):
             raise error.error from None
         raise error
 
-    def _give_up(self, carried: Carried) -> None:
+    def _give_up(self, carried: Carried, reason: str) -> None:
         carried.undo()
-        self._carried, self._given_up = None, True
+        self._lists.close()
+        take_back(self._noted)
+        self._lists = Appended()
+        self._carried, self._given_up = None, reason
         self.restore, self._state = True, self._before
+
+    def _read_by_index(self, carried: Carried, reason: str) -> None:
+        """Try again with items that are views of what the loop goes over, if they can be."""
+        assert self._source is not None
+        source = self._source.by_index() if self._source.arrays() else None
+        self._give_up(carried, reason)
+        if source is not None:
+            self._source, self._given_up = source, ""
 
     def result(self) -> tuple[Any, ...]:
         """The variables after the loop."""
-        carried, step = self._carried, self._step
+        carried, step, reader = self._carried, self._step, self._reader
         if carried is None or step is None:
             return self._state
+        assert reader is not None
         body, consts = step
         start, made = carried.start(), self._made
         if self._length is None:
             outs = self._over_unknown(carried, body, consts, start)
-        elif self._counter is not None:
-            length = self._length - made
-            outs, _ = bind_loop(body, consts, [*start, np.int64(made)], (), length=length)
         else:
-            outs, _ = bind_loop(body, consts, start, [self._items[made:]], length=self._length - made)
+            counter = [] if reader.counter is None else [np.int64(made)]
+            elements = [array() for array in reader.arrays]
+            outs, written = bind_loop(body, consts, [*start, *counter], elements, length=self._length - made)
         values = carried.settle(outs[: len(start)])
+        if self._length is not None:
+            self._lists.deliver(written, self._length - made, carried)
+            if isinstance(self._items, Remembering):
+                self._items.finish()
         self.restore = False
+        self._note_converted(body)
         return tuple([values[n] if n in values else never_assigned(n) for n in self.names])
 
     def _over_unknown(self, carried: Carried, body: Program, consts: list[Tracer], start: list[Any]) -> list[Any]:
@@ -278,26 +339,36 @@ class Steps:
 
     def _open(self, carried: Carried) -> None:
         """Open a trace of the body for all steps that are left."""
+        take_back(self._noted)
         self._state = carried.open()
-        trace = carried.trace
-        assert trace is not None
-        items = self._items
-        if isinstance(items, range | TracedRange):
-            self._counter = Tracer(trace.add_input(INT64), trace, PYTHON)
-            self._item = items.start + self._counter * items.step  # type: ignore[operator]
-        else:
-            element = array_type(items.shape[1:], items.dtype)
-            self._item = Tracer(trace.add_input(element), trace, ARRAY if element.ndim else SCALAR)
-            self._item._memory = Owner(self._item._variable, "an element of the array that the loop goes over")
+        assert carried.trace is not None
+        if self._source is not None:
+            self._lists.open(carried.trace)
+
+    # -- what is said about it -----------------------------------------------------------------------------------------
+
+    def _note_converted(self, body: Program) -> None:
+        steps = "an unknown number of" if self._length is None else self._length - self._made
+        peeled = "; the first step apart" if self._made else ""
+        self._say(f"one native loop of {steps} steps{peeled}", "", size_of(body))
+
+    def _note_unrolled(self) -> None:
+        if self._trace is None or not self._trace.open:
+            return
+        equations = len(self._trace.eqns) - self._equations
+        reason = self._given_up or self._why_not()
+        self._say(f"unrolled, {self._made} steps", reason, equations)
+        warn_of_unrolling(equations, self._made, reason, self._at)
+
+    def _why_not(self) -> str:
+        if self._length is None and self._made >= FEW:
+            return f"a {type(self._items).__name__} is gone over step by step, or its items are not of one kind"
+        return f"it has fewer than {FEW} steps"
+
+    def _say(self, outcome: str, reason: str, equations: int) -> None:
+        note(self._what, outcome, reason, self._at, equations)
 
 
-def _length(items: Any) -> int | None:
-    """How many steps there are, of what all can be made at once."""
-    if type(items) is range or (type(items) in (Tracer, np.ndarray) and items.ndim):
-        return len(items)
-    return None
-
-
-def _size(program: Program) -> int:
+def size_of(program: Program) -> int:
     """The equations of a Program, those of its parts included."""
-    return sum([1 + sum([_size(p) for p in sub_programs(e)]) for e in program.eqns])
+    return sum([1 + sum([size_of(p) for p in sub_programs(e)]) for e in program.eqns])

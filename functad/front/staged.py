@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from functad.front.jumps import RESULT, absorbed
+from functad.front.liveness import Reads, reads_of
 from functad.front.names import assigned, own_nodes
 from functad.front.routed import MADE, OVER, Routed, call, name
 
@@ -30,7 +31,13 @@ BRANCH, LOOP, STEPS, CHOOSE, AND, OR, NOT, COMPARE, UNBOUND, GUARD, CHANGED, DEC
         *("operate", "read"),
     )
 ]
+LISTED, EAGERLY, IDENTIFIED = [f"_functad_{n}" for n in ("listed", "eagerly", "identified")]
 """The names that staged twins close over besides those of plain ones."""
+
+ITEM_OF_LIST = "_functad_item_of_list"
+
+EAGER = frozenset({"sum", "list", "tuple", "sorted", "max", "min"})
+"""Builtins that take all items of what they are given before they do anything that could be seen."""
 
 OPERATIONS = {
     ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge", ast.Eq: "eq", ast.NotEq: "ne",
@@ -85,6 +92,19 @@ class Guarded(Routed):
         self.generic_visit(node)
         return call(MADE, [node], node) if isinstance(getattr(node, "ctx", ast.Load()), ast.Load) else node
 
+    def visit_Starred(self, node: ast.Starred) -> ast.AST:
+        self.generic_visit(node)
+        if isinstance(node.ctx, ast.Load):
+            node.value = call(OVER, [node.value], node.value)
+        return node
+
+    def visit_Assign(self, node: ast.Assign) -> ast.AST:
+        unpacked = any([isinstance(t, ast.Tuple | ast.List) for t in node.targets])
+        made = super().visit_Assign(node)
+        if unpacked and isinstance(made, ast.Assign) and not isinstance(made.value, ast.Tuple):
+            made.value = call(OVER, [made.value], made.value)
+        return made
+
     visit_List = visit_Dict = visit_Set = visit_ListComp = visit_DictComp = visit_SetComp = _fresh
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
@@ -123,19 +143,21 @@ class Staged(Guarded):
     def __init__(self) -> None:
         self._count = 0
         self._outer: set[str] = set()  # names that are global or nonlocal
+        self._reads = Reads(())
         self._at_risk: set[str] = set()  # names that a statement may leave without a value
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> Any:
         if not can_be_staged(node):
             return Guarded().visit(node)
-        before = self._outer, self._at_risk
+        before = self._outer, self._at_risk, self._reads
         nodes = [n for s in node.body for n in own_nodes(s)]
         self._outer = {n for d in nodes if isinstance(d, ast.Global | ast.Nonlocal) for n in d.names}
         node.body = absorbed(node.body)
+        self._reads = reads_of(node)
         self._at_risk = self._at_risk | set(assigned([n for n in nodes if isinstance(n, ast.If | ast.For | ast.While)]))
         self._at_risk.add(RESULT)
         self.generic_visit(node)
-        self._outer, self._at_risk = before
+        self._outer, self._at_risk, self._reads = before
         return self.declared(node)
 
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
@@ -169,7 +191,7 @@ class Staged(Guarded):
         return [_placed(s, node) for s in (start, _guarded(c, [loop, after], node))]
 
     def visit_While(self, node: ast.While) -> Any:
-        names = assigned([node])
+        names = self._reads.carried(node)
         mine = not self._leaves(node.body) and self._outer.isdisjoint(names) and not node.orelse
         self.generic_visit(node)
         if not mine:
@@ -197,7 +219,7 @@ class Staged(Guarded):
         return [_placed(s, node) for s in (start, _guarded(c, [loop, after], node))]
 
     def visit_For(self, node: ast.For) -> Any:
-        names = assigned([node])
+        names = self._reads.carried(node)
         mine = not self._leaves(node.body) and self._outer.isdisjoint(names) and not node.orelse
         self.generic_visit(node)
         node.iter = call(OVER, [node.iter], node.iter)
@@ -229,7 +251,25 @@ class Staged(Guarded):
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         node.args = [call(DECIDED, [x], x) if isinstance(x, ast.IfExp | ast.BoolOp) else x for x in node.args]
+        f, args = node.func, node.args
+        if isinstance(f, ast.Name) and f.id in EAGER and args and isinstance(args[0], ast.GeneratorExp):
+            inner = args[0]
+            if _is_plain_comprehension(inner):
+                parts = copy.deepcopy((inner.elt, inner.generators))
+                at_once = ast.copy_location(ast.ListComp(*parts), inner)
+                args[0] = call(EAGERLY, [copy.deepcopy(f), _later(at_once), _later(inner)], inner)
         return super().visit_Call(node)
+
+    def visit_ListComp(self, node: ast.ListComp) -> ast.AST:
+        if not _is_plain_comprehension(node):
+            return self._fresh(node)
+        self.generic_visit(node)
+        (only,) = node.generators
+        item = name(ITEM_OF_LIST, node)
+        only.iter, over = ast.copy_location(ast.Tuple([item], ast.Load()), node), only.iter
+        parameter = ast.arguments([], [ast.arg(ITEM_OF_LIST)], None, [], [], None, [])
+        value = ast.Subscript(node, ast.Constant(0), ast.Load())
+        return call(LISTED, [over, ast.copy_location(ast.Lambda(parameter, value), node)], node)
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
         if isinstance(node.ctx, ast.Load) and node.id in self._at_risk:
@@ -260,7 +300,9 @@ class Staged(Guarded):
             return super().visit_Compare(node)
         self.generic_visit(node)
         if any([isinstance(op, ast.Is | ast.IsNot) for op in node.ops]):  # no method of an operand's is asked
-            node.left, *node.comparators = [call(DECIDED, [x], x) for x in (node.left, *node.comparators)]
+            operands = node.left, *node.comparators
+            seen = DECIDED if any([isinstance(x, ast.Constant) for x in operands]) else IDENTIFIED
+            node.left, *node.comparators = [call(seen, [x], x) for x in operands]
         if not all([type(op) in OPERATIONS for op in node.ops]) or not _is_lazy(*node.comparators):
             return node
         pairs = [
@@ -283,6 +325,12 @@ def _jumps(node: ast.AST, in_loop: bool) -> bool:
     if isinstance(node, ast.For | ast.While):
         return any([_jumps(s, True) for s in node.body]) or any([_jumps(s, in_loop) for s in node.orelse])
     return any([_jumps(child, in_loop) for child in ast.iter_child_nodes(node)])
+
+
+def _is_plain_comprehension(node: ast.ListComp | ast.GeneratorExp) -> bool:
+    """Whether a comprehension is a function of the items of one iterable, one after the other."""
+    (first, *more) = node.generators
+    return not more and not first.ifs and not first.is_async and _is_lazy(node.elt, first.iter)
 
 
 def _is_lazy(*parts: ast.expr) -> bool:

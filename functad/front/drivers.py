@@ -1,0 +1,72 @@
+"""Loops that Python writes as expressions: ``[f(v) for v in x]``, ``functools.reduce(f, x)``."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from functad.core.tracer import Tracer
+from functad.front.effects import made
+from functad.front.loops import Steps
+
+__all__ = ["eager", "listed", "reduced"]
+
+
+def listed(items: Any, f: Callable[[Any], Any]) -> list[Any]:
+    """``[f(v) for v in items]``."""
+    found: list[Any] = made([])
+    c = Steps(items, (), "comprehension")
+    while c.more({}):
+        try:
+            if c.restore:
+                c.state()
+            value = f(c.item())
+            if c.appended is None:
+                found.append(value)
+            else:
+                c.appended.append(found, value)
+            c.leave({})
+        except BaseException as error:
+            c.retry(error)
+    if c.restore:
+        c.result()
+    return found
+
+
+def eager(f: Any, at_once: Callable[[], list[Any]], one_by_one: Callable[[], Any]) -> Any:
+    """What a function is given in place of a generator: a list, if it is a builtin that makes no difference."""
+    return at_once() if any([f is g for g in (sum, list, tuple, sorted, max, min)]) else one_by_one()
+
+
+def reduced(twin: Callable[[Any], Any]) -> Callable[..., Any]:
+    """``functools.reduce`` in a staged twin; ``twin`` gives what is called for a function."""
+
+    @functools.wraps(functools.reduce, updated=())
+    def reduce(f: Any, items: Any, *initial: Any) -> Any:
+        f = twin(f)
+        if not initial:
+            if type(items) not in (list, tuple, range, np.ndarray, Tracer) or not len(items):
+                return functools.reduce(f, items)
+            initial, items = (items[0],), items[1:]
+        return _reduced(f, items, initial)
+
+    return reduce
+
+
+def _reduced(f: Callable[[Any, Any], Any], items: Any, initial: Sequence[Any]) -> Any:
+    (value,) = initial
+    c = Steps(items, ("value",), "reduce")
+    while c.more({"value": value}):
+        try:
+            if c.restore:
+                (value,) = c.state()
+            value = f(value, c.item())
+            c.leave({"value": value})
+        except BaseException as error:
+            c.retry(error)
+    if c.restore:
+        (value,) = c.result()
+    return value
