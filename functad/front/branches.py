@@ -24,12 +24,14 @@ import numpy as np
 
 from functad.core.evaluator import run_program
 from functad.core.handles import BodyTrace, ambiguous, make_stale, snapshot
+from functad.core.location import user_location
 from functad.core.primitive import type_of
 from functad.core.trace import ABSENT, Trace, current_trace, entered, left
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.errors import UnsupportedError
 from functad.front.effects import check_truth
 from functad.front.failures import staged
+from functad.front.report import note
 from functad.front.values import (
     UNBOUND,
     Undecided,
@@ -165,6 +167,8 @@ class Branch:
         for x in arrays:
             join.add(one.array(x), other.array(x), x._variable.type, ARRAY)
         outs = join.bind(self._test)
+        sizes = [len(e.trace.eqns) for e in self._endings]
+        note("if", "a branch of which one side runs", "its condition is traced", user_location(), sum(sizes))
         count = len(outs) - len(arrays)
         for x, new in zip(arrays, outs[count:], strict=True):
             x._variable = new._variable

@@ -76,6 +76,8 @@ class Loop:
     def __init__(self, names: tuple[str, ...]) -> None:
         self.names = names
         self.staged = self.restore = False
+        self._unrolled = Unrolled("while")
+        self._made = 0  # steps that Python has made
         self._phase = "python"  # then "test" and "body" in turn, and "done"
         self._carried: Carried | None = None
         self._state: tuple[Any, ...] = ()
@@ -103,6 +105,8 @@ class Loop:
                 return False
             if not value:
                 self._phase = "done"
+                self._unrolled.note(self._made, "its condition is known before each step")
+            self._made += bool(value)
             return bool(value)
         carried = self._carried
         assert carried is not None and carried.trace is not None
@@ -128,6 +132,9 @@ class Loop:
         assert carried is not None and condition is not None and step is not None
         outs, _, _ = bind_while(condition[0], step[0], condition[1], step[1], carried.start())
         values = carried.settle(outs)
+        peeled = f"; {self._made} steps before it, whose conditions are known" if self._made else ""
+        size = size_of(condition[0]) + size_of(step[0])
+        note("while", f"one native loop{peeled}", "its condition is traced", user_location(), size)
         return tuple([values[n] if n in values else never_assigned(n) for n in self.names])
 
     def abandon(self, error: BaseException) -> None:
@@ -175,7 +182,6 @@ class Steps:
     def __init__(self, items: Any, names: tuple[str, ...], what: str = "for") -> None:
         self.names = names
         self.restore = False
-        self._what = what
         self._items = items
         self._source = None if type(items) is TracedRange else source_of(items, FEW)
         # None: a range that is not known, or what only Python can go over
@@ -190,8 +196,7 @@ class Steps:
         self._lists = Appended()
         self._step: tuple[Program, list[Tracer]] | None = None
         self._given_up = ""  # why
-        self._at, self._trace = user_location(), current_trace()
-        self._equations = 0 if self._trace is None else len(self._trace.eqns)
+        self._unrolled = Unrolled(what)
         self._noted = mark()
 
     def more(self, scope: Mapping[str, Any]) -> bool:
@@ -212,7 +217,7 @@ class Steps:
         try:
             self._item = next(self._python)
         except StopIteration:
-            self._note_unrolled()
+            self._unrolled.note(self._made, self._given_up or self._why_not())
             return False
         self._made += 1
         return True
@@ -269,7 +274,8 @@ class Steps:
         """An exception leaves the body: of a trace for all steps, they are made one by one; else it is the user's."""
         carried = self._carried
         if carried is not None and self._python is not None and isinstance(error, Exception | Refused):
-            reason = str(error).partition(";")[0].partition("\n")[0]
+            said = str(error).partition(";")[0].partition("\n")[0]
+            reason = f"its body cannot be traced for all steps at once: {said}"
             if isinstance(error, ImmutableError) and ELEMENT in str(error):
                 self._read_by_index(carried, reason)
             else:
@@ -350,23 +356,29 @@ class Steps:
     def _note_converted(self, body: Program) -> None:
         steps = "an unknown number of" if self._length is None else self._length - self._made
         peeled = "; the first step apart" if self._made else ""
-        self._say(f"one native loop of {steps} steps{peeled}", "", size_of(body))
-
-    def _note_unrolled(self) -> None:
-        if self._trace is None or not self._trace.open:
-            return
-        equations = len(self._trace.eqns) - self._equations
-        reason = self._given_up or self._why_not()
-        self._say(f"unrolled, {self._made} steps", reason, equations)
-        warn_of_unrolling(equations, self._made, reason, self._at)
+        note(self._unrolled.what, f"one native loop of {steps} steps{peeled}", "", self._unrolled.at, size_of(body))
 
     def _why_not(self) -> str:
         if self._length is None and self._made >= FEW:
             return f"a {type(self._items).__name__} is gone over step by step, or its items are not of one kind"
         return f"it has fewer than {FEW} steps"
 
-    def _say(self, outcome: str, reason: str, equations: int) -> None:
-        note(self._what, outcome, reason, self._at, equations)
+
+class Unrolled:
+    """What a loop makes if it is made step by step."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.at, self._trace = user_location(), current_trace()
+        self._start = 0 if self._trace is None else len(self._trace.eqns)
+
+    def note(self, steps: int, reason: str) -> None:
+        """Say that it was, at its end."""
+        if self._trace is None or not steps:
+            return
+        equations = len(self._trace.eqns) - self._start
+        note(self.what, f"unrolled, {steps} step{'' if steps == 1 else 's'}", reason, self.at, equations)
+        warn_of_unrolling(equations, steps, reason, self.at)
 
 
 def size_of(program: Program) -> int:
