@@ -111,23 +111,25 @@ class Variable:
         """The variable with inputs, or results, in place of what goes round."""
         return rebuilt(self.structure, [inputs[id(p)] if type(p) is Slot else p for p in self.parts])
 
-    def widened(self, after: Any) -> bool:
-        """Compare with what the variable is after a step; whether a part is another one now."""
+    def widened(self, after: Any, now: Any) -> bool:
+        """Compare with what the variable is after a step, whose values are those of ``now``; whether a part is another
+        one.
+        """
         leaves, structure = leaves_of(after)
         if structure != self.structure:
-            raise self._changes(after)
+            raise self._changes(now)
         changed = False
-        for number, (part, x) in enumerate(zip(self.parts, leaves, strict=True)):
+        for number, (part, x, value) in enumerate(zip(self.parts, leaves, leaves_of(now)[0], strict=True)):
             if type(part) is not Slot:
                 if same_value(part, x):
                     continue
                 if not (is_number(part) and is_number(x)):
-                    raise self._changes(after)
+                    raise self._changes(now)
                 self.parts[number] = part = Slot(part)
                 changed = True
-            new = part.widened(x) if is_number(x) else None
+            new = part.widened(value) if is_number(x) else None
             if new is None:
-                raise self._changes(after)
+                raise self._changes(now)
             changed |= new
         return changed
 
@@ -208,7 +210,7 @@ class Carried:
         held = [snapshot(x) for x, _ in self.arrays]
         new = self._newly_written(trace)
         self.close()
-        changed = any([v.widened(x) for v, x in zip(self.variables, after, strict=True)])
+        changed = any([v.widened(x, y) for v, x, y in zip(self.variables, after, now, strict=True)])
         originals = self._originals()
         new = [x for x in new if id(x) not in originals]  # what is written to is the variable's
         if changed or new or self._share(trace, after, appended):
@@ -310,6 +312,9 @@ class Carried:
                         new |= part.comes_from(self._held[id(root)][1])
                     elif root._owner is not trace:
                         new |= part.forbid(root)
+                    elif _refusal(root) is not None:  # an element of what the loop goes over
+                        for x in root._memory.origins:
+                            new |= part.forbid(x)
         for sharing in (*holders.values(), *before.values()):
             if len(sharing) > 1:
                 new |= any([s.forbid(None) for s in sharing])

@@ -16,13 +16,13 @@ from collections.abc import Callable, Sequence
 from types import BuiltinFunctionType
 from typing import Any
 
-from functad.core.handles import BodyTrace, link, root_of, shadow, snapshot
+from functad.core.handles import BodyTrace, Owner, link, root_of, shadow, snapshot
 from functad.core.trace import current_trace
 from functad.core.tracer import ARRAY, PYTHON, Tracer
 from functad.front.carried import Carried, is_array
 from functad.front.effects import is_own, made
 from functad.front.failures import refused
-from functad.front.sources import column_type, stacked
+from functad.front.sources import ELEMENT, column_type, stacked
 from functad.front.unread import Unread, check_read
 from functad.front.values import described, is_number, kind_of, leaves_of, rebuilt, type_of_leaf, typed
 from functad.numpy.indices import parse_index
@@ -234,7 +234,8 @@ def _check_array(x: Tracer) -> None:
     if not is_array(x):
         return
     root = root_of(x)
-    if root._owner is not trace or any([root is y for y, _ in trace.journal]):
+    element = type(root._memory) is Owner and root._memory.refusal == ELEMENT
+    if root._owner is not trace or element or any([root is y for y, _ in trace.journal]):
         raise refused(f"an array from before the loop is appended{here()} to a list in each step; append a copy")
 
 

@@ -316,8 +316,9 @@ class Steps:
             outs = self._over_unknown(carried, body, consts, start)
         else:
             counter = [] if reader.counter is None else [np.int64(made)]
-            elements = [array() for array in reader.arrays]
-            outs, written = bind_loop(body, consts, [*start, *counter], elements, length=self._length - made)
+            steps = self._length - made
+            elements = [x if len(x) == steps else x[:steps] for x in [array() for array in reader.arrays]]
+            outs, written = bind_loop(body, consts, [*start, *counter], elements, length=steps)
         values = carried.settle(outs[: len(start)])
         if self._length is not None:
             self._lists.deliver(written, self._length - made, carried)

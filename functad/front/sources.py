@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from functad.core.handles import BodyTrace, Owner
+from functad.core.handles import BodyTrace, Owner, root_of
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.front.failures import refused
 from functad.front.iterators import Remembering
@@ -51,12 +51,13 @@ class Reader:
         assert self.counter is not None
         return self.counter
 
-    def element(self, type: ArrayType, kind: int, array: Callable[[], Any]) -> Tracer:
-        """An element of an array with the steps along axis 0."""
+    def element(self, of_type: ArrayType, kind: int, array: Callable[[], Any], of: Sequence[Any] = ()) -> Tracer:
+        """An element of an array with the steps along axis 0; NumPy's has the memory of one of the arrays ``of``."""
         self.arrays.append(array)
-        x = Tracer(self.trace.add_input(type), self.trace, kind)
+        x = Tracer(self.trace.add_input(of_type), self.trace, kind)
         if kind == ARRAY:
             x._memory = Owner(x._variable, ELEMENT)
+            x._memory.origins = [root_of(y) for y in of if type(y) is Tracer]
         return x
 
 
@@ -146,7 +147,7 @@ class Elements(Source):
     def item(self, reader: Reader) -> Any:
         x, made = self.array, reader.made
         element = array_type(x.shape[1:], x.dtype)
-        return reader.element(element, ARRAY if element.ndim else SCALAR, lambda: x[made:] if made else x)
+        return reader.element(element, ARRAY if element.ndim else SCALAR, lambda: x[made:] if made else x, [x])
 
     def at(self, index: Any) -> Any:
         return _item(self.array, index)
@@ -197,7 +198,7 @@ class Alike(Source):
     def _part(self, column: list[Any], reader: Reader) -> Any:
         type, rest = column_type(column), reader.made
         if type is not None:
-            return reader.element(type, kind_of(column[0]), lambda: stacked(column[rest:]))
+            return reader.element(type, kind_of(column[0]), lambda: stacked(column[rest:]), column)
         if all([same_value(x, column[0]) for x in column]):
             return column[0]
         return _differs(column)
@@ -212,6 +213,7 @@ class Alike(Source):
         x._kind = kind_of(column[0])
         if x._kind == ARRAY:
             x._memory = Owner(x._variable, ELEMENT)
+            x._memory.origins = [root_of(y) for y in column if type(y) is Tracer]
         return x
 
     def prepare(self) -> None:

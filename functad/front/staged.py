@@ -143,7 +143,7 @@ class Staged(Guarded):
     def __init__(self) -> None:
         self._count = 0
         self._outer: set[str] = set()  # names that are global or nonlocal
-        self._reads = Reads(())
+        self._reads = Reads([])
         self._at_risk: set[str] = set()  # names that a statement may leave without a value
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> Any:
@@ -250,6 +250,8 @@ class Staged(Guarded):
     # -- expressions ---------------------------------------------------------------------------------------------------
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
+        if isinstance(node.func, ast.Name) and node.func.id in (DECIDED, EAGERLY):  # made here, of what is not visited
+            return self.generic_visit(node)
         node.args = [call(DECIDED, [x], x) if isinstance(x, ast.IfExp | ast.BoolOp) else x for x in node.args]
         f, args = node.func, node.args
         if isinstance(f, ast.Name) and f.id in EAGER and args and isinstance(args[0], ast.GeneratorExp):
