@@ -22,7 +22,7 @@ from functad.core.trace import current_trace, is_compiling
 from functad.core.tracer import Tracer
 from functad.errors import UnsupportedError
 from functad.front.branches import Branch, and_, choose, compare, not_, or_
-from functad.front.drivers import eager, listed, reduced
+from functad.front.drivers import by_python, eager, listed, reduced
 from functad.front.effects import check_call, check_changed, check_outside, check_target, guarded, in_body, made
 from functad.front.failures import caught, managed, matched
 from functad.front.iterators import ITERATORS
@@ -35,6 +35,7 @@ from functad.front.sources import identified
 from functad.front.staged import (
     AND,
     BRANCH,
+    BY_PYTHON,
     CHANGED,
     CHOOSE,
     COMPARE,
@@ -298,6 +299,7 @@ _STAGED_CELLS = {
     DECIDED: CellType(decided),
     IDENTIFIED: CellType(identified),
     LISTED: CellType(listed),
+    BY_PYTHON: CellType(by_python),
     EAGERLY: CellType(eager),
     UNBOUND_NAME: CellType(UNBOUND),
 }

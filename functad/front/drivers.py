@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
 from functad.core.tracer import Tracer
 from functad.front.effects import made
-from functad.front.loops import Steps
+from functad.front.loops import Steps, Unrolled
 
-__all__ = ["eager", "listed", "reduced"]
+__all__ = ["by_python", "eager", "listed", "reduced"]
 
 
 def listed(items: Any, f: Callable[[Any], Any]) -> list[Any]:
     """``[f(v) for v in items]``."""
     found: list[Any] = made([])
-    c = Steps(items, (), "comprehension")
+    c = Steps(items, (), what="comprehension")
     while c.more({}):
         try:
             if c.restore:
@@ -34,6 +34,17 @@ def listed(items: Any, f: Callable[[Any], Any]) -> list[Any]:
     if c.restore:
         c.result()
     return found
+
+
+def by_python(items: Any) -> Iterator[Any]:
+    """What a loop goes over whose statements are no driver's."""
+    unrolled, steps = Unrolled("for"), 0
+    try:
+        for x in items:
+            steps += 1
+            yield x
+    finally:
+        unrolled.note(steps, "its body has other ends, catches exceptions, or assigns to outer variables")
 
 
 def eager(f: Any, at_once: Callable[[], list[Any]], one_by_one: Callable[[], Any]) -> Any:
@@ -58,7 +69,7 @@ def reduced(twin: Callable[[Any], Any]) -> Callable[..., Any]:
 
 def _reduced(f: Callable[[Any, Any], Any], items: Any, initial: Sequence[Any]) -> Any:
     (value,) = initial
-    c = Steps(items, ("value",), "reduce")
+    c = Steps(items, ("value",), what="reduce")
     while c.more({"value": value}):
         try:
             if c.restore:

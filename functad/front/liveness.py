@@ -39,12 +39,13 @@ class Reads:
                 for part in _blocks(s):
                     self._note(part, s)
 
-    def carried(self, node: ast.For | ast.While) -> list[str]:
-        """The names that a loop binds, but for those that are of one step only."""
+    def carried(self, node: ast.For | ast.While) -> tuple[list[str], list[str]]:
+        """The names that a loop binds: those that go round, and those that are of one step only."""
         names = assigned([node])
         if self._unknown or id(node) not in self._places:
-            return names
-        return [n for n in names if n in self._inner or _starts_with_read(node, n) or self._is_read_after(node, n)]
+            return names, []
+        rounds = {n for n in names if n in self._inner or _starts_with_read(node, n) or self._is_read_after(node, n)}
+        return [n for n in names if n in rounds], [n for n in names if n not in rounds]
 
     def _is_read_after(self, statement: ast.stmt, name: str) -> bool:
         """Whether a variable may be read after a statement before it is assigned to."""

@@ -73,8 +73,9 @@ MUCH = 400
 class Loop:
     """A ``while`` statement while it runs."""
 
-    def __init__(self, names: tuple[str, ...]) -> None:
+    def __init__(self, names: tuple[str, ...], own: tuple[str, ...] = ()) -> None:
         self.names = names
+        self._own = (UNBOUND,) * len(own)  # variables of one step
         self.staged = self.restore = False
         self._unrolled = Unrolled("while")
         self._made = 0  # steps that Python has made
@@ -93,7 +94,7 @@ class Loop:
 
     def state(self) -> tuple[Any, ...]:
         """The variables at the start of a step."""
-        return self._state
+        return *self._state, *self._own
 
     def test(self, value: Any, scope: Mapping[str, Any]) -> bool:
         """Whether the body is to be run now."""
@@ -135,7 +136,7 @@ class Loop:
         peeled = f"; {self._made} steps before it, whose conditions are known" if self._made else ""
         size = size_of(condition[0]) + size_of(step[0])
         note("while", f"one native loop{peeled}", "its condition is traced", user_location(), size)
-        return tuple([values[n] if n in values else never_assigned(n) for n in self.names])
+        return *[values[n] if n in values else never_assigned(n) for n in self.names], *self._own
 
     def abandon(self, error: BaseException) -> None:
         """An exception leaves the statement."""
@@ -179,8 +180,9 @@ def range_(*args: Any) -> Any:
 class Steps:
     """A ``for`` statement while it runs."""
 
-    def __init__(self, items: Any, names: tuple[str, ...], what: str = "for") -> None:
+    def __init__(self, items: Any, names: tuple[str, ...], own: tuple[str, ...] = (), what: str = "for") -> None:
         self.names = names
+        self._own = (UNBOUND,) * len(own)  # variables of one step
         self.restore = False
         self._items = items
         self._source = None if type(items) is TracedRange else source_of(items, FEW)
@@ -225,7 +227,7 @@ class Steps:
     def state(self) -> tuple[Any, ...]:
         """The variables at the start of a step."""
         self.restore = self._carried is not None
-        return self._state
+        return *self._state, *self._own
 
     def item(self) -> Any:
         """What the loop's target is in this step."""
@@ -308,7 +310,7 @@ class Steps:
         """The variables after the loop."""
         carried, step, reader = self._carried, self._step, self._reader
         if carried is None or step is None:
-            return self._state
+            return *self._state, *self._own
         assert reader is not None
         body, consts = step
         start, made = carried.start(), self._made
@@ -326,7 +328,7 @@ class Steps:
                 self._items.finish()
         self.restore = False
         self._note_converted(body)
-        return tuple([values[n] if n in values else never_assigned(n) for n in self.names])
+        return *[values[n] if n in values else never_assigned(n) for n in self.names], *self._own
 
     def _over_unknown(self, carried: Carried, body: Program, consts: list[Tracer], start: list[Any]) -> list[Any]:
         """The loop over a range whose length is not known."""

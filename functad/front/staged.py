@@ -31,7 +31,7 @@ BRANCH, LOOP, STEPS, CHOOSE, AND, OR, NOT, COMPARE, UNBOUND, GUARD, CHANGED, DEC
         *("operate", "read"),
     )
 ]
-LISTED, EAGERLY, IDENTIFIED = [f"_functad_{n}" for n in ("listed", "eagerly", "identified")]
+LISTED, EAGERLY, IDENTIFIED, BY_PYTHON = [f"_functad_{n}" for n in ("listed", "eagerly", "identified", "by_python")]
 """The names that staged twins close over besides those of plain ones."""
 
 ITEM_OF_LIST = "_functad_item_of_list"
@@ -191,19 +191,20 @@ class Staged(Guarded):
         return [_placed(s, node) for s in (start, _guarded(c, [loop, after], node))]
 
     def visit_While(self, node: ast.While) -> Any:
-        names = self._reads.carried(node)
-        mine = not self._leaves(node.body) and self._outer.isdisjoint(names) and not node.orelse
+        names, own = self._reads.carried(node)
+        both = [*names, *own]
+        mine = not self._leaves(node.body) and self._outer.isdisjoint(both) and not node.orelse
         self.generic_visit(node)
         if not mine:
             return node
         c = self._driver()
         test = ast.Call(_attribute(c, "test", node), [node.test, _scope(node)], [])
         body: list[ast.stmt] = [
-            ast.If(_attribute(c, "restore", node), _restored(c, "state", names, node), []),
+            ast.If(_attribute(c, "restore", node), _restored(c, "state", both, node), []),
             ast.If(
                 test,
                 [
-                    ast.If(_attribute(c, "restore", node), _restored(c, "state", names, node), []),
+                    ast.If(_attribute(c, "restore", node), _restored(c, "state", both, node), []),
                     *node.body,
                     _expression(c, "leave", node),
                 ],
@@ -211,23 +212,25 @@ class Staged(Guarded):
             ),
         ]
         loop = ast.While(_method(c, "more", node), body, [])
-        result = _restored(c, "result", names, node)
+        result = _restored(c, "result", both, node)
         if assigned([node.test]):  # as they are where the condition fails
             result.append(ast.Expr(copy.deepcopy(node.test)))
         after = ast.If(_attribute(c, "staged", node), result, [])
-        start = ast.Assign([name(c, node, ast.Store())], call(LOOP, [_names(names, node)], node))
+        start = ast.Assign([name(c, node, ast.Store())], call(LOOP, [_names(names, node), _names(own, node)], node))
         return [_placed(s, node) for s in (start, _guarded(c, [loop, after], node))]
 
     def visit_For(self, node: ast.For) -> Any:
-        names = self._reads.carried(node)
-        mine = not self._leaves(node.body) and self._outer.isdisjoint(names) and not node.orelse
+        names, own = self._reads.carried(node)
+        both = [*names, *own]
+        mine = not self._leaves(node.body) and self._outer.isdisjoint(both) and not node.orelse
         self.generic_visit(node)
         node.iter = call(OVER, [node.iter], node.iter)
         if not mine:
+            node.iter = call(BY_PYTHON, [node.iter], node.iter)
             return node
         c = self._driver()
         body: list[ast.stmt] = [
-            ast.If(_attribute(c, "restore", node), _restored(c, "state", names, node), []),
+            ast.If(_attribute(c, "restore", node), _restored(c, "state", both, node), []),
             ast.Assign([node.target], ast.Call(_attribute(c, "item", node), [], [])),
             *node.body,
             _expression(c, "leave", node),
@@ -235,8 +238,10 @@ class Staged(Guarded):
         retry = ast.Expr(ast.Call(_attribute(c, "retry", node), [name("_functad_error", node)], []))
         attempt = ast.Try(body, [ast.ExceptHandler(name("BaseException", node), "_functad_error", [retry])], [], [])
         loop = ast.While(_method(c, "more", node), [attempt], [])
-        after = ast.If(_attribute(c, "restore", node), _restored(c, "result", names, node), [])
-        start = ast.Assign([name(c, node, ast.Store())], call(STEPS, [node.iter, _names(names, node)], node))
+        after = ast.If(_attribute(c, "restore", node), _restored(c, "result", both, node), [])
+        start = ast.Assign(
+            [name(c, node, ast.Store())], call(STEPS, [node.iter, _names(names, node), _names(own, node)], node)
+        )
         return [_placed(s, node) for s in (start, loop, after)]
 
     def _driver(self) -> str:

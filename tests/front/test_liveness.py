@@ -13,10 +13,9 @@ from functad.front.liveness import reads_of
 def carried(source):
     """Those of the first loop in which ``pass`` stands."""
     (function,) = ast.parse(textwrap.dedent(source)).body
-    loop = next(
-        n for n in ast.walk(function) if isinstance(n, ast.For | ast.While) and isinstance(n.body[-1], ast.Pass)
-    )
-    return reads_of(function).carried(loop)
+    loops = [n for n in ast.walk(function) if isinstance(n, ast.For | ast.While)]
+    loop = next(n for n in loops if isinstance(n.body[-1], ast.Pass))
+    return reads_of(function).carried(loop)[0]
 
 
 @pytest.mark.parametrize(
@@ -37,10 +36,10 @@ def carried(source):
         (["t"], "def f():\n if y:\n  for v in x:\n   t = v\n   pass\n  if z:\n   t = 0\n return t"),
         (["t"], "def f():\n for u in y:\n  g(t)\n  for v in x:\n   t = v\n   pass"),
         ([], "def f():\n for u in y:\n  t = u\n  for v in x:\n   t = v\n   pass"),
-        (["t"], "def f():\n for u in y:\n  for v in x:\n   t = v\n   pass\n  if u:\n   break\n  t = 0\n return t"),
+        (["t", "v"], "def f():\n for u in y:\n  for v in x:\n   t = v\n   pass\n  if u:\n   break\n  t = 0\n return t"),
         (["t"], "def f():\n for v in x:\n  t = v\n  h = lambda: t\n  pass"),
         (["t", "v"], "def f():\n for v in x:\n  t = v\n  pass\n return locals()"),
-        (["t"], "def f():\n try:\n  for v in x:\n   t = v\n   pass\n except E:\n  g(t)"),
+        (["t", "v"], "def f():\n try:\n  for v in x:\n   t = v\n   pass\n except E:\n  g(t)"),
         (["k"], "def f():\n while k:\n  k = k - 1\n  t = k\n  pass"),
         (["t", "v"], "def f():\n global t, v\n for v in x:\n  t = v\n  pass"),
     ],
