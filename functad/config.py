@@ -16,7 +16,7 @@ from contextvars import ContextVar
 from typing import Generic, TypeVar
 
 __all__ = [
-    "Flag", "Settings", "backend", "cache_size", "cpu", "current", "debug", "dump", "entry", "first", "front",
+    "Flag", "Settings", "backend", "cache_size", "cpu", "current", "debug", "dump", "entry", "first", "front", "having",
     "settings", "threads", "unset", "vector_bits", "while_tracing",
 ]  # fmt: skip
 
@@ -86,6 +86,21 @@ def while_tracing(f: Callable[[], T]) -> T:
 def settings() -> Settings:
     """The settings in force in this context."""
     return current.get(first)
+
+
+def having(f: Callable[[], T], **flags: Hashable) -> T:
+    """What a function returns with flags set, for something that looks at them by itself.
+
+    Compiled functions called meanwhile may not see the flags: the context manager of a flag makes them look.
+    """
+    around = made = settings()
+    for name, value in flags.items():
+        made = made.having(name, value)
+    try:
+        current.set(made)
+        return f()
+    finally:
+        current.set(around)
 
 
 class Flag(Generic[T]):

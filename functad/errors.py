@@ -19,6 +19,7 @@ __all__ = [
     "LinearityError",
     "MissingExtraError",
     "RetraceWarning",
+    "UnrolledWarning",
     "ShapeError",
     "StructureError",
     "TracerConversionError",
@@ -93,6 +94,10 @@ class MissingExtraError(FunctadError, ImportError):
 
 class InternalError(FunctadError, RuntimeError):
     """A defect in functad itself."""
+
+
+class UnrolledWarning(UserWarning):
+    """A loop was made step by step under ``jit``, and makes so many equations that compiling takes long."""
 
 
 class RetraceWarning(UserWarning):

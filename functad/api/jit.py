@@ -114,11 +114,13 @@ class Jitted(CalledNatively, Wrapper):
         static_argnums: tuple[int, ...],
         static_argnames: tuple[str, ...],
         fastmath: str = "",
+        front: bool = True,
     ) -> None:
         super().__init__()
         look_like(self, f)
         self._f = f
         self._fastmath = fastmath
+        self._front = front
         self._static_argnums = static_argnums
         self._static_argnames = frozenset(static_argnames)
         self._traced = Recent[list[Traced]]()  # by kind of call
@@ -131,8 +133,8 @@ class Jitted(CalledNatively, Wrapper):
         """The same around another function."""
         return Jitted(f, *self._options())
 
-    def _options(self) -> tuple[tuple[int, ...], tuple[str, ...], str]:
-        return self._static_argnums, tuple(sorted(self._static_argnames)), self._fastmath
+    def _options(self) -> tuple[tuple[int, ...], tuple[str, ...], str, bool]:
+        return self._static_argnums, tuple(sorted(self._static_argnames)), self._fastmath, self._front
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Jitted, (self._f, *self._options()), own_attributes(self, self._f)  # what has been compiled stays
@@ -355,7 +357,9 @@ class Jitted(CalledNatively, Wrapper):
         def call(xs: Sequence[Any]) -> Any:
             f, fixed = (self._f, static) if replaced is None else replaced()
             args, kwargs = self.join_static(unflatten(structure, xs), fixed)
-            return twin(f)(*args, **kwargs)
+            if self._front:
+                return twin(f)(*args, **kwargs)
+            return config.having(lambda: f(*args, **kwargs), front=False)
 
         for i, leaf in enumerate(leaves):
             if not leaf.type.native:
@@ -475,6 +479,7 @@ def jit(
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
     fastmath: FastMath = False,
+    front: bool = True,
 ) -> Jitted: ...
 @overload
 def jit(
@@ -483,6 +488,7 @@ def jit(
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
     fastmath: FastMath = False,
+    front: bool = True,
 ) -> Callable[[Callable[..., Any]], Jitted]: ...
 def jit(
     f: Callable[..., Any] | None = None,
@@ -490,6 +496,7 @@ def jit(
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
     fastmath: FastMath = False,
+    front: bool = True,
 ) -> Any:
     """Compile a function to native code; also a decorator, with or without arguments.
 
@@ -512,6 +519,9 @@ def jit(
         ``"nsz"``, ``"nnan"``, ``"ninf"``, ``"afn"``, and ``"fast"`` for all), or True for ``{"fast"}``, lets LLVM
         change it: in this function, its derivatives, and the jitted functions that it calls, whose own flags then do
         not count. Elementary functions keep their accuracy.
+    front
+        Whether the function is rewritten first, so that it may be plain Python (docs/plain_code.md); False runs it, and
+        what it calls, as it is, as ``FUNCTAD_FRONT=0`` does. ``fd.explain(f)(*args)`` says what was made of it.
 
     A call of the jitted function may give arrays to write the results to, ``out=``: the container that the function
     returns, with an array for each result, of its shape (``()`` for a number) and dtype, which shares no memory with
@@ -546,13 +556,14 @@ def jit(
     np.float64(6.0)
     """
     if f is None:
-        return functools.partial(jit, static_argnums=static_argnums, static_argnames=static_argnames, fastmath=fastmath)
+        options = {"static_argnums": static_argnums, "static_argnames": static_argnames}
+        return functools.partial(jit, **options, fastmath=fastmath, front=front)  # type: ignore[arg-type]
     if not callable(f):
         raise StructureError(f"jit takes a function, got {type_name(f)}")
     nums = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
     names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
     nums, names = complete_static(f, nums, names)
-    return Jitted(f, nums, names, fastmath_flags(fastmath))
+    return Jitted(f, nums, names, fastmath_flags(fastmath), front)
 
 
 def complete_static(

@@ -119,13 +119,14 @@ class BodyTrace(Trace):
     for before. What it stands for at the end is a result of the body.
     """
 
-    __slots__ = ("attempt", "journal", "own", "undo")
+    __slots__ = ("attempt", "journal", "lists", "own", "undo")
 
     def __init__(self, kind: str, attempt: bool = False) -> None:
         super().__init__(kind, concrete=False)
         self.journal: list[tuple[Tracer, Var]] = []
         self.own: dict[int, Any] = {}  # by id: iterators and objects that were made in the body, which it may change
         self.attempt = attempt  # whether the body can also be run step by step
+        self.lists: Any = None  # notes what is appended to lists from before, if the body may do that
         self.undo: list[Callable[[], None]] = []  # what gives arrays back that have lost their value
 
     def refused(self, error: Exception) -> BaseException:

@@ -30,14 +30,16 @@ import numpy as np
 
 from functad.core.evaluator import run_program
 from functad.core.handles import BodyTrace, ambiguous, make_stale, snapshot
+from functad.core.location import user_location
 from functad.core.primitive import type_of
 from functad.core.trace import ABSENT, Trace, current_trace, entered, left
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.errors import UnsupportedError
-from functad.front.effects import check_truth, refused
-from functad.front.failures import staged
+from functad.front.effects import check_truth
+from functad.front.failures import refused, staged
 from functad.front.jumps import RESULT
 from functad.front.raising import can_be_raised_later, fail
+from functad.front.report import note
 from functad.front.values import (
     UNBOUND,
     Undecided,
@@ -215,6 +217,8 @@ def joined(names: Sequence[str], test: Tracer, one: Ending, other: Ending) -> tu
     for x in arrays:
         join.add(one.array(x), other.array(x), x._variable.type, ARRAY)
     outs = join.bind(test)
+    sizes = [len(e.trace.eqns) for e in (one, other)]
+    note("if", "a branch of which one side runs", "its condition is traced", user_location(), sum(sizes))
     count = len(outs) - len(arrays)
     for x, new in zip(arrays, outs[count:], strict=True):
         x._variable = new._variable

@@ -117,23 +117,25 @@ class Variable:
         """The variable with inputs, or results, in place of what goes round."""
         return rebuilt(self.structure, [inputs[id(p)] if type(p) is Slot else p for p in self.parts])
 
-    def widened(self, after: Any) -> bool:
-        """Compare with what the variable is after a step; whether a part is another one now."""
+    def widened(self, after: Any, now: Any) -> bool:
+        """Compare with what the variable is after a step, whose values are those of ``now``; whether a part is another
+        one.
+        """
         leaves, structure = leaves_of(after)
         if structure != self.structure:
-            raise self._changes(after)
+            raise self._changes(now)
         changed = False
-        for number, (part, x) in enumerate(zip(self.parts, leaves, strict=True)):
+        for number, (part, x, value) in enumerate(zip(self.parts, leaves, leaves_of(now)[0], strict=True)):
             if type(part) is not Slot:
                 if same_value(part, x):
                     continue
                 if not (is_number(part) and is_number(x)):
-                    raise self._changes(after)
+                    raise self._changes(now)
                 self.parts[number] = part = Slot(part)
                 changed = True
-            new = part.widened(x) if is_number(x) else None
+            new = part.widened(value) if is_number(x) else None
             if new is None:
-                raise self._changes(after)
+                raise self._changes(now)
             changed |= new
         return changed
 
@@ -154,6 +156,7 @@ class Carried:
         self.kind = kind
         self.attempt = attempt
         self._disowned: list[Callable[[], None]] = []
+        self._appended: dict[int, list[Slot]] = {}  # the variables that hold an array which is appended to a list
         self._held: dict[int, tuple[Any, Slot]] = {}  # what a slot is at the start of a step
         bound = [(n, scope[n]) for n in names if type(scope.get(n, UNBOUND)) not in (Undecided, type(UNBOUND))]
         self.variables = [Variable(n, v) for n, v in bound]
@@ -199,10 +202,12 @@ class Carried:
         for again in reversed(self._disowned):
             again()
 
-    def step(self, scope: Mapping[str, Any], more: Sequence[Any] = ()) -> tuple[Program, list[Tracer]] | None:
+    def step(
+        self, scope: Mapping[str, Any], more: Sequence[Any] = (), appended: Sequence[Tracer] = ()
+    ) -> tuple[Program, list[Tracer]] | None:
         """The end of a pass: the Program of a step, and what it closes over; None if there must be another pass.
 
-        ``more`` are results besides.
+        ``more`` are results besides; ``appended`` are arrays that lists hold from now on.
         """
         trace = self.trace
         assert trace is not None
@@ -211,11 +216,11 @@ class Carried:
         held = [snapshot(x) for x, _ in self.arrays]
         new = self._newly_written(trace)
         self.close()
-        changed = any([v.widened(x) for v, x in zip(self.variables, after, strict=True)])
+        changed = any([v.widened(x, y) for v, x, y in zip(self.variables, after, now, strict=True)])
         changed |= self._finds_result(scope)
         originals = self._originals()
         new = [x for x in new if id(x) not in originals]  # what is written to is the variable's
-        if changed or new or self._share(trace, after):
+        if changed or new or self._share(trace, after, appended):
             self.arrays += [(x, Slot(x)) for x in new]
             return None
         token = entered(trace)
@@ -317,7 +322,12 @@ class Carried:
                     found.append(typed(leaf, part.type))
         return found
 
-    def _share(self, trace: BodyTrace, after: Sequence[Any]) -> bool:
+    def sharing(self, root: Tracer) -> list[Tracer] | None:
+        """Which arrays of the function an array that has been appended to a list may be; None: no variable holds it."""
+        slots = self._appended.get(id(root))
+        return [x for s in slots for x in s.origins] if slots else None
+
+    def _share(self, trace: BodyTrace, after: Sequence[Any], appended: Sequence[Tracer]) -> bool:
         """Refuse writes to variables that share memory after a step: by value they would not. Whether that is new."""
         holders: dict[int, list[Slot]] = {id(x): [] for x, _ in self.arrays}
         before: dict[int, list[Slot]] = {}  # by the array that they are before the loop
@@ -335,9 +345,16 @@ class Carried:
                         new |= part.comes_from(self._held[id(root)][1])
                     elif root._owner is not trace:
                         new |= part.forbid(root)
+                    elif _refusal(root) is not None:  # an element of what the loop goes over
+                        for x in root._memory.origins:
+                            new |= part.forbid(x)
         for sharing in (*holders.values(), *before.values()):
             if len(sharing) > 1:
                 new |= any([s.forbid(None) for s in sharing])
+        for x in appended:
+            held = [self._held[id(x)][1]] if id(x) in self._held else []
+            self._appended[id(x)] = [*holders.get(id(x), ()), *held]
+            new |= any([s.forbid(None) for s in self._appended[id(x)]])
         return new
 
 

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any
 
 from functad.core.handles import Refused
+from functad.core.trace import current_trace
 from functad.core.tracer import PYTHON, Tracer
 from functad.errors import (
     EscapedTracerError,
@@ -26,10 +27,16 @@ from functad.errors import (
 from functad.front.origin import own_method
 from functad.numpy.traced import here
 
-__all__ = ["Handling", "caught", "handlers", "managed", "matched", "staged"]
+__all__ = ["Handling", "caught", "handlers", "managed", "matched", "refused", "staged"]
 
 _OF_TRACING = (EscapedTracerError, ImmutableError, Refused, StructureError, TracerConversionError, UnsupportedError)
 _MARK = "_functad_staged"
+
+
+def refused(message: str) -> BaseException:
+    """The error for what a body must not do."""
+    trace, error = current_trace(), UnsupportedError(message)
+    return error if trace is None else trace.refused(error)
 
 
 def staged(error: BaseException, what: str) -> None:

@@ -38,22 +38,29 @@ not known, the loop is a ``while`` equation, and steps that are made one by one 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
 
-from functad.core.handles import Owner, Refused, snapshot
-from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
-from functad.errors import UnsupportedError
+from functad.core.handles import Refused
+from functad.core.location import user_location
+from functad.core.trace import current_trace
+from functad.core.tracer import Tracer
+from functad.errors import ImmutableError, UnsupportedError
 from functad.front.branches import Opened, is_unknown, joined, predicate
 from functad.front.carried import Carried, Unsteady
 from functad.front.failures import staged
+from functad.front.iterators import Remembering
+from functad.front.lists import Appended
 from functad.front.raising import can_be_raised_later, fail
+from functad.front.report import mark, note, take_back, warn_of_unrolling
+from functad.front.sources import ELEMENT, Reader, source_of
 from functad.front.values import UNBOUND, Undecided, typed
 from functad.ir.program import Program, sub_programs
 from functad.ir.types import array_type
-from functad.numpy.dispatch import CALLS, stands_for
+from functad.numpy.dispatch import stands_for
 from functad.numpy.operands import cast
 from functad.numpy.traced import here
 from functad.primitives.arithmetic import add
@@ -80,10 +87,13 @@ MUCH = 400
 class Loop:
     """A ``while`` statement while it runs; ``stop`` is the flag that its jumps set."""
 
-    def __init__(self, names: tuple[str, ...], stop: str | None) -> None:
+    def __init__(self, names: tuple[str, ...], own: tuple[str, ...], stop: str | None) -> None:
         self.names = names
+        self._own = (UNBOUND,) * len(own)  # variables of one step
         self.staged = self.restore = False
         self._stop = stop
+        self._unrolled = Unrolled("while")
+        self._made = 0  # steps that Python has made
         self._phase = "python"  # then "test" and "body" in turn, or "peel", and "done"
         self._carried: Carried | None = None
         self._entry: tuple[Any, ...] = ()  # the variables where the condition is not known any more
@@ -102,7 +112,7 @@ class Loop:
 
     def state(self) -> tuple[Any, ...]:
         """The variables at the start of a step."""
-        return self._state
+        return *self._state, *self._own
 
     def test(self, value: Any, scope: Mapping[str, Any]) -> bool:
         """Whether the body is to be run now."""
@@ -129,6 +139,8 @@ class Loop:
             if not value:
                 self._phase = "done"
                 self._state = tuple([scope.get(n, UNBOUND) for n in self.names])
+                self._unrolled.note(self._made, "its condition is known before each step")
+            self._made += bool(value)
             return bool(value)
         self.staged = self.restore = True
         self._phase = "test"
@@ -183,10 +195,14 @@ class Loop:
             outs, _, _ = bind_while(condition[0], step[0], condition[1], step[1], carried.start())
             found = carried.settle(outs)
             values = tuple([found[n] if n in found else never_assigned(n) for n in self.names])
+            made = self._made + len(self._peeled)
+            peeled = f"; {made} step{'' if made == 1 else 's'} before it" if made else ""
+            size = size_of(condition[0]) + size_of(step[0])
+            note("while", f"one native loop{peeled}", "its condition is traced", user_location(), size)
         for test, entry, opened in reversed(self._peeled):
             one = opened.ended(values)
             values = joined(self.names, test, one, Opened().ended(entry))
-        return values
+        return *values, *self._own
 
 
 def started(state: tuple[Any, ...], names: tuple[str, ...], stop: str | None) -> tuple[Any, ...]:
@@ -226,34 +242,51 @@ def range_(*args: Any) -> Any:
 class Steps:
     """A ``for`` statement while it runs; ``stop`` is the flag that its jumps set."""
 
-    def __init__(self, items: Any, names: tuple[str, ...], stop: str | None) -> None:
+    def __init__(
+        self,
+        items: Any,
+        names: tuple[str, ...],
+        own: tuple[str, ...] = (),
+        stop: str | None = None,
+        what: str = "for",
+    ) -> None:
         self.names = names
+        self._own = (UNBOUND,) * len(own)  # variables of one step
         self.restore = False
         self._stop = stop
+        self._ends = False  # whether a step may end the loop
         self._items = items
-        self._length = _length(items)  # None: a range that is not known, or what only Python can go over
+        self._source = None if type(items) is TracedRange else source_of(items, FEW, endless=stop is not None)
+        # None: a range that is not known, or what only Python can go over
+        self._length = None if self._source is None else self._source.length
         self._python: Iterator[Any] | None = None if type(items) is TracedRange else iter(items)
         self._made = 0  # steps that Python has made
         self._item: Any = None
-        self._counter: Tracer | None = None
+        self._reader: Reader | None = None
         self._state: tuple[Any, ...] = ()
         self._before: tuple[Any, ...] = ()  # the variables where the trace of the body begins
         self._carried: Carried | None = None
+        self._lists = Appended()
         self._step: tuple[Program, list[Tracer]] | None = None
-        self._given_up = False
-        self._ends = False  # whether a step may end the loop
+        self._given_up = ""  # why
+        self._unrolled = Unrolled(what)
+        self._noted = mark()
 
     def more(self, scope: Mapping[str, Any]) -> bool:
         """Whether the body is to be run; if so, with which item is decided."""
         if self._step is not None:
             return False
-        if self._carried is None:
-            stopped = self._stopped(scope)
-            if not is_unknown(stopped) and stopped:
-                return False
-            if self._is_to_be_tried(stopped):
+        stopped = self._stopped(scope) if self._carried is None else False
+        if not is_unknown(stopped) and stopped:
+            return False
+        if self._carried is None and self._is_to_be_tried(stopped):
+            if self._stop is not None and self._source is not None:
+                self._source.prepare()
+            if not self.restore:  # else they are as another attempt found them
                 self._before = tuple([scope.get(n, UNBOUND) for n in self.names])
-                self._carried = Carried(self.names, scope, "for", attempt=self._python is not None)
+            start = dict(zip(self.names, self._before, strict=True))
+            self._carried = Carried(self.names, start, "for", attempt=self._python is not None)
+            self._noted = mark()
         if self._carried is not None:
             self.restore = True
             self._open(self._carried)
@@ -262,6 +295,7 @@ class Steps:
         try:
             self._item = next(self._python)
         except StopIteration:
+            self._unrolled.note(self._made, self._given_up or self._why_not())
             return False
         self._made += 1
         return True
@@ -273,37 +307,65 @@ class Steps:
         now = dict(zip(self.names, self._state, strict=True)) if self.restore else scope
         stopped = now[self._stop]
         if is_unknown(stopped) and isinstance(self._items, Iterator):
-            raise UnsupportedError(
-                f"the loop{here()} over a {type(self._items).__name__} ends early on a traced condition: how many of "
-                "its items are taken is not known; go over a range, an array or a list, as in for x in list(...)"
-            )
+            known = self._source if self._source is not None and not self._given_up else source_of(self._items)
+            if known is None:
+                raise UnsupportedError(
+                    f"the loop{here()} over a {type(self._items).__name__} ends early on a traced condition: how many "
+                    "of its items are taken is not known; go over a range, an array or a list, as in for x in list(...)"
+                )
+            assert isinstance(self._items, Remembering)
+            self._items.leave()
         return stopped
 
     def state(self) -> tuple[Any, ...]:
         """The variables at the start of a step."""
         self.restore = self._carried is not None
-        return self._state
+        return *self._state, *self._own
 
     def item(self) -> Any:
         """What the loop's target is in this step."""
-        return self._item
+        if self._carried is None:
+            return self._item
+        trace, items = self._carried.trace, self._items
+        assert trace is not None
+        if self._source is not None:
+            self._reader = Reader(trace, self._source.counted or self._stop is not None, self._made)
+            # where it is not known how many items are taken, each is read at its index
+            return self._source.item(self._reader) if self._stop is None else self._source.at(self._reader.number)
+        self._reader = Reader(trace, True, 0)
+        return items.start + self._reader.number * items.step
+
+    @property
+    def appended(self) -> Appended | None:
+        """What notes the elements that the body appends to lists, if they are not appended at once."""
+        return None if self._carried is None else self._lists
 
     def leave(self, scope: Mapping[str, Any]) -> None:
         """The end of a step."""
-        carried = self._carried
+        carried, reader = self._carried, self._reader
         if carried is None:
             return
-        counted = [] if self._counter is None else [add(self._counter, np.int64(1))]
-        step = carried.step(scope, counted)
-        if step is None:
-            return
-        steps = None if self._length is None else self._length - self._made
-        few = self._python is not None and steps is not None and steps * _size(step[0]) < MUCH
-        self._ends = self._stop is not None and scope[self._stop] is not False
-        if (few and not self._ends) or carried.writes_to(self._items):
-            self._give_up(carried)
-        else:
-            self._step = step
+        assert reader is not None
+        counted = [] if reader.counter is None else [add(reader.counter, np.int64(1))]
+        step = carried.step(scope, [*counted, *self._lists.outputs()], self._lists.roots())
+        if not self._lists.close():
+            self._give_up(carried, "the body changes a list to which it also appends")
+        elif step is not None and not self._lists.grown:
+            self._ends = self._stop is not None and scope[self._stop] is not False
+            self._decide(carried, step)
+
+    def _decide(self, carried: Carried, step: tuple[Program, list[Tracer]]) -> None:
+        """Take the Program of a step, or none."""
+        if self._python is not None and self._length is not None and not self._ends:
+            assert self._source is not None
+            equations, steps = size_of(step[0]), self._length - self._made
+            if steps * equations < MUCH:
+                self._give_up(carried, f"{steps} steps of {equations} equations are faster one by one")
+                return
+            if self._stop is None and any([carried.writes_to(x) for x in self._source.arrays()]):
+                self._read_by_index(carried, "the body writes to what the loop goes over")
+                return
+        self._step = step
 
     def takes(self, error: BaseException) -> bool:
         """Whether an exception that leaves the body is the end of an attempt to trace all steps at once, or is raised
@@ -313,94 +375,136 @@ class Steps:
         if carried is None:
             return False
         if self._python is not None and isinstance(error, Exception | Refused):
-            self._give_up(carried)
+            said = str(error).partition(";")[0].partition("\n")[0]
+            reason = f"its body cannot be traced for all steps at once: {said}"
+            if isinstance(error, ImmutableError) and ELEMENT in str(error):
+                self._read_by_index(carried, reason)
+            else:
+                self._give_up(carried, reason)
             return True
         if self._step is None and can_be_raised_later(error):  # each step raises it
             fail(error)
             self.leave(dict(zip(self.names, self._state, strict=True)))
             return True
         carried.close()
+        self._lists.close()
         if isinstance(error, Refused):
             raise error.error from None
         return False
 
-    def _give_up(self, carried: Carried) -> None:
+    def _give_up(self, carried: Carried, reason: str) -> None:
         carried.undo()
-        self._carried, self._given_up = None, True
-        self._counter = None
+        self._lists.close()
+        take_back(self._noted)
+        self._lists = Appended()
+        self._carried, self._given_up = None, reason
         self.restore, self._state = True, self._before
+
+    def _read_by_index(self, carried: Carried, reason: str) -> None:
+        """Try again with items that are views of what the loop goes over, if they can be."""
+        assert self._source is not None
+        source = self._source.by_index() if self._source.arrays() and self._stop is None else None
+        self._give_up(carried, reason)
+        if source is not None:
+            self._source, self._given_up = source, ""
 
     def result(self) -> tuple[Any, ...]:
         """The variables after the loop."""
-        carried, step = self._carried, self._step
+        carried, step, reader = self._carried, self._step, self._reader
         if carried is None or step is None:
-            return self._state
+            return *self._state, *self._own
+        assert reader is not None
         body, consts = step
         start, made = carried.start(), self._made
-        if self._length is None or self._ends:
+        known = self._length is not None and not self._ends
+        if not known:
             outs = self._while(carried, body, consts, start)
-        elif self._counter is not None:
-            length = self._length - made
-            outs, _ = bind_loop(body, consts, [*start, np.int64(made)], (), length=length)
         else:
-            outs, _ = bind_loop(body, consts, start, [self._items[made:]], length=self._length - made)
+            assert self._length is not None
+            counter = [] if reader.counter is None else [np.int64(made)]
+            steps = self._length - made
+            elements = [x if len(x) == steps else x[:steps] for x in [array() for array in reader.arrays]]
+            outs, written = bind_loop(body, consts, [*start, *counter], elements, length=steps)
         values = carried.settle(outs[: len(start)])
+        if known:
+            assert self._length is not None
+            self._lists.deliver(written, self._length - made, carried)
+            if isinstance(self._items, Remembering):
+                self._items.finish()
+        elif isinstance(self._items, Remembering):
+            self._items.leave()
         self.restore = False
-        return tuple([values[n] if n in values else never_assigned(n) for n in self.names])
+        self._note_converted(body)
+        return *[values[n] if n in values else never_assigned(n) for n in self.names], *self._own
 
     def _while(self, carried: Carried, body: Program, consts: list[Tracer], start: list[Any]) -> list[Any]:
         """The loop where it is not known how many steps it makes."""
         r = self._items
-        if self._length is None:  # as many steps as there are numbers before the end: (stop - start) / step, rounded up
-            count = cast(-((r.start - r.stop) // r.step), np.dtype(np.int64))
-        else:
-            count = np.int64(self._length)
+        limit: list[Any] = [] if self._length is None else [np.int64(self._length)]
+        if self._source is None:  # as many steps as there are numbers before the end: (stop - start) / step, rounded up
+            limit = [cast(-((r.start - r.stop) // r.step), np.dtype(np.int64))]
         stop = carried.slot_of(self._stop) if self._ends else None
 
-        def goes_on(n: Any, *state: Any) -> list[Any]:
-            more = lt(state[-1], n)
-            return [more if stop is None else bit_and(more, bit_not(state[stop]))]
+        def goes_on(*given: Any) -> list[Any]:
+            state = given[len(limit) :]
+            tests = [lt(state[-1], n) for n in given[: len(limit)]]
+            if stop is not None:
+                tests.append(bit_not(state[stop]))
+            return [functools.reduce(bit_and, tests)]
 
-        cond = trace_program(goes_on, [INT64, *[s.type for s in carried.slots()], INT64])
-        outs, _, _ = bind_while(cond, body, [count], consts, [*start, np.int64(self._made)])
+        cond = trace_program(goes_on, [*[INT64] * len(limit), *[s.type for s in carried.slots()], INT64])
+        outs, _, _ = bind_while(cond, body, limit, consts, [*start, np.int64(self._made)])
         return outs
 
     def _is_to_be_tried(self, stopped: Any) -> bool:
         if self._python is None:
             return True
-        if self._length is None or self._given_up:
+        if self._source is None or self._given_up:
             return False
         if self._stop is not None and is_unknown(stopped):
-            return self._made < self._length
-        return self._length >= FEW and self._made == 1
+            return self._length is None or self._made < self._length
+        return self._length is not None and self._length >= FEW and self._made == 1
 
     def _open(self, carried: Carried) -> None:
         """Open a trace of the body for all steps that are left."""
+        take_back(self._noted)
         self._state = started(carried.open(), self.names, self._stop)
-        trace = carried.trace
-        assert trace is not None
-        items = self._items
-        if isinstance(items, range | TracedRange) or self._stop is not None:
-            self._counter = Tracer(trace.add_input(INT64), trace, PYTHON)
-        if isinstance(items, range | TracedRange):
-            self._item = items.start + self._counter * items.step  # type: ignore[operator]
+        assert carried.trace is not None
+        if self._source is not None and self._stop is None:
+            self._lists.open(carried.trace)
+
+    # -- what is said about it -----------------------------------------------------------------------------------------
+
+    def _note_converted(self, body: Program) -> None:
+        steps: Any = "an unknown number of" if self._length is None else self._length - self._made
+        if self._ends and self._length is not None:
+            steps = f"at most {steps}"
+        peeled = "; the first step apart" if self._made else ""
+        note(self._unrolled.what, f"one native loop of {steps} steps{peeled}", "", self._unrolled.at, size_of(body))
+
+    def _why_not(self) -> str:
+        if self._length is None and self._made >= FEW:
+            return f"a {type(self._items).__name__} is gone over step by step, or its items are not of one kind"
+        return f"it has fewer than {FEW} steps"
+
+
+class Unrolled:
+    """What a loop makes if it is made step by step."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.at, self._trace = user_location(), current_trace()
+        self._start = 0 if self._trace is None else len(self._trace.eqns)
+
+    def note(self, steps: int, reason: str) -> None:
+        """Say that it was, at its end."""
+        if self._trace is None or not steps:
             return
-        if self._counter is None:
-            element = array_type(items.shape[1:], items.dtype)
-            self._item = Tracer(trace.add_input(element), trace, ARRAY if element.ndim else SCALAR)
-        else:  # how many elements are taken is not known
-            self._item = snapshot(CALLS[np.asarray](items)[self._counter])
-        if self._item._kind == ARRAY:
-            self._item._memory = Owner(self._item._variable, "an element of the array that the loop goes over")
+        equations = len(self._trace.eqns) - self._start
+        note(self.what, f"unrolled, {steps} step{'' if steps == 1 else 's'}", reason, self.at, equations)
+        warn_of_unrolling(equations, steps, reason, self.at)
 
 
-def _length(items: Any) -> int | None:
-    """How many steps there are, of what all can be made at once."""
-    if type(items) is range or (type(items) in (Tracer, np.ndarray) and items.ndim):
-        return len(items)
-    return None
-
-
-def _size(program: Program) -> int:
+def size_of(program: Program) -> int:
     """The equations of a Program, those of its parts included."""
-    return sum([1 + sum([_size(p) for p in sub_programs(e)]) for e in program.eqns])
+    return sum([1 + sum([size_of(p) for p in sub_programs(e)]) for e in program.eqns])

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from functad.front.jumps import RESULT, STOP, structured
+from functad.front.liveness import Reads, reads_of
 from functad.front.names import assigned, own_nodes
 from functad.front.routed import MADE, OVER, Routed, call, leaves_finally, name
 
@@ -49,7 +50,13 @@ __all__ = ["Staged", "can_be_staged"]
         *("operate", "read", "failing", "trying", "known"),
     )
 ]
+LISTED, EAGERLY, IDENTIFIED, BY_PYTHON = [f"_functad_{n}" for n in ("listed", "eagerly", "identified", "by_python")]
 """The names that staged twins close over besides those of plain ones."""
+
+ITEM_OF_LIST = "_functad_item_of_list"
+
+EAGER = frozenset({"sum", "list", "tuple", "sorted", "max", "min"})
+"""Builtins that take all items of what they are given before they do anything that could be seen."""
 
 OPERATIONS = {
     ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge", ast.Eq: "eq", ast.NotEq: "ne",
@@ -126,6 +133,19 @@ class Guarded(Routed):
         self.generic_visit(node)
         return call(MADE, [node], node) if isinstance(getattr(node, "ctx", ast.Load()), ast.Load) else node
 
+    def visit_Starred(self, node: ast.Starred) -> ast.AST:
+        self.generic_visit(node)
+        if isinstance(node.ctx, ast.Load):
+            node.value = call(OVER, [node.value], node.value)
+        return node
+
+    def visit_Assign(self, node: ast.Assign) -> ast.AST:
+        unpacked = any([isinstance(t, ast.Tuple | ast.List) for t in node.targets])
+        made = super().visit_Assign(node)
+        if unpacked and isinstance(made, ast.Assign) and not isinstance(made.value, ast.Tuple):
+            made.value = call(OVER, [made.value], made.value)
+        return made
+
     visit_List = visit_Dict = visit_Set = visit_ListComp = visit_DictComp = visit_SetComp = _fresh
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
@@ -168,19 +188,21 @@ class Staged(Guarded):
     def __init__(self) -> None:
         self._count = 0
         self._outer: set[str] = set()  # names that are global or nonlocal
+        self._reads = Reads([])
         self._at_risk: set[str] = set()  # names that a statement may leave without a value
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> Any:
         if not can_be_staged(node):
             return Guarded().visit(node)
-        before = self._outer, self._at_risk
+        before = self._outer, self._at_risk, self._reads
         node.body = structured(node)
         nodes = [n for s in node.body for n in own_nodes(s)]
         self._outer = {n for d in nodes if isinstance(d, ast.Global | ast.Nonlocal) for n in d.names}
+        self._reads = reads_of(node)
         self._at_risk = self._at_risk | set(assigned([n for n in nodes if isinstance(n, ast.If | ast.For | ast.While)]))
         self._at_risk.add(RESULT)
         self.generic_visit(node)
-        self._outer, self._at_risk = before
+        self._outer, self._at_risk, self._reads = before
         return self.declared(node)
 
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
@@ -224,8 +246,9 @@ class Staged(Guarded):
         return self.visit(ast.copy_location(ast.If(test, [raised], []), node))
 
     def visit_While(self, node: ast.While) -> Any:
-        names, stop = assigned([node]), getattr(node, STOP, None)
-        reason = self._reason(node.body, names) or ("it jumps out of a try" if node.orelse else None)
+        names, own, stop = self._names_of(node)
+        both = [*names, *own]
+        reason = self._reason(node.body, both) or ("it jumps out of a try" if node.orelse else None)
         self.generic_visit(node)
         if stop is not None:
             node.test = self._and_not(stop, node.test)
@@ -234,11 +257,12 @@ class Staged(Guarded):
             return node
         c = self._driver()
         test = ast.Call(_attribute(c, "test", node), [node.test, _scope(node)], [])
-        step = [*_restored_if(c, names, node), *node.body, _expression(c, "leave", node)]
-        body: list[ast.stmt] = [*_restored_if(c, names, node), ast.If(test, step, [])]
+        step = [*_restored_if(c, both, node), *node.body, _expression(c, "leave", node)]
+        body: list[ast.stmt] = [*_restored_if(c, both, node), ast.If(test, step, [])]
         loop = ast.While(_method(c, "more", node), [_tried(c, body, node)], [])
-        after = ast.If(_attribute(c, "staged", node), _restored(c, "result", names, node), [])
-        start = ast.Assign([name(c, node, ast.Store())], call(LOOP, [_names(names, node), _text(stop, node)], node))
+        after = ast.If(_attribute(c, "staged", node), _restored(c, "result", both, node), [])
+        given = [_names(names, node), _names(own, node), _text(stop, node)]
+        start = ast.Assign([name(c, node, ast.Store())], call(LOOP, given, node))
         return [_placed(s, node) for s in (start, loop, after)]
 
     def _and_not(self, stop: str, test: ast.expr) -> ast.expr:
@@ -249,11 +273,12 @@ class Staged(Guarded):
         return call(AND, [on, _later(test)], test)
 
     def visit_For(self, node: ast.For) -> Any:
-        names, stop = assigned([node]), getattr(node, STOP, None)
-        reason = self._reason(node.body, names)
+        names, own, stop = self._names_of(node)
+        both = [*names, *own]
+        reason = self._reason(node.body, both)
         if reason is not None or node.orelse:
             self.generic_visit(node)
-            node.iter = call(OVER, [node.iter], node.iter)
+            node.iter = call(BY_PYTHON, [call(OVER, [node.iter], node.iter)], node.iter)
             if stop is not None:
                 known = call(KNOWN, [name(stop, node), _text(reason, node)], node)
                 node.body.append(_placed(ast.If(known, [ast.Break()], []), node))
@@ -266,16 +291,25 @@ class Staged(Guarded):
             block = [ast.copy_location(ast.If(test, block, []), node)]
         over = call(OVER, [self.visit(node.iter)], node.iter)
         step = self.visit(ast.Module(block, [])).body
-        body: list[ast.stmt] = [*_restored_if(c, names, node), *step, _expression(c, "leave", node)]
+        body: list[ast.stmt] = [*_restored_if(c, both, node), *step, _expression(c, "leave", node)]
         loop = ast.While(_method(c, "more", node), [_tried(c, body, node)], [])
-        after = ast.If(_attribute(c, "restore", node), _restored(c, "result", names, node), [])
+        after = ast.If(_attribute(c, "restore", node), _restored(c, "result", both, node), [])
         start = ast.Assign(
-            [name(c, node, ast.Store())], call(STEPS, [over, _names(names, node), _text(stop, node)], node)
+            [name(c, node, ast.Store())],
+            call(STEPS, [over, _names(names, node), _names(own, node), _text(stop, node)], node),
         )
         return [_placed(s, node) for s in (start, loop, after)]
 
     def visit__Made(self, node: ast.Call) -> ast.AST:
         return node
+
+    def _names_of(self, node: ast.For | ast.While) -> tuple[list[str], list[str], str | None]:
+        """The names that a loop binds, those that go round and those of one step; and the flag that ends it."""
+        names, own = self._reads.carried(node)
+        stop = getattr(node, STOP, None)
+        if stop in own:  # its driver reads it
+            names, own = [*names, stop], [n for n in own if n != stop]
+        return names, own, stop
 
     def _driver(self) -> str:
         self._count += 1
@@ -307,8 +341,28 @@ class Staged(Guarded):
     # -- expressions ---------------------------------------------------------------------------------------------------
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
+        if isinstance(node.func, ast.Name) and node.func.id in (DECIDED, EAGERLY):  # made here, of what is not visited
+            return self.generic_visit(node)
         node.args = [call(DECIDED, [x], x) if isinstance(x, ast.IfExp | ast.BoolOp) else x for x in node.args]
+        f, args = node.func, node.args
+        if isinstance(f, ast.Name) and f.id in EAGER and args and isinstance(args[0], ast.GeneratorExp):
+            inner = args[0]
+            if _is_plain_comprehension(inner):
+                parts = copy.deepcopy((inner.elt, inner.generators))
+                at_once = ast.copy_location(ast.ListComp(*parts), inner)
+                args[0] = call(EAGERLY, [copy.deepcopy(f), _later(at_once), _later(inner)], inner)
         return super().visit_Call(node)
+
+    def visit_ListComp(self, node: ast.ListComp) -> ast.AST:
+        if not _is_plain_comprehension(node):
+            return self._fresh(node)
+        self.generic_visit(node)
+        (only,) = node.generators
+        item = name(ITEM_OF_LIST, node)
+        only.iter, over = ast.copy_location(ast.Tuple([item], ast.Load()), node), only.iter
+        parameter = ast.arguments([], [ast.arg(ITEM_OF_LIST)], None, [], [], None, [])
+        value = ast.Subscript(node, ast.Constant(0), ast.Load())
+        return call(LISTED, [over, ast.copy_location(ast.Lambda(parameter, value), node)], node)
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
         if isinstance(node.ctx, ast.Load) and node.id in self._at_risk:
@@ -339,7 +393,9 @@ class Staged(Guarded):
             return super().visit_Compare(node)
         self.generic_visit(node)
         if any([isinstance(op, ast.Is | ast.IsNot) for op in node.ops]):  # no method of an operand's is asked
-            node.left, *node.comparators = [call(DECIDED, [x], x) for x in (node.left, *node.comparators)]
+            operands = node.left, *node.comparators
+            seen = DECIDED if any([isinstance(x, ast.Constant) for x in operands]) else IDENTIFIED
+            node.left, *node.comparators = [call(seen, [x], x) for x in operands]
         if not all([type(op) in OPERATIONS for op in node.ops]) or not _is_lazy(*node.comparators):
             return node
         pairs = [
@@ -364,6 +420,12 @@ def _jumps(node: ast.AST, in_loop: bool) -> bool:
 
 def _raises(block: Sequence[ast.stmt]) -> bool:
     return bool(block) and isinstance(block[-1], ast.Raise)
+
+
+def _is_plain_comprehension(node: ast.ListComp | ast.GeneratorExp) -> bool:
+    """Whether a comprehension is a function of the items of one iterable, one after the other."""
+    (first, *more) = node.generators
+    return not more and not first.ifs and not first.is_async and _is_lazy(node.elt, first.iter)
 
 
 def _is_lazy(*parts: ast.expr) -> bool:

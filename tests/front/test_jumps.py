@@ -1,5 +1,7 @@
 """break, continue, return and else of loops on traced conditions: native loops that stop, in every transform."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -140,6 +142,35 @@ def matched(x):
     return y
 
 
+def zipped(x):
+    s = 0.0
+    for k, (v, w) in enumerate(zip(x, x[::-1] * 2)):
+        if v * w < -1.0:
+            return s + k
+        s += v * k
+        if s > 1.0:
+            break
+    return s - 1.0
+
+
+def counted(x):
+    s = abs(x[0])
+    for k in itertools.count(1):
+        s = s * 1.5 + k
+        if s > 30.0:
+            break
+    return s
+
+
+def rows(x):
+    y = np.outer(x, x)
+    for row in y:
+        row *= 2.0
+        if row[0] > 0.5:
+            break
+    return np.sum(y * y)
+
+
 def last_index(x):
     for i in range(40):
         if x[i % 4] * i > 5.0:
@@ -149,7 +180,7 @@ def last_index(x):
 
 FUNCTIONS = [
     *(newton, first_above, fixed_point, kept_on, nested, bisection, in_with_and_finally, filled, without_a_start),
-    *(bound_in_the_condition, matched, last_index),
+    *(bound_in_the_condition, matched, last_index, zipped, counted, rows),
 ]
 
 

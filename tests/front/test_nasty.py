@@ -73,11 +73,20 @@ def test_an_iterator_of_the_function_in_a_loop():
 def test_counting_for_ever():
     def f(x):
         for k in itertools.count():
-            if x[0] * k > 3:
+            if abs(x[0]) * k > 3:
                 break
-        return x[0]
+        return x[0] + k
 
-    refused(f, "ends early on a traced condition")
+    def g(x):
+        numbers, s = itertools.count(), x[0]
+        for _ in numbers:
+            s = s + 1.0
+            if s > 3:
+                break
+        return s + next(numbers)
+
+    right(f)
+    refused(g, "over which a loop went that ended early on a traced condition, is asked for another item")
 
 
 def test_a_row_of_a_list_of_arrays():
