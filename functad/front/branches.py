@@ -95,6 +95,7 @@ class Branch:
     def __init__(self, test: Any, names: tuple[str, ...]) -> None:
         self.names = names
         self.staged = is_unknown(test)
+        self._at = user_location() if self.staged else None
         self.side = True if self.staged else bool(test)
         self.restore = False
         self._entry: tuple[Any, ...] = ()
@@ -168,7 +169,7 @@ class Branch:
             join.add(one.array(x), other.array(x), x._variable.type, ARRAY)
         outs = join.bind(self._test)
         sizes = [len(e.trace.eqns) for e in self._endings]
-        note("if", "a branch of which one side runs", "its condition is traced", user_location(), sum(sizes))
+        note("if", "a branch of which one side runs", "its condition is traced", self._at, sum(sizes))
         count = len(outs) - len(arrays)
         for x, new in zip(arrays, outs[count:], strict=True):
             x._variable = new._variable

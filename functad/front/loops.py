@@ -135,7 +135,7 @@ class Loop:
         values = carried.settle(outs)
         peeled = f"; {self._made} steps before it, whose conditions are known" if self._made else ""
         size = size_of(condition[0]) + size_of(step[0])
-        note("while", f"one native loop{peeled}", "its condition is traced", user_location(), size)
+        note("while", f"one native loop{peeled}", "its condition is traced", self._unrolled.at, size)
         return *[values[n] if n in values else never_assigned(n) for n in self.names], *self._own
 
     def abandon(self, error: BaseException) -> None:
