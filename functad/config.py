@@ -16,11 +16,12 @@ from contextvars import ContextVar
 from typing import Generic, TypeVar
 
 __all__ = [
-    "Flag", "Settings", "backend", "cache_size", "cpu", "current", "debug", "dump", "entry", "first", "front", "having",
+    "Flag", "Settings", "backend", "cache_size", "cpu", "current", "debug", "dump", "entry", "first", "front",
     "settings", "threads", "unset", "vector_bits", "while_tracing",
 ]  # fmt: skip
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Settings:
@@ -88,21 +89,6 @@ def settings() -> Settings:
     return current.get(first)
 
 
-def having(f: Callable[[], T], **flags: Hashable) -> T:
-    """What a function returns with flags set, for something that looks at them by itself.
-
-    Compiled functions called meanwhile may not see the flags: the context manager of a flag makes them look.
-    """
-    around = made = settings()
-    for name, value in flags.items():
-        made = made.having(name, value)
-    try:
-        current.set(made)
-        return f()
-    finally:
-        current.set(around)
-
-
 class Flag(Generic[T]):
     """A setting with a context-local value; its first value comes from the environment.
 
@@ -133,6 +119,18 @@ class Flag(Generic[T]):
             yield
         finally:
             self._set(before)  # this flag alone: another may have been set meanwhile, and stay so
+
+    def during(self, value: T, f: Callable[[], R]) -> R:
+        """What a function returns with this value in force, for what looks at the flag by itself.
+
+        Compiled functions that are called meanwhile may not see it; ``with flag(value):`` makes them look.
+        """
+        around = settings()
+        try:
+            current.set(around.having(self.name, value))  # type: ignore[arg-type]
+            return f()
+        finally:
+            current.set(around)
 
     def _set(self, value: T) -> None:
         global _any_set

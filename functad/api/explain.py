@@ -45,10 +45,10 @@ def explain(f: Callable[..., Any]) -> Callable[..., Explanation]:
     ...         total += v
     ...     return total
     >>> for n in fd.explain(f)(np.ones(3)).notes:
-    ...     print(n.line, n.what, "->", n.outcome, f"({n.reason})" if n.reason else "")
-    3 for -> one native loop of 99 steps; the first step apart
-    5 if -> a branch of which one side runs (its condition is traced)
-    7 for -> unrolled, 3 steps (it has fewer than 8 steps)
+    ...     print(n.line, n.what, "->", n.outcome + ":", n.reason)
+    3 for -> one native loop of 99 steps...
+    5 if -> a branch of which one side runs: its condition is traced
+    7 for -> unrolled, 3 steps: it has fewer than 8 steps
     """
     return Transformed(_explained, f)
 

@@ -359,7 +359,7 @@ class Jitted(CalledNatively, Wrapper):
             args, kwargs = self.join_static(unflatten(structure, xs), fixed)
             if self._front:
                 return twin(f)(*args, **kwargs)
-            return config.having(lambda: f(*args, **kwargs), front=False)
+            return config.front.during(False, lambda: f(*args, **kwargs))
 
         for i, leaf in enumerate(leaves):
             if not leaf.type.native:

@@ -53,7 +53,7 @@ from functad.front.values import (
     typed,
 )
 from functad.ir.dce import program_may_raise
-from functad.ir.program import Program
+from functad.ir.program import Location, Program
 from functad.ir.types import ArrayType
 from functad.numpy import logic
 from functad.numpy.dispatch import stands_for
@@ -116,6 +116,7 @@ class Branch:
     def __init__(self, test: Any, names: tuple[str, ...]) -> None:
         self.names = names
         self.staged = is_unknown(test)
+        self._at = user_location() if self.staged else None
         self.side = True if self.staged else bool(test)
         self.restore = False
         self._entry: tuple[Any, ...] = ()
@@ -174,7 +175,8 @@ class Branch:
 
     def result(self) -> tuple[Any, ...]:
         """The variables after the statement."""
-        return joined(self.names, self._test, *self._endings)
+        one, other = self._endings
+        return joined(self.names, self._test, one, other, self._at)
 
 
 class Opened:
@@ -206,8 +208,8 @@ class Opened:
         return made
 
 
-def joined(names: Sequence[str], test: Tracer, one: Ending, other: Ending) -> tuple[Any, ...]:
-    """The variables after two branches."""
+def joined(names: Sequence[str], test: Tracer, one: Ending, other: Ending, at: Location | None) -> tuple[Any, ...]:
+    """The variables after two branches of a statement at a place."""
     join = Join(one.trace, other.trace)
     found = [
         join.variable(n, *pair)
@@ -218,7 +220,7 @@ def joined(names: Sequence[str], test: Tracer, one: Ending, other: Ending) -> tu
         join.add(one.array(x), other.array(x), x._variable.type, ARRAY)
     outs = join.bind(test)
     sizes = [len(e.trace.eqns) for e in (one, other)]
-    note("if", "a branch of which one side runs", "its condition is traced", user_location(), sum(sizes))
+    note("if", "a branch of which one side runs", "its condition is traced", at, sum(sizes))
     count = len(outs) - len(arrays)
     for x, new in zip(arrays, outs[count:], strict=True):
         x._variable = new._variable

@@ -198,10 +198,10 @@ class Loop:
             made = self._made + len(self._peeled)
             peeled = f"; {made} step{'' if made == 1 else 's'} before it" if made else ""
             size = size_of(condition[0]) + size_of(step[0])
-            note("while", f"one native loop{peeled}", "its condition is traced", user_location(), size)
+            note("while", f"one native loop{peeled}", "its condition is traced", self._unrolled.at, size)
         for test, entry, opened in reversed(self._peeled):
             one = opened.ended(values)
-            values = joined(self.names, test, one, Opened().ended(entry))
+            values = joined(self.names, test, one, Opened().ended(entry), self._unrolled.at)
         return *values, *self._own
 
 
