@@ -108,14 +108,14 @@ class _Drawing:
 
     def loop(self, depth: int) -> list[str]:
         self.loops += 1
-        i = f"i{self.loops}"
+        i, w = f"i{self.loops}", f"w{self.loops}"
         head = self.rng.choice(LOOPS).replace("{d}", self.condition())
         head = head.format(i=i, m=self.rng.randint(0, 6))
         body = self.block(depth + 1, True)
         before: list[str] = []
         if head.startswith("while"):
-            before, limit = [f"w{self.loops} = 0"], self.rng.randint(1, 9)
-            body = [f"w{self.loops} += 1", f"if w{self.loops} > {limit}:", *indented(["break"]), *body]
+            before, limit = [f"{w} = 0"], self.rng.randint(1, 9)
+            body = [f"{w} += 1", f"if {w} > {limit}:", *indented(["break"]), *body]
         elif "range" in head:
             body = [*body, f"s = s + 0.01 * {i}"]
         made = [*before, head, *indented(body)]
