@@ -380,22 +380,26 @@ def or_(first: Any, *rest: Callable[[], Any]) -> Any:
 
 @stands_for(any)
 def any_(items: Any) -> Any:
-    """``any``, of items all of which are made."""
-    return _of_all(any, logic.logical_or, items)
+    """``any``; items behind one whose value is not known are made in any case."""
+    return _of_all(True, logic.logical_or, items)
 
 
 @stands_for(all)
 def all_(items: Any) -> Any:
-    """``all``, of items all of which are made."""
-    return _of_all(all, logic.logical_and, items)
+    """``all``; items behind one whose value is not known are made in any case."""
+    return _of_all(False, logic.logical_and, items)
 
 
-def _of_all(f: Callable[[Any], Any], join: Callable[[Any, Any], Any], items: Any) -> Any:
-    found = list(items)
-    unknown = [predicate(x) for x in found if is_unknown(x)]
-    known = f([x for x in found if not is_unknown(x)])
-    if not unknown or known is (f is any):
-        return known
+def _of_all(decisive: bool, join: Callable[[Any, Any], Any], items: Any) -> Any:
+    """Whether one of the items is what decides, or what becomes of those whose value is not known."""
+    unknown = []
+    for x in items:
+        if is_unknown(x):
+            unknown.append(predicate(x))
+        elif bool(x) is decisive:
+            return decisive
+    if not unknown:
+        return not decisive
     result = functools.reduce(join, unknown)
     result._kind = PYTHON
     return result

@@ -73,6 +73,21 @@ class Later:
             error.add_note(f"it was raised at {self.where}")
         return error
 
+    def __reduce__(self) -> Any:
+        return _said, (type(self._error), [str(a) for a in self._error.args], self.where)
+
+
+def _said(cls: type[BaseException], args: list[str], where: str | None) -> Callable[..., BaseException]:
+    """A failure that has been pickled, without the function that made it: it says what was known at the time."""
+
+    def make(*_: Any) -> BaseException:
+        error = cls(*args)
+        if where is not None:
+            error.add_note(f"it was raised at {where}")
+        return error
+
+    return make
+
 
 def location_of(error: BaseException) -> Location | None:
     """Where an exception was raised that has been."""

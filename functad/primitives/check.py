@@ -44,6 +44,9 @@ class Failure:
         self.derived: dict[Any, Any] = {}
         self._native: dict[Form, NativeFunction] = {}
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Failure, (self.make,)
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Failure) and self.identity == other.identity
 

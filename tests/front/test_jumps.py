@@ -235,6 +235,20 @@ def test_few_steps_over_a_list():
         assert fd.jit(f)(x) == f(x)
 
 
+def test_any_and_all():
+    def f(x):
+        s = 0.0
+        for i in range(12):
+            if any([x[i % 4] > 1.0, x[0] < 0]) or all(v > 0 for v in x):
+                break
+            s += x[i % 4]
+        return s + any([x[0] > 0, True]) + all([x[1] > 0, False]) + any([]) + all([])
+
+    for x in (X, -X, np.abs(X)):
+        assert fd.jit(f)(x) == f(x)
+    assert fd.grad(lambda x: x * any(k > 3 for k in itertools.count()))(1.0) == 1.0
+
+
 def test_jumps_on_what_is_known_are_pythons():
     def f(x):
         out = []

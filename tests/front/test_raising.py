@@ -1,11 +1,13 @@
 """raise and assert on traced conditions: checks at run time, which raise the user's own exceptions."""
 
 import contextlib
+import pickle
 
 import numpy as np
 import pytest
 
 import functad as fd
+from functad.core.evaluator import run_program
 from functad.errors import UnsupportedError
 from functad.primitives.check import Failure, check
 
@@ -224,3 +226,11 @@ def test_the_primitive():
         with pytest.raises(ValueError, match="got -0.7"):
             run(-X)
     assert Failure(len, "a") == Failure(len, "a") != Failure(len, "b")
+
+
+def test_programs_with_checks_are_pickled():
+    program = pickle.loads(pickle.dumps(fd.make_ir(fd.jit(deep))(X)))
+    run = fd.jit(lambda x: run_program(program, [x])[0])
+    assert run(X) == deep(X)
+    with pytest.raises(KeyError, match="below"):
+        run(np.array([0.3, 0.7, -2.0, 0.9]))
