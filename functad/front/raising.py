@@ -13,7 +13,6 @@ A handler of the function's own cannot catch what is raised at run time. Where o
 from __future__ import annotations
 
 import builtins
-import functools
 from collections.abc import Callable, Hashable, Mapping
 from types import FunctionType
 from typing import Any
@@ -39,9 +38,11 @@ _LATER = "_functad_later"
 class Later:
     """The expression of a ``raise`` statement, and its variables."""
 
-    def __init__(self, make: Callable[..., Any], values: tuple[Any, ...], error: BaseException) -> None:
+    def __init__(self, make: Any, values: tuple[Any, ...], error: BaseException) -> None:
         self._make = make
-        self._error = error
+        self._said = type(error), [str(a) for a in error.args]
+        self.cause: BaseException | None = None
+        self.suppresses = False
         where = location_of(error) or user_location()
         self.where = None if where is None else str(where)
         self._leaves, self._structure = flatten(values)
@@ -55,8 +56,7 @@ class Later:
     def identity(self) -> Hashable:
         """What two have in common that raise the same."""
         fixed = tuple([_key(x) for x in self._leaves])
-        made = self._make.__code__ if isinstance(self._make, FunctionType) else str(self._error)
-        return made, self.where, structure_key(self._structure), fixed, tuple(self._kinds)
+        return self._make.__code__, self.where, structure_key(self._structure), fixed, tuple(self._kinds)
 
     def __call__(self, *found: Any) -> BaseException:
         """The exception, of values of its traced variables."""
@@ -67,14 +67,14 @@ class Later:
         try:
             error = _instance(self._make(*self._structure.unflatten(leaves)))
         except Exception:  # it shows what exists while it is traced alone
-            error = _instance(type(self._error), *self._error.args)
-        error.__cause__, error.__suppress_context__ = self._error.__cause__, self._error.__suppress_context__
+            error = self._said[0](*self._said[1])
+        error.__cause__, error.__suppress_context__ = self.cause, self.suppresses
         if self.where is not None:
             error.add_note(f"it was raised at {self.where}")
         return error
 
     def __reduce__(self) -> Any:
-        return _said, (type(self._error), [str(a) for a in self._error.args], self.where)
+        return _said, (*self._said, self.where)
 
 
 def _said(cls: type[BaseException], args: list[str], where: str | None) -> Callable[..., BaseException]:
@@ -131,8 +131,7 @@ def _key(x: Any) -> Hashable:
 def can_be_raised_later(error: BaseException) -> bool:
     """Whether an exception is that of a ``raise`` statement in the body that is traced, or of an unbound name."""
     if isinstance(error, NameError) and not hasattr(error, _LATER):
-        again = functools.partial(type(error), *error.args)
-        setattr(error, _LATER, Later(again, (), error))
+        setattr(error, _LATER, Later(lambda cls, *said: cls(*said), (type(error), *error.args), error))
     return hasattr(error, _LATER)
 
 
@@ -146,4 +145,9 @@ def fail(error: BaseException) -> None:
             "handler of the function: which of the two happens is known at run time only; write if and else in place "
             "of raise and except"
         )
-    check_p.bind(np.False_, *later.operands, failure=Failure(later, later.identity))
+    later.cause, later.suppresses = error.__cause__, error.__suppress_context__
+    operands, later.operands = later.operands, []
+    for e in (error, later.cause):  # what is kept with the Program keeps no frames
+        if e is not None:
+            e.__traceback__ = e.__context__ = None
+    check_p.bind(np.False_, *operands, failure=Failure(later, later.identity))
