@@ -17,6 +17,7 @@ from functad import numpy as numpy
 from functad import primitives as primitives
 from functad import testing as testing
 from functad.api.custom import custom_jvp, custom_vjp
+from functad.api.explain import explain
 from functad.api.gradients import grad, value_and_grad
 from functad.api.jacobians import hessian, hvp, jacfwd, jacobian, jacrev, vhp
 from functad.api.jit import jit
@@ -48,6 +49,7 @@ __all__ = [
     "custom_jvp",
     "custom_vjp",
     "eval_shape",
+    "explain",
     "grad",
     "hessian",
     "hvp",

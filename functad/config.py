@@ -21,6 +21,7 @@ __all__ = [
 ]  # fmt: skip
 
 T = TypeVar("T")
+R = TypeVar("R")
 
 
 class Settings:
@@ -118,6 +119,18 @@ class Flag(Generic[T]):
             yield
         finally:
             self._set(before)  # this flag alone: another may have been set meanwhile, and stay so
+
+    def during(self, value: T, f: Callable[[], R]) -> R:
+        """What a function returns with this value in force, for what looks at the flag by itself.
+
+        Compiled functions that are called meanwhile may not see it; ``with flag(value):`` makes them look.
+        """
+        around = settings()
+        try:
+            current.set(around.having(self.name, value))  # type: ignore[arg-type]
+            return f()
+        finally:
+            current.set(around)
 
     def _set(self, value: T) -> None:
         global _any_set

@@ -21,6 +21,7 @@ __all__ = [
     "OF_VALUES",
     "MissingExtraError",
     "RetraceWarning",
+    "UnrolledWarning",
     "ShapeError",
     "StructureError",
     "TracerConversionError",
@@ -99,6 +100,10 @@ class MissingExtraError(FunctadError, ImportError):
 
 class InternalError(FunctadError, RuntimeError):
     """A defect in functad itself."""
+
+
+class UnrolledWarning(UserWarning):
+    """A loop was made step by step under ``jit``, and makes so many equations that compiling takes long."""
 
 
 class RetraceWarning(UserWarning):

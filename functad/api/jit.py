@@ -118,11 +118,13 @@ class Jitted(CalledNatively, Wrapper):
         static_argnums: tuple[int, ...],
         static_argnames: tuple[str, ...],
         fastmath: str = "",
+        front: bool = True,
     ) -> None:
         super().__init__()
         look_like(self, f)
         self._f = f
         self._fastmath = fastmath
+        self._front = front
         self._arguments = Arguments(f, static_argnums, static_argnames)
         self._traced = Recent[list[Traced]]()  # by kind of call
         self._kinds: list[tuple[Traced, Callable[..., Any]]] = []  # with their entries
@@ -136,8 +138,8 @@ class Jitted(CalledNatively, Wrapper):
         """The same around another function."""
         return Jitted(f, *self._options())
 
-    def _options(self) -> tuple[tuple[int, ...], tuple[str, ...], str]:
-        return self._arguments.positions, tuple(sorted(self._arguments.names)), self._fastmath
+    def _options(self) -> tuple[tuple[int, ...], tuple[str, ...], str, bool]:
+        return self._arguments.positions, tuple(sorted(self._arguments.names)), self._fastmath, self._front
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Jitted, (self._f, *self._options()), own_attributes(self, self._f)  # what has been compiled stays
@@ -414,7 +416,9 @@ class Jitted(CalledNatively, Wrapper):
         def call(xs: Sequence[Any]) -> Any:
             f, fixed = (self._f, given) if replaced is None else replaced()
             args, kwargs = fixed.join(xs)
-            return twin(f)(*args, **kwargs)
+            if self._front:
+                return twin(f)(*args, **kwargs)
+            return config.front.during(False, lambda: f(*args, **kwargs))
 
         for number, leaf in zip(given.numbers, given.leaves, strict=True):
             if not leaf.type.native:
@@ -514,6 +518,7 @@ def jit(
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
     fastmath: FastMath = False,
+    front: bool = True,
 ) -> Jitted: ...
 @overload
 def jit(
@@ -522,6 +527,7 @@ def jit(
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
     fastmath: FastMath = False,
+    front: bool = True,
 ) -> Callable[[Callable[..., Any]], Jitted]: ...
 def jit(
     f: Callable[..., Any] | None = None,
@@ -529,6 +535,7 @@ def jit(
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
     fastmath: FastMath = False,
+    front: bool = True,
 ) -> Any:
     """Compile a function to native code; also a decorator, with or without arguments.
 
@@ -551,6 +558,9 @@ def jit(
         ``"nsz"``, ``"nnan"``, ``"ninf"``, ``"afn"``, and ``"fast"`` for all), or True for ``{"fast"}``, lets LLVM
         change it: in this function, its derivatives, and the jitted functions that it calls, whose own flags then do
         not count. Elementary functions keep their accuracy.
+    front
+        Whether the function is rewritten first, so that it may be plain Python (docs/plain_code.md); False runs it, and
+        what it calls, as it is, as ``FUNCTAD_FRONT=0`` does. ``fd.explain(f)(*args)`` says what was made of it.
 
     A call of the jitted function may give arrays to write the results to, ``out=``: the container that the function
     returns, with an array for each result, of its shape (``()`` for a number) and dtype, which shares no memory with
@@ -585,16 +595,17 @@ def jit(
     np.float64(6.0)
     """
     if f is None:
-        return functools.partial(jit, static_argnums=static_argnums, static_argnames=static_argnames, fastmath=fastmath)
+        options: dict[str, Any] = {"static_argnums": static_argnums, "static_argnames": static_argnames}
+        return functools.partial(jit, **options, fastmath=fastmath, front=front)
     if isinstance(f, staticmethod | classmethod):  # in the body of a class, where jit is above the other decorator
-        made = jit(f.__func__, static_argnums=static_argnums, static_argnames=static_argnames, fastmath=fastmath)
-        return type(f)(made)
+        options = {"static_argnums": static_argnums, "static_argnames": static_argnames}
+        return type(f)(jit(f.__func__, **options, fastmath=fastmath, front=front))
     if not callable(f):
         raise StructureError(f"jit takes a function, got {type_name(f)}")
     nums = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
     names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
     nums, names = complete_static(f, nums, names)
-    return Jitted(f, nums, names, fastmath_flags(fastmath))
+    return Jitted(f, nums, names, fastmath_flags(fastmath), front)
 
 
 set_executor(execute)

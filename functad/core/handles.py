@@ -119,7 +119,7 @@ class BodyTrace(Trace):
     for before. What it stands for at the end is a result of the body.
     """
 
-    __slots__ = ("attempt", "journal", "own", "ranges", "undo")
+    __slots__ = ("attempt", "journal", "lists", "own", "ranges", "undo")
 
     def __init__(self, kind: str, attempt: bool = False) -> None:
         super().__init__(kind, concrete=False)
@@ -127,6 +127,7 @@ class BodyTrace(Trace):
         self.own: dict[int, Any] = {}  # by id: iterators and objects that were made in the body, which it may change
         self.ranges: dict[Var, tuple[Any, Any]] = {}  # the least and the greatest value of counters (core/integers.py)
         self.attempt = attempt  # whether the body can also be run step by step
+        self.lists: Any = None  # notes what is appended to lists from before, if the body may do that
         self.undo: list[Callable[[], None]] = []  # what gives arrays back that have lost their value
 
     def refused(self, error: Exception) -> BaseException:

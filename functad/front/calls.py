@@ -21,30 +21,43 @@ from functad import config
 from functad.core.trace import current_trace, is_compiling
 from functad.core.tracer import Tracer
 from functad.errors import UnsupportedError
-from functad.front.branches import Branch, and_, choose, compare, not_, or_
+from functad.front.branches import Branch, and_, choose, compare, known, not_, or_
+from functad.front.drivers import by_python, eager, listed, reduced
 from functad.front.effects import check_call, check_changed, check_outside, check_target, guarded, in_body, made
-from functad.front.failures import caught, managed, matched
+from functad.front.failures import Handling, caught, managed, matched
+from functad.front.iterators import ITERATORS
+from functad.front.lists import appending
 from functad.front.loops import Loop, Steps
 from functad.front.origin import FOREIGN, INSTALLED, OWN, origin, own_method
 from functad.front.protocols import SPECIAL, entered, go_over, operate, read, specially
+from functad.front.raising import failing
 from functad.front.routed import CAUGHT, ENTERED, ITEM, MADE, MATCHED, OUTSIDE, OVER, ROUTE, SLICE, STORE
+from functad.front.sources import identified
 from functad.front.staged import (
     AND,
     BRANCH,
+    BY_PYTHON,
     CHANGED,
     CHOOSE,
     COMPARE,
     DECIDED,
+    EAGERLY,
+    FAILING,
     GUARD,
+    IDENTIFIED,
+    KNOWN,
+    LISTED,
     LOOP,
     NOT,
     OPERATE,
     OR,
     READ,
     STEPS,
+    TRYING,
 )
 from functad.front.staged import UNBOUND as UNBOUND_NAME
 from functad.front.twin import is_twin_code, twin_of
+from functad.front.unread import check_read
 from functad.front.values import UNBOUND, decided
 from functad.numpy.creation import asarray
 from functad.numpy.dispatch import called_for, traced_form
@@ -64,15 +77,31 @@ def route(f: Any) -> Any:
 def staged_route(f: Any) -> Any:
     """``route`` in a staged twin."""
     found = route(f)
-    if type(f) in (type, BuiltinFunctionType) and f in SPECIAL:
-        found = specially(staged_route, f, found)
+    if type(f) in (type, BuiltinFunctionType):
+        if f in SPECIAL:
+            found = specially(staged_route, f, found)
+        elif f is map:
+            found = functools.partial(_called_with_twin, ITERATORS[map], staged_route)
+        elif f in ITERATORS:
+            found = ITERATORS[f]
+        elif f is functools.reduce:
+            found = reduced(staged_route)
     if not in_body():
         return found
+    if type(f) is BuiltinFunctionType:
+        appends = appending(f)
+        if appends is not None:
+            return appends
     if type(f) is functools.partial:
         return functools.partial(staged_route(f.func), *f.args, **f.keywords)
     if found is f:
         check_call(f)
     return guarded(f, found, staged_route)
+
+
+def _called_with_twin(f: Any, twin: Callable[[Any], Any], given: Any, /, *args: Any, **kwargs: Any) -> Any:
+    """A function that calls another, which it is given first, by its twin: what that is, is decided at each call."""
+    return f((lambda *xs: twin(given)(*xs)) if callable(given) else given, *args, **kwargs)
 
 
 def item(x: Any, index: Any) -> Any:
@@ -93,6 +122,8 @@ _CONCATENATORS = frozenset({type(np.r_), type(np.c_)})
 def staged_item(x: Any, index: Any) -> Any:
     """``x[index]`` in a staged twin: by the twin of a method of the user's."""
     cls = type(x)
+    if cls is list:
+        check_read(x)
     if cls is Tracer or cls is np.ndarray or cls is list or cls is tuple:
         return item(x, index)
     method = own_method(cls, "__getitem__")
@@ -270,7 +301,14 @@ _STAGED_CELLS = {
     GUARD: CellType(check_target),
     CHANGED: CellType(check_changed),
     DECIDED: CellType(decided),
+    IDENTIFIED: CellType(identified),
+    LISTED: CellType(listed),
+    BY_PYTHON: CellType(by_python),
+    EAGERLY: CellType(eager),
     UNBOUND_NAME: CellType(UNBOUND),
+    FAILING: CellType(failing),
+    KNOWN: CellType(known),
+    TRYING: CellType(Handling),
 }
 
 

@@ -20,10 +20,12 @@ from functad.core.handles import BodyTrace, Owner, ambiguous, borrowed, make_sta
 from functad.core.trace import Trace, entered, left
 from functad.core.tracer import ARRAY, PYTHON, Tracer, Varying
 from functad.errors import StructureError, UnsupportedError
-from functad.front.integers import growing
+from functad.front.integers import checked, growing
+from functad.front.jumps import RESULT
 from functad.front.values import (
     UNBOUND,
     Undecided,
+    blank,
     described,
     frozen_value,
     is_number,
@@ -38,10 +40,14 @@ from functad.front.values import (
 from functad.ir.program import Program
 from functad.numpy.traced import here
 
-__all__ = ["Carried", "Slot", "Variable"]
+__all__ = ["Carried", "Slot", "Unsteady", "Variable"]
 
 MOST_PASSES = 10
 """So often a body is traced until its variables keep their types; each pass widens one or finds one more."""
+
+
+class Unsteady(StructureError):
+    """A variable is of another kind after a step than before it."""
 
 
 class Slot:
@@ -114,8 +120,10 @@ class Variable:
             return self.lost
         return rebuilt(self.structure, [inputs[id(p)] if type(p) is Slot else p for p in self.parts])
 
-    def widened(self, after: Any) -> bool:
-        """Compare with what the variable is after a step; whether a part is another one now."""
+    def widened(self, after: Any, now: Any) -> bool:
+        """Compare with what the variable is after a step, whose values are those of ``now``; whether a part is another
+        one.
+        """
         leaves, structure = leaves_of(after)
         if self.lost is not None:
             return False
@@ -128,25 +136,25 @@ class Variable:
             )
             return True
         if structure != self.structure:
-            raise self._changes(after)
+            raise self._changes(now)
         changed = False
-        for number, (part, x) in enumerate(zip(self.parts, leaves, strict=True)):
+        for number, (part, x, value) in enumerate(zip(self.parts, leaves, leaves_of(now)[0], strict=True)):
             if type(part) is not Slot:
                 if same_value(part, x):
                     continue
                 if not (is_number(part) and is_number(x)):
-                    raise self._changes(after)
+                    raise self._changes(now)
                 self.parts[number] = part = Slot(part)
                 changed = True
-            new = part.widened(x) if is_number(x) else None
+            new = part.widened(value) if is_number(x) else None
             if new is None:
-                raise self._changes(after)
+                raise self._changes(now)
             changed |= new
         return changed
 
-    def _changes(self, after: Any) -> StructureError:
+    def _changes(self, after: Any) -> Unsteady:
         before = rebuilt(self.structure, [p.value if type(p) is Slot else p for p in self.parts])
-        return StructureError(
+        return Unsteady(
             f"{self.name} is {described(before)} before a step of the loop{here()} and "
             f"{described(after)} after it: what a loop carries keeps its shape and structure; start from one that has "
             "them"
@@ -161,6 +169,7 @@ class Carried:
         self.kind = kind
         self.attempt = attempt
         self._disowned: list[Callable[[], None]] = []
+        self._appended: dict[int, list[Slot]] = {}  # the variables that hold an array which is appended to a list
         self._held: dict[int, tuple[Any, Slot]] = {}  # what a slot is at the start of a step
         bound = [(n, scope[n]) for n in names if type(scope.get(n, UNBOUND)) not in (Undecided, type(UNBOUND))]
         self.variables = [Variable(n, v) for n, v in bound]
@@ -206,10 +215,12 @@ class Carried:
         for again in reversed(self._disowned):
             again()
 
-    def step(self, scope: Mapping[str, Any], more: Sequence[Any] = ()) -> tuple[Program, list[Tracer]] | None:
+    def step(
+        self, scope: Mapping[str, Any], more: Sequence[Any] = (), appended: Sequence[Tracer] = ()
+    ) -> tuple[Program, list[Tracer]] | None:
         """The end of a pass: the Program of a step, and what it closes over; None if there must be another pass.
 
-        ``more`` are results besides.
+        ``more`` are results besides; ``appended`` are arrays that lists hold from now on.
         """
         trace = self.trace
         assert trace is not None
@@ -218,10 +229,11 @@ class Carried:
         held = [snapshot(x) for x, _ in self.arrays]
         new = self._newly_written(trace)
         self.close()
-        changed = any([v.widened(x) for v, x in zip(self.variables, after, strict=True)])
+        changed = any([v.widened(x, y) for v, x, y in zip(self.variables, after, now, strict=True)])
+        changed |= self._finds_result(scope)
         originals = self._originals()
         new = [x for x in new if id(x) not in originals]  # what is written to is the variable's
-        if changed or new or self._share(trace, after):
+        if changed or new or self._share(trace, after, appended):
             self.arrays += [(x, Slot(x)) for x in new]
             return None
         token = entered(trace)
@@ -229,22 +241,48 @@ class Carried:
             step = trace.finish([*self._outputs(now), *held, *more])
         finally:
             left(token)
-        self._check_integers(*step)
-        return step
+        return self._with_integers(*step), step[1]
 
-    def _check_integers(self, step: Program, captured: Sequence[Tracer]) -> None:
-        """Refuse Python's integers that may get larger than compiled code's."""
+    def _finds_result(self, scope: Mapping[str, Any]) -> bool:
+        """Take up what the function returns, if a step is seen to return something: it is read only if one has."""
+        result = scope.get(RESULT, UNBOUND) if RESULT in self.names else UNBOUND
+        if result is UNBOUND or any([v.name == RESULT for v in self.variables]):
+            return False
+        if type(result) is Undecided:
+            self._undecided[RESULT] = result
+            return False
+        self.variables.append(Variable(RESULT, blank(result)))
+        return True
+
+    def slot_of(self, name: str | None) -> int | None:
+        """The number of the slot of a variable that is a number."""
+        return next(
+            (k for k, s in enumerate(self.slots()) for v in self.variables if v.name == name and s in v.parts), None
+        )
+
+    def _with_integers(self, step: Program, captured: Sequence[Tracer]) -> Program:
+        """The step, with checks of Python's integers that may get larger than compiled code's.
+
+        Where the loop can be made step by step, and they are known in each of its steps, it is.
+        """
         slots = self.slots()
         numbers = [i for i, s in enumerate(slots) if s.kind == PYTHON and s.type.dtype.kind == "i"]
         found = growing(step, [i + len(captured) for i in numbers], numbers)
-        if found:
-            slot = slots[numbers[found[0]]]
-            name = next(v.name for v in self.variables if any([slot is s for s in v.slots()]))
-            raise UnsupportedError(
-                f"{name} is a Python integer that a step of the loop{here()} multiplies, or adds to another that grows "
-                "with it: it may get larger than the 64 bits that it has in compiled code; start from a float, or from "
-                f"np.int64({name}), which wraps around as NumPy's integers do"
-            )
+        if not found:
+            return step
+        slot = slots[numbers[found[0]]]
+        name = next(v.name for v in self.variables if any([slot is s for s in v.slots()]))
+        message = (
+            f"{name} is a Python integer that a step of the loop{here()} multiplies, or adds to another that grows "
+            "with it: it gets larger than the 64 bits that it has in compiled code; start from a float, or from "
+            f"np.int64({name}), which wraps around as NumPy's integers do"
+        )
+        made = None
+        if not (self.attempt and all([type(slots[numbers[k]].value) is not Tracer for k in found])):
+            made = checked(step, [i + len(captured) for i in numbers], message)
+        if made is None:
+            raise UnsupportedError(message)
+        return made
 
     def writes_to(self, x: Any) -> bool:
         """Whether the body writes to an array of the function."""
@@ -271,7 +309,7 @@ class Carried:
         for x, slot in self.arrays:
             x._variable = found[id(slot)]._variable
             make_stale(x)
-        return {v.name: v.value(found) for v in self.variables}
+        return self._undecided | {v.name: v.value(found) for v in self.variables}
 
     def _originals(self) -> set[int]:
         """The arrays of the function that variables held before the loop, and that go round by value."""
@@ -299,7 +337,12 @@ class Carried:
                     found.append(typed(leaf, part.type))
         return found
 
-    def _share(self, trace: BodyTrace, after: Sequence[Any]) -> bool:
+    def sharing(self, root: Tracer) -> list[Tracer] | None:
+        """Which arrays of the function an array that has been appended to a list may be; None: no variable holds it."""
+        slots = self._appended.get(id(root))
+        return [x for s in slots for x in s.origins] if slots else None
+
+    def _share(self, trace: BodyTrace, after: Sequence[Any], appended: Sequence[Tracer]) -> bool:
         """Refuse writes to variables that share memory after a step: by value they would not. Whether that is new."""
         holders: dict[int, list[Slot]] = {id(x): [] for x, _ in self.arrays}
         before: dict[int, list[Slot]] = {}  # by the array that they are before the loop
@@ -319,9 +362,16 @@ class Carried:
                         new |= part.comes_from(self._held[id(root)][1])
                     elif root._owner is not trace:
                         new |= part.forbid(root)
+                    elif _refusal(root) is not None:  # an element of what the loop goes over
+                        for x in root._memory.origins:
+                            new |= part.forbid(x)
         for sharing in (*holders.values(), *before.values()):
             if len(sharing) > 1:
                 new |= any([s.forbid(None) for s in sharing])
+        for x in appended:
+            held = [self._held[id(x)][1]] if id(x) in self._held else []
+            self._appended[id(x)] = [*holders.get(id(x), ()), *held]
+            new |= any([s.forbid(None) for s in self._appended[id(x)]])
         return new
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import builtins
 import cmath
+import contextlib
 import functools
 import inspect
 import itertools
@@ -25,9 +26,10 @@ from functad.core.handles import BodyTrace
 from functad.core.location import is_internal
 from functad.core.trace import current_trace
 from functad.core.tracer import Tracer, Varying
-from functad.errors import UnsupportedError
+from functad.front.failures import refused
 from functad.front.origin import own_method
 from functad.front.twin import is_twin_code
+from functad.front.unread import check_read
 from functad.numpy.traced import here
 
 __all__ = [
@@ -49,7 +51,7 @@ _PURE = frozenset({
     *(reversed, set, slice, str, tuple, type, zip, functools.partial, functools.reduce, np.ndarray, np.dtype),
     *(itertools.accumulate, itertools.chain, itertools.combinations, itertools.count, itertools.cycle),
     *(itertools.islice, itertools.pairwise, itertools.permutations, itertools.product, itertools.repeat),
-    *(itertools.starmap, itertools.zip_longest),
+    *(itertools.starmap, itertools.zip_longest, np.errstate, contextlib.nullcontext),
 })  # fmt: skip
 _MODULES = (math, cmath, operator)
 _CALLING = frozenset({
@@ -91,12 +93,6 @@ def in_body() -> bool:
     return type(current_trace()) is BodyTrace
 
 
-def refused(message: str) -> BaseException:
-    """The error for what a body must not do."""
-    trace, error = current_trace(), UnsupportedError(message)
-    return error if trace is None else trace.refused(error)
-
-
 def check_call(f: Any) -> None:
     """Refuse a call that is not known to change nothing."""
     if not _is_pure(f):
@@ -126,6 +122,7 @@ def check_changed(x: Any, operation: str) -> None:
 
 def check_truth(x: Any) -> None:
     """What a condition asks: in a body no method of the user's, which may change anything."""
+    check_read(x)
     if in_body() and (own_method(type(x), "__bool__") or own_method(type(x), "__len__")):
         check_target(x)
 
@@ -155,7 +152,8 @@ def is_own(x: Any) -> bool:
 
 
 def over(x: Any) -> Any:
-    """Refuse to advance, in a body, an iterator that was made before."""
+    """Refuse to advance, in a body, an iterator that was made before, and to read a list to which a loop appends."""
+    check_read(x)
     if isinstance(x, Iterator) and in_body() and not is_own(x):
         raise refused(
             f"a {type(x).__name__} that was made before would be advanced{here()} in a branch or a loop on a traced "

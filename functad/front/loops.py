@@ -1,35 +1,44 @@
 """Loops on what is not known: the body runs once or twice while it is traced, in the frame of the user's function.
 
-    while t: BODY      c = loop(("s", "y"))
+    while t: BODY      c = loop(("s", "y"), None)
                        while c.more(locals()):
-                           if c.restore: (s, y) = c.state()
-                           if c.test(t, locals()):
+                           try:
                                if c.restore: (s, y) = c.state()
-                               BODY
-                               c.leave(locals())
+                               if c.test(t, locals()):
+                                   if c.restore: (s, y) = c.state()
+                                   BODY
+                                   c.leave(locals())
+                           except BaseException as error:
+                               if not c.takes(error): raise
                        if c.staged: (s, y) = c.result()
 
-    for i in r: BODY   c = steps(r, ("i", "s", "y"))
+    for i in r: BODY   c = steps(r, ("i", "s", "y"), None)
                        while c.more(locals()):
                            try:
                                if c.restore: (i, s, y) = c.state()
                                i = c.item()
                                BODY
                                c.leave(locals())
-                           except BaseException as error: c.retry(error)
+                           except BaseException as error:
+                               if not c.takes(error): raise
                        if c.restore: (i, s, y) = c.result()
 
 As long as a condition is known, ``while`` is Python's. From the step on where it is not, the condition and the body are
-traced, each with what goes round as inputs (``carried.py``), and become one ``while`` equation.
+traced, each with what goes round as inputs (``carried.py``), and become one ``while`` equation. Where a step changes
+the type of a variable (``prev = None`` before the loop), one step is peeled: ``if t: BODY; while t: BODY``.
 
 ``for`` over a range or an array has a known number of steps. The first one is made as Python makes it, so that all
 variables are bound and have the types that they keep; the others become one ``loop`` equation, if there are many and
 the body can be traced for all of them at once; else they are made one by one, too: nothing has happened by then, since
 what would is refused (``effects.py``).
+
+Of a loop that jumps, ``stop`` is the flag that says so (``jumps.py``). A step is made where it is False; where it is
+not known, the loop is a ``while`` equation, and steps that are made one by one are branches.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
@@ -37,14 +46,20 @@ from typing import Any
 import numpy as np
 
 from functad.core.demand import demand
-from functad.core.handles import Owner, Refused
+from functad.core.handles import BodyTrace, Refused
 from functad.core.integers import Affine, affine_of, number
+from functad.core.location import user_location
 from functad.core.trace import current_trace
-from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
-from functad.errors import UnsupportedError
-from functad.front.branches import is_unknown, predicate
-from functad.front.carried import Carried
+from functad.core.tracer import Tracer
+from functad.errors import ImmutableError, UnsupportedError
+from functad.front.branches import Opened, is_unknown, joined, predicate
+from functad.front.carried import Carried, Unsteady
 from functad.front.failures import staged
+from functad.front.iterators import Remembering
+from functad.front.lists import Appended
+from functad.front.raising import can_be_raised_later, fail
+from functad.front.report import mark, note, take_back, warn_of_unrolling
+from functad.front.sources import ELEMENT, Reader, source_of
 from functad.front.values import UNBOUND, Undecided, typed
 from functad.ir.program import Eqn, Program, sub_programs
 from functad.ir.types import array_type
@@ -52,6 +67,7 @@ from functad.numpy.dispatch import stands_for
 from functad.numpy.operands import cast
 from functad.numpy.traced import here
 from functad.primitives.arithmetic import add
+from functad.primitives.bitwise import bit_and, bit_not
 from functad.primitives.comparison import lt
 from functad.primitives.loop_body import bind_loop
 from functad.primitives.while_loop import bind_while
@@ -61,6 +77,9 @@ __all__ = ["Loop", "Steps", "TracedRange"]
 
 INT64 = array_type((), np.int64)
 
+MOST_PEELED = 2
+"""So many steps of a loop may change the types of its variables."""
+
 MUCH = 400
 """Steps times equations from which on a loop is one: shorter ones are faster step by step, fused in registers."""
 
@@ -69,17 +88,24 @@ FEW = 8
 
 
 class Loop:
-    """A ``while`` statement while it runs."""
+    """A ``while`` statement while it runs; ``stop`` is the flag that its jumps set."""
 
-    def __init__(self, names: tuple[str, ...]) -> None:
+    def __init__(self, names: tuple[str, ...], own: tuple[str, ...], stop: str | None) -> None:
         self.names = names
+        self._own = (UNBOUND,) * len(own)  # variables of one step
         self.staged = self.restore = False
-        self._phase = "python"  # then "test" and "body" in turn, and "done"
+        self._stop = stop
+        self._unrolled = Unrolled("while")
+        self._made = 0  # steps that Python has made
+        self._phase = "python"  # then "test" and "body" in turn, or "peel", and "done"
         self._unknown: Any = None  # the condition, where it is not known any more
         self._carried: Carried | None = None
+        self._entry: tuple[Any, ...] = ()  # the variables where the condition is not known any more
         self._state: tuple[Any, ...] = ()
         self._condition: tuple[Program, list[Tracer]] | None = None
         self._step: tuple[Program, list[Tracer]] | None = None
+        self._peeled: list[tuple[Tracer, tuple[Any, ...], Opened]] = []
+        self._unsteady: Unsteady | None = None  # why the first one was peeled
 
     def more(self, scope: Mapping[str, Any]) -> bool:
         """Whether the condition is to be evaluated; if it is traced, its trace is opened."""
@@ -90,20 +116,16 @@ class Loop:
 
     def state(self) -> tuple[Any, ...]:
         """The variables at the start of a step."""
-        return self._state
+        return *self._state, *self._own
 
     def test(self, value: Any, scope: Mapping[str, Any]) -> bool:
         """Whether the body is to be run now."""
         if self._phase == "python":
-            if is_unknown(value):
-                self.staged = self.restore = True
-                self._phase = "test"
-                self._unknown = value
-                self._carried = Carried(self.names, scope, "while")
-                return False
-            if not value:
-                self._phase = "done"
-            return bool(value)
+            return self._python(value, scope)
+        if self._phase == "peel":
+            opened = Opened()
+            self._peeled.append((value, self._entry, opened))
+            return True
         carried = self._carried
         assert carried is not None and carried.trace is not None
         if len(carried.trace.journal) > len(carried.arrays):
@@ -112,34 +134,87 @@ class Loop:
         self._condition = carried.trace.finish([typed(flag, array_type((), bool))])
         carried.close()
         self._phase = "body"
-        self._state = carried.open()
+        self._state = started(carried.open(), self.names, self._stop)
         return True
+
+    def _python(self, value: Any, scope: Mapping[str, Any]) -> bool:
+        """Whether there is a step, where the condition is known; where it is not, tracing begins."""
+        if not is_unknown(value):
+            if not value:
+                self._phase = "done"
+                self._state = tuple([scope.get(n, UNBOUND) for n in self.names])
+                self._unrolled.note(self._made, "its condition is known before each step")
+            self._made += bool(value)
+            return bool(value)
+        self.staged = self.restore = True
+        self._phase = "test"
+        self._unknown = value
+        self._entry = tuple([scope.get(n, UNBOUND) for n in self.names])
+        self._carried = Carried(self.names, scope, "while")
+        return False
 
     def leave(self, scope: Mapping[str, Any]) -> None:
         """The end of a step."""
-        if self._phase == "body":
-            assert self._carried is not None
-            self._step = self._carried.step(scope)
-            self._phase = "test" if self._step is None else "done"
+        if self._phase == "peel":
+            self._phase, self.restore = "python", False
+        elif self._phase == "body":
+            self._end(scope)
 
-    def result(self) -> tuple[Any, ...]:
-        """The variables after the loop."""
-        carried, condition, step = self._carried, self._condition, self._step
-        assert carried is not None and condition is not None and step is not None
-        outs, _, _ = bind_while(condition[0], step[0], condition[1], step[1], carried.start())
-        values = carried.settle(outs)
-        return tuple([values[n] if n in values else never_assigned(n) for n in self.names])
+    def _end(self, scope: Mapping[str, Any]) -> None:
+        carried = self._carried
+        assert carried is not None
+        try:
+            self._step = carried.step(scope)
+        except Unsteady as error:
+            self._unsteady = self._unsteady or error
+            if len(self._peeled) == MOST_PEELED:
+                raise self._unsteady from None
+            carried.undo()
+            self._phase, self._carried, self._state = "peel", None, self._entry
+            return
+        self._phase = "test" if self._step is None else "done"
 
-    def abandon(self, error: BaseException) -> None:
-        """An exception leaves the statement."""
-        if self._carried is not None:
-            self._carried.close()
-            if self._phase != "done":
-                staged(error, "a loop")
+    def takes(self, error: BaseException) -> bool:
+        """Whether an exception that leaves the condition or the body is raised at run time, and not now."""
+        carried = self._carried
+        if self._phase == "body" and carried is not None and can_be_raised_later(error):  # each step raises it
+            fail(error)
+            self._end(dict(zip(self.names, self._state, strict=True)))
+            return True
+        if carried is not None:
+            carried.close()
+        for _, _, opened in reversed(self._peeled):
+            opened.abandoned()
+        if carried is not None or self._peeled:
+            staged(error, "a loop")
         if isinstance(error, Exception | Refused) and self._unknown is not None:
             demand(self._unknown._owner, self._unknown._variable)  # with its value the loop is Python's
         if isinstance(error, Refused):
             raise error.error from None
+        return False
+
+    def result(self) -> tuple[Any, ...]:
+        """The variables after the loop."""
+        values = self._state
+        if self._step is not None:
+            carried, condition, step = self._carried, self._condition, self._step
+            assert carried is not None and condition is not None
+            outs, _, _ = bind_while(condition[0], step[0], condition[1], step[1], carried.start())
+            found = carried.settle(outs)
+            values = tuple([found[n] if n in found else never_assigned(n) for n in self.names])
+            made = self._made + len(self._peeled)
+            peeled = f"; {made} step{'' if made == 1 else 's'} before it" if made else ""
+            size = size_of(condition[0].eqns) + size_of(step[0].eqns)
+            note("while", f"one native loop{peeled}", "its condition is traced", self._unrolled.at, size)
+        for test, entry, opened in reversed(self._peeled):
+            one = opened.ended(values)
+            values = joined(self.names, test, one, Opened().ended(entry), self._unrolled.at)
+        return *values, *self._own
+
+
+def started(state: tuple[Any, ...], names: tuple[str, ...], stop: str | None) -> tuple[Any, ...]:
+    """The variables at the start of a step, which is made if nothing has stopped the loop."""
+    return tuple([False if n == stop else x for n, x in zip(names, state, strict=True)])
 
 
 def never_assigned(name: str) -> Undecided:
@@ -172,32 +247,53 @@ def range_(*args: Any) -> Any:
 
 
 class Steps:
-    """A ``for`` statement while it runs."""
+    """A ``for`` statement while it runs; ``stop`` is the flag that its jumps set."""
 
-    def __init__(self, items: Any, names: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        items: Any,
+        names: tuple[str, ...],
+        own: tuple[str, ...] = (),
+        stop: str | None = None,
+        what: str = "for",
+    ) -> None:
         self.names = names
+        self._own = (UNBOUND,) * len(own)  # variables of one step
         self.restore = False
+        self._stop = stop
+        self._ends = False  # whether a step may end the loop
         self._items = items
-        self._length = _length(items)  # None: a range that is not known, or what only Python can go over
+        self._source = None if type(items) is TracedRange else source_of(items, FEW, endless=stop is not None)
+        # None: a range that is not known, or what only Python can go over
+        self._length = None if self._source is None else self._source.length
         self._python: Iterator[Any] | None = None if type(items) is TracedRange else iter(items)
         self._made = 0  # steps that Python has made
         self._item: Any = None
-        self._counter: Tracer | None = None
+        self._reader: Reader | None = None
         self._state: tuple[Any, ...] = ()
         self._before: tuple[Any, ...] = ()  # the variables where the trace of the body begins
         self._carried: Carried | None = None
+        self._lists = Appended()
         self._step: tuple[Program, list[Tracer]] | None = None
-        self._given_up = False
-        self._trace = current_trace()
-        self._begun = len(self._trace.eqns) if self._trace is not None else 0
+        self._given_up = ""  # why
+        self._unrolled = Unrolled(what)
+        self._noted = mark()
 
     def more(self, scope: Mapping[str, Any]) -> bool:
         """Whether the body is to be run; if so, with which item is decided."""
         if self._step is not None:
             return False
-        if self._carried is None and self._is_to_be_tried():
-            self._before = tuple([scope.get(n, UNBOUND) for n in self.names])
-            self._carried = Carried(self.names, scope, "for", attempt=self._python is not None)
+        stopped = self._stopped(scope) if self._carried is None else False
+        if not is_unknown(stopped) and stopped:
+            return False
+        if self._carried is None and self._is_to_be_tried(stopped):
+            if self._stop is not None and self._source is not None:
+                self._source.prepare()
+            if not self.restore:  # else they are as another attempt found them
+                self._before = tuple([scope.get(n, UNBOUND) for n in self.names])
+            start = dict(zip(self.names, self._before, strict=True))
+            self._carried = Carried(self.names, start, "for", attempt=self._python is not None)
+            self._noted = mark()
         if self._carried is not None:
             self.restore = True
             self._open(self._carried)
@@ -206,113 +302,219 @@ class Steps:
         try:
             self._item = next(self._python)
         except StopIteration:
+            self._unrolled.note(self._made, self._given_up or self._why_not())
             return False
         self._made += 1
         return True
 
+    def _stopped(self, scope: Mapping[str, Any]) -> Any:
+        """Whether a jump has ended the loop, as far as that is known."""
+        if self._stop is None:
+            return False
+        now = dict(zip(self.names, self._state, strict=True)) if self.restore else scope
+        stopped = now[self._stop]
+        if is_unknown(stopped) and isinstance(self._items, Iterator):
+            known = self._source if self._source is not None and not self._given_up else source_of(self._items)
+            if known is None:
+                raise UnsupportedError(
+                    f"the loop{here()} over a {type(self._items).__name__} ends early on a traced condition: how many "
+                    "of its items are taken is not known; go over a range, an array or a list, as in for x in list(...)"
+                )
+            assert isinstance(self._items, Remembering)
+            self._items.leave()
+        return stopped
+
     def state(self) -> tuple[Any, ...]:
         """The variables at the start of a step."""
         self.restore = self._carried is not None
-        return self._state
+        return *self._state, *self._own
 
     def item(self) -> Any:
         """What the loop's target is in this step."""
-        return self._item
+        if self._carried is None:
+            return self._item
+        trace, items = self._carried.trace, self._items
+        assert trace is not None
+        if self._source is not None:
+            self._reader = Reader(trace, self._source.counted or self._stop is not None, self._made)
+            self._note_range(trace)
+            # where it is not known how many items are taken, each is read at its index
+            return self._source.item(self._reader) if self._stop is None else self._source.at(self._reader.number)
+        self._reader = Reader(trace, True, 0)
+        self._note_range(trace)
+        return items.start + self._reader.number * items.step
+
+    @property
+    def appended(self) -> Appended | None:
+        """What notes the elements that the body appends to lists, if they are not appended at once."""
+        return None if self._carried is None else self._lists
 
     def leave(self, scope: Mapping[str, Any]) -> None:
         """The end of a step."""
-        carried = self._carried
+        carried, reader = self._carried, self._reader
         if carried is None:
             return
-        counted = [] if self._counter is None else [add(self._counter, np.int64(1))]
-        step = carried.step(scope, counted)
-        if step is None:
-            return
-        steps = None if self._length is None else self._length - self._made
-        few = self._python is not None and steps is not None and steps * _size(step[0].eqns) < MUCH
-        if few or carried.writes_to(self._items):
-            self._give_up(carried)
-        else:
-            self._step = step
+        assert reader is not None
+        counted = [] if reader.counter is None else [add(reader.counter, np.int64(1))]
+        step = carried.step(scope, [*counted, *self._lists.outputs()], self._lists.roots())
+        if not self._lists.close():
+            self._give_up(carried, "the body changes a list to which it also appends")
+        elif step is not None and not self._lists.grown:
+            self._ends = self._stop is not None and scope[self._stop] is not False
+            self._decide(carried, step)
 
-    def retry(self, error: BaseException) -> None:
-        """An exception leaves the body: of a trace for all steps, they are made one by one; else it is the user's."""
+    def _decide(self, carried: Carried, step: tuple[Program, list[Tracer]]) -> None:
+        """Take the Program of a step, or none."""
+        if self._python is not None and self._length is not None and not self._ends:
+            assert self._source is not None
+            equations, steps = size_of(step[0].eqns), self._length - self._made
+            if steps * equations < MUCH:
+                self._give_up(carried, f"{steps} steps of {equations} equations are faster one by one")
+                return
+            if self._stop is None and any([carried.writes_to(x) for x in self._source.arrays()]):
+                self._read_by_index(carried, "the body writes to what the loop goes over")
+                return
+        self._step = step
+
+    def takes(self, error: BaseException) -> bool:
+        """Whether an exception that leaves the body is the end of an attempt to trace all steps at once, or is raised
+        at run time.
+        """
         carried = self._carried
-        if carried is not None and self._python is not None and isinstance(error, Exception | Refused):
-            self._give_up(carried)
-            return
-        if carried is not None:
-            carried.close()
+        if carried is None:
+            return False
+        if self._python is not None and isinstance(error, Exception | Refused):
+            said = str(error).partition(";")[0].partition("\n")[0]
+            reason = f"its body cannot be traced for all steps at once: {said}"
+            if isinstance(error, ImmutableError) and ELEMENT in str(error):
+                self._read_by_index(carried, reason)
+            else:
+                self._give_up(carried, reason)
+            return True
+        if self._step is None and can_be_raised_later(error):  # each step raises it
+            fail(error)
+            self.leave(dict(zip(self.names, self._state, strict=True)))
+            return True
+        carried.close()
+        self._lists.close()
         if isinstance(error, Exception | Refused) and type(self._items) is TracedRange:
             for bound in (self._items.start, self._items.stop, self._items.step):
                 if is_unknown(bound):
                     demand(bound._owner, bound._variable)
         if isinstance(error, Refused):
             raise error.error from None
-        raise error
+        return False
 
-    def _give_up(self, carried: Carried) -> None:
+    def _give_up(self, carried: Carried, reason: str) -> None:
         carried.undo()
-        self._carried, self._given_up = None, True
+        self._lists.close()
+        take_back(self._noted)
+        self._lists = Appended()
+        self._carried, self._given_up = None, reason
         self.restore, self._state = True, self._before
+
+    def _read_by_index(self, carried: Carried, reason: str) -> None:
+        """Try again with items that are views of what the loop goes over, if they can be."""
+        assert self._source is not None
+        source = self._source.by_index() if self._source.arrays() and self._stop is None else None
+        self._give_up(carried, reason)
+        if source is not None:
+            self._source, self._given_up = source, ""
 
     def result(self) -> tuple[Any, ...]:
         """The variables after the loop."""
-        carried, step = self._carried, self._step
+        carried, step, reader = self._carried, self._step, self._reader
         if carried is None or step is None:
-            return self._state
+            return *self._state, *self._own
+        assert reader is not None
         body, consts = step
         start, made = carried.start(), self._made
-        if self._length is None:
-            outs = self._over_unknown(carried, body, consts, start)
-        elif self._counter is not None:
-            length = self._length - made
-            outs, _ = bind_loop(body, consts, [*start, np.int64(made)], (), length=length)
+        known = self._length is not None and not self._ends
+        if not known:
+            outs = self._while(carried, body, consts, start)
         else:
-            outs, _ = bind_loop(body, consts, start, [self._items[made:]], length=self._length - made)
+            assert self._length is not None
+            counter = [] if reader.counter is None else [np.int64(made)]
+            steps = self._length - made
+            elements = [x if len(x) == steps else x[:steps] for x in [array() for array in reader.arrays]]
+            outs, written = bind_loop(body, consts, [*start, *counter], elements, length=steps)
         values = carried.settle(outs[: len(start)])
+        if known:
+            assert self._length is not None
+            self._lists.deliver(written, self._length - made, carried)
+            if isinstance(self._items, Remembering):
+                self._items.finish()
+        elif isinstance(self._items, Remembering):
+            self._items.leave()
         self.restore = False
-        return tuple([values[n] if n in values else never_assigned(n) for n in self.names])
+        self._note_converted(body)
+        return *[values[n] if n in values else never_assigned(n) for n in self.names], *self._own
 
-    def _over_unknown(self, carried: Carried, body: Program, consts: list[Tracer], start: list[Any]) -> list[Any]:
-        """The loop over a range whose length is not known."""
+    def _while(self, carried: Carried, body: Program, consts: list[Tracer], start: list[Any]) -> list[Any]:
+        """The loop where it is not known how many steps it makes."""
         r = self._items
-        # as many steps as there are numbers before the end: (stop - start) / step, rounded up
-        count = cast(-((r.start - r.stop) // r.step), np.dtype(np.int64))
-        types = [count._variable.type, *[s.type for s in carried.slots()], INT64]
-        cond = trace_program(lambda n, *xs: [lt(xs[-1], n)], types)
-        outs, _, _ = bind_while(cond, body, [count], consts, [*start, np.int64(0)])
+        limit: list[Any] = [] if self._length is None else [np.int64(self._length)]
+        if self._source is None:  # as many steps as there are numbers before the end: (stop - start) / step, rounded up
+            limit = [cast(-((r.start - r.stop) // r.step), np.dtype(np.int64))]
+        stop = carried.slot_of(self._stop) if self._ends else None
+
+        def goes_on(*given: Any) -> list[Any]:
+            state = given[len(limit) :]
+            tests = [lt(state[-1], n) for n in given[: len(limit)]]
+            if stop is not None:
+                tests.append(bit_not(state[stop]))
+            return [functools.reduce(bit_and, tests)]
+
+        cond = trace_program(goes_on, [*[INT64] * len(limit), *[s.type for s in carried.slots()], INT64])
+        outs, _, _ = bind_while(cond, body, limit, consts, [*start, np.int64(self._made)])
         return outs
 
-    def _is_to_be_tried(self) -> bool:
+    def _is_to_be_tried(self, stopped: Any) -> bool:
         if self._python is None:
             return True
-        if self._length is None or self._made != 1 or self._given_up or self._trace is None:
+        if self._source is None or self._given_up:
             return False
-        if self._length >= FEW or self._length < 3:
-            return self._length >= FEW
-        return (self._length - 1) * _size(self._trace.eqns[self._begun :]) >= 2 * MUCH
+        if self._stop is not None and is_unknown(stopped):
+            return self._length is None or self._made < self._length
+        if self._length is None or self._made != 1 or self._length < 3:
+            return False
+        return self._length >= FEW or (self._length - 1) * self._unrolled.equations() >= 2 * MUCH
 
     def _open(self, carried: Carried) -> None:
         """Open a trace of the body for all steps that are left."""
-        self._state = carried.open()
-        trace = carried.trace
-        assert trace is not None
-        items = self._items
-        if isinstance(items, range | TracedRange):
-            self._counter = Tracer(trace.add_input(INT64), trace, PYTHON)
-            trace.ranges[self._counter._variable] = self._range()
-            self._item = items.start + self._counter * items.step  # type: ignore[operator]
-        else:
-            element = array_type(items.shape[1:], items.dtype)
-            self._item = Tracer(trace.add_input(element), trace, ARRAY if element.ndim else SCALAR)
-            self._item._memory = Owner(self._item._variable, "an element of the array that the loop goes over")
+        take_back(self._noted)
+        self._state = started(carried.open(), self.names, self._stop)
+        assert carried.trace is not None
+        if self._source is not None and self._stop is None:
+            self._lists.open(carried.trace)
+
+    # -- what is said about it -----------------------------------------------------------------------------------------
+
+    def _note_converted(self, body: Program) -> None:
+        steps: Any = "an unknown number of" if self._length is None else self._length - self._made
+        if self._ends and self._length is not None:
+            steps = f"at most {steps}"
+        peeled = "; the first step apart" if self._made else ""
+        loop = f"one native loop of {steps} steps{peeled}"
+        note(self._unrolled.what, loop, "", self._unrolled.at, size_of(body.eqns))
+
+    def _why_not(self) -> str:
+        if self._length is None and self._made >= FEW:
+            return f"a {type(self._items).__name__} is gone over step by step, or its items are not of one kind"
+        return f"it has fewer than {FEW} steps"
+
+    def _note_range(self, trace: BodyTrace) -> None:
+        """Tell the trace of the body what its counter is at least and at most."""
+        counter = None if self._reader is None else self._reader.counter
+        if counter is not None:
+            trace.ranges[counter._variable] = self._range()
 
     def _range(self) -> tuple[Affine, Affine | None]:
-        """What the counter is at least and at most."""
         r, first = self._items, number(self._made)
         if self._length is not None:
             return first, number(self._length - 1)
+        if type(r) is not TracedRange:
+            return first, None
         start, stop, step = [affine_of(x) if type(x) is Tracer else number(x) for x in (r.start, r.stop, r.step)]
         if step.fixed is None or step.fixed == 0:
             return first, None
@@ -321,13 +523,27 @@ class Steps:
         return first, stop.plus(start, -1).plus(number(1 if by > 0 else -1), -1).times(Fraction(1, by))
 
 
-def _length(items: Any) -> int | None:
-    """How many steps there are, of what all can be made at once."""
-    if type(items) is range or (type(items) in (Tracer, np.ndarray) and items.ndim):
-        return len(items)
-    return None
+class Unrolled:
+    """What a loop makes if it is made step by step."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.at, self._trace = user_location(), current_trace()
+        self._start = 0 if self._trace is None else len(self._trace.eqns)
+
+    def equations(self) -> int:
+        """How many it has made by now."""
+        return 0 if self._trace is None else size_of(self._trace.eqns[self._start :])
+
+    def note(self, steps: int, reason: str) -> None:
+        """Say that it was, at its end."""
+        if self._trace is None or not steps:
+            return
+        equations = self.equations()
+        note(self.what, f"unrolled, {steps} step{'' if steps == 1 else 's'}", reason, self.at, equations)
+        warn_of_unrolling(equations, steps, reason, self.at)
 
 
-def _size(eqns: Sequence[Eqn]) -> int:
+def size_of(eqns: Sequence[Eqn]) -> int:
     """How many equations there are, those of their parts included."""
-    return sum([1 + sum([_size(p.eqns) for p in sub_programs(e)]) for e in eqns])
+    return sum([1 + sum([size_of(p.eqns) for p in sub_programs(e)]) for e in eqns])

@@ -19,6 +19,7 @@ from functad.core.tracer import Tracer
 from functad.front.effects import check_target, in_body, over
 from functad.front.failures import managed
 from functad.front.origin import OWN, origin, own_method
+from functad.front.unread import check_read
 
 __all__ = ["SPECIAL", "entered", "go_over", "operate", "read", "specially"]
 
@@ -37,6 +38,8 @@ _REFLECTED = {"lt": "__gt__", "le": "__ge__", "gt": "__lt__", "ge": "__le__", "e
 
 def operate(twin: Twin, name: str, *operands: Any) -> Any:
     """An operator, by its name in ``operator``."""
+    for x in operands:
+        check_read(x)
     if _PLAIN.issuperset(map(type, operands)):
         return getattr(operator, name)(*operands)
     x, method = operands[0], f"__{name.strip('_')}__"

@@ -21,7 +21,7 @@ from functad.ir.types import ArrayType, array_type
 from functad.numpy.operands import cast
 from functad.tree import flatten
 
-__all__ = ["UNBOUND", "Undecided", "decided", "is_number", "joined_type", "kind_of", "type_of_leaf", "typed"]
+__all__ = ["UNBOUND", "Undecided", "blank", "decided", "is_number", "joined_type", "kind_of", "type_of_leaf", "typed"]
 
 UNBOUND: Any = type("Unbound", (), {"__repr__": lambda self: "UNBOUND"})()
 """Stands for a variable that has not been assigned to."""
@@ -114,6 +114,18 @@ def leaves_of(x: Any) -> tuple[list[Any], Any]:
 def rebuilt(structure: Any, leaves: Sequence[Any]) -> Any:
     """A value of new parts."""
     return leaves[0] if structure is None else structure.unflatten(leaves)
+
+
+def blank(x: Any) -> Any:
+    """A value of the same structure and types, of zeros: stands for one that nobody reads."""
+    leaves, structure = leaves_of(x)
+    return rebuilt(structure, [_zero(v) if is_number(v) else v for v in leaves])
+
+
+def _zero(x: Any) -> Any:
+    type, kind = type_of_leaf(x), kind_of(x)
+    zeros = np.zeros(type.shape, type.dtype)
+    return zeros if kind == ARRAY else zeros.item() if kind == PYTHON else zeros[()]
 
 
 def described(x: Any) -> str:

@@ -20,12 +20,13 @@ from functad.numpy.logic import not_equal
 from functad.numpy.operands import as_array, cast, depends_on, fresh, fresh_array, operand, shape_of
 from functad.numpy.promotion import result_dtype
 from functad.numpy.reductions import refuse_out
+from functad.numpy.rows import runs
 from functad.numpy.shapes import part
 from functad.numpy.traced import here
 from functad.numpy.ufuncs import subtract
 from functad.primitives import joining
 from functad.primitives.broadcasting import broadcast
-from functad.primitives.shapes import reshape
+from functad.primitives.shapes import reshape, transpose
 from functad.primitives.slicing import pad as strict_pad
 
 __all__ = [
@@ -40,7 +41,7 @@ __all__ = [
 def concatenate(arrays: Any, /, axis: int | None = 0, out: None = None, *, dtype: Any = None) -> Any:
     """``numpy.concatenate``: one after the other along an axis; with axis None, all elements."""
     refuse_out(out, "concatenate")
-    xs = _parts(arrays, "concatenate")
+    xs = _parts(arrays, "concatenate", axis == 0)
     common = np.dtype(dtype) if dtype is not None else result_dtype(xs)
     xs = [cast(x, common) for x in xs]
     if axis is None:
@@ -61,8 +62,12 @@ def concatenate(arrays: Any, /, axis: int | None = 0, out: None = None, *, dtype
 concat = concatenate
 
 
-def _parts(arrays: Any, name: str) -> list[Any]:
-    return [as_array(x, name) for x in arrays]
+def _parts(arrays: Any, name: str, first: bool = False) -> list[Any]:
+    """The arrays of a list; rows of one array together, where they are joined along the ``first`` axis."""
+    found = runs(arrays) if first and type(arrays) is list else None
+    if found is None or any([count and x.ndim == 1 for x, count in found]):
+        return [as_array(x, name) for x in arrays]
+    return [reshape(x, (count * x.shape[1], *x.shape[2:])) if count else as_array(x, name) for x, count in found]
 
 
 def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
@@ -73,6 +78,11 @@ def _without(shape: tuple[int, ...], axis: int) -> tuple[int, ...]:
 def stack(arrays: Any, axis: int = 0, out: None = None, *, dtype: Any = None) -> Any:
     """``numpy.stack``: along a new axis."""
     refuse_out(out, "stack")
+    if type(arrays) is list and runs(arrays):
+        x = as_array(arrays, "stack")
+        i = normal_axis(axis, len(shape_of(x)), "stack")
+        order = [*range(1, i + 1), 0, *range(i + 1, len(shape_of(x)))]
+        return fresh(transpose(x if dtype is None else cast(x, np.dtype(dtype)), order), x)
     xs = _parts(arrays, "stack")
     if any(shape_of(x) != shape_of(xs[0]) for x in xs):
         raise ShapeError(
@@ -85,6 +95,9 @@ def stack(arrays: Any, axis: int = 0, out: None = None, *, dtype: Any = None) ->
 @implements(np.vstack)
 def vstack(tup: Any, *, dtype: Any = None) -> Any:
     """``numpy.vstack``: along axis 0; vectors are rows."""
+    found = runs(tup) if type(tup) is list else None
+    if found is not None and all([x.ndim == 2 for x, count in found if count]):
+        return concatenate([x if count else shapes.atleast_2d(x) for x, count in found], 0, dtype=dtype)
     return concatenate([shapes.atleast_2d(x) for x in _parts(tup, "vstack")], 0, dtype=dtype)
 
 

@@ -20,6 +20,7 @@ from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.errors import DtypeError, ShapeError, StructureError
 from functad.ir.program import frozen
 from functad.numpy.promotion import PYTHON_NUMBERS, result_dtype
+from functad.numpy.rows import all_rows, runs
 from functad.numpy.traced import here, is_traced
 from functad.primitives.broadcasting import broadcast, broadcast_p
 from functad.primitives.convert import convert
@@ -91,15 +92,18 @@ def as_array(x: Any, name: str) -> Any:
 
 def stack_list(xs: Sequence[Any], name: str) -> Any:
     """The array of a (nested) list with tracers in it."""
-    parts = [operand(x, name) for x in xs]
-    shapes = [shape_of(p) for p in parts]
+    whole = all_rows(xs)
+    if whole is not None:
+        return whole
+    parts = [(operand(x, name), count) for x, count in runs(xs) or [(x, 0) for x in xs]]
+    shapes = [shape_of(p)[1:] if count else shape_of(p) for p, count in parts]
     if any(s != shapes[0] for s in shapes):
         raise ShapeError(
             f"np.{name}{here()}: the parts of a list have different shapes, "
             f"{' and '.join(str(s) for s in dict.fromkeys(shapes))}"
         )
-    dtype = result_dtype(parts)
-    return concatenate([reshape(cast(p, dtype), (1, *shapes[0])) for p in parts], 0)
+    dtype = result_dtype([p for p, _ in parts])
+    return concatenate([reshape(cast(p, dtype), (count or 1, *shapes[0])) for p, count in parts], 0)
 
 
 def check_mask(x: Any, argument: str, name: str) -> None:

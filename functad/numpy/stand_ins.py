@@ -23,6 +23,7 @@ from functad.numpy.creation import asarray
 from functad.numpy.dispatch import stands_for
 from functad.numpy.memory import is_view, reshaped_view, same_memory
 from functad.numpy.operands import as_array, as_python, cast
+from functad.numpy.rows import runs
 from functad.numpy.statistics import mean as mean_of
 from functad.numpy.traced import here, is_traced
 
@@ -184,6 +185,8 @@ def sum_(iterable: Any, /, start: Any = 0) -> Any:
     if type(iterable) is Tracer or isinstance(iterable, Varying):
         total = reductions.sum(iterable, axis=0)
         return total if type(start) is int and start == 0 else start + total
+    if type(iterable) is list and iterable and runs(iterable):
+        return sum_(as_array(iterable, "sum"), start)
     return sum(iterable, start)
 
 

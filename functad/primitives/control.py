@@ -14,14 +14,14 @@ from typing import Any
 from functad.core.primitive import Linear, Primitive, Sample
 from functad.core.zeros import zeros, zeros_like
 from functad.errors import LinearityError
+from functad.ir.dependence import through
 from functad.ir.masks import Mask, expand
-from functad.ir.program import Program
 from functad.ir.regions import Control
 from functad.ir.types import SeqType
 from functad.kernel_ir.rules import KernelRule
 from functad.primitives.choice_rules import ChoiceRule
 from functad.primitives.control_rules import control_batch, control_doubting, control_jvp, control_types
-from functad.primitives.repeat_rules import RepeatRule, dependent_on
+from functad.primitives.repeat_rules import RepeatRule
 from functad.transforms.transpose import linear_variables
 
 __all__ = ["control_primitive"]
@@ -74,25 +74,13 @@ def _transpose(
     """What is linear in some operands is its own derivative in them: transpose that, at zero."""
     mask = tuple([type(x) is Linear for x in operands])
     form, rule = control.regions(params), linear_rule((), params, mask)
-    flags = form.operands(mask)
-    if isinstance(rule, RepeatRule):
-        flags = flags._replace(carry=list(rule.km))
-    for region in form.regions:
-        given = tuple(form.given(region, flags))
-        if region.step:
-            linear_variables(region.program, given)  # raises where it is not linear
-        if _tests(region.program, given, form.outputs(region, region.program.outputs).tests):
-            raise LinearityError(
-                "the condition of a while loop depends on values that the loop would have to be linear in"
-            )
+    found, flags = through(form, mask), form.operands(mask)
+    if found is None:
+        raise LinearityError("the condition of a while loop depends on values that the loop would have to be linear in")
+    for region in form.steps:
+        linear_variables(region.program, form.given(region, flags._replace(carry=found.carry)))  # raises
     _, residuals = rule.primal(None, [at_zero(x) if type(x) is Linear else x for x in operands], {})
     return expand(rule.backward(residuals, cts), mask)
-
-
-def _tests(program: Program, linear: Mask, tests: Sequence[Any]) -> bool:
-    """Whether tests depend on linear inputs."""
-    moving = dependent_on(program, [v for v, flag in zip(program.inputs, linear, strict=True) if flag])
-    return any([a in moving for a in tests])
 
 
 def at_zero(x: Linear) -> Any:

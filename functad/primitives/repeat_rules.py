@@ -14,6 +14,7 @@ from functad.core.evaluator import run_program
 from functad.core.primitive import Primitive, type_of
 from functad.core.zeros import add, zeros, zeros_like
 from functad.ir.dce import dce
+from functad.ir.dependence import computed_from, dependent_on
 from functad.ir.masks import Mask, cut, expand, grow, present, select
 from functad.ir.program import Eqn, Literal, Program, Var
 from functad.ir.regions import Kind, Operands, Results
@@ -22,7 +23,7 @@ from functad.primitives.loop_body import bind_loop
 from functad.primitives.step_sums import last_part, sum_over_steps
 from functad.transforms.programs import Linearized, linearized, trace_program
 
-__all__ = ["RepeatRule", "dependent_on", "sequences"]
+__all__ = ["RepeatRule", "sequences"]
 
 
 class RepeatRule:
@@ -65,7 +66,7 @@ class RepeatRule:
         """Sort the residuals of one step by where the reverse pass finds them."""
         forward = self.split.forward
         consts, n = self.consts, len(self.body.outputs)
-        fixed = dependent_on(forward, forward.inputs[consts:])
+        fixed = computed_from(forward, forward.inputs[consts:])
         elements = forward.inputs[consts + self.form.carry :]
         self.places: list[tuple[str, int]] = []
         invariant: dict[Any, int] = {}
@@ -77,9 +78,9 @@ class RepeatRule:
                 self.places.append(("read", elements.index(atom)))
             else:
                 self.places.append(("stacked", stacked.setdefault(atom, len(stacked))))
-        self.invariants = dce(
-            Program(forward.inputs[:consts], [e for e in forward.eqns if not fixed.intersection(e.outputs)], invariant)
-        )
+        # what has no results is a check, which belongs to its step
+        before = [e for e in forward.eqns if e.outputs and not fixed.intersection(e.outputs)]
+        self.invariants = dce(Program(forward.inputs[:consts], before, invariant))
         self.stacking = dce(Program(forward.inputs, forward.eqns, (*forward.outputs[:n], *stacked)))
         self.reads = sorted({i for kind, i in self.places if kind == "read"})
         self.counts = len(invariant), len(self.reads), len(stacked)
@@ -314,15 +315,6 @@ def starting(
 def sequences(values: Sequence[Any]) -> list[Any]:
     """Those values that are sequences."""
     return [v for v in values if isinstance(type_of(v), SeqType)]
-
-
-def dependent_on(program: Program, sources: Sequence[Var]) -> set[Var]:
-    """The variables that depend on some inputs."""
-    found = set(sources)
-    for eqn in program.eqns:
-        if any(a in found for a in eqn.inputs if isinstance(a, Var)):
-            found.update(eqn.outputs)
-    return found
 
 
 def expand_flags(flags: Sequence[bool], mask: Sequence[bool]) -> Mask:

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from functad.core.evaluator import run_program
 from functad.core.primitive import REGISTRY
 from functad.ir.dce import dce
+from functad.ir.dependence import computed_from
 from functad.ir.derived import derived
 from functad.ir.masks import any_of, grow, select
 from functad.ir.program import Atom, Eqn, Program, Var
@@ -20,7 +21,6 @@ from functad.ir.regions import Kind, Region, Regions, Results, control_of
 from functad.ir.types import ArrayType
 from functad.primitives.choice_rules import blank, shared_slots
 from functad.primitives.loop_body import stacked_type
-from functad.primitives.repeat_rules import dependent_on
 from functad.transforms.programs import trace_program
 
 __all__ = ["Division", "Policy", "divide", "first_run", "saveable"]
@@ -138,7 +138,7 @@ def _saveable_in(form: Regions, region: Region, policy: Policy) -> Set[Var]:
         return found
     consts, _, elements = form.inputs(region, region.program.inputs)
     moving = region.program.inputs[len(consts) :]
-    return (found & dependent_on(region.program, moving)) - set(elements)
+    return (found & computed_from(region.program, moving)) - set(elements)
 
 
 def _accepted(form: Regions, policy: Policy) -> Mask:

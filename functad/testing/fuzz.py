@@ -26,6 +26,7 @@ from functad.lower.backends import execute
 from functad.passes.pipeline import PIPELINE, optimize
 from functad.testing.bits import assert_same_bits, same_bits
 from functad.testing.drivers import apply, backward, forward, forward_linear
+from functad.testing.jumping_code import check_jumping_code, draw_jumping_code
 from functad.testing.numerics import assert_paired, is_double, random_like
 from functad.testing.plain_code import check_plain_code, draw_plain_code, shortest
 from functad.testing.programs import Example, by_the_evaluator, examples
@@ -156,6 +157,7 @@ CHECKS: dict[str, Check | PlainCheck] = {
     "derivatives": Check(examples(smooth=True), check_derivatives),
     "plain": PlainCheck(draw_plain_code, check_plain_code),
     "blocks": PlainCheck(functools.partial(draw_plain_code, blocks=True), check_plain_code),
+    "jumps": PlainCheck(draw_jumping_code, check_jumping_code),
     "ragged": PlainCheck(draw_ragged_code, check_ragged_code),
 }
 

@@ -8,6 +8,8 @@ makes of it, un-jitted and compiled, must be what NumPy makes of it: every array
 from __future__ import annotations
 
 import contextlib
+import functools
+import itertools
 import linecache
 import random
 from collections.abc import Callable, Iterator, Sequence
@@ -34,7 +36,7 @@ from functad.errors import (
 from functad.front import loops
 from functad.testing.numerics import assert_close
 
-__all__ = ["PlainCode", "check_plain_code", "draw_plain_code", "shortest"]
+__all__ = ["PlainCode", "Stopped", "check_plain_code", "draw_plain_code", "shortest"]
 
 SIZE = 4
 """The length of the argument, a vector."""
@@ -92,6 +94,56 @@ BLOCKS = (
 )
 """Control flow on what is traced."""
 
+ITERATIONS = (
+    "for r, q in zip({n}, {m}):\n        {s}\n        r[...] = {v}\n        {t}",
+    "for r, q in zip({n}, {m}):\n        {s}\n        {n}[...] += np.sum(q) * 0.1",
+    "for k, r in enumerate({n}):\n        {s}\n        {m}[0] = np.sum(r) * k\n        {t}",
+    "for r in reversed({n}):\n        {s}\n        {t}\n        r *= 0.5",
+    "for r in [{n}, {n}, {m}]:\n        {s}\n        {m}[0] = np.sum(r)\n        r *= 0.5",
+    "for r in [{n} * 2, {n}.copy(), {n} + 1]:\n        {s}\n        {m}[0] += np.sum(r) * 0.1\n        {t}",
+    "for k, (r, q) in enumerate(zip({n}, reversed({n}))):\n        {s}\n        q += np.sum(r) * 0.1 + k",
+    "for k, v in {{'p': {n}, 'q': {m}, 'r': {n} * 2}}.items():\n        {s}\n        {m}[0] += np.sum(v) * 0.1",
+    "for i, j in itertools.product(range(2), range({k})):\n        {s}\n        {n}[i % len({n})] += {v} * j",
+    "for r, q in itertools.pairwise({n}):\n        {s}\n        q += np.sum(r) * 0.1",
+    "for r in map(lambda w: w * 2, {n}):\n        {s}\n        {m}[0] += np.sum(r) * 0.1",
+    "{n} = functools.reduce(lambda p, q: p * 0.5 + np.sum(q) * 0.1, {m}, {n})",
+    "{m} = np.array([np.sum(r) * {v} for r in {n}])",
+)
+"""Loops over what is made of arrays."""
+
+LISTS = (
+    "ys = []\n    for k in range({k}):\n        {s}\n        ys.append({n})\n        {t}\n    {m} = np.array(ys)",
+    "ys = []\n    for k in range({k}):\n        {s}\n        ys.append({n} * {v})\n        {t}\n    ys[-1][...] = 0.5\n"
+    "    {m} = np.stack(ys)",
+    "ys, y = [], {n} * 1.0\n    for k in range({k}):\n        y = y * 0.5 + {v}\n        ys.append(y)\n        {s}\n"
+    "        y[0] = {v}\n    {m} = np.array(ys)",
+    "ys, y = [], {n}\n    for k in range({k}):\n        ys.append(y)\n        y = y * {v}\n        {s}\n    {t}\n"
+    "    {m} = np.array(ys)",
+    "ys, y = [], {n}\n    for k in range({k}):\n        ys.append(y)\n        y = y * {v}\n        {s}\n"
+    "    ys[0][0] = 2.0\n    {m} = np.array(ys)",
+    "ys, y = [], {n} * 1.0\n    for k in range({k}):\n        y += {v}\n        ys.append(y)\n        {s}\n"
+    "    {m} = np.vstack(ys)",
+    "ys = [r * {v} for r in {n}]\n    {s}\n    ys[0] *= 2\n    {m} = np.stack(ys)",
+    "ys = [r for r in {n}]\n    {s}\n    ys[0] *= 2\n    {m} = np.stack(ys)",
+    "ys = []\n    for k in range({k}):\n        row = []\n        for j in range(3):\n"
+    "            row.append({n}[0] * k + j)"
+    "\n        {s}\n        ys.append(row)\n    {m} = np.array(ys)",
+    "ys = []\n    for k in range({k}):\n        for j in range(3):\n            ys.append({n}[0] * k + j)\n        {s}"
+    "\n    {m} = np.array(ys)",
+    "ys, zs = [], []\n    for k in range({k}):\n        w = {n} * {v}\n        ys.append(w)\n        zs.append(w[0])\n"
+    "        {s}\n    zs[0][...] = 3.0\n    {m} = np.array(ys)",
+    "ys = []\n    for k in range({k}):\n        ys.append(({n} + k, {v}))\n        {s}\n    for y, u in ys:\n"
+    "        {n} = {n} + y * u\n        {t}",
+    "ys = [{n}]\n    for k in range({k}):\n        {s}\n        ys.append(ys[-1] * 0.5 + {v})\n"
+    "    {m} = ys[-1] + ys[1]",
+    "ys = []\n    for k in range({k}):\n        {s}\n        if {c}:\n            {t}\n        ys.append(np.sum({n}))\n"
+    "    {m} = np.array(ys)",
+    "ys = []\n    for r in {n}:\n        ys.append(r)\n        {s}\n    ys[0][...] = {v}\n    {m} = np.array(ys)",
+    "ys = []\n    for k in range({k}):\n        w = {n} + k\n        ys.append(w)\n        ys.append(w[:1])\n"
+    "        {s}\n    ys[0][...] = {v}\n    {m} = np.concatenate(ys)",
+)
+"""Loops that append to lists: what is appended may share its memory."""
+
 INSIDE = ("{n} = {n} * 0.5", "{n} = {m} + 0.0", "t = {n}[{i}]", "{n}[{i}] = {n}[{j}] + {v}", "{n} = {m}")
 """Statements that stand in blocks, beside those that write."""
 
@@ -99,6 +151,10 @@ VALUES = ("x[0]", "3.0", "x[1] * x[2]", "x[3]", "np.sin(x[0])")
 
 
 Code = TypeVar("Code", bound=Any)
+
+
+class Stopped(Exception):
+    """What functions raise that are drawn with jumps."""
 
 
 @dataclass(frozen=True)
@@ -118,7 +174,7 @@ class PlainCode:
         filename = f"<plain code {hash(self)}>"
         lines = self.source.splitlines(keepends=True)
         linecache.cache[filename] = len(self.source), None, lines, filename
-        names: dict[str, Any] = {"np": np}
+        names: dict[str, Any] = {"np": np, "Stopped": Stopped, "functools": functools, "itertools": itertools}
         exec(compile(self.source, filename, "exec"), names)
         return names["f"]  # type: ignore[no-any-return]
 
@@ -130,10 +186,12 @@ class PlainCode:
         return made if runs(made) else None
 
 
-def runs(code: PlainCode) -> bool:
-    """Whether NumPy runs it."""
+def runs(code: PlainCode, raising: tuple[type[Exception], ...] = ()) -> bool:
+    """Whether NumPy runs it, or it raises what it may."""
     try:
         code.function()(POINT)
+    except raising:
+        return True
     except Exception:
         return False
     return bool(code.names)
@@ -175,7 +233,7 @@ def _block(rng: random.Random, shapes: dict[str, tuple[int, ...]]) -> str:
     name, other = rng.choice(list(shapes)), rng.choice(list(shapes))
     condition = rng.choice(CONDITIONS).format(n=name)
     parts = {"s": statement(), "t": statement(), "u": statement()}
-    block = rng.choice(BLOCKS)
+    block = rng.choice(rng.choice((BLOCKS, ITERATIONS, LISTS)))
     return block.format(n=name, m=other, c=condition, k=rng.randint(2, 5), v=rng.choice(VALUES), **parts)
 
 

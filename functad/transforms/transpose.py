@@ -11,6 +11,7 @@ from functad.core.primitive import Linear, bind_all
 from functad.core.trace import inherited_location
 from functad.core.zeros import zeros
 from functad.errors import LinearityError
+from functad.ir.dependence import dependent_results
 from functad.ir.program import Eqn, Program, Var
 from functad.ir.types import SeqType
 from functad.transforms.replay import Reader
@@ -22,14 +23,15 @@ def linear_variables(program: Program, linear: Sequence[bool]) -> set[Var]:
     """The variables that depend on the linear inputs; raises LinearityError where the dependence is not linear."""
     found = {v for v, flag in zip(program.inputs, linear, strict=True) if flag}
     for eqn in program.eqns:
-        positions = [i for i, a in enumerate(eqn.inputs) if type(a) is Var and a in found]
-        if not positions:
+        flags = [type(a) is Var and a in found for a in eqn.inputs]
+        if not any(flags):
             continue
+        positions = [i for i, flag in enumerate(flags) if flag]
         if not is_linear(eqn, positions):
             raise LinearityError(
                 f"{eqn.primitive.name} is not linear in its operands {positions}{f', at {eqn.loc}' if eqn.loc else ''}"
             )
-        found.update(eqn.outputs)
+        found.update([v for v, d in zip(eqn.outputs, dependent_results(eqn, flags), strict=True) if d])
     return found
 
 
@@ -57,15 +59,17 @@ def transpose_program(
     read = Reader(program, args)
     backward: list[Eqn] = []
     ct: dict[Var, Any] = {}
+    at_zero = AtZero(program, dependent, read)
     with inherited_location() as at:
         for eqn in program.eqns:
             if any(v in dependent for v in eqn.outputs):
                 backward.append(eqn)
-                continue
+                if not _gives_more(eqn, program, dependent):
+                    continue
             at.loc = eqn.loc
-            out = eqn.primitive.bind(*[read(a) for a in eqn.inputs], **eqn.params)
-            read.write(eqn.outputs, out if eqn.primitive.multiple_results else (out,))
-        at_zero = AtZero(program, dependent, read)
+            # what a loop gives besides what is linear depends on no linear operand
+            ins = [at_zero(a) if type(a) is Var and a in dependent else read(a) for a in eqn.inputs]
+            read.write(eqn.outputs, bind_all(eqn.primitive, ins, eqn.params))
         for atom, value in zip(program.outputs, cotangents, strict=True):
             if type(atom) is Var and atom in dependent and value is not None:
                 ct[atom] = accumulate(ct.get(atom), value)
@@ -86,6 +90,12 @@ def transpose_program(
                     ct[a] = accumulate(ct.get(a), value)
         found = [ct.get(v) for v, flag in zip(program.inputs, linear, strict=True) if flag]
         return [settled(c) for c in found] if settle else found
+
+
+def _gives_more(eqn: Eqn, program: Program, dependent: set[Var]) -> bool:
+    """Whether others read a result of an equation that does not depend on the linear inputs."""
+    others = [v for v in eqn.outputs if v not in dependent]
+    return bool(others) and any([a in others for e in program.eqns for a in e.inputs if type(a) is Var])
 
 
 class AtZero:

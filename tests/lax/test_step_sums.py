@@ -166,3 +166,26 @@ def test_a_number_of_steps_that_is_not_known():
     np.testing.assert_allclose(same(fd.grad(f), W, 5), fd.grad(f)(W, 5), rtol=1e-10)
     loop = loops(gradient(f, W, 5))[-1]
     assert any(c.in_place and len(c.last.shape) == 2 for c in loop.carry)
+
+
+def test_indices_that_an_inner_loop_writes() -> None:
+    """The indices of a scatter after two loops, which the inner one writes beside what is linear."""
+    x = np.random.default_rng(3).normal(size=(2, 6, 6, 3))
+    k = np.arange(2)
+
+    def pooled(x):
+        def element(i, j, out):
+            window = x[:, 2 * i + k][:, :, 2 * j + k]
+            return fd.at(out)[:, i, j, :].set(np.max(window, axis=(1, 2)))
+
+        def row(i, out):
+            return fd.lax.fori_loop(0, 3, lambda j, out: element(i, j, out), out)
+
+        return np.sum(fd.lax.fori_loop(0, 3, row, np.zeros((2, 3, 3, 3))) ** 2)
+
+    def blocks(x):
+        return np.sum(np.max(x.reshape(2, 3, 2, 3, 2, 3), axis=(2, 4)) ** 2)
+
+    expected = fd.grad(blocks)(x)
+    np.testing.assert_array_equal(fd.grad(pooled)(x), expected)
+    np.testing.assert_array_equal(fd.jit(fd.grad(pooled))(x), expected)

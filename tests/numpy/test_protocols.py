@@ -221,3 +221,5 @@ def test_functions_of_lists_of_traced_numbers():
     with pytest.raises(TracerConversionError):  # what no twin calls does not look into lists
         within_numpy = functools.partial(np.sum)
         tracing(lambda x: within_numpy([x, x**2]), 3.0)
+    with fd.config.front(False), pytest.raises(TracerConversionError):
+        fd.grad(lambda x: np.sum([x, x**2]))(3.0)
