@@ -8,7 +8,7 @@ from typing import Any
 from functad.api.arguments import name_of
 from functad.api.jit import Jitted
 from functad.core.wrapping import Transformed
-from functad.front.report import Explanation, collected
+from functad.front.report import Explanation, collected, note
 from functad.ir.program import Program, sub_programs
 
 __all__ = ["explain"]
@@ -55,8 +55,15 @@ def explain(f: Callable[..., Any]) -> Callable[..., Explanation]:
 
 def _explained(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Explanation:
     jitted = f.around(f._f) if isinstance(f, Jitted) else Jitted(f, (), ())
-    traced, notes = collected(lambda: jitted.trace(args, kwargs)[0])
-    return Explanation(name_of(f), notes, _size(traced.program))
+
+    def traced() -> Program:
+        program = jitted.trace(args, kwargs)[0].program
+        for x in jitted.static_arguments(*args, **kwargs):
+            note("argument", f"{x.name} = {x.value!r} is static", x.why, x.location)
+        return program
+
+    program, notes = collected(traced)
+    return Explanation(name_of(f), notes, _size(program))
 
 
 def _size(program: Program) -> int:

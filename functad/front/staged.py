@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from functad.front.jumps import RESULT, STOP, structured
@@ -182,11 +182,18 @@ class _Made(ast.Call):
     """A call that was made here."""
 
 
+MOST_BLOCKS = 16
+"""So many blocks (``while``, ``try``, ...) around a statement let it take two more, and leave some to what is in it:
+CPython compiles 20 in one another.
+"""
+
+
 class Staged(Guarded):
     """The rewriting of a function."""
 
     def __init__(self) -> None:
         self._count = 0
+        self._blocks = 0  # in one another, here
         self._outer: set[str] = set()  # names that are global or nonlocal
         self._reads = Reads([])
         self._at_risk: set[str] = set()  # names that a statement may leave without a value
@@ -194,7 +201,8 @@ class Staged(Guarded):
     def visit_FunctionDef(self, node: ast.FunctionDef) -> Any:
         if not can_be_staged(node):
             return Guarded().visit(node)
-        before = self._outer, self._at_risk, self._reads
+        before = self._outer, self._at_risk, self._reads, self._blocks
+        self._blocks = 0
         node.body = structured(node)
         nodes = [n for s in node.body for n in own_nodes(s)]
         self._outer = {n for d in nodes if isinstance(d, ast.Global | ast.Nonlocal) for n in d.names}
@@ -202,7 +210,7 @@ class Staged(Guarded):
         self._at_risk = self._at_risk | set(assigned([n for n in nodes if isinstance(n, ast.If | ast.For | ast.While)]))
         self._at_risk.add(RESULT)
         self.generic_visit(node)
-        self._outer, self._at_risk, self._reads = before
+        self._outer, self._at_risk, self._reads, self._blocks = before
         return self.declared(node)
 
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
@@ -224,7 +232,7 @@ class Staged(Guarded):
         if mine and _raises(node.orelse) and not _raises(node.body):  # the branch that goes on is traced last
             test = ast.copy_location(ast.UnaryOp(ast.Not(), node.test), node.test)
             node = ast.copy_location(ast.If(test, node.orelse, node.body), node)
-        self.generic_visit(node)
+        self._inside(node, 2 if mine else 0)
         if reason is not None:
             node.test = call(KNOWN, [node.test, _text(reason, node)], node.test)
             return node
@@ -249,7 +257,7 @@ class Staged(Guarded):
         names, own, stop = self._names_of(node)
         both = [*names, *own]
         reason = self._reason(node.body, both) or ("it jumps out of a try" if node.orelse else None)
-        self.generic_visit(node)
+        self._inside(node, 2 if reason is None else 1)
         if stop is not None:
             node.test = self._and_not(stop, node.test)
         if reason is not None:
@@ -277,7 +285,7 @@ class Staged(Guarded):
         both = [*names, *own]
         reason = self._reason(node.body, both)
         if reason is not None or node.orelse:
-            self.generic_visit(node)
+            self._inside(node, 1)
             node.iter = call(BY_PYTHON, [call(OVER, [node.iter], node.iter)], node.iter)
             if stop is not None:
                 known = call(KNOWN, [name(stop, node), _text(reason, node)], node)
@@ -290,7 +298,7 @@ class Staged(Guarded):
             test = ast.copy_location(ast.UnaryOp(ast.Not(), name(stop, node)), node)
             block = [ast.copy_location(ast.If(test, block, []), node)]
         over = call(OVER, [self.visit(node.iter)], node.iter)
-        step = self.visit(ast.Module(block, [])).body
+        step = self._inside(ast.Module(block, []), 2).body
         body: list[ast.stmt] = [*_restored_if(c, both, node), *step, _expression(c, "leave", node)]
         loop = ast.While(_method(c, "more", node), [_tried(c, body, node)], [])
         after = ast.If(_attribute(c, "restore", node), _restored(c, "result", both, node), [])
@@ -299,6 +307,21 @@ class Staged(Guarded):
             call(STEPS, [over, _names(names, node), _names(own, node), _text(stop, node)], node),
         )
         return [_placed(s, node) for s in (start, loop, after)]
+
+    def visit_Try(self, node: ast.Try | ast.TryStar) -> Any:
+        return self._inside(node, 2 + bool(node.finalbody), super().visit_Try)
+
+    visit_TryStar = visit_Try
+
+    def visit_With(self, node: ast.With) -> Any:
+        return self._inside(node, 1)
+
+    def _inside(self, node: Any, blocks: int, visit: Callable[[Any], Any] | None = None) -> Any:
+        """A node whose parts have been visited, where it puts so many blocks around them."""
+        self._blocks += blocks
+        made = (visit or self.generic_visit)(node)
+        self._blocks -= blocks
+        return made
 
     def visit__Made(self, node: ast.Call) -> ast.AST:
         return node
@@ -317,6 +340,8 @@ class Staged(Guarded):
 
     def _reason(self, block: Sequence[ast.stmt], names: Sequence[str]) -> str | None:
         """Why a statement stays Python's, in words: its block may end otherwise than at its end; None: it does not."""
+        if self._blocks > MOST_BLOCKS:
+            return "it is nested too deeply for Python to compile what stands for it; make a function of a part of it"
         outer = sorted(self._outer.intersection(names))
         if outer:
             return (
