@@ -96,4 +96,4 @@ class InternalError(FunctadError, RuntimeError):
 
 
 class RetraceWarning(UserWarning):
-    """A value that a jitted function closes over keeps changing, and each change traces the function anew."""
+    """A value that a jitted function closes over, or a static argument, keeps changing: each change traces it anew."""

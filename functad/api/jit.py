@@ -294,9 +294,9 @@ class Jitted(CalledNatively, Wrapper):
         --------
         >>> import functad as fd, numpy as np
         >>> for found in fd.jit(lambda x, n, mode: x * np.ones(n)).static_arguments(2.0, 3, "fast"):
-        ...     print(found.name, found.value, found.why.partition(" at ")[0])
-        n 3 Python needs its value
-        mode fast a str is static
+        ...     print(found)
+        n = 3 is static: Python needs its value at <doctest ...
+        mode = 'fast' is static: a str is static
         """
         _, given = self.trace(args, kwargs)
         return self._arguments.static_arguments(given, self._key(self._arguments.call(args, kwargs)))
@@ -508,15 +508,20 @@ def jit(
     closes over may change between calls. An array that meets traced values as it is (``x * w``, also ``w[1:]``,
     ``w.T``) is read anew at each call, whatever its size. What Python or NumPy computes from one before (``2 * w``,
     ``w[0]``, ``np.sum(w)``) is traced again when the array has changed, and so is what depends on a number, a string or
-    a function in a closure cell or a global. Numbers and arrays that keep changing are read anew, too. docs/closures.md
-    says what is seen and what is not (attributes of objects, items of lists): pass such things as arguments.
+    a function in a closure cell, a global, an attribute of an object, or a list. Numbers and arrays that keep changing
+    are read anew, too. docs/closures.md says what is seen and what is not.
+
+    Strings, booleans, enums, functions, types and objects of classes among the arguments, also in containers, are
+    static: the function is traced for each of their values. So is a Python integer whose value Python needs (a shape,
+    a slice, ``if n > 3``); one that is computed with, or bounds a native loop, is data. ``static_arguments`` of the
+    jitted function tells which are, and why.
 
     Parameters
     ----------
     static_argnums, static_argnames
-        Arguments that are Python values (hashable), not traced: a value of another type, or that differs, traces again
-        (1, 1.0 and True are three values, and so are (0.0,) and (-0.0,) two). Given by position they are static by name
-        too, and the other way round, where the signature tells.
+        Further arguments that are Python values (hashable), not traced: a value of another type, or that differs,
+        traces again (1, 1.0 and True are three values, and so are (0.0,) and (-0.0,) two). Given by position they are
+        static by name too, and the other way round, where the signature tells.
     fastmath
         By default compiled arithmetic is NumPy's to the last bit: ``+ - * /`` and ``sqrt`` round once each. A set of
         LLVM's flags, with Numba's meaning (``"contract"``: products may be fused with sums; ``"reassoc"``, ``"arcp"``,
@@ -545,6 +550,21 @@ def jit(
     True
     >>> buffer
     array([2., 2., 2.])
+
+    A method, of an object that changes, with an argument that is no array:
+
+    >>> class Model:
+    ...     def __init__(self, w):
+    ...         self.w = w
+    ...     @fd.jit
+    ...     def predict(self, x, activation):
+    ...         return activation(x @ self.w)
+    >>> model = Model(np.array([1.0, 2.0]))
+    >>> model.predict(np.ones(2), np.abs)
+    np.float64(3.0)
+    >>> model.w = np.array([-1.0, -4.0])
+    >>> model.predict(np.ones(2), np.abs)
+    np.float64(5.0)
 
     An array that is written to between calls:
 

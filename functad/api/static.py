@@ -29,7 +29,7 @@ from functad.core.demand import Integers
 from functad.core.foreign import is_foreign
 from functad.core.location import user_stack_level
 from functad.core.statics import is_constant, is_object, merged
-from functad.core.trace import ABSENT, type_name
+from functad.core.trace import type_name
 from functad.core.tracer import PYTHON, Tracer
 from functad.errors import RetraceWarning, StructureError
 from functad.identity import Weakly, identity_key
@@ -166,11 +166,18 @@ def _key(value: Any) -> Hashable:
 
 
 class StaticArgument(NamedTuple):
-    """An argument, or a part of one, that is static for a kind of call: its name, its value, and why it is."""
+    """An argument, or a part of one, that is static for a kind of call: its name, its value, why it is, and the user's
+    line that has asked for it.
+    """
 
     name: str
     value: Any
     why: str
+    location: Location | None = None
+
+    def __str__(self) -> str:
+        where = f" at {self.location}" if self.location else ""
+        return f"{self.name} = {self.value!r} is static: {self.why}{where}"
 
 
 class Arguments:
@@ -269,26 +276,27 @@ class Arguments:
                 continue
             values.setdefault(_key(value))
             if len(values) > MOST_VALUES:
+                why, where = self._why(kind, number, value)
                 name = f"argument {self.name(call, number)} of {name_of(self.f)}"
                 warnings.warn(
                     f"{name} has had more than {MOST_VALUES} values, and jit traces {name_of(self.f)} anew for each: "
-                    f"{self._why(call, kind, number, value)}. {_advice(value)}",
+                    f"{why}{f' at {where}' if where else ''}. {_advice(value)}",
                     RetraceWarning,
                     stacklevel=user_stack_level(),
                 )
 
-    def _why(self, call: Call, kind: Hashable, number: int, value: Any) -> str:
-        where = self.asked(kind).get(number, ABSENT)
-        if where is not ABSENT:
-            return f"Python needs its value{f' at {where}' if where else ''}"
-        return f"a {type_name(value)} is static{', by its identity' if is_object(type(value)) else ''}"
+    def _why(self, kind: Hashable, number: int, value: Any) -> tuple[str, Location | None]:
+        asked = self.asked(kind)
+        if number in asked:
+            return "Python needs its value", asked[number]
+        return f"a {type_name(value)} is static{', by its identity' if is_object(type(value)) else ''}", None
 
     def static_arguments(self, call: Call, kind: Hashable) -> list[StaticArgument]:
         """The static arguments of a call, for `explain`."""
         named = [(self._parameter(i), value) for i, value in call.positions] + list(call.names)
         return [
             *[StaticArgument(name, value, "static_argnums or static_argnames names it") for name, value in named],
-            *[StaticArgument(self.name(call, i), v, self._why(call, kind, i, v)) for i, v in call.fixed],
+            *[StaticArgument(self.name(call, i), v, *self._why(kind, i, v)) for i, v in call.fixed],
         ]
 
     def forget(self) -> None:

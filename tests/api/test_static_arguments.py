@@ -162,7 +162,8 @@ def test_integers_that_python_asks_for(name) -> None:
         np.testing.assert_allclose(fast(X, n), f(X, n), rtol=1e-15)
     (found,) = fast.static_arguments(X, 2)
     assert (found.name, found.value) == ("n", 2)
-    assert "test_static_arguments.py:" in found.why and "Python needs its value" in found.why
+    assert "test_static_arguments.py:" in str(found.location) and found.why == "Python needs its value"
+    assert str(found).startswith("n = 2 is static: Python needs its value at ")
 
 
 def loop(x, n):

@@ -30,7 +30,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from functad.api.world.reads import Path, reads_of
-from functad.caches import cached
+from functad.caches import cached, cached_by_class
 from functad.core.foreign import is_foreign
 from functad.core.location import is_internal
 from functad.lower.entry.places import ABSENT, CellContent, DictItem, FunctionCode, Length, ListItem, Place, Slot
@@ -95,7 +95,7 @@ class Reach:
     >>> rate, weights = 2.0, [np.ones(3)]
     >>> found = Reach(lambda x: rate * x @ weights[0])
     >>> [source.name for source in found.sources.values()], [a.shape for a in found.arrays]
-    (['<lambda>', 'rate', 'weights'], [(3,)])
+    (['<lambda>', 'rate', 'weights', 'weights', 'weights[0]'], [(3,)])
     """
 
     def __init__(self, *roots: Any, without: Iterable[Any] = ()) -> None:
@@ -207,7 +207,7 @@ class Reach:
         """Follow the attributes of a class that code names, those that Python itself looks for, and those that hide
         others.
         """
-        own = [base for base in cls.__mro__ if not self._foreign(_file_of(sys.modules.get(base.__module__)))]
+        own = [base for base in cls.__mro__ if not self._foreign(_file_of_class(base))]
         spaces = [_names_of_class(base) for base in own]
         for name in dict.fromkeys([n for names in spaces for n in names]):
 
@@ -405,7 +405,21 @@ def _dict_of(value: Any) -> dict[str, Any]:
 
 def _file_of_class(value: Any) -> str:
     """The file of a class, or of an object's class."""
-    cls = value if issubclass(type(value), type) else type(value)
+    return _file_of_definition(value if issubclass(type(value), type) else type(value))
+
+
+@cached_by_class
+def _file_of_definition(cls: Any) -> str:
+    """The file of a class: the user's, if a method is the user's (what a class says about its module may be wrong, if
+    ``exec`` has made it, or another program runs the user's as ``__main__``).
+    """
+    for f in list(vars(cls).values()):
+        if (
+            type(f) is FunctionType
+            and f.__code__.co_filename != "<string>"
+            and _package(f.__code__.co_filename) is None
+        ):
+            return f.__code__.co_filename
     return _file_of(sys.modules.get(cls.__module__))
 
 
