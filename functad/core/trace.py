@@ -582,6 +582,8 @@ class Trace:
             blame = blame.parent
         where = user_location()
         instead = advice(where)
+        if blame.kind == "jit" and var.type.dtype.kind in "iu":
+            instead = f"pass a Python integer, int(n), which is static where its value is needed; {instead}"
         explained = {
             "jit": f"a function under jit is traced once for all values of its arguments; {instead}, use "
             "np.where(condition, x, y) for elements, "
