@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from functad.api.arguments import name_of, normal_argnums
-from functad.api.world.reach import package_of, package_of_class
+from functad.api.world.whose import package_of, package_of_class
 from functad.caches import Recent
 from functad.core.capture import Leaf, as_leaf
 from functad.core.demand import Integers
