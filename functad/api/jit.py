@@ -192,9 +192,10 @@ class Jitted(CalledNatively, Wrapper):
         given = self._arguments.call(args, kwargs)
         try:
             kind = self._key(given)
-            given, versions = self._known(given, kind)
+            versions = self._versions(kind)
         except TypeError:
             raise self._arguments.unhashable(given) from None
+        given, versions = self._known(given, kind, versions)
         traced = valid_one(versions)
         if traced is None:
             with self._lock:
@@ -207,14 +208,16 @@ class Jitted(CalledNatively, Wrapper):
                         if demanded.integers.call is not given:
                             raise
                         self._arguments.note(given, kind, demanded.integers)
-                    given, versions = self._known(given, kind)
+                    given, versions = self._known(given, kind, versions)
         return traced, given
 
-    def _known(self, given: Call, kind: Hashable) -> tuple[Call, list[Traced]]:
-        """The call with the integers that are known to decide static, and the Programs for it."""
+    def _known(self, given: Call, kind: Hashable, versions: list[Traced]) -> tuple[Call, list[Traced]]:
+        """The call with the integers that are known to decide static, and the Programs for it; ``versions`` are those
+        where there are none.
+        """
         asked = self._arguments.asked(kind)
         if not asked:
-            return given, self._versions(kind)
+            return given, versions
         given = given.fixing(asked)
         return given, self._versions(self._key(given))
 

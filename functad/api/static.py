@@ -158,7 +158,7 @@ class Call:
 
 def is_gone(key: Any) -> bool:
     """Whether a key of a call is of an object that is there no more."""
-    return any([type(part) is tuple and type(part[-1]) is Weakly and part[-1].value is None for part in key])
+    return any([type(p) is tuple and len(p) == 2 and type(p[1]) is Weakly and p[1].value is None for p in key])
 
 
 def _key(value: Any) -> Hashable:
