@@ -43,6 +43,10 @@ MOST_VALUES = 8
 """So many values of one argument are no reason to warn."""
 
 
+SEVERAL = 3
+"""From so many integers on that have been asked for, others beside them are not waited for."""
+
+
 class Call:
     """The arguments of one call.
 
@@ -262,9 +266,19 @@ class Arguments:
         return self._asked.get(kind) or {}
 
     def note(self, call: Call, kind: Hashable, integers: Integers) -> None:
-        """Note that integers have been asked for."""
-        numbers = call.numbers
-        self._asked.setdefault(kind, {}).update({numbers[k]: where for k, where in integers.asked.items()})
+        """Note that integers have been asked for; where there are several, all in the containers that hold the last
+        ones, since tracing begins anew for each.
+        """
+        numbers, asked = call.numbers, self._asked.setdefault(kind, {})
+        asked.update({numbers[k]: where for k, where in integers.asked.items()})
+        if len(asked) < SEVERAL:
+            return
+        holders = [tuple(path[:-1]) for path in call.structure.accessors()]
+        for k, where in integers.asked.items():
+            holder = holders[numbers[k]]
+            if len(holder) > 1:  # it is not that of all arguments
+                beside = [numbers[i] for i in integers.numbers if holders[numbers[i]] == holder]
+                asked.update({n: where for n in beside if n not in asked})
 
     def count(self, call: Call, kind: Hashable) -> None:
         """Note that a function has been traced for the static values of a call, and warn, once, where one argument has

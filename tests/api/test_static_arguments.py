@@ -214,6 +214,21 @@ def test_each_entry_has_its_own_value() -> None:
     assert [a.name for a in fast.static_arguments(X, False, 2)] == ["flag"]
 
 
+def test_many_integers_in_a_container() -> None:
+    """They are not found one by one."""
+    passes = []
+
+    def f(x, sizes, k):
+        passes.append(k)
+        return sum([np.sum(np.ones(n)) for n in sizes]) * x * k
+
+    fast, sizes = fd.jit(f), list(range(1, 41))
+    assert fast(2.0, sizes, 3) == 2.0 * 3 * sum(sizes)
+    assert len(passes) <= 5
+    assert fast(2.0, sizes, 4) == 2.0 * 4 * sum(sizes) and len(passes) <= 5
+    assert [a.name for a in fast.static_arguments(2.0, sizes, 3)] == [f"sizes[{i}]" for i in range(40)]
+
+
 def test_a_warning_after_eight_values() -> None:
     fast = fd.jit(lambda x, n: x * np.ones(n))
     with warnings.catch_warnings():
