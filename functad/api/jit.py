@@ -230,12 +230,12 @@ class Jitted(CalledNatively, Wrapper):
     def _traced_now(self, given: Call, kind: Hashable, versions: list[Traced]) -> Traced:
         """A new version, which serves later calls, too, if it can."""
         traced = with_known_program(self.trace_now(given, versions), versions)
-        self._arguments.count(given, kind)
+        if not traced.captures and traced.valid():  # what closes over tracers of an enclosing function serves this only
+            versions[:] = [traced, *[v for v in versions if not traced.supersedes(v)]][:MOST_VERSIONS]
+            self._arguments.count(given, kind)
         for value in given.held_weakly:
             with contextlib.suppress(TypeError):  # its class has slots, and none for that
                 self._objects[id(value)] = weakref.ref(value, functools.partial(_is_gone, weakref.ref(self)))
-        if not traced.captures and traced.valid():  # what closes over tracers of an enclosing function serves this only
-            versions[:] = [traced, *[v for v in versions if not traced.supersedes(v)]][:MOST_VERSIONS]
         return traced
 
     def _versions(self, key: Hashable) -> list[Traced]:

@@ -236,6 +236,23 @@ def _kinds():
     return [t for t, _ in Model.fast._kinds]
 
 
+def test_objects_that_hold_traced_values() -> None:
+    """They are made in a traced function, and handed to a jitted one: their attributes are the tracers."""
+
+    def outer(x):
+        layer = Layer(np.eye(3) * x[0])
+        return np.sum(inner(layer, x))
+
+    inner = fd.jit(lambda layer, x: layer(x))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # none of them is a value of the argument
+        assert outer(X) == 6.0
+        for _ in range(5):
+            for f in (outer, fd.jit(outer)):
+                np.testing.assert_allclose(fd.grad(f)(X), [7.0, 1.0, 1.0])
+        np.testing.assert_allclose(fd.vmap(outer)(np.stack([X, 2 * X])), [6.0, 24.0])
+
+
 class Decorated:
     k = 2.0
 
