@@ -13,6 +13,7 @@ import pytest
 
 import functad as fd
 from functad.errors import RetraceWarning, StructureError
+from functad.lower.backends import backend
 
 X = np.arange(1.0, 7.0).reshape(2, 3)
 
@@ -75,7 +76,8 @@ def test_what_is_static_by_itself(name) -> None:
     for value in values * 2:
         np.testing.assert_allclose(fast(X, value), f(X, value), rtol=1e-15)
         np.testing.assert_allclose(by_name(X, m=value), f(X, value), rtol=1e-15) if name != "enum" else None
-    fast.call_without_entry = None  # type: ignore[method-assign,assignment]
+    if backend().compiles:
+        fast.call_without_entry = None  # type: ignore[method-assign,assignment]
     for value in values:
         np.testing.assert_allclose(fast(X, value), f(X, value), rtol=1e-15)
 

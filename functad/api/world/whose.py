@@ -73,6 +73,8 @@ def _definition_file(cls: Any) -> str:
             and package_of_file(f.__code__.co_filename) is None
         ):
             return f.__code__.co_filename
+    if cls.__module__ == "__main__":
+        return "<main>"
     return file_of(sys.modules.get(cls.__module__))
 
 
