@@ -353,6 +353,7 @@ class Jitted(CalledNatively, Wrapper):
         )
         if integers.asked:  # what has been raised then was caught
             raise Demanded(integers)
+        captured.trace.integers = None  # which refer to the call, and so to its arrays
         captured.program = dce(captured.program)
         name = name_of(self._f)
         captured.program.name = "" if name == "<lambda>" else name
