@@ -107,7 +107,7 @@ class UnrolledWarning(UserWarning):
 
 
 class RetraceWarning(UserWarning):
-    """A value that a jitted function closes over keeps changing, and each change traces the function anew."""
+    """A value that a jitted function closes over, or a static argument, keeps changing: each change traces it anew."""
 
 
 OF_VALUES = (IndexOutOfBoundsError, LinAlgError)

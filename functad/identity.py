@@ -87,9 +87,10 @@ class Weakly:
     (True, False, True)
     """
 
-    __slots__ = ("_hash", "_reference")
+    __slots__ = ("_class", "_hash", "_reference")
 
     def __init__(self, value: Any) -> None:
+        self._class = type(value)  # which may be assigned to
         self._hash = id(value)
         try:
             self._reference: Callable[[], Any] = weakref.ref(value)
@@ -104,7 +105,8 @@ class Weakly:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Weakly):
             return NotImplemented
-        return self is other or (self.value is not None and self.value is other.value)
+        same_class = self._class is other._class
+        return self is other or (same_class and self.value is not None and self.value is other.value)
 
     def __hash__(self) -> int:
         return self._hash

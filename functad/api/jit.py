@@ -8,7 +8,6 @@ import random
 import threading
 import weakref
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any, overload
 from weakref import WeakValueDictionary
 
@@ -20,8 +19,7 @@ from functad.api.signatures import entry_signature
 from functad.api.stages import Lowered
 from functad.api.static import Arguments, Call, StaticArgument, complete_static, is_gone
 from functad.api.stats import Log, report
-from functad.api.world.guards import Guards
-from functad.api.world.hidden import HiddenOperand
+from functad.api.traced import MOST_VERSIONS, Traced, valid_one, with_known_program
 from functad.api.world.operands import Operand, Operands, compared_arrays
 from functad.api.world.outside import Outside
 from functad.api.world.substitute import Substitution
@@ -30,66 +28,20 @@ from functad.caches import Recent, on_clearing
 from functad.core.capture import Captured, Leaf, as_leaf, capture, own
 from functad.core.demand import Demanded
 from functad.core.location import user_location
-from functad.core.statics import merged
 from functad.core.trace import current_trace, escaped, not_native, type_name
 from functad.core.tracer import Tracer
 from functad.core.wrapping import Wrapper, look_like, own_attributes
 from functad.errors import StructureError
 from functad.front.calls import twin
 from functad.ir.dce import dce
-from functad.ir.derived import derived
-from functad.ir.key import structural_key
-from functad.ir.program import Program, sub_programs
 from functad.lower.backends import backend, execute
 from functad.lower.entry.called import MISMATCH, CalledNatively, called_natively, mismatch
-from functad.lower.entry.places import ABSENT, Fixed, InForce, Unwritten
+from functad.lower.entry.places import Fixed, InForce
 from functad.lower.entry.unchanged import Unchanged
 from functad.primitives.calls import call, set_executor
 from functad.timing import Record, Stats, stage
-from functad.tree import TreeDef
 
-__all__ = ["Jitted", "Traced", "jit"]
-
-
-@dataclass(eq=False)
-class Traced:
-    """A Program traced from one kind of call, what it is valid for, and how to call it natively."""
-
-    program: Program  # inputs: captures, then the arguments' leaves, then the hidden operands
-    out_tree: TreeDef
-    out_static: dict[int, Any]  # the leaves of the result that are static
-    captures: list[Tracer]
-    hidden: tuple[HiddenOperand, ...]
-    guards: Guards
-    entries: dict[tuple[config.Settings, bool], Callable[..., Any] | None] = field(
-        default_factory=dict
-    )  # take the arguments of a call as they are, with out= and without; None where Python has to take them apart
-    record: Record = field(default_factory=Record)
-
-    def result(self, outs: Sequence[Any]) -> Any:
-        """The result of the function, of those of the Program."""
-        return self.out_tree.unflatten(merged(self.out_static, outs))
-
-    def valid(self) -> bool:
-        """Whether the world is as the Program takes it to be."""
-        return self.guards.holds() and all([h.fits() for h in self.hidden])
-
-    def supersedes(self, other: Traced) -> bool:
-        """Whether this reads at each call what the other holds one value of."""
-        compared = {id(g.array) for g in self.guards.guards if isinstance(g, Unwritten) and g.content is not None}
-        read = {
-            h.place.identity for h in self.hidden if not (isinstance(h.place, Fixed) and id(h.place.value) in compared)
-        }
-        for guard in other.guards.guards:
-            if isinstance(guard, Unchanged) and any([guard.held_at(identity) is not ABSENT for identity in read]):
-                return True
-            if isinstance(guard, Unwritten) and guard.content is not None and Fixed(guard.array).identity in read:
-                return True
-        return False
-
-
-MOST_VERSIONS = 8
-"""Programs for one kind of call that are kept: for worlds that come back."""
+__all__ = ["Jitted", "jit"]
 
 
 MOST_KINDS = 64
@@ -247,9 +199,10 @@ class Jitted(CalledNatively, Wrapper):
         given = self._arguments.call(args, kwargs)
         try:
             kind = self._key(given)
-            given, versions = self._known(given, kind)
+            versions = self._versions(kind)
         except TypeError:
             raise self._arguments.unhashable(given) from None
+        given, versions = self._known(given, kind, versions)
         traced = valid_one(versions)
         if traced is None:
             with self._lock:
@@ -266,14 +219,16 @@ class Jitted(CalledNatively, Wrapper):
                         if demanded.integers.call is not given:
                             raise
                         self._arguments.note(given, kind, demanded.integers)
-                    given, versions = self._known(given, kind)
+                    given, versions = self._known(given, kind, versions)
         return traced, given
 
-    def _known(self, given: Call, kind: Hashable) -> tuple[Call, list[Traced]]:
-        """The call with the integers that are known to decide static, and the Programs for it."""
+    def _known(self, given: Call, kind: Hashable, versions: list[Traced]) -> tuple[Call, list[Traced]]:
+        """The call with the integers that are known to decide static, and the Programs for it; ``versions`` are those
+        where there are none.
+        """
         asked = self._arguments.asked(kind)
         if not asked:
-            return given, self._versions(kind)
+            return given, versions
         given = given.fixing(asked)
         return given, self._versions(self._key(given))
 
@@ -286,12 +241,12 @@ class Jitted(CalledNatively, Wrapper):
     def _traced_now(self, given: Call, kind: Hashable, versions: list[Traced]) -> Traced:
         """A new version, which serves later calls, too, if it can."""
         traced = with_known_program(self.trace_now(given, versions), versions)
-        self._arguments.count(given, kind)
+        if not traced.captures and traced.valid():  # what closes over tracers of an enclosing function serves this only
+            versions[:] = [traced, *[v for v in versions if not traced.supersedes(v)]][:MOST_VERSIONS]
+            self._arguments.count(given, kind)
         for value in given.held_weakly:
             with contextlib.suppress(TypeError):  # its class has slots, and none for that
                 self._objects[id(value)] = weakref.ref(value, functools.partial(_is_gone, weakref.ref(self)))
-        if not traced.captures and traced.valid():  # what closes over tracers of an enclosing function serves this only
-            versions[:] = [traced, *[v for v in versions if not traced.supersedes(v)]][:MOST_VERSIONS]
         return traced
 
     def _versions(self, key: Hashable) -> list[Traced]:
@@ -306,9 +261,9 @@ class Jitted(CalledNatively, Wrapper):
         --------
         >>> import functad as fd, numpy as np
         >>> for found in fd.jit(lambda x, n, mode: x * np.ones(n)).static_arguments(2.0, 3, "fast"):
-        ...     print(found.name, found.value, found.why.partition(" at ")[0])
-        n 3 Python needs its value
-        mode fast a str is static
+        ...     print(found)
+        n = 3 is static: Python needs its value at <doctest ...
+        mode = 'fast' is static: a str is static
         """
         _, given = self.trace(args, kwargs)
         return self._arguments.static_arguments(given, self._key(self._arguments.call(args, kwargs)))
@@ -429,6 +384,7 @@ class Jitted(CalledNatively, Wrapper):
         )
         if integers.asked:  # what has been raised then was caught
             raise Demanded(integers)
+        captured.trace.integers = None  # which refer to the call, and so to its arrays
         captured.program = dce(captured.program)
         name = name_of(self._f)
         captured.program.name = "" if name == "<lambda>" else name
@@ -477,40 +433,6 @@ def forget() -> None:
             f.forget()
 
 
-def with_known_program(traced: Traced, versions: Sequence[Traced]) -> Traced:
-    """A new version with the compiled Program of another, where what has changed made no difference to it."""
-    for other in versions:
-        if identity_of(other.program) == identity_of(traced.program):
-            traced.program = other.program
-            break
-    return traced
-
-
-@derived
-def identity_of(program: Program) -> Any:
-    """What two Programs share exactly if they compute the same, and come from the same lines."""
-    return structural_key(program), lines_of(program)
-
-
-def lines_of(program: Program) -> list[Any]:
-    """Where the equations of a Program, and of those in it, come from."""
-    found: list[Any] = []
-    for eqn in program.eqns:
-        found.append(eqn.loc and (eqn.loc.code, eqn.loc.instruction))
-        found += [lines_of(p) for p in sub_programs(eqn)]
-    return found
-
-
-def valid_one(versions: list[Traced]) -> Traced | None:
-    """The version that fits the world, moved to the front: those used longest ago are dropped first."""
-    for traced in versions:
-        if traced.valid():
-            if versions[0] is not traced:
-                versions[:] = [traced, *[v for v in versions if v is not traced]]
-            return traced
-    return None
-
-
 @overload
 def jit(
     f: Callable[..., Any],
@@ -543,15 +465,20 @@ def jit(
     closes over may change between calls. An array that meets traced values as it is (``x * w``, also ``w[1:]``,
     ``w.T``) is read anew at each call, whatever its size. What Python or NumPy computes from one before (``2 * w``,
     ``w[0]``, ``np.sum(w)``) is traced again when the array has changed, and so is what depends on a number, a string or
-    a function in a closure cell or a global. Numbers and arrays that keep changing are read anew, too. docs/closures.md
-    says what is seen and what is not (attributes of objects, items of lists): pass such things as arguments.
+    a function in a closure cell, a global, an attribute of an object, or a list. Numbers and arrays that keep changing
+    are read anew, too. docs/closures.md says what is seen and what is not.
+
+    Strings, booleans, enums, functions, types and objects of classes among the arguments, also in containers, are
+    static: the function is traced for each of their values. So is a Python integer whose value Python needs (a shape,
+    a slice, ``if n > 3``); one that is computed with, or bounds a native loop, is data. ``static_arguments`` of the
+    jitted function tells which are, and why.
 
     Parameters
     ----------
     static_argnums, static_argnames
-        Arguments that are Python values (hashable), not traced: a value of another type, or that differs, traces again
-        (1, 1.0 and True are three values, and so are (0.0,) and (-0.0,) two). Given by position they are static by name
-        too, and the other way round, where the signature tells.
+        Further arguments that are Python values (hashable), not traced: a value of another type, or that differs,
+        traces again (1, 1.0 and True are three values, and so are (0.0,) and (-0.0,) two). Given by position they are
+        static by name too, and the other way round, where the signature tells.
     fastmath
         By default compiled arithmetic is NumPy's to the last bit: ``+ - * /`` and ``sqrt`` round once each. A set of
         LLVM's flags, with Numba's meaning (``"contract"``: products may be fused with sums; ``"reassoc"``, ``"arcp"``,
@@ -583,6 +510,21 @@ def jit(
     True
     >>> buffer
     array([2., 2., 2.])
+
+    A method, of an object that changes, with an argument that is no array:
+
+    >>> class Model:
+    ...     def __init__(self, w):
+    ...         self.w = w
+    ...     @fd.jit
+    ...     def predict(self, x, activation):
+    ...         return activation(x @ self.w)
+    >>> model = Model(np.array([1.0, 2.0]))
+    >>> model.predict(np.ones(2), np.abs)
+    np.float64(3.0)
+    >>> model.w = np.array([-1.0, -4.0])
+    >>> model.predict(np.ones(2), np.abs)
+    np.float64(5.0)
 
     An array that is written to between calls:
 

@@ -16,8 +16,8 @@ from functad.lower.entry.signature import Leaf as EntryLeaf
 from functad.tree import TreeDef, container_functions, dataclass_fields, key_order
 
 if TYPE_CHECKING:
-    from functad.api.jit import Traced
     from functad.api.static import Call
+    from functad.api.traced import Traced
     from functad.api.world.hidden import HiddenOperand
     from functad.lower.entry.places import Check
 

@@ -22,14 +22,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from functad.api.arguments import name_of, normal_argnums
-from functad.api.world.reach import package_of, package_of_class
+from functad.api.world.whose import package_of, package_of_class
 from functad.caches import Recent
 from functad.core.capture import Leaf, as_leaf
 from functad.core.demand import Integers
 from functad.core.foreign import is_foreign
 from functad.core.location import user_stack_level
 from functad.core.statics import is_constant, is_object, merged
-from functad.core.trace import ABSENT, type_name
+from functad.core.trace import type_name
 from functad.core.tracer import PYTHON, Tracer
 from functad.errors import RetraceWarning, StructureError
 from functad.identity import Weakly, identity_key
@@ -41,6 +41,10 @@ __all__ = ["Arguments", "Call", "StaticArgument", "complete_static", "is_gone"]
 
 MOST_VALUES = 8
 """So many values of one argument are no reason to warn."""
+
+
+SEVERAL = 3
+"""From so many integers on that have been asked for, others beside them are not waited for."""
 
 
 class Call:
@@ -158,7 +162,7 @@ class Call:
 
 def is_gone(key: Any) -> bool:
     """Whether a key of a call is of an object that is there no more."""
-    return any([type(part) is tuple and type(part[-1]) is Weakly and part[-1].value is None for part in key])
+    return any([type(p) is tuple and len(p) == 2 and type(p[1]) is Weakly and p[1].value is None for p in key])
 
 
 def _key(value: Any) -> Hashable:
@@ -166,11 +170,18 @@ def _key(value: Any) -> Hashable:
 
 
 class StaticArgument(NamedTuple):
-    """An argument, or a part of one, that is static for a kind of call: its name, its value, and why it is."""
+    """An argument, or a part of one, that is static for a kind of call: its name, its value, why it is, and the user's
+    line that has asked for it.
+    """
 
     name: str
     value: Any
     why: str
+    location: Location | None = None
+
+    def __str__(self) -> str:
+        where = f" at {self.location}" if self.location else ""
+        return f"{self.name} = {self.value!r} is static: {self.why}{where}"
 
 
 class Arguments:
@@ -255,9 +266,19 @@ class Arguments:
         return self._asked.get(kind) or {}
 
     def note(self, call: Call, kind: Hashable, integers: Integers) -> None:
-        """Note that integers have been asked for."""
-        numbers = call.numbers
-        self._asked.setdefault(kind, {}).update({numbers[k]: where for k, where in integers.asked.items()})
+        """Note that integers have been asked for; where there are several, all in the containers that hold the last
+        ones, since tracing begins anew for each.
+        """
+        numbers, asked = call.numbers, self._asked.setdefault(kind, {})
+        asked.update({numbers[k]: where for k, where in integers.asked.items()})
+        if len(asked) < SEVERAL:
+            return
+        holders = [tuple(path[:-1]) for path in call.structure.accessors()]
+        for k, where in integers.asked.items():
+            holder = holders[numbers[k]]
+            if len(holder) > 1:  # it is not that of all arguments
+                beside = [numbers[i] for i in integers.numbers if holders[numbers[i]] == holder]
+                asked.update({n: where for n in beside if n not in asked})
 
     def count(self, call: Call, kind: Hashable) -> None:
         """Note that a function has been traced for the static values of a call, and warn, once, where one argument has
@@ -269,26 +290,27 @@ class Arguments:
                 continue
             values.setdefault(_key(value))
             if len(values) > MOST_VALUES:
+                why, where = self._why(kind, number, value)
                 name = f"argument {self.name(call, number)} of {name_of(self.f)}"
                 warnings.warn(
                     f"{name} has had more than {MOST_VALUES} values, and jit traces {name_of(self.f)} anew for each: "
-                    f"{self._why(call, kind, number, value)}. {_advice(value)}",
+                    f"{why}{f' at {where}' if where else ''}. {_advice(value)}",
                     RetraceWarning,
                     stacklevel=user_stack_level(),
                 )
 
-    def _why(self, call: Call, kind: Hashable, number: int, value: Any) -> str:
-        where = self.asked(kind).get(number, ABSENT)
-        if where is not ABSENT:
-            return f"Python needs its value{f' at {where}' if where else ''}"
-        return f"a {type_name(value)} is static{', by its identity' if is_object(type(value)) else ''}"
+    def _why(self, kind: Hashable, number: int, value: Any) -> tuple[str, Location | None]:
+        asked = self.asked(kind)
+        if number in asked:
+            return "Python needs its value", asked[number]
+        return f"a {type_name(value)} is static{', by its identity' if is_object(type(value)) else ''}", None
 
     def static_arguments(self, call: Call, kind: Hashable) -> list[StaticArgument]:
         """The static arguments of a call, for `explain`."""
         named = [(self._parameter(i), value) for i, value in call.positions] + list(call.names)
         return [
             *[StaticArgument(name, value, "static_argnums or static_argnames names it") for name, value in named],
-            *[StaticArgument(self.name(call, i), v, self._why(call, kind, i, v)) for i, v in call.fixed],
+            *[StaticArgument(self.name(call, i), v, *self._why(kind, i, v)) for i, v in call.fixed],
         ]
 
     def forget(self) -> None:

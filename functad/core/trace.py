@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar, Token
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from functad.core.demand import Integers, demand
 from functad.core.following import Script
 from functad.core.foreign import type_name as type_name
 from functad.core.location import user_frame, user_location
+from functad.core.outside import Outside
 from functad.core.seq import Seq
 from functad.core.subclasses import plain_array
 from functad.core.tracer import ARRAY, SCALAR, Tracer
@@ -128,48 +129,6 @@ def not_native(what: str, type: ArrayType) -> DtypeError:
     return DtypeError(
         f"{what} {type.dtype}, which native code does not have; convert with .astype({convert}), or leave jit out"
     )
-
-
-class Outside(Protocol):
-    """What a trace takes from outside besides its inputs, where its Program is to serve later calls too: they read it
-    anew.
-
-    The traces inside such a trace share its ``Outside``. Other traces, whose Programs serve one call, hold arrays as
-    they were.
-    """
-
-    trace: Trace
-    """The outermost of them, whose inputs they are."""
-
-    def operand(self, array: np.ndarray) -> Any:
-        """A tracer of what the array holds when the Program runs; an array that nobody can write to is given back."""
-        ...
-
-    def converted(self, x: Any, array: np.ndarray) -> None:
-        """Note that an array of another library gave this one."""
-        ...
-
-    def hide(self, place: Any, type: ArrayType, kind: int) -> Any:
-        """A tracer of what a place holds when the Program runs."""
-        ...
-
-    def runs_later(self, f: Any) -> None:
-        """Note that a function runs when the Program does: what it reads beside its arguments is of no concern while it
-        is traced.
-        """
-        ...
-
-    def inherit(self, guards: Any) -> None:
-        """Take over what the Program of a function that is called depends on."""
-        ...
-
-    def depends_on(self, array: np.ndarray) -> None:
-        """Note that what is traced is right only as long as the array holds what it holds now."""
-        ...
-
-    def value(self, trace: Trace, var: Var) -> Any:
-        """What the array behind a variable holds now, which is noted; ABSENT for any other variable."""
-        ...
 
 
 class Trace:
@@ -582,6 +541,8 @@ class Trace:
             blame = blame.parent
         where = user_location()
         instead = advice(where)
+        if blame.kind == "jit" and var.type.dtype.kind in "iu":
+            instead = f"pass a Python integer, int(n), which is static where its value is needed; {instead}"
         explained = {
             "jit": f"a function under jit is traced once for all values of its arguments; {instead}, use "
             "np.where(condition, x, y) for elements, "

@@ -236,6 +236,23 @@ def _kinds():
     return [t for t, _ in Model.fast._kinds]
 
 
+def test_objects_that_hold_traced_values() -> None:
+    """They are made in a traced function, and handed to a jitted one: their attributes are the tracers."""
+
+    def outer(x):
+        layer = Layer(np.eye(3) * x[0])
+        return np.sum(inner(layer, x))
+
+    inner = fd.jit(lambda layer, x: layer(x))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")  # none of them is a value of the argument
+        assert outer(X) == 6.0
+        for _ in range(5):
+            for f in (outer, fd.jit(outer)):
+                np.testing.assert_allclose(fd.grad(f)(X), [7.0, 1.0, 1.0])
+        np.testing.assert_allclose(fd.vmap(outer)(np.stack([X, 2 * X])), [6.0, 24.0])
+
+
 class Decorated:
     k = 2.0
 
@@ -365,3 +382,50 @@ def test_threads_that_change_an_object() -> None:
     for t in threads:
         t.join()
     assert not wrong
+
+
+class Tree:
+    def __init__(self, depth):
+        self.array, self.number = np.ones(2) * depth, float(depth)
+        self.items, self.table = [np.ones(2), 1.0], {"u": np.ones(2), "v": 2.0}
+        self.child = Tree(depth - 1) if depth else None
+
+    def value(self, x):
+        y = np.sum(self.array * x) * self.number + np.sum(self.items[0]) * self.items[1]
+        y = y + np.sum(self.table["u"] * x) * self.table["v"] + sum(self.items[2:])
+        return y + (self.child.value(2 * x) if self.child is not None else 0.0)
+
+    fast = fd.jit(value)
+    slope = fd.jit(fd.grad(value, argnums=1))
+
+
+MUTATIONS = [
+    lambda t, r: setattr(t, "array", t.array * 1.5),
+    lambda t, r: set_item(t.array, r.integers(2), r.random()),
+    lambda t, r: setattr(t, "number", r.random()),
+    lambda t, r: set_item(t.items, 0, t.items[0] + 1),
+    lambda t, r: set_item(t.items, 1, r.random()),
+    lambda t, r: t.items.append(r.random()),
+    lambda t, r: t.items.pop() if len(t.items) > 2 else None,
+    lambda t, r: setattr(t, "items", [np.ones(2) * r.random(), 1.0]),
+    lambda t, r: set_item(t.table, "u", t.table["u"] * 2),
+    lambda t, r: set_item(t.table, "v", r.random()),
+    lambda t, r: setattr(t, "child", Tree(int(r.integers(2))) if r.random() < 0.7 else None),
+    lambda t, r: setattr(t, "__class__", Tree),
+]
+
+
+@pytest.mark.deep
+@pytest.mark.filterwarnings("ignore::functad.errors.RetraceWarning")
+@pytest.mark.parametrize("seed", range(20))
+def test_random_changes_of_objects(seed) -> None:
+    random, root, x = np.random.default_rng(seed), Tree(2), np.array([1.0, 2.0])
+    closed = fd.jit(lambda x: root.value(x))
+    for _ in range(25):
+        nodes = [root]
+        while nodes[-1].child is not None:
+            nodes.append(nodes[-1].child)
+        MUTATIONS[random.integers(len(MUTATIONS))](nodes[random.integers(len(nodes))], random)
+        for f in (root.fast, closed, root.fast, closed):
+            assert f(x) == pytest.approx(root.value(x), rel=1e-13)
+        np.testing.assert_allclose(root.slope(x), fd.grad(root.value)(x), rtol=1e-13)

@@ -28,7 +28,7 @@ from functad.lower.entry.places import ABSENT, Fixed, Length, Unwritten, element
 from functad.lower.entry.unchanged import Unchanged
 
 if TYPE_CHECKING:
-    from functad.api.jit import Traced
+    from functad.api.traced import Traced
 
 __all__ = ["Operand", "Operands", "compared_arrays"]
 

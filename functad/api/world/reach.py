@@ -11,9 +11,6 @@ from __future__ import annotations
 
 import functools
 import gc
-import re
-import sys
-import sysconfig
 from collections.abc import Callable, Hashable, Iterable
 from types import (
     BuiltinFunctionType,
@@ -30,12 +27,11 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from functad.api.world.reads import Path, reads_of
-from functad.caches import cached
+from functad.api.world.whose import NO_DICT, dict_of, file_of, file_of_class, package_of_file
 from functad.core.foreign import is_foreign
-from functad.core.location import is_internal
 from functad.lower.entry.places import ABSENT, CellContent, DictItem, FunctionCode, Length, ListItem, Place, Slot
 
-__all__ = ["Node", "Reach", "Source", "package_of", "package_of_class"]
+__all__ = ["Node", "Reach", "Source"]
 
 FEW = 1000
 """Containers and objects of more items are not searched."""
@@ -48,10 +44,6 @@ _END = frozenset({
     *(BuiltinFunctionType, ModuleType, np.dtype, np.ufunc),
 })  # fmt: skip
 """Types of what leads nowhere."""
-
-_STANDARD_LIBRARY = tuple({sysconfig.get_path("stdlib"), sysconfig.get_path("platstdlib")})
-_INSTALLED = re.compile(r".*[/\\](?:site|dist)-packages[/\\][^/\\]+")
-
 
 _DYNAMIC = frozenset({
     *("getattr", "hasattr", "vars", "__dict__", "__getattr__", "__getattribute__", "attrgetter", "AttributeError"),
@@ -95,7 +87,7 @@ class Reach:
     >>> rate, weights = 2.0, [np.ones(3)]
     >>> found = Reach(lambda x: rate * x @ weights[0])
     >>> [source.name for source in found.sources.values()], [a.shape for a in found.arrays]
-    (['<lambda>', 'rate', 'weights'], [(3,)])
+    (['<lambda>', 'rate', 'weights', 'weights', 'weights[0]'], [(3,)])
     """
 
     def __init__(self, *roots: Any, without: Iterable[Any] = ()) -> None:
@@ -151,7 +143,7 @@ class Reach:
             return
         if issubclass(type(value), list | dict):
             self._items(node, value)
-        own = type(value) is not MethodType and not self._foreign(_file_of_class(value))
+        own = type(value) is not MethodType and not self._foreign(file_of_class(value))
         for part in _parts(value, own):
             self._part(node, part)
         if issubclass(type(value), type):
@@ -181,7 +173,7 @@ class Reach:
         """Follow the attributes of an object that code names, by whatever object it reads them of."""
         cls = type(value)
         self._part(node, cls)
-        names = _dict_of(value)
+        names = dict_of(value)
         looked_for: set[str] = set()
         self._objects.append((node, names, looked_for))
 
@@ -198,16 +190,16 @@ class Reach:
                 self._when_mentioned(name, read)
         for base in cls.__mro__:
             for name, attribute in list(vars(base).items()):
-                if type(attribute) is MemberDescriptorType and not self._foreign(_file_of_class(base)):
+                if type(attribute) is MemberDescriptorType and not self._foreign(file_of_class(base)):
                     self._when_mentioned(name, slot(attribute))
-                elif names is not _NO_DICT and not name.startswith("__"):
+                elif names is not NO_DICT and not name.startswith("__"):
                     self._when_mentioned(name, read)  # which one of the object's own would hide
 
     def _class(self, node: Node, cls: Any) -> None:
         """Follow the attributes of a class that code names, those that Python itself looks for, and those that hide
         others.
         """
-        own = [base for base in cls.__mro__ if not self._foreign(_file_of(sys.modules.get(base.__module__)))]
+        own = [base for base in cls.__mro__ if not self._foreign(file_of_class(base))]
         spaces = [_names_of_class(base) for base in own]
         for name in dict.fromkeys([n for names in spaces for n in names]):
 
@@ -244,9 +236,9 @@ class Reach:
         every = not {"getattr", "vars", "__dict__", "attrgetter"}.isdisjoint(self._mentioned)
         for node, names, looked_for in self._objects:
             wanted = {*self._mentioned, *(names if every and len(names) <= FEW else ())}
-            if every and names is not _NO_DICT:
+            if every and names is not NO_DICT:
                 self._place(node, Length(names), f"attributes of a {node.name}", node.reader, "the number of {}")
-            for name in sorted(wanted - looked_for) if names is not _NO_DICT else ():
+            for name in sorted(wanted - looked_for) if names is not NO_DICT else ():
                 place = DictItem(names, name)
                 self._place(node, place, f"{type(node.value).__name__}.{name}", node.reader, _ATTRIBUTE)
 
@@ -269,13 +261,13 @@ class Reach:
 
     def _foreign(self, filename: str) -> bool:
         """Whether code of this file is taken to stay as it is."""
-        package = _package(filename)
+        package = package_of_file(filename)
         return package == "" or (package is not None and package != self._home)
 
     def _function(self, node: Node, f: FunctionType) -> None:
         code = f.__code__
-        if self._home is None and _package(code.co_filename) != "":
-            self._home = _package(code.co_filename) or "none"
+        if self._home is None and package_of_file(code.co_filename) != "":
+            self._home = package_of_file(code.co_filename) or "none"
         own = not self._foreign(code.co_filename)
         for name, cell in zip(code.co_freevars, f.__closure__ or (), strict=True):
             self._cell(node, cell, name, f if own else None)
@@ -317,39 +309,13 @@ class Reach:
     def _attributes(self, node: Node, value: Any, path: Path, f: FunctionType) -> None:
         """Follow attributes as long as they are those of modules."""
         for name in path[1:]:
-            if type(value) is not ModuleType or self._foreign(_file_of(value)):
+            if type(value) is not ModuleType or self._foreign(file_of(value)):
                 return
             value = self._global(node, vars(value), name, f)
 
     def _global(self, node: Node, names: dict[str, Any], name: str, f: FunctionType) -> Any:
         kind = f"the global {names.get('__name__', '?')}.{{}}"
         return self._place(node, DictItem(names, name), name, f.__qualname__, kind)
-
-
-@cached(4096)
-def _package(filename: str) -> str | None:
-    """The installed package that a file belongs to; None for the user's own files, empty for what is never followed."""
-    if not filename or filename.startswith("<frozen") or is_internal(filename):
-        return ""
-    found = _INSTALLED.match(filename)
-    if found:
-        return found.group()
-    return "" if filename.startswith(_STANDARD_LIBRARY) else None
-
-
-def package_of(f: Any) -> str | None:
-    """The installed package that a function is of, as ``_package`` tells it."""
-    while not isinstance(f, FunctionType):
-        inner = getattr(f, "func", None) or getattr(f, "__func__", None) or getattr(f, "__wrapped__", None)
-        if inner is None:
-            return package_of_class(type(f))
-        f = inner
-    return _package(f.__code__.co_filename)
-
-
-def package_of_class(cls: type) -> str | None:
-    """The installed package that a class is of."""
-    return _package(_file_of_class(cls))
 
 
 def _and_function(f: Any) -> Iterable[Any]:
@@ -377,43 +343,15 @@ def _parts(value: Any, own: bool) -> Iterable[Any]:
     if own or issubclass(cls, type):
         return ()
     # what wraps functions: functad's objects, cached functions
-    return [v for v in list(_dict_of(value).values())[:FEW] if callable(v) or issubclass(type(v), tuple | np.ndarray)]
+    return [v for v in list(dict_of(value).values())[:FEW] if callable(v) or issubclass(type(v), tuple | np.ndarray)]
 
 
 _ATTRIBUTE = "the attribute {}"
 
 _METHODS = frozenset({FunctionType, property, staticmethod, classmethod})
 
-_NO_DICT: dict[str, Any] = {}
-"""Stands for the attributes of what has slots only."""
-
 
 def _names_of_class(cls: type) -> dict[str, Any]:
     """The attributes of a class: the dict behind what ``vars`` shows."""
     found = gc.get_referents(vars(cls))[0]
     return found if type(found) is dict else dict(vars(cls))
-
-
-def _dict_of(value: Any) -> dict[str, Any]:
-    """The dict of an object, as it is without a property of that name."""
-    try:
-        found = object.__getattribute__(value, "__dict__")
-    except AttributeError:
-        return _NO_DICT
-    return found if type(found) is dict else _NO_DICT
-
-
-def _file_of_class(value: Any) -> str:
-    """The file of a class, or of an object's class."""
-    cls = value if issubclass(type(value), type) else type(value)
-    return _file_of(sys.modules.get(cls.__module__))
-
-
-def _file_of(module: Any) -> str:
-    """The file of a module; empty for what Python is made of, and a name that is no file's for what has been typed
-    in.
-    """
-    names = _dict_of(module)
-    return names.get("__file__") or (
-        "" if str(names.get("__name__", "")).partition(".")[0] in sys.stdlib_module_names else "<no file>"
-    )
