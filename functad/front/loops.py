@@ -22,10 +22,10 @@
 As long as a condition is known, ``while`` is Python's. From the step on where it is not, the condition and the body are
 traced, each with what goes round as inputs (``carried.py``), and become one ``while`` equation.
 
-``for`` over a range or an array has a known number of steps. The first one is made as Python makes it, so that all
-variables are bound and have the types that they keep; the others become one ``loop`` equation, if there are many and
-the body can be traced for all of them at once; else they are made one by one, too: nothing has happened by then, since
-what would is refused (``effects.py``).
+``for`` over a range or an array has a known number of steps. They become one ``loop`` equation, if there are many and
+the body can be traced for all of them at once; or all but the first, which is made as Python makes it, where variables
+get the types that they keep in that one only; else all are made one by one: nothing has happened by then, since what
+would is refused (``effects.py``).
 """
 
 from __future__ import annotations
@@ -48,10 +48,8 @@ from functad.numpy.dispatch import stands_for
 from functad.numpy.operands import cast
 from functad.numpy.traced import here
 from functad.primitives.arithmetic import add
-from functad.primitives.comparison import lt
 from functad.primitives.loop_body import bind_loop
 from functad.primitives.while_loop import bind_while
-from functad.transforms.programs import trace_program
 
 __all__ = ["Loop", "Steps", "TracedRange"]
 
@@ -173,6 +171,7 @@ class Steps:
         self._length = _length(items)  # None: a range that is not known, or what only Python can go over
         self._python: Iterator[Any] | None = None if type(items) is TracedRange else iter(items)
         self._made = 0  # steps that Python has made
+        self._attempts = 0  # to trace the body for all others
         self._item: Any = None
         self._counter: Tracer | None = None
         self._state: tuple[Any, ...] = ()
@@ -187,7 +186,8 @@ class Steps:
             return False
         if self._carried is None and self._is_to_be_tried():
             self._before = tuple([scope.get(n, UNBOUND) for n in self.names])
-            self._carried = Carried(self.names, scope, "for", attempt=self._python is not None)
+            known = self._python is not None
+            self._carried = Carried(self.names, scope, "for", attempt=known, makes_steps=known)
         if self._carried is not None:
             self.restore = True
             self._open(self._carried)
@@ -221,7 +221,7 @@ class Steps:
         steps = None if self._length is None else self._length - self._made
         few = self._python is not None and steps is not None and steps * _size(step[0]) < MUCH
         if few or carried.writes_to(self._items):
-            self._give_up(carried)
+            self._give_up(carried, for_good=True)
         else:
             self._step = step
 
@@ -229,7 +229,7 @@ class Steps:
         """An exception leaves the body: of a trace for all steps, they are made one by one; else it is the user's."""
         carried = self._carried
         if carried is not None and self._python is not None and isinstance(error, Exception | Refused):
-            self._give_up(carried)
+            self._give_up(carried, for_good=self._made > 0 or isinstance(error, Refused))
             return
         if carried is not None:
             carried.close()
@@ -237,9 +237,10 @@ class Steps:
             raise error.error from None
         raise error
 
-    def _give_up(self, carried: Carried) -> None:
+    def _give_up(self, carried: Carried, for_good: bool) -> None:
         carried.undo()
-        self._carried, self._given_up = None, True
+        self._attempts += 1
+        self._carried, self._given_up = None, for_good
         self.restore, self._state = True, self._before
 
     def result(self) -> tuple[Any, ...]:
@@ -265,16 +266,14 @@ class Steps:
         r = self._items
         # as many steps as there are numbers before the end: (stop - start) / step, rounded up
         count = cast(-((r.start - r.stop) // r.step), np.dtype(np.int64))
-        types = [count._variable.type, *[s.type for s in carried.slots()], INT64]
-        cond = trace_program(lambda n, *xs: [lt(xs[-1], n)], types)
-        outs, _, _ = bind_while(cond, body, [count], consts, [*start, np.int64(0)])
+        outs, _ = bind_loop(body, consts, [*start, np.int64(0)], (), length=None, steps=[count])
         return outs
 
     def _is_to_be_tried(self) -> bool:
         if self._python is None:
             return True
         known = self._length is not None and self._length >= FEW
-        return known and self._made == 1 and not self._given_up
+        return known and self._made == self._attempts and not self._given_up
 
     def _open(self, carried: Carried) -> None:
         """Open a trace of the body for all steps that are left."""

@@ -1,8 +1,8 @@
 """Updates in place: arrays that share their memory with the array they are made from.
 
 A scatter copies its operand and then writes a few elements. Where nothing reads the operand afterwards the copy is left
-out, and both are one array (`without_copies`); so it is where a loop that updates its carry in place begins with a copy.
-A loop's step whose new carry starts as such a copy of the old one, or is computed from it element by element, writes
+out, and both are one array (`without_copies`); so it is where what updates its carry in place begins with a copy. A
+loop's step whose new carry starts as such a copy of the old one, or is computed from it element by element, writes
 into the carry itself (`in_place`): then ``v.at[i].set(...)`` costs one element a step, in reverse mode too. What all
 branches of a branch do so to one operand, if only by leaving it as it is, is changed in place, too
 (`branches_in_place`).
@@ -108,8 +108,8 @@ def _without_copy(code: _Code, at: int) -> int:
 
 
 def _last_use(code: _Code, old: Buffer, new: Buffer, at: int) -> int | None:
-    """The slot of the statement in a slot, which makes one buffer of another, once it is the last that reads the latter,
-    a temporary; None if it cannot be.
+    """The slot of the statement in a slot, which makes one buffer of another, once it is the last that reads that one;
+    None if it cannot be, or the other is no temporary.
     """
     if old.root is new.root or old.root.role != "temp" or code.first(new.root) != at:
         return None

@@ -72,6 +72,12 @@ def is_value(m: Match, i: int, value: float) -> bool:
     return v is not None and v.dtype.kind != "c" and bool(v == value)
 
 
+def is_integer(m: Match, i: int, value: int) -> bool:
+    """Whether operand i is this integer, as a rank-0 literal."""
+    v = m.scalar(i)
+    return v is not None and v.dtype.kind in "iu" and bool(v == value)
+
+
 def is_nonzero(m: Match, i: int) -> bool:
     """Whether operand i is a rank-0 literal other than 0 (maybe NaN)."""
     v = m.scalar(i)
@@ -208,9 +214,15 @@ def half_strong(m: Match) -> Atom | None:
 RULES: dict[str, tuple[Rule, ...]] = {
     "neg": (unary_pair("neg", "neg"),),
     "conj": (unary_pair("conj", "conj"),),
-    "add": (spread_literal, negated_operand),
+    "add": (
+        spread_literal,
+        negated_operand,
+        lambda m: m.keep(1) if is_integer(m, 0, 0) else None,
+        lambda m: m.keep(0) if is_integer(m, 1, 0) else None,
+    ),
     "sub": (
         spread_literal,
+        lambda m: m.emit("neg", m.ins[1]) if is_integer(m, 0, 0) and m.keep(1) is not None else None,
         lambda m: m.keep(0) if is_value(m, 1, 0) and not np.signbit(m.scalar(1)) else None,
         subtract_negated,
     ),
@@ -230,6 +242,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
         ),
     ),
     "div": (spread_literal, lambda m: m.keep(0) if is_value(m, 1, 1) else None),
+    "floor_divide": (lambda m: m.keep(0) if is_integer(m, 1, 1) else None,),
     "strong_mul": (spread_literal, plain("mul")),
     "strong_product": (spread_literal, half_strong),
     "strong_div": (spread_literal, plain("div")),
