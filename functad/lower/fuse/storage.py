@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from functad.ir.program import Var
-from functad.kernel_ir.rules import Pointwise, Pull
+from functad.kernel_ir.rules import Pointwise, Pull, Statements
 from functad.lower.fuse.forms import View
 from functad.lower.fuse.graph import Graph, Node
 from functad.lower.fuse.spaces import Space
@@ -53,10 +53,19 @@ class Storage:
         self._contexts: dict[Var, Any] = {}  # where a variable is read from: None, one token, or SEVERAL
         self._expanded: set[Var] = set()  # read more often than it has elements
         self._measure()
-        for atom in graph.program.outputs:
+        self._decide()
+        if found := self._read_by_updates():
+            self._contexts.clear()
+            self._expanded.clear()
+            for var in found:
+                self.require(var)
+            self._decide()
+
+    def _decide(self) -> None:
+        for atom in self.graph.program.outputs:
             if isinstance(atom, Var):
                 self.require(atom)
-        for node in reversed(graph.nodes):
+        for node in reversed(self.graph.nodes):
             self._visit(node)
 
     def require(self, var: Var) -> None:
@@ -151,6 +160,30 @@ class Storage:
                 self.require(access.var)
             token = context if access.same else SEVERAL if context is SEVERAL else (node.position, number)
             self._read(access.var, token, expanded or access.expands)
+
+    def _read_by_updates(self) -> list[Var]:
+        """What is computed from an array where that is updated: it has to be stored before."""
+        found = []
+        for node in self.graph.nodes:
+            if isinstance(node.form, Statements) and node.form.updates and isinstance(node.inputs[0], Var):
+                owner = self.graph.source(node.inputs[0])
+                found += [a for a in node.inputs[1:] if isinstance(a, Var) and self._reads(a, owner)]
+        return found
+
+    def _reads(self, var: Var, owner: Var) -> bool:
+        """Whether a variable is computed where it is read, from the memory of another one."""
+        pending, seen = [self.graph.source(var)], set[Var]()
+        while pending:
+            v = pending.pop()
+            node = self.graph.node_of.get(v)
+            if v in seen or node is None or not node.inline or v in self.stored:
+                continue
+            seen.add(v)
+            read = [self.graph.source(access.var) for access in node.accesses]
+            if owner in read:
+                return True
+            pending += read
+        return False
 
     def _passes_through(self, node: Node) -> bool:
         """Whether a view can be read without its operand being in memory."""
