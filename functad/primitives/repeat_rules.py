@@ -12,14 +12,14 @@ from typing import Any
 
 from functad.core.evaluator import run_program
 from functad.core.primitive import Primitive, type_of
-from functad.core.zeros import add, zeros, zeros_like
+from functad.core.zeros import zeros, zeros_like
 from functad.ir.dce import dce
 from functad.ir.masks import Mask, cut, expand, grow, present, select
 from functad.ir.program import Eqn, Literal, Program, Var
 from functad.ir.regions import Kind, Operands, Results
 from functad.ir.types import ArrayType, SeqType
 from functad.primitives.loop_body import bind_loop
-from functad.primitives.step_sums import last_part, sum_over_steps
+from functad.primitives.step_sums import StepSum, last_part, sum_over_steps
 from functad.transforms.programs import Linearized, linearized, trace_program
 
 __all__ = ["RepeatRule", "dependent_on", "sequences"]
@@ -172,8 +172,16 @@ class RepeatRule:
         types = (*invariant, *select(ct, cg), *select(kt, km), *read, *stacked, *select(xt, xg))
         return trace_program(step, types), km, mask[n:]
 
+    @property
+    def summed(self) -> Mask:
+        """The active operands that ``backward`` takes sums for: those that are the same in all steps."""
+        of_mask = self.form.operands(self.mask)
+        groups = [[g == self.region.group] * k for g, k in enumerate(self.form.consts)]
+        flags = Operands([False] * self.form.heads, groups, [False] * self.form.carry, [False] * len(of_mask.elements))
+        return tuple(select(flags.all, self.mask))
+
     def backward(self, residuals: Sequence[Any], cotangents: Sequence[Any], sums: Sequence[Any] = ()) -> Sequence[Any]:
-        """The cotangents of the active operands; those of constants are added to ``sums`` where these are given."""
+        """The cotangents of the active operands; to those of constants their ``sums`` (or None) are added."""
         steps, references, invariant, read, stacked = self._cut_residuals(residuals)
         cts = self.form.results(cotangents)
         carry_cts, y_cts = select(cts.carry, self.km), [*[None] * self.region.tests, *cts.written]
@@ -182,7 +190,9 @@ class RepeatRule:
             self._made[given] = CotangentBody(self, *given[1:])  # type: ignore[misc]
         made: CotangentBody = self._made[given]
         first = starting(carry_cts, self._active_types()[1], made.km, references[2])
-        starts = select(sums or self.no_sums(references[0]), made.sums)
+        before = self._sums_of_constants(sums)
+        zero = before if all(present(before)) else self.no_sums(references[0])
+        starts = select([z if s is None else s for s, z in zip(before, zero, strict=True)], made.sums)
         elements = [*read, *stacked, *[c for c in y_cts if c is not None]]
         state, written = bind_loop(
             made.body,
@@ -196,15 +206,19 @@ class RepeatRule:
         )
         x_cts, left = cut(written, len(written) - made.left)
         consts = expand(state[len(first) :], made.sums)
-        for i, (program, sources) in made.later.items():
+        for i, (later, sources) in made.later.items():
             values = {"invariant": invariant, "elements": elements, "left": left}
-            (total,) = run_program(program, [values[kind][k] for kind, k in sources])
-            consts[i] = add(sums[i], total) if sums else total
+            consts[i] = later.total([values[kind][k] for kind, k in sources], before[i])
         carry = expand(expand(state[: len(first)], made.km), self.km)
         xs = expand(expand(x_cts, made.x_mask), self.xm)
         groups: list[list[Any]] = [[None] * k for k in self.form.consts]
         groups[self.region.group] = expand(consts, self.cm)
         return select(Operands([None] * self.form.heads, groups, carry, xs).all, self.mask)
+
+    def _sums_of_constants(self, sums: Sequence[Any]) -> list[Any]:
+        """Of sums for active operands, the first of which may be all there are, those for active constants."""
+        full = [*sums, *[None] * (sum(self.mask) - len(sums))]
+        return select(self.form.operands(expand(full, self.mask)).consts[self.region.group], self.cm)
 
     def no_sums(self, references: Sequence[Any]) -> list[Any]:
         """Zeros for the cotangents of the active constants; ``references`` starts with those of them that are
@@ -287,12 +301,12 @@ class CotangentBody:
         }
         cotangents = dependent_on(step, [v for v in step.inputs if v not in places] + list(elements[self.residuals :]))
         left: dict[Var, int] = {}
-        self.later: dict[int, tuple[Program, list[tuple[str, int]]]] = {}
+        self.later: dict[int, tuple[StepSum, list[tuple[str, int]]]] = {}
         for i, part in parts.items():
             sources = [places[v] if v in places else ("left", left.setdefault(v, len(left))) for v in part.inputs]
             linear = tuple([v in cotangents for v in part.inputs])
-            program, taken = sum_over_steps(part, linear, tuple([kind != "invariant" for kind, _ in sources]), length)
-            self.later[i] = program, [sources[k] for k in taken]
+            later, taken = sum_over_steps(part, linear, tuple([kind != "invariant" for kind, _ in sources]), length)
+            self.later[i] = later, [sources[k] for k in taken]
         self.left = len(left)
         k, consts, x = cut(step.outputs, sum(self.km), len(self.later) + sum(self.sums))
         given = [i for i, _ in enumerate(self.sums) if i in self.later or self.sums[i]]

@@ -15,7 +15,7 @@ from functad.core.trace import within
 from functad.core.tracer import ARRAY, SCALAR
 from functad.core.zeros import instantiate, repeated, zeros_like
 from functad.ir.derived import derived
-from functad.ir.masks import Mask, expand, select
+from functad.ir.masks import Mask, cut, expand, select
 from functad.ir.program import Program, Var
 from functad.ir.types import ArrayType, SeqType, seq_type
 from functad.transforms.jvp import jvp_program
@@ -186,24 +186,25 @@ def linearized(
 
 
 @derived
-def transpose_of(program: Program, linear: Mask, given: Mask) -> tuple[Program, Mask]:
-    """(the other inputs, cotangents of the given outputs) -> cotangents of the linear inputs, and which of them there
-    are.
+def transpose_of(program: Program, linear: Mask, given: Mask, sums: Mask = ()) -> tuple[Program, Mask]:
+    """(the other inputs, cotangents of the given outputs, sums) -> cotangents of the linear inputs, and which of them
+    there are; to those flagged in ``sums`` the sums are added.
 
     Linear inputs that are sequences are among the other inputs, too: any of their lengths.
     """
     present = Present(())
     taken = [not flag or isinstance(t, SeqType) for t, flag in zip(program.in_types, linear, strict=True)]
-    known = select(program.in_types, taken)
+    known, linear_types = select(program.in_types, taken), select(program.in_types, linear)
 
     def f(*args: Any) -> list[Any]:
         values = expand(args[: len(known)], taken)
+        cts, start = cut(args[len(known) :], sum(given))
         return present(
-            transpose_program(program, linear, values, expand(args[len(known) :], given)),
-            select(program.in_types, linear),
+            transpose_program(program, linear, values, expand(cts, given), sums=expand(start, sums)), linear_types
         )
 
-    return trace_program(f, (*known, *select(program.out_types, given))), present.mask
+    types = (*known, *select(program.out_types, given), *(select(linear_types, sums) if sums else ()))
+    return trace_program(f, types), present.mask
 
 
 def transpose_call(
