@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from functad.ir.program import Var
+from functad.ir.regions import regions_of
 from functad.kernel_ir.rules import Pointwise, Pull, Statements
 from functad.lower.fuse.forms import View
 from functad.lower.fuse.graph import Graph, Node
@@ -162,16 +163,32 @@ class Storage:
             self._read(access.var, token, expanded or access.expands)
 
     def _read_by_updates(self) -> list[Var]:
-        """What is computed from an array where that is updated: it has to be stored before."""
-        found = []
+        """What is computed, for an update, from the array that is updated, or from what that was before other updates:
+        it has to be stored before.
+        """
+        found: list[Var] = []
+        versions: dict[Var, set[Var]] = {}  # of each array, what it was before, and itself
         for node in self.graph.nodes:
-            if isinstance(node.form, Statements) and node.form.updates and isinstance(node.inputs[0], Var):
-                owner = self.graph.source(node.inputs[0])
-                found += [a for a in node.inputs[1:] if isinstance(a, Var) and self._reads(a, owner)]
+            for x, y in self._updated(node):
+                before = versions.get(self.graph.source(x), {self.graph.source(x)})
+                versions[y] = {*before, y}
+                if node.form.updates:  # type: ignore[union-attr]
+                    found += [a for a in node.inputs[1:] if isinstance(a, Var) and self._reads(a, before)]
         return found
 
-    def _reads(self, var: Var, owner: Var) -> bool:
-        """Whether a variable is computed where it is read, from the memory of another one."""
+    def _updated(self, node: Node) -> list[tuple[Var, Var]]:
+        """The operands that a node changes in a few places, or in steps, each with the result that it then is."""
+        if not isinstance(node.form, Statements):
+            return []
+        form = regions_of(self.graph.program.eqns[node.origin])
+        if form is not None:
+            pairs = zip(form.operands(node.inputs).carry, form.results(node.outputs).carry, strict=True)
+        else:
+            pairs = zip(node.inputs[:1], node.outputs if node.form.updates else (), strict=False)
+        return [(x, y) for x, y in pairs if isinstance(x, Var) and y.type.ndim]
+
+    def _reads(self, var: Var, owners: set[Var]) -> bool:
+        """Whether a variable is computed where it is read, from the memory of others."""
         pending, seen = [self.graph.source(var)], set[Var]()
         while pending:
             v = pending.pop()
@@ -180,7 +197,7 @@ class Storage:
                 continue
             seen.add(v)
             read = [self.graph.source(access.var) for access in node.accesses]
-            if owner in read:
+            if not owners.isdisjoint(read):
                 return True
             pending += read
         return False
