@@ -9,7 +9,7 @@ from functad import config
 from functad.ir.checker import check_program
 from functad.ir.dce import dce
 from functad.ir.program import Program
-from functad.passes.control import expand_sequences, inside, trim
+from functad.passes.control import expand_sequences, trim
 from functad.passes.cse import cse
 from functad.passes.fold import fold
 from functad.passes.hoist import hoist
@@ -17,6 +17,7 @@ from functad.passes.inline import inline
 from functad.passes.simplify import simplify
 from functad.passes.sink import sink
 from functad.passes.steady import steady
+from functad.passes.twins import without_twins
 from functad.passes.unroll import unroll
 from functad.passes.widen import widen
 
@@ -25,7 +26,7 @@ __all__ = ["PIPELINE", "optimize"]
 
 def bodies(program: Program) -> Program:
     """The pipeline inside of loops and branches."""
-    return inside(program, optimize)
+    return without_twins(program, optimize)
 
 
 PIPELINE: tuple[Callable[[Program], Program], ...] = (
