@@ -265,7 +265,9 @@ class Steps:
         """The loop over a range whose length is not known."""
         r = self._items
         # as many steps as there are numbers before the end: (stop - start) / step, rounded up
-        count = cast(-((r.start - r.stop) // r.step), np.dtype(np.int64))
+        one = type(r.step) is int and r.step == 1
+        distance = r.stop if one and type(r.start) is int and r.start == 0 else r.stop - r.start
+        count = cast(distance if one else -(-distance // r.step), np.dtype(np.int64))
         outs, _ = bind_loop(body, consts, [*start, np.int64(0)], (), length=None, steps=[count])
         return outs
 

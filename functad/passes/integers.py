@@ -79,15 +79,14 @@ class Integers:
             self.forms[out] = Linear(0, {}).plus(self.form(ins[0]), -1)
         elif name == "mul" and (found := _factor(ins)) is not None:
             self.forms[out] = Linear(0, {}).plus(self.form(found[0]), found[1])
+        elif name in ("check_index", "from_front") and self.is_index(self.form(ins[0])):
+            self.forms[out] = self.form(ins[0])
         elif name == "check_index":
-            self._note_index(out, self.form(ins[0]), eqn.params["length"])
+            self._note_index(out, eqn.params["length"])
 
-    def _note_index(self, out: Var, form: Linear, length: int) -> None:
-        if self.is_index(form):
-            self.forms[out] = form
-        else:
-            self.small.add(out)
-            self.between += [self.form(out), Linear(length - 1, {out: -1})]
+    def _note_index(self, out: Var, length: int) -> None:
+        self.small.add(out)
+        self.between += [self.form(out), Linear(length - 1, {out: -1})]
 
     def inside(self, form: Regions, region: Region, operands: Operands[Atom]) -> Integers:
         """What is known at the beginning of a region."""

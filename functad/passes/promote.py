@@ -42,7 +42,10 @@ def _promoted(program: Program, known: Integers) -> Program:
         form = control_of(eqn)
         if form is None:
             known.note(eqn)
-            made.eqns.append(eqn)
+            if eqn.primitive.name == "from_front" and known.is_index(known.form(eqn.inputs[0])):
+                made.replaced[eqn.outputs[0]], changed = eqn.inputs[0], True
+            else:
+                made.eqns.append(eqn)
             continue
         operands = form.operands(eqn.inputs)
         programs = [_promoted(r.program, known.inside(form, r, operands)) for r in form.regions]

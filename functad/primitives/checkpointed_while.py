@@ -117,7 +117,7 @@ class CheckpointedRule:
         n = len(self.start)
         loop = {"body": self.body, "length": None, "reverse": False, "consts": len(self.cm), "carry": n, "unroll": 1}
         self.km = RepeatRule(loop_p, loop, (False, *self.cm, *self.start)).km
-        self.block = RepeatRule(loop_p, loop, (False, *self.cm, *self.km))
+        self.block = RepeatRule(loop_p, loop, (False, *self.cm, *self.km), counting=False)
         self.const_types = select(self.body.in_types[: len(self.cm)], self.cm)
         self.carry_types = select(self.body.out_types, self.km)
         self._find_needed(n)

@@ -83,14 +83,14 @@ class Linearized:
     """A Program split for its derivative in the flagged inputs.
 
     ``forward`` maps the inputs to the outputs and the residuals; `tangent` and `cotangent` give the linear Programs,
-    residuals first. Of a ``step`` of a loop, the first inputs, as many as its first number says, are constant, and the
-    last, as many as its second says, are read step by step; its linear Programs are sums of multiples. All residuals
-    are kept where it is ``transparent``: then differentiating ``forward`` and the linear Programs is differentiating
-    one Program that has both.
+    residuals first. Of a ``step`` of a loop, the first inputs, as many as its first number says, are constant, the
+    last, as many as its second says, are read step by step, and those with the other numbers count steps; its linear
+    Programs are sums of multiples. All residuals are kept where it is ``transparent``: then differentiating ``forward``
+    and the linear Programs is differentiating one Program that has both.
     """
 
     def __init__(
-        self, program: Program, mask: Mask, step: tuple[int, int] | None = None, transparent: bool = False
+        self, program: Program, mask: Mask, step: tuple[int, ...] | None = None, transparent: bool = False
     ) -> None:
         self.step = step
         self.kind = "jit" if transparent else "a transform"
@@ -108,7 +108,8 @@ class Linearized:
             residuals = [Var(t) for t in whole.out_types[len(self.out_types) :]]
             self.forward, self.remade = whole, Program(residuals, [], residuals)
         else:
-            self.forward, self.remade = without_cheap_residuals(whole, len(self.out_types), *(step or (0, 0)))
+            consts, elements, *counters = step or (0, 0)
+            self.forward, self.remade = without_cheap_residuals(whole, len(self.out_types), consts, elements, counters)
         self.linear = linear[0]
         self.residual_types = self.forward.out_types[len(self.out_types) :]
         self.depends = tuple([v is not None for v in self.linear.outputs])  # outputs that move with the flagged inputs
@@ -179,7 +180,7 @@ class Linearized:
 
 @derived
 def linearized(
-    program: Program, mask: Mask, step: tuple[int, int] | None = None, transparent: bool = False
+    program: Program, mask: Mask, step: tuple[int, ...] | None = None, transparent: bool = False
 ) -> Linearized:
     """A Program split for its derivative in the flagged inputs; see ``Linearized``."""
     return Linearized(program, mask, step, transparent)
