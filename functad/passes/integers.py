@@ -61,7 +61,7 @@ class Integers:
 
     def form(self, atom: Atom) -> Linear:
         """An integer as a sum; of itself, where no more is known."""
-        if isinstance(atom, Literal):
+        if isinstance(atom, Literal) and not atom.type.ndim:
             return Linear(int(atom.value), {})
         return self.forms.get(atom) or Linear(0, {atom: 1})
 
@@ -143,7 +143,7 @@ class Integers:
 def _factor(operands: Sequence[Atom]) -> tuple[Atom, int] | None:
     """An operand and the constant that it is multiplied by."""
     for a, b in (operands, operands[::-1]):
-        if isinstance(b, Literal) and abs(int(b.value)) <= MODERATE:
+        if isinstance(b, Literal) and not b.type.ndim and abs(int(b.value)) <= MODERATE:
             return a, int(b.value)
     return None
 
