@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from functad import config
+from functad.core.capture import from_outside
 from functad.core.trace import current_trace, is_compiling
 from functad.core.tracer import Tracer
 from functad.errors import UnsupportedError
@@ -46,6 +47,7 @@ from functad.front.staged import UNBOUND as UNBOUND_NAME
 from functad.front.twin import is_twin_code, twin_of
 from functad.front.values import UNBOUND, decided
 from functad.numpy.dispatch import CALLS, TABLE
+from functad.numpy.indexing import get_item
 from functad.numpy.memory import into_plain
 from functad.numpy.protocols import plain_values
 from functad.numpy.traced import here, is_traced
@@ -75,7 +77,7 @@ def staged_route(f: Any) -> Any:
 def item(x: Any, index: Any) -> Any:
     """``x[index]``: a plain array takes traced integers, too."""
     if type(x) is np.ndarray and is_traced(index if type(index) is tuple else (index,)):
-        return CALLS[np.asarray](x)[index]
+        return get_item(from_outside(x), index)
     return x[index]
 
 
