@@ -166,3 +166,20 @@ def test_a_number_of_steps_that_is_not_known():
     np.testing.assert_allclose(same(fd.grad(f), W, 5), fd.grad(f)(W, 5), rtol=1e-10)
     loop = loops(gradient(f, W, 5))[-1]
     assert any(c.in_place and len(c.last.shape) == 2 for c in loop.carry)
+
+
+def test_indices_that_a_loop_inside_leaves():
+    """They do not depend on cotangents, though the loop gives these, too."""
+    x, k, n = np.random.default_rng(0).normal(size=(4, 6, 6, 6)), np.arange(2), 3
+
+    def f(x):
+        def cell(i, j, o):
+            return fd.at(o)[:, i, j, :].set(np.max(x[:, 2 * i + k][:, :, 2 * j + k], axis=(1, 2)))
+
+        row = lambda i, o: fd.lax.fori_loop(0, n, lambda j, o: cell(i, j, o), o)
+        return np.sum(fd.lax.fori_loop(0, n, row, np.zeros((4, 3, 3, 6))) ** 2)
+
+    largest = x.reshape(4, 3, 2, 3, 2, 6).max((2, 4), keepdims=True)
+    expected = np.where(x.reshape(4, 3, 2, 3, 2, 6) == largest, 2 * largest, 0).reshape(x.shape)
+    np.testing.assert_array_equal(fd.jit(fd.grad(f))(x), expected)
+    np.testing.assert_array_equal(fd.grad(f)(x), expected)
