@@ -29,10 +29,8 @@ from typing import Any
 import numpy as np
 
 from functad.core.demand import demand
-from functad.core.evaluator import run_program
 from functad.core.handles import BodyTrace, ambiguous, make_stale, snapshot
 from functad.core.location import user_location
-from functad.core.primitive import type_of
 from functad.core.trace import ABSENT, Trace, current_trace, entered, left
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.errors import UnsupportedError
@@ -60,7 +58,7 @@ from functad.numpy import logic
 from functad.numpy.dispatch import stands_for
 from functad.numpy.operands import cast
 from functad.numpy.traced import here
-from functad.primitives.cond import cond_p
+from functad.primitives.cond import bind_cond
 from functad.primitives.shapes import reshape
 from functad.transforms.programs import trace_program
 from functad.tree import flatten
@@ -179,9 +177,10 @@ class Branch:
             staged(error, "a branch")
             return False
         self._raises = self.side
-        nothing = trace_program(lambda *_: [], program.in_types)
+        nothing: tuple[Program, list[Tracer]] = trace_program(list, []), []
+        raising = program, captured
         index = cast(predicate(self._test), np.dtype(np.int64))
-        cond_p.bind(index, *captured, branches=(nothing, program) if self.side else (program, nothing))
+        bind_cond(index, (nothing, raising) if self.side else (raising, nothing))
         return True
 
     def result(self) -> tuple[Any, ...]:
@@ -303,14 +302,8 @@ class Join:
                 left(token)
         if not self.pairs and not any([program_may_raise(program) for program, _ in made]):
             return []
-        consts = [c for _, captured in made for c in captured]
-        types = [type_of(c) for c in consts]
-        yes, no = [
-            _taking(program, start, len(captured), types)
-            for (program, captured), start in zip(made, (0, len(made[0][1])), strict=True)
-        ]
         index = cast(predicate(test), np.dtype(np.int64))
-        outs = list(cond_p.bind(index, *consts, branches=(no, yes)))
+        outs = list(bind_cond(index, made[::-1]))
         for out, kind in zip(outs, self.kinds, strict=True):
             out._kind = kind
         return outs
@@ -340,11 +333,6 @@ def _with_results(made: Any, outs: Sequence[Any], outside: Sequence[Tracer]) -> 
 
 def _is_outer(x: Any, trace: Trace) -> bool:
     return type(x) is Tracer and x._kind == ARRAY and x._owner is not trace
-
-
-def _taking(program: Program, start: int, count: int, types: Sequence[ArrayType]) -> Program:
-    """A Program that takes what all branches close over."""
-    return trace_program(lambda *args: run_program(program, args[start : start + count]), types)
 
 
 # -- expressions -------------------------------------------------------------------------------------------------------

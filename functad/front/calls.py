@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from functad import config
+from functad.core.capture import from_outside
 from functad.core.trace import current_trace, is_compiling
 from functad.core.tracer import Tracer
 from functad.errors import UnsupportedError
@@ -110,7 +111,8 @@ def item(x: Any, index: Any) -> Any:
     """
     cls = type(x)
     if cls is np.ndarray and type(index) is not int and has_unknown(index, elements=True):
-        return asarray(x)[index]
+        given: Any = from_outside(x)
+        return given[index] if type(given) is Tracer else asarray(x)[index]
     if cls in _CONCATENATORS:
         return called_for(cls.__getitem__)(x, index)
     return x[index]

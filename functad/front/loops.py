@@ -27,10 +27,10 @@ As long as a condition is known, ``while`` is Python's. From the step on where i
 traced, each with what goes round as inputs (``carried.py``), and become one ``while`` equation. Where a step changes
 the type of a variable (``prev = None`` before the loop), one step is peeled: ``if t: BODY; while t: BODY``.
 
-``for`` over a range or an array has a known number of steps. The first one is made as Python makes it, so that all
-variables are bound and have the types that they keep; the others become one ``loop`` equation, if there are many and
-the body can be traced for all of them at once; else they are made one by one, too: nothing has happened by then, since
-what would is refused (``effects.py``).
+``for`` over a range or an array has a known number of steps. They become one ``loop`` equation, if there are many and
+the body can be traced for all of them at once; or all but the first, which is made as Python makes it, where variables
+get the types that they keep in that one only; else all are made one by one: nothing has happened by then, since what
+would is refused (``effects.py``).
 
 Of a loop that jumps, ``stop`` is the flag that says so (``jumps.py``). A step is made where it is False; where it is
 not known, the loop is a ``while`` equation, and steps that are made one by one are branches.
@@ -268,6 +268,7 @@ class Steps:
         self._length = None if self._source is None else self._source.length
         self._python: Iterator[Any] | None = None if type(items) is TracedRange else iter(items)
         self._made = 0  # steps that Python has made
+        self._attempts = 0  # to trace the body for all others
         self._item: Any = None
         self._reader: Reader | None = None
         self._state: tuple[Any, ...] = ()
@@ -276,6 +277,7 @@ class Steps:
         self._lists = Appended()
         self._step: tuple[Program, list[Tracer]] | None = None
         self._given_up = ""  # why
+        self._attempts = 0  # to trace all steps at once
         self._unrolled = Unrolled(what)
         self._noted = mark()
 
@@ -292,7 +294,8 @@ class Steps:
             if not self.restore:  # else they are as another attempt found them
                 self._before = tuple([scope.get(n, UNBOUND) for n in self.names])
             start = dict(zip(self.names, self._before, strict=True))
-            self._carried = Carried(self.names, start, "for", attempt=self._python is not None)
+            known = self._python is not None
+            self._carried = Carried(self.names, start, "for", attempt=known, makes_steps=known and self._stop is None)
             self._noted = mark()
         if self._carried is not None:
             self.restore = True
@@ -388,8 +391,8 @@ class Steps:
             reason = f"its body cannot be traced for all steps at once: {said}"
             if isinstance(error, ImmutableError) and ELEMENT in str(error):
                 self._read_by_index(carried, reason)
-            else:
-                self._give_up(carried, reason)
+            else:  # what the first step binds may be what it lacks
+                self._give_up(carried, reason, for_good=self._made > 0 or isinstance(error, Refused))
             return True
         if self._step is None and can_be_raised_later(error):  # each step raises it
             fail(error)
@@ -405,12 +408,13 @@ class Steps:
             raise error.error from None
         return False
 
-    def _give_up(self, carried: Carried, reason: str) -> None:
+    def _give_up(self, carried: Carried, reason: str, for_good: bool = True) -> None:
         carried.undo()
         self._lists.close()
         take_back(self._noted)
         self._lists = Appended()
-        self._carried, self._given_up = None, reason
+        self._attempts += 1
+        self._carried, self._given_up = None, reason if for_good else ""
         self.restore, self._state = True, self._before
 
     def _read_by_index(self, carried: Carried, reason: str) -> None:
@@ -420,6 +424,7 @@ class Steps:
         self._give_up(carried, reason)
         if source is not None:
             self._source, self._given_up = source, ""
+            self._attempts -= 1
 
     def result(self) -> tuple[Any, ...]:
         """The variables after the loop."""
@@ -452,10 +457,12 @@ class Steps:
 
     def _while(self, carried: Carried, body: Program, consts: list[Tracer], start: list[Any]) -> list[Any]:
         """The loop where it is not known how many steps it makes."""
-        r = self._items
+        if self._source is None and not self._ends:
+            outs, _ = bind_loop(body, consts, [*start, np.int64(0)], (), length=None, steps=[self._count()])
+            return outs
         limit: list[Any] = [] if self._length is None else [np.int64(self._length)]
-        if self._source is None:  # as many steps as there are numbers before the end: (stop - start) / step, rounded up
-            limit = [cast(-((r.start - r.stop) // r.step), np.dtype(np.int64))]
+        if self._source is None:
+            limit = [self._count()]
         stop = carried.slot_of(self._stop) if self._ends else None
 
         def goes_on(*given: Any) -> list[Any]:
@@ -469,6 +476,13 @@ class Steps:
         outs, _, _ = bind_while(cond, body, limit, consts, [*start, np.int64(self._made)])
         return outs
 
+    def _count(self) -> Any:
+        """As many steps as there are numbers before the end: (stop - start) / step, rounded up."""
+        r = self._items
+        one = type(r.step) is int and r.step == 1
+        distance = r.stop if one and type(r.start) is int and r.start == 0 else r.stop - r.start
+        return cast(distance if one else -(-distance // r.step), np.dtype(np.int64))
+
     def _is_to_be_tried(self, stopped: Any) -> bool:
         if self._python is None:
             return True
@@ -476,9 +490,11 @@ class Steps:
             return False
         if self._stop is not None and is_unknown(stopped):
             return self._length is None or self._made < self._length
-        if self._length is None or self._made != 1 or self._length < 3:
+        if self._length is None:
             return False
-        return self._length >= FEW or (self._length - 1) * self._unrolled.equations() >= 2 * MUCH
+        if self._length >= FEW:  # of a loop that jumps the first step shows whether it may stop
+            return self._made == (self._attempts if self._stop is None else 1)
+        return self._made == 1 and self._length >= 3 and (self._length - 1) * self._unrolled.equations() >= 2 * MUCH
 
     def _open(self, carried: Carried) -> None:
         """Open a trace of the body for all steps that are left."""
