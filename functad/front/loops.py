@@ -264,6 +264,9 @@ class Steps:
         if self._python is not None and self._length is not None:
             assert self._source is not None
             equations, steps = size_of(step[0]), self._length - self._made
+            if self._source.is_plain() and carried.is_plain(step):
+                self._give_up(carried, "nothing in it is traced, so that Python computes it")
+                return
             if steps * equations < MUCH:
                 self._give_up(carried, f"{steps} steps of {equations} equations are faster one by one")
                 return
