@@ -30,7 +30,7 @@ what would is refused (``effects.py``).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -48,7 +48,7 @@ from functad.front.lists import Appended
 from functad.front.report import mark, note, take_back, warn_of_unrolling
 from functad.front.sources import ELEMENT, Reader, source_of
 from functad.front.values import UNBOUND, Undecided, typed
-from functad.ir.program import Program, sub_programs
+from functad.ir.program import Eqn, Program, sub_programs
 from functad.ir.types import array_type
 from functad.numpy.dispatch import stands_for
 from functad.numpy.operands import cast
@@ -63,11 +63,14 @@ __all__ = ["Loop", "Steps", "TracedRange"]
 
 INT64 = array_type((), np.int64)
 
-FEW = 8
-"""Loops of fewer steps are made step by step."""
-
 MUCH = 400
 """Steps times equations from which on a loop is one: shorter ones are faster step by step, fused in registers."""
+
+FEW = 8
+"""Loops of fewer steps are made step by step, unless the first step has shown that it takes twice as much."""
+
+LEAST = 3
+"""Loops of fewer steps are made step by step, whatever a step takes."""
 
 
 class Loop:
@@ -185,7 +188,7 @@ class Steps:
         self._own = (UNBOUND,) * len(own)  # variables of one step
         self.restore = False
         self._items = items
-        self._source = None if type(items) is TracedRange else source_of(items, FEW)
+        self._source = None if type(items) is TracedRange else source_of(items, min(FEW, LEAST))
         # None: a range that is not known, or what only Python can go over
         self._length = None if self._source is None else self._source.length
         self._python: Iterator[Any] | None = None if type(items) is TracedRange else iter(items)
@@ -346,8 +349,11 @@ class Steps:
     def _is_to_be_tried(self) -> bool:
         if self._python is None:
             return True
-        known = self._length is not None and self._length >= FEW
-        return known and self._made == 1 and not self._given_up
+        if self._length is None or self._made != 1 or self._given_up:
+            return False
+        if self._length >= FEW or self._length < LEAST:
+            return self._length >= FEW
+        return (self._length - 1) * self._unrolled.size() >= 2 * MUCH
 
     def _open(self, carried: Carried) -> None:
         """Open a trace of the body for all steps that are left."""
@@ -378,6 +384,10 @@ class Unrolled:
         self.at, self._trace = user_location(), current_trace()
         self._start = 0 if self._trace is None else len(self._trace.eqns)
 
+    def size(self) -> int:
+        """How many equations it has made so far, those of their parts included."""
+        return 0 if self._trace is None else size_of_all(self._trace.eqns[self._start :])
+
     def note(self, steps: int, reason: str) -> None:
         """Say that it was, at its end."""
         if self._trace is None or not steps:
@@ -389,4 +399,9 @@ class Unrolled:
 
 def size_of(program: Program) -> int:
     """The equations of a Program, those of its parts included."""
-    return sum([1 + sum([size_of(p) for p in sub_programs(e)]) for e in program.eqns])
+    return size_of_all(program.eqns)
+
+
+def size_of_all(eqns: Sequence[Eqn]) -> int:
+    """How many equations there are, those of their parts included."""
+    return sum([1 + sum([size_of(p) for p in sub_programs(e)]) for e in eqns])

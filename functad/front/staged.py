@@ -255,9 +255,8 @@ class Staged(Guarded):
     # -- expressions ---------------------------------------------------------------------------------------------------
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
-        if isinstance(node.func, ast.Name) and node.func.id in (DECIDED, EAGERLY):  # made here, of what is not visited
+        if isinstance(node.func, ast.Name) and node.func.id == EAGERLY:
             return self.generic_visit(node)
-        node.args = [call(DECIDED, [x], x) if isinstance(x, ast.IfExp | ast.BoolOp) else x for x in node.args]
         f, args = node.func, node.args
         if isinstance(f, ast.Name) and f.id in EAGER and args and isinstance(args[0], ast.GeneratorExp):
             inner = args[0]
@@ -265,7 +264,10 @@ class Staged(Guarded):
                 parts = copy.deepcopy((inner.elt, inner.generators))
                 at_once = ast.copy_location(ast.ListComp(*parts), inner)
                 args[0] = call(EAGERLY, [copy.deepcopy(f), _later(at_once), _later(inner)], inner)
-        return super().visit_Call(node)
+        chosen = [isinstance(x, ast.IfExp | ast.BoolOp) for x in node.args]
+        super().visit_Call(node)
+        node.args = [call(DECIDED, [x], x) if c else x for x, c in zip(node.args, chosen, strict=True)]
+        return node
 
     def visit_ListComp(self, node: ast.ListComp) -> ast.AST:
         if not _is_plain_comprehension(node):
