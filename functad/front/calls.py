@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import random
 from collections.abc import Callable
-from types import BuiltinFunctionType, CellType, FunctionType, MethodType
+from types import BuiltinFunctionType, CellType, FunctionType, MethodDescriptorType, MethodType
 from typing import Any
 
 import numpy as np
@@ -214,10 +214,14 @@ def _of_lists(f: Any) -> Any:
 
 
 def _builtin(f: Any) -> Any:
+    owner = type(f.__self__)
+    if owner is np.ndarray:
+        found = CALLS.get(getattr(owner, f.__name__))
+        return f if found is None else functools.partial(found, f.__self__)
     found = CALLS.get(f)
     if found is not None:
         return found
-    return _drawn(f) if type(f.__self__) in _DRAWS else f
+    return _drawn(f) if owner in _DRAWS else f
 
 
 def _drawn(f: Any) -> Any:
@@ -253,6 +257,7 @@ _ROUTES: dict[type, Callable[[Any], Any]] = {
     functools.partial: _partial,
     type: _class,
     BuiltinFunctionType: _builtin,
+    MethodDescriptorType: _known,
     np.ufunc: _known,
     type(np.sum): _known,  # what NumPy wraps its Python functions in
     Tracer: lambda f: f,

@@ -39,7 +39,7 @@ not known, the loop is a ``while`` equation, and steps that are made one by one 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -58,7 +58,7 @@ from functad.front.raising import can_be_raised_later, fail
 from functad.front.report import mark, note, take_back, warn_of_unrolling
 from functad.front.sources import ELEMENT, Reader, source_of
 from functad.front.values import UNBOUND, Undecided, typed
-from functad.ir.program import Program, sub_programs
+from functad.ir.program import Eqn, Program, sub_programs
 from functad.ir.types import array_type
 from functad.numpy.dispatch import stands_for
 from functad.numpy.operands import cast
@@ -74,14 +74,17 @@ __all__ = ["Loop", "Steps", "TracedRange"]
 
 INT64 = array_type((), np.int64)
 
-FEW = 8
-"""Loops of fewer steps are made step by step."""
-
 MOST_PEELED = 2
 """So many steps of a loop may change the types of its variables."""
 
 MUCH = 400
 """Steps times equations from which on a loop is one: shorter ones are faster step by step, fused in registers."""
+
+FEW = 8
+"""Loops of fewer steps are made step by step, unless the first step has shown that it takes twice as much."""
+
+LEAST = 3
+"""Loops of fewer steps are made step by step, whatever a step takes."""
 
 
 class Loop:
@@ -256,7 +259,9 @@ class Steps:
         self._stop = stop
         self._ends = False  # whether a step may end the loop
         self._items = items
-        self._source = None if type(items) is TracedRange else source_of(items, FEW, endless=stop is not None)
+        self._source = (
+            None if type(items) is TracedRange else source_of(items, min(FEW, LEAST), endless=stop is not None)
+        )
         # None: a range that is not known, or what only Python can go over
         self._length = None if self._source is None else self._source.length
         self._python: Iterator[Any] | None = None if type(items) is TracedRange else iter(items)
@@ -356,8 +361,10 @@ class Steps:
 
     def _decide(self, carried: Carried, step: tuple[Program, list[Tracer]]) -> None:
         """Take the Program of a step, or none."""
-        if self._python is not None and self._length is not None and not self._ends:
-            assert self._source is not None
+        if self._source is not None and self._source.is_plain() and carried.is_plain(step):
+            self._give_up(carried, "nothing in it is traced, so that Python computes it")
+            return
+        if self._source is not None and self._length is not None and not self._ends:
             equations, steps = size_of(step[0]), self._length - self._made
             if steps * equations < MUCH:
                 self._give_up(carried, f"{steps} steps of {equations} equations are faster one by one")
@@ -463,7 +470,11 @@ class Steps:
             return False
         if self._stop is not None and is_unknown(stopped):
             return self._length is None or self._made < self._length
-        return self._length is not None and self._length >= FEW and self._made == 1
+        if self._length is None or self._made != 1:
+            return False
+        if self._length >= FEW or self._length < LEAST:
+            return self._length >= FEW
+        return (self._length - 1) * self._unrolled.size() >= 2 * MUCH
 
     def _open(self, carried: Carried) -> None:
         """Open a trace of the body for all steps that are left."""
@@ -496,6 +507,10 @@ class Unrolled:
         self.at, self._trace = user_location(), current_trace()
         self._start = 0 if self._trace is None else len(self._trace.eqns)
 
+    def size(self) -> int:
+        """How many equations it has made so far, those of their parts included."""
+        return 0 if self._trace is None else size_of_all(self._trace.eqns[self._start :])
+
     def note(self, steps: int, reason: str) -> None:
         """Say that it was, at its end."""
         if self._trace is None or not steps:
@@ -507,4 +522,9 @@ class Unrolled:
 
 def size_of(program: Program) -> int:
     """The equations of a Program, those of its parts included."""
-    return sum([1 + sum([size_of(p) for p in sub_programs(e)]) for e in program.eqns])
+    return size_of_all(program.eqns)
+
+
+def size_of_all(eqns: Sequence[Eqn]) -> int:
+    """How many equations there are, those of their parts included."""
+    return sum([1 + sum([size_of(p) for p in sub_programs(e)]) for e in eqns])

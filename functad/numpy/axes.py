@@ -35,7 +35,8 @@ def normal_axes(axis: Any, ndim: int, name: str) -> tuple[int, ...]:
 
 def as_shape(shape: Any, name: str) -> tuple[int, ...]:
     """A shape given as an integer or a sequence of them."""
-    lengths: Sequence[Any] = shape if isinstance(shape, (tuple, list)) or hasattr(shape, "__iter__") else (shape,)
+    several = isinstance(shape, (tuple, list)) or (hasattr(shape, "__iter__") and getattr(shape, "ndim", 1) > 0)
+    lengths: Sequence[Any] = shape if several else (shape,)
     try:
         return tuple([operator.index(n) for n in lengths])
     except TypeError as e:
