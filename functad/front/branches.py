@@ -29,9 +29,9 @@ from typing import Any
 import numpy as np
 
 from functad.core.demand import demand
-from functad.core.handles import BodyTrace, ambiguous, make_stale, snapshot
+from functad.core.handles import BodyTrace, ambiguous, borrowed, make_stale, root_of, snapshot
 from functad.core.location import user_location
-from functad.core.trace import ABSENT, Trace, current_trace, entered, left
+from functad.core.trace import ABSENT, current_trace, entered, left
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.errors import UnsupportedError
 from functad.front.effects import check_truth
@@ -45,9 +45,12 @@ from functad.front.values import (
     blank,
     described,
     frozen_value,
+    is_number,
     joined_type,
     kind_of,
-    paired,
+    leaves_of,
+    rebuilt,
+    same_value,
     type_of_leaf,
     typed,
 )
@@ -61,7 +64,6 @@ from functad.numpy.traced import here
 from functad.primitives.cond import bind_cond
 from functad.primitives.shapes import reshape
 from functad.transforms.programs import trace_program
-from functad.tree import flatten
 
 __all__ = ["Branch", "Opened", "and_", "choose", "compare", "is_unknown", "joined", "known", "not_", "or_"]
 
@@ -246,6 +248,7 @@ class Join:
         self.pairs: list[tuple[Any, Any]] = []
         self.types: list[ArrayType] = []
         self.kinds: list[int] = []
+        self._first: dict[int, Tracer] = {}  # by an array that a branch has made: the first result that has its memory
 
     def add(self, x: Any, y: Any, type: ArrayType, kind: int) -> int:
         """A result of the equation."""
@@ -258,27 +261,16 @@ class Join:
         """What a variable is after the statement: a function of the results, or (the value,)."""
         if x is y:
             return (x,)
+        sides = [(x, now_x), (y, now_y)]
         if name == RESULT:  # it is read where it has been assigned
             if type(x) is Undecided or type(y) is Undecided:
                 return (x if type(x) is Undecided else y,)
-            now_x, now_y = blank(now_y) if x is UNBOUND else now_x, blank(now_x) if y is UNBOUND else now_y
+            sides = [(x, now_x if x is not UNBOUND else blank(now_y)), (y, now_y if y is not UNBOUND else blank(now_x))]
         elif x is UNBOUND or y is UNBOUND:
             return (Undecided(f"{name} is assigned in one branch only of the if{here()}, on a traced condition"),)
-        handles: list[Any] = []
-
-        def put(a: Any, b: Any) -> Any:
-            type = joined_type(type_of_leaf(a), type_of_leaf(b))
-            if type is None or (type.dtype.kind == "c" and not kinds_agree(a, b)):
-                raise LookupError
-            kinds = {kind_of(a), kind_of(b)}
-            kind = PYTHON if kinds == {PYTHON} else ARRAY if ARRAY in kinds else SCALAR
-            number = self.add(a, b, type, kind)
-            handles.append(number)
-            return _Slot(number)
-
         count = len(self.pairs)
         try:
-            made = paired(now_x, now_y, put)
+            parts, structure = self._parts(*sides)
         except LookupError:
             del self.pairs[count:], self.types[count:], self.kinds[count:]
             shown = "what the function returns" if name == RESULT else name
@@ -288,8 +280,55 @@ class Join:
                     f"{reason}, on a traced condition: both must be numbers, or arrays of one shape, real or complex"
                 ),
             )
-        outside = [v for v, t in ((x, self.traces[0]), (y, self.traces[1])) if _is_outer(v, t)]
-        return lambda outs: _with_results(made, outs, outside)
+        return lambda outs: rebuilt(structure, [self._made(p, outs) if type(p) is _Slot else p for p in parts])
+
+    def _parts(self, one: tuple[Any, Any], other: tuple[Any, Any]) -> tuple[list[Any], Any]:
+        """The parts of a variable, each as it is or a result; raises LookupError where there is none for both."""
+        (xs, structure), (ys, other_structure) = leaves_of(one[1]), leaves_of(other[1])
+        if structure != other_structure:
+            raise LookupError
+        raw = [[None] * len(xs) if v is UNBOUND else leaves_of(v)[0] for v, _ in (one, other)]
+        parts: list[Any] = []
+        for a, b, x, y in zip(xs, ys, *raw, strict=True):
+            if x is y and x is not None:
+                parts.append(x)
+            elif same_value(a, b):
+                parts.append(a)
+            elif is_number(a) and is_number(b):
+                parts.append(self._put(a, b, x, y))
+            else:
+                raise LookupError
+        return parts, structure
+
+    def _put(self, a: Any, b: Any, x: Any, y: Any) -> _Slot:
+        type = joined_type(type_of_leaf(a), type_of_leaf(b))
+        if type is None or (type.dtype.kind == "c" and not kinds_agree(a, b)):
+            raise LookupError
+        kinds = {kind_of(a), kind_of(b)}
+        kind = PYTHON if kinds == {PYTHON} else ARRAY if ARRAY in kinds else SCALAR
+        return _Slot(self.add(a, b, type, kind), x, y)
+
+    def _made(self, slot: _Slot, outs: Sequence[Any]) -> Tracer:
+        """A result. An array that may share its memory, with one of the function around or with another result, is not
+        written to, nor read once that was.
+        """
+        out: Tracer = outs[slot.number]
+        if out._kind != ARRAY:
+            return out
+        shared: list[Tracer] = []
+        for v, trace in zip((slot.x, slot.y), self.traces, strict=True):
+            if isinstance(v, np.ndarray):
+                borrowed(out, "a plain array from outside, in one of the branches; choose a copy: x.copy()")
+            if type(v) is not Tracer or v._kind != ARRAY:
+                continue
+            root = root_of(v)
+            if root._owner is trace:  # it was made in the branch
+                root = self._first.setdefault(id(root), out)
+            if root is not out:
+                shared.append(root)
+        if shared:
+            ambiguous(out, shared)
+        return out
 
     def bind(self, test: Tracer) -> list[Any]:
         """The equation; returns its results."""
@@ -315,24 +354,10 @@ def kinds_agree(a: Any, b: Any) -> bool:
 
 
 class _Slot:
-    """Stands for a result of the equation in a variable's value."""
+    """Stands for a result of the equation in a variable's value; ``x`` and ``y`` are what it is in the branches."""
 
-    def __init__(self, number: int) -> None:
-        self.number = number
-
-
-def _with_results(made: Any, outs: Sequence[Any], outside: Sequence[Tracer]) -> Any:
-    """A variable's value; arrays that may be those of the function itself are not written to."""
-    leaves, structure = flatten(made)
-    values = [outs[x.number] if type(x) is _Slot else x for x in leaves]
-    for x in values:
-        if type(x) is Tracer and x._kind == ARRAY and outside:
-            ambiguous(x, outside)
-    return structure.unflatten(values)
-
-
-def _is_outer(x: Any, trace: Trace) -> bool:
-    return type(x) is Tracer and x._kind == ARRAY and x._owner is not trace
+    def __init__(self, number: int, x: Any, y: Any) -> None:
+        self.number, self.x, self.y = number, x, y
 
 
 # -- expressions -------------------------------------------------------------------------------------------------------

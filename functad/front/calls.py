@@ -111,8 +111,9 @@ def item(x: Any, index: Any) -> Any:
     """
     cls = type(x)
     if cls is np.ndarray and type(index) is not int and has_unknown(index, elements=True):
-        given: Any = from_outside(x)
-        return given[index] if type(given) is Tracer else asarray(x)[index]
+        given = from_outside(x)
+        traced: Any = given if type(given) is Tracer else asarray(x)
+        return traced[index]
     if cls in _CONCATENATORS:
         return called_for(cls.__getitem__)(x, index)
     return x[index]

@@ -41,7 +41,7 @@ from functad.front.values import (
     type_of_leaf,
     typed,
 )  # fmt: skip
-from functad.ir.program import Program
+from functad.ir.program import Program, Var
 from functad.numpy.traced import here
 
 __all__ = ["Carried", "Slot", "Unsteady", "Variable"]
@@ -321,6 +321,11 @@ class Carried:
             return False
         root = root_of(x)
         return bool(self._disowned) or any([root is y for y, _ in self.arrays])
+
+    def is_plain(self, step: tuple[Program, Sequence[Tracer]]) -> bool:
+        """Whether a step takes nothing that is traced, and makes nothing such of nothing."""
+        made = [e for e in step[0].eqns if not any([type(a) is Var for a in e.inputs])]
+        return not (step[1] or made or self.arrays or any([type(s.value) is Tracer for s in self.slots()]))
 
     def start(self) -> list[Any]:
         """What goes round, before the loop."""

@@ -86,6 +86,9 @@ MUCH = 400
 FEW = 8
 """Loops of fewer steps are made step by step, unless the first step has shown that it takes twice as much."""
 
+LEAST = 3
+"""Loops of fewer steps are made step by step, whatever a step takes."""
+
 
 class Loop:
     """A ``while`` statement while it runs; ``stop`` is the flag that its jumps set."""
@@ -204,7 +207,7 @@ class Loop:
             values = tuple([found[n] if n in found else never_assigned(n) for n in self.names])
             made = self._made + len(self._peeled)
             peeled = f"; {made} step{'' if made == 1 else 's'} before it" if made else ""
-            size = size_of(condition[0].eqns) + size_of(step[0].eqns)
+            size = size_of(condition[0]) + size_of(step[0])
             note("while", f"one native loop{peeled}", "its condition is traced", self._unrolled.at, size)
         for test, entry, opened in reversed(self._peeled):
             one = opened.ended(values)
@@ -263,7 +266,9 @@ class Steps:
         self._stop = stop
         self._ends = False  # whether a step may end the loop
         self._items = items
-        self._source = None if type(items) is TracedRange else source_of(items, FEW, endless=stop is not None)
+        self._source = (
+            None if type(items) is TracedRange else source_of(items, min(FEW, LEAST), endless=stop is not None)
+        )
         # None: a range that is not known, or what only Python can go over
         self._length = None if self._source is None else self._source.length
         self._python: Iterator[Any] | None = None if type(items) is TracedRange else iter(items)
@@ -368,9 +373,11 @@ class Steps:
 
     def _decide(self, carried: Carried, step: tuple[Program, list[Tracer]]) -> None:
         """Take the Program of a step, or none."""
-        if self._python is not None and self._length is not None and not self._ends:
-            assert self._source is not None
-            equations, steps = size_of(step[0].eqns), self._length - self._made
+        if self._source is not None and self._source.is_plain() and carried.is_plain(step):
+            self._give_up(carried, "nothing in it is traced, so that Python computes it")
+            return
+        if self._source is not None and self._length is not None and not self._ends:
+            equations, steps = size_of(step[0]), self._length - self._made
             if steps * equations < MUCH:
                 self._give_up(carried, f"{steps} steps of {equations} equations are faster one by one")
                 return
@@ -490,11 +497,11 @@ class Steps:
             return False
         if self._stop is not None and is_unknown(stopped):
             return self._length is None or self._made < self._length
-        if self._length is None:
+        if self._length is None or self._made != 1:
             return False
-        if self._length >= FEW:  # of a loop that jumps the first step shows whether it may stop
-            return self._made == (self._attempts if self._stop is None else 1)
-        return self._made == 1 and self._length >= 3 and (self._length - 1) * self._unrolled.equations() >= 2 * MUCH
+        if self._length >= FEW or self._length < LEAST:
+            return self._length >= FEW
+        return (self._length - 1) * self._unrolled.size() >= 2 * MUCH
 
     def _open(self, carried: Carried) -> None:
         """Open a trace of the body for all steps that are left."""
@@ -512,7 +519,7 @@ class Steps:
             steps = f"at most {steps}"
         peeled = "; the first step apart" if self._made else ""
         loop = f"one native loop of {steps} steps{peeled}"
-        note(self._unrolled.what, loop, "", self._unrolled.at, size_of(body.eqns))
+        note(self._unrolled.what, loop, "", self._unrolled.at, size_of(body))
 
     def _why_not(self) -> str:
         if self._length is None and self._made >= FEW:
@@ -547,19 +554,24 @@ class Unrolled:
         self.at, self._trace = user_location(), current_trace()
         self._start = 0 if self._trace is None else len(self._trace.eqns)
 
-    def equations(self) -> int:
-        """How many it has made by now."""
-        return 0 if self._trace is None else size_of(self._trace.eqns[self._start :])
+    def size(self) -> int:
+        """How many equations it has made so far, those of their parts included."""
+        return 0 if self._trace is None else size_of_all(self._trace.eqns[self._start :])
 
     def note(self, steps: int, reason: str) -> None:
         """Say that it was, at its end."""
         if self._trace is None or not steps:
             return
-        equations = self.equations()
+        equations = self.size()
         note(self.what, f"unrolled, {steps} step{'' if steps == 1 else 's'}", reason, self.at, equations)
         warn_of_unrolling(equations, steps, reason, self.at)
 
 
-def size_of(eqns: Sequence[Eqn]) -> int:
+def size_of(program: Program) -> int:
+    """The equations of a Program, those of its parts included."""
+    return size_of_all(program.eqns)
+
+
+def size_of_all(eqns: Sequence[Eqn]) -> int:
     """How many equations there are, those of their parts included."""
-    return sum([1 + sum([size_of(p.eqns) for p in sub_programs(e)]) for e in eqns])
+    return sum([1 + sum([size_of(p) for p in sub_programs(e)]) for e in eqns])

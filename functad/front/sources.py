@@ -87,6 +87,10 @@ class Source:
         """The arrays that items are read from; what a loop writes to it reads ``by_index``, or not at all."""
         return []
 
+    def is_plain(self) -> bool:
+        """Whether items are Python's own numbers."""
+        return True
+
     def by_index(self) -> Source | None:
         """The same source whose items are read at their index, as views, when they are used; None if that cannot be."""
         return self if not self.arrays() else None
@@ -158,6 +162,9 @@ class Elements(Source):
     def arrays(self) -> list[Any]:
         return [self.array]
 
+    def is_plain(self) -> bool:
+        return False
+
     def by_index(self) -> Source | None:
         return AtIndex(self)
 
@@ -172,6 +179,9 @@ class AtIndex(Source):
 
     def item(self, reader: Reader) -> Any:
         return self.elements.at(reader.number)
+
+    def is_plain(self) -> bool:
+        return False
 
 
 class Alike(Source):
@@ -225,6 +235,9 @@ class Alike(Source):
     def arrays(self) -> list[Any]:
         return [x for column in self.columns for x in column if kind_of(x) == ARRAY]
 
+    def is_plain(self) -> bool:
+        return not any([type(x) in (Tracer, np.ndarray) for column in self.columns for x in column])
+
 
 class Together(Source):
     """``zip``, and ``map``, which is a function of what is zipped."""
@@ -253,6 +266,9 @@ class Together(Source):
     def arrays(self) -> list[Any]:
         return [x for p in self.parts for x in p.arrays()]
 
+    def is_plain(self) -> bool:
+        return all([p.is_plain() for p in self.parts])
+
     def by_index(self) -> Source | None:
         parts = [p.by_index() for p in self.parts]
         return None if None in parts else Together(parts, f=self.f)  # type: ignore[arg-type]
@@ -277,6 +293,9 @@ class Numbered(Source):
 
     def arrays(self) -> list[Any]:
         return self.inner.arrays()
+
+    def is_plain(self) -> bool:
+        return self.inner.is_plain()
 
     def by_index(self) -> Source | None:
         inner = self.inner.by_index()
@@ -309,6 +328,9 @@ class Choice(Source):
 
     def arrays(self) -> list[Any]:
         return [x for p in self.parts for x in p.arrays() if isinstance(p, Alike)]  # others are read at an index
+
+    def is_plain(self) -> bool:
+        return all([p.is_plain() for p in self.parts])
 
 
 def _item(x: Any, index: Any) -> Any:

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from functad.front.jumps import RESULT, STOP, structured
@@ -52,6 +52,15 @@ __all__ = ["Staged", "can_be_staged"]
 ]
 LISTED, EAGERLY, IDENTIFIED, BY_PYTHON = [f"_functad_{n}" for n in ("listed", "eagerly", "identified", "by_python")]
 """The names that staged twins close over besides those of plain ones."""
+
+DEEPEST = 20
+"""So many blocks (loops, ``try``, ``with``) Python allows in one another."""
+
+DRIVER = 2
+"""The blocks that a driver is made of: a loop, and a ``try`` in it."""
+
+HANDLER = 3
+"""The blocks that the compiler makes of the handler of the innermost one."""
 
 ITEM_OF_LIST = "_functad_item_of_list"
 
@@ -182,18 +191,12 @@ class _Made(ast.Call):
     """A call that was made here."""
 
 
-MOST_BLOCKS = 16
-"""So many blocks (``while``, ``try``, ...) around a statement let it take two more, and leave some to what is in it:
-CPython compiles 20 in one another.
-"""
-
-
 class Staged(Guarded):
     """The rewriting of a function."""
 
     def __init__(self) -> None:
         self._count = 0
-        self._blocks = 0  # in one another, here
+        self._depth = 0  # blocks around
         self._outer: set[str] = set()  # names that are global or nonlocal
         self._reads = Reads([])
         self._at_risk: set[str] = set()  # names that a statement may leave without a value
@@ -201,8 +204,8 @@ class Staged(Guarded):
     def visit_FunctionDef(self, node: ast.FunctionDef) -> Any:
         if not can_be_staged(node):
             return Guarded().visit(node)
-        before = self._outer, self._at_risk, self._reads, self._blocks
-        self._blocks = 0
+        before = self._outer, self._at_risk, self._reads, self._depth
+        self._depth = 0
         node.body = structured(node)
         nodes = [n for s in node.body for n in own_nodes(s)]
         self._outer = {n for d in nodes if isinstance(d, ast.Global | ast.Nonlocal) for n in d.names}
@@ -210,7 +213,7 @@ class Staged(Guarded):
         self._at_risk = self._at_risk | set(assigned([n for n in nodes if isinstance(n, ast.If | ast.For | ast.While)]))
         self._at_risk.add(RESULT)
         self.generic_visit(node)
-        self._outer, self._at_risk, self._reads, self._blocks = before
+        self._outer, self._at_risk, self._reads, self._depth = before
         return self.declared(node)
 
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
@@ -232,7 +235,7 @@ class Staged(Guarded):
         if mine and _raises(node.orelse) and not _raises(node.body):  # the branch that goes on is traced last
             test = ast.copy_location(ast.UnaryOp(ast.Not(), node.test), node.test)
             node = ast.copy_location(ast.If(test, node.orelse, node.body), node)
-        self._inside(node, 2 if mine else 0)
+        self._inside(node, DRIVER if mine else 0)
         if reason is not None:
             node.test = call(KNOWN, [node.test, _text(reason, node)], node.test)
             return node
@@ -256,8 +259,8 @@ class Staged(Guarded):
     def visit_While(self, node: ast.While) -> Any:
         names, own, stop = self._names_of(node)
         both = [*names, *own]
-        reason = self._reason(node.body, both) or ("it jumps out of a try" if node.orelse else None)
-        self._inside(node, 2 if reason is None else 1)
+        reason = self._reason([*node.body, *node.orelse], both) or ("it has an else" if node.orelse else None)
+        self._inside(node, DRIVER if reason is None else 1)
         if stop is not None:
             node.test = self._and_not(stop, node.test)
         if reason is not None:
@@ -298,7 +301,7 @@ class Staged(Guarded):
             test = ast.copy_location(ast.UnaryOp(ast.Not(), name(stop, node)), node)
             block = [ast.copy_location(ast.If(test, block, []), node)]
         over = call(OVER, [self.visit(node.iter)], node.iter)
-        step = self._inside(ast.Module(block, []), 2).body
+        step = self._inside(ast.Module(block, []), DRIVER).body  # type: ignore[attr-defined]
         body: list[ast.stmt] = [*_restored_if(c, both, node), *step, _expression(c, "leave", node)]
         loop = ast.While(_method(c, "more", node), [_tried(c, body, node)], [])
         after = ast.If(_attribute(c, "restore", node), _restored(c, "result", both, node), [])
@@ -307,21 +310,6 @@ class Staged(Guarded):
             call(STEPS, [over, _names(names, node), _names(own, node), _text(stop, node)], node),
         )
         return [_placed(s, node) for s in (start, loop, after)]
-
-    def visit_Try(self, node: ast.Try | ast.TryStar) -> Any:
-        return self._inside(node, 2 + bool(node.finalbody), super().visit_Try)
-
-    visit_TryStar = visit_Try
-
-    def visit_With(self, node: ast.With) -> Any:
-        return self._inside(node, 1)
-
-    def _inside(self, node: Any, blocks: int, visit: Callable[[Any], Any] | None = None) -> Any:
-        """A node whose parts have been visited, where it puts so many blocks around them."""
-        self._blocks += blocks
-        made = (visit or self.generic_visit)(node)
-        self._blocks -= blocks
-        return made
 
     def visit__Made(self, node: ast.Call) -> ast.AST:
         return node
@@ -340,8 +328,6 @@ class Staged(Guarded):
 
     def _reason(self, block: Sequence[ast.stmt], names: Sequence[str]) -> str | None:
         """Why a statement stays Python's, in words: its block may end otherwise than at its end; None: it does not."""
-        if self._blocks > MOST_BLOCKS:
-            return "it is nested too deeply for Python to compile what stands for it; make a function of a part of it"
         outer = sorted(self._outer.intersection(names))
         if outer:
             return (
@@ -352,7 +338,28 @@ class Staged(Guarded):
             return "it holds a try with handlers, and what raises is known at run time; test for it with an if"
         if any([isinstance(n, ast.Delete) for n in nodes]):
             return "it holds a del; leave that out"
+        if self._depth + DRIVER + HANDLER > DEEPEST:
+            return f"it lies too deep (Python allows {DEEPEST} blocks in one another); divide the function"
         return "it jumps out of a try" if any([_jumps(s, False) for s in block]) else None
+
+    def _inside(self, node: ast.AST, blocks: int) -> ast.AST:
+        """What is in a statement, rewritten."""
+        self._depth += blocks
+        try:
+            return self.generic_visit(node)
+        finally:
+            self._depth -= blocks
+
+    def visit_Try(self, node: ast.Try | ast.TryStar) -> ast.AST:
+        self._depth += 2
+        made = super().visit_Try(node)
+        self._depth -= 2
+        return made
+
+    visit_TryStar = visit_Try
+
+    def visit_With(self, node: ast.With) -> ast.AST:
+        return self._inside(node, len(node.items))
 
     def visit_comprehension(self, node: ast.comprehension) -> ast.AST:
         super().visit_comprehension(node)
@@ -366,9 +373,8 @@ class Staged(Guarded):
     # -- expressions ---------------------------------------------------------------------------------------------------
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
-        if isinstance(node.func, ast.Name) and node.func.id in (DECIDED, EAGERLY):  # made here, of what is not visited
+        if isinstance(node.func, ast.Name) and node.func.id == EAGERLY:
             return self.generic_visit(node)
-        node.args = [call(DECIDED, [x], x) if isinstance(x, ast.IfExp | ast.BoolOp) else x for x in node.args]
         f, args = node.func, node.args
         if isinstance(f, ast.Name) and f.id in EAGER and args and isinstance(args[0], ast.GeneratorExp):
             inner = args[0]
@@ -376,7 +382,10 @@ class Staged(Guarded):
                 parts = copy.deepcopy((inner.elt, inner.generators))
                 at_once = ast.copy_location(ast.ListComp(*parts), inner)
                 args[0] = call(EAGERLY, [copy.deepcopy(f), _later(at_once), _later(inner)], inner)
-        return super().visit_Call(node)
+        chosen = [isinstance(x, ast.IfExp | ast.BoolOp) for x in node.args]
+        super().visit_Call(node)
+        node.args = [call(DECIDED, [x], x) if c else x for x, c in zip(node.args, chosen, strict=True)]
+        return node
 
     def visit_ListComp(self, node: ast.ListComp) -> ast.AST:
         if not _is_plain_comprehension(node):

@@ -7,7 +7,7 @@ What is not has no value: an ``Undecided``, which says so when it is used.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -135,25 +135,6 @@ def described(x: Any) -> str:
     if isinstance(x, Varying):
         return "a slice with traced bounds, or what a mask took"
     return "not assigned" if x is UNBOUND else repr(x) if isinstance(x, str | int | None) else f"a {type(x).__name__}"
-
-
-def paired(x: Any, y: Any, put: Callable[[Any, Any], Any]) -> Any:
-    """What two values give part by part: ``put`` of two numbers; None if they cannot be paired.
-
-    Raises LookupError where they differ otherwise.
-    """
-    (xs, structure), (ys, other) = leaves_of(x), leaves_of(y)
-    if structure != other:
-        raise LookupError
-    parts = []
-    for a, b in zip(xs, ys, strict=True):
-        if same_value(a, b):
-            parts.append(a)
-        elif is_number(a) and is_number(b):
-            parts.append(put(a, b))
-        else:
-            raise LookupError
-    return rebuilt(structure, parts)
 
 
 def frozen_value(x: Any) -> Any:

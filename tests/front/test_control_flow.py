@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import linecache
 import math
 
 import numpy as np
@@ -351,20 +350,6 @@ def test_generators_and_jumps_stay_pythons():
         return total
 
     assert fd.jit(f)(2.0) == f(2.0)
-
-
-def test_what_is_nested_too_deeply_stays_pythons():
-    """CPython compiles 20 blocks in one another, and each ``elif`` lies in the one before."""
-    tests = "".join([f"    elif x[0] > {k}:\n        y = x[1] * {k}\n" for k in range(11, 0, -1)])
-    names = {}
-    text = f"def f(x):\n    y = x[0]\n    if x[0] > 12:\n        y = x[2]\n{tests}    return y\n"
-    linecache.cache["deep.py"] = len(text), None, text.splitlines(True), "deep.py"
-    exec(compile(text, "deep.py", "exec"), names)
-    f = names["f"]
-    x = np.array([5.5, 2.0, 3.0])
-    np.testing.assert_allclose(fd.grad(f)(x), [0, 5, 0])
-    with pytest.raises(UnsupportedError, match="it is nested too deeply for Python to compile"):
-        fd.jit(f)(x)
 
 
 def first_in_the_loop(x):

@@ -260,7 +260,14 @@ def test_jumps_on_what_is_known_are_pythons():
             out.append(x[i % 4] * i)
         return np.array(out)
 
+    def g(x):
+        for n in range(100):
+            if n * n > 50:
+                break
+        return np.zeros(n) + x[0]
+
     np.testing.assert_array_equal(fd.jit(f)(X), f(X))
+    np.testing.assert_array_equal(fd.jit(g)(X), g(X))
 
 
 def test_what_is_refused_says_why():

@@ -248,3 +248,17 @@ def test_an_append_under_a_condition():
 
     with pytest.raises(UnsupportedError, match=r"list.append is called at .* in a branch or a loop on a traced condit"):
         fd.make_ir(f)(X)
+
+
+def test_what_is_not_traced_stays_pythons():
+    def f(x, a):
+        order, weights, names = [], [], {}
+        for i in range(40):
+            order.append((i * 7) % 40)
+            weights.append(np.exp(-i * 0.1))
+        for k in order:
+            names[k] = k + 1
+        return x[names[order[3]] % 12] * np.array(weights), float(len(np.zeros(order[3])))
+
+    check(f, native=False)
+    assert {n.reason for n in fd.explain(f)(X, A).notes[:1]} == {"nothing in it is traced, so that Python computes it"}

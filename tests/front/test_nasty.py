@@ -2,6 +2,7 @@
 
 import contextlib
 import itertools
+import linecache
 
 import numpy as np
 import pytest
@@ -375,3 +376,76 @@ def test_a_tracer_that_leaves_its_branch():
         return kept["v"]
 
     refused(f, "an item or an attribute of a dict is assigned to")
+
+
+# -- depth -------------------------------------------------------------------------------------------------------------
+
+
+def test_many_early_returns():
+    def few(x):
+        if x[0] > 8:
+            return x[0]
+        if x[0] > 7:
+            return x[1]
+        if x[0] > 6:
+            return x[2]
+        if x[0] > 5:
+            return x[3]
+        if x[0] > 4:
+            return x[0] * 2
+        if x[0] > 3:
+            return x[0] * 3
+        return -x[0]
+
+    names: dict = {}
+    lines = [f"    if x[0] > {20 - k}: return x[1] * {k}" for k in range(16)]
+    source = "\n".join(["def many(x):", *lines, "    return x[0]\n"])
+    linecache.cache["<many>"] = len(source), None, source.splitlines(keepends=True), "<many>"
+    exec(compile(source, "<many>", "exec"), names)
+    right(few, X * 10)
+    with pytest.raises(UnsupportedError, match="it lies too deep .Python allows 20 blocks in one another.; divide the"):
+        fd.jit(names["many"])(X)
+
+
+def test_arrays_that_branches_share():
+    def in_a_tuple(x):
+        a, b = np.zeros(3) + x[0], np.ones(3) * x[1]
+        p = (a, b) if x[0] > 0 else (b, a)
+        a[0] = 9.0
+        return p[0]
+
+    def views(x):
+        a, b = np.zeros(3) + x[0], np.ones(3) * x[1]
+        y = a[1:] if x[0] > 0 else b[1:]
+        a[1] = 9.0
+        return y
+
+    def made_in_the_branch(x):
+        if x[0] > 0:
+            y = np.zeros(3) * x[0]
+            z = y[:2]
+        else:
+            y = np.ones(3) * x[0]
+            z = y[:2]
+        y[0] = 5.0
+        return z
+
+    def returned(x):
+        a = x * 1.0
+        try:
+            if x[0] > 0:
+                return a, 1.0
+            a = a * 2
+        finally:
+            a[0] = 7.0
+        return a, 2.0
+
+    def one_and_the_same(x):
+        a = np.zeros(3) + x[0]
+        p = (a, 1.0) if x[0] > 0 else (a, 2.0)
+        a[0] = 9.0
+        return p[0] * p[1]
+
+    for f in (in_a_tuple, views, made_in_the_branch, returned):
+        refused(f, "may share its memory with others, one of which was written to", ImmutableError)
+    right(one_and_the_same)
