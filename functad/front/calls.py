@@ -9,6 +9,7 @@ where a traced value is among its arguments.
 from __future__ import annotations
 
 import functools
+import inspect
 import random
 from collections.abc import Callable
 from types import BuiltinFunctionType, CellType, FunctionType, MethodDescriptorType, MethodType
@@ -196,11 +197,17 @@ def _known(f: Any) -> Any:
 
 @cached(1024)
 def _of_lists(f: Any) -> Any:
-    """One of NumPy's functions, which does not see traced values in a list that it is given: ``np.sum([x, y])``."""
+    """One of NumPy's functions, which does not see traced values in a list that it is given: ``np.sum([x, y])``.
+
+    What NumPy would ask its protocols for, which takes as long as all of this, is called at once.
+    """
     declared, name = TABLE[f], f.__name__
+    most = f.nin if isinstance(f, np.ufunc) else len(inspect.signature(declared).parameters)
 
     @functools.wraps(f, updated=())
     def call(*args: Any, **kwargs: Any) -> Any:
+        if not kwargs and args and type(args[0]) is Tracer and len(args) <= most:
+            return declared(*args)
         for x in args:
             if (type(x) is list or type(x) is tuple) and is_traced(x):
                 return call_declared(declared, args, kwargs, name)
