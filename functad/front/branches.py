@@ -22,10 +22,8 @@ from typing import Any
 
 import numpy as np
 
-from functad.core.evaluator import run_program
 from functad.core.handles import BodyTrace, ambiguous, make_stale, snapshot
 from functad.core.location import user_location
-from functad.core.primitive import type_of
 from functad.core.trace import ABSENT, Trace, current_trace, entered, left
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.errors import UnsupportedError
@@ -43,14 +41,12 @@ from functad.front.values import (
     type_of_leaf,
     typed,
 )
-from functad.ir.program import Program
 from functad.ir.types import ArrayType
 from functad.numpy import logic
 from functad.numpy.operands import cast
 from functad.numpy.traced import here
-from functad.primitives.cond import cond_p
+from functad.primitives.cond import bind_cond
 from functad.primitives.shapes import reshape
-from functad.transforms.programs import trace_program
 from functad.tree import flatten
 
 __all__ = ["Branch", "and_", "choose", "compare", "is_unknown", "not_", "or_"]
@@ -236,14 +232,8 @@ class Join:
                 left(token)
         if not self.pairs:
             return []
-        consts = [c for _, captured in made for c in captured]
-        types = [type_of(c) for c in consts]
-        yes, no = [
-            _taking(program, start, len(captured), types)
-            for (program, captured), start in zip(made, (0, len(made[0][1])), strict=True)
-        ]
         index = cast(predicate(test), np.dtype(np.int64))
-        outs = list(cond_p.bind(index, *consts, branches=(no, yes)))
+        outs = list(bind_cond(index, made[::-1]))
         for out, kind in zip(outs, self.kinds, strict=True):
             out._kind = kind
         return outs
@@ -273,11 +263,6 @@ def _with_results(made: Any, outs: Sequence[Any], outside: Sequence[Tracer]) -> 
 
 def _is_outer(x: Any, trace: Trace) -> bool:
     return type(x) is Tracer and x._kind == ARRAY and x._owner is not trace
-
-
-def _taking(program: Program, start: int, count: int, types: Sequence[ArrayType]) -> Program:
-    """A Program that takes what all branches close over."""
-    return trace_program(lambda *args: run_program(program, args[start : start + count]), types)
 
 
 # -- expressions -------------------------------------------------------------------------------------------------------

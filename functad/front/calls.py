@@ -19,6 +19,7 @@ import numpy as np
 
 from functad import config
 from functad.caches import cached
+from functad.core.capture import from_outside
 from functad.core.trace import current_trace, is_compiling
 from functad.core.tracer import Tracer
 from functad.errors import UnsupportedError
@@ -57,6 +58,7 @@ from functad.front.twin import is_twin_code, twin_of
 from functad.front.unread import check_read
 from functad.front.values import UNBOUND, decided
 from functad.numpy.dispatch import CALLS, TABLE, call_declared
+from functad.numpy.indexing import get_item
 from functad.numpy.memory import into_plain
 from functad.numpy.protocols import plain_values
 from functad.numpy.traced import here, is_traced
@@ -102,7 +104,7 @@ def _called_with_twin(f: Any, twin: Callable[[Any], Any], given: Any, /, *args: 
 def item(x: Any, index: Any) -> Any:
     """``x[index]``: a plain array takes traced integers, too."""
     if type(x) is np.ndarray and is_traced(index if type(index) is tuple else (index,)):
-        return CALLS[np.asarray](x)[index]
+        return get_item(from_outside(x), index)
     return x[index]
 
 

@@ -22,10 +22,10 @@
 As long as a condition is known, ``while`` is Python's. From the step on where it is not, the condition and the body are
 traced, each with what goes round as inputs (``carried.py``), and become one ``while`` equation.
 
-``for`` over a range or an array has a known number of steps. The first one is made as Python makes it, so that all
-variables are bound and have the types that they keep; the others become one ``loop`` equation, if there are many and
-the body can be traced for all of them at once; else they are made one by one, too: nothing has happened by then, since
-what would is refused (``effects.py``).
+``for`` over a range or an array has a known number of steps. They become one ``loop`` equation, if there are many and
+the body can be traced for all of them at once; or all but the first, which is made as Python makes it, where variables
+get the types that they keep in that one only; else all are made one by one: nothing has happened by then, since what
+would is refused (``effects.py``).
 """
 
 from __future__ import annotations
@@ -54,10 +54,8 @@ from functad.numpy.dispatch import stands_for
 from functad.numpy.operands import cast
 from functad.numpy.traced import here
 from functad.primitives.arithmetic import add
-from functad.primitives.comparison import lt
 from functad.primitives.loop_body import bind_loop
 from functad.primitives.while_loop import bind_while
-from functad.transforms.programs import trace_program
 
 __all__ = ["Loop", "Steps", "TracedRange"]
 
@@ -193,6 +191,7 @@ class Steps:
         self._length = None if self._source is None else self._source.length
         self._python: Iterator[Any] | None = None if type(items) is TracedRange else iter(items)
         self._made = 0  # steps that Python has made
+        self._attempts = 0  # to trace the body for all others
         self._item: Any = None
         self._reader: Reader | None = None
         self._state: tuple[Any, ...] = ()
@@ -211,8 +210,8 @@ class Steps:
         if self._carried is None and self._is_to_be_tried():
             if not self.restore:  # else they are as another attempt found them
                 self._before = tuple([scope.get(n, UNBOUND) for n in self.names])
-            start = dict(zip(self.names, self._before, strict=True))
-            self._carried = Carried(self.names, start, "for", attempt=self._python is not None)
+            start, known = dict(zip(self.names, self._before, strict=True)), self._python is not None
+            self._carried = Carried(self.names, start, "for", attempt=known, makes_steps=known)
             self._noted = mark()
         if self._carried is not None:
             self.restore = True
@@ -287,7 +286,7 @@ class Steps:
             if isinstance(error, ImmutableError) and ELEMENT in str(error):
                 self._read_by_index(carried, reason)
             else:
-                self._give_up(carried, reason)
+                self._give_up(carried, reason, for_good=self._made > 0 or isinstance(error, Refused))
             return
         if carried is not None:
             carried.close()
@@ -296,12 +295,13 @@ class Steps:
             raise error.error from None
         raise error
 
-    def _give_up(self, carried: Carried, reason: str) -> None:
+    def _give_up(self, carried: Carried, reason: str, for_good: bool = True) -> None:
         carried.undo()
         self._lists.close()
         take_back(self._noted)
         self._lists = Appended()
-        self._carried, self._given_up = None, reason
+        self._attempts += 1
+        self._carried, self._given_up = None, reason if for_good else ""
         self.restore, self._state = True, self._before
 
     def _read_by_index(self, carried: Carried, reason: str) -> None:
@@ -310,7 +310,7 @@ class Steps:
         source = self._source.by_index() if self._source.arrays() else None
         self._give_up(carried, reason)
         if source is not None:
-            self._source, self._given_up = source, ""
+            self._source, self._given_up, self._attempts = source, "", self._attempts - 1
 
     def result(self) -> tuple[Any, ...]:
         """The variables after the loop."""
@@ -340,19 +340,21 @@ class Steps:
         """The loop over a range whose length is not known."""
         r = self._items
         # as many steps as there are numbers before the end: (stop - start) / step, rounded up
-        count = cast(-((r.start - r.stop) // r.step), np.dtype(np.int64))
-        types = [count._variable.type, *[s.type for s in carried.slots()], INT64]
-        cond = trace_program(lambda n, *xs: [lt(xs[-1], n)], types)
-        outs, _, _ = bind_while(cond, body, [count], consts, [*start, np.int64(0)])
+        one = type(r.step) is int and r.step == 1
+        distance = r.stop if one and type(r.start) is int and r.start == 0 else r.stop - r.start
+        count = cast(distance if one else -(-distance // r.step), np.dtype(np.int64))
+        outs, _ = bind_loop(body, consts, [*start, np.int64(0)], (), length=None, steps=[count])
         return outs
 
     def _is_to_be_tried(self) -> bool:
         if self._python is None:
             return True
-        if self._length is None or self._made != 1 or self._given_up:
+        if self._length is None or self._given_up:
             return False
-        if self._length >= FEW or self._length < LEAST:
-            return self._length >= FEW
+        if self._length >= FEW:
+            return self._made == self._attempts
+        if self._length < LEAST or self._made != 1:
+            return False
         return (self._length - 1) * self._unrolled.size() >= 2 * MUCH
 
     def _open(self, carried: Carried) -> None:
