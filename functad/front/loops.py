@@ -376,6 +376,9 @@ class Steps:
         if self._source is not None and self._source.is_plain() and carried.is_plain(step):
             self._give_up(carried, "nothing in it is traced, so that Python computes it")
             return
+        if self._source is not None and self._length is None and not self._ends:
+            self._give_up(carried, "it goes over what has no end")
+            return
         if self._source is not None and self._length is not None and not self._ends:
             equations, steps = size_of(step[0]), self._length - self._made
             if steps * equations < MUCH:
@@ -430,8 +433,7 @@ class Steps:
         source = self._source.by_index() if self._source.arrays() and self._stop is None else None
         self._give_up(carried, reason)
         if source is not None:
-            self._source, self._given_up = source, ""
-            self._attempts -= 1
+            self._source, self._given_up, self._attempts = source, "", self._attempts - 1
 
     def result(self) -> tuple[Any, ...]:
         """The variables after the loop."""
@@ -497,10 +499,14 @@ class Steps:
             return False
         if self._stop is not None and is_unknown(stopped):
             return self._length is None or self._made < self._length
-        if self._length is None or self._made != 1:
+        if self._length is None:
             return False
-        if self._length >= FEW or self._length < LEAST:
-            return self._length >= FEW
+        if self._stop is not None:  # the first step shows what the variables are that it may leave without a value
+            return self._length >= FEW and self._made == 1
+        if self._length >= FEW:
+            return self._made == self._attempts
+        if self._length < LEAST or self._made != 1:
+            return False
         return (self._length - 1) * self._unrolled.size() >= 2 * MUCH
 
     def _open(self, carried: Carried) -> None:
