@@ -82,7 +82,10 @@ UNDER_MASKS = (
     "y[m] = {q}", "y[m] += {q}", "y[m] *= {q}", "y[m] = y[m] ** 2 + x[m]", "B[m] = 2.0", "B[m] *= 0.5",
     "B[:, m] += 1.0", "B[m] = B[m] * 0.5 + A[m]", "y[~m] = 1.0", "B[1, m] = x[m]", "y[m] = x[:2]",
     "y[m] = np.arange(3.0)", "B[A > 0] = A[A > 0] * 2",
+    "B[m, m] += 1.0", "D = np.stack([A, A]); r = r + D[0, :, m][0].sum() + np.sum(D[0, m, 1] * y[m])",
+    "D = np.stack([A, B]); r = r + np.sum(D[:, m, 0].sum(axis=0) * x[m]) + np.sum(D[m[:2], :, 0][:, 0])",
     *[f"r = r + {e}" for e in (
+        "np.sum(A[m, m])",
         "np.sum(x[m])", "x[m].mean()", "np.sum(x[m] ** 2)", "x[m].max()", "len(x[m]) * 1.0", "x[m].size * 1.0",
         "np.sum(A[m])", "np.sum(A[m], axis=0).sum()", "np.sum(A[:, m])", "x[m] @ y[m]", "np.sum(x[m] * x[0])",
         "np.sum(np.log(np.abs(x[m]) + 1) * y[m])", "np.sum(A[A > 0])", "(A[A > 0] ** 2).mean()", "np.sum(A[m] @ x)",
