@@ -444,8 +444,10 @@ class Steps:
         body, consts = step
         start, made = carried.start(), self._made
         known = self._length is not None and not self._ends
-        if not known:
+        if self._ends:
             outs = self._while(carried, body, consts, start)
+        elif self._length is None:
+            outs, _ = bind_loop(body, consts, [*start, np.int64(0)], (), length=None, steps=[self._count()])
         else:
             assert self._length is not None
             counter = [] if reader.counter is None else [np.int64(made)]
@@ -465,21 +467,16 @@ class Steps:
         return *[values[n] if n in values else never_assigned(n) for n in self.names], *self._own
 
     def _while(self, carried: Carried, body: Program, consts: list[Tracer], start: list[Any]) -> list[Any]:
-        """The loop where it is not known how many steps it makes."""
-        if self._source is None and not self._ends:
-            outs, _ = bind_loop(body, consts, [*start, np.int64(0)], (), length=None, steps=[self._count()])
-            return outs
+        """The loop that a step may end."""
         limit: list[Any] = [] if self._length is None else [np.int64(self._length)]
         if self._source is None:
             limit = [self._count()]
-        stop = carried.slot_of(self._stop) if self._ends else None
+        stop = carried.slot_of(self._stop)
+        assert stop is not None
 
         def goes_on(*given: Any) -> list[Any]:
             state = given[len(limit) :]
-            tests = [lt(state[-1], n) for n in given[: len(limit)]]
-            if stop is not None:
-                tests.append(bit_not(state[stop]))
-            return [functools.reduce(bit_and, tests)]
+            return [functools.reduce(bit_and, [lt(state[-1], n) for n in given[: len(limit)]], bit_not(state[stop]))]
 
         cond = trace_program(goes_on, [*[INT64] * len(limit), *[s.type for s in carried.slots()], INT64])
         outs, _, _ = bind_while(cond, body, limit, consts, [*start, np.int64(self._made)])

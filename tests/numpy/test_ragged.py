@@ -280,6 +280,12 @@ def test_one_that_may_reach_beyond_the_end_is_one_if_it_does_not():
         (lambda x, i: np.sum(x[:i], where=x[:i] > 0), UnsupportedError, r"where= and out= are not available"),
         (lambda x, i: np.add(x[:i], 1, where=False), UnsupportedError, "where= is not available for slices"),
         (lambda x, i: np.linalg.norm(x[:i], -1), UnsupportedError, "with ord=-1 of a slice with traced bounds"),
+        (
+            lambda x, i: np.outer(x, x)[x > 0, x > 0],
+            UnsupportedError,
+            "a mask beside another one, .*one after the other",
+        ),
+        (lambda x, i: np.ones((2, 2, 5))[0, :, x > 0], UnsupportedError, "behind an integer and a slice"),
         (lambda x, i: np.argmax(x[x > 0]), UnsupportedError, "np.argmax at .* of what a mask took"),
     ],
 )

@@ -105,6 +105,7 @@ def part(x: Any, index: Any) -> Any:
     """The part ``x[index]``, which shares memory with x."""
     regions = list(regions_of(x))
     items = _expanded(index, len(regions))
+    _check_order(items)
     y: Any = x._full if type(x) is Ragged else x
     new: list[Region] = []
     axis = 0  # of the array, in front of the item
@@ -144,6 +145,22 @@ def _expanded(index: Any, ndim: int) -> list[Any]:
         raise InvalidIndexError(f"too many indices{here()}: the array has {ndim} axes, but {taken} were indexed")
     at = ellipses[0] if ellipses else len(items)
     return [*items[:at], *[slice(None)] * (ndim - taken), *items[at + len(ellipses) :]]
+
+
+def _check_order(items: Sequence[Any]) -> None:
+    """Refuse masks whose elements NumPy pairs with those of others, or whose axis it puts in front of slices."""
+    kept = [None if _is_mask(i) else i is None or isinstance(i, slice) for i in items]
+    if None not in kept:
+        return
+    at = kept.index(None)
+    first = next(k for k, keeps in enumerate(kept) if not keeps)  # a mask, or an integer
+    last = max([k for k, keeps in enumerate(kept) if not keeps])
+    apart = any(kept[first : last + 1])  # then NumPy's result begins with the axis of the mask
+    if kept.count(None) > 1 or (apart and any(kept[:at])):
+        raise UnsupportedError(
+            f"a mask beside another one, or behind an integer and a slice, in one index{here()}; take one after the "
+            "other: x[0][:, mask]"
+        )
 
 
 def _chosen(mask: Any, regions: Sequence[Region]) -> Chosen:
