@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import random
 from collections.abc import Callable
-from types import BuiltinFunctionType, CellType, FunctionType, MethodType
+from types import BuiltinFunctionType, CellType, FunctionType, MethodDescriptorType, MethodType
 from typing import Any
 
 import numpy as np
@@ -169,14 +169,15 @@ def _class(cls: type) -> Any:
 
 
 def _builtin(f: Any) -> Any:
+    owner = type(f.__self__)
+    if owner is np.ndarray or owner is np.ufunc:
+        method = getattr(owner, f.__name__)
+        found = called_for(method)
+        return f if found is method else functools.partial(found, f.__self__)
     found = called_for(f)
     if found is not f:
         return found
-    owner = f.__self__
-    if type(owner) is np.ufunc:
-        declared = called_for(getattr(np.ufunc, f.__name__))
-        return functools.partial(declared, owner)
-    return _drawn(f) if type(owner) in _DRAWS else f
+    return _drawn(f) if owner in _DRAWS else f
 
 
 def _drawn(f: Any) -> Any:
@@ -215,6 +216,7 @@ _ROUTES: dict[type, Callable[[Any], Any]] = {
     functools.partial: _partial,
     type: _class,
     BuiltinFunctionType: _builtin,
+    MethodDescriptorType: called_for,
     np.ufunc: called_for,
     type(np.sum): called_for,  # what NumPy wraps its Python functions in
     Tracer: lambda f: f,

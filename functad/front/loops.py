@@ -30,19 +30,20 @@ what would is refused (``effects.py``).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from functad.core.handles import Owner, Refused
+from functad.core.trace import current_trace
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.errors import UnsupportedError
 from functad.front.branches import is_unknown, predicate
 from functad.front.carried import Carried
 from functad.front.failures import staged
 from functad.front.values import UNBOUND, Undecided, typed
-from functad.ir.program import Program, sub_programs
+from functad.ir.program import Eqn, Program, sub_programs
 from functad.ir.types import array_type
 from functad.numpy.dispatch import stands_for
 from functad.numpy.operands import cast
@@ -57,11 +58,11 @@ __all__ = ["Loop", "Steps", "TracedRange"]
 
 INT64 = array_type((), np.int64)
 
-FEW = 8
-"""Loops of fewer steps are made step by step."""
-
 MUCH = 400
 """Steps times equations from which on a loop is one: shorter ones are faster step by step, fused in registers."""
+
+FEW = 8
+"""Loops of fewer steps are made step by step, unless the first step has shown that it takes twice as much."""
 
 
 class Loop:
@@ -180,6 +181,8 @@ class Steps:
         self._carried: Carried | None = None
         self._step: tuple[Program, list[Tracer]] | None = None
         self._given_up = False
+        self._trace = current_trace()
+        self._begun = len(self._trace.eqns) if self._trace is not None else 0
 
     def more(self, scope: Mapping[str, Any]) -> bool:
         """Whether the body is to be run; if so, with which item is decided."""
@@ -219,7 +222,7 @@ class Steps:
         if step is None:
             return
         steps = None if self._length is None else self._length - self._made
-        few = self._python is not None and steps is not None and steps * _size(step[0]) < MUCH
+        few = self._python is not None and steps is not None and steps * _size(step[0].eqns) < MUCH
         if few or carried.writes_to(self._items):
             self._give_up(carried)
         else:
@@ -273,8 +276,11 @@ class Steps:
     def _is_to_be_tried(self) -> bool:
         if self._python is None:
             return True
-        known = self._length is not None and self._length >= FEW
-        return known and self._made == 1 and not self._given_up
+        if self._length is None or self._made != 1 or self._given_up or self._trace is None:
+            return False
+        if self._length >= FEW or self._length < 3:
+            return self._length >= FEW
+        return (self._length - 1) * _size(self._trace.eqns[self._begun :]) >= 2 * MUCH
 
     def _open(self, carried: Carried) -> None:
         """Open a trace of the body for all steps that are left."""
@@ -298,6 +304,6 @@ def _length(items: Any) -> int | None:
     return None
 
 
-def _size(program: Program) -> int:
-    """The equations of a Program, those of its parts included."""
-    return sum([1 + sum([_size(p) for p in sub_programs(e)]) for e in program.eqns])
+def _size(eqns: Sequence[Eqn]) -> int:
+    """How many equations there are, those of their parts included."""
+    return sum([1 + sum([_size(p.eqns) for p in sub_programs(e)]) for e in eqns])

@@ -228,8 +228,10 @@ class Staged(Guarded):
     # -- expressions ---------------------------------------------------------------------------------------------------
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
-        node.args = [call(DECIDED, [x], x) if isinstance(x, ast.IfExp | ast.BoolOp) else x for x in node.args]
-        return super().visit_Call(node)
+        chosen = [isinstance(x, ast.IfExp | ast.BoolOp) for x in node.args]
+        super().visit_Call(node)
+        node.args = [call(DECIDED, [x], x) if c else x for x, c in zip(node.args, chosen, strict=True)]
+        return node
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
         if isinstance(node.ctx, ast.Load) and node.id in self._at_risk:

@@ -12,8 +12,9 @@ array([1., 1.])
 import sys as _sys
 from typing import Any as _Any
 
+from functad.numpy import copies as _copies  # noqa: F401  what twins call
 from functad.numpy import linalg as linalg
-from functad.numpy import python_math as _python_math  # noqa: F401  what twins call
+from functad.numpy import python_math as _python_math  # noqa: F401
 from functad.numpy import stand_ins as _stand_ins  # noqa: F401
 from functad.numpy.contractions import *
 from functad.numpy.conversion import *

@@ -137,7 +137,7 @@ def array(object: Any, dtype: Any = None, *, copy: Any = True, ndmin: int = 0) -
     x = cast(x, np.dtype(dtype) if dtype is not None else x.dtype)
     if len(shape_of(x)) < ndmin:
         x = reshape(x, (1,) * (ndmin - len(shape_of(x))) + shape_of(x))
-    return Tracer(x._variable, x._owner, ARRAY) if type(x) is Tracer else lifted(x)
+    return fresh_array(x, x) if type(x) is Tracer else lifted(x)
 
 
 @creates(np.asarray)

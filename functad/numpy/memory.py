@@ -109,7 +109,7 @@ def into_plain(what: str) -> ImmutableError:
     """The error for what would write a traced value into an array that is not traced."""
     return ImmutableError(
         f"{what} would write a traced value into a plain array, which would lose its derivative; make the array in the "
-        "function that is traced (np.zeros, np.empty, np.array), or write to a copy of functad.numpy.array(x)"
+        "function that is traced (np.zeros, np.empty, np.array), or write to a copy: x = x.copy()"
     )
 
 

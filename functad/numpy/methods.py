@@ -120,7 +120,7 @@ def flatten(x: Tracer, order: str = "C") -> Any:
     return shapes.reshape(x, (-1,), order, copy=True)
 
 
-def copy(x: Tracer, *_: Any) -> Any:
+def copy(x: Tracer, *_: Any, order: str = "C") -> Any:
     """``ndarray.copy``, ``copy.copy`` and ``copy.deepcopy``."""
     return fresh_array(x, x) if x._kind == ARRAY else Tracer(x._variable, x._owner, x._kind)
 

@@ -21,7 +21,7 @@ from functad.errors import DtypeError, ShapeError, StructureError
 from functad.ir.program import frozen
 from functad.numpy.promotion import PYTHON_NUMBERS, result_dtype
 from functad.numpy.traced import here, is_traced
-from functad.primitives.broadcasting import broadcast
+from functad.primitives.broadcasting import broadcast, broadcast_p
 from functad.primitives.convert import convert
 from functad.primitives.joining import concatenate
 from functad.primitives.shapes import reshape
@@ -180,16 +180,28 @@ def promote(name: str, *xs: Any) -> list[Any]:
 def fresh(result: Any, *operands: Any) -> Any:
     """A handle of its own for the result of an operation that makes a new array, even where nothing was computed."""
     if type(result) is Tracer and any(result is x for x in operands):
-        return Tracer(result._variable, result._owner, ARRAY if result._variable.type.ndim else SCALAR)
+        return _another(result) if result._variable.type.ndim else Tracer(result._variable, result._owner, SCALAR)
     return result
+
+
+def _another(x: Tracer) -> Tracer:
+    """Another handle of an array, to be written to by the function that runs now: if the array is one of a function
+    around, a handle of a copy that is recorded here.
+    """
+    if x._owner is not current_trace():
+        shape = x._variable.type.shape
+        x = broadcast_p.bind(x, shape=shape, axes=tuple(range(len(shape))))
+    return Tracer(x._variable, x._owner, ARRAY)
 
 
 def fresh_array(result: Any, *operands: Any) -> Any:
     """``fresh`` for results that NumPy gives as arrays also where they have no axes."""
-    y = fresh(result, *operands)
-    if type(y) is Tracer:
-        y._kind = ARRAY
-    return y
+    if type(result) is not Tracer:
+        return result
+    if any(result is x for x in operands):
+        return _another(result)
+    result._kind = ARRAY
+    return result
 
 
 def as_python(x: Any) -> Any:

@@ -197,9 +197,28 @@ def test_in_the_body_of_a_loop():
     np.testing.assert_allclose(fd.jit(lambda xs: fd.lax.scan(step, 1.0, xs)[1])(xs), expected, rtol=1e-14)
 
 
+def nest_of_short_loops(x):
+    s = 0.0
+    for i in range(4):
+        for j in range(4):
+            for k in range(4):
+                for m in range(4):
+                    s = s + x[m] * x[k] * x[j] * x[i]
+    return s
+
+
+def test_arguments_that_are_chosen():
+    def f(x):
+        return np.sum(np.sin(x if x[0] > 0 else -x)) + math.sin(x[1] or x[2]) + max(x[0] if x[1] > 0 else x[2], 0.5)
+
+    for x in XS:
+        np.testing.assert_allclose(fd.jit(f)(x), f(x), rtol=1e-14)
+
+
 def test_long_loops_are_loops_and_short_ones_are_not():
     assert " loop[" in str(fd.make_ir(fd.jit(recurrence))(XS[0]))
     assert " loop[" not in str(fd.make_ir(fd.jit(helpers))(XS[0]))
+    assert str(fd.make_ir(fd.jit(nest_of_short_loops))(XS[0])).count(" loop[") == 1
     assert " while[" in str(fd.make_ir(fd.jit(newton))(XS[0]))
     assert " cond[" in str(fd.make_ir(fd.jit(branches))(XS[0]))
 

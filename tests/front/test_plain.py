@@ -198,6 +198,54 @@ def test_tables_that_are_made_inside_are_known_under_jit():
     np.testing.assert_allclose(f(X), X[2:] + 3.0)
 
 
+COPIES = {
+    "copy": lambda a: a.copy(),
+    "copy in an order": lambda a: a.copy(order="C"),
+    "of a view": lambda a: a[::-1][::-1].copy(),
+    "np.copy": lambda a: np.copy(a),
+    "by the class": lambda a: np.ndarray.copy(a),
+    "copy.copy": lambda a: copy.copy(a),
+    "copy.deepcopy": lambda a: copy.deepcopy(a),
+    "astype": lambda a: a.astype(np.float64),
+    "flatten": lambda a: a.flatten("F"),
+    "np.array": lambda a: np.array(a),
+}
+
+
+@pytest.mark.parametrize("kind", COPIES)
+def test_copies_of_plain_arrays_and_of_those_of_functions_around_hold_traced_values(kind):
+    table = np.arange(4.0)
+
+    def f(x, given=table):
+        a = COPIES[kind](given)
+        a[1:3] = x[:2]
+        return np.sum(a * x)
+
+    for derivative in (fd.grad(f), fd.jit(fd.grad(f))):
+        np.testing.assert_array_equal(derivative(X), slope(X))
+    inside = fd.jit(lambda x, table: fd.grad(lambda x: f(x, table))(x))
+    np.testing.assert_array_equal(inside(X, table), slope(X))
+    np.testing.assert_array_equal(table, np.arange(4.0))
+    compiled = fd.jit(f)
+    compiled(X)
+    table[3] = 5.0
+    np.testing.assert_allclose(compiled(X), f(X), rtol=1e-15)
+
+
+def slope(x):
+    """Of 0 x_0 + x_0 x_1 + x_1 x_2 + 3 x_3."""
+    return np.array([x[1], x[0] + x[2], x[1], 3.0])
+
+
+def test_the_constructor_of_arrays():
+    def f(x):
+        a = np.ndarray((2, 2), dtype=np.float64)
+        a[:] = x.reshape(2, 2)
+        return np.sum(a * a)
+
+    np.testing.assert_array_equal(fd.jit(fd.grad(f))(X), 2 * X)
+
+
 def test_an_argument_is_not_written_to():
     def f(x):
         x[0] = 1.0

@@ -71,6 +71,7 @@ NESTED = {
 }
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("name", NESTED)
 @pytest.mark.parametrize("checkpoint", ["binomial", 2, 5])
 def test_nested_transforms(checkpoint, name: str) -> None:

@@ -5,6 +5,7 @@ finite differences.
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -49,6 +50,7 @@ def test_gradients(nest):
     assert_close(fd.jit(lambda p, q: fd.jvp(nest.traced, (p, q), (1.0, 2.0))[1])(*POINT), tangent, "jit(jvp)", nest)
 
 
+@pytest.mark.deep
 @settings(max_examples=25)
 @given(nests())
 def test_finite_differences(nest):
@@ -90,6 +92,7 @@ def forward(f):
     return lambda p, q: fd.jvp(f, (p, q), (1.0, 0.0))[1]
 
 
+@pytest.mark.deep
 @settings(max_examples=12)
 @given(nests(depth=2), st.booleans())
 def test_second_derivatives(nest, jitted):

@@ -18,10 +18,10 @@ from functad.kernel_ir.builder import Builder
 from functad.kernel_ir.codes import OUT_OF_MEMORY, SIZE_OVERFLOW
 from functad.kernel_ir.evaluator import evaluate_program
 from functad.kernel_ir.native import Address, NativeFunction, reads, writes
-from functad.kernel_ir.nodes import Affine, Buffer, Call, CheckInfo, KernelProgram, Product, Statement
+from functad.kernel_ir.nodes import Affine, Buffer, Call, CheckInfo, KernelProgram, Product, Statement, Store
 from functad.kernel_ir.pending import take_offender
 from functad.kernel_ir.sizes import Extent, poly
-from functad.lower.emit import parallel
+from functad.lower.emit import parallel, straight
 from functad.lower.native import threads
 from tests.lower.native import Native, agree
 
@@ -353,6 +353,23 @@ def test_long_straight_code(count: int, kernels: int) -> None:
     functions = re.findall(r"^define internal void @straight", native.module.text, re.MULTILINE)
     assert (len(functions) > 2) == (count == 4000)
     assert native.module.text.count("define internal double @functad_tanh_f64_1(") == 1
+
+
+def test_long_code_is_cut_where_few_values_live() -> None:
+    """Of sums of 60 values one after the other, each piece has whole ones: only their results cross."""
+    x, out = source(), result()
+    b = Builder()
+    total = b.load(x, ())
+    for _ in range(40):
+        parts = [b.mul(total, float(k)) for k in range(60)]
+        for part in parts:
+            total = b.add(total, part)
+    b.store(out, (), total)
+    pieces = straight.cut(b.finish((), "sums"))
+    # with the loads and stores of what crosses
+    assert all(straight.size(piece.body) <= straight.PIECE + 10 for piece in pieces)
+    moved = [i for piece in pieces for i in piece.body if isinstance(i, Store)]
+    assert len(moved) == len(pieces)  # between two pieces one value, and the result
 
 
 def test_long_straight_code_beside_loops() -> None:

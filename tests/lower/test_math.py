@@ -194,6 +194,7 @@ def assert_accurate(name: str, dtype: str, reference: Reference, *operands: np.n
         )
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("name", CASES)
 def test_unary_functions_are_within_two_ulp(name: str, dtype: str) -> None:
@@ -424,6 +425,7 @@ def test_functions_of_one_operand_share_their_common_part() -> None:
     assert "\n".join(lanes.text.lines[before:]).count("llvm.fma") == text("sin").count("llvm.fma")
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("table", minimax.APPROXIMATIONS)
 def test_coefficients_are_those_that_the_tool_derives(table: str) -> None:
     modules = [

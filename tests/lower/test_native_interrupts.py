@@ -144,6 +144,7 @@ def test_control_c(alarm) -> None:
     timer.join()
 
 
+@pytest.mark.deep
 def test_many_statements_are_looked_at_in_between(alarm) -> None:
     def powers(x):
         for _ in range(60):
@@ -294,6 +295,7 @@ def test_a_callback_shows_no_memory_that_is_gone() -> None:
     assert calling["memory"] == [] and not any(isinstance(value, np.ndarray) for value in calling.values())
 
 
+@pytest.mark.deep
 def test_writes_by_another_thread_reach_no_other_memory() -> None:
     script = [sys.executable, "-m", "tests.tools.hostile_smoke", "0.05"]
     done = subprocess.run(script, capture_output=True, text=True, timeout=300)

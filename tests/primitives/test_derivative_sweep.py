@@ -112,6 +112,7 @@ def native(f: Callable[..., Any], arrays: Sequence[np.ndarray]) -> np.ndarray:
     return found
 
 
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize(("name", "reference"), UNARY_CASES, ids=identify)
 def test_functions_of_one_operand(name: str, reference: Reference) -> None:
     f = applied(name, reference)
@@ -130,6 +131,7 @@ def test_functions_of_one_operand(name: str, reference: Reference) -> None:
     )
 
 
+@pytest.mark.one_in(7)
 @pytest.mark.parametrize(("name", "reference"), BINARY.items(), ids=identify)
 def test_functions_of_two_operands(name: str, reference: Reference) -> None:
     f, arrays = applied(name, reference), columns(reference.points)

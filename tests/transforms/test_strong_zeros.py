@@ -161,6 +161,7 @@ def test_what_a_guard_does_not_take(name, params, point):
     check(FIRST, name, params, point)
 
 
+@pytest.mark.one_in(7)
 @pytest.mark.parametrize(("name", "params", "point"), ONE_EACH)
 def test_to_any_order_and_in_control_flow(name, params, point):
     check(MORE, name, params, point)

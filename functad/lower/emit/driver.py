@@ -1,7 +1,7 @@
 """The driver: the function that runs a program's statements in order, and the functions that it calls.
 
 Scalars are registers of the driver and go to kernels by value. Code without loops is written into the driver itself,
-or, where that would be too long, into functions of ``CHUNK`` instructions, between which scalars are in memory.
+or, where that would be too long, into functions of ``PIECE`` instructions, between which scalars are in memory.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from functad.lower.emit.operations import is_long
 from functad.lower.emit.parallel import Blocks, Division, blocks_of
 from functad.lower.emit.plan import Plan, mentioned, plan_memory, written
 from functad.lower.emit.product import emit_product, method, product_kernel
-from functad.lower.emit.straight import CHUNK, cut, size
+from functad.lower.emit.straight import PIECE, WHOLE, cut, size
 from functad.lower.emit.work import is_heavy, needs_clock, work_of_statement
 from functad.lower.emit.workspace import make_room, release, room_in, room_needed, stack
 from functad.lower.llvm.target import Target
@@ -150,7 +150,7 @@ class Driver:
     def _steps(self) -> list[Step]:
         """The statements, those without loops gathered into functions if there are many instructions in them."""
         straight = [s for s in self.body if isinstance(s, Kernel) and self.nests[id(s)].straight]
-        if sum(size(s.body) for s in straight) <= CHUNK:
+        if sum(size(s.body) for s in straight) <= WHOLE:
             return list(self.body)
         steps: list[Step] = []
         room = 0
@@ -163,7 +163,7 @@ class Driver:
                 room -= size(s.body)
             else:
                 steps.append([s])
-                room = CHUNK - size(s.body)
+                room = PIECE - size(s.body)
         return steps
 
     def _outlined(self) -> dict[tuple[str, np.dtype], set[int]]:

@@ -57,7 +57,7 @@ class Grouping:
         self.groups: list[Group] = []
         self.home: dict[Var, int] = {}
         self.checked: dict[Var, int] = {}
-        self._open: dict[tuple[Space, int], list[int]] = {}
+        self._open: dict[Space, list[int]] = {}
         # The first positions for evaluation at the own point, and at any index. All variables have them: a view that
         # nothing evaluates, because it is read from memory, is complete when what it looks at is.
         self._own: dict[Var, int] = dict.fromkeys(graph.program.inputs, 0)
@@ -87,9 +87,7 @@ class Grouping:
                 self.groups.append(Group((), node=node))
                 position = len(self.groups) - 1
             else:
-                position = self._join(
-                    Root(node.outputs[0], "reduce", node), node.space, storage.chunk[node.position], own
-                )
+                position = self._join(Root(node.outputs[0], "reduce", node), node.space, own)
             for v in node.outputs:
                 self.home[v] = position
                 self._own[v] = self._any[v] = position + 1
@@ -98,7 +96,7 @@ class Grouping:
         own, free = self._earliest(node)
         if v in storage.stored or v in storage.effects:
             root = Root(v, "store" if v in storage.stored else "evaluate", node)
-            position = self.checked[v] = self._join(root, node.space, storage.chunk[node.position], own)
+            position = self.checked[v] = self._join(root, node.space, own)
             if v in storage.stored:
                 self.home[v] = position
                 own, free = position, position + 1
@@ -107,12 +105,11 @@ class Grouping:
     def _place_copy(self, output: int, atom: Atom) -> None:
         own = 0 if isinstance(atom, Literal) else self._own[atom]
         node = None if isinstance(atom, Literal) else self.graph.node_of.get(atom)
-        chunk = 0 if node is None else self.storage.chunk[node.position]
-        self._join(Root(atom, "copy", node, output), self.graph.spaces.layout(atom.type.shape).space, chunk, own)
+        self._join(Root(atom, "copy", node, output), self.graph.spaces.layout(atom.type.shape).space, own)
 
-    def _join(self, root: Root, space: Space, chunk: int, earliest: int) -> int:
+    def _join(self, root: Root, space: Space, earliest: int) -> int:
         """The position of the group that a root joins."""
-        positions = self._open.setdefault((space, chunk), [])
+        positions = self._open.setdefault(space, [])
         at = bisect_left(positions, earliest)
         if at == len(positions):
             positions.append(len(self.groups))

@@ -14,17 +14,11 @@ from functad.ir.program import Var
 from functad.kernel_ir.rules import Pointwise, Pull
 from functad.lower.fuse.forms import View
 from functad.lower.fuse.graph import Graph, Node
-from functad.lower.fuse.spaces import Space
 
 __all__ = ["CHEAP", "Storage"]
 
 CHEAP = 10
 """Up to this cost (in additions an element) a value is computed again rather than stored."""
-
-CHUNK = 8000
-"""Equations of one iteration space that may share a kernel: LLVM's code generator is not linear in the length of a
-function, but what the reverse pass reads of another kernel has to be stored and loaded, which takes code, too.
-"""
 
 DEPTH = 24
 """How deeply rules may read through one another (a chain of pointwise operations is no depth)."""
@@ -38,9 +32,8 @@ class Storage:
     """The decision for one graph.
 
     ``stored`` holds the inline variables to be stored, ``effects`` those of them that may raise and so are evaluated in
-    full, ``cost`` the cost an element of an inline variable including what it is computed from, ``chunk`` the part of
-    its iteration space's equations that a node is in, ``anchors`` the variables that a kernel evaluates before what
-    depends on them, lest rules recurse too deeply.
+    full, ``cost`` the cost an element of an inline variable including what it is computed from, ``anchors`` the
+    variables that a kernel evaluates before what depends on them, lest rules recurse too deeply.
     """
 
     def __init__(self, graph: Graph) -> None:
@@ -49,7 +42,6 @@ class Storage:
         self.effects: set[Var] = set()
         self.anchors: set[Var] = set()
         self.cost: dict[Var, int] = {}
-        self.chunk: list[int] = []
         self._contexts: dict[Var, Any] = {}  # where a variable is read from: None, one token, or SEVERAL
         self._expanded: set[Var] = set()  # read more often than it has elements
         self._measure()
@@ -80,17 +72,12 @@ class Storage:
         return v in self._contexts or v in self.stored or v in self.effects
 
     def _measure(self) -> None:
-        """Costs, chunks, and depths: how deep rules read through one another, at the own point of a kernel and at other
-        indices.
-        """
+        """Costs, and how deep rules read through one another, at the own point of a kernel and at other indices."""
         repeated = self._directly_repeated()
         reading: dict[Var, int] = {}  # the cost of reading a variable, where it will be stored if it is costly
         depth: dict[Var, int] = {}
         own_depth: dict[Var, int] = {}
-        counts: dict[Space, int] = {}
         for node in self.graph.nodes:
-            count = counts[node.space] = counts.get(node.space, 0) + len(self.graph.spaces.layout(node.shape).indices)
-            self.chunk.append(count // CHUNK)
             for access in node.accesses:
                 if not access.same and depth.get(access.var, 0) > DEPTH:
                     self.require(access.var)
@@ -147,7 +134,7 @@ class Storage:
             if source is None or not source.inline:
                 continue
             scalar = not source.space and (node.space or not node.inline)
-            if scalar or (access.same and self.chunk[source.position] != self.chunk[node.position]):
+            if scalar:
                 self.require(access.var)
             token = context if access.same else SEVERAL if context is SEVERAL else (node.position, number)
             self._read(access.var, token, expanded or access.expands)
