@@ -208,15 +208,15 @@ def _class(cls: type) -> Any:
 
 
 def _builtin(f: Any) -> Any:
+    owner = type(f.__self__)
+    if owner is np.ndarray or owner is np.ufunc:
+        method = getattr(owner, f.__name__)
+        found = called_for(method)
+        return f if found is method else functools.partial(found, f.__self__)
     found = called_for(f)
     if found is not f:
         return found
-    cls = type(f.__self__)
-    if cls is np.ndarray or cls is np.ufunc:
-        method = getattr(cls, f.__name__)
-        declared = called_for(method)
-        return f if declared is method else functools.partial(declared, f.__self__)
-    return _drawn(f) if cls in _DRAWS else f
+    return _drawn(f) if owner in _DRAWS else f
 
 
 def _drawn(f: Any) -> Any:

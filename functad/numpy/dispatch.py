@@ -157,10 +157,10 @@ def call_declared(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str
 
 def _says_nothing(argument: str, value: Any) -> bool:
     """Whether a keyword argument is about memory, which traced values have not, or asks for what is so anyway."""
-    return argument in ("like", "order", "subok") or (type(value) is str and (argument, value) in _ANYWAY)
+    return argument in ("like", "subok") or (type(value) is str and (argument, value) in _ANYWAY)
 
 
-_ANYWAY = {("device", "cpu"), ("casting", "same_kind"), ("casting", "unsafe")}
+_ANYWAY = {("device", "cpu"), ("casting", "same_kind"), ("casting", "unsafe"), *[("order", k) for k in "ACK"]}
 
 
 def _instead(argument: str) -> str:

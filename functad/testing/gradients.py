@@ -10,6 +10,7 @@ import numpy as np
 
 from functad.api.linear import jvp, vjp
 from functad.errors import StructureError
+from functad.front.calls import twin
 from functad.ir.types import ArrayType, array_type
 from functad.testing.numerics import assert_close, directional_derivative, is_double, pairing, random_like
 from functad.tree import flatten, leaf_paths, unflatten
@@ -76,7 +77,7 @@ def check_grads(
     def of_active(values: Sequence[Any]) -> tuple[list[str], list[Any]]:
         found = iter(values)
         result, tree = flatten(
-            f(*unflatten(structure, [next(found) if flag else x for x, flag in zip(leaves, active, strict=True)]))
+            twin(f)(*unflatten(structure, [next(found) if flag else x for x, flag in zip(leaves, active, strict=True)]))
         )
         return [f"result{path}" for path in leaf_paths(tree)], result
 

@@ -128,3 +128,8 @@ def test_arguments_are_checked():
         check_grads(exp, X)
     with pytest.raises(ValueError, match=r"takes modes of .*got \('forward',\)"):
         check_grads(exp, (X,), modes=("forward",))
+
+
+def test_functions_are_run_as_transforms_run_them():
+    """With arrays that they fill, and lists of traced numbers."""
+    check_grads(lambda x: np.array([x[0], np.sum([x[0], x[1] ** 2])]), (np.ones(2),), order=2)
