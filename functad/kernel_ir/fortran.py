@@ -10,13 +10,14 @@ import ctypes
 import functools
 import importlib.machinery
 import importlib.util
+import re
 from pathlib import Path
 from types import ModuleType
 
 from functad.errors import InternalError
 from functad.kernel_ir.native import Address, NativeFunction, family
 
-__all__ = ["fortran_routine"]
+__all__ = ["fortran_routine", "routine_address"]
 
 
 @family
@@ -24,7 +25,7 @@ def fortran_routine(library: str, name: str, arguments: int) -> NativeFunction:
     """``functad_dgemm`` and the like: ``library`` is "blas" or "lapack"."""
     return NativeFunction(
         f"functad_{name}",
-        Address(lambda: _address(library, name, arguments)),
+        Address(lambda: routine_address(library, name, arguments)),
         signature=f"void ({', '.join(['ptr'] * arguments)})",
     )
 
@@ -44,8 +45,8 @@ def _extension(library: str) -> ModuleType:
     raise InternalError(f"SciPy has no module {name}, which compiled linear algebra calls")
 
 
-def _address(library: str, name: str, arguments: int) -> int:
-    """The pointer in a capsule, whose name is the C signature."""
+def routine_address(library: str, name: str, arguments: int) -> int:
+    """The pointer in the capsule of a routine, whose name is its C signature."""
     capsule = _extension(library).__pyx_capi__.get(name)
     if capsule is None:
         raise InternalError(f"SciPy's cython_{library} has no {name}, which compiled linear algebra calls")
@@ -54,12 +55,8 @@ def _address(library: str, name: str, arguments: int) -> int:
     get_pointer = ctypes.pythonapi.PyCapsule_GetPointer
     get_pointer.restype, get_pointer.argtypes = ctypes.c_void_p, [ctypes.py_object, ctypes.c_char_p]
     signature = get_name(capsule)
-    count = signature.count(b",") + 1
-    if (
-        b" int *" not in signature.replace(b"(int", b"( int")
-        or not signature.startswith(b"void (")
-        or count != arguments
-    ):
+    fits = signature.startswith(b"void (") and signature.count(b",") + 1 == arguments
+    if not fits or not re.search(rb"[( ]int \*", signature):
         raise InternalError(
             f"SciPy's {name} has the signature {signature.decode()}; functad calls it with {arguments} pointers, to "
             "32-bit integers among others"

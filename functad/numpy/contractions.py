@@ -278,3 +278,22 @@ def cross(a: Any, b: Any, axisa: int = -1, axisb: int = -1, axisc: int = -1, axi
     right = mul(x[..., np.array([2, 0, 1])], y[..., np.array([1, 2, 0])])
     z = sub(left, right)
     return moveaxis(z, -1, normal_axis(axisc, len(shape_of(z)), "cross"))
+
+
+@implements(np.linalg.cross)
+def linalg_cross(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
+    """``numpy.linalg.cross`` of vectors of length 3."""
+    return cross(x1, x2, axis=axis)
+
+
+@implements(np.linalg.matmul)
+def linalg_matmul(x1: Any, x2: Any, /) -> Any:
+    """``numpy.linalg.matmul``."""
+    return matmul(x1, x2)
+
+
+@implements(np.linalg.vecdot)
+def linalg_vecdot(x1: Any, x2: Any, /, *, axis: int = -1) -> Any:
+    """``numpy.linalg.vecdot``: over one axis of both."""
+    x, y = as_array(x1, "linalg.vecdot"), as_array(x2, "linalg.vecdot")
+    return vecdot(moveaxis(x, axis, -1), moveaxis(y, axis, -1))

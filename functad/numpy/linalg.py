@@ -6,11 +6,11 @@ from typing import Any as _Any
 
 import numpy as _np
 
-from functad.numpy.contractions import cross as cross
-from functad.numpy.contractions import matmul as matmul
+from functad.numpy.contractions import linalg_cross as cross
+from functad.numpy.contractions import linalg_matmul as matmul
+from functad.numpy.contractions import linalg_vecdot as vecdot
 from functad.numpy.contractions import outer as outer
 from functad.numpy.contractions import tensordot as tensordot
-from functad.numpy.contractions import vecdot as vecdot
 from functad.numpy.diagonals import linalg_diagonal as diagonal
 from functad.numpy.diagonals import linalg_trace as trace
 from functad.numpy.shapes import matrix_transpose as matrix_transpose

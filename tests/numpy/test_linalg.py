@@ -151,6 +151,7 @@ def test_products_and_tensors():
     for f in (
         lambda a, b, c: (L.multi_dot([a, b, c]), L.multi_dot([v, a, b, c]), L.multi_dot([a, b])),
         lambda a, b, c: L.multi_dot([v, a, b, c, np.ones(4)]),
+        lambda a, b, c: (L.cross(a, a[:1] + 1), L.cross(b, b + 1, axis=0), L.matmul(a, b), L.vecdot(a, a + 1, axis=0)),
         lambda a, b, c: L.tensorsolve(six * a[0, 0], a),
         lambda a, b, c: L.tensorsolve(np.moveaxis(six, 2, 0) * a[0, 0], a, axes=(0,)),
         lambda a, b, c: L.tensorinv(four * a[0, 0]),

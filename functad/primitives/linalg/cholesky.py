@@ -96,11 +96,11 @@ def samples_of_hermitian(params: dict[str, Any], definite: bool = True, smooth: 
         ((1, 1), "d"),
         ((2, 4, 4), "d"),
         ((0, 0), "d"),
-        ((0, 2, 2), "d"),
         ((3, 3), "f"),
         ((3, 3), "D"),
+        ((2, 5, 5), "F"),
     ]
-    cases += [((2, 2, 2), "F"), ((5, 5), "d"), ((18, 18), "d")]
+    cases += [((18, 18), "d")]
     made = []
     for shape, letter in cases:
         a: Any = rng.uniform(-1, 1, shape) + (1j * rng.uniform(-1, 1, shape) if letter in "DF" else 0)

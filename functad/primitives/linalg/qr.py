@@ -188,14 +188,13 @@ def _kernel(ctx: Any, in_types: Any, out_types: Any, *, full: bool, pivoting: bo
 
 
 SHAPES: list[tuple[tuple[int, ...], str]] = [
-    ((3, 3), "d"), ((1, 1), "d"), ((2, 4, 3), "d"), ((0, 0), "d"), ((0, 2, 2), "d"), ((3, 3), "f"), ((3, 2), "D"),
-    ((2, 3, 3), "F"), ((2, 4), "d"), ((2, 4), "D"), ((20, 18), "d"),
+    ((3, 3), "d"), ((2, 4, 3), "d"), ((0, 0), "d"), ((3, 2), "D"), ((2, 4), "d"), ((2, 4), "F"), ((20, 18), "f"),
 ]  # fmt: skip
 
 
 def _samples() -> list[Sample]:
     made = random_matrices(SHAPES, {"full": False, "pivoting": False})
-    tall: list[Any] = [((4, 2), "d"), ((4, 2), "D"), ((3, 0), "d"), ((0, 2), "f"), ((2, 4, 2), "F")]
+    tall: list[Any] = [((2, 4, 2), "D"), ((4, 2), "d"), ((3, 0), "d"), ((0, 2), "f")]
     made += random_matrices(tall, {"full": True, "pivoting": False})
     made += random_matrices(
         [((3, 3), "d"), ((2, 4), "D"), ((2, 4, 3), "f"), ((0, 3), "d")], {"full": False, "pivoting": True}
