@@ -75,8 +75,10 @@ def _fold_neg(b: Builder, x: Value) -> Value | None:
 
 
 def _fold_power(b: Builder, x: Value, y: Value) -> Value | None:
-    """Small integer powers as products: within an ulp and a half, where NumPy's own ``x**2`` is one too."""
+    """Small powers as products and roots: within an ulp and a half, where NumPy's own ``x**2`` is one too."""
     exponent = b.constant(y)
+    if exponent in (-1.5, -0.5, 0.5, 1.5) and x.dtype.kind == "f" and x.dtype != np.float16:
+        return _half_power(b, x, float(exponent))
     if exponent is None or exponent not in (-2, -1, 0, 1, 2, 3, 4) or (exponent < 0 and x.dtype.kind != "f"):
         return None
     if x.dtype == np.float16:  # rounded once
@@ -89,6 +91,19 @@ def _fold_power(b: Builder, x: Value, y: Value) -> Value | None:
     if exponent < 0:
         return b.div(1, x if exponent == -1 else square)  # type: ignore[no-any-return]
     return square if exponent == 2 else b.mul(square, x if exponent == 3 else square)  # type: ignore[no-any-return]
+
+
+def _half_power(b: Builder, x: Value, exponent: float) -> Value:
+    """x ** (k + 1/2). A power of -0 is one of 0, and a power of -inf one of inf, unlike their roots."""
+    root = b.sqrt(x)
+    if exponent == 1.5:
+        power = b.mul(x, root)
+    elif exponent == -1.5:
+        power = b.div(b.div(1, x), root)  # not 1 / (x * root): that product may overflow
+    else:
+        root = b.add(root, 0)
+        power = root if exponent > 0 else b.div(1, root)
+    return b.select(b.eq(x, -np.inf), np.inf if exponent > 0 else 0, power)  # type: ignore[no-any-return]
 
 
 def _fold_select(b: Builder, p: Value, x: Value, y: Value) -> Value | None:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import functad as fd
 from functad.ir.types import Symbol
 from functad.kernel_ir.builder import Builder, Complex
 from functad.kernel_ir.checker import check_kernel
 from functad.kernel_ir.nodes import Affine, Buffer, Check, Compute, Const, Load, Reduce, Scan, Scatter, Store, Value
 from functad.kernel_ir.ops import OPS, evaluate
 from functad.kernel_ir.printer import format_kernel
+from functad.primitives.powers import power
 
 F64, F32, I64, BOOL = (np.dtype(t) for t in ("f8", "f4", "i8", "?"))
 N = Symbol(0)
@@ -263,3 +265,19 @@ def test_choices_between_conditions_are_conjunctions_and_disjunctions() -> None:
     assert b.select(p, q, False) is b.bit_and(p, q)
     assert b.select(p, True, q) is b.bit_or(p, q)
     assert computed(b) == ["bit_and", "bit_or"]
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("exponent", [-1.5, -0.5, 0.5, 1.5])
+def test_half_integer_powers_are_roots(exponent, dtype):
+    """Also at zeros, infinities, NaN, negative numbers, and where a factor overflows and the power does not."""
+    top = np.finfo(dtype).max
+    x = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, -3.0, 1.0, 2.0, 1e-30, top**0.667, top, np.finfo(dtype).tiny])
+    x = np.concatenate([x, np.geomspace(1e-35, 1e35, 50)]).astype(dtype)
+    jitted = fd.jit(lambda x: power(x, dtype(exponent)))
+    assert "power" not in jitted.lower(x).kernel_ir.replace("kernel power", "")
+    with np.errstate(all="ignore"):
+        expected = np.power(x.astype(np.longdouble), np.full(x.shape, exponent)).astype(dtype)
+    found = jitted(x)
+    np.testing.assert_allclose(found, expected, rtol=2 * np.finfo(dtype).eps)
+    np.testing.assert_array_equal(np.signbit(found[:4]), np.signbit(expected[:4]))

@@ -17,7 +17,7 @@ from functad.ir.types import ArrayType
 
 __all__ = ["Constants", "is_embedded", "lift_constants"]
 
-_EMBEDDED = frozenset({0.25, 0.5, 1.5, float("inf"), float("-inf"), *range(-16, 17)})
+_EMBEDDED = frozenset({0.25, 0.5, 1.5, -0.5, -1.5, float("inf"), float("-inf"), *range(-16, 17)})
 """Numbers that are part of the code: kernels simplify products and powers with them."""
 
 
