@@ -12,19 +12,24 @@ from functad.kernel_ir.rewrite import operands, with_operands
 
 __all__ = ["assume"]
 
+NOTHING: Mapping[Value, int] = {}
 
-def assume(body: Sequence[Instr], facts: Mapping[Value, bool]) -> list[tuple[Instr, Instr]]:
-    """The instructions that are left where ``facts`` hold, each with the one that it comes from; every value keeps its
-    name.
+
+def assume(
+    body: Sequence[Instr], facts: Mapping[Value, bool], chosen: Mapping[Value, int] = NOTHING
+) -> list[tuple[Instr, Instr]]:
+    """The instructions that are left where ``facts`` hold, and results are equal to the operand that is ``chosen`` for
+    them, each with the one that it comes from; every value keeps its name.
     """
-    return _without_unused(_Simplified(facts).run(body))
+    return _without_unused(_Simplified(facts, chosen).run(body))
 
 
 class _Simplified:
     """A walk over a body: what is ``known``, and values that are ``same`` as others."""
 
-    def __init__(self, facts: Mapping[Value, bool]) -> None:
+    def __init__(self, facts: Mapping[Value, bool], chosen: Mapping[Value, int]) -> None:
         self.known = dict(facts)
+        self.chosen = chosen
         self.same: dict[Value, Value] = {}
 
     def run(self, body: Sequence[Instr]) -> list[tuple[Instr, Instr]]:
@@ -52,7 +57,9 @@ class _Simplified:
         if instr.out in self.known:
             return Const(instr.out, self.known[instr.out])
         same: Value | None = None
-        if instr.op == "select" and instr.args[0] in self.known:
+        if instr.out in self.chosen:
+            same = instr.args[self.chosen[instr.out]]
+        elif instr.op == "select" and instr.args[0] in self.known:
             same = instr.args[1 if self.known[instr.args[0]] else 2]
         elif instr.op in ("bit_and", "bit_or") and instr.out.dtype.kind == "b":
             same = self._connective(instr)

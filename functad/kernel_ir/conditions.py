@@ -12,9 +12,12 @@ from enum import IntEnum
 import numpy as np
 
 from functad.kernel_ir.nodes import Affine, AxisIndex, Compute, Const, Instr, SizeValue, Value
-from functad.kernel_ir.sizes import Poly
+from functad.kernel_ir.sizes import Poly, never_negative
 
-__all__ = ["Box", "Condition", "Room", "bookkeeping", "complement", "conditions", "conjuncts"]
+__all__ = [
+    "ARITHMETIC", "MODERATE", "Box", "Condition", "Room", "bookkeeping", "complement", "conditions", "conjuncts",
+    "difference",
+]  # fmt: skip
 
 Condition = Affine
 """An affine expression of loop axes and sizes that is to be at least 0."""
@@ -74,7 +77,7 @@ def _read(body: Iterable[Instr]) -> tuple[dict[Value, Affine], dict[Value, Condi
                 numbers[out] = Affine.axis(axis)
             case Compute(out, op, args) if all(a in numbers for a in args):
                 operands = [numbers[a] for a in args]
-                if op in _ARITHMETIC and (result := _ARITHMETIC[op](*operands)) is not None:
+                if op in ARITHMETIC and (result := ARITHMETIC[op](*operands)) is not None:
                     numbers[out] = result
                 elif op in _COMPARISON:
                     found[out] = _COMPARISON[op](*operands)
@@ -83,11 +86,13 @@ def _read(body: Iterable[Instr]) -> tuple[dict[Value, Affine], dict[Value, Condi
     return numbers, found
 
 
-def _difference(x: Affine, y: Affine) -> Affine:
+def difference(x: Affine, y: Affine) -> Affine:
+    """x - y."""
     return x + y * -1
 
 
 def _scaled(x: Affine, y: Affine) -> Affine | None:
+    """x * y, if one of them is a moderate number."""
     for affine, other in ((x, y), (y, x)):
         factor = None if other.terms else other.offset.constant
         if factor is not None and all(abs(number * factor) <= MODERATE for number in _numbers(affine)):
@@ -100,18 +105,18 @@ def _numbers(affine: Affine) -> Iterator[int]:
         yield from (coefficient for _, coefficient in size.terms)
 
 
-_ARITHMETIC: dict[str, Callable[..., Affine | None]] = {
+ARITHMETIC: dict[str, Callable[..., Affine | None]] = {
     "add": lambda x, y: x + y,
-    "sub": _difference,
+    "sub": difference,
     "neg": lambda x: x * -1,
     "mul": _scaled,
 }
 
 _COMPARISON: dict[str, Callable[[Affine, Affine], Condition]] = {
-    "ge": _difference,
-    "le": lambda x, y: _difference(y, x),
-    "gt": lambda x, y: _difference(x, y) + -1,
-    "lt": lambda x, y: _difference(y, x) + -1,
+    "ge": difference,
+    "le": lambda x, y: difference(y, x),
+    "gt": lambda x, y: difference(x, y) + -1,
+    "lt": lambda x, y: difference(y, x) + -1,
 }
 
 
@@ -152,13 +157,13 @@ class Box:
         for condition in some:
             if not self.implies(condition):
                 offsets = self._offsets.setdefault(frozenset(condition.terms), [])
-                offsets[:] = [o for o in offsets if not _never_negative(o - condition.offset)] + [condition.offset]
+                offsets[:] = [o for o in offsets if not never_negative(o - condition.offset)] + [condition.offset]
 
     def implies(self, condition: Condition) -> bool:
         """Whether one of the conditions is at least as strict, whatever the sizes are (none is negative)."""
         if not condition.terms:
-            return _never_negative(condition.offset)
-        return any(_never_negative(condition.offset - o) for o in self._offsets.get(frozenset(condition.terms), ()))
+            return never_negative(condition.offset)
+        return any(never_negative(condition.offset - o) for o in self._offsets.get(frozenset(condition.terms), ()))
 
     def facts(self, known: Mapping[Value, Condition]) -> dict[Value, bool]:
         """The comparisons that are the same at all points."""
@@ -181,10 +186,6 @@ class Box:
         """The conditions that another box does not imply."""
         mine = [Affine(o, tuple(terms)) for terms, offsets in self._offsets.items() for o in offsets]
         return tuple(c for c in mine if not other.implies(c))
-
-
-def _never_negative(size: Poly) -> bool:
-    return all(coefficient >= 0 for _, coefficient in size.terms)
 
 
 def _room(points: Poly) -> Room:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from functad.ir.types import Symbol
 
-__all__ = ["Extent", "Poly", "poly", "product"]
+__all__ = ["Extent", "Poly", "never_negative", "poly", "product"]
 
 Monomial = tuple[int, ...]  # sorted indices of the symbols that are multiplied
 
@@ -115,3 +115,8 @@ def product(extents: Sequence[Extent]) -> Poly:
     for extent in extents:
         total = total * extent
     return total
+
+
+def never_negative(size: Poly) -> bool:
+    """Whether it is seen that a size is at least 0, whatever the symbols are (none is negative)."""
+    return all(coefficient >= 0 for _, coefficient in size.terms)

@@ -57,25 +57,29 @@ def compile_count() -> int:
 class Code:
     """Native code for all Programs of one structure."""
 
-    __slots__ = ("__weakref__", "address", "foreign", "fused", "library", "llvm", "passes", "target")
+    __slots__ = ("__weakref__", "address", "apart", "foreign", "fused", "library", "passes", "target", "text")
 
     def __init__(self, abstracted: Abstract, target: Target) -> None:
         global _count
         self.target = target
         self.fused = fused_kernels(abstracted)
         module = emit_module(self.fused.program, target, DRIVER)
-        self.llvm: str = module.text
-        self.passes = module.passes
-        code = emit_object(self.llvm, target, passes=module.passes)
+        self.text, self.passes, self.apart = module.text, module.passes, module.apart
+        code = emit_object(self.text, target, passes=self.passes, apart=self.apart)
         self.library = link_native(code, module.calls, target, {DRIVER, module.called})
         self.address = self.library.address(module.called)
         self.foreign = self.library.address(DRIVER)  # for C and Numba code
         with _count_lock:
             _count += 1
 
+    @property
+    def llvm(self) -> str:
+        """The LLVM modules as text."""
+        return f"{self.text}\n{self.apart}" if self.apart else self.text
+
     def assembly(self) -> str:
         """The machine code as text."""
-        return assembly(self.llvm, self.target, passes=self.passes)
+        return assembly(self.text, self.target, passes=self.passes, apart=self.apart)
 
 
 class Compiled:

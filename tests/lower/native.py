@@ -31,7 +31,7 @@ class Native:
         found = {f.symbol: machine_code(f, target) for f in self.module.calls}
         self.calls = set(found)
         addresses = {name: address for name, (address, _) in found.items()}
-        code = emit_object(self.module.text, target)
+        code = emit_object(self.module.text, target, apart=self.module.apart)
         self.library = link(code, addresses | symbols, ["driver"], keep=[keep for _, keep in found.values()])
         self.entry = ctypes.CFUNCTYPE(ctypes.c_int32, *[ctypes.c_void_p] * 3)(self.library.address("driver"))
 

@@ -46,7 +46,7 @@ def check(seed: int, bits: int, block_wise: bool = False) -> None:
     for end in (True, False):
         outputs, code = native(random.arrays, random.symbols, end=end)
         assert code == expected_code, text
-        for got, want in zip(outputs, expected, strict=True):
+        for got, want in zip(outputs, expected, strict=True) if not code else ():  # an error ends the call
             if got.dtype.kind == "f":
                 np.testing.assert_allclose(got, want, rtol=tolerance, atol=tolerance, err_msg=text)
             else:

@@ -13,12 +13,14 @@ Who calls a driver with a clock says what it may do (``Caller``), in a fourth pa
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from enum import IntEnum
 
 from functad.kernel_ir.sizes import Poly
 from functad.lower.emit.code import Code
 from functad.lower.emit.exits import Exits
 from functad.lower.emit.frame import word
+from functad.lower.emit.work import INNER
 from functad.lower.native.frame import BUDGET, BUDGET_AT, DEADLINE_AT, GIL_AT
 from functad.lower.native.interrupts import TICK
 from functad.lower.native.python import API
@@ -73,13 +75,17 @@ SHORT = 32
 
 
 class Strips:
-    """The strips of one loop: of so many steps that they take about the budget, at most."""
+    """The strips of one loop: of so many steps that they take about the budget, at most.
 
-    def __init__(self, code: Code, exits: Exits, work: Poly) -> None:
+    A loop ``inside`` another need not count a strip of little work, which that around it has counted.
+    """
+
+    def __init__(self, code: Code, exits: Exits, work: Poly, inside: bool) -> None:
         self.code = code
         self.exits = exits
         self.work = self.code.maximum(self.code.size(work), "1")
         self.length = self._length()
+        self.few = str(INNER // int(self.work)) if inside and self.work[0] != "%" else "0"
 
     @property
     def short(self) -> bool:
@@ -98,7 +104,9 @@ class Strips:
 
     def spend(self, steps: str) -> None:
         """Take the work of some steps from the budget."""
-        spend(self.code, self.exits, self.code.mul(steps, self.work))
+        code = self.code
+        with nullcontext() if self.few == "0" else code.when(code.emit(f"icmp sgt i64 {steps}, {self.few}"), ()):
+            spend(code, self.exits, code.mul(steps, self.work))
 
 
 def spend(code: Code, exits: Exits, work: str) -> None:

@@ -101,6 +101,11 @@ class Code(Lines):
             name = self._sizes[size] = total
         return name
 
+    def given_sizes(self, symbols: int) -> str:
+        """The parameters by which a function is given the values of all symbols, rather than that it loads them."""
+        self._symbols = {number: f"%n{number}" for number in range(symbols)}
+        return "".join([f", i64 {name}" for name in self._symbols.values()])
+
     def _monomial(self, monomial: tuple[int, ...]) -> str:
         total = "1"
         for symbol in monomial:

@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from functad.ir.types import Symbol
+from functad.kernel_ir.bounds import LONGEST, Range
 from functad.kernel_ir.codes import OUT_OF_MEMORY
 from functad.kernel_ir.control import Branch, Carry, Control, Loop, SequenceBuffer, SequenceCopy, SequenceLength, While
 from functad.kernel_ir.nodes import Buffer
-from functad.kernel_ir.sizes import Poly, product
+from functad.kernel_ir.sizes import Poly, poly, product
 from functad.lower.emit import sequences
 from functad.lower.emit.cells import Cells
 from functad.lower.emit.clock import Strips
@@ -30,6 +32,9 @@ PASSES = ("always_inliner", "sroa")
 TURNS = 4
 """A loop of unknown length whose steps are short compares their number with the end of the strip after so many."""
 
+FIRST = 2
+"""So many steps run with a body that checks its indices where those of all later steps are known to be in bounds."""
+
 SMALL = 8
 """Carries of at most so many elements are copied from step to step."""
 
@@ -37,13 +42,16 @@ SMALL = 8
 @dataclass(frozen=True, slots=True)
 class Body:
     """A function of the addresses of inputs, outputs, a workspace (None if it needs none) and cells; ``fails``: whether
-    it can give an error.
+    it can give an error; ``scalar``: whether all that it does is on scalars, without a loop; ``scalar_loops``: whether
+    a loop inside it has such a body.
     """
 
     name: str
     workspace: Buffer | None
     cells: tuple[SequenceBuffer, ...]
     fails: bool
+    scalar: bool
+    scalar_loops: bool
 
 
 @dataclass(slots=True)
@@ -60,17 +68,41 @@ class State:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A loop, and what has been made for it: the number of steps, the addresses of constants, the states of the carry,
+    and the addresses and sizes of elements.
+    """
+
+    loop: Loop
+    steps: str
+    consts: Sequence[str]
+    states: Sequence[State]
+    places: Sequence[tuple[str, str]]
+
+
 class Writer:
     """Writes one statement into a function, whose exits, cells and addresses of buffers these are."""
 
     def __init__(
-        self, code: Code, exits: Exits, cells: Cells, pointers: Mapping[Buffer, str], bodies: Sequence[Body]
+        self,
+        code: Code,
+        exits: Exits,
+        cells: Cells,
+        pointers: Mapping[Buffer, str],
+        bodies: Sequence[Body],
+        ranges: Sequence[Range],
+        symbols: int,
+        inside: bool,
     ) -> None:
         self.code = code
         self.exits = exits
         self.cells = cells
         self.pointers = pointers
         self.bodies = bodies
+        self.symbols = symbols
+        self.inside = inside  # another loop, or a branch
+        self.ranges = ranges  # where they hold, the second body of a loop does what the first does
 
     def write(self, statement: Control) -> None:
         """The code of a statement."""
@@ -103,7 +135,8 @@ class Writer:
         """Run a body; the driver ends where it fails."""
         workspace = "null" if body.workspace is None else self.address(body.workspace)
         cells = self.cells.of(body.name) if body.cells else "null"
-        arguments = ", ".join([f"ptr {a}" for a in (*addresses, workspace, cells, "%sizes")])
+        sizes = [f"i64 {self.code.size(poly(Symbol(k)))}" for k in range(self.symbols)]
+        arguments = ", ".join([*[f"ptr {a}" for a in (*addresses, workspace, cells, "%sizes")], *sizes])
         error = self.code.emit(f"call i32 {body.name}({arguments})")
         if body.fails:
             self.exits.stop_if(self.code.emit(f"icmp ne i32 {error}, 0"), error)
@@ -169,18 +202,22 @@ class Writer:
             other = self.code.emit(f"select i1 {odd}, ptr {spare}, ptr {last}")
         return State(carry, *[self.variable("ptr", p) for p in (self.address(carry.first), following, other)])
 
+    # The addresses of large parts are read anew in each step, as if others wrote to them. That an input of a body does
+    # not alias an output is true of one step only: an optimiser that knew that one is the other in the next step would
+    # conclude that what is written is never read.
+
     def _current(self, state: State) -> str:
-        return self.read("ptr", state.current) if state.other else state.current
+        return self.read("volatile ptr", state.current) if state.other else state.current
 
     def _next(self, state: State) -> str:
-        return self.read("ptr", state.next) if state.other else state.next
+        return self.read("volatile ptr", state.next) if state.other else state.next
 
     def _advance(self, state: State) -> None:
         if not state.other:
             if state.current != state.next:
                 self._copy_small(state.carry.last, state.current, state.next)
             return
-        written, other = self.read("ptr", state.next), self.read("ptr", state.other)
+        written, other = self._next(state), self.read("ptr", state.other)
         for variable, value in ((state.current, written), (state.next, other), (state.other, written)):
             self.code.line(f"store ptr {value}, ptr {variable}")
 
@@ -204,7 +241,7 @@ class Writer:
     # ---- loops
 
     def _loop(self, loop: Loop) -> None:
-        code, (body,) = self.code, self.bodies
+        code = self.code
         n = self._steps(loop)
         for b in loop.elements:
             self._require_elements(loop, b, n)
@@ -215,39 +252,100 @@ class Writer:
         odd = code.emit(f"trunc i64 {n} to i1") if n[0] == "%" else str(int(n) % 2 == 1).lower()
         states = [self._begin(c, odd) for c in loop.carry]
         places = [self._elements(b) for b in (*loop.elements, *loop.written)]
-        counter = self.variable("i64", "0")
+        self._versions(_Made(loop, n, consts, states, places))
+        for state in states:
+            self._end(state)
+
+    def _versions(self, made: _Made) -> None:
+        """The steps of a loop, each with the body that may be run: the first ones may be out of bounds at the other end
+        of an array, as is ``x[i - 1]`` where i is 0. A loop inside another, which may be entered often, also without
+        strips for few steps.
+        """
+        code, n = self.code, made.steps
+        strips = None if is_short(made.loop) else Strips(code, self.exits, work_of_step(made.loop.body), self.inside)
+        if not self.ranges:
+            self._turns(made, self.bodies[0], strips, "0", n)
+            return
+        checked, plain = self.bodies
+        known = self._holds(made, 0)
+
+        def some_checked() -> list[str]:
+            return [code.emit(f"select i1 {self._holds(made, FIRST)}, i64 {FIRST}, i64 {n}")]
+
+        def in_strips() -> list[str]:
+            (first,) = code.either(known, lambda: ["0"], some_checked, ["i64"])
+            self._turns(made, checked, strips, "0", first)
+            self._turns(made, plain, strips, first, n)
+            return []
+
+        def at_once() -> list[str]:
+            if strips is not None:
+                strips.spend(n)
+            self._turns(made, plain, None, "0", n)
+            return []
+
+        if strips is None or not self.inside:
+            in_strips()
+        else:
+            few = code.emit(f"icmp sle i64 {n}, {strips.length}")
+            code.either(code.emit(f"and i1 {known}, {few}"), at_once, in_strips, ())
+
+    def _holds(self, made: _Made, begin: int) -> str:
+        """Whether all ranges hold from a step on, going by what is copied for the loop: others may write to the
+        arguments.
+        """
+        code = self.code
+        inputs = [*made.consts, *[s.current for s in made.states]]
+        last = code.sub(made.steps, "1")
+        conditions = [code.emit(f"icmp ult i64 {code.sub(last, str(begin))}, {LONGEST}")]
+        for r in self.ranges:
+            start, size = code.size(r.offset), code.size(r.size)
+            for number, scale in r.terms:
+                start = code.add(start, code.mul(self.read("i64", inputs[number]), code.size(scale)))
+            steps = dict.fromkeys((str(begin), last) if r.slope else ("0",))
+            ends = [code.add(start, code.mul(step, str(r.slope))) for step in steps]
+            for constant in dict.fromkeys((r.low, r.high)):
+                for end in ends:
+                    conditions.append(code.emit(f"icmp ult i64 {code.add(end, str(constant))}, {size}"))
+        total = conditions[0]
+        for condition in conditions[1:]:
+            total = code.emit(f"and i1 {total}, {condition}")
+        return total
+
+    def _turns(self, made: _Made, body: Body, strips: Strips | None, begin: str, stop: str) -> None:
+        """Some steps of a loop, each a run of a body."""
+        code, loop = self.code, made.loop
+        counter = self.variable("i64", begin)
         head, turn, over, done = (code.label() for _ in range(4))
-        strips = None if is_short(loop) else Strips(code, self.exits, work_of_step(loop.body))
         if strips is None:
             code.start(head)
-            end = n
+            end = stop
         else:
-            again, end_place = code.label(), self.variable("i64", "0")
+            again, end_place = code.label(), self.variable("i64", begin)
             code.start(again)
-            begin = self.read("i64", end_place)
-            length = code.minimum(code.sub(n, begin), strips.length)
+            before = self.read("i64", end_place)
+            length = code.minimum(code.sub(stop, before), strips.length)
             strips.spend(length)
-            end = code.add(begin, length)
+            end = code.add(before, length)
             code.line(f"store i64 {end}, ptr {end_place}")
-            code.line(f"store i64 {begin}, ptr {counter}")
+            code.line(f"store i64 {before}, ptr {counter}")
             code.start(head)
         step = self.read("i64", counter)
         code.line(f"br i1 {code.emit(f'icmp slt i64 {step}, {end}')}, label %{turn}, label %{over}")
         code.begin(turn)
-        index = code.sub(code.sub(n, "1"), step) if loop.reverse else step
-        at = [code.offset("i8", data, code.mul(index, size)) for data, size in places]
+        index = code.sub(code.sub(made.steps, "1"), step) if loop.reverse else step
+        at = [code.offset("i8", data, code.mul(index, size)) for data, size in made.places]
         read, written = at[: len(loop.elements)], at[len(loop.elements) :]
-        self._call(body, [*consts, *map(self._current, states), *read, *map(self._next, states), *written])
+        states = made.states
+        self._call(body, [*made.consts, *map(self._current, states), *read, *map(self._next, states), *written])
         for state in states:
             self._advance(state)
         code.line(f"store i64 {code.add(step, '1')}, ptr {counter}")
         code.line(f"br label %{head}")
         code.begin(over)
         if strips is not None:
-            code.line(f"br i1 {code.emit(f'icmp slt i64 {end}, {n}')}, label %{again}, label %{done}")
+            code.line(f"br i1 {code.emit(f'icmp slt i64 {end}, {stop}')}, label %{again}, label %{done}")
             code.begin(done)
-        for state in states:
-            self._end(state)
 
     def _steps(self, loop: Loop) -> str:
         if isinstance(loop.steps, Poly):
@@ -279,7 +377,7 @@ class Writer:
         states = [self._begin(c, None) for c in loop.carry]
         tapes = [Tape(self, b) for b in loop.written]
         flag, counter = self._place(loop.flag), self.variable("i64", "0")
-        strips = Strips(code, self.exits, work_of_step(loop.test, loop.body))
+        strips = Strips(code, self.exits, work_of_step(loop.test, loop.body), self.inside)
         end = self.variable("i64", strips.length)
         head, over, done = (code.label() for _ in range(3))
         code.start(head)

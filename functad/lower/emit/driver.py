@@ -14,8 +14,10 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from functad.ir.types import dtype_name
+from functad.kernel_ir.bounds import bounded
+from functad.kernel_ir.checked import without_clamps
 from functad.kernel_ir.codes import SIZE_OVERFLOW
-from functad.kernel_ir.control import Control
+from functad.kernel_ir.control import Branch, Control, Loop, While
 from functad.kernel_ir.nodes import Buffer, Call, Compute, Kernel, KernelProgram, Load, Product, Statement
 from functad.lower.emit.cells import Cells
 from functad.lower.emit.clock import clocked_name, end_clock, plain_driver, spend_if_long, start_clock
@@ -33,7 +35,7 @@ from functad.lower.emit.parallel import Blocks, Division, blocks_of
 from functad.lower.emit.plan import Plan, mentioned, plan_memory, written
 from functad.lower.emit.product import emit_product, method, product_kernel
 from functad.lower.emit.straight import PIECE, WHOLE, cut, size
-from functad.lower.emit.work import is_heavy, needs_clock, work_of_statement
+from functad.lower.emit.work import is_heavy, is_short, needs_clock, work_of_statement
 from functad.lower.emit.workspace import make_room, release, room_in, room_needed, stack
 from functad.lower.llvm.target import Target
 from functad.lower.native.python import NOTE_OFFENDER
@@ -51,20 +53,24 @@ Step = Statement | list[Kernel]
 
 
 class Driver:
-    """Writes the driver of a program; the functions that it calls gather in ``functions``, which a body shares with the
-    driver around it.
+    """Writes the driver of a program; the functions that it calls gather in ``kernels`` and ``functions`` (bodies),
+    which a body shares with the driver around it.
     """
 
     def __init__(self, program: KernelProgram, target: Target, threads: bool, around: Driver | None = None) -> None:
         self.program = program
         self.target = target
         self.threads = threads
+        self.outermost = around is None
         self.code: Code = Code(set() if around is None else around.code.declarations, fastmath=target.fastmath)
         self.functions: list[str] = [] if around is None else around.functions
+        self.kernels: list[str] = [] if around is None else around.kernels
         self.pointers: dict[Buffer, str] = {}
         self.registers: dict[Buffer, str] = {}
-        self.exits = Exits(self.code)
+        self.exits = Exits(self.code, not self.outermost)
         self.body = [piece for s in program.body for piece in self._pieces(s)]
+        if self.exits.early and sum(size(s.body) for s in self.body if isinstance(s, Kernel)) <= WHOLE:
+            self.body = without_clamps(self.body)  # it will not be in chunks
         self.nests = {id(s): LoopNest(shape_nest(s), target) for s in self.body if isinstance(s, Kernel)}
         self.blocks: dict[int, Blocks] = {}
         for key, nest in self.nests.items():
@@ -73,8 +79,9 @@ class Driver:
         self.steps = self._steps()
         self.clocked = False  # whether it looks at the clock between its statements: not that of a body
         self.code.outlined = self._outlined()
+        self.bounded = {id(s): made for s in self.body if isinstance(s, Loop) and (made := bounded(s)) is not None}
         self.inner = {
-            id(s): [BodyDriver(p, self).write() for p in s.programs] for s in self.body if isinstance(s, Control)
+            id(s): [BodyDriver(p, self).write() for p in self._programs(s)] for s in self.body if isinstance(s, Control)
         }
         self.cells = Cells(self.code, [b for s in self.body for b in mentioned(s)])
         for body in itertools.chain.from_iterable(self.inner.values()):
@@ -101,8 +108,32 @@ class Driver:
         if not self.clocked:
             return self.code.function(f"i32 @{name}({parameters}) nounwind", f"i32 {error}")
         end_clock(self.code)
-        text = self.code.function(f"i32 @{clocked_name(name)}({parameters}, i64 %caller) nounwind", f"i32 {error}")
+        text = self.code.function(
+            f"i32 @{clocked_name(name)}({parameters}, i64 %caller) noinline nounwind", f"i32 {error}"
+        )
         return f"{plain_driver(name)}\n\n{text}"
+
+    @property
+    def scalar(self) -> bool:
+        """Whether all that it does is on scalars, without a loop."""
+        return all(
+            self.nests[id(s)].straight
+            if isinstance(s, Kernel)
+            else isinstance(s, Branch) and all(b.scalar for b in self.inner[id(s)])
+            for s in self.body
+        )
+
+    @property
+    def scalar_loops(self) -> bool:
+        """Whether there are loops, at any depth, whose steps are on scalars, without a loop; short ones only in others
+        that are not.
+        """
+        return any(
+            b.scalar_loops or (b.scalar and isinstance(s, Loop | While))
+            for s in self.body
+            if isinstance(s, Control) and not (self.outermost and isinstance(s, Loop) and is_short(s))
+            for b in self.inner[id(s)]
+        )
 
     def _plan(self) -> Plan:
         """The plan of the workspace."""
@@ -131,7 +162,12 @@ class Driver:
                 case Call():
                     self._call(step)
                 case Control():
-                    Writer(self.code, self.exits, self.cells, self.pointers, self.inner[id(step)]).write(step)
+                    ranges = self.bounded[id(step)].ranges if id(step) in self.bounded else ()
+                    bodies = self.inner[id(step)]
+                    inside = not self.outermost
+                    Writer(
+                        self.code, self.exits, self.cells, self.pointers, bodies, ranges, self.program.symbols, inside
+                    ).write(step)
                     self._forget(written(step))
                 case list():
                     self._chunk(step)
@@ -165,6 +201,11 @@ class Driver:
                 steps.append([s])
                 room = PIECE - size(s.body)
         return steps
+
+    def _programs(self, statement: Control) -> list[KernelProgram]:
+        """The programs inside a statement, and for a loop that may be in bounds its body then."""
+        found = self.bounded.get(id(statement))
+        return [*statement.programs] if found is None else [*statement.programs, found.body]
 
     def _outlined(self) -> dict[tuple[str, np.dtype], set[int]]:
         """Functions of the math library that are called, since they are used often."""
@@ -248,8 +289,7 @@ class Driver:
             for b in scalars_read(kernel):
                 if b in self.pointers:
                     self._scalar(b)
-            write_nest(nest, self.code, self.pointers, self.registers, inline=True)
-            self.exits.note_checks(nest.checks)
+            write_nest(nest, self.code, self.pointers, self.registers, inline=True, exits=self.exits)
             return
         scalars = [b for b in mentioned(kernel) if b.shape == () and b not in writes]
         arrays = [b for b in mentioned(kernel) if b not in scalars]
@@ -261,7 +301,7 @@ class Driver:
         self._forget(writes)
 
     def _name(self, what: str) -> str:
-        return f"@{re.sub(r'[^a-zA-Z0-9_.]', '_', what)}.{len(self.functions)}"
+        return f"@{re.sub(r'[^a-zA-Z0-9_.]', '_', what)}.{len(self.functions) + len(self.kernels)}"
 
     @property
     def _attributes(self) -> str:
@@ -284,7 +324,7 @@ class Driver:
         ]
         write_nest(self.nests[id(kernel)], code, _numbered(arrays, "%b"), _numbered(scalars, "%r"))
         header = f"internal void {name}({', '.join([*parameters, 'ptr noalias %sizes'])}) {self._attributes}"
-        self.functions.append(code.function(header, "void"))
+        self.kernels.append(code.function(header, "void"))
         arguments = [f"ptr {self.pointers[b]}" for b in arrays]
         arguments += [f"{type} {self._scalar(b)}" for type, b in zip(types, scalars, strict=True)]
         self.code.line(f"call void {name}({', '.join([*arguments, 'ptr %sizes'])})")
@@ -300,7 +340,7 @@ class Driver:
         pointers.update({b: code.offset("i8", "%partials", str(offset)) for b, offset in blocks.partial.items()})
         write_nest(nest, code, pointers, values, block=(blocks.axis, "%begin", "%end"))
         header = f"internal void {name}(ptr %data, i64 %begin, i64 %end, ptr %partials) {self._attributes}"
-        self.functions.append(code.function(header, "void"))
+        self.kernels.append(code.function(header, "void"))
         common = set(map(id, nest.accumulated(blocks.axis)))
         for root, instr in {i.buffer.root: i for i in nest.accumulated(None) if id(i) not in common}.items():
             fill_buffer(self.code, instr, self.pointers[root])
@@ -332,7 +372,7 @@ class Driver:
                     registers[b] = load_one(code, b.dtype, pointers[b])
             write_nest(self.nests[id(kernel)], code, pointers, registers, inline=True)
             self.exits.note_checks(self.nests[id(kernel)].checks)
-        self.functions.append(
+        self.kernels.append(
             code.function(f"internal void {name}(ptr %table, ptr %scalars, ptr %sizes) nounwind", "void")
         )
         scalars = self.pointers[next(iter(self.scalar_slots))] if self.scalar_slots else "null"
@@ -370,6 +410,7 @@ class BodyDriver(Driver):
 
     def __init__(self, program: KernelProgram, around: Driver) -> None:
         super().__init__(program, around.target, around.threads, around)
+        self.sizes = self.code.given_sizes(program.symbols)
 
     def write(self) -> Body:
         """Write the function."""
@@ -386,16 +427,13 @@ class BodyDriver(Driver):
             f"ptr noalias %out{k}" for k in range(len(self.program.outputs))
         ]
         small = not self._chunked and sum(size(s.body) if isinstance(s, Kernel) else 10 for s in self.body) <= INLINED
-        attributes = "alwaysinline nounwind" if small else "nounwind"
-        header = (
-            "internal i32 "
-            f"{name}({', '.join([*kinds, 'ptr noalias %workspace', 'ptr noalias %cells', 'ptr noalias %sizes'])}) "
-            f"{attributes}"
-        )
+        attributes = "alwaysinline nounwind" if small else "noinline nounwind"
+        parameters = ", ".join([*kinds, "ptr noalias %workspace", "ptr noalias %cells", "ptr noalias %sizes"])
+        header = f"internal i32 {name}({parameters}{self.sizes}) {attributes}"
         self.functions.append(self.code.function(header, f"i32 {error}"))
-        return Body(
-            name, None if needed is None else Buffer((needed,), np.dtype(np.uint8)), tuple(self.cells.all), error != "0"
-        )
+        workspace = None if needed is None else Buffer((needed,), np.dtype(np.uint8))
+        cells = tuple(self.cells.all)
+        return Body(name, workspace, cells, error != "0", self.scalar and not self._chunked, self.scalar_loops)
 
     def _arguments(self) -> None:
         """Pointers to inputs and outputs, and the values of scalar inputs."""

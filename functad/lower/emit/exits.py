@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from functad.lower.emit.code import Code
-from functad.lower.emit.failures import noted_code
+from functad.lower.emit.failures import Failure, any_failed, note_each, noted_code
 
 __all__ = ["Exits"]
 
 
 class Exits:
-    """The errors of a function while it is written, and the blocks that leave for its end."""
+    """The errors of a function while it is written, and the blocks that leave for its end.
 
-    def __init__(self, code: Code) -> None:
+    ``early``: whether straight code leaves before it accesses what a failed check is of.
+    """
+
+    def __init__(self, code: Code, early: bool) -> None:
         self.code = code
+        self.early = early
         self.errors: list[str] = []
         self.checked = False  # whether a check may have failed since the error cell was last read
         self.ways: list[tuple[str, str]] = []  # the blocks that leave, and their errors
@@ -40,6 +44,18 @@ class Exits:
         code.line(f"br i1 {failed}, label %{leave}, label %{go}")
         code.begin(leave)
         self.ways.append((leave, error))
+        code.line("br label %exit")
+        code.begin(go)
+
+    def stop_on_failures(self, width: int, failures: Sequence[Failure]) -> None:
+        """Leave if one of some checks has failed in some lane: what comes behind runs where all hold."""
+        code = self.code
+        leave, go = code.label(), code.label()
+        code.line(f"br i1 {any_failed(code, width, failures)}, label %{leave}, label %{go}")
+        code.begin(leave)
+        note_each(code, width, failures, "0")
+        error = smallest_error(code, [*self.errors, noted_code(code)])
+        self.ways.append((code.block, error))
         code.line("br label %exit")
         code.begin(go)
 

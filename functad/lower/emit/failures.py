@@ -15,7 +15,7 @@ from functad.lower.emit.code import Code
 from functad.lower.emit.frame import word
 from functad.lower.native.frame import CODE_AT, LOCK_AT, POSITION_AT, VALUE_AT
 
-__all__ = ["Failure", "note_failures", "noted_code", "noted_value"]
+__all__ = ["Failure", "any_failed", "note_each", "note_failures", "noted_code", "noted_value"]
 
 _NOTE = f"""
 define internal void @functad_note(ptr %sizes, i32 %code, i64 %position, i64 %value) cold noinline nounwind {{
@@ -76,16 +76,26 @@ class Failure(NamedTuple):
 
 def note_failures(code: Code, width: int, failures: Sequence[Failure], position: str) -> None:
     """Note those of some checks, in order, that have failed in some lane."""
-    code.declarations.add(_NOTE)
+    with code.when(any_failed(code, width, failures), ()):
+        note_each(code, width, failures, position)
+
+
+def any_failed(code: Code, width: int, failures: Sequence[Failure]) -> str:
+    """Whether any check has failed in any lane."""
     lanes = code.lanes(width)
     failed = failures[0].lanes
     for failure in failures[1:]:
         failed = lanes.ior("bool", failed, failure.lanes)
-    with code.when(lanes.any(failed), ()):
-        for failure in failures:
-            with code.when(lanes.any(failure.lanes), ()) if len(failures) > 1 else nullcontext():
-                value = _first(code, width, failure.lanes, failure.values) if failure.values is not None else "0"
-                code.line(f"call void @functad_note(ptr %sizes, i32 {failure.code}, i64 {position}, i64 {value})")
+    return lanes.any(failed)
+
+
+def note_each(code: Code, width: int, failures: Sequence[Failure], position: str) -> None:
+    """Note them where some have failed."""
+    code.declarations.add(_NOTE)
+    for failure in failures:
+        with code.when(code.lanes(width).any(failure.lanes), ()) if len(failures) > 1 else nullcontext():
+            value = _first(code, width, failure.lanes, failure.values) if failure.values is not None else "0"
+            code.line(f"call void @functad_note(ptr %sizes, i32 {failure.code}, i64 {position}, i64 {value})")
 
 
 def _first(code: Code, width: int, where: str, values: str) -> str:

@@ -13,6 +13,7 @@ from functad.kernel_ir.nodes import Buffer, Reduce
 from functad.kernel_ir.ops import identity
 from functad.kernel_ir.sizes import product
 from functad.lower.emit.code import Code, memory_type
+from functad.lower.emit.exits import Exits
 from functad.lower.emit.loops import LoopNest
 from functad.lower.emit.memory import Span, store_one
 from functad.lower.emit.operations import neutral
@@ -35,13 +36,15 @@ def write_nest(
     *,
     inline: bool = False,
     block: Block | None = None,
+    exits: Exits | None = None,
 ) -> None:
     """Write a nest into ``code``.
 
     ``pointers`` are the addresses of buffers, ``registers`` the values of scalars; ``inline`` says that the latter take
-    new values. What results of several blocks have in common must have been filled before.
+    new values; with ``exits`` the function is left where a check fails. What results of several blocks have in common
+    must have been filled before.
     """
-    _Loops(Writing(nest, code, pointers, registers, inline, block)).run()
+    _Loops(Writing(nest, code, pointers, registers, inline, block, exits)).run()
 
 
 class _Loops:

@@ -15,7 +15,7 @@ from functad.lower.emit.clock import clocked_name
 from functad.lower.emit.control import PASSES
 from functad.lower.emit.driver import Driver
 from functad.lower.emit.work import needs_clock
-from functad.lower.llvm.target import Target
+from functad.lower.llvm.target import PIPELINE, Target
 
 __all__ = ["Module", "emit_module"]
 
@@ -23,23 +23,48 @@ __all__ = ["Module", "emit_module"]
 @dataclass(frozen=True, slots=True)
 class Module:
     """LLVM text, the native functions that it calls, the passes of LLVM's optimiser that it needs, and the entry for
-    Python.
+    Python. ``apart`` is text that these passes need not see.
     """
 
     text: str
     calls: tuple[NativeFunction, ...]
     passes: tuple[str, ...] = ()
     called: str = "driver"
+    apart: str = ""
+
+
+LARGE = 6000
+"""Bodies of more lines are not optimised: that takes a second, and they are loops that have been unrolled."""
 
 
 def emit_module(program: KernelProgram, target: Target, name: str = "driver", *, threads: bool = True) -> Module:
     """The module that computes a program; its entry is ``name``. Large loops run on several threads if ``threads``
     allows it.
+
+    Loops over scalars are left to LLVM's optimiser. It takes long, so it is not given what is written as it should be,
+    the kernels, nor what is very large.
     """
     driver = Driver(program, target, threads)
     text = driver.emit(name)
     declared = "\n".join(sorted(driver.code.declarations))
     calls = tuple(declared_functions(driver.code.declarations))
-    whole = "\n\n".join([declared, *driver.functions, text]) + "\n"
     called = clocked_name(name) if needs_clock(program) else name
-    return Module(whole, calls, PASSES if driver.inner else (), called)
+    large = sum(f.count("\n") for f in driver.functions) > LARGE
+    if large or not driver.scalar_loops:
+        whole = _joined([declared, *driver.kernels, *driver.functions, text])
+        return Module(whole, calls, PASSES if driver.inner else (), called)
+    loops = _joined([declared, *map(_declaration, driver.kernels), *driver.functions, text])
+    kernels = _joined([declared, *[k.replace(INTERNAL, "define hidden", 1) for k in driver.kernels]])
+    return Module(loops, calls, (*PASSES, PIPELINE), called, kernels if driver.kernels else "")
+
+
+def _joined(parts: list[str]) -> str:
+    return "\n\n".join(parts) + "\n"
+
+
+INTERNAL = "define internal"
+
+
+def _declaration(function: str) -> str:
+    """What declares a function elsewhere."""
+    return function.partition(" {\n")[0].replace(INTERNAL, "declare", 1)

@@ -106,6 +106,9 @@ class Turn:
             )
 
     def _instruction(self, instr: Instr) -> None:
+        if self.failures and self.writing.leaves_early and _is_at_data(instr):
+            self.writing.note(self.span.width, self.failures)
+            self.failures = []
         match instr:
             case Const():
                 pass
@@ -399,3 +402,10 @@ class Turn:
 def _run_of(place: Place) -> tuple[object, ...]:
     """What parts of one group have in common."""
     return place.root, place.offset, place.start, place.terms, place.group
+
+
+def _is_at_data(instr: Instr) -> bool:
+    """Whether an instruction accesses an element at an index that is data."""
+    return isinstance(instr, Load | Store | Reduce | Scatter) and any(
+        isinstance(atom, Value) for affine in instr.index for atom, _ in affine.terms
+    )

@@ -25,13 +25,16 @@ from functad.kernel_ir.nodes import (
 from functad.kernel_ir.sizes import Poly, poly, product
 from functad.lower.emit.operations import cost
 
-__all__ = ["is_heavy", "is_short", "needs_clock", "total_work", "work_of_statement", "work_of_step"]
+__all__ = ["INNER", "is_heavy", "is_short", "needs_clock", "total_work", "work_of_statement", "work_of_step"]
 
 ACCESS = 2
 """An access to memory in a loop."""
 
 CALL = 32
 """What a statement takes that is a function of its own."""
+
+INNER = 2048
+"""What a loop is taken for that counts its steps itself, in the step that it stands in."""
 
 NATIVE_CALL, NATIVE_ELEMENT = 4096, 16
 """What a native function takes, about which nothing else is known, for itself and for each element of its operands."""
@@ -94,6 +97,8 @@ def _counted(statement: Statement) -> Poly:
             return statement.steps * work_of_step(statement.body)
         case Branch():
             return work_of_step(*statement.branches)
+        case Loop() | While():
+            return poly(INNER)
         case Control():
             return poly(CALL)
     return work_of_statement(statement)

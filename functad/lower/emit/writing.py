@@ -14,6 +14,7 @@ from functad.kernel_ir.nodes import Buffer, Value
 from functad.lower.emit.access import Addresses, Place
 from functad.lower.emit.body import Body
 from functad.lower.emit.code import Code
+from functad.lower.emit.exits import Exits
 from functad.lower.emit.failures import Failure, note_failures
 from functad.lower.emit.loops import LoopNest
 from functad.lower.emit.memory import splat
@@ -29,7 +30,7 @@ class Writing:
     """What a nest's values, scalars and addresses are called now, and what has been checked.
 
     ``body`` is the version of the nest's body that is being written; ``inline`` says that ``registers``, the values of
-    scalars, take new values.
+    scalars, take new values. With ``exits`` the function ends where a check fails; else the failure is noted.
     """
 
     def __init__(
@@ -40,6 +41,7 @@ class Writing:
         registers: dict[Buffer, str],
         inline: bool,
         block: Block | None,
+        exits: Exits | None,
     ) -> None:
         self.nest = nest
         self.code = code
@@ -47,6 +49,7 @@ class Writing:
         self.registers = registers
         self.inline = inline
         self.block = block
+        self.exits = exits
         self.values: dict[Value, str] = known_indices(self.body)
         self.splats: dict[tuple[Value, int], str] = {}
         self.scans: dict[int, Carried] = {}
@@ -94,10 +97,17 @@ class Writing:
         self._failures = None
         self.note(self.nest.width, failures)
 
+    @property
+    def leaves_early(self) -> bool:
+        """Whether nothing is accessed that a failed check is of."""
+        return self.exits is not None and self.exits.early and not self.nest.axes
+
     def note(self, width: int, failures: Sequence[Failure]) -> None:
         """Note what has failed in a turn of a loop."""
         if self._failures is not None:
             self._failures += failures
+        elif failures and self.exits is not None:
+            self.exits.stop_on_failures(width, failures)
         elif failures:
             note_failures(self.code, width, failures, "0" if self.block is None else self.block[1])
 

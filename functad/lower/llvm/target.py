@@ -13,7 +13,7 @@ from functad.caches import cached
 from functad.errors import InternalError
 from functad.lower.llvm.half import half_text
 
-__all__ = ["Target", "assembly", "emit_object", "target_machine"]
+__all__ = ["PIPELINE", "Target", "assembly", "emit_object", "target_machine"]
 
 # The x86-64 levels by which a user may name a CPU in FUNCTAD_CPU, and their vectors; 128 bits is right, if slow, on
 # every other.
@@ -56,42 +56,66 @@ class Target:
         return max(1, self.vector_bits // (8 * itemsize))
 
 
-def emit_object(text: str, target: Target, *, passes: tuple[str, ...] = ()) -> bytes:
-    """Object code of LLVM text; see ``assembly`` for ``passes``."""
+def emit_object(text: str, target: Target, *, passes: tuple[str, ...] = (), apart: str = "") -> bytes:
+    """Object code of LLVM text; see ``assembly`` for ``passes`` and ``apart``."""
     machine = target_machine(target)
-    code: bytes = machine.emit_object(_module(text, target, machine, passes))
+    code: bytes = machine.emit_object(_module(text, target, machine, passes, apart))
     return code
 
 
-def assembly(text: str, target: Target, *, passes: tuple[str, ...] = ()) -> str:
+def assembly(text: str, target: Target, *, passes: tuple[str, ...] = (), apart: str = "") -> str:
     """The same as assembly, for people to read.
 
     ``passes`` names passes of LLVM's optimiser to run before code generation, in order: ``sroa``, ``new_gvn``,
-    ``instruction_combine``, ``always_inliner``, ... (the ``add_*_pass`` methods of llvmlite's ``ModulePassManager``).
+    ``instruction_combine``, ``always_inliner``, ... (the ``add_*_pass`` methods of llvmlite's ``ModulePassManager``),
+    or ``PIPELINE``. They see nothing of ``apart``, text that is added to the module after them.
     """
     machine = target_machine(target)
-    listing: str = machine.emit_assembly(_module(text, target, machine, passes))
+    listing: str = machine.emit_assembly(_module(text, target, machine, passes, apart))
     return listing
 
 
-def _module(text: str, target: Target, machine: llvm.TargetMachine, passes: tuple[str, ...]) -> llvm.ModuleRef:
+def _module(
+    text: str, target: Target, machine: llvm.TargetMachine, passes: tuple[str, ...], apart: str
+) -> llvm.ModuleRef:
+    # A context of its own: types and constants of LLVM's global one are never freed.
+    context = llvm.create_context()
+    module = _parsed(text, target, machine, context)
+    for name in passes:
+        _run(module, machine, name)
+    if apart:
+        module.link_in(_parsed(apart, target, machine, context))
+        _run(module, machine, "global_dead_code_eliminate")  # what both have declared, and one uses
+    return module
+
+
+def _parsed(text: str, target: Target, machine: llvm.TargetMachine, context: llvm.ContextRef) -> llvm.ModuleRef:
     # The parser already needs the layout, for default alignments. No newline: line numbers in errors stay those of the
     # text.
     header = f'target datalayout = "{machine.target_data}" target triple = "{target.triple}" '
     try:
-        # A context of its own: types and constants of LLVM's global one are never freed.
-        module = llvm.parse_assembly(
-            header + text + half_text(text, target.triple, target.features), llvm.create_context()
-        )
+        module = llvm.parse_assembly(header + text + half_text(text, target.triple, target.features), context)
         module.verify()
     except RuntimeError as error:
         raise InternalError(_explain(text, str(error))) from None
-    if passes:
-        manager = llvm.create_new_module_pass_manager()
-        for name in passes:
-            getattr(manager, f"add_{name}_pass")()
-        manager.run(module, llvm.create_pass_builder(machine, llvm.create_pipeline_tuning_options(0)))
     return module
+
+
+PIPELINE = "pipeline"
+"""LLVM's passes for level 2, the vectorizer of loops among them."""
+
+
+def _run(module: llvm.ModuleRef, machine: llvm.TargetMachine, name: str) -> None:
+    options = llvm.create_pipeline_tuning_options(2)
+    options.loop_vectorization = True
+    options.slp_vectorization = options.loop_unrolling = False
+    builder = llvm.create_pass_builder(machine, options)
+    if name == PIPELINE:
+        manager = builder.getModulePassManager()
+    else:
+        manager = llvm.create_new_module_pass_manager()
+        getattr(manager, f"add_{name}_pass")()
+    manager.run(module, builder)
 
 
 def _explain(text: str, error: str) -> str:
