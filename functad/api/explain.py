@@ -46,7 +46,7 @@ def explain(f: Callable[..., Any]) -> Callable[..., Explanation]:
     ...     return total
     >>> for n in fd.explain(f)(np.ones(3)).notes:
     ...     print(n.line, n.what, "->", n.outcome + ":", n.reason)
-    3 for -> one native loop of 99 steps...
+    3 for -> one native loop of 100 steps:
     5 if -> a branch of which one side runs: its condition is traced
     7 for -> unrolled, 3 steps: it has fewer than 8 steps
     """

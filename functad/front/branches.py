@@ -28,10 +28,8 @@ from typing import Any
 
 import numpy as np
 
-from functad.core.evaluator import run_program
 from functad.core.handles import BodyTrace, ambiguous, borrowed, make_stale, root_of, snapshot
 from functad.core.location import user_location
-from functad.core.primitive import type_of
 from functad.core.trace import ABSENT, current_trace, entered, left
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.errors import UnsupportedError
@@ -62,7 +60,7 @@ from functad.numpy import logic
 from functad.numpy.dispatch import stands_for
 from functad.numpy.operands import cast
 from functad.numpy.traced import here
-from functad.primitives.cond import cond_p
+from functad.primitives.cond import bind_cond, cond_p
 from functad.primitives.shapes import reshape
 from functad.transforms.programs import trace_program
 
@@ -331,14 +329,8 @@ class Join:
                 left(token)
         if not self.pairs and not any([program_may_raise(program) for program, _ in made]):
             return []
-        consts = [c for _, captured in made for c in captured]
-        types = [type_of(c) for c in consts]
-        yes, no = [
-            _taking(program, start, len(captured), types)
-            for (program, captured), start in zip(made, (0, len(made[0][1])), strict=True)
-        ]
         index = cast(predicate(test), np.dtype(np.int64))
-        outs = list(cond_p.bind(index, *consts, branches=(no, yes)))
+        outs = list(bind_cond(index, made[::-1]))
         for out, kind in zip(outs, self.kinds, strict=True):
             out._kind = kind
         return outs
@@ -354,11 +346,6 @@ class _Slot:
 
     def __init__(self, number: int, x: Any, y: Any) -> None:
         self.number, self.x, self.y = number, x, y
-
-
-def _taking(program: Program, start: int, count: int, types: Sequence[ArrayType]) -> Program:
-    """A Program that takes what all branches close over."""
-    return trace_program(lambda *args: run_program(program, args[start : start + count]), types)
 
 
 # -- expressions -------------------------------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ where a traced value is among its arguments.
 from __future__ import annotations
 
 import functools
+import inspect
 import random
 from collections.abc import Callable
 from types import BuiltinFunctionType, CellType, FunctionType, MethodDescriptorType, MethodType
@@ -18,6 +19,7 @@ import numpy as np
 
 from functad import config
 from functad.caches import cached
+from functad.core.capture import from_outside
 from functad.core.trace import current_trace, is_compiling
 from functad.core.tracer import Tracer
 from functad.errors import UnsupportedError
@@ -60,6 +62,7 @@ from functad.front.twin import is_twin_code, twin_of
 from functad.front.unread import check_read
 from functad.front.values import UNBOUND, decided
 from functad.numpy.dispatch import CALLS, TABLE, call_declared
+from functad.numpy.indexing import get_item
 from functad.numpy.memory import into_plain
 from functad.numpy.protocols import plain_values
 from functad.numpy.traced import here, is_traced
@@ -105,7 +108,7 @@ def _called_with_twin(f: Any, twin: Callable[[Any], Any], given: Any, /, *args: 
 def item(x: Any, index: Any) -> Any:
     """``x[index]``: a plain array takes traced integers, too."""
     if type(x) is np.ndarray and is_traced(index if type(index) is tuple else (index,)):
-        return CALLS[np.asarray](x)[index]
+        return get_item(from_outside(x), index)
     return x[index]
 
 
@@ -200,11 +203,17 @@ def _known(f: Any) -> Any:
 
 @cached(1024)
 def _of_lists(f: Any) -> Any:
-    """One of NumPy's functions, which does not see traced values in a list that it is given: ``np.sum([x, y])``."""
+    """One of NumPy's functions, which does not see traced values in a list that it is given: ``np.sum([x, y])``.
+
+    What NumPy would ask its protocols for, which takes as long as all of this, is called at once.
+    """
     declared, name = TABLE[f], f.__name__
+    most = f.nin if isinstance(f, np.ufunc) else len(inspect.signature(declared).parameters)
 
     @functools.wraps(f, updated=())
     def call(*args: Any, **kwargs: Any) -> Any:
+        if not kwargs and args and type(args[0]) is Tracer and len(args) <= most:
+            return declared(*args)
         for x in args:
             if (type(x) is list or type(x) is tuple) and is_traced(x):
                 return call_declared(declared, args, kwargs, name)

@@ -5,6 +5,9 @@ the same types before and after one. An array that a variable holds goes round a
 around, until it is seen that the body leaves another one there; from then on the variable goes round by value, and an
 array that it held before the loop and that the body writes to has no value of its own any more (``handles.disown``),
 since the write may or may not have happened.
+
+A variable that is not bound before the loop is not bound at the start of a step, either. If the loop surely makes a
+step, it is bound afterwards: what it is then goes round, too, from zeros that nobody sees.
 """
 
 from __future__ import annotations
@@ -19,6 +22,7 @@ from functad.core.capture import as_leaf
 from functad.core.handles import BodyTrace, Owner, ambiguous, borrowed, make_stale, root_of, shadow, snapshot
 from functad.core.trace import Trace, entered, left
 from functad.core.tracer import ARRAY, PYTHON, Tracer
+from functad.core.zeros import zeros
 from functad.errors import StructureError, UnsupportedError
 from functad.front.integers import checked, growing
 from functad.front.jumps import RESULT
@@ -60,6 +64,14 @@ class Slot:
         self.refusal = _refusal(x)
         self.sharing: list[Tracer] = []  # arrays of the function that it may be after a step
 
+    @classmethod
+    def unbound(cls, x: Any) -> Slot:
+        """The slot of a part that is first made by a step, as x."""
+        type = type_of_leaf(x)
+        slot = cls(zeros(type))
+        slot.kind, slot.origins, slot.refusal = kind_of(x), [], None
+        return slot
+
     def input(self, trace: BodyTrace) -> Tracer:
         """What the variable is at the start of a step."""
         x = Tracer(trace.add_input(self.type), trace, self.kind)
@@ -98,14 +110,23 @@ SHARED = "an array that another variable shares after a step of the loop; assign
 
 
 class Variable:
-    """A variable that a loop assigns to: its structure, and its parts, some of which go round."""
+    """A variable that a loop assigns to: its structure, and its parts, some of which go round; all of them where it is
+    not ``bound`` before the loop, and the value is that after a step.
+    """
 
-    def __init__(self, name: str, value: Any) -> None:
+    def __init__(self, name: str, value: Any, bound: bool = True) -> None:
         self.name = name
+        self.bound = bound
         leaves, self.structure = leaves_of(value)
+        if not bound and not all(map(is_number, leaves)):
+            raise StructureError(f"{name} is not a number, and not assigned before the loop{here()}")
         self.parts: list[Any] = [
+            Slot.unbound(x)
+            if not bound
             # an array stays what it is, until it is seen that the body leaves another one
-            x if not is_number(x) or is_array(x) else Slot(x)
+            else x
+            if not is_number(x) or is_array(x)
+            else Slot(x)
             for x in leaves
         ]
 
@@ -151,9 +172,17 @@ class Variable:
 class Carried:
     """What goes round in one loop, and the trace of its body."""
 
-    def __init__(self, names: Sequence[str], scope: Mapping[str, Any], kind: str, attempt: bool = False) -> None:
+    def __init__(
+        self,
+        names: Sequence[str],
+        scope: Mapping[str, Any],
+        kind: str,
+        attempt: bool = False,
+        makes_steps: bool = False,
+    ) -> None:
         self.names = names
         self.kind = kind
+        self._makes_steps = makes_steps  # surely
         self.attempt = attempt
         self._disowned: list[Callable[[], None]] = []
         self._appended: dict[int, list[Slot]] = {}  # the variables that hold an array which is appended to a list
@@ -184,7 +213,7 @@ class Carried:
             trace.journal.append((x, x._variable))
             x._owner, x._variable = trace, var
             make_stale(x)
-        values = self._undecided | {v.name: v.value(inputs) for v in self.variables}
+        values = self._undecided | {v.name: v.value(inputs) for v in self.variables if v.bound}
         return tuple([values.get(n, UNBOUND) for n in self.names])
 
     def close(self) -> None:
@@ -220,7 +249,9 @@ class Carried:
         changed |= self._finds_result(scope)
         originals = self._originals()
         new = [x for x in new if id(x) not in originals]  # what is written to is the variable's
-        if changed or new or self._share(trace, after, appended):
+        made = self._newly_bound(scope) if self._makes_steps else []
+        self.variables += made
+        if changed or new or made or self._share(trace, after, appended):
             self.arrays += [(x, Slot(x)) for x in new]
             return None
         token = entered(trace)
@@ -302,6 +333,12 @@ class Carried:
             x._variable = found[id(slot)]._variable
             make_stale(x)
         return self._undecided | {v.name: v.value(found) for v in self.variables}
+
+    def _newly_bound(self, scope: Mapping[str, Any]) -> list[Variable]:
+        """Variables that a step binds, which is not known yet."""
+        known = {v.name for v in self.variables}
+        found = [(n, scope.get(n, UNBOUND)) for n in self.names if n not in known]
+        return [Variable(n, x, bound=False) for n, x in found if x is not UNBOUND and type(x) is not Undecided]
 
     def _originals(self) -> set[int]:
         """The arrays of the function that variables held before the loop, and that go round by value."""

@@ -27,10 +27,10 @@ As long as a condition is known, ``while`` is Python's. From the step on where i
 traced, each with what goes round as inputs (``carried.py``), and become one ``while`` equation. Where a step changes
 the type of a variable (``prev = None`` before the loop), one step is peeled: ``if t: BODY; while t: BODY``.
 
-``for`` over a range or an array has a known number of steps. The first one is made as Python makes it, so that all
-variables are bound and have the types that they keep; the others become one ``loop`` equation, if there are many and
-the body can be traced for all of them at once; else they are made one by one, too: nothing has happened by then, since
-what would is refused (``effects.py``).
+``for`` over a range or an array has a known number of steps. They become one ``loop`` equation, if there are many and
+the body can be traced for all of them at once; or all but the first, which is made as Python makes it, where variables
+get the types that they keep in that one only; else all are made one by one: nothing has happened by then, since what
+would is refused (``effects.py``).
 
 Of a loop that jumps, ``stop`` is the flag that says so (``jumps.py``). A step is made where it is False; where it is
 not known, the loop is a ``while`` equation, and steps that are made one by one are branches.
@@ -266,6 +266,7 @@ class Steps:
         self._length = None if self._source is None else self._source.length
         self._python: Iterator[Any] | None = None if type(items) is TracedRange else iter(items)
         self._made = 0  # steps that Python has made
+        self._attempts = 0  # to trace the body for all others
         self._item: Any = None
         self._reader: Reader | None = None
         self._state: tuple[Any, ...] = ()
@@ -289,8 +290,8 @@ class Steps:
                 self._source.prepare()
             if not self.restore:  # else they are as another attempt found them
                 self._before = tuple([scope.get(n, UNBOUND) for n in self.names])
-            start = dict(zip(self.names, self._before, strict=True))
-            self._carried = Carried(self.names, start, "for", attempt=self._python is not None)
+            start, known = dict(zip(self.names, self._before, strict=True)), self._python is not None
+            self._carried = Carried(self.names, start, "for", attempt=known, makes_steps=known)
             self._noted = mark()
         if self._carried is not None:
             self.restore = True
@@ -364,6 +365,9 @@ class Steps:
         if self._source is not None and self._source.is_plain() and carried.is_plain(step):
             self._give_up(carried, "nothing in it is traced, so that Python computes it")
             return
+        if self._source is not None and self._length is None and not self._ends:
+            self._give_up(carried, "it goes over what has no end")
+            return
         if self._source is not None and self._length is not None and not self._ends:
             equations, steps = size_of(step[0]), self._length - self._made
             if steps * equations < MUCH:
@@ -387,7 +391,7 @@ class Steps:
             if isinstance(error, ImmutableError) and ELEMENT in str(error):
                 self._read_by_index(carried, reason)
             else:
-                self._give_up(carried, reason)
+                self._give_up(carried, reason, for_good=self._made > 0 or isinstance(error, Refused))
             return True
         if self._step is None and can_be_raised_later(error):  # each step raises it
             fail(error)
@@ -399,12 +403,13 @@ class Steps:
             raise error.error from None
         return False
 
-    def _give_up(self, carried: Carried, reason: str) -> None:
+    def _give_up(self, carried: Carried, reason: str, for_good: bool = True) -> None:
         carried.undo()
         self._lists.close()
         take_back(self._noted)
         self._lists = Appended()
-        self._carried, self._given_up = None, reason
+        self._attempts += 1
+        self._carried, self._given_up = None, reason if for_good else ""
         self.restore, self._state = True, self._before
 
     def _read_by_index(self, carried: Carried, reason: str) -> None:
@@ -413,7 +418,7 @@ class Steps:
         source = self._source.by_index() if self._source.arrays() and self._stop is None else None
         self._give_up(carried, reason)
         if source is not None:
-            self._source, self._given_up = source, ""
+            self._source, self._given_up, self._attempts = source, "", self._attempts - 1
 
     def result(self) -> tuple[Any, ...]:
         """The variables after the loop."""
@@ -424,8 +429,10 @@ class Steps:
         body, consts = step
         start, made = carried.start(), self._made
         known = self._length is not None and not self._ends
-        if not known:
+        if self._ends:
             outs = self._while(carried, body, consts, start)
+        elif self._length is None:
+            outs, _ = bind_loop(body, consts, [*start, np.int64(0)], (), length=None, steps=[self._count()])
         else:
             assert self._length is not None
             counter = [] if reader.counter is None else [np.int64(made)]
@@ -444,23 +451,29 @@ class Steps:
         self._note_converted(body)
         return *[values[n] if n in values else never_assigned(n) for n in self.names], *self._own
 
-    def _while(self, carried: Carried, body: Program, consts: list[Tracer], start: list[Any]) -> list[Any]:
-        """The loop where it is not known how many steps it makes."""
+    def _count(self) -> Any:
+        """The number of steps over a range whose length is not known."""
         r = self._items
+        # as many steps as there are numbers before the end: (stop - start) / step, rounded up
+        one = type(r.step) is int and r.step == 1
+        distance = r.stop if one and type(r.start) is int and r.start == 0 else r.stop - r.start
+        return cast(distance if one else -(-distance // r.step), np.dtype(np.int64))
+
+    def _while(self, carried: Carried, body: Program, consts: list[Tracer], start: list[Any]) -> list[Any]:
+        """The loop that a step may end."""
         limit: list[Any] = [] if self._length is None else [np.int64(self._length)]
-        if self._source is None:  # as many steps as there are numbers before the end: (stop - start) / step, rounded up
-            limit = [cast(-((r.start - r.stop) // r.step), np.dtype(np.int64))]
-        stop = carried.slot_of(self._stop) if self._ends else None
+        if self._source is None:
+            limit = [self._count()]
+        stop = carried.slot_of(self._stop)
+        assert stop is not None
 
         def goes_on(*given: Any) -> list[Any]:
             state = given[len(limit) :]
-            tests = [lt(state[-1], n) for n in given[: len(limit)]]
-            if stop is not None:
-                tests.append(bit_not(state[stop]))
-            return [functools.reduce(bit_and, tests)]
+            return [functools.reduce(bit_and, [lt(state[-1], n) for n in given[: len(limit)]], bit_not(state[stop]))]
 
         cond = trace_program(goes_on, [*[INT64] * len(limit), *[s.type for s in carried.slots()], INT64])
         outs, _, _ = bind_while(cond, body, limit, consts, [*start, np.int64(self._made)])
+        return outs
         return outs
 
     def _is_to_be_tried(self, stopped: Any) -> bool:
@@ -470,10 +483,14 @@ class Steps:
             return False
         if self._stop is not None and is_unknown(stopped):
             return self._length is None or self._made < self._length
-        if self._length is None or self._made != 1:
+        if self._length is None:
             return False
-        if self._length >= FEW or self._length < LEAST:
-            return self._length >= FEW
+        if self._stop is not None:  # the first step shows what the variables are that it may leave without a value
+            return self._length >= FEW and self._made == 1
+        if self._length >= FEW:
+            return self._made == self._attempts
+        if self._length < LEAST or self._made != 1:
+            return False
         return (self._length - 1) * self._unrolled.size() >= 2 * MUCH
 
     def _open(self, carried: Carried) -> None:

@@ -40,7 +40,7 @@ class SequenceBuffer(Buffer):
 @dataclass(eq=False, slots=True)
 class Carry:
     """What a loop carries: the buffer with the first value, that for the last, and a ``spare`` of the same kind, which
-    steps write in turn.
+    steps write in turn. Of a branch, what it changes: its carries are all in place, and ``spare`` is the last.
 
     Where it is updated ``in_place``, the body's output holds the carry from the start of a step, and its input is not
     read.
@@ -159,22 +159,26 @@ class While(Control):
 
 @dataclass(eq=False, slots=True)
 class Branch(Control):
-    """``branches[index]`` of the operands, with the index (rank 0, int64) clamped to the branches there are."""
+    """``branches[index]`` of the operands, with the index (rank 0, int64) clamped to the branches there are.
+
+    A branch's inputs are ``operands`` and the carry, its outputs the carry as it is afterwards, and ``results``.
+    """
 
     index: Buffer
     branches: tuple[KernelProgram, ...]
     operands: tuple[Buffer, ...]
     results: tuple[Buffer, ...]
+    carry: tuple[Carry, ...] = ()
 
     @property
     def reads(self) -> list[Buffer]:
         """The buffers that are read."""
-        return [self.index, *self.operands]
+        return [self.index, *self.operands, *[c.first for c in self.carry]]
 
     @property
     def writes(self) -> list[Buffer]:
         """The buffers that are written."""
-        return list(self.results)
+        return [*[c.last for c in self.carry], *self.results]
 
     @property
     def programs(self) -> tuple[KernelProgram, ...]:

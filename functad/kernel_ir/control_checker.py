@@ -19,7 +19,7 @@ def check_control(statement: Control, check: Callable[[KernelProgram, Sequence[B
     """
     for program in statement.programs:
         held: list[Buffer] = []
-        if isinstance(statement, Loop | While) and program is statement.body:
+        if isinstance(statement, Branch) or (isinstance(statement, Loop | While) and program is statement.body):
             held = [out for c, out in zip(statement.carry, program.outputs, strict=False) if c.in_place]
         check(program, held)
     match statement:
@@ -36,9 +36,11 @@ def check_control(statement: Control, check: Callable[[KernelProgram, Sequence[B
             _fits(statement.test, [*statement.test_consts, *carry], [statement.flag])
             _fits(statement.body, [*statement.consts, *carry], [*carry, *[_element(b) for b in statement.written]])
         case Branch():
+            carry = [c.last for c in statement.carry]
             for branch in statement.branches:
-                _fits(branch, statement.operands, statement.results)
-    if isinstance(statement, Loop | While):
+                _fits(branch, [*statement.operands, *carry], [*carry, *statement.results])
+            _require(all([c.in_place for c in statement.carry]), "a branch with a carry that is not in place")
+    if isinstance(statement, Loop | While | Branch):
         for c in statement.carry:
             _require(_same(c.first, c.last) and _same(c.spare, c.last), "a carry of several types")
 

@@ -39,8 +39,10 @@ def run_control(m: Machine, statement: Control) -> None:
             _while(m, statement)
         case Branch():
             chosen = min(max(int(m.memory(statement.index)), 0), len(statement.branches) - 1)
-            results = m.run(statement.branches[chosen], [m.memory(b) for b in statement.operands], {})
-            for buffer, value in zip(statement.results, results, strict=True):
+            state = _first(m, statement.carry)
+            given = [*[m.memory(b) for b in statement.operands], *state]
+            results = m.run(statement.branches[chosen], given, _held(statement.carry, state))
+            for buffer, value in zip(statement.writes, results, strict=True):
                 _assign(m, buffer, value)
         case SequenceLength():
             m.memory(statement.out)[...] = len(m.memory(statement.sequence))

@@ -3,7 +3,7 @@
 
 loop n0 [reverse] (consts; first -> last ...; elements) -> (written):
 while (consts of the test; consts; first -> last ...) -> (steps; written): test, body
-branch index (operands) -> (results): branches
+branch index (operands[; first => last ...]) -> (results): branches
 """
 
 from __future__ import annotations
@@ -40,7 +40,8 @@ def format_control(
                 f"{names(s.written)}):"
             )
         case Branch() as s:
-            head = f"branch {name(s.index)} ({names(s.operands)}) -> ({names(s.results)}):"
+            carry = f"; {carried(s.carry)}" if s.carry else ""
+            head = f"branch {name(s.index)} ({names(s.operands)}{carry}) -> ({names(s.results)}):"
         case SequenceLength() as s:
             head = f"{name(s.out)} = length of {name(s.sequence)}"
         case SequenceCopy() as s:

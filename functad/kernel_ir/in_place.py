@@ -1,9 +1,11 @@
 """Updates in place: arrays that share their memory with the array they are made from.
 
 A scatter copies its operand and then writes a few elements. Where nothing reads the operand afterwards the copy is left
-out, and both are one array (`without_copies`). A loop's step whose new carry starts as such a copy of the old one, or
-is computed from it element by element, writes into the carry itself (`in_place`): then ``v.at[i].set(...)`` costs one
-element a step, in reverse mode too.
+out, and both are one array (`without_copies`); so it is where what updates its carry in place begins with a copy. A
+loop's step whose new carry starts as such a copy of the old one, or is computed from it element by element, writes
+into the carry itself (`in_place`): then ``v.at[i].set(...)`` costs one element a step, in reverse mode too. What all
+branches of a branch do so to one operand, if only by leaving it as it is, is changed in place, too
+(`branches_in_place`).
 
 Statements that read the old array after the copy are moved before it, with what they need, where that changes nothing
 they see.
@@ -16,7 +18,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from functad.kernel_ir.checker import accesses
-from functad.kernel_ir.control import Carry, Control, Loop, SequenceBuffer, While
+from functad.kernel_ir.control import Branch, Carry, Control, Loop, SequenceBuffer, While
 from functad.kernel_ir.nodes import (
     Affine,
     Buffer,
@@ -31,7 +33,7 @@ from functad.kernel_ir.nodes import (
     Store,
 )
 
-__all__ = ["copied", "in_place", "without_copies"]
+__all__ = ["branches_in_place", "copied", "in_place", "without_copies"]
 
 WINDOW = 256
 """Readers further away than so many statements are not moved: time stays linear."""
@@ -54,35 +56,97 @@ def in_place(body: KernelProgram, consts: int, carry: int) -> tuple[KernelProgra
     return (replace(body, body=code.statements) if any(flags) else body), (*flags, *[False] * (carry - len(flags)))
 
 
+def branches_in_place(branches: Sequence[KernelProgram]) -> tuple[tuple[KernelProgram, ...], list[tuple[int, int]]]:
+    """The branches with what they can all update in place so updated, and which inputs and outputs these are, in pairs:
+    they are the last inputs and the first outputs.
+    """
+    codes = [_Code(b.body) for b in branches]
+    pairs: list[tuple[int, int]] = []
+    for k, out in enumerate(branches[0].outputs):
+        for j, x in enumerate(branches[0].inputs):
+            fits = x.shape == out.shape and x.dtype == out.dtype and j not in [p[0] for p in pairs]
+            if fits and _update_all(codes, [(b.inputs[j], b.outputs[k]) for b in branches]):
+                pairs.append((j, k))
+                break
+    if not pairs:
+        return tuple(branches), []
+    taken, given = zip(*pairs, strict=True)
+    made = [
+        replace(
+            b,
+            inputs=(*[x for j, x in enumerate(b.inputs) if j not in taken], *[b.inputs[j] for j in taken]),
+            outputs=(*[b.outputs[k] for k in given], *[x for k, x in enumerate(b.outputs) if k not in given]),
+            body=code.statements,
+        )
+        for b, code in zip(branches, codes, strict=True)
+    ]
+    return tuple(made), pairs
+
+
 def _without_copy(code: _Code, at: int) -> int:
-    """Drop the copy at a slot if that changes nothing; the slot to go on at."""
-    moved = copied(code.slots[at])
-    if moved is None:
+    """Drop the copies at a slot if that changes nothing; the slot to go on at."""
+    statement = code.slots[at]
+    moved = copied(statement)
+    if moved is not None:
+        last = _last_use(code, *moved, at)
+        if last is None:
+            return at + 1
+        code.drop(last)
+        _as_one(code, *moved)
+        return at
+    if not isinstance(statement, Loop | While | Branch):
         return at + 1
-    old, new = moved[0].root, moved[1].root
-    last = code.behind_readers(old, at) if old.role == "temp" and code.first(new) == at else None
-    if last is None:
-        return at + 1
-    code.drop(last)
-    code.rename(*((old, new) if new.role == "output" else (new, old)))
-    return at
+    for number in range(len(statement.carry)):
+        c = code.slots[at].carry[number]  # type: ignore[union-attr]
+        alone = [b.root for b in statement.reads].count(c.first.root) == 1
+        if c.in_place and c.first is not c.last and alone:
+            last = _last_use(code, c.first, c.last, at)
+            if last is not None:
+                _as_one(code, c.first, c.last)
+                at = last
+    return at + 1
+
+
+def _last_use(code: _Code, old: Buffer, new: Buffer, at: int) -> int | None:
+    """The slot of the statement in a slot, which makes one buffer of another, once it is the last that reads that one;
+    None if it cannot be, or the other is no temporary.
+    """
+    if old.root is new.root or old.root.role != "temp" or code.first(new.root) != at:
+        return None
+    return code.behind_readers(old.root, at)
+
+
+def _as_one(code: _Code, old: Buffer, new: Buffer) -> None:
+    pair = old.root, new.root
+    code.rename(*(pair if new.root.role == "output" else pair[::-1]))
 
 
 def _update_in_place(code: _Code, old: Buffer, new: Buffer) -> bool:
     """Put ``new`` in place of ``old`` from the start, if that changes nothing that is computed."""
+    return _update_all([code], [(old, new)])
+
+
+def _update_all(codes: Sequence[_Code], pairs: Sequence[tuple[Buffer, Buffer]]) -> bool:
+    """The same in each of several lists of statements, or in none."""
+    if not all([_begins_as(code, *pair) for code, pair in zip(codes, pairs, strict=True)]):
+        return False
+    last = [code.behind_readers(old, code.first(new)) for code, (old, new) in zip(codes, pairs, strict=True)]
+    if None in last:
+        return False
+    for code, at, (old, new) in zip(codes, last, pairs, strict=True):
+        if copied(code.slots[at]) is not None:  # type: ignore[index]
+            code.drop(at)  # type: ignore[arg-type]
+        code.rename(old, new)
+    return True
+
+
+def _begins_as(code: _Code, old: Buffer, new: Buffer) -> bool:
+    """Whether the first statement that writes to ``new`` makes it of ``old``, and may do so in its place."""
     if isinstance(old, SequenceBuffer) or not old.shape or new not in code.mentions:
         return False
     at = code.first(new)
     moved = copied(code.slots[at])
-    if not (_is_updated_by(code.slots[at], old, new) if moved is None else moved[0].root is old):
-        return False
-    last = code.behind_readers(old, at)
-    if last is None:
-        return False
-    if moved is not None:
-        code.drop(last)
-    code.rename(old, new)
-    return True
+    return _is_updated_by(code.slots[at], old, new) if moved is None else moved[0].root is old
 
 
 # -- what a statement does ---------------------------------------------------------------------------------------------
@@ -141,7 +205,7 @@ def _is_updated_by(statement: Statement | None, old: Buffer, new: Buffer) -> boo
     A kernel may if it reads an element of ``old`` only at the point, and before, it stores that of ``new``; a loop, if
     it carries ``old`` to ``new`` in place.
     """
-    if isinstance(statement, Loop | While):
+    if isinstance(statement, Loop | While | Branch):
         others = [b.root for b in statement.reads if b.root is old]
         return len(others) == 1 and any(c.in_place and c.first is old and c.last is new for c in statement.carry)
     if not isinstance(statement, Kernel):

@@ -122,7 +122,11 @@ class Statements(KernelRule):
                     b.store(ctx.output(), (index[0] + offset, *index[1:]), ctx.read(k)(index))
                 ctx.kernel(t.shape, part, "concatenate")
                 offset = offset + t.shape[0]
+
+    ``updates`` says that the result is operand 0, copied and then changed in a few places. The copy is left out where
+    nothing reads the operand afterwards; so what is computed from the operand is then stored before.
     """
 
     fn: Callable[..., Any]
     static: tuple[str, ...] = ()
+    updates: bool = False

@@ -8,16 +8,13 @@ from typing import Any
 import numpy as np
 
 from functad.core.capture import as_leaf
-from functad.core.evaluator import run_program
-from functad.core.primitive import type_of
 from functad.core.tracer import Tracer
 from functad.errors import DtypeError, ShapeError, StructureError
 from functad.front.calls import twin
 from functad.lax.bodies import Body, abstract, check_boolean, leaves_and_tree, trace_body, wrap
-from functad.primitives.cond import cond_p
+from functad.primitives.cond import bind_cond
 from functad.primitives.convert import convert
 from functad.primitives.selection import select as strict_select
-from functad.transforms.programs import trace_program
 from functad.tree import leaf_paths, unflatten
 
 __all__ = ["cond", "select", "select_n", "switch"]
@@ -132,20 +129,8 @@ def _choose(what: str, index: Any, functions: Sequence[Callable[..., Any]], oper
     check_branches(
         what, bodies, ("false_fun", "true_fun") if what == "cond" else [f"branch {k}" for k in range(len(bodies))]
     )
-    # each branch closes over values of its own: all take them all
-    consts = [c for b in bodies for c in b.consts]
-    starts = np.cumsum([0, *[len(b.consts) for b in bodies]])
-    programs = [_with_consts(b, int(s), [type_of(c) for c in consts]) for b, s in zip(bodies, starts, strict=False)]
-    outs = cond_p.bind(index, *consts, *[x.value for x in leaves], branches=tuple(programs))
+    outs = bind_cond(index, [(b.program, b.consts) for b in bodies], [x.value for x in leaves])
     return wrap(outs, bodies[0].tree)
-
-
-def _with_consts(body: Body, start: int, types: Sequence[Any]) -> Any:
-    own, n = len(body.consts), len(types)
-    return trace_program(
-        lambda *args: run_program(body.program, (*args[start : start + own], *args[n:])),
-        (*types, *body.program.in_types[own:]),
-    )
 
 
 def check_branches(what: str, bodies: Sequence[Body], names: Sequence[str]) -> None:

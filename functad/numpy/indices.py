@@ -94,6 +94,22 @@ class Index(NamedTuple):
         """Whether the slices leave x as it is."""
         return not self.dropped and all(s.takes_all(n) for s, n in zip(self.spans, self.of, strict=True))
 
+    @property
+    def rows(self) -> Index:
+        """The index arrays alone: whole rows of x."""
+        spans = tuple([Span(0, n) for n in self.of])
+        layout = tuple([a for a in range(len(self.of)) if a not in self.arrays])
+        return self._replace(spans=spans, dropped=frozenset(), layout=layout)
+
+    @property
+    def row(self) -> Index:
+        """The slices and integers alone, of one such row, which has no looked up axes."""
+        axes = [a for a in range(len(self.of)) if a not in self.arrays]
+        shape, spans = tuple([self.of[a] for a in axes]), tuple([self.spans[a] for a in axes])
+        dropped = frozenset([i for i, a in enumerate(axes) if a in self.dropped])
+        layout = tuple([None if a is None else axes.index(a) for a in self.layout])
+        return Index(shape, spans, dropped, {}, (), layout, 0, self.keeps_array)
+
     def lookup(self) -> Lookup:
         """How the index arrays look up the sliced x."""
         axes = [a for a in range(len(self.spans)) if a not in self.dropped]
@@ -127,6 +143,8 @@ def parse_index(index: Any, shape: tuple[int, ...]) -> Index:
     for position, item in enumerate(items):
         parts.add(item, position, len(shape) - taken)
     arrays, looked_up = _broadcast_arrays(parts.arrays)
+    if arrays and not looked_up:
+        _look_up_integers(parts, arrays)
     return Index(
         shape,
         tuple(parts.spans),
@@ -137,6 +155,22 @@ def parse_index(index: Any, shape: tuple[int, ...]) -> Index:
         parts.place(),
         keeps_array=ellipses > 0,
     )
+
+
+def _look_up_integers(parts: _Parts, arrays: dict[int, Any]) -> None:
+    """Look up integers beside index arrays of one element as these: it is one element, or row, that is read or
+    written, of x as it is in memory.
+    """
+    axes = sorted([*arrays, *parts.dropped])
+    if axes[-1] - axes[0] != len(axes) - 1:
+        return
+    for a in parts.dropped:
+        arrays[a] = np.int64(parts.spans[a].start)
+        parts.spans[a] = Span(0, parts.shape[a])
+    parts.dropped.clear()
+    ordered = sorted(arrays.items())
+    arrays.clear()
+    arrays.update(ordered)
 
 
 class _Parts:

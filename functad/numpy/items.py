@@ -27,6 +27,8 @@ __all__ = ["item", "over_batch", "sliced", "updated"]
 
 def item(x: Any, index: Index) -> Any:
     """``x[index]``."""
+    if index.arrays and not index.looked_up and not index.takes_all:
+        return reshape(sliced(looked_up(x, index.rows), index.row), index.shape)
     y = sliced(x, index)
     return reshape(looked_up(y, index) if index.arrays else y, index.shape)
 
@@ -65,6 +67,9 @@ def updated(x: Any, index: Index, op: str, v: Any) -> Any:
         return _slices_updated(x, index, op, v)
     if index.takes_all:
         return _lookup_updated(x, index, op, v)
+    if not index.looked_up:  # one row: what is next to it stays as it is in memory
+        rows, row = index.rows, index.row
+        return _lookup_updated(x, rows, "set", _slices_updated(looked_up(x, rows), row, op, v))
     part = _lookup_updated(sliced(x, index), index, op, v)
     return _slices_updated(x, index, "set", part)
 

@@ -18,6 +18,10 @@ COMMUTATIVE = frozenset({"add", "mul", "eq", "ne", "bit_and", "bit_or", "bit_xor
 of complex numbers, where NumPy fuses one of the two products in a part with the sum."""
 
 
+FOR_MESSAGES = {"check_index": "axis"}
+"""Params that say only how an error is worded: what has been checked along one axis raises along no other."""
+
+
 def atom_key(atom: Atom) -> Any:
     """What two atoms share exactly if they are the same value."""
     if type(atom) is Var:
@@ -36,7 +40,8 @@ def cse(program: Program) -> Program:
         operands: Any = [atom_key(a) for a in e.inputs]
         if e.primitive.name in COMMUTATIVE and not (e.primitive.name == "mul" and e.outputs[0].type.dtype.kind == "c"):
             operands = [frozenset(operands)]
-        key = (e.primitive.name, *operands, *(e.params.items() if e.params else ()))
+        ignored = FOR_MESSAGES.get(e.primitive.name)
+        key = (e.primitive.name, *operands, *[item for item in e.params.items() if item[0] != ignored])
         found = seen.get(key)
         if found is not None:
             return found

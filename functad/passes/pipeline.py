@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from functad import config
 from functad.ir.checker import check_program
 from functad.ir.dce import dce
 from functad.ir.program import Program
-from functad.passes.control import expand_sequences, inside, trim
+from functad.passes.control import expand_sequences, trim
 from functad.passes.cse import cse
 from functad.passes.fold import fold
 from functad.passes.hoist import hoist
 from functad.passes.inline import inline
+from functad.passes.promote import promote
 from functad.passes.simplify import simplify
 from functad.passes.sink import sink
 from functad.passes.steady import steady
+from functad.passes.twins import without_twins
 from functad.passes.unroll import unroll
 from functad.passes.widen import widen
 
@@ -25,7 +27,7 @@ __all__ = ["PIPELINE", "optimize"]
 
 def bodies(program: Program) -> Program:
     """The pipeline inside of loops and branches."""
-    return inside(program, optimize)
+    return without_twins(program, lambda p: _run(p, PIPELINE))
 
 
 PIPELINE: tuple[Callable[[Program], Program], ...] = (
@@ -50,12 +52,20 @@ PIPELINE: tuple[Callable[[Program], Program], ...] = (
 )
 
 
+AT_LAST: tuple[Callable[[Program], Program], ...] = (promote, dce)
+"""What goes into loops and branches by itself, with what is known around them."""
+
+
 def optimize(program: Program) -> Program:
     """Run the pipeline; in debug mode the checker runs after each pass and names it."""
+    return _run(program, (*PIPELINE, *AT_LAST))
+
+
+def _run(program: Program, steps: Sequence[Callable[[Program], Program]]) -> Program:
     debug, stages = config.debug.value, config.dump.value
     if "ir" in stages or "all" in stages:
         print(f"-- ir\n{program}", file=sys.stderr)
-    for number, step in enumerate(PIPELINE):
+    for number, step in enumerate(steps):
         program = step(program)
         if debug:
             check_program(program, f"pass {number}, {step.__name__}")

@@ -72,6 +72,12 @@ def is_value(m: Match, i: int, value: float) -> bool:
     return v is not None and v.dtype.kind != "c" and bool(v == value)
 
 
+def is_integer(m: Match, i: int, value: int) -> bool:
+    """Whether operand i is this integer, as a rank-0 literal."""
+    v = m.scalar(i)
+    return v is not None and v.dtype.kind in "iu" and bool(v == value)
+
+
 def is_nonzero(m: Match, i: int) -> bool:
     """Whether operand i is a rank-0 literal other than 0 (maybe NaN)."""
     v = m.scalar(i)
@@ -205,12 +211,60 @@ def half_strong(m: Match) -> Atom | None:
     return m.emit("strong_mul", x, y) if is_nonzero(m, 1) else m.emit("strong_mul", y, x) if is_nonzero(m, 0) else None
 
 
+# -- elements of arrays, read and written one after the other
+
+
+def read_what_was_written(m: Match) -> Atom | None:
+    """``gather(scatter_set(x, v, i), i) -> v``, and ``gather(x, j)`` where j is another place."""
+    e = m.made_by(0, "scatter_set")
+    if e is None:
+        return None
+    same = _same_place(m.ins[0].type, m.ins[1:], m.params, e)
+    if same is None:
+        return None
+    return e.inputs[1] if same else m.emit("gather", e.inputs[0], *m.ins[1:], **m.params)
+
+
+def write_once(m: Match) -> Atom | None:
+    """``scatter_set(scatter_set(x, v, i), w, i) -> scatter_set(x, w, i)``."""
+    e = m.made_by(0, "scatter_set") or m.made_by(0, "scatter_add")
+    if e is None or not _same_place(m.ins[0].type, m.ins[2:], m.params, e):
+        return None
+    return m.emit("scatter_set", e.inputs[0], *m.ins[1:], **m.params)
+
+
+def _same_place(x: ArrayType, indices: Sequence[Atom], params: Any, write: Eqn) -> bool | None:
+    """Whether single elements or rows are those that an equation writes; None where that is not known."""
+    others = write.inputs[2:]
+    if params["batch"] or write.params["batch"] or len(indices) != len(others) or not x.size:
+        return None
+    if any([a.type.ndim for a in (*indices, *others)]):
+        return None
+    pairs = [
+        (int(a.value), int(b.value)) if type(a) is Literal and type(b) is Literal else (a, b)
+        for a, b in zip(indices, others, strict=True)
+    ]
+    if all([a is b or (type(a) is int and a == b) for a, b in pairs]):
+        return True
+    apart = [
+        type(a) is int and type(b) is int and a != b and min(a, b) >= 0 and max(a, b) < n
+        for (a, b), n in zip(pairs, x.shape, strict=False)
+    ]
+    return False if any(apart) else None
+
+
 RULES: dict[str, tuple[Rule, ...]] = {
     "neg": (unary_pair("neg", "neg"),),
     "conj": (unary_pair("conj", "conj"),),
-    "add": (spread_literal, negated_operand),
+    "add": (
+        spread_literal,
+        negated_operand,
+        lambda m: m.keep(1) if is_integer(m, 0, 0) else None,
+        lambda m: m.keep(0) if is_integer(m, 1, 0) else None,
+    ),
     "sub": (
         spread_literal,
+        lambda m: m.emit("neg", m.ins[1]) if is_integer(m, 0, 0) and m.keep(1) is not None else None,
         lambda m: m.keep(0) if is_value(m, 1, 0) and not np.signbit(m.scalar(1)) else None,
         subtract_negated,
     ),
@@ -230,6 +284,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
         ),
     ),
     "div": (spread_literal, lambda m: m.keep(0) if is_value(m, 1, 1) else None),
+    "floor_divide": (lambda m: m.keep(0) if is_integer(m, 1, 1) else None,),
     "strong_mul": (spread_literal, plain("mul")),
     "strong_product": (spread_literal, half_strong),
     "strong_div": (spread_literal, plain("div")),
@@ -242,6 +297,8 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "convert": (same_shape,),
     "stop_gradient": (same_shape,),
     "slice_add": (spread_update,),
+    "gather": (read_what_was_written,),
+    "scatter_set": (write_once,),
     **dict.fromkeys(
         ("softmax_of", "log_softmax_of", "logsumexp_of", "norm_of", "direction_of"), (same_shape,)
     ),  # once differentiated

@@ -117,9 +117,10 @@ class CheckpointedRule:
         n = len(self.start)
         loop = {"body": self.body, "length": None, "reverse": False, "consts": len(self.cm), "carry": n, "unroll": 1}
         self.km = RepeatRule(loop_p, loop, (False, *self.cm, *self.start)).km
-        self.block = RepeatRule(loop_p, loop, (False, *self.cm, *self.km))
+        self.block = RepeatRule(loop_p, loop, (False, *self.cm, *self.km), counting=False)
         self.const_types = select(self.body.in_types[: len(self.cm)], self.cm)
         self.carry_types = select(self.body.out_types, self.km)
+        self._ways_back: dict[Mask, dict[str, Any]] = {}
         self._find_needed(n)
 
     def _find_needed(self, n: int) -> None:
@@ -254,29 +255,45 @@ class CheckpointedRule:
 
     # -- the way back --
 
-    def backward(self, residuals: Sequence[Any], cotangents: Sequence[Any]) -> Sequence[Any]:
-        cts = [instantiate(c, t) for c, t in zip(select(cotangents[:-1], self.km), self.carry_types, strict=True)]
-        return [*[None] * sum(self.conditions), *reversible_p.bind(*residuals, *cts, **self._way_back)]
+    @property
+    def summed(self) -> Mask:
+        """The active operands that ``backward`` takes sums for: those that are the same in all steps."""
+        return (*[False] * sum(self.conditions), *[True] * len(self.const_types), *[False] * sum(self.start))
 
-    @cached_property
-    def _way_back(self) -> dict[str, Any]:
-        """A call (residuals, cotangents of the moving carry) -> cotangents of the moving operands."""
+    def backward(self, residuals: Sequence[Any], cotangents: Sequence[Any], sums: Sequence[Any] = ()) -> Sequence[Any]:
+        """The cotangents of the active operands; to those of constants their ``sums`` (or None) are added."""
+        cts = [instantiate(c, t) for c, t in zip(select(cotangents[:-1], self.km), self.carry_types, strict=True)]
+        sums = select(sums, self.summed) if sums else [None] * len(self.const_types)
+        given = present(sums)
+        if given not in self._ways_back:
+            self._ways_back[given] = self._way_back(given)
+        found = reversible_p.bind(*residuals, *cts, *[s for s in sums if s is not None], **self._ways_back[given])
+        return [*[None] * sum(self.conditions), *found]
+
+    def _way_back(self, given: Mask) -> dict[str, Any]:
+        """A call (residuals, cotangents of the moving carry, sums that are given) -> cotangents of the moving operands,
+        added to the sums.
+        """
         test, body = self._actions
         swept = [INDEX, INDEX, INDEX, *self._row_types(self.kept)]
         types = [*self.call.in_types, *swept, *self._fixed_types(), *self.carry_types]
+        sum_types = select(self.const_types, given)
 
         def back(*args: Any) -> Sequence[Any]:
-            residuals, cts = cut(args, len(types) - len(self.carry_types))
+            residuals, cts, sums = cut(args, len(types) - len(self.carry_types), len(self.carry_types))
             consts, (steps, count, stride), rows, fixed = self._cut_residuals(residuals)
             more = (0, self.slots + 1 - self.kept, 0)
             rows = [pad(r, type_of(r).dtype.type(0), [more] + [(0, 0, 0)] * (type_of(r).ndim - 1)) for r in rows]
             starts = mul(iota((self.slots + 1,), np.int64, 0), stride)
-            carry = [steps, sub(count, 1), starts, *rows, *cts, *self.block.no_sums(fixed)]
+            zero = self.block.no_sums(fixed)
+            first = [z if s is None else s for s, z in zip(expand(sums, given), zero, strict=True)]
+            carry = [steps, sub(count, 1), starts, *rows, *cts, *first]
             found, _, _ = bind_while(test, body, (), [*consts, *fixed], carry)
             _, cts, sums = cut(found, 3 + len(rows), len(cts))
             return [*sums, *select(expand(cts, self.km), self.start)]
 
-        return {"program": trace_program(back, types), "reverse": PullbackOf(self.call, self.moving, (*self.km, False))}
+        reverse = PullbackOf(self.call, self.moving, (*self.km, False), (*given, *[False] * sum(self.start)))
+        return {"program": trace_program(back, [*types, *sum_types]), "reverse": reverse}
 
     @cached_property
     def _actions(self) -> tuple[Program, Program]:

@@ -85,14 +85,23 @@ class ChoiceRule:
     def forward(self, residuals: Sequence[Any], tangents: Sequence[Any]) -> Sequence[Any]:
         return self._apply("tangent", residuals, tangents[self.skip :])
 
-    def backward(self, residuals: Sequence[Any], cotangents: Sequence[Any]) -> Sequence[Any]:
-        return [*[None] * self.skip, *self._apply("cotangent", residuals, cotangents)]
+    @property
+    def summed(self) -> Mask:
+        """The active operands that ``backward`` takes sums for: all arrays."""
+        types = select(self.branches[0].in_types, self.mask)
+        return (*[False] * self.skip, *[not isinstance(t, SeqType) for t in types])
 
-    def _apply(self, kind: str, residuals: Sequence[Any], values: Sequence[Any]) -> list[Any]:
+    def backward(self, residuals: Sequence[Any], cotangents: Sequence[Any], sums: Sequence[Any] = ()) -> Sequence[Any]:
+        """The cotangents of the active operands, added to ``sums`` (None where there is none)."""
+        return [*[None] * self.skip, *self._apply("cotangent", residuals, cotangents, sums[self.skip :])]
+
+    def _apply(self, kind: str, residuals: Sequence[Any], values: Sequence[Any], sums: Sequence[Any] = ()) -> list[Any]:
         given = present(values)
         force = tuple(any_of([getattr(s, kind)(given)[1] for s in self.splits]))
         if not any(force):
             return [None] * len(force)
+        start = [s if f else None for s, f in zip(sums, force, strict=True)] if sums else []
+        summed = (present(start),) if start else ()
         of_operands, of_results = select(self.branches[0].in_types, self.mask), self.branches[0].out_types
         targets = tuple(of_operands if kind == "cotangent" else of_results)
         arrays = tuple([f and not isinstance(t, SeqType) for f, t in zip(force, targets, strict=True)])
@@ -101,9 +110,10 @@ class ChoiceRule:
         like = like_operands if kind == "cotangent" else like_results
         made = []
         for s, places in zip(self.splits, self.places, strict=True):
-            linear, found = getattr(s, kind)(given, arrays)
+            linear, found = getattr(s, kind)(given, arrays, *summed)
             made.append(on_slots(linear, tuple(places), tuple(self.slots), found, force, targets))
-        return expand(self._bind(heads, [*like, *slots, *select(values, given)], made), force)
+        more = [s for s in start if s is not None]
+        return expand(self._bind(heads, [*like, *slots, *select(values, given), *more], made), force)
 
 
 @derived

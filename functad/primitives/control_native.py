@@ -13,7 +13,7 @@ from functad.ir.masks import cut
 from functad.ir.program import Program
 from functad.ir.types import ArrayType
 from functad.kernel_ir.control import Branch, Carry, Loop, SequenceLength, While
-from functad.kernel_ir.in_place import in_place
+from functad.kernel_ir.in_place import branches_in_place, in_place
 from functad.kernel_ir.nodes import Buffer
 from functad.kernel_ir.rules import Statements
 from functad.kernel_ir.sizes import poly
@@ -71,8 +71,12 @@ def _while(
 
 def _cond(ctx: Any, in_types: Types, out_types: Types, *, branches: tuple[Program, ...]) -> None:
     index, *operands = operand_buffers(ctx, in_types)
-    made = tuple([ctx.program(number, b) for number, b in enumerate(branches)])
-    ctx.append(Branch(index, made, tuple(operands), tuple([ctx.output(k) for k in range(len(out_types))])))
+    results = [ctx.output(k) for k in range(len(out_types))]
+    made, pairs = branches_in_place([ctx.program(number, b) for number, b in enumerate(branches)])
+    carry = tuple([Carry(operands[j], results[k], results[k], True) for j, k in pairs])
+    others = [b for j, b in enumerate(operands) if j not in [p[0] for p in pairs]]
+    rest = [b for k, b in enumerate(results) if k not in [p[1] for p in pairs]]
+    ctx.append(Branch(index, made, tuple(others), tuple(rest), carry))
 
 
 def _seq_length(ctx: Any, in_types: Types, out_types: Types) -> None:

@@ -137,7 +137,7 @@ def declare_scatter(op: str, ufunc: np.ufunc | None, accumulation: str, **rules:
         type_rule=type_rule,
         evaluate=evaluate,
         batch=lambda size, batched, *xs, batch: (primitive.bind(*lead_axes(size, batched, xs), batch=batch + 1), True),
-        kernel=Statements(statements, static=("batch",)),
+        kernel=Statements(statements, static=("batch",), updates=True),
         samples=lambda: _scatter_samples(op),
         **rules,
     )

@@ -25,8 +25,8 @@ from functad.kernel_ir.rules import Pointwise
 from functad.kernel_ir.sizes import poly
 
 __all__ = [
-    "batch_grid", "check_index", "check_indices", "check_updates", "clamped", "elements", "indexed_type", "no_target",
-    "out_of_bounds", "places_of", "target",
+    "batch_grid", "check_index", "check_indices", "check_updates", "clamped", "elements", "from_front_p",
+    "indexed_type", "no_target", "out_of_bounds", "places_of", "target",
 ]  # fmt: skip
 
 # -- check_index -------------------------------------------------------------------------------------------------------
@@ -88,6 +88,20 @@ check_index_p: Primitive = Primitive(
         Sample((np.zeros((0,), np.int64),), {"axis": 0, "length": 0}),
     ],
 )
+
+
+from_front_p: Primitive = Primitive(
+    "from_front",
+    type_rule=lambda index, *, length: index,
+    evaluate=lambda index, *, length: np.where(index < 0, index + length, index)[()],
+    batch=lambda size, batched, index, **params: (from_front_p.bind(index, **params), True),
+    kernel=Pointwise(lambda b, index, *, length: b.select(b.lt(index, 0), b.add(index, b.size(length)), index)),
+    samples=lambda: [
+        Sample((np.array([0, 2, -1, -3, 7]),), {"length": 3}),
+        Sample((np.array([[0, 19], [-20, 7]]),), {"length": 20}),
+    ],
+)
+"""What ``check_index`` gives, of an index that need not be in bounds."""
 
 
 # -- what reading and writing share ------------------------------------------------------------------------------------

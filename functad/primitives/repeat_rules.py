@@ -10,33 +10,40 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from functad.core.evaluator import run_program
 from functad.core.primitive import Primitive, type_of
-from functad.core.zeros import add, zeros, zeros_like
+from functad.core.zeros import zeros, zeros_like
 from functad.ir.dce import dce
 from functad.ir.dependence import computed_from, dependent_on
 from functad.ir.masks import Mask, cut, expand, grow, present, select
 from functad.ir.program import Eqn, Literal, Program, Var
 from functad.ir.regions import Kind, Operands, Results
-from functad.ir.types import ArrayType, SeqType
+from functad.ir.types import ArrayType, SeqType, scalar_type
+from functad.primitives.arithmetic import add, mul, sub
+from functad.primitives.generate import iota
 from functad.primitives.loop_body import bind_loop
-from functad.primitives.step_sums import last_part, sum_over_steps
+from functad.primitives.step_sums import StepSum, last_part, sum_over_steps
 from functad.transforms.programs import Linearized, linearized, trace_program
 
 __all__ = ["RepeatRule", "sequences"]
+
+INDEX = scalar_type(np.int64)
 
 
 class RepeatRule:
     """The linear rule of an equation with a step that is repeated.
 
     The equation also writes the residuals of its steps, but not those that are the same in every step (they are
-    computed once, outside), that it read step by step itself (they are there already), or that cost less to compute
-    again (``transforms.residuals``). What the step tests has no tangents; nor has what only tests read.
+    computed once, outside), that it read step by step itself (they are there already), that count the steps (the linear
+    loops count, too; not if they are not to be ``counting``), or that cost less to compute again
+    (``transforms.residuals``). What the step tests has no tangents; nor has what only tests read.
     """
 
     active = True
 
-    def __init__(self, primitive: Primitive, params: Mapping[str, Any], mask: Mask) -> None:
+    def __init__(self, primitive: Primitive, params: Mapping[str, Any], mask: Mask, counting: bool = True) -> None:
         assert primitive.control is not None
         self.primitive, self.params, self.mask = primitive, params, mask
         self.form = primitive.control.regions(params)
@@ -47,6 +54,7 @@ class RepeatRule:
         _, groups, start, xm = self.form.operands(mask)
         cm = groups[self.region.group]
         self.cm, self.xm = tuple(cm), tuple(xm)
+        self.counters = counters(self.body, self.consts, n) if counting else {}
         inexact = [t.inexact for t in self.body.out_types[:n]]
 
         def step(k: Mask) -> list[bool]:
@@ -60,7 +68,8 @@ class RepeatRule:
         self._made: dict[Any, Any] = {}
 
     def _linearized(self, carry: Mask) -> Linearized:
-        return linearized(self.body, (*self.cm, *carry, *self.xm), (self.consts, len(self.xm)))
+        counters = [self.consts + k for k in self.counters]
+        return linearized(self.body, (*self.cm, *carry, *self.xm), (self.consts, len(self.xm), *counters))
 
     def _sort_residuals(self) -> None:
         """Sort the residuals of one step by where the reverse pass finds them."""
@@ -68,6 +77,8 @@ class RepeatRule:
         consts, n = self.consts, len(self.body.outputs)
         fixed = computed_from(forward, forward.inputs[consts:])
         elements = forward.inputs[consts + self.form.carry :]
+        counting = {forward.inputs[consts + k]: k for k in self.counters}
+        counted: dict[int, int] = {}
         self.places: list[tuple[str, int]] = []
         invariant: dict[Any, int] = {}
         stacked: dict[Any, int] = {}
@@ -76,6 +87,8 @@ class RepeatRule:
                 self.places.append(("invariant", invariant.setdefault(atom, len(invariant))))
             elif atom in elements:
                 self.places.append(("read", elements.index(atom)))
+            elif atom in counting:
+                self.places.append(("counted", counted.setdefault(counting[atom], len(counted))))
             else:
                 self.places.append(("stacked", stacked.setdefault(atom, len(stacked))))
         # what has no results is a check, which belongs to its step
@@ -83,11 +96,19 @@ class RepeatRule:
         self.invariants = dce(Program(forward.inputs[:consts], before, invariant))
         self.stacking = dce(Program(forward.inputs, forward.eqns, (*forward.outputs[:n], *stacked)))
         self.reads = sorted({i for kind, i in self.places if kind == "read"})
-        self.counts = len(invariant), len(self.reads), len(stacked)
+        self.counted = list(counted)
+        self.counts = len(invariant), len(self.reads), len(self.counted)
 
-    def _residual(self, invariant: Sequence[Any], read: Sequence[Any], stacked: Sequence[Any]) -> list[Any]:
+    def _residual(
+        self, invariant: Sequence[Any], counted: Sequence[Any], read: Sequence[Any], stacked: Sequence[Any]
+    ) -> list[Any]:
         """The residuals of one step in the order of the linear Programs."""
-        by_kind = {"invariant": invariant, "read": dict(zip(self.reads, read, strict=True)), "stacked": stacked}
+        by_kind = {
+            "invariant": invariant,
+            "counted": counted,
+            "read": dict(zip(self.reads, read, strict=True)),
+            "stacked": stacked,
+        }
         return [by_kind[kind][i] for kind, i in self.places]  # type: ignore[index]
 
     def primal(
@@ -113,19 +134,20 @@ class RepeatRule:
     ) -> list[Any]:
         """All that the linear loops need; active sequences are references, for zeros as long as they are."""
         references = sequences([*select(consts, self.cm), *select(first, self.km), *select(last, self.km)])
-        return [*steps, *references, *run_program(self.invariants, consts), *[xs[i] for i in self.reads], *stacked]
+        invariant, read = run_program(self.invariants, consts), [xs[i] for i in self.reads]
+        return [*steps, *references, *invariant, *read, *[first[k] for k in self.counted], *stacked]
 
     def _cut_residuals(
         self, residuals: Sequence[Any]
-    ) -> tuple[list[Any], list[list[Any]], list[Any], list[Any], list[Any]]:
+    ) -> tuple[list[Any], list[list[Any]], list[Any], list[Any], list[Any], list[Any]]:
         """The number of steps; references for constants, for the first and for the last carry; and the other residuals
-        by kind.
+        by kind, of what counts steps the first.
         """
         consts, carry, _ = [sum([isinstance(t, SeqType) for t in part]) for part in self._active_types()]
-        steps, of_consts, first, last, invariant, read, stacked = cut(
-            residuals, int(self.length is None), consts, carry, carry, *self.counts[:2]
+        steps, of_consts, first, last, invariant, read, counted, stacked = cut(
+            residuals, int(self.length is None), consts, carry, carry, *self.counts
         )
-        return steps, [of_consts, first, last], invariant, read, stacked
+        return steps, [of_consts, first, last], invariant, counted, read, stacked
 
     def _active_types(self) -> list[list[ArrayType]]:
         """The types of the active constants, of the moving carry, and of the active elements."""
@@ -138,7 +160,7 @@ class RepeatRule:
         return list(self.invariants.out_types), read, list(self.stacking.out_types[len(self.body.outputs) :])
 
     def forward(self, residuals: Sequence[Any], tangents: Sequence[Any]) -> Sequence[Any]:
-        steps, references, invariant, read, stacked = self._cut_residuals(residuals)
+        steps, references, invariant, counted, read, stacked = self._cut_residuals(residuals)
         const_dots, carry_dots, x_dots = self._by_role(tangents)
         given = present(const_dots), present(carry_dots), present(x_dots)
         if given not in self._made:
@@ -146,10 +168,11 @@ class RepeatRule:
         body, km, out_mask = self._made[given]
         first = starting(carry_dots, self._active_types()[1], km, references[1])
         state, written = bind_loop(
-            body, [*invariant, *select(const_dots, given[0])], first, [*read, *stacked, *select(x_dots, given[2])],
+            body, [*invariant, *select(const_dots, given[0])], [*first, *counted],
+            [*read, *stacked, *select(x_dots, given[2])],
             length=self.length, steps=steps, reverse=self.reverse, unroll=self.unroll,
         )  # fmt: skip
-        carry, outs = expand(expand(state, km), self.km), expand(written, out_mask)
+        carry, outs = expand(expand(state[: len(first)], km), self.km), expand(written, out_mask)
         return Results(carry, [None] * self.form.own, outs[self.region.tests :]).all
 
     def _by_role(self, tangents: Sequence[Any]) -> tuple[list[Any], list[Any], list[Any]]:
@@ -167,15 +190,33 @@ class RepeatRule:
         ct, kt, xt = self._active_types()
 
         def step(*args: Any) -> Sequence[Any]:
-            i, c, k, r, s, x = cut(args, len(invariant), sum(cg), sum(km), len(read), len(stacked))
-            return run_program(linear, (*self._residual(i, r, s), *c, *k, *x))
+            i, c, k, t, r, s, x = cut(
+                args, len(invariant), sum(cg), sum(km), len(self.counted), len(read), len(stacked)
+            )
+            k, written = cut(run_program(linear, (*self._residual(i, t, r, s), *c, *k, *x)), sum(km))
+            return [*k, *self._count_on(t, 1), *written]
 
-        types = (*invariant, *select(ct, cg), *select(kt, km), *read, *stacked, *select(xt, xg))
+        counted = [INDEX] * len(self.counted)
+        types = (*invariant, *select(ct, cg), *select(kt, km), *counted, *read, *stacked, *select(xt, xg))
         return trace_program(step, types), km, mask[n:]
 
+    def _count_on(self, counted: Sequence[Any], times: Any) -> list[Any]:
+        """What counts steps, so many steps later."""
+        by = [np.int64(self.counters[k]) for k in self.counted]
+        more = [n * times if isinstance(times, int | np.int64) else mul(n, times) for n in by]
+        return [add(t, n) for t, n in zip(counted, more, strict=True)]
+
+    @property
+    def summed(self) -> Mask:
+        """The active operands that ``backward`` takes sums for: those that are the same in all steps."""
+        of_mask = self.form.operands(self.mask)
+        groups = [[g == self.region.group] * k for g, k in enumerate(self.form.consts)]
+        flags = Operands([False] * self.form.heads, groups, [False] * self.form.carry, [False] * len(of_mask.elements))
+        return tuple(select(flags.all, self.mask))
+
     def backward(self, residuals: Sequence[Any], cotangents: Sequence[Any], sums: Sequence[Any] = ()) -> Sequence[Any]:
-        """The cotangents of the active operands; those of constants are added to ``sums`` where these are given."""
-        steps, references, invariant, read, stacked = self._cut_residuals(residuals)
+        """The cotangents of the active operands; to those of constants their ``sums`` (or None) are added."""
+        steps, references, invariant, counted, read, stacked = self._cut_residuals(residuals)
         cts = self.form.results(cotangents)
         carry_cts, y_cts = select(cts.carry, self.km), [*[None] * self.region.tests, *cts.written]
         given = "backward", present(carry_cts), present(y_cts)
@@ -183,12 +224,14 @@ class RepeatRule:
             self._made[given] = CotangentBody(self, *given[1:])  # type: ignore[misc]
         made: CotangentBody = self._made[given]
         first = starting(carry_cts, self._active_types()[1], made.km, references[2])
-        starts = select(sums or self.no_sums(references[0]), made.sums)
+        before = self._sums_of_constants(sums)
+        zero = before if all(present(before)) else self.no_sums(references[0])
+        starts = select([z if s is None else s for s, z in zip(before, zero, strict=True)], made.sums)
         elements = [*read, *stacked, *[c for c in y_cts if c is not None]]
         state, written = bind_loop(
             made.body,
             invariant,
-            [*first, *starts],
+            [*first, *starts, *self._count_on(counted, sub(steps[0] if steps else np.int64(self.length), 1))],
             elements,
             length=self.length,
             steps=steps,
@@ -196,16 +239,27 @@ class RepeatRule:
             unroll=self.unroll,
         )
         x_cts, left = cut(written, len(written) - made.left)
-        consts = expand(state[len(first) :], made.sums)
-        for i, (program, sources) in made.later.items():
+        consts = expand(state[len(first) : len(first) + len(starts)], made.sums)
+        for i, (later, sources) in made.later.items():
             values = {"invariant": invariant, "elements": elements, "left": left}
-            (total,) = run_program(program, [values[kind][k] for kind, k in sources])
-            consts[i] = add(sums[i], total) if sums else total
+            if any(kind == "counted" for kind, _ in sources):
+                values["counted"] = self._all_counts(counted)
+            consts[i] = later.total([values[kind][k] for kind, k in sources], before[i])
         carry = expand(expand(state[: len(first)], made.km), self.km)
         xs = expand(expand(x_cts, made.x_mask), self.xm)
         groups: list[list[Any]] = [[None] * k for k in self.form.consts]
         groups[self.region.group] = expand(consts, self.cm)
         return select(Operands([None] * self.form.heads, groups, carry, xs).all, self.mask)
+
+    def _all_counts(self, counted: Sequence[Any]) -> list[Any]:
+        """What counts steps, in all steps, in the order of the elements."""
+        steps = iota((self.length,), np.int64, 0)
+        return self._count_on(counted, sub(np.int64(self.length - 1), steps) if self.reverse else steps)
+
+    def _sums_of_constants(self, sums: Sequence[Any]) -> list[Any]:
+        """Of sums for active operands, the first of which may be all there are, those for active constants."""
+        full = [*sums, *[None] * (sum(self.mask) - len(sums))]
+        return select(self.form.operands(expand(full, self.mask)).consts[self.region.group], self.cm)
 
     def no_sums(self, references: Sequence[Any]) -> list[Any]:
         """Zeros for the cotangents of the active constants; ``references`` starts with those of them that are
@@ -221,10 +275,10 @@ class CotangentBody:
     """One step of the reverse pass of a loop, given cotangents of parts of the moving carry and of what is written step
     by step.
 
-    The body takes what is invariant; carries the cotangents ``km`` of the moving carry and the ``sums`` of those of
-    constants; reads residuals and cotangents; and writes the cotangents ``x_mask`` of what was read, and the last
-    ``left`` values of which sums over the steps are taken ``later``: for each such constant a Program, and where its
-    operands are.
+    The body takes what is invariant; carries the cotangents ``km`` of the moving carry, the ``sums`` of those of
+    constants, and what counts steps, backwards; reads residuals and cotangents; and writes the cotangents ``x_mask`` of
+    what was read, and the last ``left`` values of which sums over the steps are taken ``later``: for each such constant
+    the sum, and where its operands are.
     """
 
     def __init__(self, rule: RepeatRule, kg: Mask, yg: Mask) -> None:
@@ -243,18 +297,25 @@ class CotangentBody:
         self.residuals = len(read) + len(stacked)
         const_mask, self.x_mask = mask[:consts], mask[consts + carry :]
 
+        counted = [INDEX] * len(rule.counted)
+
         def traced(linear: Program, sums: Mask) -> Program:
-            """The step as a Program: (invariant, carry, sums, elements) -> (carry, cotangents of constants, of what was
-            read).
+            """The step as a Program: (invariant, carry, sums, counts, elements) -> (carry, cotangents of constants,
+            counts, cotangents of what was read).
             """
 
             def step(*args: Any) -> list[Any]:
-                i, k, c, r, s, y = cut(args, len(invariant), sum(self.km), sum(sums), len(read), len(stacked))
-                found = run_program(linear, (*rule._residual(i, r, s), *k, *y, *c))
+                i, k, c, t, r, s, y = cut(
+                    args, len(invariant), sum(self.km), sum(sums), len(counted), len(read), len(stacked)
+                )
+                found = run_program(linear, (*rule._residual(i, t, r, s), *k, *y, *c))
                 c, k, x = cut(found, sum(const_mask), sum(self.km))
-                return [*k, *c, *x]
+                return [*k, *c, *rule._count_on(t, -1), *x]
 
-            types = (*invariant, *select(carry_types, self.km), *select(const_types, sums), *read, *stacked, *y_types)
+            sum_types = select(const_types, sums)
+            types = (
+                *invariant, *select(carry_types, self.km), *sum_types, *counted, *read, *stacked, *y_types
+            )  # fmt: skip
             return dce(trace_program(step, types))
 
         def ends(step: Program, sums: Mask) -> dict[int, Program]:
@@ -271,34 +332,49 @@ class CotangentBody:
         parts = ends(traced(linear, none), none) if rule.length is not None and any(const_mask) else {}
         self.sums = tuple([m and i not in parts for i, m in enumerate(const_mask)])
         step = traced(split.cotangent(given(self.km), force, self.sums)[0], self.sums)
-        first, last = len(invariant), len(invariant) + sum(self.km) + sum(self.sums)
-        self._leave(step, ends(step, self.sums) if parts else {}, rule.length, step.inputs[:first], step.inputs[last:])
+        first, moving = len(invariant), len(invariant) + sum(self.km) + sum(self.sums)
+        last = moving + len(counted)
+        places = {
+            "invariant": step.inputs[:first], "counted": step.inputs[moving:last], "elements": step.inputs[last:]
+        }  # fmt: skip
+        self._leave(step, ends(step, self.sums) if parts else {}, rule.length, places)
 
     def _leave(
         self,
         step: Program,
         parts: Mapping[int, Program],
         length: Any,
-        invariant: Sequence[Var],
-        elements: Sequence[Var],
+        inputs: Mapping[str, Sequence[Var]],
     ) -> None:
-        """Make the body of a step and the sums ``later`` of what it leaves out."""
-        places = {v: ("invariant", k) for k, v in enumerate(invariant)} | {
-            v: ("elements", k) for k, v in enumerate(elements)
-        }
-        cotangents = dependent_on(step, [v for v in step.inputs if v not in places] + list(elements[self.residuals :]))
+        """Make the body of a step and the sums ``later`` of what it leaves out; ``inputs`` are those that are known."""
+        places = {v: (kind, k) for kind, group in inputs.items() for k, v in enumerate(group)}
+        elements = inputs["elements"][self.residuals :]
+        cotangents = dependent_on(step, [*[v for v in step.inputs if v not in places], *elements])
         left: dict[Var, int] = {}
-        self.later: dict[int, tuple[Program, list[tuple[str, int]]]] = {}
+        self.later: dict[int, tuple[StepSum, list[tuple[str, int]]]] = {}
         for i, part in parts.items():
             sources = [places[v] if v in places else ("left", left.setdefault(v, len(left))) for v in part.inputs]
             linear = tuple([v in cotangents for v in part.inputs])
-            program, taken = sum_over_steps(part, linear, tuple([kind != "invariant" for kind, _ in sources]), length)
-            self.later[i] = program, [sources[k] for k in taken]
+            later, taken = sum_over_steps(part, linear, tuple([kind != "invariant" for kind, _ in sources]), length)
+            self.later[i] = later, [sources[k] for k in taken]
         self.left = len(left)
-        k, consts, x = cut(step.outputs, sum(self.km), len(self.later) + sum(self.sums))
+        k, consts, t, x = cut(step.outputs, sum(self.km), len(self.later) + sum(self.sums), len(inputs["counted"]))
         given = [i for i, _ in enumerate(self.sums) if i in self.later or self.sums[i]]
         kept = [c for i, c in zip(given, consts, strict=True) if i not in self.later]
-        self.body = dce(Program(step.inputs, step.eqns, (*k, *kept, *x, *left)))
+        self.body = dce(Program(step.inputs, step.eqns, (*k, *kept, *t, *x, *left)))
+
+
+def counters(body: Program, consts: int, carry: int) -> dict[int, int]:
+    """The parts of a carry to which each step adds a constant, by their numbers, and what it adds."""
+    made = {v: e for e in body.eqns for v in e.outputs}
+    found = {}
+    for k, (before, after) in enumerate(zip(body.inputs[consts : consts + carry], body.outputs, strict=False)):
+        e = made.get(after) if before.type is INDEX else None  # type: ignore[arg-type]
+        if e is not None and e.primitive.name == "add" and before in e.inputs:
+            others = [a.value for a in e.inputs if isinstance(a, Literal)]
+            if others:
+                found[k] = int(others[0])
+    return found
 
 
 def starting(

@@ -64,19 +64,23 @@ def pullback(program: Program, mask: Mask, ins: Sequence[Any], cotangents: Seque
 @dataclass(frozen=True)
 class PullbackOf(Reverse):
     """The results are the cotangents of those operands of ``call`` that ``moving`` flags, from those of its results
-    that ``given`` flags.
+    that ``given`` flags; to those that ``summed`` flags, sums are added.
 
     Operands are those of ``call``, then what has been computed from these before and need not be computed again, then
-    the cotangents. With J the Jacobian of ``call``, the results are J(x)' c, and their pullback of g is, in c, J(x) g,
-    and in x, the gradient of c' (J(x) g): reverse mode over forward mode. What has been computed from x before has no
-    part in that.
+    the cotangents, then the sums. With J the Jacobian of ``call``, the results are J(x)' c, and their pullback of g is,
+    in c, J(x) g, and in x, the gradient of c' (J(x) g): reverse mode over forward mode. What has been computed from x
+    before has no part in that.
     """
 
     call: Program
     moving: Mask
     given: Mask
+    summed: Mask = ()
 
     def __call__(self, program: Program, mask: Mask, ins: Sequence[Any], cotangents: Sequence[Any]) -> Sequence[Any]:
+        mask, of_sums = mask[: len(mask) - sum(self.summed)], mask[len(mask) - sum(self.summed) :]
+        ins = ins[: len(mask)]
+        ct_sums = select(select(cotangents, self.summed), of_sums) if of_sums else []
         n, outs = len(self.call.inputs), len(self.call.outputs)
         tangent, depends = jvp_of(self.call, self.moving)
         tangent = with_doubts(
@@ -93,7 +97,7 @@ class PullbackOf(Reverse):
         x_cts = expand(run_program(linear, (*residuals, *[c for c in cts if c is not None])), found)
         ct_dots = select(expand(dots, depends), self.given)
         between = len(ins) - n - len(ct_dots)
-        return [*x_cts, *[None] * sum(mask[n : n + between]), *select(ct_dots, mask[n + between :])]
+        return [*x_cts, *[None] * sum(mask[n : n + between]), *select(ct_dots, mask[n + between :]), *ct_sums]
 
 
 class ReversibleRule:
@@ -127,7 +131,7 @@ def _jvp(
 
 def _transpose(cts: Sequence[Any], *operands: Any, program: Program, reverse: Reverse) -> list[Any]:
     mask = tuple([type(x) is Linear for x in operands])
-    if not isinstance(reverse, PullbackOf) or any(mask[: len(mask) - sum(reverse.given)]):
+    if not isinstance(reverse, PullbackOf) or any(mask[: len(mask) - sum(reverse.given) - sum(reverse.summed)]):
         raise LinearityError("a checkpointed while loop is not linear in its operands")
     point = [zeros(x.type) if type(x) is Linear else x for x in operands]
     return expand(reverse(program, mask, point, cts), mask)

@@ -263,7 +263,7 @@ recurrence_p: Primitive = Primitive(
     linear=(0, 2),
     transpose=_recurrence_transpose,
     batch=_recurrence_batch,
-    kernel=Statements(_recurrence_statements, static=("reverse", "batch", "strong")),
+    kernel=Statements(_recurrence_statements, static=("reverse", "batch", "strong"), updates=True),
     multiple_results=True,
     samples=_recurrence_samples,
 )

@@ -214,7 +214,7 @@ slice_add_p: Primitive = Primitive(
     linear="jointly",
     transpose=_slice_add_transpose,
     batch=_slice_add_batch,
-    kernel=Statements(_slice_add_statements),
+    kernel=Statements(_slice_add_statements, updates=True),
     samples=_slice_add_samples,
 )
 

@@ -8,19 +8,21 @@ leaves g_t behind instead of adding to all of c, and the sum is taken at once. A
     sum_t S(r_t) g_t   is the transpose of   c -> (T(r_t) c)_t,   which is T mapped over the steps, with one c for all,
 
 so the rules of transposition and batching give it: one product of matrices for a sum of outer products, one scatter for
-as many as there are steps.
+as many as there are steps. It may begin with a sum that is there already, which a scatter adds to in place.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence, Set
+from typing import Any, NamedTuple
 
+from functad.core.evaluator import run_program
 from functad.ir.masks import select
 from functad.ir.program import Eqn, Literal, Program, Var, sub_programs
 from functad.ir.types import SeqType
 from functad.transforms.programs import batch_of, transpose_of
 
-__all__ = ["last_part", "sum_over_steps"]
+__all__ = ["StepSum", "last_part", "sum_over_steps"]
 
 Mask = tuple[bool, ...]
 
@@ -81,9 +83,23 @@ def _next(
     return None
 
 
-def sum_over_steps(part: Program, linear: Mask, mapped: Mask, steps: int) -> tuple[Program, list[int]]:
-    """The Program that takes the sum over all steps of what ``part`` gives, and which inputs of the part it takes, in
-    its order.
+class StepSum(NamedTuple):
+    """A sum over steps: c -> (T(r_t) c)_t as a Program of r and c, whose transpose it is."""
+
+    mapped: Program
+    cotangents: int
+
+    def total(self, values: Sequence[Any], start: Any = None) -> Any:
+        """The sum for these r and g, added to ``start``."""
+        known = len(self.mapped.inputs) - 1
+        linear, given = (*[False] * known, True), (True,) * self.cotangents
+        made, _ = transpose_of(self.mapped, linear, given, () if start is None else (True,))
+        (total,) = run_program(made, [*values, *([] if start is None else [start])])
+        return total
+
+
+def sum_over_steps(part: Program, linear: Mask, mapped: Mask, steps: int) -> tuple[StepSum, list[int]]:
+    """The sum over all steps of what ``part`` gives, and which inputs of the part it takes, in its order.
 
     The part is linear in the inputs flagged so; those ``mapped`` have the steps along axis 0, others are the same in
     each.
@@ -95,5 +111,4 @@ def sum_over_steps(part: Program, linear: Mask, mapped: Mask, steps: int) -> tup
     )
     known = [i for i in range(count) if not linear[i]]
     taken = select([i for i in range(count) if linear[i]], present)
-    made, _ = transpose_of(over_steps, (*[False] * len(known), True), (True,) * len(taken))
-    return made, [*known, *taken]
+    return StepSum(over_steps, len(taken)), [*known, *taken]

@@ -56,10 +56,10 @@ class Backward:
             if rule is not None:
                 found = self._derived(e, rule, residuals, cts)
             else:
-                expected = self._plan.observed.get(position)
-                if expected is None or None in expected:
+                observed = self._plan.observed.get(position)
+                if observed is None or None in observed[0]:
                     return None
-                found = self._pulled(number, residuals, cts, expected)  # type: ignore[arg-type]
+                found = self._pulled(number, residuals, cts, *observed, [e.inputs[k] for k in moved])  # type: ignore[arg-type]
             for k, c in zip(moved, found, strict=True):
                 if c is not None:
                     self._add(e.inputs[k], c)
@@ -75,13 +75,19 @@ class Backward:
         return joined(found, forms) if forms else found
 
     def _pulled(
-        self, number: int, residuals: Sequence[int], cts: Sequence[int | None], expected: Sequence[bool]
+        self,
+        number: int,
+        residuals: Sequence[int],
+        cts: Sequence[int | None],
+        expected: Sequence[bool],
+        added: Sequence[bool],
+        operands: Sequence[Any],
     ) -> Sequence[int | None]:
         code = self._code
-        full = [code.constant(None) if c is None else c for c in cts]
-        found = code.parts(
-            code.call(partial(pull_own, expected), [self._own[number], *residuals, *full]), len(expected)
-        )
+        sums = [self._dense(v, flag and given) for v, flag, given in zip(operands, added, expected, strict=True)]
+        full = [code.constant(None) if c is None else c for c in (*cts, *(sums if any(added) else ()))]
+        pull = partial(pull_own, expected, len(sums) if any(added) else 0)
+        found = code.parts(code.call(pull, [self._own[number], *residuals, *full]), len(expected))
         return [c if flag else None for c, flag in zip(found, expected, strict=True)]
 
     def _add(self, v: Any, c: Any) -> None:
@@ -100,6 +106,14 @@ class Backward:
             return y if x is None else x
         return self._code.equation(REGISTRY["add"], [x, y], {}, [v.type])[0]
 
+    def _dense(self, v: Any, taken: bool) -> int | None:
+        """The dense part of a cotangent, which is taken away."""
+        c = self._ct.pop(v) if taken else None
+        if type(c) is not Sum:
+            return c  # type: ignore[no-any-return]
+        self._ct[v] = Sum(c.updates)
+        return c.dense  # type: ignore[no-any-return]
+
     def _settled(self, v: Any) -> int | None:
         """The cotangent of a variable, which no equation before adds to."""
         c = self._ct.pop(v, None)
@@ -111,9 +125,14 @@ def total(form: Sum, *values: Any) -> Any:
     return form.with_values(iter(values)).total()
 
 
-def pull_own(expected: Sequence[bool], own: Own, residuals: Sequence[Any], *cotangents: Any) -> Sequence[Any]:
-    """The cotangents of its operands, some of which are expected to be None."""
-    found = own.rule.backward(residuals, cotangents)  # type: ignore[union-attr]
+def pull_own(
+    expected: Sequence[bool], sums: int, own: Own, residuals: Sequence[Any], *cotangents: Any
+) -> Sequence[Any]:
+    """The cotangents of its operands, some of which are expected to be None; the last ``sums`` arguments are there
+    already.
+    """
+    n = len(cotangents) - sums
+    found = own.rule.backward(residuals, cotangents[:n], *([cotangents[n:]] if sums else ()))  # type: ignore[union-attr]
     if [c is not None for c in found] != expected or Sum in map(type, found):
         raise Unexpected
     return found  # type: ignore[no-any-return]

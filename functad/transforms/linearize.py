@@ -52,6 +52,16 @@ class LinearRule(Protocol):
         """
 
 
+class SummingRule(Protocol):
+    """A linear rule that adds cotangents to what is there already, as loops do in each step."""
+
+    summed: Mask
+    """Which of the active operands these are."""
+
+    def backward(self, residuals: Sequence[Any], cotangents: Sequence[Any], sums: Sequence[Any]) -> Sequence[Any]:
+        """The cotangents of the active operands, added to ``sums`` (None where there is none)."""
+
+
 class TransparentRule(ABC):
     """The linear rule of an equation that stands for a Program of its own: sums of cotangents go through it as if the
     Program stood there.
@@ -250,9 +260,9 @@ def split_program(program: Program, known: int) -> tuple[Program, Program]:
 Entry = tuple[LinearRule, Sequence[Any], Sequence[Var], Sequence[Var], Location | None]
 """One equation of a linear map: rule, residuals, active operands, results, location."""
 
-Observed = dict[int, list[bool | None]]
-"""Of entries whose rules are the user's own, by their position: which operands got cotangents on the way back; None for
-one that was a ``Sum``.
+Observed = dict[int, tuple[list[bool | None], list[bool]]]
+"""Of entries whose rules are not derived, by their position: which operands got cotangents on the way back (None for
+one that was a ``Sum``), and which of these were added to what was there.
 """
 
 
@@ -335,9 +345,10 @@ class LinearMap:
                 if transparent and (position or not ct.keys().isdisjoint(ins)):
                     self._through(rule, position, cts, ct)  # type: ignore[arg-type]
                     continue
-                given = rule.backward(residuals, cts)
-                if self.observed is not None and type(rule) is not DerivedRule:
-                    self.observed[position] = [None if type(c) is Sum else c is not None for c in given]
+                if type(rule) is DerivedRule:
+                    given = rule.backward(residuals, cts)
+                else:
+                    given = self._pulled(rule, position, cts, ct)
                 for v, c in zip(ins, given, strict=True):
                     if c is not None:
                         before = ct.get(v)
@@ -346,6 +357,24 @@ class LinearMap:
             if any(unsettled):
                 return [c if keep else settled(c) for c, keep in zip(found, unsettled, strict=True)]
             return [settled(c) for c in found]
+
+    def _pulled(self, rule: LinearRule, position: int, cotangents: Sequence[Any], ct: dict[Var, Any]) -> Sequence[Any]:
+        """What a rule that is not derived adds to the cotangents of operands; where it has added that to the sum that
+        was there, none is there any more.
+        """
+        _, residuals, ins, _, _ = self.entries[position]
+        sums = sums_for(rule, ins, ct)
+        if all([s is None for s in sums]):
+            given = rule.backward(residuals, cotangents)
+        else:
+            given = rule.backward(residuals, cotangents, sums)  # type: ignore[call-arg]
+            for v, s, c in zip(ins, sums, given, strict=True):
+                if s is not None and c is not None:
+                    without_dense(v, ct)
+        if self.observed is not None:
+            flags = [None if type(c) is Sum else c is not None for c in given]
+            self.observed[position] = flags, [s is not None for s in sums]
+        return given
 
     def _through(self, rule: TransparentRule, position: int, cotangents: Sequence[Any], ct: dict[Var, Any]) -> None:
         """The cotangents of the operands of an equation whose Program goes on adding to them."""
@@ -362,6 +391,23 @@ class LinearMap:
                 ct[v] = Sum([*old.updates, *new.updates], new.dense) if type(new) is Sum else Sum(old.updates, new)
             elif new is not None:
                 ct[v] = accumulate(ct[v], new) if v in ins[:k] and v in ct else new
+
+
+def sums_for(rule: LinearRule, ins: Sequence[Var], ct: Mapping[Var, Any]) -> list[Any]:
+    """What is there already of the cotangents of operands that a rule adds to; of one that is given twice, once."""
+    summed: Mask = getattr(rule, "summed", ())
+    found: list[Any] = [None] * len(ins)
+    for k, flag in enumerate(summed):
+        c = ct.get(ins[k]) if flag and ins[k] not in ins[:k] else None
+        found[k] = c.dense if type(c) is Sum else c
+    return found
+
+
+def without_dense(v: Var, ct: dict[Var, Any]) -> None:
+    """Take the dense part of a cotangent away."""
+    c = ct.pop(v)
+    if type(c) is Sum:
+        ct[v] = Sum(c.updates)
 
 
 class Choice:

@@ -15,7 +15,7 @@ from functad.core.trace import within
 from functad.core.tracer import ARRAY, SCALAR
 from functad.core.zeros import instantiate, repeated, zeros_like
 from functad.ir.derived import derived
-from functad.ir.masks import Mask, expand, select
+from functad.ir.masks import Mask, cut, expand, select
 from functad.ir.program import Program, Var
 from functad.ir.types import ArrayType, SeqType, seq_type
 from functad.transforms.jvp import jvp_program
@@ -83,14 +83,14 @@ class Linearized:
     """A Program split for its derivative in the flagged inputs.
 
     ``forward`` maps the inputs to the outputs and the residuals; `tangent` and `cotangent` give the linear Programs,
-    residuals first. Of a ``step`` of a loop, the first inputs, as many as its first number says, are constant, and the
-    last, as many as its second says, are read step by step; its linear Programs are sums of multiples. All residuals
-    are kept where it is ``transparent``: then differentiating ``forward`` and the linear Programs is differentiating
-    one Program that has both.
+    residuals first. Of a ``step`` of a loop, the first inputs, as many as its first number says, are constant, the
+    last, as many as its second says, are read step by step, and those with the other numbers count steps; its linear
+    Programs are sums of multiples. All residuals are kept where it is ``transparent``: then differentiating ``forward``
+    and the linear Programs is differentiating one Program that has both.
     """
 
     def __init__(
-        self, program: Program, mask: Mask, step: tuple[int, int] | None = None, transparent: bool = False
+        self, program: Program, mask: Mask, step: tuple[int, ...] | None = None, transparent: bool = False
     ) -> None:
         self.step = step
         self.kind = "jit" if transparent else "a transform"
@@ -108,7 +108,8 @@ class Linearized:
             residuals = [Var(t) for t in whole.out_types[len(self.out_types) :]]
             self.forward, self.remade = whole, Program(residuals, [], residuals)
         else:
-            self.forward, self.remade = without_cheap_residuals(whole, len(self.out_types), *(step or (0, 0)))
+            consts, elements, *counters = step or (0, 0)
+            self.forward, self.remade = without_cheap_residuals(whole, len(self.out_types), consts, elements, counters)
         self.linear = linear[0]
         self.residual_types = self.forward.out_types[len(self.out_types) :]
         self.depends = tuple([v is not None for v in self.linear.outputs])  # outputs that move with the flagged inputs
@@ -179,31 +180,32 @@ class Linearized:
 
 @derived
 def linearized(
-    program: Program, mask: Mask, step: tuple[int, int] | None = None, transparent: bool = False
+    program: Program, mask: Mask, step: tuple[int, ...] | None = None, transparent: bool = False
 ) -> Linearized:
     """A Program split for its derivative in the flagged inputs; see ``Linearized``."""
     return Linearized(program, mask, step, transparent)
 
 
 @derived
-def transpose_of(program: Program, linear: Mask, given: Mask) -> tuple[Program, Mask]:
-    """(the other inputs, cotangents of the given outputs) -> cotangents of the linear inputs, and which of them there
-    are.
+def transpose_of(program: Program, linear: Mask, given: Mask, sums: Mask = ()) -> tuple[Program, Mask]:
+    """(the other inputs, cotangents of the given outputs, sums) -> cotangents of the linear inputs, and which of them
+    there are; to those flagged in ``sums`` the sums are added.
 
     Linear inputs that are sequences are among the other inputs, too: any of their lengths.
     """
     present = Present(())
     taken = [not flag or isinstance(t, SeqType) for t, flag in zip(program.in_types, linear, strict=True)]
-    known = select(program.in_types, taken)
+    known, linear_types = select(program.in_types, taken), select(program.in_types, linear)
 
     def f(*args: Any) -> list[Any]:
         values = expand(args[: len(known)], taken)
+        cts, start = cut(args[len(known) :], sum(given))
         return present(
-            transpose_program(program, linear, values, expand(args[len(known) :], given)),
-            select(program.in_types, linear),
+            transpose_program(program, linear, values, expand(cts, given), sums=expand(start, sums)), linear_types
         )
 
-    return trace_program(f, (*known, *select(program.out_types, given))), present.mask
+    types = (*known, *select(program.out_types, given), *(select(linear_types, sums) if sums else ()))
+    return trace_program(f, types), present.mask
 
 
 def transpose_call(

@@ -2,15 +2,17 @@
 load.
 
 A product, a comparison, a mask of residuals is computed again by whoever needs it; a sine is kept. Where the Program is
-a loop's body, what is the same in every step and what the step reads are there anyway, so all that is cheaply made of
-them alone is not kept either. And where one value gives several residuals, it is kept in their place.
+a loop's body, what is the same in every step, what counts the steps, and what the step reads are there anyway, so all
+that is cheaply made of them alone is not kept either: no index that goes up with the steps is. And where one value
+gives several residuals, it is kept in their place.
 """
 
 from __future__ import annotations
 
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
+from functad.core.primitive import REGISTRY
 from functad.ir.dce import dce
 from functad.ir.program import Eqn, Program, Var
 from functad.ir.types import SeqType
@@ -20,25 +22,36 @@ __all__ = ["without_cheap_residuals"]
 AT_MOST = 4
 """So many equations may stand for one residual."""
 
+CHECK = "check_index"
+
 
 def without_cheap_residuals(
-    forward: Program, outputs: int, consts: int = 0, elements: int = 0
+    forward: Program, outputs: int, consts: int = 0, elements: int = 0, counters: Sequence[int] = ()
 ) -> tuple[Program, Program]:
     """A Program (inputs) -> (outputs, residuals) with fewer residuals, and the Program from these to all of them.
 
-    The first ``consts`` inputs and the last ``elements`` cost nothing to keep: those of a loop's body that are
-    constant, or read step by step.
+    The first ``consts`` inputs, the last ``elements`` and those with the numbers ``counters`` cost nothing to keep:
+    those of a loop's body that are constant, read step by step, or count the steps.
     """
-    choice = _Choice(forward, outputs, consts, elements)
+    choice = _Choice(forward, outputs, consts, elements, counters)
     choice.drop()
     if choice.exchange():
         choice.drop()
     remade = Program(
-        choice.kept, [e for e in forward.eqns if not choice.again.isdisjoint(e.outputs)], forward.outputs[outputs:]
+        choice.kept,
+        [_passed(e) for e in forward.eqns if not choice.again.isdisjoint(e.outputs)],
+        forward.outputs[outputs:],
     )
     return dce(Program(forward.inputs, forward.eqns, (*forward.outputs[:outputs], *remade.inputs), forward.name)), dce(
         remade
     )
+
+
+def _passed(eqn: Eqn) -> Eqn:
+    """An equation where it is run again; an index that has been checked is not checked again."""
+    if eqn.primitive.name != CHECK:
+        return eqn
+    return Eqn(REGISTRY["from_front"], eqn.inputs, {"length": eqn.params["length"]}, eqn.outputs, eqn.loc)
 
 
 @dataclass
@@ -55,7 +68,7 @@ class _Recipe:
 class _Choice:
     """The residuals that are kept, and what is computed ``again``."""
 
-    def __init__(self, forward: Program, outputs: int, consts: int, elements: int) -> None:
+    def __init__(self, forward: Program, outputs: int, consts: int, elements: int, counters: Sequence[int]) -> None:
         self.kept = dict.fromkeys([a for a in forward.outputs[outputs:] if type(a) is Var])
         self.again: set[Var] = set()
         self.made_by: dict[Var, Eqn] = {v: e for e in forward.eqns for v in e.outputs}
@@ -68,7 +81,7 @@ class _Choice:
                 self.closed.update(e.outputs)
             elif sources <= fixed | self.closed:
                 fixed.update(e.outputs)
-        self.free = fixed.union(forward.inputs[len(forward.inputs) - elements :])
+        self.free = fixed.union(forward.inputs[len(forward.inputs) - elements :], [forward.inputs[k] for k in counters])
 
     def drop(self) -> None:
         """Drop what can be made of the others; the last ones first, since they are made of those before."""
@@ -113,7 +126,7 @@ class _Choice:
                 continue
             if v in self.free:
                 recipe.free.append(v)
-            elif e is None or not e.primitive.cheap:
+            elif e is None or not (e.primitive.cheap or e.primitive.name == CHECK):
                 recipe.missing.add(v)
             elif len(recipe.again - self.closed) == AT_MOST:
                 return None

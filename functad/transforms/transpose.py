@@ -48,9 +48,15 @@ def is_linear(eqn: Eqn, positions: Sequence[int]) -> bool:
 
 
 def transpose_program(
-    program: Program, linear: Sequence[bool], args: Sequence[Any], cotangents: Sequence[Any], settle: bool = True
+    program: Program,
+    linear: Sequence[bool],
+    args: Sequence[Any],
+    cotangents: Sequence[Any],
+    settle: bool = True,
+    sums: Sequence[Any] = (),
 ) -> list[Any]:
-    """The cotangents (None where zero) of the linear inputs of a Program, given those of its outputs.
+    """The cotangents (None where zero) of the linear inputs of a Program, given those of its outputs, and added to
+    ``sums`` where these are given.
 
     ``args`` holds the values of the other inputs; entries for linear inputs are ignored, but for those of sequences:
     they say how long these are. Unless they are to ``settle``, cotangents may be ``Sum``s.
@@ -58,7 +64,8 @@ def transpose_program(
     dependent = linear_variables(program, linear)
     read = Reader(program, args)
     backward: list[Eqn] = []
-    ct: dict[Var, Any] = {}
+    inputs = [v for v, flag in zip(program.inputs, linear, strict=True) if flag]
+    ct: dict[Var, Any] = {v: s for v, s in zip(inputs, sums, strict=False) if s is not None}
     at_zero = AtZero(program, dependent, read)
     with inherited_location() as at:
         for eqn in program.eqns:
@@ -88,7 +95,7 @@ def transpose_program(
             for a, value in zip(eqn.inputs, results, strict=True):
                 if value is not None and type(a) is Var and a in dependent:
                     ct[a] = accumulate(ct.get(a), value)
-        found = [ct.get(v) for v, flag in zip(program.inputs, linear, strict=True) if flag]
+        found = [ct.get(v) for v in inputs]
         return [settled(c) for c in found] if settle else found
 
 

@@ -324,7 +324,10 @@ class Writer:
         code = self.code
         last = len(self.bodies) - 1
         index = code.scalar.intrinsic("smax", "i64", self.read("i64", self.address(branch.index)), "0")
-        addresses = [self.address(b) for b in (*branch.operands, *branch.results)]
+        states = [self._begin(c, None) for c in branch.carry]
+        carried = [s.current for s in states]
+        operands, results = ([self.address(b) for b in part] for part in (branch.operands, branch.results))
+        addresses = [*operands, *carried, *carried, *results]
         labels, done = [code.label() for _ in self.bodies], code.label()
         cases = " ".join([f"i64 {k}, label %{labels[k]}" for k in range(last)])
         code.line(f"switch i64 {index}, label %{labels[last]} [ {cases} ]")
@@ -333,6 +336,8 @@ class Writer:
             self._call(body, addresses)
             code.line(f"br label %{done}")
         code.begin(done)
+        for state in states:
+            self._end(state)
 
 
 class Tape:

@@ -11,7 +11,8 @@ from __future__ import annotations
 from typing import Any
 
 from functad.ir.program import Var
-from functad.kernel_ir.rules import Pointwise, Pull
+from functad.ir.regions import regions_of
+from functad.kernel_ir.rules import Pointwise, Pull, Statements
 from functad.lower.fuse.forms import View
 from functad.lower.fuse.graph import Graph, Node
 
@@ -45,10 +46,19 @@ class Storage:
         self._contexts: dict[Var, Any] = {}  # where a variable is read from: None, one token, or SEVERAL
         self._expanded: set[Var] = set()  # read more often than it has elements
         self._measure()
-        for atom in graph.program.outputs:
+        self._decide()
+        if found := self._read_by_updates():
+            self._contexts.clear()
+            self._expanded.clear()
+            for var in found:
+                self.require(var)
+            self._decide()
+
+    def _decide(self) -> None:
+        for atom in self.graph.program.outputs:
             if isinstance(atom, Var):
                 self.require(atom)
-        for node in reversed(graph.nodes):
+        for node in reversed(self.graph.nodes):
             self._visit(node)
 
     def require(self, var: Var) -> None:
@@ -138,6 +148,46 @@ class Storage:
                 self.require(access.var)
             token = context if access.same else SEVERAL if context is SEVERAL else (node.position, number)
             self._read(access.var, token, expanded or access.expands)
+
+    def _read_by_updates(self) -> list[Var]:
+        """What is computed, for an update, from the array that is updated, or from what that was before other updates:
+        it has to be stored before.
+        """
+        found: list[Var] = []
+        versions: dict[Var, set[Var]] = {}  # of each array, what it was before, and itself
+        for node in self.graph.nodes:
+            for x, y in self._updated(node):
+                before = versions.get(self.graph.source(x), {self.graph.source(x)})
+                versions[y] = {*before, y}
+                if node.form.updates:  # type: ignore[union-attr]
+                    found += [a for a in node.inputs[1:] if isinstance(a, Var) and self._reads(a, before)]
+        return found
+
+    def _updated(self, node: Node) -> list[tuple[Var, Var]]:
+        """The operands that a node changes in a few places, or in steps, each with the result that it then is."""
+        if not isinstance(node.form, Statements):
+            return []
+        form = regions_of(self.graph.program.eqns[node.origin])
+        if form is not None:
+            pairs = zip(form.operands(node.inputs).carry, form.results(node.outputs).carry, strict=True)
+        else:
+            pairs = zip(node.inputs[:1], node.outputs if node.form.updates else (), strict=False)
+        return [(x, y) for x, y in pairs if isinstance(x, Var) and y.type.ndim]
+
+    def _reads(self, var: Var, owners: set[Var]) -> bool:
+        """Whether a variable is computed where it is read, from the memory of others."""
+        pending, seen = [self.graph.source(var)], set[Var]()
+        while pending:
+            v = pending.pop()
+            node = self.graph.node_of.get(v)
+            if v in seen or node is None or not node.inline or v in self.stored:
+                continue
+            seen.add(v)
+            read = [self.graph.source(access.var) for access in node.accesses]
+            if not owners.isdisjoint(read):
+                return True
+            pending += read
+        return False
 
     def _passes_through(self, node: Node) -> bool:
         """Whether a view can be read without its operand being in memory."""
