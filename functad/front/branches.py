@@ -2,54 +2,69 @@
 
     if t: A            c = branch(t, ("y",))
     else: B            while c.more(locals()):
-                           if c.restore: (y,) = c.state()
-                           if c.side: A
-                           else: B
-                           c.leave(locals())
+                           try:
+                               if c.restore: (y,) = c.state()
+                               if c.side: A
+                               else: B
+                               c.leave(locals())
+                           except BaseException as error:
+                               if not c.takes(error): raise
                        if c.staged: (y,) = c.result()
 
 Where the condition is known this is Python's ``if``: one branch, in the trace that is open. Where it is not, ``more``
 opens a trace for each branch in turn, ``leave`` notes what the variables are and what was written to arrays, and
 ``result`` makes one ``cond`` equation of it all.
+
+A branch that the user's own ``raise`` leaves becomes a check (``raising.py``). Behind it the condition is known, and
+the other branch goes on in the trace that is open.
 """
 
 from __future__ import annotations
 
+import functools
 import operator
 from collections.abc import Callable, Mapping, Sequence
-from contextvars import Token
 from typing import Any
 
 import numpy as np
 
-from functad.core.handles import BodyTrace, ambiguous, make_stale, snapshot
+from functad.core.handles import BodyTrace, ambiguous, borrowed, make_stale, root_of, snapshot
 from functad.core.location import user_location
-from functad.core.trace import ABSENT, Trace, current_trace, entered, left
+from functad.core.trace import ABSENT, current_trace, entered, left
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.errors import UnsupportedError
 from functad.front.effects import check_truth
-from functad.front.failures import staged
+from functad.front.failures import refused, staged
+from functad.front.jumps import RESULT
+from functad.front.raising import can_be_raised_later, fail
 from functad.front.report import note
 from functad.front.values import (
     UNBOUND,
     Undecided,
+    blank,
     described,
     frozen_value,
+    is_number,
     joined_type,
     kind_of,
-    paired,
+    leaves_of,
+    rebuilt,
+    same_value,
     type_of_leaf,
     typed,
 )
+from functad.ir.dce import program_may_raise
+from functad.ir.program import Location, Program
 from functad.ir.types import ArrayType
 from functad.numpy import logic
+from functad.numpy.dispatch import stands_for
 from functad.numpy.operands import cast
 from functad.numpy.traced import here
-from functad.primitives.cond import bind_cond
+from functad.primitives.cond import bind_cond, cond_p
 from functad.primitives.shapes import reshape
-from functad.tree import flatten
+from functad.transforms.programs import trace_program
 
-__all__ = ["Branch", "and_", "choose", "compare", "is_unknown", "not_", "or_"]
+__all__ = ["Branch", "Opened", "and_", "choose", "compare", "is_unknown", "joined", "known", "not_", "or_"]
 
 
 DEEPEST = 60
@@ -62,6 +77,16 @@ def is_unknown(test: Any) -> bool:
         check_truth(test)
         return False
     return test.size == 1 and test._owner.open and test._owner.ask(test._variable) is ABSENT
+
+
+def known(test: Any, reason: str) -> Any:
+    """The condition of a statement that stays Python's."""
+    if is_unknown(test):
+        raise refused(
+            f"a statement is on a traced condition{here()} that cannot become a branch or a loop: {reason}, or leave "
+            "jit out (grad alone runs Python's control flow)"
+        )
+    return test
 
 
 def predicate(test: Tracer) -> Any:
@@ -97,23 +122,26 @@ class Branch:
         self._entry: tuple[Any, ...] = ()
         self._test = test
         self._endings: list[Ending] = []
+        self._raises: bool | None = None  # the side that does
         self._passes = 0
-        self._trace: BodyTrace | None = None
-        self._token: Token[Trace | None] | None = None
+        self._opened: Opened | None = None
 
     def more(self, scope: Mapping[str, Any]) -> bool:
         """Whether there is a branch to be run; if so, that is prepared."""
         self._passes += 1
         if not self.staged:
             return self._passes == 1
-        if self._passes > 2:
-            return False
         if self._passes == 1:
             self._entry = tuple([scope.get(n, UNBOUND) for n in self.names])
-        else:
-            self.side, self.restore = False, True
-        self._open()
-        return True
+            self._opened = Opened()
+            return True
+        self.restore = True
+        if self._raises is not None:  # behind the check the condition is known
+            self.side, self.staged, self._passes = not self._raises, False, 1
+            return True
+        if self._passes == 2:
+            self.side, self._opened = False, Opened()
+        return self._passes == 2
 
     def state(self) -> tuple[Any, ...]:
         """The variables at the start of a branch."""
@@ -121,20 +149,40 @@ class Branch:
 
     def leave(self, scope: Mapping[str, Any]) -> None:
         """The end of a branch."""
-        if self.staged:
-            self._close([scope.get(n, UNBOUND) for n in self.names])
+        if self._opened is not None:
+            self._endings.append(self._opened.ended([scope.get(n, UNBOUND) for n in self.names]))
+            self._opened = None
 
-    def abandon(self, error: BaseException) -> None:
-        """An exception leaves the statement."""
-        if self.staged:
+    def takes(self, error: BaseException) -> bool:
+        """Whether an exception that leaves a branch is raised where the branch is taken, and not now."""
+        opened, self._opened = self._opened, None
+        if opened is None:
+            return False
+        try:
+            taken = can_be_raised_later(error)
+            if taken:
+                fail(error)
+        finally:
+            program, captured = opened.abandoned()
+        if not taken:
             staged(error, "a branch")
-        if self._token is not None:
-            assert self._trace is not None
-            self._trace.give_back()
-            left(self._token)
-            self._token = None
+            return False
+        self._raises = self.side
+        nothing = trace_program(lambda *_: [], program.in_types)
+        index = cast(predicate(self._test), np.dtype(np.int64))
+        cond_p.bind(index, *captured, branches=(nothing, program) if self.side else (program, nothing))
+        return True
 
-    def _open(self) -> None:
+    def result(self) -> tuple[Any, ...]:
+        """The variables after the statement."""
+        one, other = self._endings
+        return joined(self.names, self._test, one, other, self._at)
+
+
+class Opened:
+    """The trace of a branch, while it is open."""
+
+    def __init__(self) -> None:
         depth, trace = 0, current_trace()
         while type(trace) is BodyTrace:
             depth, trace = depth + 1, trace.parent
@@ -143,34 +191,41 @@ class Branch:
                 f"more than {DEEPEST} branches on traced conditions lie in one another{here()}: a function that calls "
                 "itself until a traced condition holds never ends while it is traced; write a while loop"
             )
-        self._trace = BodyTrace("if")
-        self._token = entered(self._trace)
+        self.trace = BodyTrace("if")
+        self._token = entered(self.trace)
 
-    def _close(self, values: Sequence[Any]) -> None:
-        assert self._trace is not None and self._token is not None
-        self._endings.append(Ending(self._trace, values))
+    def ended(self, values: Sequence[Any]) -> Ending:
+        """Leave it, with the values of variables."""
+        ending = Ending(self.trace, values)
         left(self._token)
-        self._token = None
+        return ending
 
-    def result(self) -> tuple[Any, ...]:
-        """The variables after the statement."""
-        one, other = self._endings
-        join = Join(one.trace, other.trace)
-        found = [
-            join.variable(n, *pair)
-            for n, pair in zip(self.names, zip(one.values, other.values, one.now, other.now, strict=True), strict=True)
-        ]
-        arrays = [x for x, _ in (one.written | other.written).values()]
-        for x in arrays:
-            join.add(one.array(x), other.array(x), x._variable.type, ARRAY)
-        outs = join.bind(self._test)
-        sizes = [len(e.trace.eqns) for e in self._endings]
-        note("if", "a branch of which one side runs", "its condition is traced", self._at, sum(sizes))
-        count = len(outs) - len(arrays)
-        for x, new in zip(arrays, outs[count:], strict=True):
-            x._variable = new._variable
-            make_stale(x)
-        return tuple([f(outs) if callable(f) else f[0] for f in found])
+    def abandoned(self) -> tuple[Program, list[Tracer]]:
+        """Leave it without results: what it holds, and what that closes over."""
+        self.trace.give_back()
+        made = self.trace.finish([])
+        left(self._token)
+        return made
+
+
+def joined(names: Sequence[str], test: Tracer, one: Ending, other: Ending, at: Location | None) -> tuple[Any, ...]:
+    """The variables after two branches of a statement at a place."""
+    join = Join(one.trace, other.trace)
+    found = [
+        join.variable(n, *pair)
+        for n, pair in zip(names, zip(one.values, other.values, one.now, other.now, strict=True), strict=True)
+    ]
+    arrays = [x for x, _ in (one.written | other.written).values()]
+    for x in arrays:
+        join.add(one.array(x), other.array(x), x._variable.type, ARRAY)
+    outs = join.bind(test)
+    sizes = [len(e.trace.eqns) for e in (one, other)]
+    note("if", "a branch of which one side runs", "its condition is traced", at, sum(sizes))
+    count = len(outs) - len(arrays)
+    for x, new in zip(arrays, outs[count:], strict=True):
+        x._variable = new._variable
+        make_stale(x)
+    return tuple([f(outs) if callable(f) else f[0] for f in found])
 
 
 class Join:
@@ -181,6 +236,7 @@ class Join:
         self.pairs: list[tuple[Any, Any]] = []
         self.types: list[ArrayType] = []
         self.kinds: list[int] = []
+        self._first: dict[int, Tracer] = {}  # by an array that a branch has made: the first result that has its memory
 
     def add(self, x: Any, y: Any, type: ArrayType, kind: int) -> int:
         """A result of the equation."""
@@ -193,33 +249,74 @@ class Join:
         """What a variable is after the statement: a function of the results, or (the value,)."""
         if x is y:
             return (x,)
-        if x is UNBOUND or y is UNBOUND:
+        sides = [(x, now_x), (y, now_y)]
+        if name == RESULT:  # it is read where it has been assigned
+            if type(x) is Undecided or type(y) is Undecided:
+                return (x if type(x) is Undecided else y,)
+            sides = [(x, now_x if x is not UNBOUND else blank(now_y)), (y, now_y if y is not UNBOUND else blank(now_x))]
+        elif x is UNBOUND or y is UNBOUND:
             return (Undecided(f"{name} is assigned in one branch only of the if{here()}, on a traced condition"),)
-        handles: list[Any] = []
-
-        def put(a: Any, b: Any) -> Any:
-            type = joined_type(type_of_leaf(a), type_of_leaf(b))
-            if type is None or (type.dtype.kind == "c" and not kinds_agree(a, b)):
-                raise LookupError
-            kinds = {kind_of(a), kind_of(b)}
-            kind = PYTHON if kinds == {PYTHON} else ARRAY if ARRAY in kinds else SCALAR
-            number = self.add(a, b, type, kind)
-            handles.append(number)
-            return _Slot(number)
-
         count = len(self.pairs)
         try:
-            made = paired(now_x, now_y, put)
+            parts, structure = self._parts(*sides)
         except LookupError:
             del self.pairs[count:], self.types[count:], self.kinds[count:]
-            reason = f"{name} is {described(x)} in one branch and {described(y)} in the other of the if{here()}"
+            shown = "what the function returns" if name == RESULT else name
+            reason = f"{shown} is {described(x)} in one branch and {described(y)} in the other of the if{here()}"
             return (
                 Undecided(
                     f"{reason}, on a traced condition: both must be numbers, or arrays of one shape, real or complex"
                 ),
             )
-        outside = [v for v, t in ((x, self.traces[0]), (y, self.traces[1])) if _is_outer(v, t)]
-        return lambda outs: _with_results(made, outs, outside)
+        return lambda outs: rebuilt(structure, [self._made(p, outs) if type(p) is _Slot else p for p in parts])
+
+    def _parts(self, one: tuple[Any, Any], other: tuple[Any, Any]) -> tuple[list[Any], Any]:
+        """The parts of a variable, each as it is or a result; raises LookupError where there is none for both."""
+        (xs, structure), (ys, other_structure) = leaves_of(one[1]), leaves_of(other[1])
+        if structure != other_structure:
+            raise LookupError
+        raw = [[None] * len(xs) if v is UNBOUND else leaves_of(v)[0] for v, _ in (one, other)]
+        parts: list[Any] = []
+        for a, b, x, y in zip(xs, ys, *raw, strict=True):
+            if x is y and x is not None:
+                parts.append(x)
+            elif same_value(a, b):
+                parts.append(a)
+            elif is_number(a) and is_number(b):
+                parts.append(self._put(a, b, x, y))
+            else:
+                raise LookupError
+        return parts, structure
+
+    def _put(self, a: Any, b: Any, x: Any, y: Any) -> _Slot:
+        type = joined_type(type_of_leaf(a), type_of_leaf(b))
+        if type is None or (type.dtype.kind == "c" and not kinds_agree(a, b)):
+            raise LookupError
+        kinds = {kind_of(a), kind_of(b)}
+        kind = PYTHON if kinds == {PYTHON} else ARRAY if ARRAY in kinds else SCALAR
+        return _Slot(self.add(a, b, type, kind), x, y)
+
+    def _made(self, slot: _Slot, outs: Sequence[Any]) -> Tracer:
+        """A result. An array that may share its memory, with one of the function around or with another result, is not
+        written to, nor read once that was.
+        """
+        out: Tracer = outs[slot.number]
+        if out._kind != ARRAY:
+            return out
+        shared: list[Tracer] = []
+        for v, trace in zip((slot.x, slot.y), self.traces, strict=True):
+            if isinstance(v, np.ndarray):
+                borrowed(out, "a plain array from outside, in one of the branches; choose a copy: x.copy()")
+            if type(v) is not Tracer or v._kind != ARRAY:
+                continue
+            root = root_of(v)
+            if root._owner is trace:  # it was made in the branch
+                root = self._first.setdefault(id(root), out)
+            if root is not out:
+                shared.append(root)
+        if shared:
+            ambiguous(out, shared)
+        return out
 
     def bind(self, test: Tracer) -> list[Any]:
         """The equation; returns its results."""
@@ -230,7 +327,7 @@ class Join:
                 made.append(trace.finish([typed(p[number], t) for p, t in zip(self.pairs, self.types, strict=True)]))
             finally:
                 left(token)
-        if not self.pairs:
+        if not self.pairs and not any([program_may_raise(program) for program, _ in made]):
             return []
         index = cast(predicate(test), np.dtype(np.int64))
         outs = list(bind_cond(index, made[::-1]))
@@ -245,24 +342,10 @@ def kinds_agree(a: Any, b: Any) -> bool:
 
 
 class _Slot:
-    """Stands for a result of the equation in a variable's value."""
+    """Stands for a result of the equation in a variable's value; ``x`` and ``y`` are what it is in the branches."""
 
-    def __init__(self, number: int) -> None:
-        self.number = number
-
-
-def _with_results(made: Any, outs: Sequence[Any], outside: Sequence[Tracer]) -> Any:
-    """A variable's value; arrays that may be those of the function itself are not written to."""
-    leaves, structure = flatten(made)
-    values = [outs[x.number] if type(x) is _Slot else x for x in leaves]
-    for x in values:
-        if type(x) is Tracer and x._kind == ARRAY and outside:
-            ambiguous(x, outside)
-    return structure.unflatten(values)
-
-
-def _is_outer(x: Any, trace: Trace) -> bool:
-    return type(x) is Tracer and x._kind == ARRAY and x._owner is not trace
+    def __init__(self, number: int, x: Any, y: Any) -> None:
+        self.number, self.x, self.y = number, x, y
 
 
 # -- expressions -------------------------------------------------------------------------------------------------------
@@ -272,15 +355,15 @@ def choose(test: Any, one: Callable[[], Any], other: Callable[[], Any]) -> Any:
     """``one() if test else other()``."""
     if not is_unknown(test):
         return one() if test else other()
-    c = Branch(test, ("the value",))
-    try:
-        for f in (one, other):
-            c.more({})
-            c.leave({"the value": f()})
-    except BaseException as error:
-        c.abandon(error)
-        raise
-    return c.result()[0]
+    c, value = Branch(test, ("the value",)), None
+    while c.more({}):
+        try:
+            value = (one if c.side else other)()
+            c.leave({"the value": value})
+        except BaseException as error:
+            if not c.takes(error):
+                raise
+    return c.result()[0] if c.staged else value
 
 
 def and_(first: Any, *rest: Callable[[], Any]) -> Any:
@@ -305,6 +388,33 @@ def or_(first: Any, *rest: Callable[[], Any]) -> Any:
             return value
         value = f()
     return value
+
+
+@stands_for(any)
+def any_(items: Any) -> Any:
+    """``any``; items behind one whose value is not known are made in any case."""
+    return _of_all(True, logic.logical_or, items)
+
+
+@stands_for(all)
+def all_(items: Any) -> Any:
+    """``all``; items behind one whose value is not known are made in any case."""
+    return _of_all(False, logic.logical_and, items)
+
+
+def _of_all(decisive: bool, join: Callable[[Any, Any], Any], items: Any) -> Any:
+    """Whether one of the items is what decides, or what becomes of those whose value is not known."""
+    unknown = []
+    for x in items:
+        if is_unknown(x):
+            unknown.append(predicate(x))
+        elif bool(x) is decisive:
+            return decisive
+    if not unknown:
+        return not decisive
+    result = functools.reduce(join, unknown)
+    result._kind = PYTHON
+    return result
 
 
 def not_(value: Any) -> Any:

@@ -23,15 +23,16 @@ from functad.core.capture import from_outside
 from functad.core.trace import current_trace, is_compiling
 from functad.core.tracer import Tracer
 from functad.errors import UnsupportedError
-from functad.front.branches import Branch, and_, choose, compare, not_, or_
+from functad.front.branches import Branch, and_, choose, compare, known, not_, or_
 from functad.front.drivers import by_python, eager, listed, reduced
 from functad.front.effects import check_call, check_changed, check_outside, check_target, guarded, in_body, made
-from functad.front.failures import caught, managed, matched
+from functad.front.failures import Handling, caught, managed, matched
 from functad.front.iterators import ITERATORS
 from functad.front.lists import appending
 from functad.front.loops import Loop, Steps
 from functad.front.origin import FOREIGN, INSTALLED, OWN, origin, own_method
 from functad.front.protocols import SPECIAL, entered, go_over, operate, read, specially
+from functad.front.raising import failing
 from functad.front.routed import CAUGHT, ENTERED, ITEM, MADE, MATCHED, OUTSIDE, OVER, ROUTE, SLICE, STORE
 from functad.front.sources import identified
 from functad.front.staged import (
@@ -43,8 +44,10 @@ from functad.front.staged import (
     COMPARE,
     DECIDED,
     EAGERLY,
+    FAILING,
     GUARD,
     IDENTIFIED,
+    KNOWN,
     LISTED,
     LOOP,
     NOT,
@@ -52,6 +55,7 @@ from functad.front.staged import (
     OR,
     READ,
     STEPS,
+    TRYING,
 )
 from functad.front.staged import UNBOUND as UNBOUND_NAME
 from functad.front.twin import is_twin_code, twin_of
@@ -316,6 +320,9 @@ _STAGED_CELLS = {
     BY_PYTHON: CellType(by_python),
     EAGERLY: CellType(eager),
     UNBOUND_NAME: CellType(UNBOUND),
+    FAILING: CellType(failing),
+    KNOWN: CellType(known),
+    TRYING: CellType(Handling),
 }
 
 

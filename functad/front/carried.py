@@ -24,10 +24,12 @@ from functad.core.trace import Trace, entered, left
 from functad.core.tracer import ARRAY, PYTHON, Tracer
 from functad.core.zeros import zeros
 from functad.errors import StructureError, UnsupportedError
-from functad.front.integers import growing
+from functad.front.integers import checked, growing
+from functad.front.jumps import RESULT
 from functad.front.values import (
     UNBOUND,
     Undecided,
+    blank,
     described,
     frozen_value,
     is_number,
@@ -42,10 +44,14 @@ from functad.front.values import (
 from functad.ir.program import Program, Var
 from functad.numpy.traced import here
 
-__all__ = ["Carried", "Slot", "Variable"]
+__all__ = ["Carried", "Slot", "Unsteady", "Variable"]
 
 MOST_PASSES = 10
 """So often a body is traced until its variables keep their types; each pass widens one or finds one more."""
+
+
+class Unsteady(StructureError):
+    """A variable is of another kind after a step than before it."""
 
 
 class Slot:
@@ -154,9 +160,9 @@ class Variable:
             changed |= new
         return changed
 
-    def _changes(self, after: Any) -> StructureError:
+    def _changes(self, after: Any) -> Unsteady:
         before = rebuilt(self.structure, [p.value if type(p) is Slot else p for p in self.parts])
-        return StructureError(
+        return Unsteady(
             f"{self.name} is {described(before)} before a step of the loop{here()} and "
             f"{described(after)} after it: what a loop carries keeps its shape and structure; start from one that has "
             "them"
@@ -240,6 +246,7 @@ class Carried:
         new = self._newly_written(trace)
         self.close()
         changed = any([v.widened(x, y) for v, x, y in zip(self.variables, after, now, strict=True)])
+        changed |= self._finds_result(scope)
         originals = self._originals()
         new = [x for x in new if id(x) not in originals]  # what is written to is the variable's
         made = self._newly_bound(scope) if self._makes_steps else []
@@ -252,22 +259,48 @@ class Carried:
             step = trace.finish([*self._outputs(now), *held, *more])
         finally:
             left(token)
-        self._check_integers(*step)
-        return step
+        return self._with_integers(*step), step[1]
 
-    def _check_integers(self, step: Program, captured: Sequence[Tracer]) -> None:
-        """Refuse Python's integers that may get larger than compiled code's."""
+    def _finds_result(self, scope: Mapping[str, Any]) -> bool:
+        """Take up what the function returns, if a step is seen to return something: it is read only if one has."""
+        result = scope.get(RESULT, UNBOUND) if RESULT in self.names else UNBOUND
+        if result is UNBOUND or any([v.name == RESULT for v in self.variables]):
+            return False
+        if type(result) is Undecided:
+            self._undecided[RESULT] = result
+            return False
+        self.variables.append(Variable(RESULT, blank(result)))
+        return True
+
+    def slot_of(self, name: str | None) -> int | None:
+        """The number of the slot of a variable that is a number."""
+        return next(
+            (k for k, s in enumerate(self.slots()) for v in self.variables if v.name == name and s in v.parts), None
+        )
+
+    def _with_integers(self, step: Program, captured: Sequence[Tracer]) -> Program:
+        """The step, with checks of Python's integers that may get larger than compiled code's.
+
+        Where the loop can be made step by step, and they are known in each of its steps, it is.
+        """
         slots = self.slots()
         numbers = [i for i, s in enumerate(slots) if s.kind == PYTHON and s.type.dtype.kind == "i"]
         found = growing(step, [i + len(captured) for i in numbers], numbers)
-        if found:
-            slot = slots[numbers[found[0]]]
-            name = next(v.name for v in self.variables if any([slot is s for s in v.slots()]))
-            raise UnsupportedError(
-                f"{name} is a Python integer that a step of the loop{here()} multiplies, or adds to another that grows "
-                "with it: it may get larger than the 64 bits that it has in compiled code; start from a float, or from "
-                f"np.int64({name}), which wraps around as NumPy's integers do"
-            )
+        if not found:
+            return step
+        slot = slots[numbers[found[0]]]
+        name = next(v.name for v in self.variables if any([slot is s for s in v.slots()]))
+        message = (
+            f"{name} is a Python integer that a step of the loop{here()} multiplies, or adds to another that grows "
+            "with it: it gets larger than the 64 bits that it has in compiled code; start from a float, or from "
+            f"np.int64({name}), which wraps around as NumPy's integers do"
+        )
+        made = None
+        if not (self.attempt and all([type(slots[numbers[k]].value) is not Tracer for k in found])):
+            made = checked(step, [i + len(captured) for i in numbers], message)
+        if made is None:
+            raise UnsupportedError(message)
+        return made
 
     def writes_to(self, x: Any) -> bool:
         """Whether the body writes to an array of the function."""
@@ -299,7 +332,7 @@ class Carried:
         for x, slot in self.arrays:
             x._variable = found[id(slot)]._variable
             make_stale(x)
-        return {v.name: v.value(found) for v in self.variables}
+        return self._undecided | {v.name: v.value(found) for v in self.variables}
 
     def _newly_bound(self, scope: Mapping[str, Any]) -> list[Variable]:
         """Variables that a step binds, which is not known yet."""

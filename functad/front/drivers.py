@@ -30,7 +30,8 @@ def listed(items: Any, f: Callable[[Any], Any]) -> list[Any]:
                 c.appended.append(found, value)
             c.leave({})
         except BaseException as error:
-            c.retry(error)
+            if not c.takes(error):
+                raise
     if c.restore:
         c.result()
     return found
@@ -77,7 +78,8 @@ def _reduced(f: Callable[[Any, Any], Any], items: Any, initial: Sequence[Any]) -
             value = f(value, c.item())
             c.leave({"value": value})
         except BaseException as error:
-            c.retry(error)
+            if not c.takes(error):
+                raise
     if c.restore:
         (value,) = c.result()
     return value

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import builtins
 import cmath
+import contextlib
 import functools
 import inspect
 import itertools
@@ -50,7 +51,7 @@ _PURE = frozenset({
     *(reversed, set, slice, str, tuple, type, zip, functools.partial, functools.reduce, np.ndarray, np.dtype),
     *(itertools.accumulate, itertools.chain, itertools.combinations, itertools.count, itertools.cycle),
     *(itertools.islice, itertools.pairwise, itertools.permutations, itertools.product, itertools.repeat),
-    *(itertools.starmap, itertools.zip_longest),
+    *(itertools.starmap, itertools.zip_longest, np.errstate, contextlib.nullcontext),
 })  # fmt: skip
 _MODULES = (math, cmath, operator)
 _CALLING = frozenset({

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import Callable
+from contextvars import ContextVar
 from types import TracebackType
 from typing import Any
 
@@ -25,7 +27,7 @@ from functad.errors import (
 from functad.front.origin import own_method
 from functad.numpy.traced import here
 
-__all__ = ["caught", "managed", "matched", "refused", "staged"]
+__all__ = ["Handling", "caught", "handlers", "managed", "matched", "refused", "staged"]
 
 _OF_TRACING = (EscapedTracerError, ImmutableError, Refused, StructureError, TracerConversionError, UnsupportedError)
 _MARK = "_functad_staged"
@@ -45,10 +47,9 @@ def staged(error: BaseException, what: str) -> None:
 
 
 def caught(kinds: Any = ()) -> None:
-    """Raise again, at the beginning of an ``except kinds:``, what is none of its business."""
+    """Raise again, where an ``except kinds:`` or a ``finally`` that jumps begins, what is none of its business."""
     error = sys.exc_info()[1]
-    assert error is not None
-    if _is_of_tracing(error, kinds):
+    if error is not None and _is_of_tracing(error, kinds):
         raise error
 
 
@@ -60,18 +61,46 @@ def _is_of_tracing(error: BaseException, kinds: Any) -> bool:
     return isinstance(error, _OF_TRACING) and not asked
 
 
-class _Managed:
-    """A context manager that swallows no error of tracing."""
+_handlers: ContextVar[tuple[Callable[[], Any], ...]] = ContextVar("handlers", default=())
+
+
+def handlers() -> tuple[Any, ...]:
+    """What the handlers around catch."""
+    return tuple([kinds() for kinds in _handlers.get()])
+
+
+class Handling:
+    """The block of a ``try`` statement with handlers for these kinds of exceptions."""
+
+    def __init__(self, *kinds: Callable[[], Any]) -> None:
+        self._kinds = kinds
+
+    def __enter__(self) -> None:
+        self._token = _handlers.set((*_handlers.get(), *self._kinds))
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool | None:
+        _handlers.reset(self._token)
+        return None
+
+
+class _Managed(Handling):
+    """A context manager that swallows no error of tracing, and may swallow all others."""
 
     def __init__(self, manager: Any) -> None:
+        super().__init__(lambda: BaseException)
         self._manager = manager
 
     def __enter__(self) -> Any:
-        return self._manager.__enter__()
+        entered = self._manager.__enter__()
+        super().__enter__()
+        return entered
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool:
+        super().__exit__(kind, error, traceback)
         swallowed = self._manager.__exit__(kind, error, traceback)
         return bool(swallowed) and not (error is not None and _is_of_tracing(error, ()))
 

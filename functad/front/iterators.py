@@ -15,6 +15,10 @@ from functad.numpy.traced import here
 __all__ = ["ITERATORS", "Remembering"]
 
 
+LEFT = -2
+"""What an iterator has given that a loop left early, nobody knows when."""
+
+
 class Remembering:
     """An iterator that knows of what it was made, and how often it has been asked for an item."""
 
@@ -30,8 +34,20 @@ class Remembering:
             if isinstance(x, Remembering):
                 x.finish()
 
+    def leave(self) -> None:
+        """Behave as when a loop has taken nobody knows how many items."""
+        self.taken = LEFT
+        for x in self.args:
+            if isinstance(x, Remembering):
+                x.leave()
+
     def ended(self) -> Exception:
         """The error that says that there are no more items."""
+        if self.taken == LEFT:
+            return UnsupportedError(
+                f"{self!r}, over which a loop went that ended early on a traced condition, is asked for another "
+                f"item{here()}: how many it has taken is not known; make a new one"
+            )
         if self.kind is itertools.count or (self.kind is itertools.repeat and len(self.args) + len(self.kwargs) == 1):
             return UnsupportedError(
                 f"{self!r}, which a compiled loop has gone over, is asked for another item{here()}; make a new one"

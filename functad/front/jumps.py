@@ -1,81 +1,260 @@
-"""Early returns as branches: what follows an ``if`` that returns belongs to its other branch.
+"""Jumps as flags: ``break``, ``continue`` and ``return`` anywhere become assignments, and what they would have jumped
+over belongs to another branch.
 
-    if t: return a            if t: r = a
-    y = f(x)           ->     else:
-    return y                      y = f(x)
-                                  r = y
-                              return r
+    if t: return a            if t: r = a             while t:             stop = False
+    y = f(x)           ->     else:                       A                while not stop and t:
+    return y                      y = f(x)                if u: break  ->      A
+                                  r = y                   B                    if u: stop = True
+                              return r                                         else: B
 
-Afterwards each ``return`` stands at the end of a path, so that both branches of an ``if`` end alike.
+Afterwards each way through a block ends at its end, so that a driver sees all of them. What follows an ``if`` of which
+a branch ends with a jump goes into the other branch; where a jump stands deeper, what follows is under ``if not skip``.
+Nothing is there twice. A ``return`` in a loop stops the loop, and returns behind it.
+
+Where Python knows the conditions all of this does what Python does. A jump out of a ``try`` with handlers stays as it
+is, and so does the loop around it.
 """
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Callable, Iterator, Sequence
 
+from functad.front.matches import as_branches
 from functad.front.names import own_nodes
 
-__all__ = ["RESULT", "absorbed"]
+__all__ = ["RESULT", "STOP", "structured"]
 
 RESULT = "_functad_result"
+"""What a function returns, once that is known."""
+
+STOP = "functad_stop"
+"""The attribute of a loop that holds the name of the flag that its jumps set."""
+
+Exit = Callable[[ast.stmt], "list[ast.stmt] | None"]
 
 
-def absorbed(block: list[ast.stmt]) -> list[ast.stmt]:
-    """The body of a function whose early returns are branches, as far as they can be."""
-    for number, statement in enumerate(block):
-        if isinstance(statement, ast.If) and _returns(statement):
-            made = _branches(statement, block[number + 1 :])
-            if made is None:
-                return block
-            result = ast.copy_location(ast.Return(_at(ast.Name(RESULT, ast.Load()), statement)), statement)
-            return [*block[:number], made, result]
-    return block
+def structured(function: ast.FunctionDef) -> list[ast.stmt]:
+    """The body of a function whose jumps are branches, as far as they can be."""
+    return _Jumps().function(function.body)
 
 
-def _branches(statement: ast.If, rest: list[ast.stmt]) -> ast.If | None:
-    """An ``if`` with what follows it, each of whose paths assigns the result; None if there is another way out."""
-    one, other = statement.body, statement.orelse
-    if _ends(one):
-        other = [*other, *([] if _ends(other) else rest)]
-    elif _ends(other):
-        one = [*one, *rest]
-    elif rest:
-        return None  # it returns somewhere deeper: both branches would have to hold what follows
-    paths = _assigning(one, statement), _assigning(other, statement)
-    if paths[0] is None or paths[1] is None:
-        return None
-    return ast.copy_location(ast.If(statement.test, paths[0], paths[1]), statement)
+class _Jumps:
+    """The rewriting of one function; each loop that jumps has flags of its own."""
+
+    def __init__(self) -> None:
+        self._loops = self._matches = 0
+
+    def function(self, body: list[ast.stmt]) -> list[ast.stmt]:
+        """The body of a function."""
+        block = self._block(body)
+        if all([isinstance(s, ast.Return) or next(_of_loop(s), None) is None for s in block]):
+            return block
+        if any([_is_stuck(s) for s in block]):
+            return block
+        if not _ends(block):
+            block = [*block, ast.copy_location(ast.Return(None), block[-1])]
+        skip, place = "_functad_skip", block[0]
+        made, guarded = _absorbed(block, lambda s: _result(s) if isinstance(s, ast.Return) else None, skip, False)
+        start = [_flag(skip, False, place)] if guarded else []
+        return [*start, *made, ast.copy_location(ast.Return(_name(RESULT, block[-1])), block[-1])]
+
+    def _block(self, block: Sequence[ast.stmt]) -> list[ast.stmt]:
+        """A block in which no loop jumps."""
+        return [made for s in block for made in self._statement(s)]
+
+    def _statement(self, node: ast.stmt) -> list[ast.stmt]:
+        if isinstance(node, ast.Match):
+            self._matches += 1
+            made = as_branches(node, f"_functad_subject{self._matches}")
+            if made != [node]:
+                return self._block(made)
+        for field in ("body", "orelse", "finalbody"):
+            if isinstance(getattr(node, field, None), list) and not isinstance(node, _SCOPES):
+                setattr(node, field, self._block(getattr(node, field)))
+        for part in (*getattr(node, "handlers", ()), *getattr(node, "cases", ())):
+            part.body = self._block(part.body)
+        return self._loop(node) if isinstance(node, ast.For | ast.While) else [node]
+
+    def _loop(self, node: ast.For | ast.While) -> list[ast.stmt]:
+        jumps = [n for s in node.body for n in _of_loop(s)]
+        if any([_is_stuck(s) for s in node.body]):
+            return [node]
+        orelse, node.orelse = node.orelse, []
+        if isinstance(node, ast.While) and any([isinstance(n, ast.NamedExpr) for n in own_nodes(node.test)]):
+            return self._tested_inside(node, orelse)
+        if not jumps:
+            return [node, *orelse]
+        self._loops += 1
+        stop, skip, back = [f"_functad_{what}{self._loops}" for what in ("stop", "skip", "return")]
+        leaves = any([not isinstance(n, ast.Continue) for n in jumps])
+        returns = any([isinstance(n, ast.Return) for n in jumps])
+        if all([not isinstance(n, ast.Continue) for n in jumps]):
+            skip = stop  # what leaves the loop leaves the step
+
+        def way_out(statement: ast.stmt) -> list[ast.stmt] | None:
+            if isinstance(statement, ast.Continue):
+                return []
+            if isinstance(statement, ast.Break):
+                return [_flag(stop, True, statement)]
+            if isinstance(statement, ast.Return):
+                return [*_result(statement), _flag(back, True, statement), _flag(stop, True, statement)]
+            return None
+
+        node.body, guarded = _absorbed(node.body, way_out, skip, skip == stop)
+        if guarded and skip != stop:
+            node.body = [_flag(skip, False, node), *node.body]
+        if not leaves:
+            return [node, *orelse]
+        setattr(node, STOP, stop)
+        found: list[ast.stmt] = [_flag(stop, False, node), node]
+        if orelse:
+            found.append(_unless(stop, orelse, orelse[0]))
+        if returns:
+            behind: ast.stmt = ast.copy_location(ast.Return(_name(RESULT, node)), node)
+            if not _is_endless(node) or any([isinstance(n, ast.Break) for n in jumps]):
+                behind = _if(_name(back, node), [behind], node)
+            found = [_flag(back, False, node), *found, behind]
+        return found
+
+    def _tested_inside(self, node: ast.While, orelse: list[ast.stmt]) -> list[ast.stmt]:
+        """A loop whose condition binds names, which its body reads: the body begins with the condition."""
+        place = node.body[0]
+        self._loops += 1
+        ended = f"_functad_ended{self._loops}"
+        way_out = [_flag(ended, True, place), ast.copy_location(ast.Break(), place)]
+        test = ast.copy_location(ast.UnaryOp(ast.Not(), node.test), place)
+        always = ast.copy_location(ast.Constant(True), node.test)
+        loop = ast.copy_location(ast.While(always, [_if(test, way_out, place), *node.body], []), node)
+        after = [_if(_name(ended, place), orelse, place)] if orelse else []
+        return [_flag(ended, False, node), *self._loop(loop), *after]
 
 
-def _assigning(block: list[ast.stmt], place: ast.stmt) -> list[ast.stmt] | None:
-    """A path with an assignment of the result in place of its return."""
-    for number, statement in enumerate(block):
-        if isinstance(statement, ast.Return):
-            return [*block[:number], _result(statement.value, statement)]
-        if isinstance(statement, ast.Raise):
-            return block[: number + 1]
-        if _returns(statement):
-            made = _branches(statement, block[number + 1 :]) if isinstance(statement, ast.If) else None
-            return None if made is None else [*block[:number], made]
-    return [*block, _result(None, block[-1] if block else place)]
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_JUMPS = (ast.Break, ast.Continue, ast.Return)
 
 
-def _result(value: ast.expr | None, place: ast.stmt) -> ast.stmt:
-    target = _at(ast.Name(RESULT, ast.Store()), place)
-    return ast.copy_location(ast.Assign([target], value or _at(ast.Constant(None), place)), place)
+def _absorbed(block: Sequence[ast.stmt], way_out: Exit, skip: str, sets: bool) -> tuple[list[ast.stmt], bool]:
+    """A block without ways out, and whether it asks for the flag ``skip``, which is False where it starts.
+
+    ``sets``: whether what ``way_out`` gives sets it.
+    """
+    absorb = _Absorb(way_out, skip, [])
+    made = absorb.block(block)
+    if absorb.guarded and not sets:
+        made = _Absorb(way_out, skip, [skip]).block(block)
+    return made, absorb.guarded
 
 
-def _at(node: ast.expr, place: ast.stmt) -> ast.expr:
-    return ast.copy_location(node, place)
+class _Absorb:
+    """Ways out of a block, which become what ``way_out`` says, and set further flags."""
+
+    def __init__(self, way_out: Exit, skip: str, flags: Sequence[str]) -> None:
+        self._way_out = way_out
+        self._skip = skip
+        self._flags = flags
+        self.guarded = False
+
+    def block(self, block: Sequence[ast.stmt]) -> list[ast.stmt]:
+        """The block."""
+        for number, statement in enumerate(block):
+            before, rest = block[:number], block[number + 1 :]
+            way = self._way_out(statement)
+            if way is not None:
+                return [*before, *way, *[_flag(f, True, statement) for f in self._flags]] or [_pass(statement)]
+            if any([self._way_out(n) is not None for n in _of_loop(statement)]):
+                return [*before, *self._around(statement, rest)]
+        return list(block)
+
+    def _around(self, node: ast.stmt, rest: Sequence[ast.stmt]) -> list[ast.stmt]:
+        """A statement that holds ways out, and what follows it."""
+        if isinstance(node, ast.If):
+            one, other = list(node.body), list(node.orelse)
+            if _ends(one):
+                other, rest = [*other, *([] if _ends(other) else rest)], ()
+            elif _ends(other):
+                one, rest = [*one, *rest], ()
+            made: ast.stmt = ast.If(node.test, self.block(one) or [_pass(node)], self.block(other))
+        elif isinstance(node, ast.Try):
+            made = ast.Try(self.block(node.body), [], [], self.block(node.finalbody))
+        elif isinstance(node, ast.Match):
+            cases = [ast.match_case(c.pattern, c.guard, self.block(c.body)) for c in node.cases]
+            made = ast.Match(node.subject, cases)
+        else:
+            assert isinstance(node, ast.With)
+            made = ast.With(node.items, self.block(node.body))
+        found = [ast.copy_location(made, node)]
+        if rest:
+            self.guarded = True
+            found.append(_unless(self._skip, self.block(rest), rest[0]))
+        return found
 
 
-def _returns(statement: ast.stmt) -> bool:
-    return any([isinstance(n, ast.Return) for n in own_nodes(statement)])
+def _of_loop(node: ast.AST) -> Iterator[ast.stmt]:
+    """The jumps in a statement that end the step of the loop around it, or the function."""
+    if isinstance(node, _JUMPS):
+        yield node
+    elif isinstance(node, ast.For | ast.While | ast.AsyncFor):  # what is left in it belongs to it
+        yield from [n for n in own_nodes(node) if isinstance(n, ast.Return)]
+        for s in node.orelse:
+            yield from [n for n in _of_loop(s) if not isinstance(n, ast.Return)]
+    elif not isinstance(node, (*_SCOPES, ast.Lambda)):
+        for child in ast.iter_child_nodes(node):
+            yield from _of_loop(child)
 
 
-def _ends(block: list[ast.stmt]) -> bool:
+def _is_stuck(node: ast.stmt) -> bool:
+    """Whether a statement holds a jump that stays Python's: out of a ``try`` with handlers, or of such a loop."""
+    return any([_keeps(n) and next(_of_loop(n), None) is not None for n in own_nodes(node)])
+
+
+def _keeps(node: ast.AST) -> bool:
+    if isinstance(node, ast.Try):
+        return bool(node.handlers) or any([next(_of_loop(s), None) is not None for s in node.finalbody])
+    return isinstance(node, ast.TryStar | ast.For | ast.While | ast.AsyncFor | ast.AsyncWith)
+
+
+def _is_endless(node: ast.For | ast.While) -> bool:
+    """Whether a loop ends by jumps alone."""
+    return isinstance(node, ast.While) and isinstance(node.test, ast.Constant) and bool(node.test.value)
+
+
+def _ends(block: Sequence[ast.stmt]) -> bool:
     """Whether nothing comes after a block."""
     last = block[-1] if block else None
     if isinstance(last, ast.If):
         return _ends(last.body) and _ends(last.orelse)
-    return isinstance(last, ast.Return | ast.Raise)
+    return isinstance(last, ast.Raise | ast.Return | ast.Break | ast.Continue)
+
+
+def _result(statement: ast.Return) -> list[ast.stmt]:
+    value = statement.value or ast.copy_location(ast.Constant(None), statement)
+    if isinstance(value, ast.Name) and value.id == RESULT:
+        return []
+    return [_set(RESULT, value, statement)]
+
+
+def _flag(name: str, value: bool, place: ast.stmt) -> ast.stmt:
+    return _set(name, ast.copy_location(ast.Constant(value), place), place)
+
+
+def _set(name: str, value: ast.expr, place: ast.stmt) -> ast.stmt:
+    target = ast.copy_location(ast.Name(name, ast.Store()), place)
+    return ast.copy_location(ast.Assign([target], value), place)
+
+
+def _unless(flag: str, block: Sequence[ast.stmt], place: ast.stmt) -> ast.stmt:
+    test = ast.copy_location(ast.UnaryOp(ast.Not(), _name(flag, place)), place)
+    return _if(test, block, place)
+
+
+def _if(test: ast.expr, block: Sequence[ast.stmt], place: ast.stmt) -> ast.stmt:
+    return ast.copy_location(ast.If(test, list(block), []), place)
+
+
+def _name(name: str, place: ast.stmt) -> ast.expr:
+    return ast.copy_location(ast.Name(name, ast.Load()), place)
+
+
+def _pass(place: ast.stmt) -> ast.stmt:
+    return ast.copy_location(ast.Pass(), place)

@@ -1,35 +1,44 @@
 """Loops on what is not known: the body runs once or twice while it is traced, in the frame of the user's function.
 
-    while t: BODY      c = loop(("s", "y"))
+    while t: BODY      c = loop(("s", "y"), None)
                        while c.more(locals()):
-                           if c.restore: (s, y) = c.state()
-                           if c.test(t, locals()):
+                           try:
                                if c.restore: (s, y) = c.state()
-                               BODY
-                               c.leave(locals())
+                               if c.test(t, locals()):
+                                   if c.restore: (s, y) = c.state()
+                                   BODY
+                                   c.leave(locals())
+                           except BaseException as error:
+                               if not c.takes(error): raise
                        if c.staged: (s, y) = c.result()
 
-    for i in r: BODY   c = steps(r, ("i", "s", "y"))
+    for i in r: BODY   c = steps(r, ("i", "s", "y"), None)
                        while c.more(locals()):
                            try:
                                if c.restore: (i, s, y) = c.state()
                                i = c.item()
                                BODY
                                c.leave(locals())
-                           except BaseException as error: c.retry(error)
+                           except BaseException as error:
+                               if not c.takes(error): raise
                        if c.restore: (i, s, y) = c.result()
 
 As long as a condition is known, ``while`` is Python's. From the step on where it is not, the condition and the body are
-traced, each with what goes round as inputs (``carried.py``), and become one ``while`` equation.
+traced, each with what goes round as inputs (``carried.py``), and become one ``while`` equation. Where a step changes
+the type of a variable (``prev = None`` before the loop), one step is peeled: ``if t: BODY; while t: BODY``.
 
 ``for`` over a range or an array has a known number of steps. They become one ``loop`` equation, if there are many and
 the body can be traced for all of them at once; or all but the first, which is made as Python makes it, where variables
 get the types that they keep in that one only; else all are made one by one: nothing has happened by then, since what
 would is refused (``effects.py``).
+
+Of a loop that jumps, ``stop`` is the flag that says so (``jumps.py``). A step is made where it is False; where it is
+not known, the loop is a ``while`` equation, and steps that are made one by one are branches.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -40,11 +49,12 @@ from functad.core.location import user_location
 from functad.core.trace import current_trace
 from functad.core.tracer import Tracer
 from functad.errors import ImmutableError, UnsupportedError
-from functad.front.branches import is_unknown, predicate
-from functad.front.carried import Carried
+from functad.front.branches import Opened, is_unknown, joined, predicate
+from functad.front.carried import Carried, Unsteady
 from functad.front.failures import staged
 from functad.front.iterators import Remembering
 from functad.front.lists import Appended
+from functad.front.raising import can_be_raised_later, fail
 from functad.front.report import mark, note, take_back, warn_of_unrolling
 from functad.front.sources import ELEMENT, Reader, source_of
 from functad.front.values import UNBOUND, Undecided, typed
@@ -54,12 +64,18 @@ from functad.numpy.dispatch import stands_for
 from functad.numpy.operands import cast
 from functad.numpy.traced import here
 from functad.primitives.arithmetic import add
+from functad.primitives.bitwise import bit_and, bit_not
+from functad.primitives.comparison import lt
 from functad.primitives.loop_body import bind_loop
 from functad.primitives.while_loop import bind_while
+from functad.transforms.programs import trace_program
 
 __all__ = ["Loop", "Steps", "TracedRange"]
 
 INT64 = array_type((), np.int64)
+
+MOST_PEELED = 2
+"""So many steps of a loop may change the types of its variables."""
 
 MUCH = 400
 """Steps times equations from which on a loop is one: shorter ones are faster step by step, fused in registers."""
@@ -72,19 +88,23 @@ LEAST = 3
 
 
 class Loop:
-    """A ``while`` statement while it runs."""
+    """A ``while`` statement while it runs; ``stop`` is the flag that its jumps set."""
 
-    def __init__(self, names: tuple[str, ...], own: tuple[str, ...] = ()) -> None:
+    def __init__(self, names: tuple[str, ...], own: tuple[str, ...], stop: str | None) -> None:
         self.names = names
         self._own = (UNBOUND,) * len(own)  # variables of one step
         self.staged = self.restore = False
+        self._stop = stop
         self._unrolled = Unrolled("while")
         self._made = 0  # steps that Python has made
-        self._phase = "python"  # then "test" and "body" in turn, and "done"
+        self._phase = "python"  # then "test" and "body" in turn, or "peel", and "done"
         self._carried: Carried | None = None
+        self._entry: tuple[Any, ...] = ()  # the variables where the condition is not known any more
         self._state: tuple[Any, ...] = ()
         self._condition: tuple[Program, list[Tracer]] | None = None
         self._step: tuple[Program, list[Tracer]] | None = None
+        self._peeled: list[tuple[Tracer, tuple[Any, ...], Opened]] = []
+        self._unsteady: Unsteady | None = None  # why the first one was peeled
 
     def more(self, scope: Mapping[str, Any]) -> bool:
         """Whether the condition is to be evaluated; if it is traced, its trace is opened."""
@@ -100,16 +120,11 @@ class Loop:
     def test(self, value: Any, scope: Mapping[str, Any]) -> bool:
         """Whether the body is to be run now."""
         if self._phase == "python":
-            if is_unknown(value):
-                self.staged = self.restore = True
-                self._phase = "test"
-                self._carried = Carried(self.names, scope, "while")
-                return False
-            if not value:
-                self._phase = "done"
-                self._unrolled.note(self._made, "its condition is known before each step")
-            self._made += bool(value)
-            return bool(value)
+            return self._python(value, scope)
+        if self._phase == "peel":
+            opened = Opened()
+            self._peeled.append((value, self._entry, opened))
+            return True
         carried = self._carried
         assert carried is not None and carried.trace is not None
         if len(carried.trace.journal) > len(carried.arrays):
@@ -118,35 +133,84 @@ class Loop:
         self._condition = carried.trace.finish([typed(flag, array_type((), bool))])
         carried.close()
         self._phase = "body"
-        self._state = carried.open()
+        self._state = started(carried.open(), self.names, self._stop)
         return True
+
+    def _python(self, value: Any, scope: Mapping[str, Any]) -> bool:
+        """Whether there is a step, where the condition is known; where it is not, tracing begins."""
+        if not is_unknown(value):
+            if not value:
+                self._phase = "done"
+                self._state = tuple([scope.get(n, UNBOUND) for n in self.names])
+                self._unrolled.note(self._made, "its condition is known before each step")
+            self._made += bool(value)
+            return bool(value)
+        self.staged = self.restore = True
+        self._phase = "test"
+        self._entry = tuple([scope.get(n, UNBOUND) for n in self.names])
+        self._carried = Carried(self.names, scope, "while")
+        return False
 
     def leave(self, scope: Mapping[str, Any]) -> None:
         """The end of a step."""
-        if self._phase == "body":
-            assert self._carried is not None
-            self._step = self._carried.step(scope)
-            self._phase = "test" if self._step is None else "done"
+        if self._phase == "peel":
+            self._phase, self.restore = "python", False
+        elif self._phase == "body":
+            self._end(scope)
+
+    def _end(self, scope: Mapping[str, Any]) -> None:
+        carried = self._carried
+        assert carried is not None
+        try:
+            self._step = carried.step(scope)
+        except Unsteady as error:
+            self._unsteady = self._unsteady or error
+            if len(self._peeled) == MOST_PEELED:
+                raise self._unsteady from None
+            carried.undo()
+            self._phase, self._carried, self._state = "peel", None, self._entry
+            return
+        self._phase = "test" if self._step is None else "done"
+
+    def takes(self, error: BaseException) -> bool:
+        """Whether an exception that leaves the condition or the body is raised at run time, and not now."""
+        carried = self._carried
+        if self._phase == "body" and carried is not None and can_be_raised_later(error):  # each step raises it
+            fail(error)
+            self._end(dict(zip(self.names, self._state, strict=True)))
+            return True
+        if carried is not None:
+            carried.close()
+        for _, _, opened in reversed(self._peeled):
+            opened.abandoned()
+        if carried is not None or self._peeled:
+            staged(error, "a loop")
+        if isinstance(error, Refused):
+            raise error.error from None
+        return False
 
     def result(self) -> tuple[Any, ...]:
         """The variables after the loop."""
-        carried, condition, step = self._carried, self._condition, self._step
-        assert carried is not None and condition is not None and step is not None
-        outs, _, _ = bind_while(condition[0], step[0], condition[1], step[1], carried.start())
-        values = carried.settle(outs)
-        peeled = f"; {self._made} steps before it, whose conditions are known" if self._made else ""
-        size = size_of(condition[0]) + size_of(step[0])
-        note("while", f"one native loop{peeled}", "its condition is traced", self._unrolled.at, size)
-        return *[values[n] if n in values else never_assigned(n) for n in self.names], *self._own
+        values = self._state
+        if self._step is not None:
+            carried, condition, step = self._carried, self._condition, self._step
+            assert carried is not None and condition is not None
+            outs, _, _ = bind_while(condition[0], step[0], condition[1], step[1], carried.start())
+            found = carried.settle(outs)
+            values = tuple([found[n] if n in found else never_assigned(n) for n in self.names])
+            made = self._made + len(self._peeled)
+            peeled = f"; {made} step{'' if made == 1 else 's'} before it" if made else ""
+            size = size_of(condition[0]) + size_of(step[0])
+            note("while", f"one native loop{peeled}", "its condition is traced", self._unrolled.at, size)
+        for test, entry, opened in reversed(self._peeled):
+            one = opened.ended(values)
+            values = joined(self.names, test, one, Opened().ended(entry), self._unrolled.at)
+        return *values, *self._own
 
-    def abandon(self, error: BaseException) -> None:
-        """An exception leaves the statement."""
-        if self._carried is not None:
-            self._carried.close()
-            if self._phase != "done":
-                staged(error, "a loop")
-        if isinstance(error, Refused):
-            raise error.error from None
+
+def started(state: tuple[Any, ...], names: tuple[str, ...], stop: str | None) -> tuple[Any, ...]:
+    """The variables at the start of a step, which is made if nothing has stopped the loop."""
+    return tuple([False if n == stop else x for n, x in zip(names, state, strict=True)])
 
 
 def never_assigned(name: str) -> Undecided:
@@ -179,14 +243,25 @@ def range_(*args: Any) -> Any:
 
 
 class Steps:
-    """A ``for`` statement while it runs."""
+    """A ``for`` statement while it runs; ``stop`` is the flag that its jumps set."""
 
-    def __init__(self, items: Any, names: tuple[str, ...], own: tuple[str, ...] = (), what: str = "for") -> None:
+    def __init__(
+        self,
+        items: Any,
+        names: tuple[str, ...],
+        own: tuple[str, ...] = (),
+        stop: str | None = None,
+        what: str = "for",
+    ) -> None:
         self.names = names
         self._own = (UNBOUND,) * len(own)  # variables of one step
         self.restore = False
+        self._stop = stop
+        self._ends = False  # whether a step may end the loop
         self._items = items
-        self._source = None if type(items) is TracedRange else source_of(items, min(FEW, LEAST))
+        self._source = (
+            None if type(items) is TracedRange else source_of(items, min(FEW, LEAST), endless=stop is not None)
+        )
         # None: a range that is not known, or what only Python can go over
         self._length = None if self._source is None else self._source.length
         self._python: Iterator[Any] | None = None if type(items) is TracedRange else iter(items)
@@ -207,11 +282,17 @@ class Steps:
         """Whether the body is to be run; if so, with which item is decided."""
         if self._step is not None:
             return False
-        if self._carried is None and self._is_to_be_tried():
+        stopped = self._stopped(scope) if self._carried is None else False
+        if not is_unknown(stopped) and stopped:
+            return False
+        if self._carried is None and self._is_to_be_tried(stopped):
+            if self._stop is not None and self._source is not None:
+                self._source.prepare()
             if not self.restore:  # else they are as another attempt found them
                 self._before = tuple([scope.get(n, UNBOUND) for n in self.names])
             start, known = dict(zip(self.names, self._before, strict=True)), self._python is not None
-            self._carried = Carried(self.names, start, "for", attempt=known, makes_steps=known)
+            surely = known and not is_unknown(stopped)
+            self._carried = Carried(self.names, start, "for", attempt=known, makes_steps=surely)
             self._noted = mark()
         if self._carried is not None:
             self.restore = True
@@ -226,6 +307,23 @@ class Steps:
         self._made += 1
         return True
 
+    def _stopped(self, scope: Mapping[str, Any]) -> Any:
+        """Whether a jump has ended the loop, as far as that is known."""
+        if self._stop is None:
+            return False
+        now = dict(zip(self.names, self._state, strict=True)) if self.restore else scope
+        stopped = now[self._stop]
+        if is_unknown(stopped) and isinstance(self._items, Iterator):
+            known = self._source if self._source is not None and not self._given_up else source_of(self._items)
+            if known is None:
+                raise UnsupportedError(
+                    f"the loop{here()} over a {type(self._items).__name__} ends early on a traced condition: how many "
+                    "of its items are taken is not known; go over a range, an array or a list, as in for x in list(...)"
+                )
+            assert isinstance(self._items, Remembering)
+            self._items.leave()
+        return stopped
+
     def state(self) -> tuple[Any, ...]:
         """The variables at the start of a step."""
         self.restore = self._carried is not None
@@ -238,8 +336,9 @@ class Steps:
         trace, items = self._carried.trace, self._items
         assert trace is not None
         if self._source is not None:
-            self._reader = Reader(trace, self._source.counted, self._made)
-            return self._source.item(self._reader)
+            self._reader = Reader(trace, self._source.counted or self._stop is not None, self._made)
+            # where it is not known how many items are taken, each is read at its index
+            return self._source.item(self._reader) if self._stop is None else self._source.at(self._reader.number)
         self._reader = Reader(trace, True, 0)
         return items.start + self._reader.number * items.step
 
@@ -259,41 +358,48 @@ class Steps:
         if not self._lists.close():
             self._give_up(carried, "the body changes a list to which it also appends")
         elif step is not None and not self._lists.grown:
+            self._ends = self._stop is not None and scope[self._stop] is not False
             self._decide(carried, step)
 
     def _decide(self, carried: Carried, step: tuple[Program, list[Tracer]]) -> None:
         """Take the Program of a step, or none."""
-        if self._python is not None and self._length is not None:
-            assert self._source is not None
+        if self._source is not None and self._source.is_plain() and carried.is_plain(step):
+            self._give_up(carried, "nothing in it is traced, so that Python computes it")
+            return
+        if self._source is not None and self._length is not None and not self._ends:
             equations, steps = size_of(step[0]), self._length - self._made
-            if self._source.is_plain() and carried.is_plain(step):
-                self._give_up(carried, "nothing in it is traced, so that Python computes it")
-                return
             if steps * equations < MUCH:
                 self._give_up(carried, f"{steps} steps of {equations} equations are faster one by one")
                 return
-            if any([carried.writes_to(x) for x in self._source.arrays()]):
+            if self._stop is None and any([carried.writes_to(x) for x in self._source.arrays()]):
                 self._read_by_index(carried, "the body writes to what the loop goes over")
                 return
         self._step = step
 
-    def retry(self, error: BaseException) -> None:
-        """An exception leaves the body: of a trace for all steps, they are made one by one; else it is the user's."""
+    def takes(self, error: BaseException) -> bool:
+        """Whether an exception that leaves the body is the end of an attempt to trace all steps at once, or is raised
+        at run time.
+        """
         carried = self._carried
-        if carried is not None and self._python is not None and isinstance(error, Exception | Refused):
+        if carried is None:
+            return False
+        if self._python is not None and isinstance(error, Exception | Refused):
             said = str(error).partition(";")[0].partition("\n")[0]
             reason = f"its body cannot be traced for all steps at once: {said}"
             if isinstance(error, ImmutableError) and ELEMENT in str(error):
                 self._read_by_index(carried, reason)
             else:
                 self._give_up(carried, reason, for_good=self._made > 0 or isinstance(error, Refused))
-            return
-        if carried is not None:
-            carried.close()
-            self._lists.close()
+            return True
+        if self._step is None and can_be_raised_later(error):  # each step raises it
+            fail(error)
+            self.leave(dict(zip(self.names, self._state, strict=True)))
+            return True
+        carried.close()
+        self._lists.close()
         if isinstance(error, Refused):
             raise error.error from None
-        raise error
+        return False
 
     def _give_up(self, carried: Carried, reason: str, for_good: bool = True) -> None:
         carried.undo()
@@ -307,7 +413,7 @@ class Steps:
     def _read_by_index(self, carried: Carried, reason: str) -> None:
         """Try again with items that are views of what the loop goes over, if they can be."""
         assert self._source is not None
-        source = self._source.by_index() if self._source.arrays() else None
+        source = self._source.by_index() if self._source.arrays() and self._stop is None else None
         self._give_up(carried, reason)
         if source is not None:
             self._source, self._given_up, self._attempts = source, "", self._attempts - 1
@@ -320,39 +426,59 @@ class Steps:
         assert reader is not None
         body, consts = step
         start, made = carried.start(), self._made
-        if self._length is None:
-            outs = self._over_unknown(carried, body, consts, start)
+        known = self._length is not None and not self._ends
+        if not known:
+            outs = self._while(carried, body, consts, start)
         else:
+            assert self._length is not None
             counter = [] if reader.counter is None else [np.int64(made)]
             steps = self._length - made
             elements = [x if len(x) == steps else x[:steps] for x in [array() for array in reader.arrays]]
             outs, written = bind_loop(body, consts, [*start, *counter], elements, length=steps)
         values = carried.settle(outs[: len(start)])
-        if self._length is not None:
+        if known:
+            assert self._length is not None
             self._lists.deliver(written, self._length - made, carried)
             if isinstance(self._items, Remembering):
                 self._items.finish()
+        elif isinstance(self._items, Remembering):
+            self._items.leave()
         self.restore = False
         self._note_converted(body)
         return *[values[n] if n in values else never_assigned(n) for n in self.names], *self._own
 
-    def _over_unknown(self, carried: Carried, body: Program, consts: list[Tracer], start: list[Any]) -> list[Any]:
-        """The loop over a range whose length is not known."""
+    def _while(self, carried: Carried, body: Program, consts: list[Tracer], start: list[Any]) -> list[Any]:
+        """The loop where it is not known how many steps it makes."""
         r = self._items
-        # as many steps as there are numbers before the end: (stop - start) / step, rounded up
-        one = type(r.step) is int and r.step == 1
-        distance = r.stop if one and type(r.start) is int and r.start == 0 else r.stop - r.start
-        count = cast(distance if one else -(-distance // r.step), np.dtype(np.int64))
-        outs, _ = bind_loop(body, consts, [*start, np.int64(0)], (), length=None, steps=[count])
+        limit: list[Any] = [] if self._length is None else [np.int64(self._length)]
+        if self._source is None:  # as many steps as there are numbers before the end: (stop - start) / step, rounded up
+            one = type(r.step) is int and r.step == 1
+            distance = r.stop if one and type(r.start) is int and r.start == 0 else r.stop - r.start
+            limit = [cast(distance if one else -(-distance // r.step), np.dtype(np.int64))]
+        if not self._ends:
+            return bind_loop(body, consts, [*start, np.int64(0)], (), length=None, steps=limit)[0]
+        stop = carried.slot_of(self._stop)
+        assert stop is not None
+
+        def goes_on(*given: Any) -> list[Any]:
+            state = given[len(limit) :]
+            return [functools.reduce(bit_and, [bit_not(state[stop]), *[lt(state[-1], n) for n in given[: len(limit)]]])]
+
+        cond = trace_program(goes_on, [*[INT64] * len(limit), *[s.type for s in carried.slots()], INT64])
+        outs, _, _ = bind_while(cond, body, limit, consts, [*start, np.int64(self._made)])
         return outs
 
-    def _is_to_be_tried(self) -> bool:
+    def _is_to_be_tried(self, stopped: Any) -> bool:
         if self._python is None:
             return True
-        if self._length is None or self._given_up:
+        if self._source is None or self._given_up:
+            return False
+        if self._stop is not None and is_unknown(stopped):
+            return self._length is None or self._made < self._length
+        if self._length is None:
             return False
         if self._length >= FEW:
-            return self._made == self._attempts
+            return self._made == (self._attempts if self._stop is None else 1)
         if self._length < LEAST or self._made != 1:
             return False
         return (self._length - 1) * self._unrolled.size() >= 2 * MUCH
@@ -360,15 +486,17 @@ class Steps:
     def _open(self, carried: Carried) -> None:
         """Open a trace of the body for all steps that are left."""
         take_back(self._noted)
-        self._state = carried.open()
+        self._state = started(carried.open(), self.names, self._stop)
         assert carried.trace is not None
-        if self._source is not None:
+        if self._source is not None and self._stop is None:
             self._lists.open(carried.trace)
 
     # -- what is said about it -----------------------------------------------------------------------------------------
 
     def _note_converted(self, body: Program) -> None:
-        steps = "an unknown number of" if self._length is None else self._length - self._made
+        steps: Any = "an unknown number of" if self._length is None else self._length - self._made
+        if self._ends and self._length is not None:
+            steps = f"at most {steps}"
         peeled = "; the first step apart" if self._made else ""
         note(self._unrolled.what, f"one native loop of {steps} steps{peeled}", "", self._unrolled.at, size_of(body))
 

@@ -6,7 +6,7 @@ import ast
 import copy
 from typing import Any
 
-from functad.front.names import bound_outside
+from functad.front.names import bound_outside, own_nodes
 
 __all__ = [
     "CAUGHT",
@@ -21,6 +21,7 @@ __all__ = [
     "STORE",
     "Routed",
     "call",
+    "leaves_finally",
     "name",
 ]
 
@@ -87,6 +88,15 @@ class Routed(ast.NodeTransformer):
         node.body = [seen, *node.body]
         return node
 
+    def visit_Try(self, node: ast.Try | ast.TryStar) -> ast.AST:
+        self.generic_visit(node)
+        if leaves_finally(node):  # which would swallow what is none of its business
+            seen = ast.copy_location(ast.Expr(call(CAUGHT, [], node)), node.finalbody[0])
+            node.finalbody = [seen, *node.finalbody]
+        return node
+
+    visit_TryStar = visit_Try
+
     def visit_GeneratorExp(self, node: ast.GeneratorExp) -> ast.AST:
         self.generic_visit(node)
         return call(MADE, [node], node)
@@ -110,6 +120,12 @@ class Routed(ast.NodeTransformer):
 
     def visit_arg(self, node: ast.arg) -> ast.AST:
         return node  # its annotation is for readers
+
+
+def leaves_finally(node: ast.Try | ast.TryStar) -> bool:
+    """Whether a ``finally`` jumps, so that it swallows exceptions."""
+    kinds = (ast.Return, ast.Break, ast.Continue)
+    return any([isinstance(n, kinds) for s in node.finalbody for n in own_nodes(s)])
 
 
 def name(identifier: str, place: ast.AST, ctx: ast.expr_context | None = None) -> ast.expr:

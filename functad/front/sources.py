@@ -250,6 +250,10 @@ class Together(Source):
         if strict and (len(lengths) < len(parts) or len(set(lengths)) > 1):
             raise LookupError
 
+    def prepare(self) -> None:
+        for p in self.parts:
+            p.prepare()
+
     def _made(self, items: Sequence[Any]) -> Any:
         return tuple(items) if self.f is None else self.f(*items)
 
@@ -277,6 +281,9 @@ class Numbered(Source):
 
     def __init__(self, inner: Source, start: int = 0) -> None:
         self.inner, self.start, self.length = inner, start, inner.length
+
+    def prepare(self) -> None:
+        self.inner.prepare()
 
     def item(self, reader: Reader) -> Any:
         return self.start + reader.number if self.start else reader.number, self.inner.item(reader)
@@ -361,13 +368,15 @@ def stacked(column: list[Any]) -> Any:
 # -- what Python's objects are -----------------------------------------------------------------------------------------
 
 
-def source_of(items: Any, few: int = 0) -> Source | None:
-    """What a loop goes over, as far as it is known; None where only Python can go over it, or in ``few`` steps."""
+def source_of(items: Any, few: int = 0, endless: bool = False) -> Source | None:
+    """What a loop goes over, as far as it is known; None where only Python can go over it, or in ``few`` steps, or for
+    ever, unless that is taken.
+    """
     try:
         found = _of(items, few, set())
     except LookupError:
         return None
-    return None if found is None or found.length is None else found
+    return None if found.length is None and not endless else found
 
 
 def _of(items: Any, few: int, seen: set[int]) -> Source:

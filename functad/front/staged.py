@@ -7,7 +7,8 @@ become what their driver says (``branches.py``, ``loops.py``); expressions becom
     p and q, not p        and_(p, lambda: q), not_(p)
     a < b < c             compare(a, (lt, lambda: b), (lt, lambda: c))
 
-What a driver cannot take (``break``, ``continue`` and ``return`` in the middle, ``raise``) stays Python's.
+Jumps have become flags before (``jumps.py``); ``assert`` is an ``if`` that raises. What a driver cannot take (a
+jump out of a ``try`` with handlers, ``del``) stays Python's.
 """
 
 from __future__ import annotations
@@ -17,22 +18,49 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
-from functad.front.jumps import RESULT, absorbed
+from functad.front.jumps import RESULT, STOP, structured
 from functad.front.liveness import Reads, reads_of
 from functad.front.names import assigned, own_nodes
-from functad.front.routed import MADE, OVER, Routed, call, name
+from functad.front.routed import MADE, OVER, Routed, call, leaves_finally, name
 
 __all__ = ["Staged", "can_be_staged"]
 
-BRANCH, LOOP, STEPS, CHOOSE, AND, OR, NOT, COMPARE, UNBOUND, GUARD, CHANGED, DECIDED, OPERATE, READ = [
+(
+    BRANCH,
+    LOOP,
+    STEPS,
+    CHOOSE,
+    AND,
+    OR,
+    NOT,
+    COMPARE,
+    UNBOUND,
+    GUARD,
+    CHANGED,
+    DECIDED,
+    OPERATE,
+    READ,
+    FAILING,
+    TRYING,
+    KNOWN,
+) = [
     f"_functad_{n}"
     for n in (
         *("branch", "loop", "steps", "choose", "and", "or", "not", "compare", "unbound", "guard", "changed", "decided"),
-        *("operate", "read"),
+        *("operate", "read", "failing", "trying", "known"),
     )
 ]
 LISTED, EAGERLY, IDENTIFIED, BY_PYTHON = [f"_functad_{n}" for n in ("listed", "eagerly", "identified", "by_python")]
 """The names that staged twins close over besides those of plain ones."""
+
+DEEPEST = 20
+"""So many blocks (loops, ``try``, ``with``) Python allows in one another."""
+
+DRIVER = 2
+"""The blocks that a driver is made of: a loop, and a ``try`` in it."""
+
+HANDLER = 3
+"""The blocks that the compiler makes of the handler of the innermost one."""
 
 ITEM_OF_LIST = "_functad_item_of_list"
 
@@ -88,6 +116,28 @@ class Guarded(Routed):
         changed = call(CHANGED, [name(node.target.id, node.target), operation], node)
         return [ast.copy_location(ast.Expr(changed), node), node]
 
+    def visit_Raise(self, node: ast.Raise) -> ast.AST:
+        names, error = _read_names(node.exc), copy.deepcopy(node.exc)
+        self.generic_visit(node)
+        if node.exc is None or error is None or names is None:
+            return node
+        later = ast.copy_location(ast.Lambda(_parameters(names), error), node)
+        node.exc = call(FAILING, [_later(node.exc), later, _names(names, node), _scope(node)], node)
+        return _placed(node, node)
+
+    def visit_Try(self, node: ast.Try | ast.TryStar) -> ast.AST:
+        kinds = [copy.deepcopy(h.type) or name("BaseException", h) for h in node.handlers]
+        if leaves_finally(node):
+            kinds.append(name("BaseException", node))
+        super().visit_Try(node)
+        if kinds:
+            handling = call(TRYING, [_later(k) for k in kinds], node)
+            block = ast.With([ast.withitem(handling)], node.body)
+            node.body = [_placed(block, node)]
+        return node
+
+    visit_TryStar = visit_Try
+
     def _fresh(self, node: Any) -> ast.AST:
         self.generic_visit(node)
         return call(MADE, [node], node) if isinstance(getattr(node, "ctx", ast.Load()), ast.Load) else node
@@ -137,11 +187,16 @@ def _operation(operator: str, operands: list[ast.expr], place: ast.AST) -> ast.e
     return call(OPERATE, [ast.copy_location(ast.Constant(operator), place), *operands], place)
 
 
+class _Made(ast.Call):
+    """A call that was made here."""
+
+
 class Staged(Guarded):
     """The rewriting of a function."""
 
     def __init__(self) -> None:
         self._count = 0
+        self._depth = 0  # blocks around
         self._outer: set[str] = set()  # names that are global or nonlocal
         self._reads = Reads([])
         self._at_risk: set[str] = set()  # names that a statement may leave without a value
@@ -149,15 +204,16 @@ class Staged(Guarded):
     def visit_FunctionDef(self, node: ast.FunctionDef) -> Any:
         if not can_be_staged(node):
             return Guarded().visit(node)
-        before = self._outer, self._at_risk, self._reads
+        before = self._outer, self._at_risk, self._reads, self._depth
+        self._depth = 0
+        node.body = structured(node)
         nodes = [n for s in node.body for n in own_nodes(s)]
         self._outer = {n for d in nodes if isinstance(d, ast.Global | ast.Nonlocal) for n in d.names}
-        node.body = absorbed(node.body)
         self._reads = reads_of(node)
         self._at_risk = self._at_risk | set(assigned([n for n in nodes if isinstance(n, ast.If | ast.For | ast.While)]))
         self._at_risk.add(RESULT)
         self.generic_visit(node)
-        self._outer, self._at_risk, self._reads = before
+        self._outer, self._at_risk, self._reads, self._depth = before
         return self.declared(node)
 
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
@@ -174,83 +230,145 @@ class Staged(Guarded):
 
     def visit_If(self, node: ast.If) -> Any:
         names = assigned([node])
-        mine = not self._leaves([*node.body, *node.orelse]) and self._outer.isdisjoint(names)
-        self.generic_visit(node)
-        if not mine:
+        reason = self._reason([*node.body, *node.orelse], names)
+        mine = reason is None
+        if mine and _raises(node.orelse) and not _raises(node.body):  # the branch that goes on is traced last
+            test = ast.copy_location(ast.UnaryOp(ast.Not(), node.test), node.test)
+            node = ast.copy_location(ast.If(test, node.orelse, node.body), node)
+        self._inside(node, DRIVER if mine else 0)
+        if reason is not None:
+            node.test = call(KNOWN, [node.test, _text(reason, node)], node.test)
             return node
         c = self._driver()
         side = ast.If(_attribute(c, "side", node), node.body, node.orelse or [ast.Pass()])
-        body = [
-            ast.If(_attribute(c, "restore", node), _restored(c, "state", names, node), []),
-            side,
-            _expression(c, "leave", node),
-        ]
-        loop = ast.While(_method(c, "more", node), body, [])
+        body = [*_restored_if(c, names, node), side, _expression(c, "leave", node)]
+        loop = ast.While(_method(c, "more", node), [_tried(c, body, node)], [])
         after = ast.If(_attribute(c, "staged", node), _restored(c, "result", names, node), [])
         start = ast.Assign([name(c, node, ast.Store())], call(BRANCH, [node.test, _names(names, node)], node))
-        return [_placed(s, node) for s in (start, _guarded(c, [loop, after], node))]
+        return [_placed(s, node) for s in (start, loop, after)]
+
+    def visit_Assert(self, node: ast.Assert) -> Any:
+        if not __debug__:
+            return self.generic_visit(node)
+        said = [] if node.msg is None else [node.msg]
+        error = ast.Call(ast.Name("AssertionError", ast.Load()), said, [])
+        test = ast.copy_location(ast.UnaryOp(ast.Not(), node.test), node.test)
+        raised = _placed(ast.Raise(error, None), node)
+        return self.visit(ast.copy_location(ast.If(test, [raised], []), node))
 
     def visit_While(self, node: ast.While) -> Any:
-        names, own = self._reads.carried(node)
+        names, own, stop = self._names_of(node)
         both = [*names, *own]
-        mine = not self._leaves(node.body) and self._outer.isdisjoint(both) and not node.orelse
-        self.generic_visit(node)
-        if not mine:
+        reason = self._reason([*node.body, *node.orelse], both) or ("it has an else" if node.orelse else None)
+        self._inside(node, DRIVER if reason is None else 1)
+        if stop is not None:
+            node.test = self._and_not(stop, node.test)
+        if reason is not None:
+            node.test = call(KNOWN, [node.test, _text(reason, node)], node.test)
             return node
         c = self._driver()
         test = ast.Call(_attribute(c, "test", node), [node.test, _scope(node)], [])
-        body: list[ast.stmt] = [
-            ast.If(_attribute(c, "restore", node), _restored(c, "state", both, node), []),
-            ast.If(
-                test,
-                [
-                    ast.If(_attribute(c, "restore", node), _restored(c, "state", both, node), []),
-                    *node.body,
-                    _expression(c, "leave", node),
-                ],
-                [],
-            ),
-        ]
-        loop = ast.While(_method(c, "more", node), body, [])
-        result = _restored(c, "result", both, node)
-        if assigned([node.test]):  # as they are where the condition fails
-            result.append(ast.Expr(copy.deepcopy(node.test)))
-        after = ast.If(_attribute(c, "staged", node), result, [])
-        start = ast.Assign([name(c, node, ast.Store())], call(LOOP, [_names(names, node), _names(own, node)], node))
-        return [_placed(s, node) for s in (start, _guarded(c, [loop, after], node))]
+        step = [*_restored_if(c, both, node), *node.body, _expression(c, "leave", node)]
+        body: list[ast.stmt] = [*_restored_if(c, both, node), ast.If(test, step, [])]
+        loop = ast.While(_method(c, "more", node), [_tried(c, body, node)], [])
+        after = ast.If(_attribute(c, "staged", node), _restored(c, "result", both, node), [])
+        given = [_names(names, node), _names(own, node), _text(stop, node)]
+        start = ast.Assign([name(c, node, ast.Store())], call(LOOP, given, node))
+        return [_placed(s, node) for s in (start, loop, after)]
+
+    def _and_not(self, stop: str, test: ast.expr) -> ast.expr:
+        """The condition of a loop that a jump may have ended."""
+        on = self.visit(ast.UnaryOp(ast.Not(), name(stop, test)))
+        if isinstance(test, ast.Constant) and test.value:
+            return on  # type: ignore[no-any-return]
+        return call(AND, [on, _later(test)], test)
 
     def visit_For(self, node: ast.For) -> Any:
-        names, own = self._reads.carried(node)
+        names, own, stop = self._names_of(node)
         both = [*names, *own]
-        mine = not self._leaves(node.body) and self._outer.isdisjoint(both) and not node.orelse
-        self.generic_visit(node)
-        node.iter = call(OVER, [node.iter], node.iter)
-        if not mine:
-            node.iter = call(BY_PYTHON, [node.iter], node.iter)
+        reason = self._reason(node.body, both)
+        if reason is not None or node.orelse:
+            self._inside(node, 1)
+            node.iter = call(BY_PYTHON, [call(OVER, [node.iter], node.iter)], node.iter)
+            if stop is not None:
+                known = call(KNOWN, [name(stop, node), _text(reason, node)], node)
+                node.body.append(_placed(ast.If(known, [ast.Break()], []), node))
             return node
         c = self._driver()
-        body: list[ast.stmt] = [
-            ast.If(_attribute(c, "restore", node), _restored(c, "state", both, node), []),
-            ast.Assign([node.target], ast.Call(_attribute(c, "item", node), [], [])),
-            *node.body,
-            _expression(c, "leave", node),
-        ]
-        retry = ast.Expr(ast.Call(_attribute(c, "retry", node), [name("_functad_error", node)], []))
-        attempt = ast.Try(body, [ast.ExceptHandler(name("BaseException", node), "_functad_error", [retry])], [], [])
-        loop = ast.While(_method(c, "more", node), [attempt], [])
+        item = ast.copy_location(_Made(_attribute(c, "item", node), [], []), node)
+        block: list[ast.stmt] = [ast.copy_location(ast.Assign([node.target], item), node), *node.body]
+        if stop is not None:  # steps that are made one by one are made where none before has ended the loop
+            test = ast.copy_location(ast.UnaryOp(ast.Not(), name(stop, node)), node)
+            block = [ast.copy_location(ast.If(test, block, []), node)]
+        over = call(OVER, [self.visit(node.iter)], node.iter)
+        step = self._inside(ast.Module(block, []), DRIVER).body  # type: ignore[attr-defined]
+        body: list[ast.stmt] = [*_restored_if(c, both, node), *step, _expression(c, "leave", node)]
+        loop = ast.While(_method(c, "more", node), [_tried(c, body, node)], [])
         after = ast.If(_attribute(c, "restore", node), _restored(c, "result", both, node), [])
         start = ast.Assign(
-            [name(c, node, ast.Store())], call(STEPS, [node.iter, _names(names, node), _names(own, node)], node)
+            [name(c, node, ast.Store())],
+            call(STEPS, [over, _names(names, node), _names(own, node), _text(stop, node)], node),
         )
         return [_placed(s, node) for s in (start, loop, after)]
+
+    def visit__Made(self, node: ast.Call) -> ast.AST:
+        return node
+
+    def _names_of(self, node: ast.For | ast.While) -> tuple[list[str], list[str], str | None]:
+        """The names that a loop binds, those that go round and those of one step; and the flag that ends it."""
+        names, own = self._reads.carried(node)
+        stop = getattr(node, STOP, None)
+        if stop in own:  # its driver reads it
+            names, own = [*names, stop], [n for n in own if n != stop]
+        return names, own, stop
 
     def _driver(self) -> str:
         self._count += 1
         return f"_functad_c{self._count}"
 
-    def _leaves(self, block: Sequence[ast.stmt]) -> bool:
-        """Whether a block may end otherwise than at its end."""
-        return any([_jumps(s, False) for s in block])
+    def _reason(self, block: Sequence[ast.stmt], names: Sequence[str]) -> str | None:
+        """Why a statement stays Python's, in words: its block may end otherwise than at its end; None: it does not."""
+        outer = sorted(self._outer.intersection(names))
+        if outer:
+            return (
+                f"it assigns to {', '.join(outer)}, which is global or nonlocal; assign to a variable of the function"
+            )
+        nodes = [n for s in block for n in own_nodes(s)]
+        if any([getattr(n, "handlers", None) for n in nodes]):
+            return "it holds a try with handlers, and what raises is known at run time; test for it with an if"
+        if any([isinstance(n, ast.Delete) for n in nodes]):
+            return "it holds a del; leave that out"
+        if self._depth + DRIVER + HANDLER > DEEPEST:
+            return f"it lies too deep (Python allows {DEEPEST} blocks in one another); divide the function"
+        return "it jumps out of a try" if any([_jumps(s, False) for s in block]) else None
+
+    def _inside(self, node: ast.AST, blocks: int) -> ast.AST:
+        """What is in a statement, rewritten."""
+        self._depth += blocks
+        try:
+            return self.generic_visit(node)
+        finally:
+            self._depth -= blocks
+
+    def visit_Try(self, node: ast.Try | ast.TryStar) -> ast.AST:
+        self._depth += 2
+        made = super().visit_Try(node)
+        self._depth -= 2
+        return made
+
+    visit_TryStar = visit_Try
+
+    def visit_With(self, node: ast.With) -> ast.AST:
+        return self._inside(node, len(node.items))
+
+    def visit_comprehension(self, node: ast.comprehension) -> ast.AST:
+        super().visit_comprehension(node)
+        reason = (
+            "a comprehension takes items by it, and how many is known at run time; write sum([v if t else 0.0 for v in "
+            "x]) or np.where"
+        )
+        node.ifs = [call(KNOWN, [t, _text(reason, t)], t) for t in node.ifs]
+        return node
 
     # -- expressions ---------------------------------------------------------------------------------------------------
 
@@ -322,10 +440,8 @@ class Staged(Guarded):
 
 
 def _jumps(node: ast.AST, in_loop: bool) -> bool:
-    """Whether a statement holds a way out: ``return``, ``raise``, a jump of a loop around it; or an ``except``, which
-    would catch what is none of its business.
-    """
-    if isinstance(node, ast.Return | ast.Raise | ast.Assert | ast.Delete) or getattr(node, "handlers", None):
+    """Whether a statement holds a way out: ``return``, a jump of a loop around it."""
+    if isinstance(node, ast.Return):
         return True
     if isinstance(node, ast.Break | ast.Continue):
         return not in_loop
@@ -334,6 +450,10 @@ def _jumps(node: ast.AST, in_loop: bool) -> bool:
     if isinstance(node, ast.For | ast.While):
         return any([_jumps(s, True) for s in node.body]) or any([_jumps(s, in_loop) for s in node.orelse])
     return any([_jumps(child, in_loop) for child in ast.iter_child_nodes(node)])
+
+
+def _raises(block: Sequence[ast.stmt]) -> bool:
+    return bool(block) and isinstance(block[-1], ast.Raise)
 
 
 def _is_plain_comprehension(node: ast.ListComp | ast.GeneratorExp) -> bool:
@@ -350,6 +470,19 @@ def _is_lazy(*parts: ast.expr) -> bool:
 
 def _later(node: ast.expr) -> ast.expr:
     return ast.copy_location(ast.Lambda(ast.arguments([], [], None, [], [], None, []), node), node)
+
+
+def _read_names(node: ast.expr | None) -> list[str] | None:
+    """The variables that an expression reads; None if it cannot be put into a function."""
+    if node is None or not _is_lazy(node):
+        return None
+    names = [n for n in ast.walk(node) if isinstance(n, ast.Name)]
+    bound = {n.id for n in names if not isinstance(n.ctx, ast.Load)}
+    return None if any([isinstance(n, ast.Lambda) for n in ast.walk(node)]) else sorted({n.id for n in names} - bound)
+
+
+def _parameters(names: Sequence[str]) -> ast.arguments:
+    return ast.arguments([], [ast.arg(n) for n in names], None, [], [], None, [])
 
 
 def _attribute(driver: str, attribute: str, place: ast.AST) -> ast.expr:
@@ -384,11 +517,19 @@ def _restored(driver: str, what: str, names: Sequence[str], place: ast.AST) -> l
     return found
 
 
-def _guarded(driver: str, block: list[ast.stmt], place: ast.AST) -> ast.stmt:
-    """A block that tells its driver when an exception leaves it."""
-    abandon = ast.Expr(ast.Call(_attribute(driver, "abandon", place), [name("_functad_error", place)], []))
-    handler = ast.ExceptHandler(name("BaseException", place), "_functad_error", [abandon, ast.Raise(None, None)])
-    return ast.Try(block, [handler], [], [])
+def _restored_if(driver: str, names: Sequence[str], place: ast.AST) -> list[ast.stmt]:
+    return [ast.If(_attribute(driver, "restore", place), _restored(driver, "state", names, place), [])]
+
+
+def _tried(driver: str, block: list[ast.stmt], place: ast.AST) -> ast.stmt:
+    """A block whose driver is told when an exception leaves it, and says whether it has taken that."""
+    taken = ast.Call(_attribute(driver, "takes", place), [name("_functad_error", place)], [])
+    again = ast.If(ast.UnaryOp(ast.Not(), taken), [ast.Raise(None, None)], [])
+    return ast.Try(block, [ast.ExceptHandler(name("BaseException", place), "_functad_error", [again])], [], [])
+
+
+def _text(value: str | None, place: ast.AST) -> ast.expr:
+    return ast.copy_location(ast.Constant(value), place)  # type: ignore[type-var]
 
 
 def _placed(statement: ast.stmt, place: ast.AST) -> ast.stmt:

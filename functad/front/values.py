@@ -7,7 +7,7 @@ What is not has no value: an ``Undecided``, which says so when it is used.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,7 +21,7 @@ from functad.ir.types import ArrayType, array_type
 from functad.numpy.operands import cast
 from functad.tree import flatten
 
-__all__ = ["UNBOUND", "Undecided", "decided", "is_number", "joined_type", "kind_of", "type_of_leaf", "typed"]
+__all__ = ["UNBOUND", "Undecided", "blank", "decided", "is_number", "joined_type", "kind_of", "type_of_leaf", "typed"]
 
 UNBOUND: Any = type("Unbound", (), {"__repr__": lambda self: "UNBOUND"})()
 """Stands for a variable that has not been assigned to."""
@@ -116,30 +116,23 @@ def rebuilt(structure: Any, leaves: Sequence[Any]) -> Any:
     return leaves[0] if structure is None else structure.unflatten(leaves)
 
 
+def blank(x: Any) -> Any:
+    """A value of the same structure and types, of zeros: stands for one that nobody reads."""
+    leaves, structure = leaves_of(x)
+    return rebuilt(structure, [_zero(v) if is_number(v) else v for v in leaves])
+
+
+def _zero(x: Any) -> Any:
+    type, kind = type_of_leaf(x), kind_of(x)
+    zeros = np.zeros(type.shape, type.dtype)
+    return zeros if kind == ARRAY else zeros.item() if kind == PYTHON else zeros[()]
+
+
 def described(x: Any) -> str:
     """How messages name a value."""
     if is_number(x):
         return str(type_of_leaf(x))
     return "not assigned" if x is UNBOUND else repr(x) if isinstance(x, str | int | None) else f"a {type(x).__name__}"
-
-
-def paired(x: Any, y: Any, put: Callable[[Any, Any], Any]) -> Any:
-    """What two values give part by part: ``put`` of two numbers; None if they cannot be paired.
-
-    Raises LookupError where they differ otherwise.
-    """
-    (xs, structure), (ys, other) = leaves_of(x), leaves_of(y)
-    if structure != other:
-        raise LookupError
-    parts = []
-    for a, b in zip(xs, ys, strict=True):
-        if same_value(a, b):
-            parts.append(a)
-        elif is_number(a) and is_number(b):
-            parts.append(put(a, b))
-        else:
-            raise LookupError
-    return rebuilt(structure, parts)
 
 
 def frozen_value(x: Any) -> Any:

@@ -91,9 +91,9 @@ class RepeatRule:
                 self.places.append(("counted", counted.setdefault(counting[atom], len(counted))))
             else:
                 self.places.append(("stacked", stacked.setdefault(atom, len(stacked))))
-        self.invariants = dce(
-            Program(forward.inputs[:consts], [e for e in forward.eqns if not fixed.intersection(e.outputs)], invariant)
-        )
+        # what has no results is a check, which belongs to its step
+        before = [e for e in forward.eqns if e.outputs and not fixed.intersection(e.outputs)]
+        self.invariants = dce(Program(forward.inputs[:consts], before, invariant))
         self.stacking = dce(Program(forward.inputs, forward.eqns, (*forward.outputs[:n], *stacked)))
         self.reads = sorted({i for kind, i in self.places if kind == "read"})
         self.counted = list(counted)

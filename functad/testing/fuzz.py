@@ -25,8 +25,9 @@ from functad.lower.backends import execute
 from functad.passes.pipeline import PIPELINE, optimize
 from functad.testing.bits import assert_same_bits, same_bits
 from functad.testing.drivers import apply, backward, forward, forward_linear
+from functad.testing.jumping_code import check_jumping_code, draw_jumping_code
 from functad.testing.numerics import assert_paired, is_double, random_like
-from functad.testing.plain_code import check_plain_code, draw_plain_code, shortest
+from functad.testing.plain_code import PlainCode, check_plain_code, draw_plain_code, shortest
 from functad.testing.programs import Example, by_the_evaluator, examples
 from functad.testing.reduction import check_example, reduce_example
 from functad.transforms.programs import trace_program
@@ -131,17 +132,18 @@ class Check:
 class PlainCheck:
     """Plain NumPy functions, held against NumPy."""
 
-    blocks: bool
+    drawn: Callable[[random.Random], PlainCode]
+    holds: Callable[[PlainCode], None]
 
     def draw(self, number: int, count: int) -> None:
         """Draw so many functions from a seed; raises AssertionError for the first that fails."""
         rng = random.Random(number)
         for _ in range(count):
-            code = draw_plain_code(rng, blocks=self.blocks)
+            code = self.drawn(rng)
             try:
-                check_plain_code(code)
+                self.holds(code)
             except Exception as error:
-                smallest = shortest(code, check_plain_code)
+                smallest = shortest(code, self.holds)
                 raise AssertionError(f"{error}\nshortest:\n{smallest.source}") from error
 
 
@@ -151,8 +153,9 @@ CHECKS: dict[str, Check | PlainCheck] = {
     "bits": Check(examples(most=20, exact=True), check_bits),
     "transposed": Check(examples(smooth=True), check_transposed),
     "derivatives": Check(examples(smooth=True), check_derivatives),
-    "plain": PlainCheck(blocks=False),
-    "blocks": PlainCheck(blocks=True),
+    "plain": PlainCheck(draw_plain_code, check_plain_code),
+    "blocks": PlainCheck(lambda rng: draw_plain_code(rng, blocks=True), check_plain_code),
+    "jumps": PlainCheck(draw_jumping_code, check_jumping_code),
 }
 
 

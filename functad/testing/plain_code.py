@@ -36,7 +36,7 @@ from functad.errors import (
 from functad.front import loops
 from functad.testing.numerics import assert_close
 
-__all__ = ["PlainCode", "check_plain_code", "draw_plain_code", "shortest"]
+__all__ = ["PlainCode", "Stopped", "check_plain_code", "draw_plain_code", "shortest"]
 
 SIZE = 4
 """The length of the argument, a vector."""
@@ -150,6 +150,10 @@ INSIDE = ("{n} = {n} * 0.5", "{n} = {m} + 0.0", "t = {n}[{i}]", "{n}[{i}] = {n}[
 VALUES = ("x[0]", "3.0", "x[1] * x[2]", "x[3]", "np.sin(x[0])")
 
 
+class Stopped(Exception):
+    """What functions raise that are drawn with jumps."""
+
+
 @dataclass(frozen=True)
 class PlainCode:
     """The lines of a function of a vector x, and the arrays that it returns."""
@@ -167,7 +171,7 @@ class PlainCode:
         filename = f"<plain code {hash(self)}>"
         lines = self.source.splitlines(keepends=True)
         linecache.cache[filename] = len(self.source), None, lines, filename
-        names: dict[str, Any] = {"np": np, "functools": functools, "itertools": itertools}
+        names: dict[str, Any] = {"np": np, "Stopped": Stopped, "functools": functools, "itertools": itertools}
         exec(compile(self.source, filename, "exec"), names)
         return names["f"]  # type: ignore[no-any-return]
 
@@ -179,10 +183,12 @@ class PlainCode:
         return made if runs(made) else None
 
 
-def runs(code: PlainCode) -> bool:
-    """Whether NumPy runs it."""
+def runs(code: PlainCode, raising: tuple[type[Exception], ...] = ()) -> bool:
+    """Whether NumPy runs it, or it raises what it may."""
     try:
         code.function()(POINT)
+    except raising:
+        return True
     except Exception:
         return False
     return bool(code.names)

@@ -7,6 +7,7 @@ import random
 import numpy as np
 import pytest
 
+from functad.testing.jumping_code import check_jumping_code, draw_jumping_code
 from functad.testing.plain_code import PlainCode, check_plain_code, draw_plain_code, shortest
 
 
@@ -23,6 +24,21 @@ def test_many_random_functions(seed):
     rng = random.Random(seed)
     for number in range(25):
         check_plain_code(draw_plain_code(rng), compiled=number < 5)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_random_jumps(seed):
+    rng = random.Random(seed)
+    for _ in range(4):
+        check_jumping_code(draw_jumping_code(rng))
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("seed", range(100, 116))
+def test_many_random_jumps(seed):
+    rng = random.Random(seed)
+    for _ in range(25):
+        check_jumping_code(draw_jumping_code(rng))
 
 
 def test_a_failure_is_reduced_to_the_lines_that_matter():

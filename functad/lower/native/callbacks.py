@@ -35,7 +35,7 @@ def python_function(function: NativeFunction) -> Callable[[int, int], int]:
                 array = memory.pop()
                 if operands[len(memory)].effect == "written":  # what runs before the call ends reads it
                     array[...] = 0
-            del array
+                del array
             raise error.with_traceback(_of_user(error.__traceback__)) from error.__cause__
 
     return call
