@@ -9,7 +9,7 @@ are.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -18,14 +18,17 @@ import numpy as np
 from functad.core.handles import BodyTrace
 from functad.core.trace import Trace, current_trace
 from functad.core.tracer import Tracer
-from functad.ir.program import Eqn, Literal, Var
+from functad.ir.program import Eqn, Literal, Var, sub_programs
 
-__all__ = ["Affine", "affine_of", "atom_of", "least", "made_of", "number"]
+__all__ = ["Affine", "affine_of", "atom_of", "identity_of", "least", "made_of", "number"]
 
 INT64 = np.dtype(np.int64)
 
 LONGEST = 40
 """So many equations are followed."""
+
+SHALLOW = 4
+"""So many operations in one another are compared."""
 
 DEEPEST, MOST = 12, 400
 """So many bounds are put into one another, and so many in all, until nothing is known."""
@@ -77,6 +80,34 @@ def made_of(atom: Any) -> Affine:
 def atom_of(x: Tracer) -> Var:
     """The variable that a traced value stands for, where it was made: one for all captures of it."""
     return _origin(x._owner, x._variable)[1]
+
+
+def identity_of(x: Tracer) -> Hashable:
+    """What two traced values share only if they are equal: the variable, or the operation that gave it and what its
+    operands share.
+    """
+    return _identity(x._owner, x._variable, 0)
+
+
+def _identity(trace: Trace, var: Var, depth: int) -> Hashable:
+    trace, var = _origin(trace, var)
+    eqn = trace.made_by(var)
+    if eqn is None or len(eqn.outputs) != 1 or depth == SHALLOW or eqn.primitive.may_raise or sub_programs(eqn):
+        return var
+    operands = []
+    for a in eqn.inputs:
+        if type(a) is Var:
+            operands.append(_identity(trace, a, depth + 1))
+        elif type(a) is Literal and not a.type.shape:
+            operands.append((str(a.type), np.asarray(a.value).tobytes()))
+        else:
+            return var
+    found = eqn.primitive, tuple(eqn.params.items()), *operands
+    try:
+        hash(found)
+    except TypeError:
+        return var
+    return found
 
 
 def affine_of(x: Tracer) -> Affine:

@@ -85,7 +85,8 @@ def test_of_transforms_and_jitted_functions():
     gradient = fd.explain(fd.jit(fd.grad(several)))(np.ones(3))
     assert gradient.notes == first.notes and gradient.equations > first.equations
     jitted = fd.jit(lambda n, x: sum([x * i for i in range(n)]), static_argnums=0)
-    note, argument = fd.explain(jitted)(5, 1.0).notes
+    explanation = fd.explain(jitted)(5, 1.0)
+    (note,), (argument,) = explanation.of("comprehension"), explanation.of("argument")
     assert (note.what, note.outcome) == ("comprehension", "unrolled, 5 steps")
     assert (argument.what, argument.outcome) == ("argument", "n = 5 is static")
 

@@ -291,7 +291,7 @@ def test_one_that_may_reach_beyond_the_end_is_one_if_it_does_not():
 )
 def test_what_is_refused_says_what_to_write(f, error, message):
     with pytest.raises(error, match=message):
-        fd.jit(f)(X, 3)
+        fd.jit(f)(X, np.int64(3))  # of a Python integer the value would be asked for
 
 
 def test_checks_when_the_program_runs():
@@ -335,7 +335,7 @@ def test_a_variable_that_is_one_of_two_slices_has_no_value():
         return np.sum(part)
 
     with pytest.raises(StructureError, match="a slice with traced bounds, or what a mask took in one branch"):
-        fd.jit(f)(X, 3)
+        fd.jit(f)(X, np.int64(3))
 
 
 def test_plain_tables():
@@ -355,3 +355,41 @@ def test_a_copy_of_an_outer_array_is_the_inner_functions():
         return np.sum(c**2)
 
     same([fd.jit(fd.grad(f))(3.0, X)], [6.0], "its element")
+
+
+def test_masks_that_are_computed_twice_are_one():
+    def f(x):
+        y = x.copy()
+        y[y > 0] = y[y > 0] ** 2 + x[x > 0]
+        return y
+
+    same([fd.jit(lambda x: np.sum(f(x)[f(x) > 0]))(X)], [np.sum(f(X)[f(X) > 0])], "value")
+    with pytest.raises(UnsupportedError, match="by another mask"):
+
+        @fd.jit
+        def g(x):
+            y = x.copy()
+            m = y > 0
+            y[0] = -1.0  # what y > 0 is now is another
+            y[y > 0] = x[m]
+            return y
+
+        g(X)
+
+
+def test_an_index_array_that_is_a_part():
+    """A row of a sparse matrix times a vector."""
+    columns, values, ends = np.array([0, 3, 1, 0, 2, 4]), np.arange(1.0, 7.0), np.array([0, 2, 3, 3, 6])
+
+    def f(values, x, ends):
+        y = np.zeros(len(ends) - 1)
+        for i in range(len(ends) - 1):
+            at = columns[ends[i] : ends[i + 1]]
+            y[i] = values[ends[i] : ends[i + 1]] @ x[at]
+        return y
+
+    expected = f(values, X, ends)
+    same([fd.jit(f)(values, X, ends)], [expected], "value")
+    for argnums in (0, 1):
+        loss = lambda v, x, e: np.sum(f(v, x, e) ** 2)
+        same([fd.jit(fd.grad(loss, argnums))(values, X, ends)], [fd.grad(loss, argnums)(values, X, ends)], "gradient")

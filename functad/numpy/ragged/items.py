@@ -42,10 +42,18 @@ INT64 = np.dtype(np.int64)
 
 def get_item(x: Any, index: Any) -> Any:
     """``x[index]``."""
+    if type(index) is Ragged and index._full.dtype.kind in "iu" and type(x) is not Ragged:
+        return _at_part(x, index)
     if type(index) is not int and has_unknown(index):
         y = part(x, index)
         return _copied(y) if type(y) is Ragged and any([isinstance(r, Chosen) for r in y._regions]) else y
     return indexing.get_item(x, index)
+
+
+def _at_part(x: Any, index: Ragged) -> Any:
+    """``x[index]`` of a part of an index array: what lies beside it reads the first element, which nobody sees."""
+    y = indexing.get_item(x, inside(index._full, index._regions, 0))
+    return made(y, (*index._regions, *regions_of(x)[1:]))
 
 
 def _copied(x: Ragged) -> Ragged:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from functad.core.handles import snapshot
-from functad.core.integers import atom_of, made_of
+from functad.core.integers import identity_of, made_of
 from functad.core.primitive import type_of
 from functad.core.tracer import Tracer
 from functad.numpy.operands import cast
@@ -71,7 +71,7 @@ class Chosen:
 
     def __init__(self, mask: Tracer) -> None:
         self.mask = snapshot(mask)  # it may be written to
-        self.key = atom_of(mask)
+        self.key = identity_of(mask)
         self._length: Size | None = None
 
     @property
@@ -97,7 +97,7 @@ def same_place(a: Region, b: Region) -> bool:
         return a.n == b.n
     if isinstance(a, Window) and isinstance(b, Window):
         return a.n == b.n and a.step == b.step and a.start.equals(b.start) and a.length.equals(b.length)
-    return isinstance(a, Chosen) and isinstance(b, Chosen) and a.key is b.key
+    return isinstance(a, Chosen) and isinstance(b, Chosen) and a.key == b.key
 
 
 # -- masks -------------------------------------------------------------------------------------------------------------
