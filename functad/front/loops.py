@@ -291,8 +291,7 @@ class Steps:
             if not self.restore:  # else they are as another attempt found them
                 self._before = tuple([scope.get(n, UNBOUND) for n in self.names])
             start, known = dict(zip(self.names, self._before, strict=True)), self._python is not None
-            surely = known and not is_unknown(stopped)
-            self._carried = Carried(self.names, start, "for", attempt=known, makes_steps=surely)
+            self._carried = Carried(self.names, start, "for", attempt=known, makes_steps=known)
             self._noted = mark()
         if self._carried is not None:
             self.restore = True
@@ -366,6 +365,9 @@ class Steps:
         if self._source is not None and self._source.is_plain() and carried.is_plain(step):
             self._give_up(carried, "nothing in it is traced, so that Python computes it")
             return
+        if self._source is not None and self._length is None and not self._ends:
+            self._give_up(carried, "it goes over what has no end")
+            return
         if self._source is not None and self._length is not None and not self._ends:
             equations, steps = size_of(step[0]), self._length - self._made
             if steps * equations < MUCH:
@@ -427,8 +429,10 @@ class Steps:
         body, consts = step
         start, made = carried.start(), self._made
         known = self._length is not None and not self._ends
-        if not known:
+        if self._ends:
             outs = self._while(carried, body, consts, start)
+        elif self._length is None:
+            outs, _ = bind_loop(body, consts, [*start, np.int64(0)], (), length=None, steps=[self._count()])
         else:
             assert self._length is not None
             counter = [] if reader.counter is None else [np.int64(made)]
@@ -447,25 +451,29 @@ class Steps:
         self._note_converted(body)
         return *[values[n] if n in values else never_assigned(n) for n in self.names], *self._own
 
-    def _while(self, carried: Carried, body: Program, consts: list[Tracer], start: list[Any]) -> list[Any]:
-        """The loop where it is not known how many steps it makes."""
+    def _count(self) -> Any:
+        """The number of steps over a range whose length is not known."""
         r = self._items
+        # as many steps as there are numbers before the end: (stop - start) / step, rounded up
+        one = type(r.step) is int and r.step == 1
+        distance = r.stop if one and type(r.start) is int and r.start == 0 else r.stop - r.start
+        return cast(distance if one else -(-distance // r.step), np.dtype(np.int64))
+
+    def _while(self, carried: Carried, body: Program, consts: list[Tracer], start: list[Any]) -> list[Any]:
+        """The loop that a step may end."""
         limit: list[Any] = [] if self._length is None else [np.int64(self._length)]
-        if self._source is None:  # as many steps as there are numbers before the end: (stop - start) / step, rounded up
-            one = type(r.step) is int and r.step == 1
-            distance = r.stop if one and type(r.start) is int and r.start == 0 else r.stop - r.start
-            limit = [cast(distance if one else -(-distance // r.step), np.dtype(np.int64))]
-        if not self._ends:
-            return bind_loop(body, consts, [*start, np.int64(0)], (), length=None, steps=limit)[0]
+        if self._source is None:
+            limit = [self._count()]
         stop = carried.slot_of(self._stop)
         assert stop is not None
 
         def goes_on(*given: Any) -> list[Any]:
             state = given[len(limit) :]
-            return [functools.reduce(bit_and, [bit_not(state[stop]), *[lt(state[-1], n) for n in given[: len(limit)]]])]
+            return [functools.reduce(bit_and, [lt(state[-1], n) for n in given[: len(limit)]], bit_not(state[stop]))]
 
         cond = trace_program(goes_on, [*[INT64] * len(limit), *[s.type for s in carried.slots()], INT64])
         outs, _, _ = bind_while(cond, body, limit, consts, [*start, np.int64(self._made)])
+        return outs
         return outs
 
     def _is_to_be_tried(self, stopped: Any) -> bool:
@@ -477,8 +485,10 @@ class Steps:
             return self._length is None or self._made < self._length
         if self._length is None:
             return False
+        if self._stop is not None:  # the first step shows what the variables are that it may leave without a value
+            return self._length >= FEW and self._made == 1
         if self._length >= FEW:
-            return self._made == (self._attempts if self._stop is None else 1)
+            return self._made == self._attempts
         if self._length < LEAST or self._made != 1:
             return False
         return (self._length - 1) * self._unrolled.size() >= 2 * MUCH
