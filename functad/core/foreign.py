@@ -51,7 +51,7 @@ def as_numpy(x: Any, what: str) -> np.ndarray:
     """
     cls: Any = type(x)
     if isinstance(x, Varying):
-        return x.as_array()  # type: ignore[no-any-return]
+        return x.as_array(what)  # type: ignore[no-any-return]
     if has_units(cls):
         refuse_units(x, what)
     try:

@@ -44,10 +44,14 @@ class Ragged(Varying):
         return f"Part({self._full._variable.type.dtype}[{lengths}] of a traced {self._full._variable.type})"
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> Any:
-        return self.as_array().__array__(dtype)  # which raises, unless the value is known
+        return plain(self).__array__(dtype)  # which raises, unless the value is known
 
-    def as_array(self) -> Tracer:
-        return plain(self)
+    def as_array(self, what: str) -> Tracer:
+        try:
+            return plain(self)
+        except TracerConversionError:
+            operation = what.removeprefix("an operand of ").partition(" at ")[0]
+            raise shapeless(self, operation) from None
 
 
 def is_ragged(x: Any) -> bool:
