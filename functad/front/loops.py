@@ -291,7 +291,8 @@ class Steps:
             if not self.restore:  # else they are as another attempt found them
                 self._before = tuple([scope.get(n, UNBOUND) for n in self.names])
             start, known = dict(zip(self.names, self._before, strict=True)), self._python is not None
-            self._carried = Carried(self.names, start, "for", attempt=known, makes_steps=known)
+            surely = known and not is_unknown(stopped)
+            self._carried = Carried(self.names, start, "for", attempt=known, makes_steps=surely)
             self._noted = mark()
         if self._carried is not None:
             self.restore = True
@@ -488,7 +489,7 @@ class Steps:
         if self._stop is not None:  # the first step shows what the variables are that it may leave without a value
             return self._length >= FEW and self._made == 1
         if self._length >= FEW:
-            return self._made == self._attempts
+            return self._made == (self._attempts if self._stop is None else 1)
         if self._length < LEAST or self._made != 1:
             return False
         return (self._length - 1) * self._unrolled.size() >= 2 * MUCH

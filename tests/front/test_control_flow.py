@@ -350,3 +350,73 @@ def test_generators_and_jumps_stay_pythons():
         return total
 
     assert fd.jit(f)(2.0) == f(2.0)
+
+
+def first_in_the_loop(x):
+    for i in range(60):
+        y = np.sin(x) * i
+        last = (i, y[0], {"y": y})
+        for _ in range(i):
+            y = y * 0.9
+    return y * last[0] + last[1] + last[2]["y"] + i
+
+
+def kept_before(x):
+    previous = None
+    total = 0
+    for i in range(60):
+        if previous is not None:
+            total = total + np.sin(previous * 0.5) * np.cos(previous) - previous * 2
+        previous = x[0] * i
+    return total
+
+
+@pytest.mark.parametrize("f", [first_in_the_loop, kept_before])
+def test_variables_that_a_loop_binds(f):
+    x = np.array([0.3, -0.2])
+    np.testing.assert_allclose(fd.jit(f)(x), f(x), rtol=1e-14)
+    np.testing.assert_allclose(
+        fd.jit(fd.grad(lambda x: np.sum(f(x))))(x), fd.grad(lambda x: np.sum(f(x)))(x), rtol=1e-13
+    )
+
+
+def test_no_step_is_made_apart():
+    program = fd.make_ir(first_in_the_loop)(np.ones(2))
+    assert [e.primitive.name for e in program.eqns if e.primitive.name in ("loop", "sin")] == ["loop"]
+
+
+def test_a_variable_is_not_bound_in_the_first_step():
+    def f(x):
+        for i in range(12):
+            x = x + seen  # noqa: F821
+            seen = i * 1.0  # noqa: F841
+        return x
+
+    with pytest.raises(UnboundLocalError, match="seen"):
+        fd.jit(f)(1.0)
+
+
+def test_an_array_of_the_loop_is_written_to_afterwards():
+    def f(x):
+        for i in range(12):
+            row = x[i] * 1.0
+            view = x[i]
+        row[0] = 5.0
+        return row, view
+
+    x = np.random.default_rng(0).normal(size=(12, 3))
+    for a, b in zip(fd.jit(f)(x), f(x.copy()), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+    def g(x):
+        x = x.copy()
+        for i in range(12):
+            view = x[i]
+        view[0] = 5.0
+        return x
+
+    try:
+        found = fd.jit(g)(x)
+    except ImmutableError:
+        return
+    np.testing.assert_array_equal(found, g(x))

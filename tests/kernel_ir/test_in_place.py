@@ -7,7 +7,7 @@ import pytest
 
 import functad as fd
 from functad import config
-from functad.kernel_ir.control import Loop
+from functad.kernel_ir.control import Control, Loop
 from functad.kernel_ir.in_place import copied
 from functad.lower.abstract.abstract import abstract
 from functad.lower.fuse import fuse
@@ -84,3 +84,65 @@ def test_unrolled_updates_are_made_in_place():
     program = kernel_program(lambda v: fd.lax.scan(step, v, np.arange(20), unroll=4), V)
     (loop,) = [s for s in program.body if isinstance(s, Loop)]
     assert loop.carry[0].in_place and copies(loop.body) == 0
+
+
+def chosen(v, i):
+    """Branches that write to an array, in loops or not, or leave it."""
+    w = v * 1.0
+    for k in range(20):
+        if w[k % 5] > 0.4:
+            w[k % 4] = w[(k + 1) % 5] - 0.1
+        elif w[0] < i:
+            for j in range(w.shape[0] - 1):
+                w[j] += 0.01 * w[j + 1]
+    return w
+
+
+def swapped(v, i):
+    """Branches that exchange two arrays cannot do so in place."""
+    u, w = v * 1.0, v + 1.0
+    for k in range(20):
+        u, w = fd.lax.cond(u[0] < w[1] * (k - 9), lambda u, w: (w, u * 1.1), lambda u, w: (u, w), u, w)
+    return u, w
+
+
+def two_loops(v, i):
+    """Loops one after the other over one array, in a loop."""
+    w = v * 1.0
+    for _ in range(20):
+        for j in range(1, w.shape[0]):
+            w[j] += 0.5 * w[j - 1]
+        for j in range(1, w.shape[0]):
+            w[j] *= 0.9
+    return w
+
+
+@pytest.mark.parametrize("f", [chosen, swapped, two_loops])
+def test_branches_and_loops(f):
+    v = np.linspace(-1.0, 1.0, 30)
+    with config.front(False):
+        expected = f(v, 2) if f is not swapped else None
+    for backend in ("evaluator", "kernel", "native"):
+        with config.backend(backend), config.debug(True):
+            found = fd.jit(f)(v, 2)
+        expected = found if expected is None else expected
+        for a, b in zip(found if isinstance(found, tuple) else (found,), np.reshape(expected, (-1, 30)), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def inside(program):
+    """The control statements in the bodies of loops and branches, at any depth."""
+    for s in program.body:
+        for p in s.programs if isinstance(s, Control) else ():
+            yield from [t for t in p.body if isinstance(t, Control)]
+            yield from inside(p)
+
+
+@pytest.mark.parametrize(("f", "least"), [(chosen, 3), (two_loops, 2)])
+def test_they_change_one_array(f, least):
+    program = kernel_program(f, np.linspace(0.0, 1.0, 200), 2)
+    found = list(inside(program))
+    carries = [c for s in found for c in s.carry if c.last.shape]
+    assert len(carries) >= least and all(c.in_place and c.first is c.last for c in carries)
+    (loop,) = [s for s in program.body if isinstance(s, Loop)]
+    assert copies(loop.body) == 0

@@ -7,7 +7,7 @@ import pytest
 
 import functad as fd
 from benchmarks.plain_kernels import KERNELS
-from functad.kernel_ir.control import Branch, Control, Loop, While
+from functad.kernel_ir.control import Branch, Control, Loop, SequenceBuffer, While
 from functad.kernel_ir.in_place import copied
 from functad.kernel_ir.nodes import Kernel, Load, Scatter
 from tests.lower.fusing import lowered
@@ -60,3 +60,41 @@ def squares(f):
 def test_gradients(name):
     found = list(statements(kernels_of(name, squares)))
     assert not [s for s, around in found if moves_arrays(s, around)]
+
+
+def sequences(program):
+    """The types of what the elements of sequences are, at any depth."""
+    for s, _ in statements(program):
+        for b in s.writes if isinstance(s, Control) else ():
+            while isinstance(b, SequenceBuffer):
+                b = b.element
+                if not isinstance(b, SequenceBuffer):
+                    yield b.dtype
+
+
+@pytest.mark.parametrize("name", ["Cholesky", "LU", "triangular solve"])
+def test_no_index_is_kept_for_the_way_back(name):
+    assert set(sequences(kernels_of(name, squares))) == {np.dtype(float)}
+
+
+def row_by_row(p):
+    p = p.copy()
+    for j in range(1, p.shape[0]):
+        if p[j, 0] > 0:
+            p[j] = p[j - 1] * 0.5 + p[j]
+        p[j, 1:-1] += p[j, 2:]
+        p[0:3, j] = p[0:3, j - 1]
+    return p
+
+
+def test_rows_that_are_written_of_rows_that_are_read():
+    p = np.random.default_rng(2).normal(size=(25, 25))
+    found = list(statements(lowered(fd.make_ir(row_by_row, optimized=True)(p))))
+    assert not [s for s, around in found if moves_arrays(s, around)]
+    inside = [s for s, around in found if around is not None and isinstance(s, Kernel)]
+    assert max(len(s.axes) for s in inside) == 1
+    np.testing.assert_array_equal(fd.jit(row_by_row)(p), row_by_row(p))
+    gradient = fd.grad(lambda p: np.sum(np.sin(row_by_row(p))))
+    found = list(statements(lowered(fd.make_ir(gradient, optimized=True)(p))))
+    assert not [s for s, around in found if moves_arrays(s, around)]
+    fd.testing.check_grads(row_by_row, (p[:10, :10],), order=1, rtol=1e-5, atol=1e-6)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -314,3 +316,38 @@ def test_signed_zeros_survive_an_addition_elsewhere():
     assert np.signbit(tracing(lambda x: x.at[1:2].add(1.0), x)[1]).tolist() == [True, False, True]
     z = np.array([complex(-0.0, -0.0), 1.0])
     assert np.signbit(tracing(lambda z: z.at[1:].add(1.0), z)[1].imag).tolist() == [True, False]
+
+
+PARTS = [slice(None), slice(1, -1), slice(None, None, -2), 2, -1, "i", "j", None, slice(3, 3)]
+
+
+@pytest.mark.parametrize("rank", [2, 3])
+def test_traced_integers_beside_integers_and_slices(rank):
+    """One element or row is read and written, in place in memory."""
+    x = np.arange(5 * 6 * 7.0).reshape(5, 6, 7)
+    indices = [c for c in itertools.product(PARTS, repeat=rank) if {"i", "j"} & {p for p in c if type(p) is str}]
+
+    def read(x, i, j, index):
+        return x[index(i, j)]
+
+    def written(x, i, j, index):
+        y = x.copy()
+        y[index(i, j)] = y[index(i, j)] * 2 + 1
+        y[index(i, j)] += 1
+        return y
+
+    for parts in indices[:: 7 if rank == 2 else 61]:
+        index = lambda i, j, parts=parts: tuple([{"i": i, "j": j}.get(p, p) if type(p) is str else p for p in parts])
+        for f in (read, written):
+            for xs in ((x, -2, 1), (x, 3, -5)):
+                g = lambda x, i, j, f=f, index=index: f(x, i, j, index)
+                np.testing.assert_array_equal(fd.jit(g)(*xs), g(*xs))
+
+
+def test_rows_are_written_without_the_rest():
+    names = [e.primitive.name for e in fd.make_ir(lambda x, i: fd.at(x)[i, 1:-1].set(0.0))(np.ones((9, 9)), 2).eqns]
+    assert "scatter_set" in names and "gather" in names
+    sizes = [
+        v.type.size for e in fd.make_ir(lambda x, i: x[0, i] + x[i, 1:2])(np.ones((9, 9)), 2).eqns for v in e.outputs
+    ]
+    assert max(sizes) == 9
