@@ -489,7 +489,7 @@ class Steps:
         if self._stop is not None:  # the first step shows what the variables are that it may leave without a value
             return self._length >= FEW and self._made == 1
         if self._length >= FEW:
-            return self._made == (self._attempts if self._stop is None else 1)
+            return self._made == self._attempts
         if self._length < LEAST or self._made != 1:
             return False
         return (self._length - 1) * self._unrolled.size() >= 2 * MUCH
