@@ -198,8 +198,8 @@ class Varying:
         """A new array of this shape that holds one number, in this dtype or its own (None)."""
         raise NotImplementedError
 
-    def as_array(self) -> Any:
-        """The traced array that it is, if its shape is known; else an error that says what to write."""
+    def as_array(self, what: str) -> Any:
+        """The traced array that it is, if its shape is known; else an error that says what to write for ``what``."""
         raise NotImplementedError
 
 

@@ -190,6 +190,23 @@ def test_values_and_derivatives(f):
     for x in (X, Y[::-1]):
         np.testing.assert_allclose(run(x), f(x), rtol=1e-12)
         np.testing.assert_allclose(slope(x), fd.grad(f)(x), rtol=1e-9, atol=1e-12)
+
+
+ALWAYS = (first_above, kept_on, zipped)
+
+
+@pytest.mark.parametrize("f", ALWAYS, ids=lambda f: f.__name__)
+def test_each_element_stops_for_itself(f):
+    _check_lanes(f)
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("f", [f for f in FUNCTIONS if f not in ALWAYS], ids=lambda f: f.__name__)
+def test_each_element_stops_for_itself_in_others(f):
+    _check_lanes(f)
+
+
+def _check_lanes(f):
     lanes = np.stack([X, Y[::-1], X[::-1].copy()])
     np.testing.assert_allclose(fd.jit(fd.vmap(f))(lanes), [f(x) for x in lanes], rtol=1e-12)
 
