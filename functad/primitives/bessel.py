@@ -132,7 +132,7 @@ def _modified_jvp(t: Any, out: Any, x: Any, *, order: int) -> Any:
 
 
 _modified_op: Op = elementwise(
-    "modified_bessel", formula(_modified), kinds="f", jvp=_modified_jvp,
+    "modified_bessel", formula(_modified), kinds="f", singular=True, jvp=_modified_jvp,
     kernel=Pointwise(single_rounding(_modified), static=("order",)),
     params=({"order": 0}, {"order": 1}),
 )  # fmt: skip

@@ -269,7 +269,7 @@ def test_unsupported_numpy_function() -> None:
     with raises(UnsupportedError, "np.array2string", "functad.numpy"):
         fd.grad(lambda x: np.array2string(x))(X)
     buffer = np.zeros(3)
-    with raises(ImmutableError, "np.sin", "plain array", "functad.numpy"):
+    with raises(ImmutableError, "np.sin", "plain array", "x = x.copy()"):
         fd.grad(lambda x: np.sum(np.sin(x, out=buffer)))(X)
     with pytest.raises(AttributeError, match="no_such_thing"):
         fd.grad(lambda x: x.no_such_thing)(X)

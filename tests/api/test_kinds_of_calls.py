@@ -415,6 +415,7 @@ def test_interrupts_are_not_lost():
     assert fast(Interrupted(1.0)) == 2.0
 
 
+@pytest.mark.one_in(2)
 def test_a_class_whose_functions_change_the_container():
     class Emptying:
         def __init__(self, a, items):
@@ -504,6 +505,7 @@ def test_a_jitted_function_that_is_called_while_it_is_collected():
     assert results == [8.0]
 
 
+@pytest.mark.one_in(2)
 def test_a_call_drops_the_function():
     class Dropping:
         def __init__(self, a):

@@ -137,6 +137,7 @@ def test_finalizers_may_call_what_is_collected_with_them() -> None:
     assert sorted(found) == sorted(expected)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("entry", ["native", "ctypes"])
 def test_a_callback_that_forgets_its_own_function(entry) -> None:
     holder = {}
@@ -413,6 +414,7 @@ def raising(w):
         fd.grad(lambda x: lax.fori_loop(0, 2, lambda i, c: 1 / 0, x))(1.0)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     "scenario",
     [*AT_ONCE, fresh_jit, fresh_jit_inside, fresh_rules_inside, jitted_callback, checkpointed_while, raising],

@@ -34,7 +34,7 @@ def test_values(nest):
             assert_close(fd.jit(nest.traced)(*POINT), expected, backend, nest)
 
 
-@settings(max_examples=8)
+@settings(max_examples=4)
 @given(nests())
 def test_gradients(nest):
     expected = fd.grad(nest.plain, (0, 1))(*POINT)
@@ -67,6 +67,7 @@ def test_finite_differences(nest):
         np.testing.assert_allclose(found, difference, rtol=1e-6, atol=1e-6 * scale, err_msg=str(nest))
 
 
+@pytest.mark.deep
 @settings(max_examples=6)
 @given(nests())
 def test_vmap(nest):

@@ -58,6 +58,7 @@ def forward(f):
     return lambda x: fd.jvp(f, (x,), (1.0,))[1]
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("f", FUNCTIONS)
 def test_every_nesting_of_modes(f):
     h = 1e-4

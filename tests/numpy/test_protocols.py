@@ -84,7 +84,7 @@ def public(x):
     return {name for name in dir(x) if not name.startswith("_")}
 
 
-@pytest.mark.parametrize("value", [np.ones(3), np.float64(1.0), 1.0, 2, True], ids=repr)
+@pytest.mark.parametrize("value", [np.ones(3), np.float64(1.0), 1.0, 2, np.True_], ids=repr)
 def test_a_traced_value_has_the_public_attributes_of_an_array_and_at(value):
     def has(x):
         assert public(x) == public(np.ndarray) | {"at"}

@@ -104,7 +104,7 @@ def test_resize_and_trim():
     with pytest.raises(ArgumentError, match="np.resize at .*: lengths must not be negative"):
         tracing(lambda z: np.resize(z, -1), z)
     with pytest.raises(TracerConversionError, match="np.delete, whose result depends on the places"):
-        fd.jit(np.delete)(z, 1)
+        fd.jit(np.delete)(z, np.int64(1))
 
 
 # -- indices as arrays -------------------------------------------------------------------------------------------------

@@ -463,6 +463,7 @@ EXEMPT = {
     **dict.fromkeys(("conj", "imag", "make_complex", "real"), "linear, and of complex numbers"),
     "convert": "linear",
     **dict.fromkeys(("modified_bessel", "spherical_bessel"), "compared in tests/numpy/test_numbers"),
+    "require_nonzero": "the identity, or an error",
     "nextafter": "the neighbour of a number moves with it",
     "select": "linear in what it chooses from",
     **dict.fromkeys(
