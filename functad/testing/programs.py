@@ -286,6 +286,8 @@ def grow_elementwise(growth: Growth) -> None:
     """An elementwise primitive on a value of the pool, with operands of its shape or of rank 0."""
     x = growth.recent()
     table = samples_taking(True, growth.kind.exact, x.type.dtype)
+    if not table:
+        return
     common = [name for name in ARITHMETIC if name in table]
     primitive, sample = growth.choose(
         table[growth.choose(common if common and growth.draw(st.booleans()) else list(table))]
