@@ -15,7 +15,6 @@ from functad import lax as lax
 from functad import nn as nn
 from functad import numpy as numpy
 from functad import primitives as primitives
-from functad import testing as testing
 from functad.api.custom import custom_jvp, custom_vjp
 from functad.api.explain import explain
 from functad.api.gradients import grad, value_and_grad
@@ -36,8 +35,8 @@ __version__ = VERSION
 
 
 def __getattr__(name: str) -> _Any:
-    if name == "random":  # imported when it is used
-        return _importlib.import_module("functad.random")
+    if name in ("random", "testing"):  # imported when they are used
+        return _importlib.import_module(f"functad.{name}")
     raise AttributeError(f"module 'functad' has no attribute {name!r}")
 
 

@@ -11,7 +11,6 @@ from functad.core.statics import merged
 from functad.core.wrapping import Transformed
 from functad.errors import StructureError
 from functad.ir.program import Program
-from functad.passes.pipeline import optimize
 
 __all__ = ["eval_shape", "make_ir"]
 
@@ -44,7 +43,11 @@ def run_make_ir(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, 
     traced = Jitted(f, (), ()).captured(args, kwargs)
     if traced.captures:
         raise StructureError(f"make_ir: {name_of(f)} closes over traced values; make them arguments")
-    return optimize(traced.program) if optimized else traced.program
+    if not optimized:
+        return traced.program
+    from functad.passes.pipeline import optimize
+
+    return optimize(traced.program)
 
 
 def eval_shape(f: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 from functad.identity import Immutable
 from functad.ir.program import Program
-from functad.passes.pipeline import optimize
 
 if TYPE_CHECKING:
     from functad.lower.callable import NativeFunction
@@ -44,6 +43,8 @@ class Lowered(Immutable):
     @property
     def ir(self) -> Program:
         """The Program after the passes."""
+        from functad.passes.pipeline import optimize
+
         return optimize(self._program)
 
     @property

@@ -36,7 +36,6 @@ from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.errors import UnsupportedError
 from functad.front.effects import check_truth
 from functad.front.failures import refused, staged
-from functad.front.jumps import RESULT
 from functad.front.raising import can_be_raised_later, fail
 from functad.front.report import note
 from functad.front.values import (
@@ -54,6 +53,7 @@ from functad.front.values import (
     type_of_leaf,
     typed,
 )
+from functad.front.vocabulary import RESULT
 from functad.ir.dce import program_may_raise
 from functad.ir.program import Location, Program
 from functad.ir.types import ArrayType

@@ -32,34 +32,43 @@ from functad.front.loops import Loop, Steps
 from functad.front.origin import FOREIGN, INSTALLED, OWN, origin, own_method
 from functad.front.protocols import SPECIAL, entered, go_over, operate, read, specially
 from functad.front.raising import failing
-from functad.front.routed import CAUGHT, ENTERED, ITEM, MADE, MATCHED, OUTSIDE, OVER, ROUTE, SLICE, STORE
 from functad.front.sources import identified
-from functad.front.staged import (
+from functad.front.twin import is_twin_code, twin_of
+from functad.front.unread import check_read
+from functad.front.values import UNBOUND, decided
+from functad.front.vocabulary import (
     AND,
     BRANCH,
     BY_PYTHON,
+    CAUGHT,
     CHANGED,
     CHOOSE,
     COMPARE,
     DECIDED,
     EAGERLY,
+    ENTERED,
     FAILING,
     GUARD,
     IDENTIFIED,
+    ITEM,
     KNOWN,
     LISTED,
     LOOP,
+    MADE,
+    MATCHED,
     NOT,
     OPERATE,
     OR,
+    OUTSIDE,
+    OVER,
     READ,
+    ROUTE,
+    SLICE,
     STEPS,
+    STORE,
     TRYING,
 )
-from functad.front.staged import UNBOUND as UNBOUND_NAME
-from functad.front.twin import is_twin_code, twin_of
-from functad.front.unread import check_read
-from functad.front.values import UNBOUND, decided
+from functad.front.vocabulary import UNBOUND as UNBOUND_NAME
 from functad.numpy.creation import asarray
 from functad.numpy.dispatch import called_for, traced_form
 from functad.numpy.memory import into_plain

@@ -25,7 +25,6 @@ from functad.core.tracer import ARRAY, PYTHON, Tracer, Varying
 from functad.core.zeros import zeros
 from functad.errors import StructureError, UnsupportedError
 from functad.front.integers import checked, growing
-from functad.front.jumps import RESULT
 from functad.front.values import (
     UNBOUND,
     Undecided,
@@ -41,6 +40,7 @@ from functad.front.values import (
     type_of_leaf,
     typed,
 )  # fmt: skip
+from functad.front.vocabulary import RESULT
 from functad.ir.program import Program, Var
 from functad.numpy.traced import here
 

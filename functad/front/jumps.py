@@ -22,11 +22,9 @@ from collections.abc import Callable, Iterator, Sequence
 
 from functad.front.matches import as_branches
 from functad.front.names import own_nodes
+from functad.front.vocabulary import RESULT
 
-__all__ = ["RESULT", "STOP", "structured"]
-
-RESULT = "_functad_result"
-"""What a function returns, once that is known."""
+__all__ = ["STOP", "structured"]
 
 STOP = "functad_stop"
 """The attribute of a loop that holds the name of the flag that its jumps set."""

@@ -7,29 +7,20 @@ import copy
 from typing import Any
 
 from functad.front.names import bound_outside, own_nodes
+from functad.front.vocabulary import (
+    CAUGHT,
+    ENTERED,
+    ITEM,
+    MADE,
+    MATCHED,
+    OUTSIDE,
+    OVER,
+    ROUTE,
+    SLICE,
+    STORE,
+)
 
-__all__ = [
-    "CAUGHT",
-    "ENTERED",
-    "ITEM",
-    "MADE",
-    "MATCHED",
-    "OUTSIDE",
-    "OVER",
-    "ROUTE",
-    "SLICE",
-    "STORE",
-    "Routed",
-    "call",
-    "leaves_finally",
-    "name",
-]
-
-ROUTE, ITEM, STORE, SLICE, OUTSIDE, CAUGHT, MATCHED, MADE, OVER, ENTERED = [
-    f"_functad_{n}"
-    for n in ("route", "item", "store", "slice", "outside", "caught", "matched", "made", "over", "entered")
-]
-"""The names that all twins close over."""
+__all__ = ["Routed", "call", "leaves_finally", "name"]
 
 FRAME_READERS = frozenset({"super", "locals", "globals", "vars", "dir", "eval", "exec", "breakpoint"})
 """Builtins that look at the frame that calls them, by the name by which the compiler, too, knows ``super``."""

@@ -18,40 +18,38 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
-from functad.front.jumps import RESULT, STOP, structured
+from functad.front.jumps import STOP, structured
 from functad.front.liveness import Reads, reads_of
 from functad.front.names import assigned, own_nodes
-from functad.front.routed import MADE, OVER, Routed, call, leaves_finally, name
+from functad.front.routed import Routed, call, leaves_finally, name
+from functad.front.vocabulary import (
+    AND,
+    BRANCH,
+    BY_PYTHON,
+    CHANGED,
+    CHOOSE,
+    COMPARE,
+    DECIDED,
+    EAGERLY,
+    FAILING,
+    GUARD,
+    IDENTIFIED,
+    KNOWN,
+    LISTED,
+    LOOP,
+    MADE,
+    NOT,
+    OPERATE,
+    OR,
+    OVER,
+    READ,
+    RESULT,
+    STEPS,
+    TRYING,
+    UNBOUND,
+)
 
 __all__ = ["Staged", "can_be_staged"]
-
-(
-    BRANCH,
-    LOOP,
-    STEPS,
-    CHOOSE,
-    AND,
-    OR,
-    NOT,
-    COMPARE,
-    UNBOUND,
-    GUARD,
-    CHANGED,
-    DECIDED,
-    OPERATE,
-    READ,
-    FAILING,
-    TRYING,
-    KNOWN,
-) = [
-    f"_functad_{n}"
-    for n in (
-        *("branch", "loop", "steps", "choose", "and", "or", "not", "compare", "unbound", "guard", "changed", "decided"),
-        *("operate", "read", "failing", "trying", "known"),
-    )
-]
-LISTED, EAGERLY, IDENTIFIED, BY_PYTHON = [f"_functad_{n}" for n in ("listed", "eagerly", "identified", "by_python")]
-"""The names that staged twins close over besides those of plain ones."""
 
 DEEPEST = 20
 """So many blocks (loops, ``try``, ``with``) Python allows in one another."""

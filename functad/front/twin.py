@@ -18,12 +18,12 @@ import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import CellType, CodeType, FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from functad.errors import StructureError
-from functad.front.definitions import Definition, definition
-from functad.front.routed import Routed
-from functad.front.staged import Staged
+
+if TYPE_CHECKING:
+    from functad.front.definitions import Definition
 
 __all__ = ["Twin", "is_twin_code", "source", "twin_of"]
 
@@ -73,6 +73,8 @@ def _find(code: CodeType, f: FunctionType, own: dict[str, CellType], staged: boo
     before = _made.get(id(code))
     if before is not None and (before[1] or not staged):
         return None
+    from functad.front.definitions import definition  # what rewrites functions is imported with the first one
+
     # a function that was defined in a plain twin has the place of its definition, but not the code
     found = definition(code, f.__globals__, trusted=before is not None)
     return None if found is None else _make(found, code, own, staged)
@@ -93,6 +95,9 @@ def _make(found: Definition, code: CodeType, own: dict[str, CellType], staged: b
 
 def _rewritten(found: Definition, staged: bool) -> ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda:
     """The tree of the twin."""
+    from functad.front.routed import Routed
+    from functad.front.staged import Staged
+
     tree = (Staged() if staged else Routed()).visit(copy.deepcopy(found.node))
     return ast.fix_missing_locations(tree)  # type: ignore[no-any-return]
 
@@ -126,6 +131,8 @@ def source(f: Callable[..., Any], staged: bool = True) -> str:
     >>> print(fd.front.source(f).splitlines()[-1])
         return _functad_choose(n, lambda: y, lambda: n)
     """
+    from functad.front.definitions import definition
+
     found = definition(f.__code__, f.__globals__) if isinstance(f, FunctionType) else None
     if found is None:
         raise StructureError(

@@ -10,7 +10,6 @@ from functad import config
 from functad.core.evaluator import run_program
 from functad.errors import InternalError
 from functad.ir.program import Program
-from functad.lower.kernels import run_kernels
 
 __all__ = ["BACKENDS", "Backend", "backend", "execute"]
 
@@ -35,11 +34,17 @@ def _native(program: Program, args: Sequence[Any], fastmath: str) -> Sequence[An
     return native_call(program, fastmath)(*args)
 
 
+def _by_kernels(program: Program, args: Sequence[Any], fastmath: str) -> Sequence[Any]:
+    from functad.lower.kernels import run_kernels
+
+    return run_kernels(program, args)
+
+
 BACKENDS = {
     b.name: b
     for b in (
         Backend("native", _native, compiles=True),
-        Backend("kernel", lambda program, args, fastmath: run_kernels(program, args)),
+        Backend("kernel", _by_kernels),
         Backend("evaluator", lambda program, args, fastmath: run_program(program, args)),
     )
 }
