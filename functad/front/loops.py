@@ -84,7 +84,7 @@ MUCH = 400
 """Steps times equations from which on a loop is one: shorter ones are faster step by step, fused in registers."""
 
 FEW = 8
-"""Loops of fewer steps are made step by step, unless the first step has shown that it takes twice as much."""
+"""Loops of fewer steps are made step by step, unless they take twice as much."""
 
 LEAST = 3
 """Loops of fewer steps are made step by step, whatever a step takes."""
@@ -380,7 +380,7 @@ class Steps:
             return
         if self._source is not None and self._length is not None and not self._ends:
             equations, steps = size_of(step[0]), self._length - self._made
-            if steps * equations < MUCH:
+            if steps * equations < (MUCH if self._length >= FEW else 2 * MUCH):
                 self._give_up(carried, f"{steps} steps of {equations} equations are faster one by one")
                 return
             if self._stop is None and any([carried.writes_to(x) for x in self._source.arrays()]):
@@ -499,11 +499,7 @@ class Steps:
             return False
         if self._stop is not None:  # the first step shows what the variables are that it may leave without a value
             return self._length >= FEW and self._made == 1
-        if self._length >= FEW:
-            return self._made == self._attempts
-        if self._length < LEAST or self._made != 1:
-            return False
-        return (self._length - 1) * self._unrolled.size() >= 2 * MUCH
+        return self._length >= LEAST and self._made == self._attempts
 
     def _open(self, carried: Carried) -> None:
         """Open a trace of the body for all steps that are left."""
