@@ -225,6 +225,24 @@ def read_what_was_written(m: Match) -> Atom | None:
     return e.inputs[1] if same else m.emit("gather", e.inputs[0], *m.ins[1:], **m.params)
 
 
+def read_what_was_added(m: Match) -> Atom | None:
+    """``gather(scatter_add(scatter_set(x, v, i), w, i), i) -> v + w``: reverse mode has it of two updates of one element.
+
+    What is not read need not be kept, so that the loop updates its array in place.
+    """
+    e = m.made_by(0, "scatter_add")
+    if e is None or not _same_place(m.ins[0].type, m.ins[1:], m.params, e):
+        return None
+    first = m.definitions.get(e.inputs[0]) if type(e.inputs[0]) is Var else None
+    if (
+        first is None
+        or first.primitive.name != "scatter_set"
+        or not _same_place(m.ins[0].type, m.ins[1:], m.params, first)
+    ):
+        return None
+    return m.emit("add", first.inputs[1], e.inputs[1])
+
+
 def write_once(m: Match) -> Atom | None:
     """``scatter_set(scatter_set(x, v, i), w, i) -> scatter_set(x, w, i)``."""
     e = m.made_by(0, "scatter_set") or m.made_by(0, "scatter_add")
@@ -297,7 +315,7 @@ RULES: dict[str, tuple[Rule, ...]] = {
     "convert": (same_shape,),
     "stop_gradient": (same_shape,),
     "slice_add": (spread_update,),
-    "gather": (read_what_was_written,),
+    "gather": (read_what_was_written, read_what_was_added),
     "scatter_set": (write_once,),
     **dict.fromkeys(
         ("softmax_of", "log_softmax_of", "logsumexp_of", "norm_of", "direction_of"), (same_shape,)

@@ -98,3 +98,17 @@ def test_bits(f):
             if found.dtype.kind == "f":  # of zeros, too
                 number = ~np.isnan(expected)
                 np.testing.assert_array_equal(np.signbit(found)[number], np.signbit(expected)[number])
+
+
+def test_reverse_mode_of_two_updates_of_one_element_copies_nothing():
+    def f(x):
+        x = x.copy()
+        for i in range(1, len(x)):
+            x[i] += x[i - 1]
+            x[i] /= 9.0
+        return np.sum(x**2)
+
+    x = np.random.default_rng(0).normal(size=50)
+    gradient = fd.jit(fd.grad(f))
+    np.testing.assert_allclose(gradient(x), fd.grad(f)(x), rtol=1e-13)
+    assert "kernel copy" not in gradient.lower(x).compile().kernel_ir
