@@ -226,7 +226,7 @@ def read_what_was_written(m: Match) -> Atom | None:
 
 
 def read_what_was_added(m: Match) -> Atom | None:
-    """``gather(scatter_add(scatter_set(x, v, i), w, i), i) -> v + w``: reverse mode has it of two updates of one element.
+    """``gather(scatter_add(scatter_set(x, v, i), w, i), i) -> v + w``: in reverse, of two updates of one element.
 
     What is not read need not be kept, so that the loop updates its array in place.
     """
