@@ -22,6 +22,7 @@ from functad.api.stats import Log, report
 from functad.api.traced import MOST_VERSIONS, Traced, valid_one, with_known_program
 from functad.api.world.operands import Operand, Operands, compared_arrays
 from functad.api.world.outside import Outside
+from functad.api.world.reach import Source
 from functad.api.world.substitute import Substitution
 from functad.api.world.watch import Watch
 from functad.caches import Recent, on_clearing
@@ -31,7 +32,7 @@ from functad.core.location import user_location
 from functad.core.trace import current_trace, escaped, not_native, type_name
 from functad.core.tracer import Tracer
 from functad.core.wrapping import Wrapper, look_like, own_attributes
-from functad.errors import StructureError
+from functad.errors import EscapedTracerError, StructureError
 from functad.front.calls import twin
 from functad.ir.dce import dce
 from functad.lower.backends import backend, execute
@@ -345,6 +346,8 @@ class Jitted(CalledNatively, Wrapper):
         captured = self.capture(given, outside, replaced if operands else None)
         for substitution in made:
             substitution.check()
+        if not operands and (left := watch.left()) is not None:
+            self._check_left(given, left)
         captured.trace.env.clear()  # what the function made is its own, not ours
         guard = watch.guard((operands.keys() - decisive) | self._operands.counters.keys(), outside.guards.later)
         self._operands.note_writes(watch)
@@ -355,6 +358,21 @@ class Jitted(CalledNatively, Wrapper):
         program, hidden, guards = outside.settle(captured.program)
         captured.trace.outside = None  # which refers to it: arrays in what was traced would wait for the collector
         return Traced(program, captured.out_tree, captured.out_static, captured.captures, hidden, guards)
+
+    def _check_left(self, given: Call, left: Source) -> None:
+        """Refuse a function that leaves traced values where it finds them at the next call: whether it does shows if
+        it is traced once more. One that writes there before it reads, as layers that keep their inputs do, may.
+        """
+        try:
+            self.capture(given)
+        except EscapedTracerError as e:
+            raise EscapedTracerError(
+                f"the function under jit reads {left}, and leaves a traced value there, which has no value afterwards: "
+                f"a compiled call changes arrays and results only. Return the new value, and assign it where "
+                f"{name_of(self._f)} is called ({e})"
+            ) from e
+        except (Exception, Demanded):
+            return  # what else a second call raises it may raise then
 
     def capture(
         self,

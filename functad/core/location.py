@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from types import FrameType
 
@@ -11,11 +12,12 @@ import numpy as np
 from functad.caches import remember
 from functad.ir.program import Location
 
-__all__ = ["is_internal", "user_frame", "user_location", "user_stack_level"]
+__all__ = ["here", "is_internal", "scipy_call", "user_frame", "user_location", "user_stack_level"]
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _EXAMPLES = os.path.join(_PACKAGE, "examples") + os.sep  # examples are written as a user would
 _NUMPY = os.path.dirname(os.path.abspath(np.__file__)) + os.sep
+_SCIPY = re.compile(r".*[/\\](?:site|dist)-packages[/\\]scipy[/\\]")
 _internal: dict[str, bool] = {}  # by file name: a string keeps its hash, a code object computes it anew
 
 
@@ -48,6 +50,22 @@ def user_location(depth: int = 1) -> Location | None:
     """The location of the innermost user frame; None where there is none."""
     frame = user_frame(depth + 1)
     return None if frame is None else Location(frame.f_code, frame.f_lasti)
+
+
+def scipy_call() -> Location | None:
+    """Where the user's code calls SciPy, if what runs is SciPy's; else None."""
+    frame = user_frame(2)
+    if frame is None or not _SCIPY.match(frame.f_code.co_filename):
+        return None
+    while frame is not None and (is_internal(name := frame.f_code.co_filename) or _SCIPY.match(name)):
+        frame = frame.f_back
+    return None if frame is None else Location(frame.f_code, frame.f_lasti)
+
+
+def here() -> str:
+    """Where the user's code is, as the end of a message's first clause; of SciPy's also where that was called."""
+    where, called = user_location(), scipy_call()
+    return f"{f' at {where}' if where else ''}{f' (called at {called})' if called else ''}"
 
 
 def user_stack_level() -> int:

@@ -18,11 +18,11 @@ from functad.core.constants import Constants
 from functad.core.demand import Integers, demand
 from functad.core.following import Script
 from functad.core.foreign import type_name as type_name
-from functad.core.location import user_frame, user_location
+from functad.core.location import scipy_call, user_frame, user_location
 from functad.core.outside import Outside
 from functad.core.seq import Seq
 from functad.core.subclasses import plain_array
-from functad.core.tracer import ARRAY, SCALAR, Tracer
+from functad.core.tracer import ARRAY, PLAIN_SCIPY, SCALAR, Tracer
 from functad.errors import OF_VALUES, DtypeError, EscapedTracerError, StructureError, TracerConversionError
 from functad.ir.program import Atom, Eqn, Literal, Location, Program, Var, literal
 from functad.ir.types import ArrayType, array_type
@@ -539,7 +539,11 @@ class Trace:
         blame: Trace = self.hidden_by() or self
         while blame.concrete and blame.kind != "vmap" and blame.parent is not None:
             blame = blame.parent
-        where = user_location()
+        where, called = user_location(), scipy_call()
+        if called is not None:
+            return (
+                f"{reason} of a traced {var.type} has no value at {where} (called at {quoted(called)}): {PLAIN_SCIPY}"
+            )
         instead = advice(where)
         if blame.kind == "jit" and var.type.dtype.kind in "iu":
             instead = f"pass a Python integer, int(n), which is static where its value is needed; {instead}"

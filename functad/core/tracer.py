@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from functad.core.demand import demand
-from functad.core.location import user_location
+from functad.core.location import here, scipy_call
 from functad.errors import TracerConversionError
 from functad.ir.types import ArrayType
 from functad.tree import LEAVES
@@ -23,10 +23,17 @@ if TYPE_CHECKING:
     from functad.core.trace import Trace
     from functad.ir.program import Var
 
-__all__ = ["ARRAY", "PYTHON", "SCALAR", "Tracer", "Varying"]
+__all__ = ["ARRAY", "PLAIN_SCIPY", "PYTHON", "SCALAR", "Tracer", "Varying"]
 
 PYTHON, SCALAR, ARRAY = 0, 1, 2
 """Kinds of tracer: a Python number (weak in promotion), a NumPy scalar, an array."""
+
+PLAIN_SCIPY = (
+    "this function of SciPy's takes plain values only. Those of scipy.linalg, and most of scipy.special, take traced "
+    "ones (ndtr(x) for stats.norm.cdf(x)); else write in NumPy what it computes, or give it derivatives: "
+    "fd.custom_jvp around fd.pure_callback"
+)
+"""What there is to say where SciPy asks a traced value for its elements."""
 
 
 class Tracer:
@@ -106,8 +113,8 @@ class Tracer:
     def _scalar(self, asked: str) -> Any:
         if self.size != 1:
             raise TracerConversionError(
-                f"{asked} of a traced {self._type}{_at()}: only a value with one element can be converted; use np.any, "
-                "np.all or an index"
+                f"{asked} of a traced {self._type}{here()}: only a value with one element can be converted; use "
+                "np.any, np.all or an index"
             )
         value = self._owner.force(self._variable, asked)
         return value if isinstance(value, np.generic) else np.asarray(value).reshape(())[()]
@@ -118,7 +125,7 @@ class Tracer:
     def __index__(self) -> int:
         if self.dtype.kind not in "iu":
             raise TracerConversionError(
-                f"a traced {self._type} was used as an index{_at()}: only integers can be; use .astype(int)"
+                f"a traced {self._type} was used as an index{here()}: only integers can be; use .astype(int)"
             )
         return operator.index(self._scalar("the integer value"))
 
@@ -154,14 +161,14 @@ class Tracer:
 
     def __iter__(self) -> Iterator[Any]:
         if not self.shape:
-            raise TracerConversionError(f"iteration over a traced {self._type}{_at()}, which has no axes")
+            raise TracerConversionError(f"iteration over a traced {self._type}{here()}, which has no axes")
         return (self[i] for i in range(self.shape[0]))  # type: ignore[index]
 
     def __hash__(self) -> int:
         if self._kind == PYTHON and self._owner.open:
             demand(self._owner, self._variable)
         raise TypeError(
-            f"a traced {self._type} cannot be hashed{_at()}, as an array cannot; use id(x) or a static argument"
+            f"a traced {self._type} cannot be hashed{here()}, as an array cannot; use id(x) or a static argument"
         )
 
     def _constant(self) -> Any:
@@ -173,13 +180,14 @@ class Tracer:
 
     def __reduce__(self) -> Any:
         raise TracerConversionError(
-            f"a traced {self._type} cannot be pickled{_at()}: it has a meaning only while the function under "
+            f"a traced {self._type} cannot be pickled{here()}: it has a meaning only while the function under "
             f"{self._owner.kind} is traced; return it from that function, and pickle the result"
         )
 
     def _loses(self, what: str, instead: str) -> TracerConversionError:
+        advice = f"; use {instead}" if scipy_call() is None else f": {PLAIN_SCIPY}"
         return TracerConversionError(
-            f"{what} of a traced {self._type}{_at()} would lose its derivative under {self._owner.kind}; use {instead}"
+            f"{what} of a traced {self._type}{here()} would lose its derivative under {self._owner.kind}{advice}"
         )
 
 
@@ -204,8 +212,3 @@ class Varying:
 
 
 LEAVES.add(Tracer)
-
-
-def _at() -> str:
-    where = user_location()
-    return f" at {where}" if where else ""

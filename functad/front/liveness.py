@@ -17,6 +17,7 @@ from functad.front.names import assigned
 __all__ = ["Reads", "reads_of"]
 
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 _READERS = frozenset({"locals", "vars", "dir", "eval", "exec", "breakpoint"})
 
 
@@ -112,7 +113,7 @@ def _first(block: Sequence[ast.stmt], name: str) -> str:
     for s in block:
         if any([isinstance(n, ast.Break | ast.Continue) for n in ast.walk(s)]):
             return "read"  # elsewhere, maybe
-        if name not in _names_in([s]):
+        if name not in _names_in([s]) and not _defines(s, name):
             continue
         first = _first_in(s, name)
         if first:
@@ -120,7 +121,16 @@ def _first(block: Sequence[ast.stmt], name: str) -> str:
     return ""
 
 
+def _defines(s: ast.stmt, name: str) -> bool:
+    """Whether a statement defines a function or class, or has one in it, of that name."""
+    return any([isinstance(n, _DEFINITIONS) and n.name == name for n in ast.walk(s)])
+
+
 def _first_in(s: ast.stmt, name: str) -> str:
+    if isinstance(s, _DEFINITIONS):
+        return "write" if name not in _names_in([s]) else "read"
+    if isinstance(s, ast.AnnAssign) and s.value is not None:
+        return "read" if name in _names_in([s.value, s.annotation]) else "write"
     if isinstance(s, ast.Assign):
         return "read" if name in {n for part in ast.walk(s) for n in _read_by(part)} else "write"
     if isinstance(s, ast.For) and not s.orelse and name not in _names_in([s.iter]):

@@ -128,9 +128,16 @@ def copy(x: Tracer, *_: Any, order: str = "C") -> Any:
 
 
 def item(x: Tracer, *index: Any) -> Any:
-    """``ndarray.item``: refused where it would lose a derivative."""
+    """``ndarray.item``: a Python number, which stays traced where it has a derivative."""
+    if len(index) == 1 and type(index[0]) is int and x.ndim != 1:
+        x = shapes.reshape(x, (-1,))
     element = x[index[0] if len(index) == 1 else index] if index else x  # type: ignore[index]
-    return ITEM[x.dtype.kind](element)
+    if element.dtype.kind not in "fc" or element.size != 1:
+        return ITEM[x.dtype.kind](element)
+    number = cast(
+        shapes.reshape(shapes.copy(element), ()), np.dtype(np.float64 if element.dtype.kind == "f" else np.complex128)
+    )
+    return as_python(number)
 
 
 def tolist(x: Tracer) -> Any:

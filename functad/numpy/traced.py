@@ -5,16 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from functad.core.location import user_location
+from functad.core.location import here as here
 from functad.core.tracer import Tracer
 
 __all__ = ["here", "is_traced"]
-
-
-def here() -> str:
-    """Where the user's code is, as the end of a message's first clause."""
-    where = user_location()
-    return f" at {where}" if where else ""
 
 
 def is_traced(values: Iterable[Any]) -> bool:

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 import functad as fd
-from functad.errors import RetraceWarning
+from functad.errors import EscapedTracerError, RetraceWarning
 from functad.lower.compile import compile_count
 
 X = np.arange(1.0, 4.0)
@@ -429,3 +429,62 @@ def test_random_changes_of_objects(seed) -> None:
         for f in (root.fast, closed, root.fast, closed):
             assert f(x) == pytest.approx(root.value(x), rel=1e-13)
         np.testing.assert_allclose(root.slope(x), fd.grad(root.value)(x), rtol=1e-13)
+
+
+# -- traced values that are left in objects ----------------------------------------------------------------------------
+
+
+class Kept:
+    def __init__(self):
+        self.w = np.ones(3)
+        self.cache = None
+        self.pair = (1.0, 2.0)
+        self.table = {"w": np.ones(3)}
+        self.seen = []
+        self.calls = 0
+
+    def step(self, x):
+        self.w = self.w - x
+        return np.sum(self.w)
+
+    def remember(self, x):
+        if self.cache is None:
+            self.cache = np.sin(x)
+        return np.sum(self.cache * x)
+
+    def parts(self, x):
+        self.pair = (self.pair[0] + np.sum(x), self.pair[1])
+        return self.pair[0]
+
+    def item(self, x):
+        self.table["w"] = self.table["w"] * x
+        return np.sum(self.table["w"])
+
+    def mean(self, x):
+        self.seen.append(np.sum(x))
+        return np.mean(self.seen)
+
+    def layers(self, x):
+        self.calls += 1
+        self.cache, self.pair = 2 * x, (x, x)
+        self.table["w"] = x
+        self.seen.append(x)
+        return self.behind()
+
+    def behind(self):
+        return np.sum(self.cache * self.pair[1]) + np.sum(self.table["w"])
+
+
+@pytest.mark.parametrize("name", ["step", "remember", "parts", "item", "mean"])
+def test_traced_values_that_would_be_read_again_are_refused(name):
+    for f in (fd.jit(getattr(Kept(), name)), fd.jit(fd.grad(getattr(Kept(), name)))):
+        with pytest.raises(EscapedTracerError, match=r"reads the (attribute|item) .*test_objects\.py.*"):
+            f(X)
+
+
+def test_traced_values_that_are_written_before_they_are_read_are_kept():
+    kept = Kept()
+    f = fd.jit(kept.layers)
+    for x in (X, 2 * X, np.ones(2), 3 * X):
+        assert f(x) == 2 * x @ x + np.sum(x)
+    assert len(f.stats()) <= 3

@@ -161,3 +161,28 @@ def test_without_the_source():
         match=r"has no value at <string>:2: a function under jit .* instead of if use fd\.lax\.cond",
     ):
         fd.jit(names["f"])(1.0)
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        lambda f: fd.grad(f)(1.0),
+        lambda f: fd.jit(f)(1.0),
+        lambda f: fd.vmap(f)(np.ones(2)),
+    ],
+)
+def test_in_scipy_the_line_that_calls_it_is_named(run):
+    stats, integrate = pytest.importorskip("scipy.stats"), pytest.importorskip("scipy.integrate")
+
+    def distribution(x):
+        return stats.norm.cdf(x)
+
+    def quadrature(a):
+        return integrate.quad(lambda x: np.exp(-a * x), 0, 1)[0]
+
+    for function in (distribution, quadrature):
+        line = function.__code__.co_firstlineno + 1
+        with pytest.raises(
+            TracerConversionError, match=rf"scipy.*called at \S*test_advice\.py:{line}.*SciPy's takes plain"
+        ):
+            run(function)

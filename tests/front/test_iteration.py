@@ -162,7 +162,32 @@ def of_one_step(x, a):
     return s
 
 
-FORMS = [zipped, shortest_first, enumerated, backwards, ranges, lists, dicts, chosen, mapped, reduced, written]
+def defined_in_a_step(x, a):
+    s = 0.0
+    for u in x:
+
+        def slope(v, rate: float = 2.0):
+            return work(v, u) * rate
+
+        half: float = slope(s) / 2
+        s = s + half * np.sum(a[0])
+    return s
+
+
+FORMS = [
+    zipped,
+    shortest_first,
+    enumerated,
+    backwards,
+    ranges,
+    lists,
+    dicts,
+    chosen,
+    mapped,
+    reduced,
+    written,
+    defined_in_a_step,
+]
 
 
 @pytest.mark.parametrize("f", [*FORMS, of_one_step])

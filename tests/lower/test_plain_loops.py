@@ -98,3 +98,25 @@ def test_rows_that_are_written_of_rows_that_are_read():
     found = list(statements(lowered(fd.make_ir(gradient, optimized=True)(p))))
     assert not [s for s, around in found if moves_arrays(s, around)]
     fd.testing.check_grads(row_by_row, (p[:10, :10],), order=1, rtol=1e-5, atol=1e-6)
+
+
+def test_what_is_inlined_often_is_told_little_of_its_arrays():
+    """LLVM's inliner takes time and memory with the square of the arrays that are said to lie apart."""
+
+    def quadrature(a, lo=0.0, hi=2.0, tolerance=1e-8, depth=4):
+        def f(x):
+            return np.exp(-a * x * x)
+
+        middle, width = (lo + hi) / 2, hi - lo
+        coarse = width / 6 * (f(lo) + 4 * f(middle) + f(hi))
+        fine = coarse / 2 + width / 12 * (4 * f(lo + width / 4) + 4 * f(hi - width / 4) - 2 * f(middle))
+        if depth == 0 or abs(fine - coarse) < tolerance:
+            return fine
+        half = tolerance / 2
+        return quadrature(a, lo, middle, half, depth - 1) + quadrature(a, middle, hi, half, depth - 1)
+
+    compiled = fd.jit(fd.grad(lambda a: quadrature(a))).lower(1.0).compile()
+    headers = [line for line in compiled.llvm.splitlines() if line.startswith("define internal i32 @body")]
+    assert max(h.count("ptr ") for h in headers) > 100
+    assert max(h.count("noalias %in") + h.count("noalias %out") for h in headers) <= 64
+    assert compiled(1.0) == pytest.approx(fd.grad(lambda a: quadrature(a))(1.0), rel=1e-12)

@@ -199,8 +199,18 @@ def test_items_and_lists():
     assert tracing(lambda x: x.item(1), np.arange(3)) == 1
     assert tracing(lambda x: x.item(), np.bool_(True)) is True
     assert tracing(lambda x: x[1:].tolist(), np.arange(3.0)) == [(SCALAR, 1.0), (SCALAR, 2.0)]
-    with pytest.raises(TracerConversionError, match="would lose its derivative"):
-        tracing(lambda x: x.item(), np.float64(1.0))
+    assert tracing(lambda x: x.item(), np.float64(1.0)) == (PYTHON, 1.0)
+    assert tracing(lambda x: x[0, 1].item() + x.item(4), np.arange(6.0).reshape(2, 3)) == (PYTHON, 5.0)
+    assert tracing(lambda x: x.item(1, 0), np.ones((2, 3), np.complex64)) == (PYTHON, 1.0)
+    with pytest.raises(TracerConversionError, match="only a value with one element"):
+        tracing(lambda x: x.item(), np.ones(3, int))
+
+
+@pytest.mark.parametrize("transform", [fd.grad, lambda f: fd.jit(fd.grad(f))])
+def test_items_have_derivatives(transform):
+    x = np.arange(6.0).reshape(2, 3)
+    slopes = transform(lambda x: np.sum(x**2).item() * x.item(4) + x.item(1, 1))(x)
+    np.testing.assert_array_equal(slopes, 8 * x + np.where(x == 4.0, np.sum(x**2) + 1, 0.0))
 
 
 def test_copies_are_handles_of_their_own():

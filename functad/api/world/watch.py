@@ -8,10 +8,12 @@ from collections.abc import Container, Hashable, Sequence
 from typing import Any
 
 from functad.api.world.guards import Guard, Never
-from functad.api.world.reach import Reach
+from functad.api.world.reach import Reach, Source
+from functad.core.tracer import Tracer
 from functad.identity import same
 from functad.lower.entry.places import Place
 from functad.lower.entry.unchanged import Unchanged
+from functad.tree import flatten
 
 __all__ = ["Watch"]
 
@@ -28,6 +30,17 @@ class Watch:
         self.reach = Reach(*roots)
         self.before = self.reach.values
         self.writes: dict[Hashable, tuple[Any, Any]] = {}
+
+    def left(self) -> Source | None:
+        """A place in which the function has left a value that was traced, where there was none; None if nowhere."""
+        sources = self.reach.sources
+        values = {identity: source.place.get() for identity, source in sources.items()}
+        written = [i for i, now in values.items() if now is not self.before[i] and self.reach.may_write(i)]
+        found = [i for i in written if _holds_traced(values[i]) and not _holds_traced(self.before[i])]
+        if found or not written:
+            return sources[found[0]] if found else None
+        later = [s for i, s in Reach(*self.roots).sources.items() if i not in self.before]
+        return next((s for s in later if _holds_traced(s.place.get())), None)
 
     def guard(self, ignored: Container[Hashable] = (), later: Sequence[Any] = ()) -> Guard:
         """What must be as it was; a guard that never holds where someone else has changed something meanwhile, so that
@@ -51,3 +64,8 @@ class Watch:
             after = Reach(*self.roots, without=later)
             held |= {s.place: s.place.get() for identity, s in after.sources.items() if identity not in self.before}
         return Unchanged(held)
+
+
+def _holds_traced(value: Any) -> bool:
+    """Whether a value, or one of its parts, was traced in a function that has returned."""
+    return any([type(x) is Tracer and not x._owner.open for x in flatten(value)[0]])

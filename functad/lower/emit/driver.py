@@ -405,6 +405,12 @@ INLINED = 400
 """A body of at most so many instructions is inlined into its loop."""
 
 
+APART = 64
+"""LLVM is told that the arrays of a body lie apart if these are so many. It notes that at each access for each of them
+where it inlines the body, which grows with their square, and once more in each body around.
+"""
+
+
 class BodyDriver(Driver):
     """Writes what runs inside a loop or branch: a function of the addresses of inputs, outputs and a workspace."""
 
@@ -423,9 +429,10 @@ class BodyDriver(Driver):
         error = self._run()
         self.cells.trim()
         name = self._name("body")
-        kinds = [f"ptr noalias %in{k}" for k in range(len(self.program.inputs))] + [
-            f"ptr noalias %out{k}" for k in range(len(self.program.outputs))
-        ]
+        names = [f"%in{k}" for k in range(len(self.program.inputs))]
+        names += [f"%out{k}" for k in range(len(self.program.outputs))]
+        kind = "ptr noalias" if len(names) <= APART else "ptr"
+        kinds = [f"{kind} {name}" for name in names]
         small = not self._chunked and sum(size(s.body) if isinstance(s, Kernel) else 10 for s in self.body) <= INLINED
         attributes = "alwaysinline nounwind" if small else "noinline nounwind"
         parameters = ", ".join([*kinds, "ptr noalias %workspace", "ptr noalias %cells", "ptr noalias %sizes"])
