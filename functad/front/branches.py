@@ -292,6 +292,8 @@ class Join:
         for a, b, x, y in zip(xs, ys, *raw, strict=True):
             if x is y and x is not None:
                 parts.append(x)
+            elif self._is_kept(one[0], y, 1) or self._is_kept(other[0], x, 0):
+                parts.append(y if one[0] is UNBOUND else x)
             elif same_value(a, b):
                 parts.append(a)
             elif is_number(a) and is_number(b):
@@ -299,6 +301,12 @@ class Join:
             else:
                 raise LookupError
         return parts, structure
+
+    def _is_kept(self, elsewhere: Any, x: Any, side: int) -> bool:
+        """Whether a part of what one branch returns is an array of the function, which it is from then on: what would
+        write to it is not run any more.
+        """
+        return elsewhere is UNBOUND and is_outer(x, self.traces[side])
 
     def _put(self, a: Any, b: Any, x: Any, y: Any) -> _Slot:
         type = joined_type(type_of_leaf(a), type_of_leaf(b))
@@ -346,6 +354,11 @@ class Join:
         for out, kind in zip(outs, self.kinds, strict=True):
             out._kind = kind
         return outs
+
+
+def is_outer(x: Any, trace: BodyTrace) -> bool:
+    """Whether a value is a whole array of the function around the body that a trace was of."""
+    return type(x) is Tracer and x._kind == ARRAY and root_of(x) is x and x._owner is not trace
 
 
 def kinds_agree(a: Any, b: Any) -> bool:

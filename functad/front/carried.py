@@ -118,6 +118,7 @@ class Variable:
         self.name = name
         self.lost: Undecided | None = None  # what it is where it has another shape in each step
         self.bound = bound
+        self.found = False  # whether a step has shown that it is what the function returns, which nobody reads before
         leaves, self.structure = leaves_of(value)
         if not bound and not all(map(is_number, leaves)):
             raise StructureError(f"{name} is not a number, and not assigned before the loop{here()}")
@@ -165,7 +166,7 @@ class Variable:
                     continue
                 if not (is_number(part) and is_number(x)):
                     raise self._changes(now)
-                self.parts[number] = part = Slot(part)
+                self.parts[number] = part = Slot(blank(part) if self.found else part)
                 changed = True
             new = part.widened(value) if is_number(x) else None
             if new is None:
@@ -282,8 +283,15 @@ class Carried:
         if type(result) is Undecided:
             self._undecided[RESULT] = result
             return False
-        self.variables.append(Variable(RESULT, blank(result)))
+        leaves, structure = leaves_of(result)
+        parts = [x if self._is_outer(x) else blank(x) for x in leaves]
+        self.variables.append(Variable(RESULT, rebuilt(structure, parts)))
+        self.variables[-1].found = True
         return True
+
+    def _is_outer(self, x: Any) -> bool:
+        """Whether a value is a whole array of the function, which what the function returns is from then on."""
+        return is_array(x) and root_of(x) is x and x._owner is not self.trace
 
     def slot_of(self, name: str | None) -> int | None:
         """The number of the slot of a variable that is a number."""

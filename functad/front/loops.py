@@ -39,6 +39,7 @@ not known, the loop is a ``while`` equation, and steps that are made one by one 
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
@@ -50,17 +51,18 @@ from functad.core.handles import BodyTrace, Refused
 from functad.core.integers import Affine, affine_of, number
 from functad.core.location import user_location
 from functad.core.trace import current_trace
-from functad.core.tracer import Tracer
+from functad.core.tracer import PYTHON, Tracer
 from functad.errors import ImmutableError, UnsupportedError
 from functad.front.branches import Opened, is_unknown, joined, predicate
 from functad.front.carried import Carried, Unsteady
 from functad.front.failures import staged
 from functad.front.iterators import Remembering
+from functad.front.jumps import RESULT
 from functad.front.lists import Appended
 from functad.front.raising import can_be_raised_later, fail
 from functad.front.report import mark, note, take_back, warn_of_unrolling
 from functad.front.sources import ELEMENT, Reader, source_of
-from functad.front.values import UNBOUND, Undecided, typed
+from functad.front.values import UNBOUND, Undecided, described, typed
 from functad.ir.program import Eqn, Program, sub_programs
 from functad.ir.types import array_type
 from functad.numpy.dispatch import stands_for
@@ -68,7 +70,8 @@ from functad.numpy.operands import cast
 from functad.numpy.traced import here
 from functad.primitives.arithmetic import add
 from functad.primitives.bitwise import bit_and, bit_not
-from functad.primitives.comparison import lt
+from functad.primitives.check import Failure, check
+from functad.primitives.comparison import lt, ne
 from functad.primitives.loop_body import bind_loop
 from functad.primitives.while_loop import bind_while
 from functad.transforms.programs import trace_program
@@ -220,8 +223,10 @@ def started(state: tuple[Any, ...], names: tuple[str, ...], stop: str | None) ->
     return tuple([False if n == stop else x for n, x in zip(names, state, strict=True)])
 
 
-def never_assigned(name: str) -> Undecided:
+def never_assigned(name: str) -> Any:
     """A variable that a loop assigns to, which may make no step."""
+    if name == RESULT:  # no step returns: it is read where it has been assigned
+        return UNBOUND
     return Undecided(f"{name} is assigned in the loop{here()} only, on a traced condition, which may make no step")
 
 
@@ -245,8 +250,30 @@ def range_(*args: Any) -> Any:
     """``range``."""
     if not any([is_unknown(a) for a in args]):
         return range(*args)
-    start, stop, step = (0, args[0], 1) if len(args) == 1 else (*args, 1) if len(args) == 2 else args
+    bounds = [_bound(a) for a in args]
+    start, stop, step = (0, bounds[0], 1) if len(bounds) == 1 else (*bounds, 1) if len(bounds) == 2 else bounds
+    if type(step) is Tracer:
+        check(ne(step, np.int64(0)), NO_STEP)
+    elif step == 0:
+        raise _no_step()
     return TracedRange(start, stop, step)
+
+
+def _bound(x: Any) -> Any:
+    """An argument of ``range`` as the Python integer that it becomes there."""
+    if type(x) is not Tracer:
+        return operator.index(x)
+    if x.ndim or not (x.dtype.kind in "iu" or (x.dtype.kind == "b" and x._kind == PYTHON)):
+        raise TypeError(f"{described(x)} cannot be interpreted as an integer{here()}: range takes integers")
+    whole = cast(x, np.dtype(np.int64))
+    return Tracer(whole._variable, whole._owner, PYTHON)
+
+
+def _no_step() -> ValueError:
+    return ValueError("range() arg 3 must not be zero")
+
+
+NO_STEP = Failure(_no_step)
 
 
 class Steps:

@@ -21,7 +21,7 @@ import numpy as np
 
 from functad.core.location import user_location
 from functad.core.tracer import PYTHON, Tracer
-from functad.errors import FunctadError, UnsupportedError
+from functad.errors import FunctadError, IndexOutOfBoundsError, UnsupportedError
 from functad.front.effects import in_body
 from functad.front.failures import handlers
 from functad.front.values import blank, frozen_value
@@ -129,9 +129,14 @@ def _key(x: Any) -> Hashable:
 
 
 def can_be_raised_later(error: BaseException) -> bool:
-    """Whether an exception is that of a ``raise`` statement in the body that is traced, or of an unbound name."""
-    if isinstance(error, NameError) and not hasattr(error, _LATER):
-        setattr(error, _LATER, Later(lambda cls, *said: cls(*said), (type(error), *error.args), error))
+    """Whether an exception is that of a ``raise`` statement in the body that is traced, of an unbound name, or of an
+    index that is known and beyond the bounds.
+    """
+    if isinstance(error, NameError | IndexOutOfBoundsError) and not hasattr(error, _LATER):
+        later = Later(lambda cls, *said: cls(*said), (type(error), *error.args), error)
+        if isinstance(error, FunctadError):  # its message says where
+            later.where = None
+        setattr(error, _LATER, later)
     return hasattr(error, _LATER)
 
 
@@ -140,10 +145,11 @@ def fail(error: BaseException) -> None:
     later = getattr(error, _LATER)
     if any([isinstance(error, kinds) for kinds in handlers()]):
         at = f" at {later.where}" if later.where else ""
+        article = "an" if type(error).__name__[0] in "AEIO" else "a"
         raise UnsupportedError(
-            f"a {type(error).__name__} is raised{at} in a branch or a loop on a traced condition, and caught by a "
-            "handler of the function: which of the two happens is known at run time only; write if and else in place "
-            "of raise and except"
+            f"{article} {type(error).__name__} is raised{at} in a branch or a loop on a traced condition, and caught "
+            "by a handler of the function: which of the two happens is known at run time only; write if and else in "
+            "place of raise and except"
         )
     later.cause, later.suppresses = error.__cause__, error.__suppress_context__
     operands, later.operands = later.operands, []

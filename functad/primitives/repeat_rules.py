@@ -26,6 +26,7 @@ from functad.primitives.generate import iota
 from functad.primitives.loop_body import bind_loop
 from functad.primitives.step_sums import StepSum, last_part, sum_over_steps
 from functad.transforms.programs import Linearized, linearized, trace_program
+from functad.transforms.residuals import unchecked
 
 __all__ = ["RepeatRule", "sequences"]
 
@@ -93,6 +94,8 @@ class RepeatRule:
                 self.places.append(("stacked", stacked.setdefault(atom, len(stacked))))
         # what has no results is a check, which belongs to its step
         before = [e for e in forward.eqns if e.outputs and not fixed.intersection(e.outputs)]
+        if not self.length:  # there may be no step, which alone checks its indices
+            before = [unchecked(e) for e in before]
         self.invariants = dce(Program(forward.inputs[:consts], before, invariant))
         self.stacking = dce(Program(forward.inputs, forward.eqns, (*forward.outputs[:n], *stacked)))
         self.reads = sorted({i for kind, i in self.places if kind == "read"})

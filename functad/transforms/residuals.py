@@ -13,11 +13,12 @@ from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 from functad.core.primitive import REGISTRY
-from functad.ir.dce import dce
+from functad.ir.dce import dce, may_raise
 from functad.ir.program import Eqn, Program, Var
+from functad.ir.regions import Kind, regions_of
 from functad.ir.types import SeqType
 
-__all__ = ["without_cheap_residuals"]
+__all__ = ["unchecked", "without_cheap_residuals"]
 
 AT_MOST = 4
 """So many equations may stand for one residual."""
@@ -39,7 +40,7 @@ def without_cheap_residuals(
         choice.drop()
     remade = Program(
         choice.kept,
-        [_passed(e) for e in forward.eqns if not choice.again.isdisjoint(e.outputs)],
+        [unchecked(e) for e in forward.eqns if not choice.again.isdisjoint(e.outputs)],
         forward.outputs[outputs:],
     )
     return dce(Program(forward.inputs, forward.eqns, (*forward.outputs[:outputs], *remade.inputs), forward.name)), dce(
@@ -47,11 +48,21 @@ def without_cheap_residuals(
     )
 
 
-def _passed(eqn: Eqn) -> Eqn:
-    """An equation where it is run again; an index that has been checked is not checked again."""
-    if eqn.primitive.name != CHECK:
+def unchecked(eqn: Eqn) -> Eqn:
+    """An equation where it is run again, or apart from its step: what has been checked, or is where the step is made,
+    is not checked there.
+    """
+    if eqn.primitive.name == CHECK:
+        return Eqn(REGISTRY["from_front"], eqn.inputs, {"length": eqn.params["length"]}, eqn.outputs, eqn.loc)
+    form, control = regions_of(eqn), eqn.primitive.control
+    if form is None or control is None or (form.kind is Kind.CALL and not control.open) or not may_raise(eqn):
         return eqn
-    return Eqn(REGISTRY["from_front"], eqn.inputs, {"length": eqn.params["length"]}, eqn.outputs, eqn.loc)
+    return form.rebuilt(eqn, [_without_checks(p) for p in form.programs], form.operands(eqn.inputs))
+
+
+def _without_checks(program: Program) -> Program:
+    eqns = [unchecked(e) for e in program.eqns if e.outputs]  # what has no results is a check
+    return Program(program.inputs, eqns, program.outputs, program.name)
 
 
 @dataclass

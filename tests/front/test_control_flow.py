@@ -420,3 +420,50 @@ def test_an_array_of_the_loop_is_written_to_afterwards():
     except ImmutableError:
         return
     np.testing.assert_array_equal(found, g(x))
+
+
+def ranged(x, start, stop, step):
+    s, last = x[0], -1
+    for i in range(start, stop, step):
+        s, last = s + x[i] * i, i
+    return s, last
+
+
+@pytest.mark.parametrize(
+    "bounds",
+    [
+        (np.uint8(2), np.uint8(9), np.int8(2)),
+        (np.uint8(9), np.int64(2), np.int8(-2)),
+        (np.uint64(3), np.int64(9), 1),
+        (np.uint8(250), np.uint8(3), np.int64(100)),
+        (np.int64(0), np.int64(2**62), np.int64(2**62)),
+    ],
+)
+def test_bounds_of_any_integers_are_pythons_integers(bounds):
+    x = np.linspace(1, 2, 12)
+    assert fd.jit(ranged)(x, *bounds) == ranged(x, *bounds)
+
+
+def test_what_range_does_not_take():
+    def f(n, step):
+        s = 0.0
+        for i in range(0, n, step):
+            s += i
+        return s
+
+    with pytest.raises(ValueError, match=r"range\(\) arg 3 must not be zero"):
+        fd.jit(f)(np.int64(5), np.int64(0))
+    for n in (2.0, np.float64(2.0), np.array([2.0])):
+        with pytest.raises(TypeError, match="integer"):
+            fd.jit(f)(n, np.int64(1))
+
+
+def test_counters_are_pythons_integers():
+    def f(n):
+        t = np.ones(3, np.float32)
+        for i in range(n, n + 3):
+            t = t * i
+        return t
+
+    assert fd.jit(f)(np.int64(2)).dtype == np.float32
+    np.testing.assert_array_equal(fd.jit(f)(np.uint8(200)), f(200))

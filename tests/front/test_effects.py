@@ -239,9 +239,8 @@ def test_what_a_branch_raises_is_not_caught():
             y = 0.0
         return y
 
-    with pytest.raises(IndexError) as caught:
+    with pytest.raises(UnsupportedError, match=r"an IndexOutOfBoundsError is raised in a branch .* write if and else"):
         fd.jit(f)(X)
-    assert any(["whether or not it is taken" in note for note in caught.value.__notes__])
 
 
 def test_pythons_own_errors_are_caught_and_those_that_are_asked_for():

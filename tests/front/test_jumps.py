@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import functad as fd
-from functad.errors import StructureError, UnsupportedError
+from functad.errors import ImmutableError, StructureError, UnsupportedError
 
 X = np.array([0.3, -0.7, 1.4, 0.9])
 Y = np.array([1.2, 0.1, 0.2, -2.0])
@@ -398,3 +398,77 @@ def test_pythons_integers_are_right_or_an_error():
     for f, args in ((fibonacci, (200,)), (collatz, (2**62 + 1,)), (sums_of_sums, (1.0,))):
         with pytest.raises((OverflowError, UnsupportedError), match="is a Python integer that a step of the loop at"):
             fd.jit(f)(*args)
+
+
+def relaxed(y, enough):
+    for i in range(30):
+        if y.sum() < enough:
+            return y
+        y[i % 4] *= 0.5
+        if y[1] > 8:
+            y[0] = 0.0
+            return y
+    return y
+
+
+@pytest.mark.parametrize("scale", [0.01, 1.0, 30.0])
+def test_an_array_that_a_loop_writes_to_is_returned_from_it(scale):
+    def own(x):
+        return relaxed(x.copy(), 0.8) * x
+
+    def aliases(x):
+        y = x * 2
+        z = relaxed(y, 0.8)
+        z[0] = 7.0  # that is y
+        return y * x
+
+    for f in (own, aliases):
+        x = np.array([0.3, 0.7, 1.4, 0.9]) * scale
+        np.testing.assert_allclose(fd.jit(f)(x), f(x), rtol=1e-12)
+        np.testing.assert_allclose(fd.jit(fd.jacobian(f))(x), fd.jacobian(f)(x), rtol=1e-12)
+        np.testing.assert_allclose(fd.jit(fd.vmap(f))(np.stack([x, x / 9])), [f(x), f(x / 9)], rtol=1e-12)
+
+
+def test_one_of_several_arrays_that_are_written_to_is_not_returned():
+    def f(x):
+        y, z = x.copy(), x * 2
+        for i in range(30):
+            if y.sum() < 0.8:
+                return y
+            if z.sum() > 90:
+                return z
+            y[i % 4], z[i % 4] = 0.5 * y[i % 4], z[i % 4] + 1
+        return y
+
+    with pytest.raises(ImmutableError, match=r"choose a copy"):
+        fd.jit(f)(np.ones(4))
+
+
+def test_a_return_in_a_loop_without_steps():
+    def f(x, n):
+        s = 0.0
+        for i in range(4):
+            s += x[i]
+            for u in range(n, n):
+                if 2 * i < i:
+                    return s + 3.0
+                s += x[u]
+        return s
+
+    assert fd.jit(f)(X, 3) == f(X, 3)
+
+
+def test_the_first_step_apart_returns():
+    def f(x, n):
+        y, s = x.copy(), 0.1
+        for _ in range(n):
+            for j in range(6):
+                y[j % 4] *= 0.8
+                if y[0] > s:
+                    return y * 1.0, s
+            s = s + 1
+        return y, s
+
+    for x in (X, X * 9, -X):
+        for found, expected in zip(fd.jit(f)(x, np.int64(9)), f(x, 9), strict=True):
+            np.testing.assert_allclose(found, expected)

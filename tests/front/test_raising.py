@@ -234,3 +234,33 @@ def test_programs_with_checks_are_pickled():
     assert run(X) == deep(X)
     with pytest.raises(KeyError, match="below"):
         run(np.array([0.3, 0.7, -2.0, 0.9]))
+
+
+def branch_beyond(x, n):
+    s = x[0]
+    if n > 5:
+        s = x[7]
+    return s
+
+
+def steps_beyond(x, n):
+    s = x[0]
+    for _ in range(n - 5):
+        s = s * x[-7]
+    return s
+
+
+def write_beyond(x, n):
+    y = x.copy()
+    if n > 5:
+        y[4] = 1.0
+    return y.sum()
+
+
+@pytest.mark.parametrize(("f", "index"), [(branch_beyond, 7), (steps_beyond, -7), (write_beyond, 4)])
+def test_a_known_index_beyond_the_bounds_raises_where_it_is_used(f, index):
+    for g in (f, fd.grad(f)):
+        run = fd.jit(g)
+        np.testing.assert_array_equal(run(X, np.int64(5)), g(X, 5))
+        with pytest.raises(IndexError, match=f"index {index} is out of bounds for axis 0 with size 4"):
+            run(X, np.int64(6))

@@ -96,3 +96,27 @@ def test_what_is_costly_is_kept():
 def test_a_residual_of_literals_is_no_residual():
     split = linearized(fd.make_ir(lambda x: np.sum(x * 0.5) * 3.0)(np.ones(4)), (True,))
     assert split.residual_types == ()
+
+
+@pytest.mark.parametrize("lengths", [(0, 3), (0, 0)])
+def test_an_index_is_checked_in_a_step_alone(lengths):
+    looked_up = fd.jit(lambda x, i: x[i] * x[0])
+
+    def f(x, i, most, steps):
+        s = x[0]
+        for k in range(most):
+            t = looked_up(x, i)
+            for u in range(steps):
+                if x[i] > 9:
+                    raise ValueError("too much")
+                t = t * np.sin(x[i]) + x[u]
+            s = s * t + x[k]
+        return s
+
+    given = np.int64(7), *map(np.int64, lengths)
+    x = np.array([0.3, 0.7, 1.4])
+    expected = fd.grad(f)(x, 7, *lengths)
+    np.testing.assert_allclose(fd.jit(fd.grad(f))(x, *given), expected)
+    np.testing.assert_allclose(fd.jit(fd.hessian(f))(x, *given), fd.hessian(f)(x, 7, *lengths))
+    with pytest.raises(IndexError, match="index 7 is out of bounds"):
+        fd.jit(fd.grad(f))(x, np.int64(7), np.int64(2), np.int64(1))
