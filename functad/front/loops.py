@@ -57,12 +57,12 @@ from functad.front.branches import Opened, is_unknown, joined, predicate
 from functad.front.carried import Carried, Unsteady
 from functad.front.failures import staged
 from functad.front.iterators import Remembering
-from functad.front.jumps import RESULT
 from functad.front.lists import Appended
 from functad.front.raising import can_be_raised_later, fail
 from functad.front.report import mark, note, take_back, warn_of_unrolling
 from functad.front.sources import ELEMENT, Reader, source_of
 from functad.front.values import UNBOUND, Undecided, described, typed
+from functad.front.vocabulary import RESULT
 from functad.ir.program import Eqn, Program, sub_programs
 from functad.ir.types import array_type
 from functad.numpy.dispatch import stands_for
