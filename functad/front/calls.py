@@ -28,7 +28,7 @@ from functad.front.effects import check_call, check_changed, check_outside, chec
 from functad.front.failures import Handling, caught, managed, matched
 from functad.front.iterators import ITERATORS
 from functad.front.lists import appending
-from functad.front.loops import Loop, Steps
+from functad.front.loops import Steps
 from functad.front.origin import FOREIGN, INSTALLED, OWN, origin, own_method
 from functad.front.protocols import SPECIAL, entered, go_over, operate, read, specially
 from functad.front.raising import failing
@@ -69,6 +69,7 @@ from functad.front.vocabulary import (
     TRYING,
 )
 from functad.front.vocabulary import UNBOUND as UNBOUND_NAME
+from functad.front.while_loops import Loop
 from functad.numpy.creation import asarray
 from functad.numpy.dispatch import called_for, traced_form
 from functad.numpy.memory import into_plain

@@ -10,7 +10,8 @@ import numpy as np
 
 from functad.core.tracer import Tracer
 from functad.front.effects import made
-from functad.front.loops import Steps, Unrolled
+from functad.front.loops import Steps
+from functad.front.unrolled import Unrolled
 
 __all__ = ["by_python", "eager", "listed", "reduced"]
 
