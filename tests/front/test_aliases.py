@@ -135,7 +135,7 @@ def test_other_names_of_swapped_arrays_have_no_value():
         while n < 20:
             u, v = v, u
             n = n * 2 + 1
-        for row in np.ones((3, 4)) * x:  # whose body is traced more than once
+        for _ in np.ones((3, 4)) * x:  # whose body is traced more than once
             u += 1.0
         return first
 
