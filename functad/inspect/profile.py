@@ -7,6 +7,7 @@ of a kernel is divided among the lines whose equations it computes, by their num
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import json
 import time
@@ -21,6 +22,7 @@ from functad.api.jit import Jitted
 from functad.core.wrapping import Transformed
 from functad.errors import ArgumentError
 from functad.inspect.tables import quantity, table
+from functad.ir.program import Program
 from functad.kernel_ir.control import Branch, Loop, While
 from functad.kernel_ir.nodes import Call, Kernel, Product, Statement
 from functad.lower.abstract.abstract import Abstract
@@ -86,14 +88,8 @@ class Profile:
             if self.seconds and seconds >= 0.005 * self.seconds
         ]
         head = f"{self.name}: {quantity_of(self.seconds / self.calls)} a call, mean of {self.calls}"
-        return "\n".join(
-            [
-                head,
-                table(["step", "runs", "time", "own", "share", "lines"], rows),
-                "",
-                table(["line", "time", "share"], lines),
-            ]
-        )
+        steps = table(["step", "runs", "time", "own", "share", "lines"], rows)
+        return "\n".join([head, steps, "", table(["line", "time", "share"], lines)])
 
     def chrome_trace(self, path: str | Path) -> None:
         """Write one mean call as events for Chrome's trace viewer or Perfetto: steps one after the other, what is
@@ -140,8 +136,9 @@ def profile(f: Callable[..., Any], seconds: float = 0.2) -> Callable[..., Profil
 
     Returns
     -------
-    A function of the same arguments that gives a ``Profile``: ``seconds`` of all ``calls``, ``rows`` (kernels, products,
-    loops, with their lines), ``lines`` (seconds by the user's line), ``chrome_trace(path)``. Printed, it is two tables.
+    A function of the same arguments that gives a ``Profile``: ``seconds`` of all ``calls``, ``rows`` (kernels,
+    products, loops, with their lines), ``lines`` (seconds by the user's line), ``chrome_trace(path)``. Printed, it is
+    two tables.
 
     Raises
     ------
@@ -187,7 +184,7 @@ def _profiled(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, An
     return Profile(name_of(f), calls, float(timer.table[0]) / ticks_a_second(), _rows(timer, program))
 
 
-def _rows(timer: Timer, program: Any) -> tuple[Row, ...]:
+def _rows(timer: Timer, program: Program) -> tuple[Row, ...]:
     """The statements in the order of execution: what is inside of one stands behind it."""
     ticks, runs = timer.table[0::2] / ticks_a_second(), timer.table[1::2]
     inside: dict[int, dict[int, Statement]] = defaultdict(dict)
@@ -241,8 +238,6 @@ _kept: list[Library] = []
 
 def _counter() -> Callable[[], int]:
     """A function that reads the counter."""
-    import ctypes
-
     text = """
 declare i64 @llvm.readcyclecounter()
 define i64 @functad_ticks() {

@@ -70,7 +70,7 @@ class Driver:
         self.program = program
         self.target = target
         self.threads = threads
-        self.timer = timer if around is None else around.timer
+        self.timer: Timer | None = timer if around is None else around.timer
         self.outermost = around is None
         self.code: Code = Code(set() if around is None else around.code.declarations, fastmath=target.fastmath)
         self.functions: list[str] = [] if around is None else around.functions
@@ -168,15 +168,18 @@ class Driver:
         self.pointers.update(self.cells.places())
         self._table()
         for step in self.steps:
-            with nullcontext() if self.timer is None or self._is_straight(step) else self.timer.run(self.code, step):
+            if self.timer is None or isinstance(step, list) or self._is_straight(step):
                 self._step(step)
+            else:
+                with self.timer.run(self.code, step):
+                    self._step(step)
             if self.clocked and step is not self.steps[-1] and not isinstance(step, list) and is_heavy(step):
                 spend_if_long(self.code, self.exits, work_of_statement(step))
         return self.exits.end()
 
-    def _is_straight(self, step: Step) -> bool:
-        """Whether a step has no loop."""
-        return isinstance(step, list) or (isinstance(step, Kernel) and self.nests[id(step)].straight)
+    def _is_straight(self, statement: Statement) -> bool:
+        """Whether a statement is a kernel without loops."""
+        return isinstance(statement, Kernel) and self.nests[id(statement)].straight
 
     # ---- the steps
 
