@@ -5,7 +5,7 @@ CPython runs handlers where a function of Python begins, and where a function of
 there, too, so one that raises stands for them.
 """
 
-from __future__ import annotations
+from __future__ import subprocess
 
 import sys
 import threading
@@ -126,3 +126,33 @@ def test_who_waits_for_a_thread_that_is_interrupted_makes_it_itself():
     for thread in threads:
         thread.join(10)
     assert len(found) == 3 and all(x is X for x in found)
+
+
+INTERRUPTED_COMPILER = """
+import gc
+import numpy as np
+import functad as fd
+from llvmlite.binding import ModuleRef
+
+verify = ModuleRef.verify
+
+def interrupted(module):
+    verify(module)
+    raise KeyboardInterrupt
+
+for k in range(5):
+    ModuleRef.verify = interrupted
+    try:
+        fd.jit(lambda x: np.sum(np.sin(x) * k))(np.ones(30))
+    except KeyboardInterrupt as error:
+        error.itself = error  # a cycle, with the compiler's frames
+    ModuleRef.verify = verify
+    gc.collect()
+print(fd.jit(np.sin)(0.0))
+"""
+
+
+def test_a_compiler_that_was_interrupted_is_collected():
+    """LLVM crashes if a context is freed before its modules, and the collector knows no order."""
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED_COMPILER], capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, "0.0\n"), done.stderr

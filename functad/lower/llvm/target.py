@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import functools
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, TypeVar
 
 import llvmlite.binding as llvm
 
@@ -20,6 +22,9 @@ __all__ = ["PIPELINE", "Target", "assembly", "emit_object", "target_machine"]
 _NAMED_VECTOR_BITS = {"x86-64-v3": 256, "x86-64-v4": 512}
 
 _PARSE_ERROR = re.compile(r":(\d+):(\d+): error: (.*)")
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +63,7 @@ class Target:
 
 def emit_object(text: str, target: Target, *, passes: tuple[str, ...] = (), apart: str = "") -> bytes:
     """Object code of LLVM text; see ``assembly`` for ``passes`` and ``apart``."""
-    machine = target_machine(target)
-    code: bytes = machine.emit_object(_module(text, target, machine, passes, apart))
-    return code
+    return _emitted(text, target, passes, apart, lambda machine, module: bytes(machine.emit_object(module)))
 
 
 def assembly(text: str, target: Target, *, passes: tuple[str, ...] = (), apart: str = "") -> str:
@@ -70,16 +73,35 @@ def assembly(text: str, target: Target, *, passes: tuple[str, ...] = (), apart: 
     ``instruction_combine``, ``always_inliner``, ... (the ``add_*_pass`` methods of llvmlite's ``ModulePassManager``),
     or ``PIPELINE``. They see nothing of ``apart``, text that is added to the module after them.
     """
+    return _emitted(text, target, passes, apart, lambda machine, module: str(machine.emit_assembly(module)))
+
+
+def _emitted(
+    text: str, target: Target, passes: tuple[str, ...], apart: str, emit: Callable[[llvm.TargetMachine, Any], T]
+) -> T:
+    """What is emitted for a module, whose memory is freed, and then that of its context."""
     machine = target_machine(target)
-    listing: str = machine.emit_assembly(_module(text, target, machine, passes, apart))
-    return listing
+    # A context of its own: types and constants of LLVM's global one are never freed. Where a handler of a signal raises
+    # meanwhile, frames in a traceback keep module and context, and the collector finalizes these in any order; but LLVM
+    # crashes if a context is freed before its modules. So it is freed here, and nowhere else.
+    context = llvm.create_context()
+    context._owned = True
+    module = _module(text, target, machine, context, passes, apart)
+    result = emit(machine, module)
+    module.close()
+    context._owned = False
+    context.close()
+    return result
 
 
 def _module(
-    text: str, target: Target, machine: llvm.TargetMachine, passes: tuple[str, ...], apart: str
+    text: str,
+    target: Target,
+    machine: llvm.TargetMachine,
+    context: llvm.ContextRef,
+    passes: tuple[str, ...],
+    apart: str,
 ) -> llvm.ModuleRef:
-    # A context of its own: types and constants of LLVM's global one are never freed.
-    context = llvm.create_context()
     module = _parsed(text, target, machine, context)
     for name in passes:
         _run(module, machine, name)
