@@ -5,8 +5,9 @@ CPython runs handlers where a function of Python begins, and where a function of
 there, too, so one that raises stands for them.
 """
 
-from __future__ import subprocess
+from __future__ import annotations
 
+import subprocess
 import sys
 import threading
 
