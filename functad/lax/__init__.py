@@ -16,6 +16,14 @@ _LATE = {
     "collectives": """
         all_gather all_to_all axis_index axis_size pmax pmean pmin ppermute pshuffle psum psum_scatter pswapaxes
     """,
+    "operators": """
+        broadcast broadcast_in_dim broadcasted_iota clamp collapse concatenate cumlogsumexp cummax cummin cumprod cumsum
+        dot_general expand_dims iota pad rev rsqrt sort_key_val squeeze top_k
+    """,
+    "slicing": """
+        dynamic_index_in_dim dynamic_slice dynamic_slice_in_dim dynamic_update_index_in_dim dynamic_update_slice
+        dynamic_update_slice_in_dim index_in_dim slice slice_in_dim
+    """,
 }
 """The modules that are imported when one of their names is first used."""
 
