@@ -15,6 +15,7 @@ from functad import lax as lax
 from functad import nn as nn
 from functad import numpy as numpy
 from functad import primitives as primitives
+from functad.api.callbacks import io_callback
 from functad.api.custom import custom_jvp, custom_vjp
 from functad.api.explain import explain
 from functad.api.gradients import grad, value_and_grad
@@ -24,6 +25,7 @@ from functad.api.linear import jvp, linear_transpose, linearize, vjp
 from functad.api.programs import eval_shape, make_ir
 from functad.api.vectorize import vmap
 from functad.caches import clear_caches
+from functad.ir.types import ShapeDtypeStruct
 from functad.lax.callback import pure_callback
 from functad.lax.checkpoint import checkpoint, checkpoint_name
 from functad.lax.stops import stop_gradient
@@ -35,12 +37,13 @@ __version__ = VERSION
 
 
 def __getattr__(name: str) -> _Any:
-    if name in ("random", "testing"):  # imported when they are used
+    if name in ("debug", "ops", "random", "testing"):  # imported when they are used
         return _importlib.import_module(f"functad.{name}")
     raise AttributeError(f"module 'functad' has no attribute {name!r}")
 
 
 __all__ = [
+    "ShapeDtypeStruct",
     "at",
     "checkpoint",
     "checkpoint_name",
@@ -52,6 +55,7 @@ __all__ = [
     "grad",
     "hessian",
     "hvp",
+    "io_callback",
     "jacfwd",
     "jacobian",
     "jacrev",

@@ -28,7 +28,7 @@ LAYERS = [
     ["front"],
     ["lax"],
     ["api"],
-    ["random"],
+    ["debug", "ops", "random"],
     ["testing"],
     ["examples", "__init__", "__main__"],
 ]

@@ -23,7 +23,8 @@ from functad.primitives.convert import convert
 from functad.tree import TreeDef, flatten, leaf_paths
 
 __all__ = [
-    "Differentiated", "abstract_leaf", "check_like", "fresh", "fresh_all", "leaf_of", "leaves_of", "name_of",
+    "Differentiated", "abstract_leaf", "check_like", "fresh", "fresh_all", "leaf_of", "leaf_or_type", "leaves_of",
+    "name_of",
     "normal_argnums", "with_aux",
 ]  # fmt: skip
 
@@ -82,6 +83,11 @@ def abstract_leaf(x: Any, what: str) -> Leaf:
         else:
             return Leaf(None, type, ARRAY if type.ndim else SCALAR)
     return as_leaf(x, lambda: what)
+
+
+def leaf_or_type(x: Any, where: Callable[[], str]) -> Leaf:
+    """A leaf from a type, or of an argument, where types alone count."""
+    return abstract_leaf(x, "") if type(x) is ArrayType else as_leaf(x, where)
 
 
 def leaf_name(what: str, structure: TreeDef, number: int) -> str:
