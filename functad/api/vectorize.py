@@ -17,7 +17,7 @@ from functad.front.calls import twin
 from functad.lax.chunks import chunk_of, map_in_chunks
 from functad.primitives.broadcasting import broadcast
 from functad.primitives.shapes import transpose
-from functad.tree import TreeDef, flatten, leaf_paths, unflatten
+from functad.tree.containers import TreeDef, flatten, leaf_paths, unflatten
 
 __all__ = ["vmap"]
 
