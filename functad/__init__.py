@@ -15,6 +15,7 @@ from functad import lax as lax
 from functad import nn as nn
 from functad import numpy as numpy
 from functad import primitives as primitives
+from functad import tree as tree
 from functad.api.callbacks import io_callback
 from functad.api.custom import custom_jvp, custom_vjp
 from functad.api.explain import explain
@@ -30,7 +31,8 @@ from functad.lax.callback import pure_callback
 from functad.lax.checkpoint import checkpoint, checkpoint_name
 from functad.lax.stops import stop_gradient
 from functad.numpy.updates import at
-from functad.tree import tree_map
+from functad.tree.flat import ravel as ravel_tree
+from functad.tree.mapping import map as tree_map
 from functad.version import VERSION
 
 __version__ = VERSION
@@ -65,6 +67,7 @@ __all__ = [
     "linearize",
     "make_ir",
     "pure_callback",
+    "ravel_tree",
     "stop_gradient",
     "tree_map",
     "value_and_grad",

@@ -12,7 +12,7 @@ from functad.core.trace import current_trace, within
 from functad.lax.bodies import wrap
 from functad.lax.callback import stated_types
 from functad.primitives.callback import Callback, io_callback_p
-from functad.tree import flatten, leaf_paths
+from functad.tree.containers import flatten, leaf_paths
 
 __all__ = ["call_once", "io_callback"]
 

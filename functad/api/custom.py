@@ -24,7 +24,7 @@ from functad.ir.program import ProgramOnDemand
 from functad.primitives.custom import Rule
 from functad.primitives.custom_jvp import custom_jvp_p
 from functad.primitives.custom_vjp import custom_vjp_p
-from functad.tree import flatten, unflatten
+from functad.tree.containers import flatten, unflatten
 
 __all__ = ["custom_jvp", "custom_vjp"]
 

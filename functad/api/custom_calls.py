@@ -24,7 +24,7 @@ from functad.primitives.convert import convert
 from functad.primitives.custom import Rule
 from functad.primitives.custom_jvp import JvpRule
 from functad.primitives.custom_vjp import VjpRule
-from functad.tree import LEAF, TreeDef, leaf_paths, tuple_of_leaves
+from functad.tree.containers import LEAF, TreeDef, leaf_paths, tuple_of_leaves
 
 __all__ = ["Call", "PythonJvp", "PythonVjp", "evaluate", "has_values", "known_values"]
 

@@ -22,7 +22,7 @@ from functad.lax.chunks import chunk_of, map_in_chunks
 from functad.primitives.broadcasting import broadcast
 from functad.primitives.generate import iota
 from functad.primitives.shapes import transpose
-from functad.tree import TreeDef, flatten, leaf_paths, unflatten
+from functad.tree.containers import TreeDef, flatten, leaf_paths, unflatten
 
 __all__ = ["vmap"]
 

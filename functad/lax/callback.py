@@ -13,7 +13,7 @@ from functad.errors import StructureError
 from functad.ir.types import ArrayType, array_type
 from functad.lax.bodies import leaves_and_tree, wrap
 from functad.primitives.callback import VMAP_METHODS, Callback, pure_callback_p
-from functad.tree import TreeDef, flatten, flatten_with_paths
+from functad.tree.containers import TreeDef, flatten, flatten_with_paths
 
 __all__ = ["pure_callback", "stated_types"]
 

@@ -14,7 +14,7 @@ from functad.front.calls import twin
 from functad.lax.bodies import abstract, leaves_and_tree, trace_body, wrap
 from functad.primitives.remat import checkpoint_p, name_p
 from functad.primitives.saving import Policy
-from functad.tree import flatten, leaf_paths, unflatten
+from functad.tree.containers import flatten, leaf_paths, unflatten
 
 __all__ = ["checkpoint", "checkpoint_name"]
 

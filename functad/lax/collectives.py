@@ -22,7 +22,7 @@ from functad.primitives import collectives
 from functad.primitives.arithmetic import add, div, mul
 from functad.primitives.convert import convert
 from functad.primitives.gather import gather
-from functad.tree import tree_map
+from functad.tree.mapping import map as tree_map
 
 __all__ = [
     "all_gather", "all_to_all", "axis_index", "axis_size", "pmax", "pmean", "pmin", "ppermute", "pshuffle", "psum",

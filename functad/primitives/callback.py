@@ -28,7 +28,7 @@ from functad.kernel_ir.native import NativeFunction, reads, writes
 from functad.kernel_ir.rules import Statements
 from functad.primitives.lanes import map_over_lanes
 from functad.primitives.shapes import reshape
-from functad.tree import TreeDef, flatten, stored, structure_key
+from functad.tree.containers import TreeDef, flatten, stored, structure_key
 
 __all__ = ["VMAP_METHODS", "Callback", "io_callback_p", "pure_callback_p"]
 
