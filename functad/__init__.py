@@ -36,22 +36,42 @@ from functad.tree.mapping import map as tree_map
 from functad.version import VERSION
 
 __version__ = VERSION
+remat = checkpoint
+
+
+# what is rarely used is imported when it is
+_LATE_MODULES = ("debug", "ops", "random", "testing")
+_MODULE_OF = {
+    "CustomVJPPrimal": "api.symbolic_zeros",
+    "SymbolicZero": "api.symbolic_zeros",
+    "closure_convert": "api.closures",
+    "custom_gradient": "api.closures",
+    "custom_vmap": "api.custom_batching",
+    "sequential_vmap": "api.custom_batching",
+}
 
 
 def __getattr__(name: str) -> _Any:
-    if name in ("debug", "ops", "random", "testing"):  # imported when they are used
+    if name in _LATE_MODULES:
         return _importlib.import_module(f"functad.{name}")
+    if name in _MODULE_OF:
+        return getattr(_importlib.import_module(f"functad.{_MODULE_OF[name]}"), name)
     raise AttributeError(f"module 'functad' has no attribute {name!r}")
 
 
 __all__ = [
+    "CustomVJPPrimal",
     "ShapeDtypeStruct",
+    "SymbolicZero",
     "at",
     "checkpoint",
     "checkpoint_name",
     "clear_caches",
+    "closure_convert",
+    "custom_gradient",
     "custom_jvp",
     "custom_vjp",
+    "custom_vmap",
     "eval_shape",
     "explain",
     "grad",
@@ -67,6 +87,8 @@ __all__ = [
     "linearize",
     "make_ir",
     "pure_callback",
+    "remat",
+    "sequential_vmap",
     "ravel_tree",
     "stop_gradient",
     "tree_map",

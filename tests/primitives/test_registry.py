@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import functad.primitives.collectives
+import functad.primitives.custom_vmap
 import functad.primitives.linalg  # noqa: F401  (they declare primitives that are imported when they are used)
 from functad import config
 from functad.core.evaluator import run_program
