@@ -47,6 +47,8 @@ _MODULE_OF = {
     "closure_convert": "api.closures",
     "custom_gradient": "api.closures",
     "custom_vmap": "api.custom_batching",
+    "print_saved_residuals": "api.residuals",
+    "saved_residuals": "api.residuals",
     "sequential_vmap": "api.custom_batching",
 }
 
@@ -86,8 +88,10 @@ __all__ = [
     "linear_transpose",
     "linearize",
     "make_ir",
+    "print_saved_residuals",
     "pure_callback",
     "remat",
+    "saved_residuals",
     "sequential_vmap",
     "ravel_tree",
     "stop_gradient",
