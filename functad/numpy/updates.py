@@ -177,7 +177,7 @@ class Update:
         if type(x) is Tracer and is_unknown_mask(self._index, x) and shape_of(v) in ((), x.shape[self._index.ndim :]):
             return fresh_array(_masked(x, self._index, op, cast(v, x.dtype)), x)
         index = parse_index(self._index, shape_of(x))
-        return fresh_array(updated(x, index, op, fitted(cast(v, x.dtype), index.shape, "x.at[index]")), x)
+        return fresh_array(updated(x, index, op, fitted(cast(v, x.dtype), index.shape, "fd.at(x)[index]")), x)
 
 
 def is_unknown_mask(index: Any, x: Tracer) -> bool:
