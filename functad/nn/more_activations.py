@@ -4,6 +4,7 @@ last in what a function says of itself.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from functad.errors import ShapeError
@@ -42,7 +43,8 @@ def tanh(x: Any) -> Any:
 
 def _between(y: Any, low: float, high: float, inside: Any, below: Any, above: Any) -> Any:
     """Three pieces; ``inside`` is evaluated between its ends alone."""
-    return select(le(y, low), below, select(ge(y, high), above, inside(select(le(y, low), low, y))))
+    first, last = le(y, low), ge(y, high)
+    return select(first, below, select(last, above, inside(select(first, low, select(last, high, y)))))
 
 
 def relu6(x: Any) -> Any:
@@ -168,11 +170,11 @@ def squareplus(x: Any, b: Any = 4) -> Any:
     (np.float64(1.0), np.float64(1e-09))
     """
     y = real_floating(x, "squareplus")
-    negative_one = le(y, 0)
-    root = hypot(y, sqrt(b))
-    below, above = select(negative_one, y, -1), select(negative_one, 0, y)
-    small = divide(b, mul(subtract(hypot(below, sqrt(b)), below), 2))  # of negative ones: b / (sqrt(x^2 + b) - x) / 2
-    return select(negative_one, small, mul(add(above, root), 0.5))
+    root = math.sqrt(b) if type(b) in (int, float) else sqrt(b)
+    first = le(y, 0)
+    below, above = select(first, y, -1), select(first, 0, y)
+    small = divide(b, multiply(subtract(hypot(below, root), below), 2))  # (sqrt(x^2 + b) - x) (sqrt(x^2 + b) + x) = b
+    return select(first, small, multiply(add(above, hypot(above, root)), 0.5))
 
 
 def glu(x: Any, axis: int = -1) -> Any:
