@@ -22,7 +22,6 @@ from functad.primitives import custom_vjp as custom_vjp
 from functad.primitives import entropy as entropy
 from functad.primitives import exponential as exponential
 from functad.primitives import fourier as fourier
-from functad.primitives import gamma_moments as gamma_moments
 from functad.primitives import gather as gather
 from functad.primitives import generate as generate
 from functad.primitives import hyperbolic as hyperbolic

@@ -2,7 +2,7 @@
 
 Draws are those of G. Marsaglia and W. W. Tsang (*A simple method for generating gamma variables*, 2000), as logarithms,
 which do not underflow where the shape is small. The derivative in the shape is that of a quantile
-(`functad.primitives.gamma_moments`): what rejection does to it need not be known.
+(`quantiles`): what rejection does to it need not be known.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from functad.numpy.reductions import any as any_of
 from functad.numpy.shapes import broadcast_to
 from functad.numpy.traced import here
 from functad.numpy.ufuncs import exp, log, log1p, negative, sqrt
-from functad.primitives.gamma_moments import log_quantile_slope
 from functad.random.continuous import normal, real_dtype, uniform
 from functad.random.keys import Shape, as_shape, check_key, split
 from functad.random.parameters import as_parameters
+from functad.random.quantiles import log_quantile_slope
 from functad.random.rejection import Numbers, first_accepted
 
 __all__ = ["beta", "chisquare", "dirichlet", "f", "gamma", "loggamma", "t"]
@@ -76,12 +76,7 @@ def _log_variates(key: Any, a: Any) -> Any:
 def _log_variates_jvp(primals: tuple[Any, Any], tangents: tuple[Any, Any]) -> tuple[Any, Any]:
     key, a = primals
     y = _log_variates(key, a)
-    return y, _slope(a, y) * tangents[1]
-
-
-@jit
-def _slope(a: Any, y: Any) -> Any:
-    return log_quantile_slope(a, exp(y), y)
+    return y, log_quantile_slope(a, y) * tangents[1]
 
 
 def loggamma(key: Any, a: Any, shape: Shape | None = None, dtype: Any = np.float64) -> Any:
