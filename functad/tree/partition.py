@@ -132,4 +132,6 @@ def _first(trees: tuple[Any, ...], path: str) -> Any:
                 f"{type(present[0]).__name__} {treedef}, and {type(tree).__name__} {other}"
             )
     names = leaf_paths(treedef)
-    return treedef.unflatten([_first(xs, path + n) for n, *xs in zip(names, *[p for p, _ in taken], strict=True)])
+    return treedef.unflatten(
+        [_first(tuple(xs), path + n) for n, *xs in zip(names, *[p for p, _ in taken], strict=True)]
+    )
