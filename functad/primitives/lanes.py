@@ -12,6 +12,7 @@ import numpy as np
 from functad.core.primitive import Primitive, Sample, type_of
 from functad.errors import FunctadError
 from functad.ir.masks import expand, select
+from functad.ir.program import Var
 from functad.ir.regions import Regions, regions_of
 from functad.ir.types import SeqType, array_type, seq_type
 from functad.primitives.control_native import SEQ_LENGTH
@@ -54,7 +55,7 @@ def check_collectives(form: Regions, mapped: Sequence[bool]) -> None:
     for region in form.regions:
         flags = dict(zip(region.program.inputs, form.given(region, operands), strict=True))
         for eqn in region.program.eqns:
-            given = [flags.get(a, False) for a in eqn.inputs]  # type: ignore[call-overload]
+            given = [type(a) is Var and flags.get(a, False) for a in eqn.inputs]
             if eqn.primitive in COLLECTIVES and given[-1]:
                 raise COLLECTIVES[eqn.primitive](**eqn.params).at(eqn.loc)
             inside = regions_of(eqn)
