@@ -57,7 +57,8 @@ def __getattr__(name: str) -> _Any:
     if name in _LATE_MODULES:
         return _importlib.import_module(f"functad.{name}")
     if name in _MODULE_OF:
-        return getattr(_importlib.import_module(f"functad.{_MODULE_OF[name]}"), name)
+        found = globals()[name] = getattr(_importlib.import_module(f"functad.{_MODULE_OF[name]}"), name)
+        return found
     raise AttributeError(f"module 'functad' has no attribute {name!r}")
 
 

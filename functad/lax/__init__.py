@@ -32,7 +32,8 @@ _MODULE_OF = {name: module for module, names in _LATE.items() for name in names.
 
 def __getattr__(name: str) -> _Any:
     if name in _MODULE_OF:
-        return getattr(_importlib.import_module(f"functad.lax.{_MODULE_OF[name]}"), name)
+        found = globals()[name] = getattr(_importlib.import_module(f"functad.lax.{_MODULE_OF[name]}"), name)
+        return found
     raise AttributeError(f"module 'functad.lax' has no attribute {name!r}")
 
 

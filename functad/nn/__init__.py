@@ -25,10 +25,13 @@ _MODULE_OF = {
 
 def __getattr__(name: str) -> _Any:
     if name == "initializers":
-        return _importlib.import_module("functad.random.initializers")
-    if name in _MODULE_OF:
-        return getattr(_importlib.import_module(_MODULE_OF[name]), name)
-    raise AttributeError(f"module 'functad.nn' has no attribute {name!r}")
+        found: _Any = _importlib.import_module("functad.random.initializers")
+    elif name in _MODULE_OF:
+        found = getattr(_importlib.import_module(_MODULE_OF[name]), name)
+    else:
+        raise AttributeError(f"module 'functad.nn' has no attribute {name!r}")
+    globals()[name] = found
+    return found
 
 
 __all__ = [

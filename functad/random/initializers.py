@@ -18,7 +18,7 @@ import functad.numpy as fnp
 from functad.errors import ArgumentError, ShapeError
 from functad.numpy.traced import here
 from functad.numpy.updates import at
-from functad.random import continuous
+from functad.random import continuous, vectors
 
 __all__ = [
     "Initializer", "constant", "delta_orthogonal", "glorot_normal", "glorot_uniform", "he_normal", "he_uniform",
@@ -226,19 +226,10 @@ def orthogonal(scale: Any = 1.0, column_axis: int = -1, dtype: Any = np.float64)
         columns = shape[column_axis]
         rows = math.prod(shape) // columns
         rest = [n for a, n in enumerate(shape) if a != column_axis % len(shape)]
-        q = fnp.reshape(_orthonormal(key, rows, columns, dtype), (*rest, columns))
+        q = fnp.reshape(vectors.orthogonal(key, rows, (), dtype, columns), (*rest, columns))
         return fnp.multiply(fnp.moveaxis(q, -1, column_axis), _number(scale, dtype))
 
     return init
-
-
-def _orthonormal(key: Any, rows: int, columns: int, dtype: Any) -> Any:
-    """The orthonormal factor of a matrix of normal draws, with signs such that its distribution is uniform."""
-    many, few = max(rows, columns), min(rows, columns)
-    q, r = fnp.linalg.qr(continuous.normal(key, (many, few), dtype))
-    diagonal = fnp.diagonal(r)
-    q = fnp.multiply(q, fnp.where(fnp.less(diagonal, 0), -1, 1).astype(np.dtype(dtype)))
-    return q if rows >= columns else fnp.transpose(q)
 
 
 def delta_orthogonal(scale: Any = 1.0, column_axis: int = -1, dtype: Any = np.float64) -> Initializer:
