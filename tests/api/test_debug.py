@@ -35,7 +35,7 @@ FORMS = {
 }
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("name", FORMS)
 def test_each_line_is_printed_once_and_in_order(name, capsys):
     f = FORMS[name](twice)

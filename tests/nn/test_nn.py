@@ -127,7 +127,7 @@ DRAWS = [
 """The first two numbers that JAX 0.10.2 draws from ``jax.random.key(7)``, with x64 and partitionable Threefry."""
 
 
-@pytest.mark.one_in(6)
+@pytest.mark.one_in(13)
 @pytest.mark.parametrize(("name", "args", "shape", "first"), DRAWS)
 def test_initializers_draw_what_jax_draws(name, args, shape, first):
     init = getattr(nn.initializers, name)(*args)
@@ -149,6 +149,11 @@ def test_initializers_of_fixed_values_and_orthogonal_ones():
     flat = np.moveaxis(q, 1, -1).reshape(6, 4)
     np.testing.assert_allclose(flat.T @ flat, np.eye(4), atol=1e-14)
     assert init.orthogonal()(key, (0, 2)).shape == (0, 2)
+
+
+@pytest.mark.deep
+def test_initializers_are_mapped():
+    key, init = fd.random.key(0), nn.initializers
     drawn = fd.vmap(lambda k: init.he_normal()(k, (3, 2)))(fd.random.split(key, 4))
     np.testing.assert_array_equal(drawn[1], init.he_normal()(fd.random.split(key, 4)[1], (3, 2)))
 
@@ -182,11 +187,21 @@ def test_attention():
     two = [np.stack([a, a[::-1]]) for a in (q, k, v)]
     lengths = {"query_seq_lengths": np.array([6, 2]), "key_value_seq_lengths": np.array([5, 3])}
     second = attention(q[::-1], k[::-1], v[::-1], s < 3) * (t < 2)[:, :, None]
-    np.testing.assert_allclose(fd.jit(lambda q, k, v: f(q, k, v, **lengths))(*two)[1], second, rtol=1e-12, atol=1e-14)
-    slope = fd.jit(fd.grad(lambda q: np.sum(f(q, k, v, is_causal=True) ** 2)))(q)
+    np.testing.assert_allclose(f(*two, **lengths)[1], second, rtol=1e-12, atol=1e-14)
+    slope = fd.grad(lambda q: np.sum(f(q, k, v, is_causal=True) ** 2))(q)
     h, d = 1e-6, np.cos(np.arange(72.0)).reshape(q.shape)
     value = lambda q: np.sum(attention(q, k, v, s <= t) ** 2)
     assert np.sum(slope * d) == pytest.approx((value(q + h * d) - value(q - h * d)) / (2 * h), rel=1e-7)
+
+
+@pytest.mark.deep
+def test_compiled_attention():
+    rng = np.random.default_rng(0)
+    q, k, v = rng.normal(size=(2, 6, 4, 3)), rng.normal(size=(2, 5, 2, 3)), rng.normal(size=(2, 5, 2, 3))
+    for options in ({}, {"is_causal": True}, {"query_seq_lengths": np.array([6, 2]), "local_window_size": 1}):
+        f = lambda q: np.sum(nn.dot_product_attention(q, k, v, **options) ** 2)
+        np.testing.assert_allclose(fd.jit(f)(q), f(q), rtol=1e-13)
+        np.testing.assert_allclose(fd.jit(fd.grad(f))(q), fd.grad(f)(q), rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize(
