@@ -264,6 +264,11 @@ def multinomial(key: Any, n: Any, p: Any, *, shape: Shape | None = None, dtype: 
     dtype
         The dtype of the result.
 
+    Raises
+    ------
+    ArgumentError
+        If ``n`` is negative, or a probability.
+
     Examples
     --------
     >>> import functad as fd, numpy as np

@@ -130,7 +130,7 @@ OURS = {
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_what_jax_gives(name):
-    with fd.config.backend("evaluator"):
+    with fd.config.backend("evaluator"), np.errstate(divide="ignore"):  # the logarithm of a weight of 0
         found = OURS[name](KEY)
     if found.dtype.kind in "iub" or name in ("uniform", "uniform float32"):
         np.testing.assert_array_equal(found, np.array(PUBLISHED[name], found.dtype))
