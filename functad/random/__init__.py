@@ -33,6 +33,7 @@ from functad.random.transformed import (
     pareto,
     rayleigh,
     triangular,
+    wald,
     weibull_min,
 )
 from functad.random.vectors import ball, generalized_normal, multivariate_normal, orthogonal
@@ -80,5 +81,6 @@ __all__ = [
     "triangular",
     "truncated_normal",
     "uniform",
+    "wald",
     "weibull_min",
 ]

@@ -74,19 +74,19 @@ def poisson(key: Any, lam: Any, shape: Shape | None = None, dtype: Any = np.int6
     array([4., 4.])
     """
     (lam,) = as_parameters("poisson", shape, DOUBLE, lam)
-    return _poisson(check_key(key, "poisson"), lam, count_dtype(dtype, "poisson"))
+    counts = _poisson(check_key(key, "poisson"), stop_gradient(lam).reshape(-1))
+    return counts.reshape(lam.shape).astype(count_dtype(dtype, "poisson"))
 
 
-@jit(static_argnums=2)
-def _poisson(key: Any, lam: Any, dtype: np.dtype) -> Any:
-    flat = stop_gradient(lam).reshape(-1)
+@jit
+def _poisson(key: Any, flat: Any) -> Any:
     check(all_of((flat >= 0) & (flat <= 2.0**62)), Failure(_wrong_mean))
     few = flat < FEW
     keys = split(key)
     searched = _searched(keys[0], exp(negative(flat)), lambda k, mean: mean / k, few, flat)
     many = where(few, FEW, flat)
     drawn = _where_any(~few, lambda: first_accepted(keys[1], 2, _poisson_attempt, many))
-    return where(few, searched, drawn).astype(dtype).reshape(lam.shape)
+    return where(few, searched, drawn)
 
 
 def _wrong_mean() -> BaseException:
@@ -180,13 +180,13 @@ def binomial(key: Any, n: Any, p: Any, shape: Shape | None = None, dtype: Any = 
     array([20., 16.])
     """
     n, p = as_parameters("binomial", shape, DOUBLE, n, p)
-    return _binomial(check_key(key, "binomial"), n, p, count_dtype(dtype, "binomial"))
+    counts = _binomial(check_key(key, "binomial"), *[stop_gradient(x).reshape(-1) for x in (n, p)])
+    return counts.reshape(p.shape).astype(count_dtype(dtype, "binomial"))
 
 
-@jit(static_argnums=3)
-def _binomial(key: Any, n: Any, p: Any, dtype: np.dtype) -> Any:
-    n, p = floor(stop_gradient(n)).reshape(-1), stop_gradient(p)
-    shape, p = p.shape, p.reshape(-1)
+@jit
+def _binomial(key: Any, n: Any, p: Any) -> Any:
+    n = floor(n)
     check(all_of((n >= 0) & (n <= 2.0**53) & (p >= 0) & (p <= 1)), Failure(_wrong_trials))
     turned = p > 0.5
     q = where(turned, 1 - p, p)
@@ -198,7 +198,7 @@ def _binomial(key: Any, n: Any, p: Any, dtype: np.dtype) -> Any:
     many = where(few, 40.0, n), where(few, 0.5, q)
     drawn = _where_any(~few, lambda: first_accepted(keys[1], 2, _binomial_attempt, *many))
     k = where(few, minimum(searched, n), drawn)
-    return where(turned, n - k, k).astype(dtype).reshape(shape)
+    return where(turned, n - k, k)
 
 
 def _wrong_trials() -> BaseException:
@@ -244,13 +244,8 @@ def negative_binomial(key: Any, n: Any, p: Any, shape: Shape | None = None, dtyp
     np.float64(3.0)
     """
     n, p = as_parameters("negative_binomial", shape, DOUBLE, n, p)
-    return _negative_binomial(check_key(key, "negative_binomial"), n, p, count_dtype(dtype, "negative_binomial"))
-
-
-@jit(static_argnums=3)
-def _negative_binomial(key: Any, n: Any, p: Any, dtype: np.dtype) -> Any:
-    keys = split(key)
-    return poisson(keys[1], gamma(keys[0], n) * ((1 - p) / p), dtype=dtype)
+    keys = split(check_key(key, "negative_binomial"))
+    return poisson(keys[1], gamma(keys[0], n) * ((1 - p) / p), dtype=count_dtype(dtype, "negative_binomial"))
 
 
 def multinomial(key: Any, n: Any, p: Any, *, shape: Shape | None = None, dtype: Any = np.int64) -> Any:
@@ -268,6 +263,11 @@ def multinomial(key: Any, n: Any, p: Any, *, shape: Shape | None = None, dtype: 
         The shape of the result, whose last axis is that of ``p``; by default what ``p`` and ``n`` have in common.
     dtype
         The dtype of the result.
+
+    Raises
+    ------
+    ArgumentError
+        If ``n`` is negative, or a probability.
 
     Examples
     --------

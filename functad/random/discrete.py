@@ -82,7 +82,7 @@ def randint(key: Any, shape: Shape, minval: Any, maxval: Any, dtype: Any = np.in
     --------
     >>> import functad as fd
     >>> fd.random.randint(fd.random.key(0), (3,), 0, 10)
-    array([3, 1, 6])
+    array([5, 1, 5])
     """
     return integers(key, minval, maxval, shape, dtype)
 

@@ -7,6 +7,7 @@ which do not underflow where the shape is small. The derivative in the shape is 
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -51,20 +52,19 @@ def _attempt(numbers: Numbers, a: Any) -> tuple[Any, Any]:
 
 @jit
 def _sampled(key: Any, a: Any) -> Any:
-    """Logarithms of gamma variates of shapes ``a``. A variate of shape a < 1 is one of a + 1, times u^(1/a)."""
-    flat = a.reshape(-1)
-    sound = (flat > 0) & (flat < np.inf)
-    shape = where(sound, flat, 1.0)
+    """Logarithms of gamma variates of a vector of shapes. A variate of shape a < 1 is one of a + 1, times u^(1/a)."""
+    sound = (a > 0) & (a < np.inf)
+    shape = where(sound, a, 1.0)
     small = shape < 1
     keys = split(key)
     y = first_accepted(keys[0], 2, _attempt, where(small, shape + 1, shape))
 
     def boost() -> Any:
-        return where(small, log1p(negative(uniform(keys[1], flat.shape))) / shape, 0.0)
+        return where(small, log1p(negative(uniform(keys[1], a.shape))) / shape, 0.0)
 
     y = y + cond(any_of(small), boost, lambda: zeros_like(y))
-    limits = where(flat == 0, -np.inf, where(flat == np.inf, np.inf, np.nan))
-    return where(sound, y, limits).reshape(a.shape)
+    limits = where(a == 0, -np.inf, where(a == np.inf, np.inf, np.nan))
+    return where(sound, y, limits)
 
 
 @custom_jvp
@@ -77,6 +77,15 @@ def _log_variates_jvp(primals: tuple[Any, Any], tangents: tuple[Any, Any]) -> tu
     key, a = primals
     y = _log_variates(key, a)
     return y, log_quantile_slope(a, y) * tangents[1]
+
+
+def _logs(key: Any, a: Any) -> Any:
+    """Logarithms of gamma variates of an array of shapes, in double precision.
+
+    Without ``jit`` these are calls of one compiled function of vectors, for all distributions here; what they do with
+    it is another.
+    """
+    return _log_variates(key, a.astype(DOUBLE).reshape(-1)).reshape(a.shape)
 
 
 def loggamma(key: Any, a: Any, shape: Shape | None = None, dtype: Any = np.float64) -> Any:
@@ -92,12 +101,7 @@ def loggamma(key: Any, a: Any, shape: Shape | None = None, dtype: Any = np.float
     """
     kind = real_dtype(dtype, "loggamma")
     (a,) = as_parameters("loggamma", shape, kind, a)
-    return _loggamma(check_key(key, "loggamma"), a)
-
-
-@jit
-def _loggamma(key: Any, a: Any) -> Any:
-    return _log_variates(key, a.astype(DOUBLE)).astype(a.dtype)
+    return _logs(check_key(key, "loggamma"), a).astype(kind)
 
 
 def gamma(key: Any, a: Any, shape: Shape | None = None, dtype: Any = np.float64) -> Any:
@@ -127,12 +131,12 @@ def gamma(key: Any, a: Any, shape: Shape | None = None, dtype: Any = np.float64)
     """
     kind = real_dtype(dtype, "gamma")
     (a,) = as_parameters("gamma", shape, kind, a)
-    return _gamma(check_key(key, "gamma"), a)
+    return _exponentials(_logs(check_key(key, "gamma"), a), kind)
 
 
-@jit
-def _gamma(key: Any, a: Any) -> Any:
-    return exp(_log_variates(key, a.astype(DOUBLE))).astype(a.dtype)
+@jit(static_argnums=1)
+def _exponentials(logs: Any, dtype: np.dtype) -> Any:
+    return exp(logs).astype(dtype)
 
 
 def beta(key: Any, a: Any, b: Any, shape: Shape | None = None, dtype: Any = np.float64) -> Any:
@@ -148,14 +152,13 @@ def beta(key: Any, a: Any, b: Any, shape: Shape | None = None, dtype: Any = np.f
     """
     kind = real_dtype(dtype, "beta")
     a, b = as_parameters("beta", shape, kind, a, b)
-    return _beta(check_key(key, "beta"), a, b)
+    keys = split(check_key(key, "beta"))
+    return _fractions(_logs(keys[0], a), _logs(keys[1], b), kind)
 
 
-@jit
-def _beta(key: Any, a: Any, b: Any) -> Any:
-    keys = split(key)
-    x, y = _log_variates(keys[0], a.astype(DOUBLE)), _log_variates(keys[1], b.astype(DOUBLE))
-    return sigmoid(x - y).astype(a.dtype)
+@jit(static_argnums=2)
+def _fractions(x: Any, y: Any, dtype: np.dtype) -> Any:
+    return sigmoid(x - y).astype(dtype)
 
 
 def dirichlet(key: Any, alpha: Any, shape: Shape | None = None, dtype: Any = np.float64) -> Any:
@@ -177,7 +180,7 @@ def dirichlet(key: Any, alpha: Any, shape: Shape | None = None, dtype: Any = np.
     >>> import functad as fd, numpy as np
     >>> x = fd.random.dirichlet(fd.random.key(0), np.array([1.0, 2.0, 5.0]), (10_000,))
     >>> np.round(x.mean(axis=0), 2)
-    array([0.12, 0.25, 0.62])
+    array([0.13, 0.25, 0.63])
     """
     kind = real_dtype(dtype, "dirichlet")
     alpha = asarray(alpha)
@@ -186,12 +189,12 @@ def dirichlet(key: Any, alpha: Any, shape: Shape | None = None, dtype: Any = np.
     own = alpha.shape[:-1]
     lead = own if shape is None else common_shape([as_shape(shape, "dirichlet"), own], "random.dirichlet")
     alpha = broadcast_to(alpha.astype(kind), (*lead, alpha.shape[-1]))
-    return _dirichlet(check_key(key, "dirichlet"), alpha)
+    return _shares(_logs(check_key(key, "dirichlet"), alpha), kind)
 
 
-@jit
-def _dirichlet(key: Any, alpha: Any) -> Any:
-    return softmax(_log_variates(key, alpha.astype(DOUBLE)), axis=-1).astype(alpha.dtype)
+@jit(static_argnums=1)
+def _shares(logs: Any, dtype: np.dtype) -> Any:
+    return softmax(logs, axis=-1).astype(dtype)
 
 
 def chisquare(key: Any, df: Any, shape: Shape | None = None, dtype: Any = np.float64) -> Any:
@@ -205,12 +208,7 @@ def chisquare(key: Any, df: Any, shape: Shape | None = None, dtype: Any = np.flo
     """
     kind = real_dtype(dtype, "chisquare")
     (df,) = as_parameters("chisquare", shape, kind, df)
-    return _chisquare(check_key(key, "chisquare"), df)
-
-
-@jit
-def _chisquare(key: Any, df: Any) -> Any:
-    return (2 * exp(_log_variates(key, df.astype(DOUBLE) / 2))).astype(df.dtype)
+    return _exponentials(_logs(check_key(key, "chisquare"), df / 2) + math.log(2), kind)
 
 
 def t(key: Any, df: Any, shape: Shape | None = None, dtype: Any = np.float64) -> Any:
@@ -224,15 +222,14 @@ def t(key: Any, df: Any, shape: Shape | None = None, dtype: Any = np.float64) ->
     """
     kind = real_dtype(dtype, "t")
     (df,) = as_parameters("t", shape, kind, df)
-    return _t(check_key(key, "t"), df)
-
-
-@jit
-def _t(key: Any, df: Any) -> Any:
-    keys = split(key)
+    keys = split(check_key(key, "t"))
     half = df.astype(DOUBLE) / 2
-    scale = exp(0.5 * (log(half) - _log_variates(keys[1], half)))
-    return (normal(keys[0], df.shape) * scale).astype(df.dtype)
+    return _scaled(normal(keys[0], df.shape), half, _logs(keys[1], half), kind)
+
+
+@jit(static_argnums=3)
+def _scaled(z: Any, half: Any, logs: Any, dtype: np.dtype) -> Any:
+    return (z * exp(0.5 * (log(half) - logs))).astype(dtype)
 
 
 def f(key: Any, dfnum: Any, dfden: Any, shape: Shape | None = None, dtype: Any = np.float64) -> Any:
@@ -245,12 +242,11 @@ def f(key: Any, dfnum: Any, dfden: Any, shape: Shape | None = None, dtype: Any =
     np.float64(1.2)
     """
     kind = real_dtype(dtype, "f")
-    return _f(check_key(key, "f"), *as_parameters("f", shape, kind, dfnum, dfden))
+    first, second = [p.astype(DOUBLE) / 2 for p in as_parameters("f", shape, kind, dfnum, dfden)]
+    keys = split(check_key(key, "f"))
+    return _quotients(_logs(keys[0], first), _logs(keys[1], second), second / first, kind)
 
 
-@jit
-def _f(key: Any, dfnum: Any, dfden: Any) -> Any:
-    keys = split(key)
-    first, second = dfnum.astype(DOUBLE) / 2, dfden.astype(DOUBLE) / 2
-    difference = _log_variates(keys[0], first) - _log_variates(keys[1], second)
-    return (exp(difference) * (second / first)).astype(dfnum.dtype)
+@jit(static_argnums=3)
+def _quotients(x: Any, y: Any, factor: Any, dtype: np.dtype) -> Any:
+    return (exp(x - y) * factor).astype(dtype)

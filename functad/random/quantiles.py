@@ -1,4 +1,5 @@
-"""How a quantile of the gamma distribution moves with its shape.
+"""How quantiles move with a parameter of their distribution: the gamma distribution's with its shape, Wald's with its
+mean.
 
 Where F(x; a) = u stays the same, x moves with a as dx/da = -(dF/da) / p, with the density p (M. Figurnov, S. Mohamed
 and A. Mnih, *Implicit reparameterization gradients*, 2018). With t = x e^(-s) below x, and t = x e^s above, the
@@ -28,7 +29,7 @@ from functad.numpy.shapes import expand_dims
 from functad.numpy.ufuncs import absolute, exp, expm1, log1p, minimum, negative, sqrt
 from functad.primitives.special import digamma
 
-__all__ = ["log_quantile_slope"]
+__all__ = ["log_quantile_slope", "wald_slope"]
 
 EXPONENT = 36.0
 COUNT = 32
@@ -74,3 +75,23 @@ def log_quantile_slope(a: Any, log_x: Any) -> Any:
     distance = log_x - digamma(b)
     slope = bound * sum_of((expand_dims(side * distance, -1) + s) * exp(negative(q)) * weights, axis=-1)
     return where(small, (x * slope - distance) / where(small, a, 1.0), slope)
+
+
+@jit
+def wald_slope(mean: Any, x: Any) -> Any:
+    """The derivative of a quantile of Wald's distribution, of mean m and scale 1, in the mean.
+
+    The distribution function is F(x) = G(x^(1/2) / m - x^(-1/2)) + e^(2/m) G(-t) with t = x^(1/2) / m + x^(-1/2) and
+    that of the normal distribution, G, with density g, so
+
+        dx/dm  =  -(dF/dm) / (dF/dx)  =  2 x^(3/2) / m^2  G(-t) / g(t)
+
+    The last quotient is the integral over s > 0 of e^(-t s - s^2 / 2).
+    """
+    root = sqrt(x)
+    t = root / mean + 1 / root
+    nodes, weights = _nodes()
+    bound = stop_gradient(2 * EXPONENT / (t + sqrt(t * t + 2 * EXPONENT)))
+    s = expand_dims(bound, -1) * nodes
+    quotient = bound * sum_of(exp(negative(s * (expand_dims(t, -1) + 0.5 * s))) * weights, axis=-1)
+    return 2 * x * root / (mean * mean) * quotient

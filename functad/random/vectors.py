@@ -123,13 +123,13 @@ def generalized_normal(key: Any, p: Any, shape: Shape = (), dtype: Any = np.floa
     np.float64(0.5)
     """
     (p,) = as_parameters("generalized_normal", shape, real_dtype(dtype, "generalized_normal"), p)
-    return _generalized_normal(check_key(key, "generalized_normal"), p)
+    keys = split(check_key(key, "generalized_normal"))
+    return _signed(rademacher(keys[1], p.shape, p.dtype), gamma(keys[0], 1 / p, dtype=p.dtype), p)
 
 
 @jit
-def _generalized_normal(key: Any, p: Any) -> Any:
-    keys = split(key)
-    return rademacher(keys[1], p.shape, p.dtype) * power(gamma(keys[0], 1 / p, dtype=p.dtype), 1 / p)
+def _signed(sign: Any, x: Any, p: Any) -> Any:
+    return sign * power(x, 1 / p)
 
 
 def ball(key: Any, d: int, p: Any = 2.0, shape: Shape = (), dtype: Any = np.float64) -> Any:
@@ -149,12 +149,11 @@ def ball(key: Any, d: int, p: Any = 2.0, shape: Shape = (), dtype: Any = np.floa
     p = asarray(p)
     if p.ndim:
         raise ShapeError(f"random.ball{here()}: p must be a number, got shape {p.shape}")
-    return _ball(check_key(key, "ball"), p.astype(kind), (*wanted, operator.index(d)), kind)
+    keys = split(check_key(key, "ball"))
+    x = generalized_normal(keys[0], p.astype(kind), (*wanted, operator.index(d)), kind)
+    return _pulled_in(x, exponential(keys[1], wanted, kind), p.astype(kind))
 
 
-@jit(static_argnums=(2, 3))
-def _ball(key: Any, p: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
-    keys = split(key)
-    x = generalized_normal(keys[0], p, shape, dtype)
-    radius = power(sum_of(power(absolute(x), p), axis=-1) + exponential(keys[1], shape[:-1], dtype), 1 / p)
-    return x / expand_dims(radius, -1)
+@jit
+def _pulled_in(x: Any, y: Any, p: Any) -> Any:
+    return x / expand_dims(power(sum_of(power(absolute(x), p), axis=-1) + y, 1 / p), -1)

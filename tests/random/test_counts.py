@@ -39,6 +39,7 @@ def test_poisson():
 TRIALS = np.array([[5, 0.3], [40, 0.4], [50, 0.95], [3000, 0.6], [10, 0.0], [10, 1.0], [0, 0.5]])
 
 
+@pytest.mark.deep
 def test_binomial():
     n, p = TRIALS.T
     x = random.binomial(KEY, n, p, (COUNT, len(n)))

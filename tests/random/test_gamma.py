@@ -107,6 +107,16 @@ def test_gradients_of_expectations():
     np.testing.assert_allclose(second(2.0), 2.0, atol=0.1)  # of a (a + 1)
 
 
+def test_wald():
+    """The derivative of a draw is that of its quantile, whichever root was taken."""
+    mean, h = 0.7, 1e-5
+    x = random.wald(KEY, mean, (6,))
+    levels = scipy.stats.invgauss.cdf(x, mean)
+    near = [scipy.stats.invgauss.ppf(levels, mean + s * h) for s in (-1, 1)]
+    found = fd.jacobian(lambda m: random.wald(KEY, m, (6,)))(mean)
+    np.testing.assert_allclose(found, (near[1] - near[0]) / (2 * h), rtol=1e-6)
+
+
 def test_corners_and_dtypes():
     with fd.config.backend("evaluator"):
         corners()
