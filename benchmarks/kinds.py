@@ -52,7 +52,7 @@ class Registered:
         self.x, self.y = x, y
 
 
-tree.register(Registered, lambda r: ((r.x, r.y), None), lambda _, children: Registered(*children))
+tree.register_pytree_node(Registered, lambda r: ((r.x, r.y), None), lambda _, children: Registered(*children))
 jax.tree_util.register_pytree_node(Registered, lambda r: ((r.x, r.y), None), lambda _, children: Registered(*children))
 
 

@@ -11,7 +11,7 @@ import functad as fd
 from functad import config
 from functad.testing import check_grads
 from functad.testing.numerics import assert_close
-from functad.tree import flatten, flatten_with_paths, unflatten
+from functad.tree.containers import flatten, flatten_with_paths, unflatten
 from tests.corpus import CORPUS
 
 TRACEABLE = [e for e in CORPUS if e.traceable]

@@ -37,3 +37,10 @@ def test_code_blocks_run(page: Path) -> None:
 def test_docstring_examples(name: str) -> None:
     failed, _ = doctest.testmod(importlib.import_module(name), optionflags=FLAGS)
     assert failed == 0
+
+
+def test_updates_are_shown_as_they_work_on_plain_arrays_too() -> None:
+    """``fd.at(x)[index]``: plain arrays have no attribute ``at``. (The page for JAX's users shows what they write.)"""
+    sources = [*PAGES, *sorted(Path(functad.__file__).parent.rglob("*.py"))]
+    found = [p.name for p in sources if ".at[" in p.read_text()]
+    assert set(found) <= {"coming_from_jax.md"}

@@ -28,7 +28,7 @@ LAYERS = [
     ["front"],
     ["lax"],
     ["api"],
-    ["export", "inspect", "random"],
+    ["debug", "export", "inspect", "ops", "random"],
     ["testing"],
     ["examples", "__init__", "__main__"],
 ]

@@ -1,6 +1,4 @@
-"""What all transforms do with arguments and results: choose the differentiated ones, check them, give fresh arrays
-back.
-"""
+"""What all transforms do with arguments and results: check them, give fresh arrays back."""
 
 from __future__ import annotations
 
@@ -11,19 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from functad.core.capture import Leaf, WithAux, as_leaf, own
+from functad.core.capture import Leaf, WithAux, as_leaf
 from functad.core.statics import static_leaves
 from functad.core.trace import current_trace, type_name
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
-from functad.core.zeros import zeros
 from functad.errors import DtypeError, ShapeError, StructureError
-from functad.front.calls import twin
 from functad.ir.types import ArrayType, array_type
 from functad.primitives.convert import convert
-from functad.tree import TreeDef, flatten, leaf_paths
+from functad.tree.containers import TreeDef, flatten, leaf_paths
 
 __all__ = [
-    "Differentiated", "abstract_leaf", "check_like", "fresh", "fresh_all", "leaf_of", "leaves_of", "name_of",
+    "abstract_leaf", "check_like", "fresh", "fresh_all", "leaf_name", "leaf_of", "leaf_or_type", "leaves_of", "name_of",
     "normal_argnums", "with_aux",
 ]  # fmt: skip
 
@@ -84,6 +80,11 @@ def abstract_leaf(x: Any, what: str) -> Leaf:
     return as_leaf(x, lambda: what)
 
 
+def leaf_or_type(x: Any, where: Callable[[], str]) -> Leaf:
+    """A leaf from a type, or of an argument, where types alone count."""
+    return abstract_leaf(x, "") if type(x) is ArrayType else as_leaf(x, where)
+
+
 def leaf_name(what: str, structure: TreeDef, number: int) -> str:
     """How messages name a leaf."""
     return what + leaf_paths(structure)[number]
@@ -96,68 +97,6 @@ def with_aux(f: Callable[..., Any], result: Any, transform: str) -> WithAux:
     raise StructureError(
         f"{transform} with has_aux=True: {name_of(f)} must return a pair (value, aux), got {type(result).__name__}"
     )
-
-
-_BESIDE = "make it an argument of its own, and leave that out of argnums"
-
-
-class Differentiated:
-    """The leaves that a transform differentiates with respect to, and how to call the function with new ones.
-
-    Python integers become floats; arrays of integers and booleans are refused.
-    """
-
-    def __init__(
-        self,
-        f: Callable[..., Any],
-        args: Sequence[Any],
-        kwargs: dict[str, Any],
-        positions: Sequence[int],
-        transform: str,
-    ) -> None:
-        self.f = f
-        self.args = args
-        self.kwargs = kwargs
-        self.positions = positions
-        self.transform = transform
-        self.leaves: list[Leaf] = []
-        self.structures: list[TreeDef] = []
-        for p in positions:
-            leaves, structure = leaves_of(args[p], f"argument {p} of {name_of(f)}", _BESIDE)
-            self.structures.append(structure)
-            self.leaves.extend([own(self._inexact(leaf, p)) for leaf in leaves])
-
-    def _inexact(self, leaf: Leaf, position: int) -> Leaf:
-        if leaf.type.inexact:
-            return leaf
-        if leaf.kind == PYTHON and leaf.type.dtype.kind in "iu":
-            if type(leaf.value) is Tracer:
-                return Leaf(convert(leaf.value, np.dtype(np.float64)), array_type((), np.float64), PYTHON)
-            return Leaf(np.float64(leaf.value), array_type((), np.float64), PYTHON)
-        raise DtypeError(
-            f"{self.transform} differentiates real or complex floating-point values, but argument {position} of "
-            f"{name_of(self.f)} holds "
-            f"{leaf.type}; convert it with x.astype(float), or leave it out of argnums"
-        )
-
-    def call(self, leaves: Sequence[Any]) -> Any:
-        """The function on new leaves in place of the differentiated ones."""
-        args = list(self.args)
-        for p, value in zip(self.positions, self.unflatten(leaves), strict=True):
-            args[p] = value
-        return twin(self.f)(*args, **self.kwargs)
-
-    def unflatten(self, leaves: Sequence[Any]) -> list[Any]:
-        """One container an argument."""
-        containers, start = [], 0
-        for s in self.structures:
-            containers.append(s.unflatten(leaves[start : start + s.num_leaves]))
-            start += s.num_leaves
-        return containers
-
-    def cotangents(self, cts: Sequence[Any]) -> list[Any]:
-        """Cotangents with zeros for what is structurally zero; a real argument gets a real one."""
-        return [zeros(leaf.type) if c is None else c for c, leaf in zip(cts, self.leaves, strict=True)]
 
 
 def fresh(value: Any, seen: set[int]) -> Any:

@@ -24,7 +24,7 @@ from functad.ir.program import ProgramOnDemand
 from functad.primitives.custom import Rule
 from functad.primitives.custom_jvp import custom_jvp_p
 from functad.primitives.custom_vjp import custom_vjp_p
-from functad.tree import flatten, unflatten
+from functad.tree.containers import flatten, unflatten
 
 __all__ = ["custom_jvp", "custom_vjp"]
 
@@ -50,9 +50,10 @@ class Custom(Wrapper):
         self._define(fun)
         self._nondiff = frozenset((nondiff_argnums,) if isinstance(nondiff_argnums, int) else nondiff_argnums)
 
-    def _define(self, *functions: Callable[..., Any]) -> None:
+    def _define(self, *functions: Callable[..., Any], symbolic_zeros: bool = False) -> None:
         """Set the function and its rules."""
         self._functions = functions
+        self._symbolic = symbolic_zeros
         self._name = name_of(functions[0])
         self._arguments = f"arguments of {self._name}: "
         self._frozen = Frozen(functions, 0) if all([closes_over_nothing(f) for f in functions]) else None
@@ -94,7 +95,7 @@ class Custom(Wrapper):
             frozen, consts = freeze(parts, trace)
             leaves = [*[Leaf(t, type_of(t), t._kind) for t in consts], *leaves]
         operands = [leaf.value for leaf in leaves]
-        call = Call(self.kind, self._name, len(self._functions), fixed, frozen, leaves, tree)
+        call = Call(self.kind, self._name, len(self._functions), fixed, frozen, leaves, tree, self._symbolic)
         rule, values = self.rule(call), known_values(trace, operands)
         if values is None:
             program, results = call.traced(operands, trace.kind, trace.concrete), None
@@ -165,9 +166,11 @@ class custom_jvp(Custom):
     def _no_rule(self) -> StructureError:
         return StructureError(f"custom_jvp function {self._name} has no rule; define one with @{self._name}.defjvp")
 
-    def defjvp(self, rule: Callable[..., Any]) -> Callable[..., Any]:
-        """Set ``rule(primals, tangents) -> (value, tangent)``, linear in the tangents; an entry an argument."""
-        self._define(self._functions[0], rule)
+    def defjvp(self, rule: Callable[..., Any], symbolic_zeros: bool = False) -> Callable[..., Any]:
+        """Set ``rule(primals, tangents) -> (value, tangent)``, linear in the tangents; an entry an argument. Tangents
+        that are zero are zeros; with ``symbolic_zeros``, a `SymbolicZero`.
+        """
+        self._define(self._functions[0], rule, symbolic_zeros=symbolic_zeros)
         return rule
 
     def defjvps(self, *rules: Callable[..., Any] | None) -> None:
@@ -212,7 +215,7 @@ class custom_vjp(Custom):
     primitive, rule = custom_vjp_p, PythonVjp
 
     def _evaluate(self, call: Call, rule: Rule, trace: Trace, values: Sequence[Any]) -> list[Any]:
-        if trace.kind in REVERSE and trace.parent is None:
+        if trace.kind in REVERSE and trace.parent is None and not self._symbolic:
             assert isinstance(rule, PythonVjp)
             try:
                 return rule.ahead(values)
@@ -225,6 +228,17 @@ class custom_vjp(Custom):
             f"custom_vjp function {self._name} has no rule; define one with {self._name}.defvjp(fwd, bwd)"
         )
 
-    def defvjp(self, fwd: Callable[..., Any], bwd: Callable[..., Any]) -> None:
-        """Set the rules."""
-        self._define(self._functions[0], fwd, bwd)
+    def defvjp(
+        self,
+        fwd: Callable[..., Any],
+        bwd: Callable[..., Any],
+        symbolic_zeros: bool = False,
+        optimize_remat: bool = False,
+    ) -> None:
+        """Set the rules.
+
+        With ``symbolic_zeros``, each leaf of what ``fwd`` gets is a `CustomVJPPrimal`, which says whether it is
+        differentiated, and cotangents that are zero are a `SymbolicZero` in place of zeros. ``optimize_remat`` is taken
+        for the sake of JAX's signature.
+        """
+        self._define(self._functions[0], fwd, bwd, symbolic_zeros=symbolic_zeros)

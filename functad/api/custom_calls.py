@@ -9,9 +9,11 @@ import numpy as np
 
 from functad.api.arguments import leaves_of
 from functad.api.frozen import Frozen
+from functad.api.symbolic_zeros import CustomVJPPrimal, SymbolicZero, instantiated_zeros
 from functad.api.world.kept import Kept
 from functad.api.world.outside import Outside
 from functad.core.capture import Leaf, capture
+from functad.core.named_axes import axis_of
 from functad.core.trace import ABSENT, Trace, current_trace, within
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.core.zeros import zeros
@@ -23,7 +25,7 @@ from functad.primitives.convert import convert
 from functad.primitives.custom import Rule
 from functad.primitives.custom_jvp import JvpRule
 from functad.primitives.custom_vjp import VjpRule
-from functad.tree import LEAF, TreeDef, leaf_paths, tuple_of_leaves
+from functad.tree.containers import LEAF, TreeDef, flatten, leaf_paths, tuple_of_leaves
 
 __all__ = ["Call", "PythonJvp", "PythonVjp", "evaluate", "has_values", "known_values"]
 
@@ -47,6 +49,7 @@ class Call:
         "out_kinds",
         "out_tree",
         "out_types",
+        "symbolic",
         "tree",
         "types",
     )
@@ -64,6 +67,7 @@ class Call:
         frozen: Frozen,
         leaves: Sequence[Leaf],
         tree: TreeDef,
+        symbolic: bool,
     ) -> None:
         self.kind = kind
         self.name = name
@@ -73,6 +77,7 @@ class Call:
         self.consts = frozen.slots
         self.types = [leaf.type for leaf in leaves]
         self.kinds = [leaf.kind for leaf in leaves]
+        self.symbolic = symbolic  # whether rules are told what is zero, and what does not move
         self.tree = tree
         self.flat = tree is tuple_of_leaves(len(leaves) - self.consts)  # no argument is a container
 
@@ -102,6 +107,13 @@ class Call:
         """The error for a traced value that comes neither as an argument nor from a closure."""
         return not_found(self.kind, self.name, error)
 
+    def not_together(self, captures: Sequence[Tracer]) -> StructureError:
+        """The error for a collective in the function."""
+        return StructureError(
+            f"{self.kind} function {self.name} uses the mapped axis {axis_of(captures)!r}, but its rule is run where "
+            "the axis may be mapped no more; take the collective out of the function, or pass its result as an argument"
+        )
+
     def closed(self, operands: Sequence[Any]) -> tuple[Any, ...]:
         """The functions, then arguments that are not differentiated, with what stands for traced values closed over."""
         if not self.consts:
@@ -117,10 +129,18 @@ class Call:
         return tuple(found) if self.flat else self.tree.unflatten(found)  # type: ignore[return-value]
 
     def apply(
-        self, number: int, operands: Sequence[Any], run: Callable[[Callable[..., Any], Sequence[Any]], Any]
+        self,
+        number: int,
+        operands: Sequence[Any],
+        run: Callable[[Callable[..., Any], Sequence[Any]], Any],
+        moving: Sequence[bool] = (),
     ) -> Any:
-        """What one of the functions returns, which takes all arguments in their order."""
+        """What one of the functions returns, which takes all arguments in their order, and with each of their leaves
+        whether it is ``moving``, if that is given.
+        """
         parts, args = self.closed(operands), self.arguments(operands)
+        if moving:
+            args = self.tree.unflatten(map(CustomVJPPrimal, flatten(args)[0], moving))  # type: ignore[assignment]
         if self.fixed:
             first, second = iter(parts[self.count :]), iter(args)
             args = tuple(
@@ -166,7 +186,7 @@ class Call:
             outside.depends_on_all(self.frozen.parts)
         captured = capture(lambda xs: self.apply(0, xs, self.run), leaves, kind, concrete, outside=outside)
         if captured.captures:
-            raise self.not_found()
+            raise self.not_found() if axis_of(captured.captures) is None else self.not_together(captured.captures)
         self.out_tree, self.out_types, self.out_kinds = (
             captured.out_tree,
             captured.program.out_types,
@@ -194,13 +214,19 @@ class Call:
     def like_arguments(self, values: Sequence[Any]) -> tuple[Any, ...]:
         """Tangents of the arguments, from those of their leaves (None where zero)."""
         types = self.types[self.consts :] if self.consts else self.types
-        return self.tree.unflatten(map(instantiated, values, types))  # type: ignore[return-value]
+        return self.tree.unflatten(map(self._seen, values, types))  # type: ignore[return-value]
 
     def like_results(self, values: Sequence[Any]) -> Any:
         """The cotangent of the result, from those of its leaves (None where zero)."""
         if self.out_tree is LEAF:
-            return instantiated(values[0], self.out_types[0])
-        return self.out_tree.unflatten(map(instantiated, values, self.out_types))
+            return self._seen(values[0], self.out_types[0])
+        return self.out_tree.unflatten(map(self._seen, values, self.out_types))
+
+    def _seen(self, value: Any, type: ArrayType) -> Any:
+        """A tangent or cotangent as the user's functions see it."""
+        if value is None:
+            return SymbolicZero(type) if self.symbolic else zeros(type)
+        return as_python(value, ARRAY)
 
     def leaves_like(self, tree: Any, structure: TreeDef, types: Sequence[ArrayType], what: str) -> list[Any]:
         """The leaves of what a rule returned, checked against what they belong to."""
@@ -290,11 +316,6 @@ def owned(x: Any) -> Any:
     return None
 
 
-def instantiated(value: Any, type: ArrayType) -> Any:
-    """A tangent or cotangent as the user's functions see it."""
-    return zeros(type) if value is None else as_python(value, ARRAY)
-
-
 def has_values(trace: Trace) -> bool:
     """Whether neither a trace nor one around it is to serve other values too."""
     t: Trace | None = trace
@@ -339,6 +360,7 @@ class PythonJvp(JvpRule):
         parts = call.closed(operands)
         result = call.run(parts[1], (*parts[2:], call.arguments(operands), call.like_arguments(tangents)))
         value, tangent = call.pair(result, "the jvp rule", "(value, tangent)")
+        tangent = instantiated_zeros(tangent) if call.symbolic else tangent
         values = call.leaves_like(value, call.out_tree, call.out_types, "the value from the jvp rule")
         return values, call.leaves_like(tangent, call.out_tree, call.out_types, "the tangent from the jvp rule")
 
@@ -367,12 +389,14 @@ class PythonVjp(VjpRule):
         self._done = results, *self._residuals(kept)
         return results
 
-    def forward(self, operands: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any], Any]:
+    def forward(self, operands: Sequence[Any], moving: Sequence[bool] = ()) -> tuple[Sequence[Any], Sequence[Any], Any]:
         call = self._call
         if self._done is not None and current_trace() is None:
             found, self._done = self._done, None
             return found
-        value, kept = call.pair(call.apply(1, operands, call.run), "fwd", "(value, residuals)")
+        told = moving or [t.inexact for t in call.types]
+        flags = told[call.consts :] if call.symbolic else ()
+        value, kept = call.pair(call.apply(1, operands, call.run, flags), "fwd", "(value, residuals)")
         values = call.leaves_like(value, call.out_tree, call.out_types, "the value from fwd")
         return values, *self._residuals(kept)
 
@@ -390,6 +414,7 @@ class PythonVjp(VjpRule):
         parts = call.closed(consts)
         kept = as_python(residuals[0], kinds[0]) if tree is LEAF else tree.unflatten(map(as_python, residuals, kinds))
         result = call.run(parts[2], (*parts[3:], kept, call.like_results(cotangents)))
+        result = instantiated_zeros(result) if call.symbolic else result
         children = (LEAF,) * (len(call.types) - call.consts) if call.flat else call.tree.children()
         if not isinstance(result, tuple | list) or len(result) != len(children):
             raise StructureError(

@@ -5,19 +5,27 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
-from functad.api.arguments import Differentiated, fresh_all, name_of, normal_argnums, with_aux
+from functad.api.arguments import fresh_all, name_of, with_aux
+from functad.api.differentiated import Differentiated
+from functad.api.wanted import Wanted
 from functad.core.capture import Captured, capture
 from functad.core.wrapping import Transformed
 from functad.errors import DtypeError, ShapeError, StructureError
 from functad.transforms.plans import derivative_at
+from functad.tree.partition import Predicate
 
 __all__ = ["grad", "value_and_grad"]
 
 
 def value_and_grad(
-    f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False
+    f: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+    *,
+    argnames: str | Sequence[str] | None = None,
+    wrt: Predicate | None = None,
 ) -> Callable[..., Any]:
     """A function that returns the value of ``f`` and its gradient.
 
@@ -33,41 +41,54 @@ def value_and_grad(
         and numbers, here as elsewhere.)
     holomorphic
         Whether ``f`` is a holomorphic function of complex arguments with a complex value.
+    allow_int
+        Whether integers and booleans may be among what is differentiated: there the gradient has None.
+    argnames
+        The name of the argument to differentiate, or several names, in place of ``argnums``. It may be given by
+        position or by keyword, or have its default.
+    wrt
+        Which leaves of these arguments are differentiated: a function of a leaf, such as ``fd.tree.is_inexact``, or a
+        container of booleans (see `functad.tree.partition`). ``f`` gets the others as they are, and the gradient has
+        None in their places. None: all of them.
 
     Returns
     -------
     callable
         ``(value, gradient)``, with ``has_aux`` ``((value, aux), gradient)``. The gradient is shaped as the argument; a
-        tuple if ``argnums`` is one. For complex arguments and a real value it is du/dx - i du/dy.
+        tuple if ``argnums`` or ``argnames`` is one. For complex arguments and a real value it is du/dx - i du/dy.
 
     Raises
     ------
     ShapeError
         If ``f`` does not return a scalar.
     DtypeError
-        If an argument is an array of integers or booleans, or the value is not real.
+        If what is differentiated is an array of integers or booleans, without ``allow_int``, or the value is not real.
+    StructureError
+        If something else is differentiated, or an argument is not there.
 
     Examples
     --------
     >>> import functad as fd, numpy as np
     >>> fd.value_and_grad(lambda x: np.sum(x**2))(np.array([1.0, 2.0]))
     (np.float64(5.0), array([2., 4.]))
+    >>> model = {"w": np.array([1.0, 2.0]), "power": 2, "name": "first"}
+    >>> fd.grad(lambda m: np.sum(m["w"] ** m["power"]), wrt=fd.tree.is_inexact)(model)
+    {'w': array([2., 4.]), 'power': None, 'name': None}
     """
 
-    return Transformed(run_value_and_grad, f, argnums, has_aux, holomorphic)
+    return Transformed(run_value_and_grad, f, Wanted.of(argnums, argnames, wrt, allow_int), has_aux, holomorphic)
 
 
 def run_value_and_grad(
     f: Callable[..., Any],
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
-    argnums: int | Sequence[int],
+    wanted: Wanted,
     has_aux: bool,
     holomorphic: bool,
 ) -> Any:
     """What a call of ``value_and_grad(f)`` does."""
-    positions = normal_argnums(argnums, len(args), "grad")
-    inputs = Differentiated(f, args, kwargs, positions, "grad")
+    inputs = Differentiated(f, args, kwargs, wanted, "grad")
     if holomorphic and any(leaf.type.dtype.kind != "c" for leaf in inputs.leaves):
         raise DtypeError(
             f"grad with holomorphic=True takes complex arguments, got {', '.join(str(x.type) for x in inputs.leaves)}"
@@ -85,15 +106,21 @@ def run_value_and_grad(
     one = captured.program.outputs[0].type.dtype.type(1)
     cts = inputs.cotangents(linear.consume([one] + [None] * (len(outs) - 1)))
     results = fresh_all([*outs, *cts], primals)
-    gradients = inputs.unflatten(results[len(outs) :])
-    gradient = gradients[0] if isinstance(argnums, int | np.integer) else tuple(gradients)
+    gradient = inputs.derivative(results[len(outs) :])
     if has_aux:
         return (results[0], captured.aux.with_values(results[1 : len(outs)])), gradient  # type: ignore[union-attr]
     return results[0], gradient
 
 
 def grad(
-    f: Callable[..., Any], argnums: int | Sequence[int] = 0, has_aux: bool = False, holomorphic: bool = False
+    f: Callable[..., Any],
+    argnums: int | Sequence[int] = 0,
+    has_aux: bool = False,
+    holomorphic: bool = False,
+    allow_int: bool = False,
+    *,
+    argnames: str | Sequence[str] | None = None,
+    wrt: Predicate | None = None,
 ) -> Callable[..., Any]:
     """A function that returns the gradient of the scalar-valued function ``f``; parameters as of `value_and_grad`.
 
@@ -107,19 +134,19 @@ def grad(
     >>> fd.grad(fd.grad(lambda x: x**3))(0.5)
     np.float64(3.0)
     """
-    return Transformed(run_grad, f, argnums, has_aux, holomorphic)
+    return Transformed(run_grad, f, Wanted.of(argnums, argnames, wrt, allow_int), has_aux, holomorphic)
 
 
 def run_grad(
     f: Callable[..., Any],
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
-    argnums: int | Sequence[int],
+    wanted: Wanted,
     has_aux: bool,
     holomorphic: bool,
 ) -> Any:
     """What a call of ``grad(f)`` does."""
-    value, gradient = run_value_and_grad(f, args, kwargs, argnums, has_aux, holomorphic)
+    value, gradient = run_value_and_grad(f, args, kwargs, wanted, has_aux, holomorphic)
     return (gradient, value[1]) if has_aux else gradient
 
 

@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from functad.api.arguments import Differentiated, fresh_all, name_of, normal_argnums, with_aux
+from functad.api.arguments import fresh_all, name_of, with_aux
+from functad.api.differentiated import Differentiated
 from functad.api.gradients import grad
 from functad.api.linear import jvp, vjp
 from functad.api.unit_vectors import on_unit_vectors
+from functad.api.wanted import Wanted
 from functad.core.capture import Leaf, capture
 from functad.core.primitive import type_of
 from functad.core.tracer import ARRAY, SCALAR
@@ -23,6 +25,7 @@ from functad.lax.chunks import chunk_of
 from functad.primitives.shapes import reshape, transpose
 from functad.transforms.linearize import LinearMap
 from functad.transforms.plans import derivative_at
+from functad.tree.partition import Predicate
 
 __all__ = ["hessian", "hvp", "jacfwd", "jacobian", "jacrev", "vhp"]
 
@@ -34,6 +37,8 @@ def jacobian(
     holomorphic: bool = False,
     *,
     chunk_size: int | None = None,
+    argnames: str | Sequence[str] | None = None,
+    wrt: Predicate | None = None,
 ) -> Callable[..., Any]:
     """A function that returns the Jacobian of ``f``, by forward mode if there are no more inputs than outputs, else by
     reverse mode.
@@ -47,6 +52,7 @@ def jacobian(
 
     With ``chunk_size``, so many columns (forward) or rows (reverse) of each block are computed at a time, and what
     remains in the last: temporary arrays are as large as these need, not all of them. None: all at once.
+    ``argnames`` and ``wrt`` say with respect to what, as in `value_and_grad`.
 
     Examples
     --------
@@ -55,7 +61,8 @@ def jacobian(
     array([[2., 0.],
            [0., 4.]])
     """
-    return Transformed(run_jacobian, f, "jacobian", argnums, has_aux, holomorphic, chunk_of("jacobian", chunk_size))
+    wanted = Wanted(argnums, argnames, wrt)
+    return Transformed(run_jacobian, f, "jacobian", wanted, has_aux, holomorphic, chunk_of("jacobian", chunk_size))
 
 
 def jacfwd(
@@ -65,11 +72,14 @@ def jacfwd(
     holomorphic: bool = False,
     *,
     chunk_size: int | None = None,
+    argnames: str | Sequence[str] | None = None,
+    wrt: Predicate | None = None,
 ) -> Callable[..., Any]:
     """`jacobian` by forward mode: one Jacobian-vector product an input element, all at once, or ``chunk_size`` of them
     at a time.
     """
-    return Transformed(run_jacobian, f, "jacfwd", argnums, has_aux, holomorphic, chunk_of("jacfwd", chunk_size))
+    wanted = Wanted(argnums, argnames, wrt)
+    return Transformed(run_jacobian, f, "jacfwd", wanted, has_aux, holomorphic, chunk_of("jacfwd", chunk_size))
 
 
 def jacrev(
@@ -77,13 +87,17 @@ def jacrev(
     argnums: int | Sequence[int] = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
+    allow_int: bool = False,
     *,
     chunk_size: int | None = None,
+    argnames: str | Sequence[str] | None = None,
+    wrt: Predicate | None = None,
 ) -> Callable[..., Any]:
     """`jacobian` by reverse mode: one vector-Jacobian product an output element, all at once, or ``chunk_size`` of them
-    at a time.
+    at a time. ``allow_int`` as of `grad`.
     """
-    return Transformed(run_jacobian, f, "jacrev", argnums, has_aux, holomorphic, chunk_of("jacrev", chunk_size))
+    wanted = Wanted.of(argnums, argnames, wrt, allow_int)
+    return Transformed(run_jacobian, f, "jacrev", wanted, has_aux, holomorphic, chunk_of("jacrev", chunk_size))
 
 
 def hessian(
@@ -93,6 +107,8 @@ def hessian(
     holomorphic: bool = False,
     *,
     chunk_size: int | None = None,
+    argnames: str | Sequence[str] | None = None,
+    wrt: Predicate | None = None,
 ) -> Callable[..., Any]:
     """A function that returns the Hessian of ``f``: the Jacobian, forward, of its Jacobian, reverse.
 
@@ -106,8 +122,8 @@ def hessian(
            [2., 0.]])
     """
     chunk_of("hessian", chunk_size)
-    inner = jacrev(f, argnums, has_aux, holomorphic, chunk_size=chunk_size)
-    return jacfwd(inner, argnums, has_aux, holomorphic, chunk_size=chunk_size)
+    inner = jacrev(f, argnums, has_aux, holomorphic, chunk_size=chunk_size, argnames=argnames, wrt=wrt)
+    return jacfwd(inner, argnums, has_aux, holomorphic, chunk_size=chunk_size, argnames=argnames, wrt=wrt)
 
 
 def hvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any]) -> Any:
@@ -145,14 +161,13 @@ def run_jacobian(
     args: tuple[Any, ...],
     kwargs: dict[str, Any],
     transform: str,
-    argnums: int | Sequence[int],
+    wanted: Wanted,
     has_aux: bool,
     holomorphic: bool,
     chunk: int | None,
 ) -> Any:
     """What a call of ``jacobian(f)``, ``jacfwd(f)`` or ``jacrev(f)`` does."""
-    positions = normal_argnums(argnums, len(args), transform)
-    inputs = Differentiated(f, args, kwargs, positions, transform)
+    inputs = Differentiated(f, args, kwargs, wanted, transform)
 
     def call(leaves: Sequence[Any]) -> Any:
         result = inputs.call(leaves)
@@ -180,8 +195,7 @@ def run_jacobian(
     flat = iter(results[len(outs) - n :])
     rows = []
     for _ in out_types:
-        containers = inputs.unflatten([next(flat) for _ in in_types])
-        rows.append(containers[0] if isinstance(argnums, int | np.integer) else tuple(containers))
+        rows.append(inputs.derivative([next(flat) for _ in in_types]))
     jacobian = captured.out_tree.unflatten(rows)
     return jacobian if captured.aux is None else (jacobian, captured.aux.with_values(results[: len(outs) - n]))
 

@@ -12,7 +12,7 @@ from typing import Any, overload
 from weakref import WeakValueDictionary
 
 from functad import config
-from functad.api.arguments import fresh_all, name_of
+from functad.api.arguments import fresh_all, leaf_or_type, name_of
 from functad.api.fastmath import FastMath, fastmath_flags
 from functad.api.out import check_out, has_out, refuse_out
 from functad.api.signatures import entry_signature
@@ -187,17 +187,21 @@ class Jitted(CalledNatively, Wrapper):
             self._kinds = kinds
 
     def lower(self, *args: Any, **kwargs: Any) -> Lowered:
-        """The stages of compiling this function for such arguments, to be looked at one by one."""
-        traced, _ = self.trace(args, kwargs)
+        """The stages of compiling this function for such arguments, or types (`ShapeDtypeStruct`), to be looked at one
+        by one.
+        """
+        traced, _ = self.trace(args, kwargs, leaf_or_type)
         if traced.captures:
             raise StructureError(f"lower: {name_of(self._f)} closes over traced values; make them arguments")
         return Lowered(traced.program, self, tuple([h.place.get() for h in traced.hidden]), self._fastmath)
 
-    def trace(self, args: Sequence[Any], kwargs: dict[str, Any]) -> tuple[Traced, Call]:
+    def trace(
+        self, args: Sequence[Any], kwargs: dict[str, Any], leaf: Callable[[Any, Callable[[], str]], Leaf] = as_leaf
+    ) -> tuple[Traced, Call]:
         """The Program for these arguments, traced now if there is none yet, and the arguments as they were at the call:
-        the function may write to them while it is traced.
+        the function may write to them while it is traced. ``leaf`` makes a leaf of one.
         """
-        given = self._arguments.call(args, kwargs)
+        given = self._arguments.call(args, kwargs, leaf)
         try:
             kind = self._key(given)
             versions = self._versions(kind)

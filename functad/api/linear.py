@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from functad.api.arguments import Differentiated, abstract_leaf, check_like, fresh_all, leaves_of, name_of, with_aux
+from functad.api.arguments import abstract_leaf, check_like, fresh_all, leaves_of, name_of, with_aux
+from functad.api.differentiated import Differentiated
+from functad.api.wanted import Wanted
 from functad.core.capture import Leaf, capture, own
 from functad.core.evaluator import run_program
 from functad.core.primitive import type_of
@@ -26,7 +28,8 @@ from functad.transforms.linearize import LinearMap
 from functad.transforms.plans import derivative_at
 from functad.transforms.programs import trace_program
 from functad.transforms.transpose import transpose_program
-from functad.tree import TreeDef, flatten, leaf_paths, register, stored, unflatten
+from functad.tree.containers import TreeDef, flatten, leaf_paths, stored, unflatten
+from functad.tree.registration import register_pytree_node
 
 __all__ = ["LinearFunction", "Pullback", "jvp", "linear_transpose", "linearize", "vjp"]
 
@@ -296,7 +299,7 @@ def _register(cls: type) -> None:
         x = structure.example
         return cls(x.linear.with_residuals(residuals), x.in_types, x.in_tree, x.out_types, x.out_tree)
 
-    register(cls, flat, make)
+    register_pytree_node(cls, flat, make)
 
 
 _register(LinearFunction)
@@ -308,7 +311,7 @@ def _linearized(
 ) -> tuple[Any, ...]:
     leaves, structure = leaves_of(tuple(primals), "primals", "close over it: lambda x: f(x, ...)")
     if require_inexact:
-        owned = Differentiated(f, primals, {}, range(len(primals)), transform).leaves
+        owned = Differentiated(f, primals, {}, Wanted(range(len(primals))), transform).leaves
     else:
         owned = [own(float_of_int(leaf)) for leaf in leaves]
 

@@ -15,7 +15,7 @@ from functad.core.tracer import Tracer
 from functad.errors import DtypeError, FunctadError, ShapeError, StructureError
 from functad.identity import identity_key
 from functad.ir.types import ArrayType
-from functad.tree import TreeDef, flatten
+from functad.tree.containers import TreeDef, flatten
 
 __all__ = ["check_out", "has_out", "refuse_out"]
 

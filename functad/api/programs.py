@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from functad.api.arguments import abstract_leaf, name_of
+from functad.api.arguments import abstract_leaf, leaf_or_type, name_of
 from functad.api.jit import Jitted
 from functad.core.statics import merged
 from functad.core.wrapping import Transformed
@@ -40,7 +40,7 @@ def make_ir(f: Callable[..., Any], optimized: bool = False) -> Callable[..., Pro
 
 def run_make_ir(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], optimized: bool) -> Program:
     """What a call of ``make_ir(f)`` does."""
-    traced = Jitted(f, (), ()).captured(args, kwargs)
+    traced = Jitted(f, (), ()).captured(args, kwargs, leaf_or_type)
     if traced.captures:
         raise StructureError(f"make_ir: {name_of(f)} closes over traced values; make them arguments")
     if not optimized:

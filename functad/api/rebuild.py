@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from functad.core.wrapping import Wrapper
-from functad.tree import flatten
+from functad.tree.containers import flatten
 
 __all__ = ["ATOMS", "Rebuilder"]
 

@@ -13,7 +13,7 @@ from functad.core.tracer import ARRAY, PYTHON
 from functad.ir.types import ArrayType, SeqType
 from functad.lower.entry.signature import Container, Hidden, Signature, Spec, Static
 from functad.lower.entry.signature import Leaf as EntryLeaf
-from functad.tree import TreeDef, container_functions, dataclass_fields, key_order
+from functad.tree.containers import TreeDef, container_functions, dataclass_fields, key_order
 
 if TYPE_CHECKING:
     from functad.api.static import Call

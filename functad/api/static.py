@@ -34,7 +34,7 @@ from functad.core.tracer import PYTHON, Tracer
 from functad.errors import RetraceWarning, StructureError
 from functad.identity import Weakly, identity_key
 from functad.ir.program import Location
-from functad.tree import TreeDef, flatten, structure_key, unflatten
+from functad.tree.containers import TreeDef, flatten, structure_key, unflatten
 
 __all__ = ["Arguments", "Call", "StaticArgument", "complete_static", "is_gone"]
 

@@ -17,7 +17,7 @@ from functad.ir.program import Program, sub_programs
 from functad.lower.entry.places import ABSENT, Fixed, Unwritten
 from functad.lower.entry.unchanged import Unchanged
 from functad.timing import Record
-from functad.tree import TreeDef
+from functad.tree.containers import TreeDef
 
 __all__ = ["MOST_VERSIONS", "Traced", "valid_one", "with_known_program"]
 

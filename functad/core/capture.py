@@ -23,7 +23,7 @@ from functad.errors import DtypeError, StructureError
 from functad.ir.program import Program, Var, frozen
 from functad.ir.types import ArrayType, array_type
 from functad.recycled import POOLED_BYTES
-from functad.tree import TreeDef, flatten, leaf_paths
+from functad.tree.containers import TreeDef, flatten, leaf_paths
 
 __all__ = ["Captured", "Leaf", "WithAux", "as_leaf", "capture", "from_outside", "own", "taken_over"]
 

@@ -44,6 +44,7 @@ class Sample:
     params.
 
     ``low`` and ``high`` bound the random operands, so that they stay where the operation is defined and smooth.
+    ``unmapped`` are the positions of operands that are the same for all elements of a mapped axis.
     """
 
     operands: tuple[Any, ...]
@@ -51,6 +52,7 @@ class Sample:
     low: float = -2.0
     high: float = 2.0
     smooth: bool = True
+    unmapped: tuple[int, ...] = ()
 
 
 class Signature:
@@ -106,6 +108,8 @@ class Primitive:
         ``samples()`` gives calls for the registry-driven tests.
     may_raise
         Whether evaluation can raise on some values (an index out of bounds).
+    effect
+        Whether evaluation does something that is seen outside, so that two of them are not one; it may raise, too.
     linearize
         For primitives with sub-Programs: ``linearize(in_types, params, mask) -> LinearRule`` in place of what jvp and
         transpose give.
@@ -142,8 +146,8 @@ class Primitive:
     """
 
     __slots__ = (
-        "_signatures", "batch", "cheap", "control", "copies", "doubting", "evaluate", "infix", "jvp", "jvp_call",
-        "kernel", "linear", "linearize", "may_raise", "multiple_results", "name", "own_rules", "owned",
+        "_signatures", "batch", "cheap", "control", "copies", "doubting", "effect", "evaluate", "infix", "jvp",
+        "jvp_call", "kernel", "linear", "linearize", "may_raise", "multiple_results", "name", "own_rules", "owned",
         "piecewise_constant", "reverse_only", "samples", "singular", "transpose", "type_rule", "ufunc",
     )  # fmt: skip
 
@@ -159,6 +163,7 @@ class Primitive:
         batch: Callable[..., Any] | None = None,
         kernel: KernelRule | Callable[..., KernelRule] | None = None,
         may_raise: bool = False,
+        effect: bool = False,
         multiple_results: bool = False,
         samples: Callable[[], Iterable[Sample]] = tuple,
         linearize: Callable[..., Any] | None = None,
@@ -185,6 +190,7 @@ class Primitive:
         self.batch = batch
         self.kernel = kernel
         self.may_raise = may_raise
+        self.effect = effect
         self.multiple_results = multiple_results
         self.samples = samples
         self.linearize = linearize

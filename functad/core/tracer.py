@@ -17,7 +17,7 @@ from functad.core.demand import demand
 from functad.core.location import here, scipy_call
 from functad.errors import TracerConversionError
 from functad.ir.types import ArrayType
-from functad.tree import LEAVES
+from functad.tree.containers import LEAVES
 
 if TYPE_CHECKING:
     from functad.core.trace import Trace

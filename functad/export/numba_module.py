@@ -24,7 +24,7 @@ from functad.lower.numba.compiled import refuse_half
 from functad.lower.numba.module import DRIVER, Printed, print_module
 from functad.lower.numba.names import Names
 from functad.lower.numba.operations import constant, dtype_text
-from functad.tree import flatten_with_paths
+from functad.tree.containers import flatten_with_paths
 
 __all__ = ["numba"]
 

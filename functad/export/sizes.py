@@ -26,7 +26,7 @@ from functad.ir.program import Program
 from functad.ir.types import ArrayType, Size, Symbol
 from functad.lower.abstract.abstract import Abstract, abstract
 from functad.passes.pipeline import optimize
-from functad.tree import flatten, unflatten
+from functad.tree.containers import flatten, unflatten
 
 __all__ = ["FIXED", "Open", "fixed_lengths", "open_lengths", "sizes_of"]
 

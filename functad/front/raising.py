@@ -28,7 +28,7 @@ from functad.front.values import blank, frozen_value
 from functad.identity import identity_key
 from functad.ir.program import Location
 from functad.primitives.check import Failure, check_p
-from functad.tree import flatten, structure_key
+from functad.tree.containers import flatten, structure_key
 
 __all__ = ["can_be_raised_later", "fail", "failing"]
 

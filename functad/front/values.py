@@ -19,7 +19,7 @@ from functad.errors import StructureError
 from functad.identity import same
 from functad.ir.types import ArrayType, array_type
 from functad.numpy.operands import cast
-from functad.tree import flatten
+from functad.tree.containers import flatten
 
 __all__ = ["UNBOUND", "Undecided", "blank", "decided", "is_number", "joined_type", "kind_of", "type_of_leaf", "typed"]
 

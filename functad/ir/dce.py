@@ -5,7 +5,7 @@ from __future__ import annotations
 from functad.ir.derived import derived
 from functad.ir.program import Eqn, Program, ProgramOnDemand, Var, sub_programs
 
-__all__ = ["dce", "kept_equations", "live_equations", "may_raise"]
+__all__ = ["dce", "has_effect", "kept_equations", "live_equations", "may_raise"]
 
 
 def may_raise(eqn: Eqn) -> bool:
@@ -17,6 +17,16 @@ def may_raise(eqn: Eqn) -> bool:
 def program_may_raise(program: Program) -> bool:
     """Whether running a Program can raise: not where it is made on demand, for then it has been evaluated."""
     return not isinstance(program, ProgramOnDemand) and any(may_raise(e) for e in program.eqns)
+
+
+def has_effect(eqn: Eqn) -> bool:
+    """Whether running an equation, or the Programs that it calls, does something that is seen outside."""
+    return eqn.primitive.effect or (may_raise(eqn) and any(_program_has_effect(p) for p in sub_programs(eqn)))
+
+
+@derived
+def _program_has_effect(program: Program) -> bool:
+    return any(has_effect(e) for e in program.eqns)
 
 
 def kept_equations(program: Program) -> list[bool]:

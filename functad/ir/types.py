@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import operator
 import threading
 import weakref
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from functad.caches import on_clearing, remember
 
-__all__ = ["ArrayType", "SeqType", "Size", "Symbol", "array_type", "dtype_name", "scalar_type", "seq_type"]
+__all__ = [
+    "ArrayType",
+    "SeqType",
+    "ShapeDtypeStruct",
+    "Size",
+    "Symbol",
+    "array_type",
+    "dtype_name",
+    "scalar_type",
+    "seq_type",
+]
 
 
 class Symbol:
@@ -129,6 +141,29 @@ def array_type(shape: tuple[int, ...], dtype: np.dtype | type) -> ArrayType:
         found = _interned((shape, exact), ArrayType(shape, exact))
         remember(_recent, (shape, exact), found, times=4)
     return found
+
+
+class _Types(type):
+    def __instancecheck__(cls, x: object) -> bool:
+        return type(x) is ArrayType
+
+
+class ShapeDtypeStruct(metaclass=_Types):
+    """A shape and a dtype, for whatever looks at these alone: `eval_shape`, `make_ir`, ``fd.jit(f).lower``,
+    ``result_types`` of callbacks. What `eval_shape` returns is made of such.
+
+    Examples
+    --------
+    >>> import functad as fd, numpy as np
+    >>> x = fd.ShapeDtypeStruct((1000, 3), np.float32)
+    >>> x, x.shape, x.dtype
+    (f32[1000,3], (1000, 3), dtype('float32'))
+    >>> fd.eval_shape(lambda x: x @ x.T, x) == fd.ShapeDtypeStruct((1000, 1000), np.float32)
+    True
+    """
+
+    def __new__(cls, shape: Sequence[int], dtype: Any) -> ArrayType:  # type: ignore[misc]
+        return array_type(tuple([operator.index(n) for n in shape]), np.dtype(dtype))
 
 
 class SeqType(ArrayType):

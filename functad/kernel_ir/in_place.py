@@ -3,8 +3,8 @@
 A scatter copies its operand and then writes a few elements. Where nothing reads the operand afterwards the copy is left
 out, and both are one array (`without_copies`); so it is where what updates its carry in place begins with a copy. A
 loop's step whose new carry starts as such a copy of the old one, or is computed from it element by element, writes
-into the carry itself (`in_place`): then ``v.at[i].set(...)`` costs one element a step, in reverse mode too. What all
-branches of a branch do so to one operand, if only by leaving it as it is, is changed in place, too
+into the carry itself (`in_place`): then ``fd.at(v)[i].set(...)`` costs one element a step, in reverse mode too. What
+all branches of a branch do so to one operand, if only by leaving it as it is, is changed in place, too
 (`branches_in_place`).
 
 Statements that read the old array after the copy are moved before it, with what they need, where that changes nothing

@@ -16,7 +16,7 @@ from functad.ir.program import Program
 from functad.ir.types import ArrayType
 from functad.numpy.traced import here
 from functad.primitives.convert import convert
-from functad.tree import TreeDef, flatten_with_paths, leaf_paths
+from functad.tree.containers import TreeDef, flatten_with_paths, leaf_paths
 
 __all__ = ["Body", "check_boolean", "check_carry", "leaves_and_tree", "promoted", "trace_body", "wrap"]
 

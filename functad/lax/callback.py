@@ -10,12 +10,12 @@ import numpy as np
 from functad.core.capture import as_leaf
 from functad.core.trace import current_trace
 from functad.errors import StructureError
-from functad.ir.types import ArrayType
+from functad.ir.types import ArrayType, array_type
 from functad.lax.bodies import leaves_and_tree, wrap
 from functad.primitives.callback import VMAP_METHODS, Callback, pure_callback_p
-from functad.tree import flatten_with_paths
+from functad.tree.containers import TreeDef, flatten, flatten_with_paths
 
-__all__ = ["pure_callback"]
+__all__ = ["pure_callback", "stated_types"]
 
 
 def pure_callback(
@@ -23,9 +23,10 @@ def pure_callback(
     result_types: Any,
     *args: Any,
     vmap_method: Literal["sequential", "expand_dims", "broadcast_all"] = "sequential",
+    **kwargs: Any,
 ) -> Any:
-    """``f(*args)`` for any Python function ``f`` of NumPy arrays, run when the values are there; under ``jit``, native
-    code calls back into Python.
+    """``f(*args, **kwargs)`` for any Python function ``f`` of NumPy arrays, run when the values are there: native code
+    calls back into Python.
 
     ``f`` must be pure: it runs as often as it takes, which may be never. What it raises is raised by the call. It has
     no derivative, unless `custom_jvp` around the call gives it one.
@@ -37,7 +38,7 @@ def pure_callback(
     result_types
         What ``f`` returns: a container of anything with ``shape`` and ``dtype``, such as an array or what `eval_shape`
         returns.
-    args
+    args, kwargs
         Containers of arrays.
     vmap_method
         What `vmap` does: ``"sequential"`` calls ``f`` once for each element of the mapped axis. With the others ``f``
@@ -57,27 +58,32 @@ def pure_callback(
         raise StructureError(
             f"pure_callback: vmap_method={vmap_method!r}; expected one of {', '.join(map(repr, VMAP_METHODS))}"
         )
-    leaves, arg_tree = leaves_and_tree(args, "arguments of pure_callback: ")
-    found, result_tree = flatten_with_paths(result_types)
+    leaves = [leaf for given in (args, kwargs) for leaf in leaves_and_tree(given, "arguments of pure_callback: ")[0]]
+    types, result_tree = stated_types("pure_callback", result_types)
     trace = current_trace()
     if trace is not None and trace.outside is not None:
         trace.outside.runs_later(f)
-    types = [_stated_type(x, path) for path, x in found]
-    outs = pure_callback_p.bind(
-        *[leaf.value for leaf in leaves], callback=Callback(f, arg_tree, result_tree), vmap_method=vmap_method,
-        shapes=tuple([shape for shape, _ in types]), dtypes=tuple([dtype for _, dtype in types]),
-    )  # fmt: skip
+    callback = Callback(f, flatten((args, kwargs))[1], result_tree)
+    shapes, dtypes = tuple([t.shape for t in types]), tuple([t.dtype for t in types])
+    operands = [leaf.value for leaf in leaves]
+    outs = pure_callback_p.bind(*operands, callback=callback, vmap_method=vmap_method, shapes=shapes, dtypes=dtypes)
     return wrap(outs, result_tree)
 
 
-def _stated_type(x: Any, path: str) -> tuple[tuple[int, ...], np.dtype]:
-    """The shape and dtype of a result."""
-    if isinstance(x, ArrayType) or (hasattr(x, "shape") and hasattr(x, "dtype")):
-        return tuple(map(int, x.shape)), np.dtype(x.dtype)
+def stated_types(kind: str, result_types: Any) -> tuple[list[ArrayType], TreeDef]:
+    """The types of the results of a callback, and their structure."""
+    found, tree = flatten_with_paths(result_types)
+    return [_stated_type(kind, x, path) for path, x in found], tree
+
+
+def _stated_type(kind: str, x: Any, path: str) -> ArrayType:
+    if isinstance(x, ArrayType):
+        return x
+    if hasattr(x, "shape") and hasattr(x, "dtype"):
+        return array_type(tuple(map(int, x.shape)), np.dtype(x.dtype))
     if isinstance(x, bool | int | float | complex):
-        leaf = as_leaf(x, lambda: "result_types of pure_callback")
-        return leaf.type.shape, leaf.type.dtype
+        return as_leaf(x, lambda: f"result_types of {kind}").type
     raise StructureError(
-        f"pure_callback: result_types{path} is {type(x).__name__}; expected a container of anything with shape and "
-        "dtype, such as an array of zeros"
+        f"{kind}: result_types{path} is {type(x).__name__}; expected a container of anything with shape and dtype, "
+        "such as an array of zeros"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from functad.core.capture import as_leaf, own
@@ -14,12 +14,18 @@ from functad.front.calls import twin
 from functad.lax.bodies import abstract, leaves_and_tree, trace_body, wrap
 from functad.primitives.remat import checkpoint_p, name_p
 from functad.primitives.saving import Policy
-from functad.tree import flatten, leaf_paths, unflatten
+from functad.tree.containers import flatten, leaf_paths, unflatten
 
 __all__ = ["checkpoint", "checkpoint_name"]
 
 
-def checkpoint(f: Callable[..., Any], policy: Policy | None = None) -> Callable[..., Any]:
+def checkpoint(
+    f: Callable[..., Any],
+    *,
+    prevent_cse: bool = True,
+    policy: Policy | None = None,
+    static_argnums: int | Sequence[int] = (),
+) -> Callable[..., Any]:
     """A function that saves only its arguments for reverse mode, and computes what else it needs again.
 
     Memory for the residuals of ``f`` is then needed only while its own reverse pass runs; the price is one more
@@ -34,6 +40,10 @@ def checkpoint(f: Callable[..., Any], policy: Policy | None = None) -> Callable[
         results are saved and not computed again. It is asked about what is inside loops, branches and jitted functions,
         too; what it accepts in the body of a loop is saved at each step. ``fd.lax.checkpoint_policies`` has
         ``nothing_saveable`` (what None stands for), ``dots_saveable``, policies by name (`checkpoint_name`) and others.
+
+    prevent_cse, static_argnums
+        Taken for the sake of JAX's signature: what is computed again is never merged with what was computed before, and
+        arguments that are no arrays, and Python's integers, are static.
 
     Examples
     --------

@@ -15,7 +15,7 @@ from functad.lax.bodies import Body, abstract, check_boolean, leaves_and_tree, t
 from functad.primitives.cond import bind_cond
 from functad.primitives.convert import convert
 from functad.primitives.selection import select as strict_select
-from functad.tree import leaf_paths, unflatten
+from functad.tree.containers import leaf_paths, unflatten
 
 __all__ = ["cond", "select", "select_n", "switch"]
 

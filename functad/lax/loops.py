@@ -21,7 +21,8 @@ from functad.numpy import concatenate
 from functad.primitives.convert import convert
 from functad.primitives.loop_body import bind_loop
 from functad.primitives.while_loop import bind_while
-from functad.tree import TreeDef, flatten, tree_map, unflatten
+from functad.tree.containers import TreeDef, flatten, unflatten
+from functad.tree.mapping import map as tree_map
 
 __all__ = ["associative_scan", "fori_loop", "map", "scan", "while_loop"]
 

@@ -1,8 +1,8 @@
 """NumPy's namespace for traced values.
 
 Plain ``numpy`` functions work on traced values; these are the same functions, and in addition take lists of traced
-values, and make traced arrays (so that ``.at`` works on them) inside a trace. Every name that is not defined here is
-NumPy's own. ``families.py`` says what is imported when it is first used.
+values, and make traced arrays inside a trace. Every name that is not defined here is NumPy's own.
+``families.py`` says what is imported when it is first used.
 
 >>> import functad as fd, functad.numpy as fnp, numpy as np
 >>> fd.grad(lambda x: fnp.sum(fnp.sin(x)))(np.zeros(2))

@@ -1,4 +1,4 @@
-"""New arrays. Inside a trace they are traced, so that ``.at`` works on them; outside they are NumPy's own."""
+"""New arrays. Inside a trace they are traced; outside they are NumPy's own."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ from functad.numpy.traced import here, is_traced
 from functad.primitives.broadcasting import broadcast
 from functad.primitives.indexing import check_index, out_of_bounds
 
-__all__ = ["Index", "Lookup", "Span", "in_bounds", "integer_span", "parse_index"]
+__all__ = ["Index", "Lookup", "Span", "in_bounds", "integer_span", "parse_index", "with_axes"]
 
 INT64 = np.dtype(np.int64)
 
@@ -155,6 +155,20 @@ def parse_index(index: Any, shape: tuple[int, ...]) -> Index:
         parts.place(),
         keeps_array=ellipses > 0,
     )
+
+
+def with_axes(index: Any, ndim: int) -> list[tuple[Any, int | None]]:
+    """The parts of an index of an array, and the axis that each integer, slice or array begins at; None for what takes
+    no one axis.
+    """
+    items = [_item(part) for part in (index if isinstance(index, tuple) else (index,))]
+    rest = ndim - sum(_axes_taken(item) for item in items)
+    found: list[tuple[Any, int | None]] = []
+    axis = 0
+    for item in items:
+        found.append((item, None if item is None or item is Ellipsis else axis))
+        axis += max(rest, 0) if item is Ellipsis else _axes_taken(item)
+    return found
 
 
 def _look_up_integers(parts: _Parts, arrays: dict[int, Any]) -> None:

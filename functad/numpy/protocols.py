@@ -15,7 +15,7 @@ from functad.numpy.indexing import where
 from functad.numpy.memory import into
 from functad.numpy.operands import as_array, cast
 from functad.numpy.traced import here, is_traced
-from functad.tree import flatten
+from functad.tree.containers import flatten
 
 __all__ = ["array_function", "array_ufunc", "declared"]
 

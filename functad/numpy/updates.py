@@ -1,4 +1,7 @@
-"""Updates at an index without writing in place: ``x.at[index].set(v)`` is a copy of x with ``x[index] = v``."""
+"""Updates at an index without writing in place: ``fd.at(x)[index].set(v)`` is a copy of x with ``x[index] = v``.
+
+Traced arrays have ``x.at`` besides; plain ones are NumPy's, which have not.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from functad.core.trace import ABSENT
 from functad.core.tracer import Tracer
 from functad.errors import DtypeError, ShapeError
 from functad.numpy import ufuncs
+from functad.numpy.index_modes import check_options, elsewhere, is_checked, taken
 from functad.numpy.indexing import get_item, where
 from functad.numpy.indices import parse_index
 from functad.numpy.items import updated
@@ -38,7 +42,7 @@ def at(x: Any) -> At:
 
 
 class At:
-    """``x.at``: index it, then say what to do there."""
+    """``fd.at(x)``: index it, then say what to do there."""
 
     __slots__ = ("_x",)
 
@@ -49,12 +53,12 @@ class At:
         return Update(self._x, index)
 
     def __repr__(self) -> str:
-        return f"<updates of {self._x!r}; use .at[index].set(value)>"
+        return f"<updates of {self._x!r}; use fd.at(x)[index].set(value)>"
 
 
 class Update:
-    """``x.at[index]``: the updates. Where an index array names an element several times, all of its updates count, in
-    order.
+    """``fd.at(x)[index]``: the updates. Where an index array names an element several times, all of its updates count,
+    in order.
 
     A value is broadcast to the shape of ``x[index]`` and takes the dtype of x, unless that would lose something (a
     fraction, an imaginary part).
@@ -66,61 +70,106 @@ class Update:
         self._x = x
         self._index = index
 
-    def get(self) -> Any:
-        """``x[index]``."""
+    def get(
+        self,
+        *,
+        indices_are_sorted: bool = False,
+        unique_indices: bool = False,
+        mode: str | None = None,
+        fill_value: Any = None,
+        wrap_negative_indices: bool = True,
+    ) -> Any:
+        """``x[index]``.
+
+        Parameters
+        ----------
+        mode
+            What an integer that is out of bounds means. None, or ``"promise_in_bounds"``: an error, as in NumPy.
+            ``"clip"``: the nearest that is not; ``"wrap"``: its remainder; ``"fill"``, or ``"drop"``: there the result
+            is ``fill_value``, and an update is left out.
+        fill_value
+            By default NaN, the least integer, the greatest unsigned one, or True.
+        indices_are_sorted, unique_indices
+            Taken for the sake of JAX's signature, here and in updates: nothing rests on them.
+        wrap_negative_indices
+            Whether negative integers count from the end; if not, they are out of bounds.
+
+        Examples
+        --------
+        >>> import functad as fd, numpy as np
+        >>> fd.at(np.arange(3.0))[[0, 5, -1]].get(mode="fill", fill_value=7.0)
+        array([0., 7., 2.])
+        >>> fd.at(np.arange(3.0))[[0, 5]].add(10.0, mode="drop")
+        array([10.,  1.,  2.])
+        """
         x = as_array(self._x, "at")
-        return get_item(x, self._index) if self._traced(x) else np.copy(np.asarray(x)[self._index])[()]
+        if is_checked(mode) and wrap_negative_indices:
+            return get_item(x, self._index) if self._traced(x) else np.copy(np.asarray(x)[self._index])[()]
+        return taken(x, self._index, mode, fill_value, wrap_negative_indices)
 
-    def set(self, value: Any) -> Any:
-        """A copy of x with ``x[index] = value``."""
-        return self._updated("set", value)
+    def set(self, value: Any, **options: Any) -> Any:
+        """A copy of x with ``x[index] = value``. Options, of this and the other updates, are those of `get` without
+        ``fill_value``.
+        """
+        return self._updated("set", value, options)
 
-    def add(self, value: Any) -> Any:
+    def add(self, value: Any, **options: Any) -> Any:
         """A copy of x with ``x[index] += value``."""
-        return self._updated("add", value)
+        return self._updated("add", value, options)
 
-    def subtract(self, value: Any) -> Any:
+    def subtract(self, value: Any, **options: Any) -> Any:
         """A copy of x with ``x[index] -= value``."""
         x, v = as_array(self._x, "at"), operand(value, "at")
         check_fits(v, x.dtype)
-        return self._updated("add", ufuncs.negative(cast(v, x.dtype)))
+        return self._updated("add", ufuncs.negative(cast(v, x.dtype)), options)
 
-    def multiply(self, value: Any) -> Any:
+    def multiply(self, value: Any, **options: Any) -> Any:
         """A copy of x with ``x[index] *= value``."""
-        return self._updated("mul", value)
+        return self._updated("mul", value, options)
 
-    def divide(self, value: Any) -> Any:
+    def mul(self, value: Any, **options: Any) -> Any:
+        """`multiply`."""
+        return self.multiply(value, **options)
+
+    def divide(self, value: Any, **options: Any) -> Any:
         """A copy of x with ``x[index] /= value``."""
-        return self._factored(ufuncs.divide, value)
+        return self._factored(ufuncs.divide, value, options)
 
-    def power(self, value: Any) -> Any:
+    def power(self, value: Any, **options: Any) -> Any:
         """A copy of x with ``x[index] **= value``."""
-        return self._factored(ufuncs.power, value)
+        return self._factored(ufuncs.power, value, options)
 
-    def min(self, value: Any) -> Any:
+    def min(self, value: Any, **options: Any) -> Any:
         """A copy of x with ``x[index] = np.minimum(x[index], value)``."""
-        return self._updated("min", value)
+        return self._updated("min", value, options)
 
-    def max(self, value: Any) -> Any:
+    def max(self, value: Any, **options: Any) -> Any:
         """A copy of x with ``x[index] = np.maximum(x[index], value)``."""
-        return self._updated("max", value)
+        return self._updated("max", value, options)
 
-    def apply(self, f: Callable[[Any], Any]) -> Any:
+    def apply(self, f: Callable[[Any], Any], **options: Any) -> Any:
         """A copy of x with ``x[index] = f(x[index])``."""
-        return self.set(f(self.get()))
+        check_options(options)
+        return self.set(f(self.get(**options)), **options)
 
-    def _factored(self, f: Callable[..., Any], value: Any) -> Any:
+    def _factored(self, f: Callable[..., Any], value: Any, options: dict[str, Any]) -> Any:
         """``f`` of each element and the product of its values, which is 1 where there are none."""
         x = as_array(self._x, "at")
         dtype = result_dtype([x, operand(value, "at")])
-        y = f(x, Update(np.ones(shape_of(x), dtype), self._index).multiply(value))
+        y = f(x, Update(np.ones(shape_of(x), dtype), self._index).multiply(value, **options))
         return fresh_array(y) if type(y) is Tracer else np.asarray(y)
 
     def _traced(self, *operands: Any) -> bool:
         index = self._index if isinstance(self._index, tuple) else (self._index,)
         return is_traced((*index, *operands))
 
-    def _updated(self, op: str, value: Any) -> Any:
+    def _updated(self, op: str, value: Any, options: dict[str, Any]) -> Any:
+        if options:
+            mode, wrapping = check_options(options)
+            if not (is_checked(mode) and wrapping):
+                return elsewhere(
+                    self._x, self._index, mode, wrapping, lambda x, i: Update(x, i)._updated(op, value, {})
+                )
         x, v = as_array(self._x, "at"), operand(value, "at")
         check_fits(v, x.dtype)
         if not self._traced(x, v):
@@ -128,7 +177,7 @@ class Update:
         if type(x) is Tracer and is_unknown_mask(self._index, x) and shape_of(v) in ((), x.shape[self._index.ndim :]):
             return fresh_array(_masked(x, self._index, op, cast(v, x.dtype)), x)
         index = parse_index(self._index, shape_of(x))
-        return fresh_array(updated(x, index, op, fitted(cast(v, x.dtype), index.shape, "x.at[index]")), x)
+        return fresh_array(updated(x, index, op, fitted(cast(v, x.dtype), index.shape, "fd.at(x)[index]")), x)
 
 
 def is_unknown_mask(index: Any, x: Tracer) -> bool:
@@ -166,8 +215,8 @@ def check_fits(v: Any, dtype: np.dtype) -> None:
         given = f"a Python {kind.__name__}" if kind in PYTHON_NUMBERS else f"{kind} values"
         wider = result_dtype([v, dtype.type(0)])
         raise DtypeError(
-            f"x.at[index]{here()}: {given} would be cut in an array of dtype {dtype}; use "
-            f"x.astype({str(wider)!r}).at[index]"
+            f"fd.at(x)[index]{here()}: {given} would be cut in an array of dtype {dtype}; use "
+            f"fd.at(x.astype({str(wider)!r}))[index]"
         )
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from functad.ir.dce import has_effect
 from functad.ir.program import Atom, Eqn, Program, Var
 from functad.ir.rewrite import Rewriting, rewrite
 
@@ -37,6 +38,8 @@ def cse(program: Program) -> Program:
     seen: dict[Any, tuple[Var, ...]] = {}
 
     def rule(e: Eqn, made: Rewriting) -> Eqn | Sequence[Atom]:
+        if has_effect(e):
+            return e
         operands: Any = [atom_key(a) for a in e.inputs]
         if e.primitive.name in COMMUTATIVE and not (e.primitive.name == "mul" and e.outputs[0].type.dtype.kind == "c"):
             operands = [frozenset(operands)]

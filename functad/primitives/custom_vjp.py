@@ -32,8 +32,8 @@ class VjpRule(Rule):
     """A forward run that leaves residuals, and a run back; ``form`` is what the one tells the other beside values."""
 
     @abstractmethod
-    def forward(self, operands: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any], Any]:
-        """The results, the residuals, and their form."""
+    def forward(self, operands: Sequence[Any], moving: Sequence[bool] = ()) -> tuple[Sequence[Any], Sequence[Any], Any]:
+        """The results, the residuals, and their form; which operands are differentiated, if that is known."""
 
     @abstractmethod
     def backward(
@@ -83,7 +83,7 @@ class TracedVjp(VjpRule):
         assert self._made is not None
         return self._made()
 
-    def forward(self, operands: Sequence[Any]) -> tuple[Sequence[Any], Sequence[Any], Any]:
+    def forward(self, operands: Sequence[Any], moving: Sequence[bool] = ()) -> tuple[Sequence[Any], Sequence[Any], Any]:
         found = run_program(self.programs[0], operands)
         return found[: len(self.out_types)], found[len(self.out_types) :], None
 
@@ -130,7 +130,7 @@ class LinearizedVjp:
     def primal(self, eqn: Eqn, ins: Sequence[Any], known: Mapping[Var, Any]) -> tuple[Sequence[Any], Sequence[Any]]:
         if not self.active:
             return primal(eqn, ins, known), []
-        outs, residuals, self._form = self._params["rule"].forward(ins)
+        outs, residuals, self._form = self._params["rule"].forward(ins, self._mask)
         return outs, [*ins[: self._params["consts"]], *residuals]
 
     def forward(self, residuals: Sequence[Any], tangents: Sequence[Any]) -> Sequence[Any]:

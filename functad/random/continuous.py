@@ -16,7 +16,8 @@ from functad.numpy.traced import here
 from functad.numpy.ufuncs import absolute, log, log1p, maximum, minimum, negative, sign, tan
 from functad.primitives.inverse_error import erfinv
 from functad.primitives.special import erf
-from functad.random.keys import Shape, as_shape, bits, check_key
+from functad.random.keys import Shape, as_shape, bits, check_key, split
+from functad.random.parameters import as_parameters
 
 __all__ = [
     "cauchy", "exponential", "gumbel", "laplace", "logistic", "normal", "real_dtype", "truncated_normal", "uniform",
@@ -50,10 +51,13 @@ def uniform(key: Any, shape: Shape = (), dtype: Any = np.float64, minval: Any = 
 
 @jit(static_argnums=(1, 2))
 def _uniform(key: Any, shape: tuple[int, ...], dtype: np.dtype, low: Any, high: Any) -> Any:
-    """Multiples of 2^-52 or 2^-23, as JAX has them: the bits of a mantissa."""
+    return between(bits(key, shape, np.dtype(f"u{dtype.itemsize}")), dtype, low, high)
+
+
+def between(word: Any, dtype: np.dtype, low: Any, high: Any) -> Any:
+    """The number that a word of random bits is: a multiple of 2^-52 or 2^-23, as JAX has it, moved between bounds."""
     digits = np.finfo(dtype).nmant
-    kind = np.dtype(f"u{dtype.itemsize}")
-    whole = bits(key, shape, kind) >> kind.type(8 * dtype.itemsize - digits)
+    whole = word >> word.dtype.type(8 * dtype.itemsize - digits)
     return maximum(low, whole.astype(dtype) * dtype.type(2.0**-digits) * (high - low) + low)
 
 
@@ -66,7 +70,8 @@ def real_dtype(dtype: Any, name: str) -> np.dtype:
 
 
 def normal(key: Any, shape: Shape = (), dtype: Any = np.float64) -> Any:
-    """Numbers of the normal distribution of mean 0 and variance 1.
+    """Numbers of the normal distribution of mean 0 and variance 1; of complex ones the real and the imaginary part have
+    a variance of 1/2.
 
     Examples
     --------
@@ -75,16 +80,31 @@ def normal(key: Any, shape: Shape = (), dtype: Any = np.float64) -> Any:
     >>> np.round([x.mean(), x.std()], 1)
     array([3. , 0.5])
     """
-    return _normal(check_key(key, "normal"), as_shape(shape, "normal"), real_dtype(dtype, "normal"))
+    kind: np.dtype = np.dtype(dtype)
+    if kind.kind == "c":
+        return _complex_normal(check_key(key, "normal"), as_shape(shape, "normal"), kind)
+    return _normal(check_key(key, "normal"), as_shape(shape, "normal"), real_dtype(kind, "normal"))
 
 
 @jit(static_argnums=(1, 2))
 def _normal(key: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
-    u = uniform(key, shape, dtype, np.nextafter(dtype.type(-1), dtype.type(0)), 1)
-    return erfinv(u) * dtype.type(math.sqrt(2))
+    return normal_of(bits(key, shape, np.dtype(f"u{dtype.itemsize}")), dtype)
 
 
-def truncated_normal(key: Any, lower: Any, upper: Any, shape: Shape = (), dtype: Any = np.float64) -> Any:
+@jit(static_argnums=(1, 2))
+def _complex_normal(key: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
+    keys, part = split(key), np.dtype(f"f{dtype.itemsize // 2}")
+    real, imag = [_normal(keys[i], shape, part) for i in range(2)]
+    return (real + 1j * imag) / dtype.type(math.sqrt(2))
+
+
+def normal_of(word: Any, dtype: np.dtype) -> Any:
+    """The normal number that a word of random bits is."""
+    lowest = np.nextafter(dtype.type(-1), dtype.type(0))
+    return erfinv(between(word, dtype, lowest, dtype.type(1))) * dtype.type(math.sqrt(2))
+
+
+def truncated_normal(key: Any, lower: Any, upper: Any, shape: Shape | None = None, dtype: Any = np.float64) -> Any:
     """Numbers of the standard normal distribution between two bounds.
 
     Examples
@@ -95,14 +115,14 @@ def truncated_normal(key: Any, lower: Any, upper: Any, shape: Shape = (), dtype:
     True
     """
     kind = real_dtype(dtype, "truncated_normal")
-    low, high = [asarray(v).astype(kind) for v in (lower, upper)]
-    return _truncated(check_key(key, "truncated_normal"), as_shape(shape, "truncated_normal"), kind, low, high)
+    low, high = as_parameters("truncated_normal", shape, kind, lower, upper)
+    return _truncated(check_key(key, "truncated_normal"), kind, low, high)
 
 
-@jit(static_argnums=(1, 2))
-def _truncated(key: Any, shape: tuple[int, ...], dtype: np.dtype, low: Any, high: Any) -> Any:
+@jit(static_argnums=1)
+def _truncated(key: Any, dtype: np.dtype, low: Any, high: Any) -> Any:
     root = dtype.type(math.sqrt(2))
-    y = erfinv(uniform(key, shape, dtype, erf(low / root), erf(high / root))) * root
+    y = erfinv(uniform(key, low.shape, dtype, erf(low / root), erf(high / root))) * root
     return minimum(maximum(y, low), high)
 
 

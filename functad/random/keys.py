@@ -20,7 +20,7 @@ from functad.numpy.creation import arange, asarray
 from functad.numpy.joining import stack
 from functad.numpy.traced import here
 
-__all__ = ["as_shape", "bits", "check_key", "fold_in", "key", "split"]
+__all__ = ["Shape", "as_shape", "bits", "check_key", "fold_in", "joined", "key", "split", "threefry"]
 
 ROTATIONS = (13, 15, 26, 6), (17, 29, 16, 24)
 PARITY = 0x1BD11BDA
@@ -185,7 +185,11 @@ def bits(key: Any, shape: Shape = (), dtype: Any = np.uint32) -> Any:
 
 @jit(static_argnums=(1, 2))
 def _bits(key: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
-    high, low = words(key, math.prod(shape))
+    return joined(*words(key, math.prod(shape)), dtype).reshape(shape)
+
+
+def joined(high: Any, low: Any, dtype: np.dtype) -> Any:
+    """The bits of an unsigned integer, of two words."""
     if dtype.itemsize == 8:
-        return ((high.astype(np.uint64) << np.uint64(32)) | low.astype(np.uint64)).reshape(shape)
-    return (high ^ low).astype(dtype).reshape(shape)
+        return (high.astype(np.uint64) << np.uint64(32)) | low.astype(np.uint64)
+    return (high ^ low).astype(dtype)

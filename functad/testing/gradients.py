@@ -13,7 +13,7 @@ from functad.errors import StructureError
 from functad.front.calls import twin
 from functad.ir.types import ArrayType, array_type
 from functad.testing.numerics import assert_close, directional_derivative, is_double, pairing, random_like
-from functad.tree import flatten, leaf_paths, unflatten
+from functad.tree.containers import flatten, leaf_paths, unflatten
 
 __all__ = ["check_grads"]
 

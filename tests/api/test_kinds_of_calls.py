@@ -64,7 +64,7 @@ class Pair:
         self.a, self.b, self.tag = a, b, tag
 
 
-tree.register(Pair, lambda p: ([p.a, p.b], p.tag), lambda tag, children: Pair(*children, tag))
+tree.register_pytree_node(Pair, lambda p: ([p.a, p.b], p.tag), lambda tag, children: Pair(*children, tag))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,10 +109,10 @@ ARGUMENTS = {
 @pytest.mark.parametrize("name", ARGUMENTS)
 def test_each_kind_is_native_from_its_second_call_on(name, slow):
     def f(x, y=0.0):
-        return tree.tree_map(lambda leaf: leaf * 2 + y, x), leaves_sum(x)
+        return tree.map(lambda leaf: leaf * 2 + y, x), leaves_sum(x)
 
     fast, make = fd.jit(f), ARGUMENTS[name]
-    expected = tree.tree_map(lambda leaf: (np.asarray(leaf) * 2 + 0.0)[()], make()), leaves_sum(make())
+    expected = tree.map(lambda leaf: (np.asarray(leaf) * 2 + 0.0)[()], make()), leaves_sum(make())
     for _ in range(3):
         (found, total), arg = fast(make()), make()
         for a, b in zip(tree.flatten(found)[0], tree.flatten(expected[0])[0], strict=True):
@@ -124,7 +124,7 @@ def test_each_kind_is_native_from_its_second_call_on(name, slow):
 
 def test_many_kinds_in_turn(slow):
     def f(x):
-        return tree.tree_map(lambda leaf: leaf * 2, x)
+        return tree.map(lambda leaf: leaf * 2, x)
 
     fast = fd.jit(f)
     expected = {name: fast(make()) for name, make in ARGUMENTS.items()}
@@ -277,7 +277,7 @@ def test_recursion_through_a_callback():
 
 
 def test_threads_with_different_kinds():
-    fast = fd.jit(lambda x, y=1.0: tree.tree_map(lambda leaf: leaf * 2 + y, x))
+    fast = fd.jit(lambda x, y=1.0: tree.map(lambda leaf: leaf * 2 + y, x))
     wrong, start = [], threading.Barrier(8)
 
     def work(k):
@@ -333,7 +333,7 @@ def test_functions_that_take_apart_or_put_together_and_fail(slow):
             raise ZeroDivisionError("together")
         return Fragile(*children)
 
-    tree.register(Fragile, take_apart, put_together)
+    tree.register_pytree_node(Fragile, take_apart, put_together)
     fail = []
     fast = fd.jit(lambda x: Fragile(x.a * 2))
     x = np.ones(3)
@@ -376,7 +376,7 @@ def test_an_object_is_taken_apart_once_a_call():
         calls.append(x)
         return (x.a,), None
 
-    tree.register(Counted, take_apart, lambda _, children: Counted(*children))
+    tree.register_pytree_node(Counted, take_apart, lambda _, children: Counted(*children))
     fast = fd.jit(lambda *xs: sum([np.sum(x.a) for x in xs]))
     kinds = [(Counted(np.ones(n)),) * (n % 3 + 1) for n in range(1, 7)] + [tuple([Counted(1.0) for _ in range(6)])]
     for kind in kinds:
@@ -404,7 +404,7 @@ def test_interrupts_are_not_lost():
             raise again.pop()
         return (x.a,), None
 
-    tree.register(Interrupted, take_apart, lambda _, children: Interrupted(*children))
+    tree.register_pytree_node(Interrupted, take_apart, lambda _, children: Interrupted(*children))
     again = []
     fast = fd.jit(lambda x: x.a * 2)
     assert fast(Interrupted(1.0)) == fast(Interrupted(1.0)) == 2.0
@@ -426,7 +426,7 @@ def test_a_class_whose_functions_change_the_container():
         gc.collect()
         return (x.a,), None
 
-    tree.register(Emptying, take_apart, lambda _, children: Emptying(*children, []))
+    tree.register_pytree_node(Emptying, take_apart, lambda _, children: Emptying(*children, []))
     fast = fd.jit(lambda xs: (xs[0].a * 2, xs[1] + 1))
 
     def make():
@@ -452,7 +452,7 @@ def test_an_attribute_that_is_gone(slow):
 
 
 def test_nothing_leaks():
-    fast = fd.jit(lambda x, *, k, s=None: tree.tree_map(lambda leaf: leaf * k, x), static_argnames="s")
+    fast = fd.jit(lambda x, *, k, s=None: tree.map(lambda leaf: leaf * k, x), static_argnames="s")
     kinds = [
         ARGUMENTS[name]() for name in ("nested", "deep", "registered", "strided", "Fortran", "ordered", "dataclass")
     ]
@@ -516,7 +516,7 @@ def test_a_call_drops_the_function():
         gc.collect()
         return (x.a,), None
 
-    tree.register(Dropping, take_apart, lambda _, children: Dropping(*children))
+    tree.register_pytree_node(Dropping, take_apart, lambda _, children: Dropping(*children))
     held = [fd.jit(lambda x: x.a * 2)]
     f = held[0]
     f(Dropping(1.0))
@@ -559,7 +559,7 @@ def test_random_containers_in_turn(seed):
     trees += [[tree] for tree in trees[:4]]  # alike but for the outermost container
 
     def f(x, *, scale=2, mode="plain"):
-        doubled = tree.tree_map(lambda leaf: leaf * scale, x)
+        doubled = tree.map(lambda leaf: leaf * scale, x)
         return (doubled, 1.0) if mode == "plain" else [doubled]
 
     fast = fd.jit(f, static_argnames=("scale", "mode"))

@@ -10,7 +10,7 @@ import pytest
 import functad as fd
 from functad import jit, linear_transpose, vmap
 from functad.errors import LinearityError
-from functad.tree import tree_map
+from functad.tree import map as tree_map
 
 lax = fd.lax
 A = np.arange(6.0).reshape(2, 3) - 2.5

@@ -10,7 +10,7 @@ import functad as fd
 from functad.api.frozen import Freezer
 from functad.api.world.reach import Reach
 from functad.api.world.substitute import Substitution
-from functad.tree import register
+from functad.tree import register_pytree_node
 
 
 class Mark:
@@ -117,7 +117,7 @@ class Scaled:
         return Scaled(*parts[0].args)
 
 
-register(Scaled, Scaled.taken_apart, Scaled.put_together)
+register_pytree_node(Scaled, Scaled.taken_apart, Scaled.put_together)
 
 
 def test_parts_that_do_not_outlive_their_container():

@@ -263,7 +263,7 @@ def test_values_are_checked():
         tracing(lambda x: x.at[0].set(np.ones(4)), x)
     with pytest.raises(
         DtypeError,
-        match=r"a Python float would be cut in an array of dtype int64; use x.astype\('float64'\).at\[index\]",
+        match=r"a Python float would be cut in an array of dtype int64; use fd.at\(x.astype\('float64'\)\)\[index\]",
     ):
         tracing(lambda x: x.at[0].set(0.5), np.arange(3))
     with pytest.raises(DtypeError, match="complex128 values would be cut in an array of dtype float32"):

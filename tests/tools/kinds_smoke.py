@@ -42,7 +42,7 @@ class Pair:
         self.a, self.b = a, b
 
 
-tree.register(Pair, lambda p: ([p.a, p.b], None), lambda _, children: Pair(*children))
+tree.register_pytree_node(Pair, lambda p: ([p.a, p.b], None), lambda _, children: Pair(*children))
 
 
 def make(k: int) -> Any:
@@ -57,7 +57,7 @@ def make(k: int) -> Any:
 
 
 def kinds() -> None:
-    fast = fd.jit(lambda x, *, s, t=1.0: tree.tree_map(lambda leaf: leaf * s.steps + t, x), static_argnames="s")
+    fast = fd.jit(lambda x, *, s, t=1.0: tree.map(lambda leaf: leaf * s.steps + t, x), static_argnames="s")
     for k in range(45):
         found = tree.flatten(fast(make(k), s=Options(int("2"), float(k % 2))))[0]
         for a, b in zip(found, tree.flatten(make(k))[0], strict=True):

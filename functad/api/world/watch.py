@@ -13,7 +13,7 @@ from functad.core.tracer import Tracer
 from functad.identity import same
 from functad.lower.entry.places import Place
 from functad.lower.entry.unchanged import Unchanged
-from functad.tree import flatten
+from functad.tree.containers import flatten
 
 __all__ = ["Watch"]
 

@@ -29,7 +29,7 @@ from functad.numpy.ragged.regions import Chosen, Window
 from functad.numpy.ragged.value import Ragged, elementwise, made, plain, shapeless
 from functad.numpy.traced import here
 from functad.primitives.broadcasting import broadcast
-from functad.tree import flatten
+from functad.tree.containers import flatten
 
 __all__ = ["install"]
 

@@ -1,21 +1,23 @@
-"""Nested containers: dict, list, tuple, namedtuple, dataclass, None (empty), and what is registered with optree.
+"""Containers taken apart into leaves and structure, and put together again: dict, list, tuple, namedtuple, dataclass,
+None (empty), and registered classes (`registration`). It is optree that does it.
 
-Dict keys are sorted, as in JAX. Dataclasses are registered when first met; a field with ``metadata={"static": True}``
-is part of the structure.
+Dict keys are sorted, as in JAX. Dataclasses are registered when first met.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import optree
 
 from functad.caches import cached
+from functad.errors import StructureError
 from functad.identity import identity_key
+from functad.tree.registration import NAMESPACE, Statics, data_and_meta, knows, register_dataclass
 
 __all__ = [
     "TreeDef",
@@ -25,16 +27,13 @@ __all__ = [
     "flatten_with_paths",
     "key_order",
     "leaf_paths",
-    "register",
     "stored",
-    "tuple_of_leaves",
     "structure_key",
-    "tree_map",
+    "tuple_of_leaves",
     "unflatten",
 ]
 
 TreeDef = optree.PyTreeSpec
-NAMESPACE = "functad"
 
 LEAVES: set[type] = {float, int, bool, complex, np.ndarray, np.float64, np.float32, np.int64, np.bool_}
 """Types that are leaves, by far the most frequent ones: what is made of these is taken apart without a search."""
@@ -49,15 +48,15 @@ def tuple_of_leaves(count: int) -> TreeDef:
     return _tree_flatten((0.0,) * count, namespace=NAMESPACE)[1]  # type: ignore[arg-type]
 
 
-def register(
-    cls: type, flatten: Callable[[Any], tuple[Sequence[Any], Any]], unflatten: Callable[[Any, Sequence[Any]], Any]
-) -> None:
-    """Make a class a container: ``flatten(x) -> (children, structure)``, ``unflatten(structure, children) -> x``."""
-    optree.register_pytree_node(cls, flatten, unflatten, namespace=NAMESPACE)  # type: ignore[arg-type]
-
-
-def flatten(tree: Any) -> tuple[list[Any], TreeDef]:
+def flatten(tree: Any, is_leaf: Callable[[Any], bool] | None = None) -> tuple[list[Any], TreeDef]:
     """The leaves of a container, and its structure.
+
+    Parameters
+    ----------
+    tree
+        A container of containers; anything else is a leaf.
+    is_leaf
+        Says of what is met on the way whether it is a leaf, whatever it is.
 
     Examples
     --------
@@ -65,36 +64,39 @@ def flatten(tree: Any) -> tuple[list[Any], TreeDef]:
     >>> leaves
     [2, 1]
     """
-    cls = type(tree)
-    if cls in LEAVES:
-        return [tree], LEAF
-    if cls is tuple and LEAVES.issuperset(map(type, tree)):
-        return list(tree), tuple_of_leaves(len(tree))
-    leaves, structure = _tree_flatten(tree, namespace=NAMESPACE)
+    if is_leaf is None:
+        cls = type(tree)
+        if cls in LEAVES:
+            return [tree], LEAF
+        if cls is tuple and LEAVES.issuperset(map(type, tree)):
+            return list(tree), tuple_of_leaves(len(tree))
+    leaves, structure = _tree_flatten(tree, is_leaf, namespace=NAMESPACE)
     if LEAVES.issuperset(map(type, leaves)):
         return leaves, structure
-    unknown = [x for x in leaves if dataclasses.is_dataclass(x) and not isinstance(x, type)]
-    for leaf in unknown:
-        _register_dataclass(type(leaf))
-    return flatten(tree) if unknown else (leaves, structure)
+    unknown = {type(x) for x in leaves if dataclasses.is_dataclass(x) and not isinstance(x, type)}
+    unknown = {cls for cls in unknown if not knows(cls)}
+    for cls in unknown:
+        register_dataclass(cls)
+    return flatten(tree, is_leaf) if unknown else (leaves, structure)
 
 
-def unflatten(structure: TreeDef, leaves: Sequence[Any]) -> Any:
-    """The container of a structure with these leaves."""
-    return structure.unflatten(leaves)
+def unflatten(treedef: TreeDef, leaves: Iterable[Any]) -> Any:
+    """The container of a structure with these leaves.
 
-
-def tree_map(f: Callable[..., Any], tree: Any, *rest: Any) -> Any:
-    """Apply ``f`` to each leaf (of several containers of one structure together).
+    Raises
+    ------
+    StructureError
+        If there are more leaves or fewer than the structure has.
 
     Examples
     --------
-    >>> tree_map(lambda x, y: x + y, {"a": 1, "b": (2, 3)}, {"a": 10, "b": (20, 30)})
-    {'a': 11, 'b': (22, 33)}
+    >>> unflatten(flatten({"a": 1, "b": (2, 3)})[1], [10, 20, 30])
+    {'a': 10, 'b': (20, 30)}
     """
-    leaves, structure = flatten(tree)
-    others = [structure.flatten_up_to(r) for r in rest]
-    return structure.unflatten([f(*xs) for xs in zip(leaves, *others, strict=True)])
+    found = leaves if isinstance(leaves, list | tuple) else list(leaves)
+    if len(found) != treedef.num_leaves:
+        raise StructureError(f"tree.unflatten: the structure has {treedef.num_leaves} leaves, got {len(found)}")
+    return treedef.unflatten(found)
 
 
 def leaf_paths(structure: TreeDef) -> list[str]:
@@ -183,55 +185,9 @@ def _root_state(structure: TreeDef) -> tuple[Any, ...]:
 
 
 def dataclass_fields(structure: TreeDef) -> tuple[tuple[str, ...], dict[str, Any]] | None:
-    """The names of the fields that are children, and the static fields, of a dataclass that was registered when met."""
-    names = _registered.get(structure.type)  # type: ignore[arg-type]
+    """The names of the fields that are children, and the static fields, of what is taken apart by its attributes."""
+    names = data_and_meta(structure.type)
     found = None if names is None else container_functions(structure)
     if names is None or found is None or not isinstance(found[2], Statics):
         return None
     return names[0], dict(zip(names[1], found[2].values, strict=True))
-
-
-class Statics:
-    """The static fields of a dataclass: equal to others of the same types and values."""
-
-    __slots__ = ("values",)
-
-    def __init__(self, values: tuple[Any, ...]) -> None:
-        self.values = values
-
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Statics):
-            return NotImplemented
-        try:
-            return identity_key(self.values) == identity_key(other.values)
-        except TypeError:  # what cannot be hashed can still be compared
-            return self.values == other.values
-
-    def __hash__(self) -> int:
-        return hash(identity_key(self.values))
-
-    def __repr__(self) -> str:
-        return repr(self.values)
-
-
-_registered: dict[type, tuple[tuple[str, ...], tuple[str, ...]]] = {}
-
-
-def _register_dataclass(cls: type) -> None:
-    if cls in _registered:
-        return
-    fields = dataclasses.fields(cls)
-    names = tuple(f.name for f in fields if not f.metadata.get("static", False))
-    statics = tuple(f.name for f in fields if f.metadata.get("static", False))
-    _registered[cls] = names, statics
-
-    def take_apart(x: Any) -> tuple[tuple[Any, ...], Any, tuple[str, ...]]:
-        return tuple(getattr(x, n) for n in names), Statics(tuple(getattr(x, n) for n in statics)), names
-
-    def put_together(static: Statics, children: Sequence[Any]) -> Any:
-        made: Any = object.__new__(cls)  # not __init__: it may convert or check what is a tracer here
-        for name, value in (*zip(names, children, strict=True), *zip(statics, static.values, strict=True)):
-            object.__setattr__(made, name, value)
-        return made
-
-    optree.register_pytree_node(cls, take_apart, put_together, path_entry_type=optree.GetAttrEntry, namespace=NAMESPACE)  # type: ignore[arg-type]
