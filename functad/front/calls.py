@@ -18,9 +18,8 @@ import numpy as np
 
 from functad import config
 from functad.core.capture import from_outside
-from functad.core.trace import current_trace, is_compiling
+from functad.core.trace import current_trace
 from functad.core.tracer import Tracer
-from functad.errors import UnsupportedError
 from functad.front.branches import Branch, and_, choose, compare, known, not_, or_
 from functad.front.drivers import by_python, eager, listed, reduced
 from functad.front.effects import check_call, check_changed, check_outside, check_target, guarded, in_body, made
@@ -71,6 +70,7 @@ from functad.front.vocabulary import UNBOUND as UNBOUND_NAME
 from functad.front.while_loops import Loop
 from functad.numpy.creation import asarray
 from functad.numpy.dispatch import called_for
+from functad.numpy.draws import check_draw
 from functad.numpy.memory import into_plain
 from functad.numpy.protocols import plain_values
 from functad.numpy.ragged.items import has_unknown
@@ -226,12 +226,7 @@ def _builtin(f: Any) -> Any:
 
 def _drawn(f: Any) -> Any:
     """A method that draws random numbers: refused in compiled code."""
-    if is_compiling() and not config.frozen_random.value:
-        raise UnsupportedError(
-            f"a random number was asked for{here()} ({f.__self__!r}.{f.__name__}) in a function that is traced once "
-            "and then runs as compiled code, which would give that number for ever; draw with "
-            "functad.random, from a key that is an argument, or draw before and pass the draws as arguments"
-        )
+    check_draw(f"{f.__self__!r}.{f.__name__}")
     return f
 
 

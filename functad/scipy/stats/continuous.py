@@ -27,26 +27,24 @@ class Continuous(Univariate):
         """At the bounds they are what they are beyond."""
         return _below(z, lower, True), _above(z, upper, True)
 
-    def _density(self, method: str, x: Any, args: tuple[Any, ...], kwds: dict[str, Any]) -> tuple[Any, Any]:
+    def _density(self, method: str, x: Any, args: tuple[Any, ...], kwds: dict[str, Any], rescaled: Form) -> Any:
         form = self._form(method)
         shapes, loc, scale = self._taken(method, args, kwds)
         z = (real(x) - loc) / scale
         lower, upper = self.limits(*shapes)
         outside = either(_below(z, lower, self.opened), _above(z, upper, self.opened))
-        value = self._within(form, z, outside, shapes)
-        return value if outside is None else where(outside, self.densities[method], value), scale
+        value = rescaled(self._within(form, z, outside, shapes), scale)
+        return value if outside is None else where(outside, self.densities[method], value)
 
     @falls_back
     def pdf(self, x: Any, *args: Any, **kwds: Any) -> Any:
         """The density."""
-        value, scale = self._density("pdf", x, args, kwds)
-        return value / scale
+        return self._density("pdf", x, args, kwds, lambda value, scale: value / scale)
 
     @falls_back
     def logpdf(self, x: Any, *args: Any, **kwds: Any) -> Any:
         """The logarithm of the density."""
-        value, scale = self._density("logpdf", x, args, kwds)
-        return value - np.log(scale)
+        return self._density("logpdf", x, args, kwds, lambda value, scale: value - np.log(scale))
 
 
 def continuous(

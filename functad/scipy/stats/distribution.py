@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 from scipy.stats import rv_continuous, rv_discrete
+from scipy.stats.distributions import rv_frozen
 
 from functad.errors import ArgumentError, UnsupportedError
 from functad.numpy.dispatch import stands_for
+from functad.numpy.draws import check_draw
 from functad.numpy.indexing import where
 from functad.numpy.operands import as_array, cast
+from functad.numpy.protocols import plain_values
 from functad.numpy.traced import here, is_traced
 
 __all__ = ["Distribution", "Frozen", "declared", "falls_back", "real", "refuse", "replace_methods", "undefined_unless"]
@@ -65,7 +68,7 @@ class Distribution:
     @property
     def name(self) -> str:
         """The name in ``scipy.stats``."""
-        return getattr(self.scipy, "name", None) or type(self.scipy).__name__.removesuffix("_gen")
+        return name_of(self.scipy).removeprefix("scipy.stats.")
 
     def methods(self) -> tuple[str, ...]:
         """The methods that take traced values, by name."""
@@ -109,7 +112,8 @@ class Distribution:
         """SciPy's other methods, for values."""
         if name.startswith("_"):
             raise AttributeError(name)
-        return functools.partial(_undeclared, self.scipy, name)
+        method = getattr(self.scipy, name)
+        return lambda *args, **kwds: of_values(self.scipy, name, method, args, kwds)
 
 
 class Frozen:
@@ -128,6 +132,14 @@ class Frozen:
 # -- SciPy's objects ---------------------------------------------------------------------------------------------------
 
 
+def name_of(scipy: Any) -> str:
+    """The name of one of SciPy's objects in SciPy."""
+    own = getattr(scipy, "name", None) or getattr(scipy, "__name__", type(scipy).__name__).removesuffix(
+        "_gen"
+    ).removesuffix("_frozen")
+    return f"scipy.stats.{own}"
+
+
 def _key(scipy: Any) -> Any:
     return type(scipy), getattr(scipy, "name", None)
 
@@ -140,20 +152,26 @@ def declared(scipy: Any, method: str) -> Any:
     return found
 
 
-def refuse(scipy: Any, method: str) -> None:
+def refuse(scipy: Any, method: str) -> NoReturn:
     """Say that a method of one of SciPy's objects only takes values."""
-    name = getattr(scipy, "name", None) or type(scipy).__name__.removesuffix("_gen")
     raise UnsupportedError(
-        f"scipy.stats.{name}.{method}{here()} is not available for traced values; docs/statistics.md lists what is. "
+        f"{name_of(scipy)}.{method}{here()} is not available for traced values; docs/statistics.md lists what is. "
         "Compute it before tracing, or write it with functions that are there"
     )
 
 
-def _undeclared(scipy: Any, method: str, *args: Any, **kwds: Any) -> Any:
-    """A method of SciPy's that only takes values."""
-    if is_traced(args) or is_traced(kwds.values()):
+DRAWS = frozenset({"resample", "rvs"})
+"""Methods that draw random numbers."""
+
+
+def of_values(scipy: Any, method: str, original: Callable[..., Any], args: tuple[Any, ...], kwds: Any) -> Any:
+    """A method of SciPy's that only takes values: of what is traced, but depends on no input, it gets them."""
+    if method in DRAWS:
+        check_draw(f"{name_of(scipy)}.{method}")
+    plain = plain_values((args, kwds))
+    if plain is None:
         refuse(scipy, method)
-    return getattr(scipy, method)(*args, **kwds)
+    return original(*plain[0], **plain[1])
 
 
 def replace_methods(cls: type, names: Iterable[str]) -> None:
@@ -166,15 +184,16 @@ def _replace(original: Callable[..., Any], name: str) -> None:
     @stands_for(original)
     @functools.wraps(original)
     def method(self: Any, *args: Any, **kwds: Any) -> Any:
-        if is_traced(args) or is_traced(kwds.values()):
+        if name not in DRAWS and (is_traced(args) or is_traced(kwds.values())):
             return getattr(declared(self, name), name)(*args, **kwds)
-        return original(self, *args, **kwds)
+        return of_values(self, name, functools.partial(original, self), args, kwds)
 
 
 COMMON = (
     "__call__", "cdf", "entropy", "expect", "freeze", "interval", "isf", "logcdf", "logsf", "mean", "median", "moment",
-    "ppf", "sf", "stats", "std", "support", "var",
+    "ppf", "rvs", "sf", "stats", "std", "support", "var",
 )  # fmt: skip
 
 replace_methods(rv_continuous, (*COMMON, "fit", "fit_loc_scale", "logpdf", "nnlf", "pdf"))
 replace_methods(rv_discrete, (*COMMON, "logpmf", "nnlf", "pmf"))
+replace_methods(rv_frozen, DRAWS & set(dir(rv_frozen)))

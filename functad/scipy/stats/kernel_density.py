@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -10,15 +12,16 @@ import scipy.special as sc
 from scipy import stats as sp
 
 import functad.scipy.special  # noqa: F401  declares what stands for SciPy's functions
-from functad.errors import ArgumentError, ShapeError, UnsupportedError
+from functad.errors import ArgumentError, ShapeError
 from functad.nn import logsumexp
 from functad.numpy.correlations import cov
 from functad.numpy.dispatch import stands_for
 from functad.numpy.linear.systems import cholesky
 from functad.numpy.operands import shape_of
+from functad.numpy.protocols import plain_values
 from functad.numpy.traced import here, is_traced
 from functad.scipy.linear.systems import solve_triangular
-from functad.scipy.stats.distribution import real
+from functad.scipy.stats.distribution import of_values, real, refuse
 
 __all__ = ["gaussian_kde"]
 
@@ -91,6 +94,21 @@ class Estimate:
 
     __call__ = pdf = evaluate
 
+    def __getattr__(self, name: str) -> Any:
+        """SciPy's other methods, for values."""
+        if name.startswith("_"):
+            raise AttributeError(name)
+
+        def method(*args: Any, **kwargs: Any) -> Any:
+            plain = plain_values((self.dataset, self.weights, self.factor))
+            if plain is None:
+                refuse(sp.gaussian_kde, name)
+            dataset, weights, factor = plain
+            estimate = sp.gaussian_kde(dataset, factor, weights)
+            return of_values(sp.gaussian_kde, name, getattr(estimate, name), args, kwargs)
+
+        return method
+
     def integrate_box_1d(self, low: Any, high: Any) -> Any:
         """The probability of what lies between two bounds."""
         if self.d != 1:
@@ -123,21 +141,16 @@ def gaussian_kde(dataset: Any, bw_method: Any = None, weights: Any = None) -> An
     return sp.gaussian_kde(dataset, bw_method, weights)
 
 
-def _of_scipys(name: str) -> None:
+def _replace(name: str) -> None:
     """Declare what a method of an estimate of SciPy's does with traced arguments."""
     original = getattr(sp.gaussian_kde, name)
 
     @stands_for(original)
     def method(self: Any, *args: Any, **kwargs: Any) -> Any:
-        if not is_traced(args) and not is_traced(kwargs.values()):
-            return original(self, *args, **kwargs)
-        if not hasattr(Estimate, name):
-            raise UnsupportedError(
-                f"scipy.stats.gaussian_kde.{name}{here()} is not available for traced values; docs/statistics.md lists "
-                "what is"
-            )
-        return getattr(Estimate(self.dataset, self.factor, self.weights), name)(*args, **kwargs)
+        if hasattr(Estimate, name) and (is_traced(args) or is_traced(kwargs.values())):
+            return getattr(Estimate(self.dataset, self.factor, self.weights), name)(*args, **kwargs)
+        return of_values(self, name, functools.partial(original, self), args, kwargs)
 
 
-for _name in ("evaluate", "integrate_box", "integrate_box_1d", "integrate_gaussian", "logpdf", "pdf", "set_bandwidth"):
-    _of_scipys(_name)
+for _name in [k for k, v in vars(sp.gaussian_kde).items() if isinstance(v, FunctionType) and not k.startswith("_")]:
+    _replace(_name)
