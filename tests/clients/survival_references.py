@@ -64,7 +64,12 @@ def gamma(p: Sequence[Real], t: Real, x: Real) -> tuple[Real, Real]:
 def generalised_gamma(p: Sequence[Real], t: Real, x: Real) -> tuple[Real, Real]:
     a, power = mp.exp(p[2]), mp.exp(p[3])
     u = (t / scale(p, x)) ** power
-    return power / t * u**a * mp.exp(-u) / mp.gamma(a), mp.gammainc(a, u, mp.inf, regularized=True)
+    front, term, total, n = u**a * mp.exp(-u) / mp.gamma(a), 1 / a, 1 / a, 0
+    while term > mp.eps * total:  # of the incomplete gamma function
+        n += 1
+        term *= u / (a + n)
+        total += term
+    return power / t * front, 1 - front * total
 
 
 def exponentiated_weibull(p: Sequence[Real], t: Real, x: Real) -> tuple[Real, Real]:

@@ -40,7 +40,7 @@ SHAPES: dict[str, list[tuple[float, ...]]] = {
 """Of those that have any."""
 
 QUANTILES = np.array([1e-12, 1e-6, 1e-3, 0.02, 0.2, 0.5, 0.7, 0.97, 0.999, 1 - 1e-9])
-PROBABILITIES = np.array([-0.1, 0.0, 1e-200, 1e-10, 1e-3, 0.25, 0.5, 0.75, 0.999, 1.0, 1.1, np.nan])
+PROBABILITIES = np.array([-0.1, 0.0, 1e-100, 1e-10, 1e-3, 0.25, 0.5, 0.75, 0.999, 1.0, 1.1, np.nan])
 
 
 def shapes_of(name: str) -> list[tuple[float, ...]]:

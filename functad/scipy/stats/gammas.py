@@ -85,14 +85,34 @@ invgamma = continuous(
     var=_inverse_var,
 )
 
+SMALLEST = -700.0
+"""Below, e^z has few digits or none; gammainc(c, x) is x^c / gamma(c + 1) there."""
+
+
+def _loggamma_logcdf(z: Any, c: Any) -> Any:
+    """By the smaller of both tails, and where e^z is as good as 0, by its logarithm."""
+    far = z < SMALLEST
+    x = np.exp(where(far, 0.0, z))
+    lower, upper = sc.gammainc(c, x), sc.gammaincc(c, x)
+    small = lower < 0.5
+    near = where(small, np.log(where(small, lower, 1.0)), np.log1p(-where(small, 0.0, upper)))
+    return where(far, c * z - sc.gammaln(c + 1), near)
+
+
+def _loggamma_ppf(q: Any, c: Any) -> Any:
+    x = sc.gammaincinv(c, q)
+    far = x < math.exp(SMALLEST)
+    return where(far, (np.log(q) + sc.gammaln(c + 1)) / c, np.log(where(far, 1.0, x)))
+
+
 loggamma = continuous(
     sp.loggamma,
     valid=lambda c: c > 0,
     inside=0.0,
     logpdf=lambda z, c: c * z - np.exp(z) - sc.gammaln(c),
-    cdf=lambda z, c: sc.gammainc(c, np.exp(z)),
+    logcdf=_loggamma_logcdf,
     sf=lambda z, c: sc.gammaincc(c, np.exp(z)),
-    ppf=lambda q, c: np.log(sc.gammaincinv(c, q)),
+    ppf=_loggamma_ppf,
     isf=lambda q, c: np.log(sc.gammainccinv(c, q)),
     entropy=lambda c: sc.gammaln(c) + c - c * sc.psi(c),
     mean=sc.psi,

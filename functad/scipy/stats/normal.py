@@ -62,13 +62,21 @@ lognorm = continuous(
     median=lambda s: 1.0,
 )
 
+
+def _halfnorm_logsf(z: Any) -> Any:
+    """Near 0 from the distribution function, elsewhere from the normal tail."""
+    near = z < 1
+    low = np.log1p(-sc.erf(where(near, z, 0.0) / ROOT_2))
+    return where(near, low, sc.log_ndtr(-where(near, 1.0, z)) + math.log(2))
+
+
 halfnorm = continuous(
     sp.halfnorm,
     support=(0.0, math.inf),
     logpdf=lambda z: normal_logpdf(z) + math.log(2),
     cdf=lambda z: sc.erf(z / ROOT_2),
     sf=lambda z: sc.erfc(z / ROOT_2),
-    logsf=lambda z: sc.log_ndtr(-z) + math.log(2),
+    logsf=_halfnorm_logsf,
     ppf=lambda q: ROOT_2 * sc.erfinv(q),
     isf=lambda q: ROOT_2 * sc.erfcinv(q),
     entropy=lambda: 0.5 * math.log(math.pi / 2) + 0.5,
@@ -91,6 +99,22 @@ def _log_mass(a: Any, b: Any) -> Any:
     within = upper + log1mexp(sc.log_ndtr(where(across, -1.0, low)) - upper)
     outside = sc.ndtr(where(across, low, -1.0)) + sc.ndtr(-where(across, high, 1.0))
     return where(across, np.log1p(-outside), within)
+
+
+def _log_share(share: Any, rest: Any) -> Any:
+    """The logarithm of a part of 1, given those of this part and of the rest, of which one may have no digits."""
+    large = share > -0.1
+    return where(large, log1mexp(where(large, rest, -1.0)), share)
+
+
+def _truncated_logcdf(z: Any, a: Any, b: Any) -> Any:
+    mass = _log_mass(a, b)
+    return _log_share(_log_mass(a, z) - mass, _log_mass(z, b) - mass)
+
+
+def _truncated_logsf(z: Any, a: Any, b: Any) -> Any:
+    mass = _log_mass(a, b)
+    return _log_share(_log_mass(z, b) - mass, _log_mass(a, z) - mass)
 
 
 def _truncated_ppf(q: Any, a: Any, b: Any) -> Any:
@@ -131,8 +155,8 @@ truncnorm = continuous(
     support=lambda a, b: (a, b),
     inside=lambda a, b: where(np.isinf(a), where(np.isinf(b), 0.0, b - 1), where(np.isinf(b), a + 1, 0.5 * (a + b))),
     logpdf=lambda z, a, b: normal_logpdf(z) - _log_mass(a, b),
-    logcdf=lambda z, a, b: _log_mass(a, z) - _log_mass(a, b),
-    logsf=lambda z, a, b: _log_mass(z, b) - _log_mass(a, b),
+    logcdf=_truncated_logcdf,
+    logsf=_truncated_logsf,
     ppf=_truncated_ppf,
     isf=lambda q, a, b: -_truncated_ppf(q, -b, -a),
     entropy=_truncated_entropy,
