@@ -158,7 +158,7 @@ def maximum(f: Callable[..., Real], start: tuple[float, ...]) -> tuple[list[floa
             lambda p: float(f([mp.mpf(v) for v in p])),
             start,
             method="Nelder-Mead",
-            options={"xatol": 1e-4, "fatol": 1e-7, "maxiter": 4000},
+            options={"xatol": 1e-6, "fatol": 1e-9, "maxiter": 4000},
         )
     with mp.workdps(40):
         p, h = mp.matrix([mp.mpf(float(v)) for v in found.x]), mp.mpf(10) ** -9

@@ -12,7 +12,7 @@ from typing import Any
 import mpmath
 
 mp = mpmath.mp.clone()
-mp.dps = 70
+mp.dps = 50
 
 Real = Any
 
@@ -30,7 +30,7 @@ def slope(f: Callable[..., Real], args: tuple[Real, ...], *positions: int) -> Re
     """A derivative of f in the arguments at some positions."""
     if not positions:
         return f(*args)
-    first, h = positions[0], mp.mpf(10) ** -20
+    first, h = positions[0], mp.mpf(10) ** -16
 
     def at(sign: int) -> Real:
         moved = (*args[:first], args[first] + sign * h, *args[first + 1 :])
