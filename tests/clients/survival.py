@@ -44,7 +44,8 @@ def negative_log_likelihood(model: Model, theta: Any, data: Observations) -> Any
 def negative_log_likelihood_of_intervals(model: Model, theta: Any, data: Observations) -> Any:
     """Where a time t that was seen says that the event happened after t - 1, and not after t."""
     late = model.log_survival(theta, data.time, data.treated)
-    early = model.log_survival(theta, np.where(data.seen, data.time - 1, data.time), data.treated)
+    start = np.where(data.seen, data.time - 1, data.time)
+    early = np.where(start > 0, model.log_survival(theta, np.where(start > 0, start, 1.0), data.treated), 0.0)
     inside = early + np.log(-np.expm1(np.where(data.seen, late - early, -1.0)))
     return -np.sum(np.where(data.seen, inside, late))
 

