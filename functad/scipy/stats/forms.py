@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from functad.numpy.indexing import where
-from functad.primitives.log_differences import log1mexp
+from functad.primitives.exponential import log1mexp
 
 __all__ = ["Form", "completed"]
 

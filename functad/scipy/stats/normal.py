@@ -11,7 +11,7 @@ from scipy import stats as sp
 
 import functad.scipy.special  # noqa: F401  declares what stands for SciPy's functions
 from functad.numpy.indexing import where
-from functad.primitives.log_differences import log1mexp
+from functad.primitives.exponential import log1mexp
 from functad.scipy.stats.continuous import continuous
 
 __all__ = ["exponnorm", "halfnorm", "lognorm", "norm", "skewnorm", "truncnorm"]
