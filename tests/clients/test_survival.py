@@ -136,7 +136,7 @@ def test_fits(name):
 
 
 @pytest.mark.one_in(5)
-@pytest.mark.parametrize("name", reversed(FITS))
+@pytest.mark.parametrize("name", [*reversed(FITS)])
 def test_fits_without_jit(name):
     check(name, fitted(name, lambda f: f))
 
