@@ -29,6 +29,7 @@ from benchmarks import (
     scalars,
     sliced,
     soak,
+    special,
     strong_zeros,
     unjitted,
 )
@@ -47,6 +48,7 @@ SUBJECTS = {
     "unjitted": unjitted.run,
     "fits": fits.run,
     "functions": functions.run,
+    "special": special.run,
     "pairs": pairs.run,
     "logistic": logistic.run,
     "linalg": linalg.run,
