@@ -30,6 +30,7 @@ from benchmarks import (
     scalars,
     sliced,
     soak,
+    special,
     strong_zeros,
     unjitted,
 )
@@ -48,6 +49,7 @@ SUBJECTS = {
     "unjitted": unjitted.run,
     "fits": fits.run,
     "functions": functions.run,
+    "special": special.run,
     "pairs": pairs.run,
     "logistic": logistic.run,
     "linalg": linalg.run,

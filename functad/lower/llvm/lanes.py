@@ -371,22 +371,27 @@ def _lanewise(symbol: str, scalar: str, width: int, arity: int, more: str) -> st
     """
     ty, operands = f"<{width} x {scalar}>", range(arity)
     parameters = ", ".join(f"{ty} %x{j}" for j in operands)
-    extracted = "\n".join(f"  %y{j} = extractelement {ty} %x{j}, i32 %lane" for j in operands)
+    # by way of memory: to insert at a variable place is slow
+    cells = "\n".join(f"  %p{j} = alloca {ty}\n  store {ty} %x{j}, ptr %p{j}" for j in operands)
+    loads = "\n".join(
+        f"  %a{j} = getelementptr {scalar}, ptr %p{j}, i64 %lane\n  %y{j} = load {scalar}, ptr %a{j}" for j in operands
+    )
     arguments = ", ".join(f"{scalar} %y{j}" for j in operands)
     return f"""define internal {ty} @functad.{symbol}.v{width}({parameters}) noinline {{
 entry:
+{cells}
   br label %loop
 loop:
-  %lane = phi i32 [ 0, %entry ], [ %next, %loop ]
-  %result = phi {ty} [ poison, %entry ], [ %more, %loop ]
-{extracted}
+  %lane = phi i64 [ 0, %entry ], [ %next, %loop ]
+{loads}
   %value = call {scalar} @{symbol}({arguments}{more})
-  %more = insertelement {ty} %result, {scalar} %value, i32 %lane
-  %next = add i32 %lane, 1
-  %again = icmp ult i32 %next, {width}
+  store {scalar} %value, ptr %a0
+  %next = add i64 %lane, 1
+  %again = icmp ult i64 %next, {width}
   br i1 %again, label %loop, label %exit
 exit:
-  ret {ty} %more
+  %result = load {ty}, ptr %p0
+  ret {ty} %result
 }}"""
 
 

@@ -11,6 +11,7 @@ from functad.primitives.scipy_special import hypergeometric as hypergeometric
 from functad.primitives.scipy_special import incomplete_beta as incomplete_beta
 from functad.primitives.scipy_special import incomplete_gamma as incomplete_gamma
 from functad.primitives.scipy_special import integrals as integrals
+from functad.primitives.scipy_special import losses as losses
 from functad.primitives.scipy_special import normal as normal
 from functad.primitives.scipy_special import relative as relative
 from functad.primitives.scipy_special import zeta as zeta

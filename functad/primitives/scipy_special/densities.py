@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from functad.primitives.bessel import chebyshev, clenshaw
 from functad.primitives.beta import LARGE, stirling_rest
-from functad.primitives.entropy import relative_entropy_kernel
 from functad.primitives.scipy_special.library import either, polynomial
 from functad.primitives.special import BERNOULLI
 
@@ -24,9 +24,19 @@ __all__ = [
     "deviance", "evaluated", "excess", "factor", "log_excess", "log_less_digamma", "nodes", "raised",
 ]  # fmt: skip
 
-deviance = relative_entropy_kernel
+SERIES = [2 / k for k in range(3, 27, 2)]
+"""2 (atanh(v) - v) is the sum of these times v^3, v^5, ..., all digits up to v = 1/5."""
 
-HALF_LOG_TAU = 0.5 * math.log(2 * math.pi)
+
+def deviance(b: Any, a: Any, x: Any) -> Any:
+    """a log(a / x) - a + x, for positive a and x."""
+    v = b.div(b.sub(a, x), b.add(a, x))
+    square = b.mul(v, v)
+    close = b.mul(v, b.add(b.sub(a, x), b.mul(a, b.mul(square, polynomial(b, square, SERIES)))))
+    tiny = b.lt(x, 2.0**-600)  # the quotient must not overflow
+    quotient = b.div(a, b.select(tiny, b.mul(x, 2.0**400), x))
+    logarithm = b.add(b.log(quotient), either(b, tiny, 400 * math.log(2), 0.0))
+    return b.select(b.lt(b.abs(v), 0.2), close, b.add(b.sub(b.mul(a, logarithm), a), x))
 
 
 def _enlarged(b: Any, a: Any) -> tuple[Any, Any, Any]:
@@ -42,15 +52,23 @@ def _enlarged(b: Any, a: Any) -> tuple[Any, Any, Any]:
     return v, product, total
 
 
-def factor(b: Any, a: Any) -> Any:
-    """g(a) = a^a e^-a / gamma(a), for a > 0."""
+@functools.cache
+def _log_gamma_series() -> list[float]:
+    """The Chebyshev coefficients of log gamma between LARGE and LARGE + 1."""
+    from scipy.special import gammaln
+
+    return chebyshev(lambda t: gammaln(LARGE + 0.5 + t / 2), 12)
+
+
+def factor(b: Any, a: Any) -> tuple[Any, Any]:
+    """g(a) = a^a e^-a / gamma(a), for a > 0: a number, and the logarithm of another that it is to be multiplied by."""
     v, product, _ = _enlarged(b, a)
     large = b.ge(a, LARGE)
     root = b.mul(b.sqrt(a), 1 / math.sqrt(2 * math.pi))
     # gamma(a) = gamma(v) / product
-    small = b.sub(b.sub(b.mul(a, b.log(a)), a), b.sub(b.mul(b.sub(v, 0.5), b.log(v)), v))
-    rest = b.exp(b.sub(b.select(large, 0.0, b.sub(small, HALF_LOG_TAU)), stirling_rest(b, v)))
-    return b.mul(rest, b.select(large, root, product))
+    gamma = clenshaw(b, _log_gamma_series(), b.mul(b.sub(b.minimum(v, LARGE + 1), LARGE + 0.5), 2.0))
+    small = b.sub(b.sub(b.mul(a, b.log(a)), a), gamma)
+    return b.select(large, root, product), b.select(large, b.neg(stirling_rest(b, v)), small)
 
 
 ASYMPTOTIC = [c / (2 * k) for k, c in enumerate(BERNOULLI[:8], 1)]
@@ -85,16 +103,13 @@ def excess(b: Any, s: Any, exponential: Any) -> Any:
     return b.select(near, series, b.sub(exponential, s))
 
 
-ODD = [2 / k for k in range(3, 27, 2)]
-
-
 def log_excess(b: Any, z: Any, logarithm: Any) -> Any:
     """z - log(1 + z), given log(1 + z): with r = z / (2 + z), z r - 2 (r^3/3 + r^5/5 + ...)."""
     near = b.lt(b.abs(z), 0.4)
     u = b.select(near, z, 0.0)
     r = b.div(u, b.add(u, 2))
     square = b.mul(r, r)
-    series = b.sub(b.mul(u, r), b.mul(b.mul(r, square), polynomial(b, square, ODD)))
+    series = b.sub(b.mul(u, r), b.mul(b.mul(r, square), polynomial(b, square, SERIES)))
     return b.select(near, series, b.sub(z, logarithm))
 
 

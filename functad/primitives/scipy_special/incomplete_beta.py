@@ -97,10 +97,9 @@ def _point(b: Any, p: Any, q: Any, x: Any) -> Point:
 
 def _mass(b: Any, at: Point) -> Any:
     """x^a (1-x)^b / B(a, b)."""
-    quotient = b.div(b.mul(factor(b, at.a), factor(b, at.b)), factor(b, at.n))
-    return b.mul(
-        quotient, b.exp(b.neg(b.add(deviance(b, at.a, b.mul(at.n, at.x)), deviance(b, at.b, b.mul(at.n, at.y)))))
-    )
+    (of_a, log_a), (of_b, log_b), (of_n, log_n) = factor(b, at.a), factor(b, at.b), factor(b, at.n)
+    lost = b.add(deviance(b, at.a, b.mul(at.n, at.x)), deviance(b, at.b, b.mul(at.n, at.y)))
+    return b.mul(b.div(b.mul(of_a, of_b), of_n), b.exp(b.sub(b.sub(b.add(log_a, log_b), log_n), lost)))
 
 
 def _edge(b: Any, p: Any, q: Any, x: Any, at_edge: Any) -> Any:

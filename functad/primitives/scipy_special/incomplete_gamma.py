@@ -64,10 +64,16 @@ def _weight(order: int) -> Monomials:
 # -- the density x^(a-1) e^-x / gamma(a) -------------------------------------------------------------------------------
 
 
+def _mass(b: Any, a: Any, x: Any) -> Any:
+    """x^a e^-x / gamma(a)."""
+    number_, logarithm = factor(b, a)
+    return b.mul(number_, b.exp(b.sub(logarithm, deviance(b, a, x))))
+
+
 def _density(b: Any, a: Any, x: Any) -> Any:
     inside = b.bit_and(b.gt(a, 0), b.bit_and(b.gt(x, 0), b.lt(x, math.inf)))
     a_, x_ = b.select(inside, a, 1.0), b.select(inside, x, 1.0)
-    value = b.div(b.mul(factor(b, a_), b.exp(b.neg(deviance(b, a_, x_)))), x_)
+    value = b.div(_mass(b, a_, x_), x_)
     at_zero = b.select(b.lt(a, 1), math.inf, b.select(b.gt(a, 1), 0.0, b.add(b.mul(a, 0), 1)))
     outside = b.select(b.eq(x, 0), at_zero, either(b, b.eq(x, math.inf), 0.0, math.nan))
     return b.select(inside, value, b.select(b.gt(a, 0), outside, math.nan))
@@ -107,7 +113,7 @@ def _slope(b: Any, a: Any, x: Any, *, order: int) -> Any:
     # of gamma(a + 1), so that what is 1 / a in psi(a) does not cancel where a is small: it is a in the density
     reduced, inverse = _reduced_score(b, a_, x_), b.div(1, a_)
     psi = {("psi", k): polygamma_kernel(b, b.add(a_, 1), k) for k in range(1, order)}
-    power = b.mul(factor(b, a_), b.exp(b.neg(deviance(b, a_, x_))))  # x^a e^-x / gamma(a)
+    power = _mass(b, a_, x_)
     series = _series(b, a_, x_, reduced, psi, order)
     value = b.select(near, b.mul(b.mul(power, b.mul(inverse, b.exp(b.select(near, x_, 0.0)))), series),
         b.mul(power, _integral(b, a_, b.select(near, SMALL, x_), reduced, inverse, psi, order)))  # fmt: skip

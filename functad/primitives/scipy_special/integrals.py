@@ -11,7 +11,7 @@ from functad.primitives.comparison import ge
 from functad.primitives.elementwise import Op
 from functad.primitives.exponential import exp
 from functad.primitives.hyperbolic import cosh
-from functad.primitives.scipy_special.library import library, library_result, unknown
+from functad.primitives.scipy_special.library import in_double, library, library_result, operation, unknown
 from functad.primitives.scipy_special.relative import exprel, log1prel
 from functad.primitives.selection import select
 from functad.primitives.trigonometric import cos, sin
@@ -29,7 +29,12 @@ def _expn_jvp(t: Any, y: Any, n: Any, x: Any) -> Any:
     return neg(mul(t, select(ordinary, expn(select(ordinary, sub(n, 1), 0), x), below)))
 
 
-expn: Op = library("expn", (unknown("expn", "n"), _expn_jvp), doc="The integral of exp(-x t) / t^n from 1 on.")
+EXPN = operation("expn", 2)
+
+expn: Op = in_double(
+    "expn", lambda b, n, x: b.compute(EXPN, b.trunc(n), x), (unknown("expn", "n"), _expn_jvp),
+    doc="The integral of exp(-x t) / t^n from 1 on, for whole n.",
+)  # fmt: skip
 
 # sin x / x is a spherical Bessel function, which is right at 0 to any order
 si = library_result("sici", 2, 0, "sinint", lambda t, y, x: mul(t, spherical_bessel(x, 0)), doc="The sine integral.")

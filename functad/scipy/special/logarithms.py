@@ -10,11 +10,11 @@ import scipy.special as sp
 
 from functad.numpy.elementwise import declare, prepared, unary
 from functad.primitives import entropy, exponential
-from functad.primitives.arithmetic import add, div, mul, neg, sub
+from functad.primitives.arithmetic import div, mul, neg, sub
 from functad.primitives.bitwise import bit_and, bit_not, bit_or
 from functad.primitives.comparison import eq, ge, gt, le, lt
-from functad.primitives.powers import hypot
 from functad.primitives.rounding import absolute
+from functad.primitives.scipy_special import losses
 from functad.primitives.scipy_special.relative import exprel as _exprel
 from functad.primitives.scipy_special.relative import log1prel
 from functad.primitives.selection import select
@@ -95,11 +95,7 @@ def _huber(delta: Any, r: Any) -> Any:
 
 
 def _pseudo_huber(delta: Any, r: Any) -> Any:
-    """delta^2 (sqrt(1 + (r / delta)^2) - 1), as r^2 delta / (delta + hypot(delta, r))."""
-    zero = bit_and(eq(delta, 0), eq(r, 0))
-    d = select(zero, 1, delta)
-    value = mul(mul(r, div(r, add(d, hypot(d, r)))), d)
-    return select(lt(delta, 0), math.inf, value)
+    return select(lt(delta, 0), math.inf, losses.pseudo_huber(select(lt(delta, 0), 1, delta), r))
 
 
 huber = real(sp.huber, _huber)
@@ -109,10 +105,10 @@ pseudo_huber = real(sp.pseudo_huber, _pseudo_huber)
 
 
 def _transformed(logarithm: Any, x: Any, power: Any, bound: float) -> Any:
-    """``logarithm(x) * exprel(power * logarithm(x))``; -1 / power where the logarithm is infinite."""
-    corner = bit_and(eq(x, bound), gt(power, 0))
+    """``logarithm(x) * exprel(power * logarithm(x))``; -1 / power where x is at the bound."""
+    corner = bit_and(eq(x, bound), ge(power, 0))
     log = logarithm(select(corner, 1, x))
-    limit = neg(div(1.0, select(corner, power, 1)))
+    limit = neg(div(1.0, select(bit_and(corner, gt(power, 0)), power, 0.0)))
     return select(corner, limit, mul(log, _exprel(mul(power, log))))
 
 
