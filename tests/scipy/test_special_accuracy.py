@@ -86,6 +86,12 @@ def inv_boxcox(y: Any, power: Any) -> Any:
     return mp.exp(y * mp.hyp2f1(1, 1, 2, -power * y))
 
 
+def student(df: Any, t: Any) -> Any:
+    """Student's distribution function, to within a constant."""
+    tail = incomplete_beta(df / 2, mp.mpf(1) / 2, df / (df + t * t)) / 2
+    return tail if t < 0 else -tail
+
+
 POSITIVE = (0.1, 3.0, 50.0)
 WIDE = (-50.0, -2.0, -0.1, 0.0, 1e-5, 1.0, 2.4, 30.0)
 SHAPES = orders_of((1e-8, 0.05, 0.7, 1.5, 8.0, 50.0), (1e-5, 0.4, 0.41, 1.5, 9.0, 30.0))
@@ -236,12 +242,14 @@ CASES = {
     "gammaincc": Case(sp.gammaincc, lambda a, x: -lower(a, x), SHAPES[::5], (0, 1), 400, 1),
     "betainc": Case(sp.betainc, incomplete_beta, SHARES, (0, 1, 2), 800, 1, of=("betainc_slope", "beta_density")),
     "betainc twice": Case(sp.betainc, incomplete_beta, SHARES[3::7], (0, 1, 2), 4000, 2, of=("beta_score",)),
+    "stdtr": Case(sp.stdtr, student, orders_of((0.7, 3.0, 40.0), (-30.0, -1.5, 0.4, 6.0)), (0, 1), 1000, 2),
     "betaincc": Case(sp.betaincc, lambda a, b, x: -incomplete_beta(a, b, x), SHARES[::9], (0, 1, 2), 800, 1),
 }
 
 OTHERWISE = {
     **dict.fromkeys(("gammaincinv", "gammainccinv", "betaincinv", "betainccinv", "ndtri_exp"), "as inverses, below"),
     **dict.fromkeys(("gammasgn", "riemann_zeta"), "no derivative"),
+    "stdtrit": "in test_distributions, as quantiles",
     "ndtri": "in test_special_functions, as the inverse of ndtr",
 }
 

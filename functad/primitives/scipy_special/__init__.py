@@ -14,4 +14,5 @@ from functad.primitives.scipy_special import integrals as integrals
 from functad.primitives.scipy_special import losses as losses
 from functad.primitives.scipy_special import normal as normal
 from functad.primitives.scipy_special import relative as relative
+from functad.primitives.scipy_special import student as student
 from functad.primitives.scipy_special import zeta as zeta
