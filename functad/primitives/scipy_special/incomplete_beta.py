@@ -61,7 +61,7 @@ def _weight(i: int, j: int) -> Monomials:
     p: Monomials = {(): 1}
     for own, first, times in (("a", "u", i), ("b", "v", j)):
         for _ in range(times):
-            p = raised(p, (first, 0), lambda s, own=own, first=first: slope(s, own, first))
+            p = raised(p, (first, 0), functools.partial(slope, own=own, first=first))
     return p
 
 
@@ -120,7 +120,7 @@ def _density_jvp(t: Any, y: Any, a: Any, b: Any, x: Any) -> Any:
     return mul(t, mul(y, div(sub(sub(a, 1), mul(n, x)), mul(x, sub(1, x)))))
 
 
-beta_density = in_double(
+beta_density: Op = in_double(
     "beta_density", _density,
     (
         lambda t, y, a, b, x: mul(t, mul(y, beta_score(a, b, x))),
@@ -136,7 +136,7 @@ def _score(b: Any, p: Any, n: Any, x: Any) -> Any:
     return b.add(log_ratio_kernel(b, b.mul(n, x), p), b.add(shifted, b.sub(b.div(1, p), b.div(1, n))))
 
 
-beta_score = in_double(
+beta_score: Op = in_double(
     "beta_score", lambda b, p, q, x: _score(b, p, b.add(p, q), x),
     (
         lambda t, y, a, b, x: mul(t, sub(polygamma(add(a, b), 1), polygamma(a, 1))),
