@@ -143,12 +143,15 @@ class Primitive:
         For primitives with sub-Programs: ``doubting(params, doubts) -> (params, doubts)``. From which operands may be
         infinite or NaN, the params with sub-Programs that know which of their inputs may be so, and which results may
         be so.
+    undifferentiated
+        Operands in which the derivative is not known: its ``jvp`` raises an error where one of them has a tangent.
     """
 
     __slots__ = (
         "_signatures", "batch", "cheap", "control", "copies", "doubting", "effect", "evaluate", "infix", "jvp",
         "jvp_call", "kernel", "linear", "linearize", "may_raise", "multiple_results", "name", "own_rules", "owned",
         "piecewise_constant", "reverse_only", "samples", "singular", "transpose", "type_rule", "ufunc",
+        "undifferentiated",
     )  # fmt: skip
 
     def __init__(
@@ -178,6 +181,7 @@ class Primitive:
         of_python: bool = False,
         singular: Singular | Callable[..., Singular] = False,
         doubting: Callable[..., tuple[Mapping[str, Any], Sequence[bool]]] | None = None,
+        undifferentiated: tuple[int, ...] = (),
     ) -> None:
         if name in REGISTRY:
             raise InternalError(f"primitive {name!r} is declared twice")
@@ -204,6 +208,7 @@ class Primitive:
         self.copies = copies
         self.singular = singular
         self.doubting = doubting
+        self.undifferentiated = undifferentiated
         self.piecewise_constant = jvp is None and jvp_call is None and linearize is None
         self.owned = of_python or linearize is not None or jvp_call is not None
         self._signatures: dict[Any, Signature] = {}

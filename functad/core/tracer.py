@@ -29,9 +29,9 @@ PYTHON, SCALAR, ARRAY = 0, 1, 2
 """Kinds of tracer: a Python number (weak in promotion), a NumPy scalar, an array."""
 
 PLAIN_SCIPY = (
-    "this function of SciPy's takes plain values only. Those of scipy.linalg, and most of scipy.special, take traced "
-    "ones (ndtr(x) for stats.norm.cdf(x)); else write in NumPy what it computes, or give it derivatives: "
-    "fd.custom_jvp around fd.pure_callback"
+    "this function of SciPy's takes plain values only. Those of scipy.linalg, most of scipy.special, and distributions "
+    "of scipy.stats take traced ones, if the function that calls them has a source; else write in NumPy what it "
+    "computes, or give it derivatives: fd.custom_jvp around fd.pure_callback"
 )
 """What there is to say where SciPy asks a traced value for its elements."""
 

@@ -9,7 +9,6 @@ a twin only where a traced value is among its arguments.
 from __future__ import annotations
 
 import functools
-import importlib
 import random
 from collections.abc import Callable
 from types import BuiltinFunctionType, CellType, FunctionType, MethodDescriptorType, MethodType
@@ -19,9 +18,8 @@ import numpy as np
 
 from functad import config
 from functad.core.capture import from_outside
-from functad.core.trace import current_trace, is_compiling
+from functad.core.trace import current_trace
 from functad.core.tracer import Tracer
-from functad.errors import UnsupportedError
 from functad.front.branches import Branch, and_, choose, compare, known, not_, or_
 from functad.front.drivers import by_python, eager, listed, reduced
 from functad.front.effects import check_call, check_changed, check_outside, check_target, guarded, in_body, made
@@ -29,7 +27,7 @@ from functad.front.failures import Handling, caught, managed, matched
 from functad.front.iterators import ITERATORS
 from functad.front.lists import appending
 from functad.front.loops import Steps
-from functad.front.origin import FOREIGN, INSTALLED, OWN, origin, own_method
+from functad.front.origin import FOREIGN, OWN, origin, own_method
 from functad.front.protocols import SPECIAL, entered, go_over, operate, read, specially
 from functad.front.raising import failing
 from functad.front.sources import identified
@@ -71,7 +69,8 @@ from functad.front.vocabulary import (
 from functad.front.vocabulary import UNBOUND as UNBOUND_NAME
 from functad.front.while_loops import Loop
 from functad.numpy.creation import asarray
-from functad.numpy.dispatch import called_for, traced_form
+from functad.numpy.dispatch import called_for
+from functad.numpy.draws import check_draw
 from functad.numpy.memory import into_plain
 from functad.numpy.protocols import plain_values
 from functad.numpy.ragged.items import has_unknown
@@ -158,14 +157,10 @@ def store(value: Any, x: Any, index: Any) -> None:
 
 def _function(f: FunctionType) -> Any:
     whose = origin(f.__code__.co_filename)
-    if whose == FOREIGN:
-        return called_for(f)
-    package = ".".join(f.__module__.split(".")[:2]) if whose == INSTALLED else ""
-    if package in ("scipy.special", "scipy.linalg"):
-        importlib.import_module(f"functad.{package}")  # declares what stands for SciPy's functions
-        declared = traced_form(f)
-        if declared is not None:
-            return _where_traced(f, declared)
+    if whose != OWN:
+        declared = called_for(f)
+        if declared is not f or whose == FOREIGN:
+            return declared
     staged = is_staging()
     found = twin_of(f, _STAGED_CELLS if staged else _CELLS, staged)
     if found is None:
@@ -231,12 +226,7 @@ def _builtin(f: Any) -> Any:
 
 def _drawn(f: Any) -> Any:
     """A method that draws random numbers: refused in compiled code."""
-    if is_compiling() and not config.frozen_random.value:
-        raise UnsupportedError(
-            f"a random number was asked for{here()} ({f.__self__!r}.{f.__name__}) in a function that is traced once "
-            "and then runs as compiled code, which would give that number for ever; draw with "
-            "functad.random, from a key that is an argument, or draw before and pass the draws as arguments"
-        )
+    check_draw(f"{f.__self__!r}.{f.__name__}")
     return f
 
 

@@ -1,9 +1,13 @@
-"""The closed vocabulary of scalar operations: one table, with NumPy's own functions as their meaning.
+"""The vocabulary of scalar operations: one table, with NumPy's own functions as their meaning.
 
 An operation takes operands of one dtype (except ``select``, whose first operand is a bool, and the shift count) and its
 result has that dtype, or is a bool, or, for ``cast``, is what ``out.dtype`` says. Semantics are NumPy's: ``maximum``
 and ``minimum`` propagate NaN, integers wrap, integer division by zero gives 0, shifts by the width or more give 0 (or
 -1). ``a*b + c`` is rounded twice, ``fma(a, b, c)`` once. An integer to a negative power is 0: rules refuse it before.
+
+The table is closed, but for what primitives declare: functions of libraries (``library_operation``), of which all that
+anybody has to know is how they are called, and loops over a short table of numbers (``iteration``), as quadrature and
+series are.
 """
 
 from __future__ import annotations
@@ -16,18 +20,51 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["ACCUMULATE", "NUMPY", "OPS", "Op", "evaluate", "identity", "in_single"]
+from functad.errors import InternalError
+from functad.kernel_ir.native import NativeFunction
+
+__all__ = [
+    "ACCUMULATE", "BUILT_IN", "NUMPY", "OPS", "Iteration", "Op", "evaluate", "identity", "in_single", "iteration",
+    "library_operation",
+]  # fmt: skip
+
+
+Step = Callable[..., tuple[Any, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Iteration:
+    """A loop over the rows of a table: ``state = step(b, row, state, *operands)``, from ``start(b, *operands)`` on.
+
+    Both are written in operations, ``b.add(x, y)``, on values of float64, and give a tuple of values; the result is the
+    last value of the last state.
+    """
+
+    table: tuple[tuple[float, ...], ...]
+    start: Step
+    step: Step
+
+    def __call__(self, *operands: Any) -> Any:
+        state = self.start(NUMPY, *operands)
+        for row in self.table:
+            state = self.step(NUMPY, row, state, *operands)
+        return state[-1]
 
 
 @dataclass(frozen=True, slots=True)
 class Op:
-    """One scalar operation: ``kinds`` are the dtype kinds it takes, ``result`` is ``same``, ``bool`` or ``given``."""
+    """One scalar operation: ``kinds`` are the dtype kinds it takes, ``result`` is ``same``, ``bool`` or ``given``.
+
+    ``library()`` is, for a function of a library, the native function of float64 that computes it; ``function`` is, for
+    a loop over a table, that ``Iteration``.
+    """
 
     name: str
     arity: int
     kinds: str
     result: str
     function: Callable[..., Any]
+    library: Callable[[], NativeFunction] | None = None
 
 
 def in_single(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -183,12 +220,36 @@ def _table() -> dict[str, Op]:
 OPS = _table()
 """Every operation by name."""
 
-NUMPY: Any = SimpleNamespace(**{name: op.function for name, op in OPS.items()})
+BUILT_IN = frozenset(OPS)
+"""Those that no primitive has declared."""
+
+
+NUMPY: Any = SimpleNamespace(
+    compute=lambda name, *args: OPS[name].function(*args),
+    const=lambda value, dtype: np.dtype(dtype).type(value),
+    **{name: op.function for name, op in OPS.items()},
+)
 """Stands for a ``Builder`` where a formula written in operations is evaluated: ``f(NUMPY, x)`` in place of ``f(b, x)``.
 """
 
 ACCUMULATE = {"sum": "add", "prod": "mul", "max": "maximum", "min": "minimum", "any": "bit_or", "all": "bit_and"}
 """The operation that ``Reduce``, ``Scan`` and ``Scatter`` apply, by the name that they use."""
+
+
+def library_operation(name: str, arity: int, function: Callable[..., Any], native: Callable[[], NativeFunction]) -> str:
+    """Declare an operation on float64 that calls a pure function of a library; its name."""
+    if name in OPS:
+        raise InternalError(f"operation {name!r} is declared twice")
+    OPS[name] = Op(name, arity, "f", "same", function, native)
+    return name
+
+
+def iteration(name: str, arity: int, table: tuple[tuple[float, ...], ...], start: Step, step: Step) -> str:
+    """Declare an operation on float64 that is a loop over a table, see ``Iteration``; its name. One that has been
+    declared stays as it is.
+    """
+    OPS.setdefault(name, Op(name, arity, "f", "same", Iteration(table, start, step)))
+    return name
 
 
 def evaluate(op: str, args: tuple[Any, ...], dtype: np.dtype) -> Any:

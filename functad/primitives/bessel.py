@@ -16,8 +16,9 @@ import numpy as np
 from functad.kernel_ir.rules import Pointwise
 from functad.primitives.arithmetic import add, mul, neg, sub
 from functad.primitives.elementwise import Op, elementwise, formula, single_rounding
+from functad.primitives.rounding import sign
 
-__all__ = ["modified_bessel", "spherical_bessel"]
+__all__ = ["chebyshev", "clenshaw", "modified_bessel", "spherical_bessel"]
 
 # -- j_n: j_0 is sin y / y ---------------------------------------------------------------------------------------------
 
@@ -85,10 +86,10 @@ def _coefficients(order: int) -> tuple[list[float], list[float]]:
         x = 16 / (t + 1)
         return scaled(x) * np.sqrt(x)
 
-    return _chebyshev(near, 30), _chebyshev(far, 25)
+    return chebyshev(near, 30), chebyshev(far, 25)
 
 
-def _chebyshev(f: Any, degree: int) -> list[float]:
+def chebyshev(f: Any, degree: int) -> list[float]:
     """The coefficients of a function, from its values between the points of a fine grid; summed without rounding."""
     n = 4 * degree
     angles = [(k + 0.5) * math.pi / n for k in range(n)]
@@ -99,14 +100,14 @@ def _chebyshev(f: Any, degree: int) -> list[float]:
     return [s * (2 if j else 1) / n for j, s in enumerate(sums)]
 
 
-def _clenshaw(b: Any, coefficients: list[float], t: Any) -> Any:
+def clenshaw(b: Any, coefficients: list[float], t: Any) -> Any:
     twice, above, value = b.mul(t, 2), b.mul(t, 0), b.add(b.mul(t, 0), coefficients[-1])
     for c in reversed(coefficients[1:-1]):
         above, value = value, b.add(b.sub(b.mul(twice, value), above), c)
     return b.add(b.sub(b.mul(t, value), above), coefficients[0])
 
 
-def _modified(b: Any, x: Any, *, order: int) -> Any:
+def _modified(b: Any, x: Any, *, order: int, scaled: bool) -> Any:
     near, far = _coefficients(order)
     size = b.abs(x)
     inside = b.le(size, 8)
@@ -114,25 +115,27 @@ def _modified(b: Any, x: Any, *, order: int) -> Any:
     power = b.add(b.mul(small, 0), 1)
     for _ in range(order):
         power = b.mul(power, small)
-    lower = b.mul(_clenshaw(b, near, b.sub(b.mul(small, 0.25), 1)), power)
-    upper = b.div(_clenshaw(b, far, b.sub(b.div(16, large), 1)), b.sqrt(large))
-    y = b.mul(b.exp(size), b.select(inside, lower, upper))
+    lower = b.mul(clenshaw(b, near, b.sub(b.mul(small, 0.25), 1)), power)
+    upper = b.div(clenshaw(b, far, b.sub(b.div(16, large), 1)), b.sqrt(large))
+    y = b.select(inside, lower, upper)
+    y = y if scaled else b.mul(b.exp(size), y)
     return b.select(b.lt(x, 0), b.neg(y), y) if order % 2 else y
 
 
-def modified_bessel(x: Any, order: int) -> Any:
-    """I_n(x)."""
-    return _modified_op(x, order=order)
+def modified_bessel(x: Any, order: int, scaled: bool = False) -> Any:
+    """I_n(x), or exp(-abs(x)) I_n(x)."""
+    return _modified_op(x, order=order, scaled=scaled)
 
 
-def _modified_jvp(t: Any, out: Any, x: Any, *, order: int) -> Any:
-    if not order:
-        return mul(t, modified_bessel(x, 1))
-    return mul(t, mul(add(modified_bessel(x, order - 1), modified_bessel(x, order + 1)), 0.5))
+def _modified_jvp(t: Any, out: Any, x: Any, *, order: int, scaled: bool) -> Any:
+    slope = modified_bessel(x, 1, scaled)
+    if order:
+        slope = mul(add(modified_bessel(x, order - 1, scaled), modified_bessel(x, order + 1, scaled)), 0.5)
+    return mul(t, sub(slope, mul(sign(x), out)) if scaled else slope)
 
 
 _modified_op: Op = elementwise(
     "modified_bessel", formula(_modified), kinds="f", singular=True, jvp=_modified_jvp,
-    kernel=Pointwise(single_rounding(_modified), static=("order",)),
-    params=({"order": 0}, {"order": 1}),
+    kernel=Pointwise(single_rounding(_modified), static=("order", "scaled")),
+    params=tuple({"order": n, "scaled": s} for n in (0, 1) for s in (False, True)),
 )  # fmt: skip

@@ -25,7 +25,7 @@ from functad.primitives.elementwise import Op, elementwise, formula, single_roun
 from functad.primitives.selection import select
 from functad.primitives.special import BERNOULLI, polygamma
 
-__all__ = ["betaln", "polygamma_difference"]
+__all__ = ["LARGE", "betaln", "betaln_slope", "polygamma_difference", "stirling_rest"]
 
 STIRLING = tuple(b / (2 * k * (2 * k - 1)) for k, b in enumerate(BERNOULLI[:8], 1))
 """s(x) is the sum of these times x^(1 - 2k)."""
@@ -34,7 +34,7 @@ LARGE = 10.0
 """From here on Stirling's series has all digits."""
 
 
-def _stirling_rest(b: Any, x: Any) -> Any:
+def stirling_rest(b: Any, x: Any) -> Any:
     inverse = b.div(1, x)
     square = b.mul(inverse, inverse)
     *others, series = STIRLING
@@ -78,12 +78,12 @@ def _of_positive(b: Any, x: Any, y: Any) -> Any:
     u, v = b.select(sound, p, 1.0), b.select(sound, q, LARGE)
     v, ratio = _enlarged(b, u, v)
     log_v, more = b.log(v), b.log1p(b.div(u, v))
-    rest = b.sub(_stirling_rest(b, v), _stirling_rest(b, b.add(u, v)))
+    rest = b.sub(stirling_rest(b, v), stirling_rest(b, b.add(u, v)))
     weight = b.add(b.sub(v, 0.5), u)
     one_large = b.sub(b.sub(b.add(b.lgamma(u), rest), b.mul(weight, more)), b.mul(u, b.sub(log_v, 1.0)))
     both = b.bit_and(sound, b.ge(p, LARGE))
     w = b.select(both, p, LARGE)
-    head = b.sub(b.add(b.add(_stirling_rest(b, w), rest), 0.5 * math.log(2 * math.pi)), b.mul(log_v, 0.5))
+    head = b.sub(b.add(b.add(stirling_rest(b, w), rest), 0.5 * math.log(2 * math.pi)), b.mul(log_v, 0.5))
     two_large = b.sub(b.sub(head, b.mul(b.sub(w, 0.5), b.log1p(b.div(v, w)))), b.mul(v, more))
     value = b.select(both, two_large, b.select(sound, b.add(one_large, b.log(ratio)), general))
     return b.select(b.bit_and(b.gt(p, 0), b.isinf(q)), -math.inf, value)
@@ -100,7 +100,7 @@ def _enlarged(b: Any, u: Any, v: Any) -> tuple[Any, Any]:
     return v, b.div(numerator, denominator)
 
 
-def _betaln_slope(x: Any, y: Any) -> Any:
+def betaln_slope(x: Any, y: Any) -> Any:
     """psi(x) - psi(x + y)."""
     inside = bit_and(gt(x, 0), gt(y, 0))
     stable = neg(polygamma_difference(select(inside, x, 1), select(inside, y, 1), 0))
@@ -110,7 +110,7 @@ def _betaln_slope(x: Any, y: Any) -> Any:
 
 betaln = elementwise(
     "betaln", formula(_betaln), kinds="f", operands=2, low=0.5, high=15.0, singular=True, kernel=_betaln,
-    jvp=(lambda t, z, x, y: mul(t, _betaln_slope(x, y)), lambda t, z, x, y: mul(t, _betaln_slope(y, x))),
+    jvp=(lambda t, z, x, y: mul(t, betaln_slope(x, y)), lambda t, z, x, y: mul(t, betaln_slope(y, x))),
     doc="log |beta(x, y)|; infinite at the poles, where derivatives are NaN.",
 )  # fmt: skip
 

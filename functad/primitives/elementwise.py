@@ -13,21 +13,39 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from functad.core.location import here
 from functad.core.primitive import Linear, Primitive, Sample, Singular, type_of
 from functad.core.zeros import add
-from functad.errors import DtypeError, ShapeError
+from functad.errors import DtypeError, ShapeError, UnsupportedError
 from functad.ir.types import ArrayType, array_type
 from functad.kernel_ir.ops import NUMPY, in_single
 from functad.kernel_ir.rules import KernelRule, Pointwise
 from functad.primitives.broadcasting import broadcast, sum_all
 
-__all__ = ["Op", "elementwise", "formula", "of_complex", "single_rounding", "unbroadcast"]
+__all__ = ["Op", "Unknown", "elementwise", "formula", "of_complex", "single_rounding", "unbroadcast"]
 
 TangentRule = Callable[..., Any]
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """In place of a rule, for an operand in which the derivative is not known: an error that names both."""
+
+    function: str
+    argument: str
+
+    def __call__(self, t: Any, *operands: Any, **params: Any) -> Any:
+        raise UnsupportedError(
+            f"{self.function}{here()}: its derivative in the argument {self.argument!r} is not known; keep "
+            f"{self.argument!r} out of what is differentiated (fd.stop_gradient takes that derivative for 0)"
+        )
+
+
 ResultDtype = Callable[..., np.dtype]
 
 DTYPES: dict[str, tuple[type, ...]] = {
@@ -84,6 +102,7 @@ def elementwise(
     singular: Singular | Callable[..., Singular] = False,
     ufunc: Callable[..., Any] | None = None,
     infix: Callable[..., Any] | None = None,
+    samples: Callable[[], Iterable[Sample]] | None = None,
     doc: str | None = None,
 ) -> Op:
     """Declare an elementwise primitive.
@@ -95,7 +114,8 @@ def elementwise(
     kinds
         NumPy kinds of dtype that it takes, of ``"fciub"``.
     jvp
-        A rule an operand, ``rule(t, y, *xs)``; it gives None, or is None, where the derivative is zero.
+        A rule an operand, ``rule(t, y, *xs)``; it gives None, or is None, where the derivative is zero, and is
+        ``Unknown`` where that is not known.
     kernel
         The operation of the kernel IR (default: of the same name), or ``fn(b, *values)``.
     scalar_kernel
@@ -106,6 +126,8 @@ def elementwise(
         Bounds of the samples, and whether finite differences may be compared there.
     params
         The params of the samples.
+    samples
+        In place of samples of every dtype, of edge shapes, with rank-0 operands in every position.
     ufunc, infix
         See ``Primitive``; ``evaluate`` where that is a ufunc.
     singular
@@ -145,7 +167,8 @@ def elementwise(
         singular=singular,
         ufunc=evaluate if isinstance(evaluate, np.ufunc) else ufunc,
         infix=infix,
-        samples=lambda: elementwise_samples(operands, kinds, low, high, smooth, params),
+        undifferentiated=tuple([k for k, rule in enumerate(rules) if isinstance(rule, Unknown)]),
+        samples=samples or (lambda: elementwise_samples(operands, kinds, low, high, smooth, params)),
     )
     return Op(primitive, doc or f"{name} of each element.")
 

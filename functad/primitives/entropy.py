@@ -9,10 +9,10 @@ from typing import Any
 from functad.primitives.arithmetic import div, mul, neg
 from functad.primitives.elementwise import Op, elementwise, formula
 
-__all__ = ["log_ratio", "relative_difference", "relative_entropy"]
+__all__ = ["log_ratio", "log_ratio_kernel", "relative_difference", "relative_entropy", "relative_entropy_kernel"]
 
 
-def _log_ratio(b: Any, x: Any, y: Any) -> Any:
+def log_ratio_kernel(b: Any, x: Any, y: Any) -> Any:
     """Near 1 by the difference, which is exact; where the quotient may be subnormal, or infinite, as a difference of
     logarithms.
     """
@@ -24,7 +24,7 @@ def _log_ratio(b: Any, x: Any, y: Any) -> Any:
 
 
 log_ratio = elementwise(
-    "log_ratio", formula(_log_ratio), kinds="f", operands=2, low=0.5, singular=True, kernel=_log_ratio,
+    "log_ratio", formula(log_ratio_kernel), kinds="f", operands=2, low=0.5, singular=True, kernel=log_ratio_kernel,
     jvp=(lambda t, z, x, y: div(t, x), lambda t, z, x, y: neg(div(t, y))),
     doc="log(x / y) of positive numbers.",
 )  # fmt: skip
@@ -40,7 +40,7 @@ ATANH = tuple(1 / k for k in range(3, 27, 2))
 """atanh(v) = v + the sum of these times v^3, v^5, ..., all digits up to v = 1/5."""
 
 
-def _relative_entropy(b: Any, x: Any, y: Any) -> Any:
+def relative_entropy_kernel(b: Any, x: Any, y: Any) -> Any:
     """With v = (x - y) / (x + y), log(x / y) = 2 atanh v, and x log(x / y) - x + y = (x - y) v + 2 x (atanh(v) - v).
 
     Both terms are small where v is; C. Loader, *Fast and accurate computation of binomial probabilities*, 2000.
@@ -53,13 +53,13 @@ def _relative_entropy(b: Any, x: Any, y: Any) -> Any:
     for c in reversed(others):
         series = b.add(b.mul(square, series), c)
     close = b.add(b.mul(b.sub(x, y), v), b.mul(b.mul(b.mul(x, v), 2.0), b.mul(square, series)))
-    return b.select(near, close, b.add(b.sub(b.mul(x, _log_ratio(b, x, y)), x), y))
+    return b.select(near, close, b.add(b.sub(b.mul(x, log_ratio_kernel(b, x, y)), x), y))
 
 
 # d = log(x / y) dx + (y - x) / y dy
 relative_entropy: Op = elementwise(
-    "relative_entropy", formula(_relative_entropy), kinds="f", operands=2, low=0.5, singular=True,
-    kernel=_relative_entropy,
+    "relative_entropy", formula(relative_entropy_kernel), kinds="f", operands=2, low=0.5, singular=True,
+    kernel=relative_entropy_kernel,
     jvp=(lambda t, z, x, y: mul(t, log_ratio(x, y)), lambda t, z, x, y: mul(t, relative_difference(x, y))),
     doc="x log(x / y) - x + y of positive numbers, the term of a Kullback-Leibler divergence.",
 )  # fmt: skip

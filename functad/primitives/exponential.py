@@ -11,12 +11,12 @@ from functad.kernel_ir.ops import OPS
 from functad.primitives.arithmetic import add, div, mul, neg, sub
 from functad.primitives.bitwise import bit_and
 from functad.primitives.comparison import eq, isinf
-from functad.primitives.elementwise import Op, elementwise
+from functad.primitives.elementwise import Op, elementwise, formula
 from functad.primitives.selection import select
 
 __all__ = [
-    "exp", "exp2", "expm1", "expm1_slope", "log", "log10", "log1p", "log2", "logaddexp", "sigmoid", "sigmoid_slope",
-    "softplus", "tanh_half",
+    "exp", "exp2", "expm1", "expm1_slope", "log", "log10", "log1mexp", "log1p", "log2", "logaddexp", "sigmoid",
+    "sigmoid_slope", "softplus", "tanh_half",
 ]  # fmt: skip
 
 LN2, LN10 = math.log(2), math.log(10)
@@ -94,4 +94,18 @@ logaddexp = elementwise(
     "logaddexp", np.logaddexp, kinds="f", operands=2,
     jvp=(lambda t, z, x, y: mul(t, sigmoid(_log_odds(x, y))), lambda t, z, x, y: mul(t, sigmoid(neg(_log_odds(x, y))))),
     doc="log(exp(x) + exp(y)), without overflow.",
+)  # fmt: skip
+
+
+def _log1mexp(b: Any, x: Any) -> Any:
+    near = b.gt(x, -LN2)  # there 1 - e^x is less than 1/2
+    return b.select(near, b.log(b.neg(b.expm1(x))), b.log1p(b.neg(b.exp(x))))
+
+
+# d log(1 - e^x) = -e^x / (1 - e^x) dx
+log1mexp: Op = elementwise(
+    "log1mexp", formula(_log1mexp), kinds="f", low=-2.0, high=-0.5, singular=True, kernel=_log1mexp,
+    jvp=lambda t, y, x: mul(t, div(exp(x), expm1(x))),
+    doc="log(1 - exp(x)) of negative x, with all digits where x is small and where it is large (M. Maechler, "
+    "*Accurately computing log(1 - exp(-|a|))*, 2012).",
 )  # fmt: skip

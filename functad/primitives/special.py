@@ -15,7 +15,7 @@ from functad.primitives.elementwise import Op, elementwise, single_rounding
 from functad.primitives.powers import by_squaring
 from functad.primitives.selection import select
 
-__all__ = ["digamma", "erf", "erfc", "gaussian", "lgamma", "polygamma"]
+__all__ = ["BERNOULLI", "digamma", "erf", "erfc", "gaussian", "hurwitz", "lgamma", "polygamma"]
 
 # -- error function ----------------------------------------------------------------------------------------------------
 
@@ -81,7 +81,7 @@ BERNOULLI = (1 / 6, -1 / 30, 1 / 42, -1 / 30, 5 / 66, -691 / 2730, 7 / 6, -3617 
 """B_2, B_4, ..., B_20."""
 
 
-def _hurwitz(b: Any, s: int, x: Any) -> Any:
+def hurwitz(b: Any, s: int, x: Any) -> Any:
     """zeta(s, x) for x > 0, by Euler and Maclaurin: with w = x + N,
 
         sum over k < N of (x + k)^-s  +  w^(1-s) (1 / (s - 1) + 1 / 2w + sum over j of B_2j / (2j)! s (s + 1) ... (s +
@@ -119,7 +119,7 @@ def _cotangent_derivative(order: int) -> list[int]:
 def _polygamma_kernel(b: Any, x: Any, *, order: int) -> Any:
     """For x <= 0 by reflection: psi_n(x) = (-1)^n psi_n(1 - x) - pi^(n+1) P_n(cot pi x)."""
     left = b.le(x, 0)
-    value = b.mul(_hurwitz(b, order + 1, b.select(left, b.sub(1, x), x)), _factor(order))
+    value = b.mul(hurwitz(b, order + 1, b.select(left, b.sub(1, x), x)), _factor(order))
     r = b.sub(x, b.rint(x))
     cosine = b.sin(b.mul(b.sub(0.5, b.abs(r)), math.pi))  # of pi r, and exactly 0 at half-integers
     cot = b.div(cosine, b.sin(b.mul(r, math.pi)))

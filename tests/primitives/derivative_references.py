@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from math import inf, nan, pi
+from math import inf, log, nan, pi
 from typing import Any
 
 import mpmath
@@ -255,6 +255,10 @@ UNARY: dict[str, Reference | list[Reference]] = {
     "log1p": Reference(
         lambda x: mp.log(1 + x), lambda x: 1 / (1 + x), low=-1, points=around(-1.0)[2:],
         special={-1.0: (inf, -inf, inf), inf: ZERO}
+    ),
+    "log1mexp": Reference(
+        lambda x: mp.log(1 - mp.exp(x)), lambda x: 1 / (1 - mp.exp(-x)), high=0, special={-inf: ZERO},
+        points=(-1e-10, -log(2), -40.0, -700.0),
     ),
     "sigmoid": Reference(sigmoid, sigmoid_slope, special=limits(ZERO, ZERO)),
     "sigmoid_slope": Reference(sigmoid_slope, special=limits(ZERO, ZERO)),

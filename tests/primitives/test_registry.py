@@ -10,7 +10,8 @@ import pytest
 
 import functad.primitives.collectives
 import functad.primitives.custom_vmap
-import functad.primitives.linalg  # noqa: F401  (they declare primitives that are imported when they are used)
+import functad.primitives.linalg
+import functad.primitives.scipy_special.library  # noqa: F401  (these are imported when they are used)
 from functad import config
 from functad.core.evaluator import run_program
 from functad.core.primitive import REGISTRY
@@ -25,16 +26,21 @@ from functad.testing.rules import CHECKS, Case, check_rule
 
 PRIMITIVES = sorted(REGISTRY)
 
+LIKE_OTHERS = [name for name in functad.primitives.scipy_special.library.DECLARED if name not in ("jv", "gammainc")]
+"""SciPy's functions are all declared in one way: of most, rules are checked where there is time."""
+
+NAMES = [pytest.param(name, marks=pytest.mark.deep if name in LIKE_OTHERS else ()) for name in PRIMITIVES]
+
 
 @pytest.mark.parametrize("check", [c for c in CHECKS if c != "native"])
-@pytest.mark.parametrize("name", PRIMITIVES)
+@pytest.mark.parametrize("name", NAMES)
 def test_rules_agree(name, check):
     """One check at all samples of a primitive; a failure names the sample, the place and both values."""
     for seed, sample in enumerate(REGISTRY[name].samples()):
         check_rule(REGISTRY[name], sample, [check], seed)
 
 
-@pytest.mark.parametrize("name", PRIMITIVES)
+@pytest.mark.parametrize("name", NAMES)
 def test_native_code(name):
     """All samples of a primitive in one Program, compiled once; if that fails, each alone, to see which."""
     primitive, samples = REGISTRY[name], list(REGISTRY[name].samples())

@@ -14,6 +14,7 @@ import numpy as np
 
 from functad.ir.types import dtype_name
 from functad.lower.emit.code import Code, memory_type
+from functad.lower.llvm.lines import Lines
 
 __all__ = [
     "Span", "combined_mask", "interleaved", "lane_mask", "lanes_of_groups", "load_apart", "load_groups", "load_one",
@@ -58,7 +59,7 @@ def combined_mask(code: Code, width: int, *masks: str | None) -> str | None:
     return total
 
 
-def splat(code: Code, type: str, width: int, scalar: str) -> str:
+def splat(code: Lines, type: str, width: int, scalar: str) -> str:
     """A scalar in every lane; ``type`` is its LLVM type."""
     if width == 1:
         return scalar

@@ -13,6 +13,7 @@ import numpy as np
 from functad.ir.types import dtype_name
 from functad.kernel_ir.ops import ACCUMULATE, OPS, identity
 from functad.lower.emit.code import Code
+from functad.lower.emit.iterations import iterated
 from functad.lower.emit.special import digamma, lgamma, next_half, nextafter
 from functad.lower.llvm.lanes import Lanes
 from functad.lower.llvm.lines import Carried
@@ -35,7 +36,12 @@ def _operation(lanes: Lanes, op: str, dtype: str, args: list[str]) -> str:
     basic = _BASIC.get(op)
     if basic is not None:
         return basic(lanes, dtype, *args)
-    return _LONG[op](lanes, dtype, *args)
+    if op in _LONG:
+        return _LONG[op](lanes, dtype, *args)
+    declared = OPS[op]
+    if declared.library is not None:
+        return lanes.call_library(dtype, declared.library(), args)
+    return iterated(lanes, declared, args, operation)
 
 
 def _half(lanes: Lanes, op: str, args: list[str]) -> str:
@@ -82,13 +88,17 @@ def neutral(lanes: Lanes, op: str, dtype: np.dtype) -> str:
     return lanes.const(dtype_name(dtype), identity(op, dtype))
 
 
+DECLARED = 200
+"""The cost of a function of a library, or of a loop: it takes some tens of nanoseconds or more."""
+
+
 def cost(op: str, dtype: np.dtype) -> int:
     """About how many instructions an operation takes: what the shape of a loop is decided by."""
     if op in ("cast", "maximum", "minimum", "sign"):
         return 3
     if op in ("div", "sqrt", "floor_divide", "remainder", "fmod"):
         return 8 if dtype.kind == "f" else 16
-    return 1 if op in _BASIC else 24
+    return 1 if op in _BASIC else 24 if op in _LONG else DECLARED
 
 
 # ---- arithmetic and bits

@@ -16,6 +16,7 @@ from functad.kernel_ir.complex import Complex
 from functad.kernel_ir.conditions import bookkeeping
 from functad.kernel_ir.native import NativeFunction
 from functad.kernel_ir.nodes import Affine, Buffer, Compute, Index, KernelProgram, Statement, Value
+from functad.kernel_ir.ops import BUILT_IN
 from functad.kernel_ir.rules import Pointwise, Pull, Statements
 from functad.kernel_ir.sizes import Extent, poly
 from functad.lower.fuse.body import Body, Checks, Element, buffer, buffer_of
@@ -34,6 +35,8 @@ COST = {
     **dict.fromkeys(("sinh", "cosh", "arcsinh", "arccosh", "arctanh"), 30),
     **dict.fromkeys(("power", "logaddexp", "erfc", "lgamma", "digamma"), 60),
 }
+DECLARED = 200
+"""That of a function of a library, or of a loop over a table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +129,7 @@ def _cost(b: Body) -> int:
     """Masks count for nothing: in most of a loop they are known to hold."""
     computed = [i for i in b.body if type(i) is Compute]
     free = bookkeeping(b.body) if computed else set()
-    return sum([COST.get(i.op, 1) for i in computed if i.out not in free])
+    return sum([COST.get(i.op, 1 if i.op in BUILT_IN else DECLARED) for i in computed if i.out not in free])
 
 
 class Recorder:

@@ -26,6 +26,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from functad.caches import cached
+from functad.kernel_ir.native import NativeFunction
 from functad.lower.llvm.lines import Lines
 from functad.lower.native.c_library import libm_function
 
@@ -296,18 +297,23 @@ class Lanes:
     def _convert(self, instruction: str, src: str, dst: str, x: str) -> str:
         return self.emit(f"{instruction} {self.ty(src)} {x} to {self.ty(dst)}")
 
-    # Calls of libm, lane by lane.
+    # Calls of libraries, lane by lane.
 
     def call_libm(self, dtype: str, symbol: str, args: Sequence[str]) -> str:
         """The libm function ``symbol`` (its double name: ``erf`` means ``erff`` for f32) of each lane."""
         if dtype == "f32":
             symbol += "f"
-        ty, scalar = self.ty(dtype), _SCALARS[dtype]
-        self.declarations.add(libm_function(symbol, scalar, len(args)).declaration)
+        return self.call_library(dtype, libm_function(symbol, _SCALARS[dtype], len(args)), args)
+
+    def call_library(self, dtype: str, function: NativeFunction, args: Sequence[str]) -> str:
+        """A function of scalars, of each lane; what parameters it has beyond these are zeros."""
+        ty, scalar, symbol = self.ty(dtype), _SCALARS[dtype], function.symbol
+        more = "".join([f", {t} 0" for t in function.parameters[len(args) :]])
+        self.declarations.add(function.declaration)
         if self.width > 1:
-            self.declarations.add(_lanewise(symbol, scalar, self.width, len(args)))
-            symbol = f"functad.{symbol}.v{self.width}"
-        return self.emit(f"call {ty} @{symbol}({ty} {f', {ty} '.join(args)})")
+            self.declarations.add(_lanewise(symbol, scalar, self.width, len(args), more))
+            symbol, more = f"functad.{symbol}.v{self.width}", ""
+        return self.emit(f"call {ty} @{symbol}({ty} {f', {ty} '.join(args)}{more})")
 
     # Control flow.
 
@@ -359,28 +365,33 @@ def _intrinsic(name: str, ty: str, suffix: str, arity: int) -> tuple[str, str]:
 
 
 @functools.cache
-def _lanewise(symbol: str, scalar: str, width: int, arity: int) -> str:
+def _lanewise(symbol: str, scalar: str, width: int, arity: int, more: str) -> str:
     """A function of vectors that applies a scalar one lane by lane; out of line, since each call in a loop costs the
     compiler time.
     """
     ty, operands = f"<{width} x {scalar}>", range(arity)
     parameters = ", ".join(f"{ty} %x{j}" for j in operands)
-    extracted = "\n".join(f"  %y{j} = extractelement {ty} %x{j}, i32 %lane" for j in operands)
+    # by way of memory: to insert at a variable place is slow
+    cells = "\n".join(f"  %p{j} = alloca {ty}\n  store {ty} %x{j}, ptr %p{j}" for j in operands)
+    loads = "\n".join(
+        f"  %a{j} = getelementptr {scalar}, ptr %p{j}, i64 %lane\n  %y{j} = load {scalar}, ptr %a{j}" for j in operands
+    )
     arguments = ", ".join(f"{scalar} %y{j}" for j in operands)
     return f"""define internal {ty} @functad.{symbol}.v{width}({parameters}) noinline {{
 entry:
+{cells}
   br label %loop
 loop:
-  %lane = phi i32 [ 0, %entry ], [ %next, %loop ]
-  %result = phi {ty} [ poison, %entry ], [ %more, %loop ]
-{extracted}
-  %value = call {scalar} @{symbol}({arguments})
-  %more = insertelement {ty} %result, {scalar} %value, i32 %lane
-  %next = add i32 %lane, 1
-  %again = icmp ult i32 %next, {width}
+  %lane = phi i64 [ 0, %entry ], [ %next, %loop ]
+{loads}
+  %value = call {scalar} @{symbol}({arguments}{more})
+  store {scalar} %value, ptr %a0
+  %next = add i64 %lane, 1
+  %again = icmp ult i64 %next, {width}
   br i1 %again, label %loop, label %exit
 exit:
-  ret {ty} %more
+  %result = load {ty}, ptr %p0
+  ret {ty} %result
 }}"""
 
 

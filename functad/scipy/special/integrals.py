@@ -1,0 +1,35 @@
+"""Exponential, trigonometric and elliptic integrals, and hypergeometric functions; in the parameters of the latter no
+derivatives are known.
+"""
+
+from __future__ import annotations
+
+import scipy.special as sp
+
+from functad.primitives.scipy_special import elliptic, hypergeometric
+from functad.primitives.scipy_special import integrals as family
+from functad.scipy.special.declaring import real
+
+__all__ = [
+    "ellipe", "ellipeinc", "ellipk", "ellipkinc", "ellipkm1", "exp1", "expi", "expn", "fresnel", "hyp0f1", "hyp1f1",
+    "hyp2f1", "hyperu", "shichi", "sici", "spence",
+]  # fmt: skip
+
+exp1 = real(sp.exp1, family.exp1)
+expi = real(sp.expi, family.expi)
+expn = real(sp.expn, family.expn)
+sici = real(sp.sici, lambda x: (family.si(x), family.ci(x)))
+shichi = real(sp.shichi, lambda x: (family.shi(x), family.chi(x)))
+fresnel = real(sp.fresnel, lambda x: (family.fresnel_s(x), family.fresnel_c(x)))
+spence = real(sp.spence, family.spence)
+
+ellipk = real(sp.ellipk, elliptic.ellipk)
+ellipkm1 = real(sp.ellipkm1, elliptic.ellipkm1)
+ellipe = real(sp.ellipe, elliptic.ellipe)
+ellipkinc = real(sp.ellipkinc, elliptic.ellipkinc)
+ellipeinc = real(sp.ellipeinc, elliptic.ellipeinc)
+
+hyp0f1 = real(sp.hyp0f1, hypergeometric.hyp0f1)
+hyp1f1 = real(sp.hyp1f1, hypergeometric.hyp1f1)
+hyp2f1 = real(sp.hyp2f1, hypergeometric.hyp2f1)
+hyperu = real(sp.hyperu, hypergeometric.hyperu)
