@@ -220,7 +220,7 @@ def _table() -> dict[str, Op]:
 OPS = _table()
 """Every operation by name."""
 
-BUILT_IN = frozenset(OPS)
+BUILT_IN = dict(OPS)
 """Those that no primitive has declared."""
 
 

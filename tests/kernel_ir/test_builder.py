@@ -10,7 +10,7 @@ from functad.ir.types import Symbol
 from functad.kernel_ir.builder import Builder, Complex
 from functad.kernel_ir.checker import check_kernel
 from functad.kernel_ir.nodes import Affine, Buffer, Check, Compute, Const, Load, Reduce, Scan, Scatter, Store, Value
-from functad.kernel_ir.ops import OPS, evaluate
+from functad.kernel_ir.ops import BUILT_IN, evaluate
 from functad.kernel_ir.printer import format_kernel
 from functad.primitives.powers import power
 
@@ -28,7 +28,7 @@ def computed(b: Builder) -> list[str]:
 
 
 def test_every_operation_is_a_method() -> None:
-    for op in OPS.values():
+    for op in BUILT_IN.values():
         assert callable(getattr(Builder, op.name))
 
 
@@ -220,7 +220,7 @@ def test_every_kind_of_instruction_passes_the_checker() -> None:
 
 
 def test_operations_have_numpy_s_result_dtypes() -> None:
-    for op in OPS.values():
+    for op in BUILT_IN.values():
         if op.name in ("cast", "select"):
             continue
         for kind, dtype in (("f", F32), ("i", np.dtype("i4")), ("u", np.dtype("u1")), ("b", BOOL)):

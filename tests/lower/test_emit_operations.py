@@ -8,7 +8,7 @@ import pytest
 from functad.ir.types import Symbol, dtype_name
 from functad.kernel_ir.builder import Builder
 from functad.kernel_ir.nodes import Affine, Buffer, Compute, KernelProgram, Store, Value
-from functad.kernel_ir.ops import OPS, Op, evaluate
+from functad.kernel_ir.ops import BUILT_IN, Op, evaluate
 from functad.lower.llvm.target import Target
 from tests.lower.native import Native
 
@@ -44,7 +44,7 @@ CORNERS = [
     0.99,
 ]
 
-CASES = [(op, dtype) for op in OPS.values() for dtype in DTYPES if dtype.kind in op.kinds and op.name != "cast"]
+CASES = [(op, dtype) for op in BUILT_IN.values() for dtype in DTYPES if dtype.kind in op.kinds and op.name != "cast"]
 
 
 def one_operation(op: str, dtype: np.dtype, out: np.dtype, arity: int, size: bool) -> KernelProgram:
@@ -160,7 +160,9 @@ def test_operation(op: Op, dtype: np.dtype) -> None:
             assert_same(got, want[take], ulps, op.name)
 
 
-@pytest.mark.parametrize("op", [op for op in OPS.values() if op.name not in ("cast", *CANCELS)], ids=lambda op: op.name)
+@pytest.mark.parametrize(
+    "op", [op for op in BUILT_IN.values() if op.name not in ("cast", *CANCELS)], ids=lambda op: op.name
+)
 def test_operation_on_a_register(op: Op) -> None:
     """Without a loop, code is scalar."""
     dtype = next(t for t in DTYPES if t.kind in op.kinds)

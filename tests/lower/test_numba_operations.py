@@ -8,7 +8,7 @@ import pytest
 from functad.ir.types import Symbol, dtype_name
 from functad.kernel_ir.builder import Builder
 from functad.kernel_ir.nodes import Affine, Buffer, Compute, KernelProgram, Store, Value
-from functad.kernel_ir.ops import OPS, Op, evaluate
+from functad.kernel_ir.ops import BUILT_IN, Op, evaluate
 from tests.lower.printed import Printed
 from tests.lower.test_emit_operations import DTYPES, EXACT, assert_same, operands
 
@@ -23,7 +23,7 @@ CANCELS = {"logaddexp": 1e-14, "lgamma": 1e-12, "digamma": 1e-11, "fma": 1e-13}
 
 
 def operations(dtype: np.dtype) -> list[Op]:
-    return [op for op in OPS.values() if dtype.kind in op.kinds and op.name != "cast"]
+    return [op for op in BUILT_IN.values() if dtype.kind in op.kinds and op.name != "cast"]
 
 
 def all_operations(dtype: np.dtype) -> tuple[KernelProgram, list[np.ndarray]]:

@@ -172,3 +172,8 @@ def test_what_is_not_taken() -> None:
         fd.jit(lambda n: sp.factorial(n, extend="complex"))(3.0)
     with pytest.raises(ArgumentError, match="spherical_jn at .*the order must be a plain integer"):
         fd.jit(lambda n: sp.spherical_jn(n, 1.0))(2.5)
+    with (
+        fd.config.backend("numba"),
+        pytest.raises(UnsupportedError, match="the Numba backend has no j0, of scipy.special; use the native backend"),
+    ):
+        fd.jit(sp.j0)(1.0)

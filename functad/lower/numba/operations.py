@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from functad.kernel_ir.ops import ACCUMULATE, identity
+from functad.errors import UnsupportedError
+from functad.kernel_ir.ops import ACCUMULATE, BUILT_IN, identity
 from functad.lower.numba.support import FUNCTIONS, INTRINSICS
 
 __all__ = ["ATOM", "Text", "accumulated", "constant", "dtype_text", "neutral", "operation"]
@@ -58,6 +59,10 @@ def operation(op: str, operand: np.dtype, out: np.dtype, args: Sequence[Text], n
     """The expression of an operation on operands of a dtype; ``needs`` is told the functions of ``support`` that it
     calls.
     """
+    if op not in BUILT_IN:
+        raise UnsupportedError(
+            f"the Numba backend has no {op.removeprefix('scipy.')}, of scipy.special; use the native backend"
+        )
     if op == "cast":
         return _cast(operand, out, args[0], needs)
     if op == "select":
