@@ -14,6 +14,7 @@ from functad.primitives import comparison as comparison
 from functad.primitives import complex as complex
 from functad.primitives import cond as cond
 from functad.primitives import contractions as contractions
+from functad.primitives import conv as conv
 from functad.primitives import convert as convert
 from functad.primitives import convolution as convolution
 from functad.primitives import cumulative as cumulative

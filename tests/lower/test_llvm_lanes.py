@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from functad.lower.llvm.lanes import Lanes
-from functad.lower.llvm.lines import Lines
+from functad.kernel_ir.lines import Lines
 from tests.tools.array_function import ArrayFunction
 
 NAMES = {

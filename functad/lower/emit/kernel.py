@@ -21,7 +21,7 @@ from functad.lower.emit.reduce import Accumulator
 from functad.lower.emit.strips import Strips
 from functad.lower.emit.turn import Turn
 from functad.lower.emit.writing import Block, Writing
-from functad.lower.llvm.lines import Carried
+from functad.kernel_ir.lines import Carried
 
 __all__ = ["fill_buffer", "write_nest"]
 

@@ -13,7 +13,7 @@ from functad.kernel_ir.nodes import Reduce
 from functad.lower.emit.code import Code
 from functad.lower.emit.memory import splat
 from functad.lower.emit.operations import accumulate, neutral
-from functad.lower.llvm.lines import Carried
+from functad.kernel_ir.lines import Carried
 
 __all__ = ["BLOCK", "Accumulator"]
 

@@ -17,7 +17,7 @@ from functad.lower.emit.memory import Span, lane_mask
 from functad.lower.emit.reduce import BLOCK, Accumulator
 from functad.lower.emit.regions import Region
 from functad.lower.emit.writing import Writing
-from functad.lower.llvm.lines import Carried
+from functad.kernel_ir.lines import Carried
 
 __all__ = ["Strips"]
 

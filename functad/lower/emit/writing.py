@@ -18,7 +18,7 @@ from functad.lower.emit.exits import Exits
 from functad.lower.emit.failures import Failure, note_failures
 from functad.lower.emit.loops import LoopNest
 from functad.lower.emit.memory import splat
-from functad.lower.llvm.lines import Carried
+from functad.kernel_ir.lines import Carried
 
 __all__ = ["Block", "Writing"]
 

@@ -25,7 +25,7 @@ from functad.kernel_ir.nodes import Product
 from functad.lower.emit.blas import KINDS, gemv, letter, too_large
 from functad.lower.emit.code import Code, memory_type
 from functad.lower.emit.memory import lane_mask, load_one, load_run, shuffle, splat, store_run
-from functad.lower.llvm.lines import Carried
+from functad.kernel_ir.lines import Carried
 from functad.lower.llvm.target import Target
 
 __all__ = ["Matvec", "matvec_function"]
