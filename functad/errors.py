@@ -9,6 +9,7 @@ import numpy as np
 __all__ = [
     "ArgumentError",
     "AxisError",
+    "CollectiveError",
     "DtypeError",
     "EscapedTracerError",
     "FunctadError",
@@ -25,6 +26,7 @@ __all__ = [
     "ShapeError",
     "StructureError",
     "TracerConversionError",
+    "UnboundAxisError",
     "UnsupportedError",
 ]
 
@@ -66,6 +68,10 @@ class TracerConversionError(FunctadError, TypeError):
     """A traced value was converted where its value is unknown or its derivative would be lost."""
 
 
+class UnboundAxisError(FunctadError, NameError):
+    """No mapped axis has the name that a collective asks for."""
+
+
 class EscapedTracerError(FunctadError, RuntimeError):
     """A tracer was used after the function that it belongs to had returned."""
 
@@ -90,6 +96,10 @@ class LinAlgError(FunctadError, np.linalg.LinAlgError):
     """A matrix has no inverse, no factorisation, or its eigenvalues were not found."""
 
 
+class CollectiveError(FunctadError, TypeError):
+    """A collective over a mapped axis stands where not all elements of the axis come together."""
+
+
 class LinearityError(FunctadError, ValueError):
     """A function that has to be linear is not."""
 
@@ -110,5 +120,5 @@ class RetraceWarning(UserWarning):
     """A value that a jitted function closes over, or a static argument, keeps changing: each change traces it anew."""
 
 
-OF_VALUES = (IndexOutOfBoundsError, LinAlgError)
+OF_VALUES = (CollectiveError, IndexOutOfBoundsError, LinAlgError)
 """What evaluation raises: whoever evaluates an equation says where it is."""

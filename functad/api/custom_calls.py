@@ -12,6 +12,7 @@ from functad.api.frozen import Frozen
 from functad.api.world.kept import Kept
 from functad.api.world.outside import Outside
 from functad.core.capture import Leaf, capture
+from functad.core.named_axes import axis_of
 from functad.core.trace import ABSENT, Trace, current_trace, within
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.core.zeros import zeros
@@ -102,6 +103,13 @@ class Call:
         """The error for a traced value that comes neither as an argument nor from a closure."""
         return not_found(self.kind, self.name, error)
 
+    def not_together(self, captures: Sequence[Tracer]) -> StructureError:
+        """The error for a collective in the function."""
+        return StructureError(
+            f"{self.kind} function {self.name} uses the mapped axis {axis_of(captures)!r}, but its rule is run where "
+            "the axis may be mapped no more; take the collective out of the function, or pass its result as an argument"
+        )
+
     def closed(self, operands: Sequence[Any]) -> tuple[Any, ...]:
         """The functions, then arguments that are not differentiated, with what stands for traced values closed over."""
         if not self.consts:
@@ -166,7 +174,7 @@ class Call:
             outside.depends_on_all(self.frozen.parts)
         captured = capture(lambda xs: self.apply(0, xs, self.run), leaves, kind, concrete, outside=outside)
         if captured.captures:
-            raise self.not_found()
+            raise self.not_found() if axis_of(captured.captures) is None else self.not_together(captured.captures)
         self.out_tree, self.out_types, self.out_kinds = (
             captured.out_tree,
             captured.program.out_types,

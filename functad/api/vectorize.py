@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
+
+import numpy as np
 
 from functad.api.arguments import fresh_all, leaf_of, name_of
 from functad.core.capture import Leaf, capture, own
+from functad.core.named_axes import bind_axis
 from functad.core.primitive import type_of
 from functad.core.statics import merged, static_leaves
 from functad.core.tracer import ARRAY, SCALAR
 from functad.core.wrapping import Transformed
 from functad.errors import ShapeError, StructureError
 from functad.front.calls import twin
+from functad.ir.types import scalar_type
 from functad.lax.chunks import chunk_of, map_in_chunks
 from functad.primitives.broadcasting import broadcast
+from functad.primitives.generate import iota
 from functad.primitives.shapes import transpose
 from functad.tree import TreeDef, flatten, leaf_paths, unflatten
 
@@ -26,7 +31,9 @@ def vmap(
     f: Callable[..., Any],
     in_axes: Any = 0,
     out_axes: Any = 0,
+    axis_name: Hashable = None,
     axis_size: int | None = None,
+    spmd_axis_name: None = None,
     *,
     chunk_size: int | None = None,
 ) -> Callable[..., Any]:
@@ -41,8 +48,13 @@ def vmap(
     out_axes
         Where the mapped axis is put in the results: an int, None (for results that do not depend on it), or a
         container.
+    axis_name
+        A name for the mapped axis, by which ``f``, and whatever it calls, may use the collectives of `functad.lax`:
+        ``psum``, ``pmean``, ``pmax``, ``pmin``, ``all_gather``, ``ppermute``, ``axis_index``. Names nest.
     axis_size
         The size of the mapped axis, where no argument tells it.
+    spmd_axis_name
+        Taken for the sake of JAX's signature: there is one device, so only None means anything.
     chunk_size
         So many elements at a time, one chunk after the other and what remains in the last: temporary arrays are as
         large as one chunk needs. None: all at once. Results are the same (products of matrices may be summed in
@@ -60,6 +72,13 @@ def vmap(
     >>> fd.vmap(np.dot, in_axes=(0, None))(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([1.0, 10.0]))
     array([21., 43.])
 
+    Each row less the mean of all rows:
+
+    >>> centred = fd.vmap(lambda row: row - fd.lax.pmean(row, "rows"), axis_name="rows")
+    >>> centred(np.array([[1.0, 2.0], [3.0, 6.0]]))
+    array([[-1., -2.],
+           [ 1.,  2.]])
+
     The distances of 5000 points, 100 rows of the table at a time:
 
     >>> x = np.linspace(0.0, 1.0, 5000)
@@ -68,7 +87,12 @@ def vmap(
     (5000,)
     """
 
-    return Transformed(run_vmap, f, in_axes, out_axes, axis_size, chunk_of("vmap", chunk_size))
+    if spmd_axis_name is not None:
+        raise StructureError(
+            f"vmap: spmd_axis_name={spmd_axis_name!r} names axes of devices, of which there is one here; leave it out. "
+            "axis_name names the mapped axis"
+        )
+    return Transformed(run_vmap, f, in_axes, out_axes, axis_name, axis_size, chunk_of("vmap", chunk_size))
 
 
 def run_vmap(
@@ -77,6 +101,7 @@ def run_vmap(
     kwargs: dict[str, Any],
     in_axes: Any,
     out_axes: Any,
+    axis_name: Hashable,
     axis_size: int | None,
     chunk: int | None,
 ) -> Any:
@@ -93,8 +118,14 @@ def run_vmap(
     kinds = [leaf.kind if a is None else element_kind(leaf) for leaf, a in zip(leaves, axes, strict=True)]
     types = [element_type(leaf, a) for leaf, a in zip(leaves, axes, strict=True)]
     inner = [Leaf(x, t, k) for x, t, k in zip(moved, types, kinds, strict=True)]
+    if axis_name is not None:
+        lanes = iota((size,), np.int64, 0)
+        inner, moved, batched = [Leaf(lanes, scalar_type(np.int64), SCALAR), *inner], [lanes, *moved], [True, *batched]
 
     def call(xs: Sequence[Any]) -> Any:
+        if axis_name is not None:
+            bind_axis(axis_name, size, xs[0])
+            xs = xs[1:]
         new_args, new_kwargs = unflatten(structure, merged(fixed, xs))
         return twin(f)(*new_args, **new_kwargs)
 

@@ -44,6 +44,7 @@ class Sample:
     params.
 
     ``low`` and ``high`` bound the random operands, so that they stay where the operation is defined and smooth.
+    ``unmapped`` are the positions of operands that are the same for all elements of a mapped axis.
     """
 
     operands: tuple[Any, ...]
@@ -51,6 +52,7 @@ class Sample:
     low: float = -2.0
     high: float = 2.0
     smooth: bool = True
+    unmapped: tuple[int, ...] = ()
 
 
 class Signature:

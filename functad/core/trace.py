@@ -28,6 +28,7 @@ from functad.ir.program import Atom, Eqn, Literal, Location, Program, Var, liter
 from functad.ir.types import ArrayType, array_type
 
 if TYPE_CHECKING:
+    from functad.core.named_axes import NamedAxis
     from functad.core.primitive import Primitive
 
 __all__ = [
@@ -150,8 +151,8 @@ class Trace:
     """
 
     __slots__ = (
-        "bound", "captures", "concrete", "constants", "cursor", "env", "eqns", "inputs", "integers", "kind", "loc",
-        "locate", "native", "open", "outside", "parent", "raised", "rules", "script", "scripted", "sources",
+        "axis", "bound", "captures", "concrete", "constants", "cursor", "env", "eqns", "inputs", "integers", "kind",
+        "loc", "locate", "native", "open", "outside", "parent", "raised", "rules", "script", "scripted", "sources",
         "start_rules", "steps",
     )  # fmt: skip
 
@@ -187,6 +188,7 @@ class Trace:
             floating_rules.get()
         )  # np.errstate: where the last equation was emitted, where the function was called
         self.raised: set[Var] = set()  # results of equations whose evaluation raised, and of those that need them
+        self.axis: NamedAxis | None = None  # the one that it maps over, if that has a name
         self.constants: Constants | None = None
         self.integers: Integers | None = None  # those among the inputs that Python may ask for
         self.open = True

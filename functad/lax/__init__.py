@@ -1,4 +1,9 @@
-"""Structured control flow that compiles to native loops and branches, and differentiates both ways."""
+"""Structured control flow that compiles to native loops and branches, and differentiates both ways; what is rarely
+used is imported when it is.
+"""
+
+import importlib as _importlib
+from typing import Any as _Any
 
 from functad.lax import checkpoint_policies as checkpoint_policies
 from functad.lax.callback import pure_callback
@@ -6,6 +11,22 @@ from functad.lax.checkpoint import checkpoint, checkpoint_name
 from functad.lax.conditionals import cond, select, select_n, switch
 from functad.lax.loops import associative_scan, fori_loop, map, scan, while_loop
 from functad.lax.stops import stop_gradient
+
+_LATE = {
+    "collectives": """
+        all_gather all_to_all axis_index axis_size pmax pmean pmin ppermute pshuffle psum psum_scatter pswapaxes
+    """,
+}
+"""The modules that are imported when one of their names is first used."""
+
+_MODULE_OF = {name: module for module, names in _LATE.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> _Any:
+    if name in _MODULE_OF:
+        return getattr(_importlib.import_module(f"functad.lax.{_MODULE_OF[name]}"), name)
+    raise AttributeError(f"module 'functad.lax' has no attribute {name!r}")
+
 
 __all__ = [
     "associative_scan",
@@ -22,4 +43,5 @@ __all__ = [
     "stop_gradient",
     "switch",
     "while_loop",
+    *_MODULE_OF,
 ]

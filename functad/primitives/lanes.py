@@ -4,13 +4,15 @@ branches of its own; and the length of a sequence, by which its lanes are told a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from functad.core.primitive import Primitive, Sample, type_of
+from functad.errors import FunctadError
 from functad.ir.masks import expand, select
+from functad.ir.regions import Regions, regions_of
 from functad.ir.types import SeqType, array_type, seq_type
 from functad.primitives.control_native import SEQ_LENGTH
 from functad.primitives.gather import gather
@@ -18,7 +20,12 @@ from functad.primitives.generate import iota
 from functad.primitives.loop_body import bind_loop, element_type
 from functad.transforms.programs import trace_program
 
-__all__ = ["lanes_of", "map_over_lanes", "seq_length_p", "seq_samples"]
+__all__ = ["COLLECTIVES", "lanes_of", "map_over_lanes", "seq_length_p", "seq_samples"]
+
+COLLECTIVES: dict[Primitive, Callable[..., FunctadError]] = {}
+"""Primitives that need all elements of a mapped axis together, if their last operand has it, and the error where each
+takes its own course. (They are declared when they are first used.)
+"""
 
 
 def map_over_lanes(
@@ -26,6 +33,8 @@ def map_over_lanes(
 ) -> tuple[list[Any], list[Any]]:
     """Run an equation once a lane. Mapped sequences come as sequences of lanes, and so leave."""
     mask = tuple([bool(flag) for flag in batched])
+    if COLLECTIVES and primitive.control is not None:
+        check_collectives(primitive.control.regions(params), mask)
     split = [lanes_of(x, size) if flag == "elements" else x for x, flag in zip(operands, batched, strict=True)]
     consts, xs = select(split, [not m for m in mask]), select(split, mask)
 
@@ -37,6 +46,20 @@ def map_over_lanes(
     body = trace_program(step, (*[type_of(c) for c in consts], *[element_type(type_of(x)) for x in xs]))
     _, outs = bind_loop(body, consts, (), xs, length=size)
     return outs, ["lanes" if isinstance(type_of(o), SeqType) else True for o in outs]
+
+
+def check_collectives(form: Regions, mapped: Sequence[bool]) -> None:
+    """Refuse what needs all elements of the axis that these operands carry."""
+    operands = form.operands(list(mapped))
+    for region in form.regions:
+        flags = dict(zip(region.program.inputs, form.given(region, operands), strict=True))
+        for eqn in region.program.eqns:
+            given = [flags.get(a, False) for a in eqn.inputs]  # type: ignore[call-overload]
+            if eqn.primitive in COLLECTIVES and given[-1]:
+                raise COLLECTIVES[eqn.primitive](**eqn.params).at(eqn.loc)
+            inside = regions_of(eqn)
+            if inside is not None:
+                check_collectives(inside, given)
 
 
 # -- sequences ---------------------------------------------------------------------------------------------------------

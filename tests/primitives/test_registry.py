@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-import functad.primitives.linalg  # noqa: F401  (declares the primitives, those that wait for SciPy, too)
+import functad.primitives.collectives
+import functad.primitives.linalg  # noqa: F401  (they declare primitives that are imported when they are used)
 from functad import config
 from functad.core.evaluator import run_program
 from functad.core.primitive import REGISTRY
