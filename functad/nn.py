@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import math
 from collections.abc import Callable
 from typing import Any
@@ -45,6 +46,21 @@ __all__ = [
     "softmax",
     "softplus",
 ]
+
+_LATE = {
+    "conv": "layers", "conv_transpose": "layers",
+    "avg_pool": "windows", "max_pool": "windows", "min_pool": "windows",
+}  # fmt: skip
+"""The modules of ``functad.convolution`` that are imported when one of their names is first used."""
+
+__all__ += list(_LATE)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATE:
+        return getattr(importlib.import_module(f"functad.convolution.{_LATE[name]}"), name)
+    raise AttributeError(f"module 'functad.nn' has no attribute {name!r}")
+
 
 
 def floating(x: Any, name: str) -> Any:

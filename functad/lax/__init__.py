@@ -13,7 +13,16 @@ from functad.lax.loops import associative_scan, fori_loop, map, scan, while_loop
 from functad.lax.stops import stop_gradient
 
 _LATE = {
-    "collectives": """
+    "functad.convolution.dimensions": """
+        ConvDimensionNumbers conv_dimension_numbers padtype_to_pads
+    """,
+    "functad.convolution.general": """
+        conv conv_general_dilated conv_transpose conv_with_general_padding
+    """,
+    "functad.convolution.windows": """
+        reduce_window
+    """,
+    "functad.lax.collectives": """
         all_gather all_to_all axis_index axis_size pmax pmean pmin ppermute pshuffle psum psum_scatter pswapaxes
     """,
 }
@@ -24,7 +33,7 @@ _MODULE_OF = {name: module for module, names in _LATE.items() for name in names.
 
 def __getattr__(name: str) -> _Any:
     if name in _MODULE_OF:
-        return getattr(_importlib.import_module(f"functad.lax.{_MODULE_OF[name]}"), name)
+        return getattr(_importlib.import_module(_MODULE_OF[name]), name)
     raise AttributeError(f"module 'functad.lax' has no attribute {name!r}")
 
 
