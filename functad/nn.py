@@ -62,7 +62,6 @@ def __getattr__(name: str) -> Any:
     raise AttributeError(f"module 'functad.nn' has no attribute {name!r}")
 
 
-
 def floating(x: Any, name: str) -> Any:
     """An argument as a floating-point or complex array."""
     y = as_array(x, name)

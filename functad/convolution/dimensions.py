@@ -95,7 +95,8 @@ def lengths(value: Any, count: int, name: str, argument: str) -> tuple[int, ...]
     given = [value] * count if not isinstance(value, tuple | list) else list(value)
     if len(given) != count or not all(isinstance(n, int) and not isinstance(n, bool) and n >= 1 for n in given):
         raise ArgumentError(
-            f"{name}{here()}: {argument} must be a positive integer, or one for each of {count} spatial axes, got {value!r}"
+            f"{name}{here()}: {argument} must be a positive integer, or one for each of {count} spatial axes, "
+            f"got {value!r}"
         )
     return tuple(given)
 
@@ -112,7 +113,8 @@ def padtype_to_pads(in_shape: Any, window_shape: Any, window_strides: Any, paddi
         return [(0, 0)] * len(in_shape)
     if padding not in ("SAME", "SAME_LOWER"):
         raise ArgumentError(
-            f"padding{here()} must be 'SAME', 'SAME_LOWER', 'VALID' or a (low, high) for each spatial axis, got {padding!r}"
+            f"padding{here()} must be 'SAME', 'SAME_LOWER', 'VALID' or a (low, high) for each spatial axis, "
+            f"got {padding!r}"
         )
     pads = []
     for n, window, stride in zip(in_shape, window_shape, window_strides, strict=True):
@@ -130,7 +132,7 @@ def pads_of(padding: Any, shape: Sequence[int], windows: Sequence[int], strides:
     pairs = [(p, p) if isinstance(p, int) else tuple(p) for p in given]
     if len(pairs) != len(shape) or not all(len(p) == 2 and all(isinstance(n, int) for n in p) for p in pairs):
         raise ArgumentError(
-            f"padding{here()} must be 'SAME', 'SAME_LOWER', 'VALID' or a (low, high) for each of {len(shape)} spatial axes, "
-            f"got {padding!r}"
+            f"padding{here()} must be 'SAME', 'SAME_LOWER', 'VALID' or a (low, high) for each of {len(shape)} spatial "
+            f"axes, got {padding!r}"
         )
     return [(low, high) for low, high in pairs]

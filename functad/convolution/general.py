@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-import functad.numpy as fnp
 from functad.convolution.dimensions import ConvDimensionNumbers, Pads, conv_dimension_numbers, lengths, pads_of
 from functad.errors import ArgumentError, DtypeError, ShapeError
 from functad.numpy.operands import as_array, cast, fresh_array, shape_of
@@ -172,8 +171,8 @@ def _padded(
         reach = (kernel[b] - 1) * apart[k] + 1
         if kernel[b] < 1 or length < reach:
             raise ShapeError(
-                f"a convolution{here()}: a window of {reach} elements does not fit spatial axis {k}, which has {length} with "
-                f"its padding (shapes {shape_of(x)} and {kernel})"
+                f"a convolution{here()}: a window of {reach} elements does not fit spatial axis {k}, which has {length} "
+                f"with its padding (shapes {shape_of(x)} and {kernel})"
             )
         high -= (length - reach) % strides[k]
         widths[a] = (max(low, 0), max(high, 0), d - 1)
@@ -214,8 +213,8 @@ def conv_transpose(
     precision: Any = None,
     preferred_element_type: Any = None,
 ) -> Any:
-    """``jax.lax.conv_transpose``: a convolution of an array that ``strides`` spread, of the size that a convolution with
-    these strides would reduce to that of the array.
+    """``jax.lax.conv_transpose``: a convolution of an array that ``strides`` spread, of the size that a convolution
+    with these strides would reduce to that of the array.
 
     ``padding`` is "SAME", "VALID", or what ``conv_general_dilated`` puts around the spread array. With
     ``transpose_kernel`` it is the gradient of a convolution, with the kernel of that one.
@@ -223,7 +222,7 @@ def conv_transpose(
     Examples
     --------
     >>> import functad as fd, numpy as np
-    >>> fd.lax.conv_transpose(np.ones((1, 2, 1)), np.ones((3, 1, 1)), (2,), "VALID", dimension_numbers=("NHC", "HIO", "NHC"))[0, :, 0]
+    >>> fd.lax.conv_transpose(np.ones((1, 2, 1)), np.ones((3, 1, 1)), (2,), "VALID")[0, :, 0]
     array([1., 1., 2., 1., 1.])
     """
     x, w = as_array(lhs, "conv_transpose"), as_array(rhs, "conv_transpose")

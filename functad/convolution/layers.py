@@ -127,8 +127,8 @@ def _rank(x: Any, kernel: Any, name: str) -> int:
     shapes = [shape_of(as_array(each, name)) for each in (x, kernel)]
     if len(shapes[0]) < 3 or len(shapes[0]) != len(shapes[1]):
         raise ArgumentError(
-            f"nn.{name}{here()} takes an array with a batch, features and spatial axes and a kernel of the same rank, got "
-            f"shapes {shapes[0]} and {shapes[1]}"
+            f"nn.{name}{here()} takes an array with a batch, features and spatial axes and a kernel of the same rank, "
+            f"got shapes {shapes[0]} and {shapes[1]}"
         )
     return len(shapes[0])
 

@@ -6,7 +6,7 @@ the length, and the one that is asked for of these. All of it is slices and elem
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -40,7 +40,8 @@ def reduce_window(
     base_dilation: Any = None,
     window_dilation: Any = None,
 ) -> Any:
-    """``computation``, an associative function of two arrays, over all elements of each window (``jax.lax.reduce_window``).
+    """``computation``, an associative function of two arrays, over all elements of each window
+    (``jax.lax.reduce_window``).
 
     Parameters
     ----------

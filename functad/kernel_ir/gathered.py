@@ -310,7 +310,25 @@ class _Kind:
     def block(self) -> str:
         """What one thread does: some of the panels of all groups."""
         code = _Writer(self)
-        fields = "out a b ga gb go ia io ka kb jb jo groups m depth n panels".split()
+        fields = [
+            "out",
+            "a",
+            "b",
+            "ga",
+            "gb",
+            "go",
+            "ia",
+            "io",
+            "ka",
+            "kb",
+            "jb",
+            "jo",
+            "groups",
+            "m",
+            "depth",
+            "n",
+            "panels",
+        ]
         v: dict[str, str] = {}
         for k, name in enumerate(fields):
             type = "ptr" if k < 12 else "i64"
@@ -350,9 +368,7 @@ class _Kind:
             with code.loop("0", count) as p:
                 place, column, columns = panel(p)
                 jb = code.at(v["jb"], column, "i64")
-                code.line(
-                    f"call void @pack(ptr {place}, ptr {b}, ptr {kb}, ptr {jb}, i64 {depth}, i64 {columns})"
-                )
+                code.line(f"call void @pack(ptr {place}, ptr {b}, ptr {kb}, ptr {jb}, i64 {depth}, i64 {columns})")
             with code.loop("0", v["m"], str(ROWS)) as i:
                 rows = code.least(code.emit(f"sub i64 {v['m']}, {i}"), str(ROWS))
                 tile = "@tile1"

@@ -1,17 +1,18 @@
 """Sums of products over windows: convolution layers of any rank and layout, with strides, dilation and groups.
 
-Each axis of the operands and of the result has a label, as in ``einsum``. Most are as there: an axis of x alone, or of w
-alone, goes into the result (a batch, features of the result); one of x and w goes into it if it is named there (groups),
-else products are summed over it (features of x). Axes that all three have and that are named as *windows* are moved
-over one another,
+Each axis of the operands and of the result has a label, as in ``einsum``. Most are as there: an axis of x alone, or of
+w alone, goes into the result (a batch, features of the result); one of x and w goes into it if it is named there
+(groups), else products are summed over it (features of x). Axes that all three have and that are named as *windows* are
+moved over one another,
 
     y[q] = sum_k x[q s + k d] w[k]        with stride s, dilation d,
 
-exactly: x has (Q - 1) s + (K - 1) d + 1 elements there. Where a convolution is padded, cut or dilated otherwise, so is x
-before. So it is linear in x and in w, and closed under transposition and batching:
+exactly: x has (Q - 1) s + (K - 1) d + 1 elements there. Where a convolution is padded, cut or dilated otherwise, so is
+x before. So it is linear in x and in w, and closed under transposition and batching:
 
     the cotangent of w   is the sum over windows of x and that of y, with s and d exchanged,
-    the cotangent of x   that of y, with s - 1 zeros between its elements and (K - 1) d around them, and w back to front.
+    the cotangent of x   that of y, with s - 1 zeros between its elements and (K - 1) d around them, and w back to
+                         front; the zeros between elements are left out where d is 1.
 
 A mapped axis is one more label. Natively, everything is a product of matrices whose elements are found by tables of
 offsets (``kernel_ir/gathered.py``), so that no layout has to be turned into another one.
@@ -19,6 +20,7 @@ offsets (``kernel_ir/gathered.py``), so that no layout has to be turned into ano
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
@@ -33,9 +35,9 @@ from functad.ir.types import ArrayType, Size, array_type
 from functad.kernel_ir.gathered import gathered_product
 from functad.kernel_ir.nodes import Affine, Buffer
 from functad.kernel_ir.rules import Statements
-from functad.kernel_ir.sizes import Poly, poly, product
+from functad.kernel_ir.sizes import Poly, product
 from functad.primitives.shapes import flip
-from functad.primitives.slicing import pad
+from functad.primitives.slicing import pad, slice_
 
 __all__ = ["conv"]
 
@@ -129,7 +131,9 @@ def _evaluate(x: Any, w: Any, *, x_axes: Labels, w_axes: Labels, out_axes: Label
 
 def _jvp(ts: Sequence[Any], xs: Sequence[Any], y: Any, **params: Any) -> Any:
     (tx, tw), (x, w) = ts, xs
-    return add(None if tx is None else conv_p.bind(tx, w, **params), None if tw is None else conv_p.bind(x, tw, **params))
+    return add(
+        None if tx is None else conv_p.bind(tx, w, **params), None if tw is None else conv_p.bind(x, tw, **params)
+    )
 
 
 def _transpose(
@@ -137,14 +141,37 @@ def _transpose(
 ) -> tuple[Any, Any]:
     if type(w) is Linear:
         return None, conv(x, ct, x_axes, out_axes, w_axes, [(a, dilation, stride) for a, stride, dilation in windows])
-    taps = dict(zip(w_axes, type_of(w).shape, strict=True))
-    widths = [(0, 0, 0)] * len(out_axes)
-    for a, stride, dilation in windows:
-        around = (taps[a] - 1) * dilation
-        widths[out_axes.index(a)] = (around, around, stride - 1)
-    spread = pad(ct, type_of(ct).dtype.type(0), widths)
-    turned = flip(w, [w_axes.index(a) for a, _, _ in windows])
-    return conv(spread, turned, out_axes, w_axes, x_axes, [(a, 1, dilation) for a, _, dilation in windows]), None
+    return _of_x(ct, w, x_axes, w_axes, out_axes, windows), None
+
+
+def _of_x(ct: Any, w: Any, x_axes: Labels, w_axes: Labels, out_axes: Labels, windows: Windows) -> Any:
+    """The cotangent of x. A stride s divides it into s parts, each s-th element: of these each sees every s-th element
+    of w, and no zero that a stride would put between elements. (Where windows are dilated, too, there are such zeros.)
+    """
+    phases = [range(stride if dilation == 1 else 1) for _, stride, dilation in windows]
+    taps, counts = _lengths(w_axes, type_of(w)), _lengths(out_axes, type_of(ct))
+    total: Any = None
+    for phase in itertools.product(*phases):
+        starts, steps = [0] * len(w_axes), [1] * len(w_axes)
+        around, back = [(0, 0, 0)] * len(out_axes), [(0, 0, 0)] * len(x_axes)
+        for first, (a, stride, dilation), parts in zip(phase, windows, phases, strict=True):
+            step = len(parts)
+            starts[w_axes.index(a)], steps[w_axes.index(a)] = first, step
+            seen = max(0, -(-(taps[a] - first) // step))
+            reach = (seen - 1) * dilation
+            around[out_axes.index(a)] = (reach, reach, stride // step - 1)
+            length = (counts[a] - 1) * stride + (taps[a] - 1) * dilation + 1
+            found = (counts[a] - 1) * (stride // step) + reach + 1
+            back[x_axes.index(a)] = (first, length - first - (found - 1) * step - 1, step - 1)
+        part = slice_(w, starts, type_of(w).shape, steps) if max(steps) > 1 else w
+        if 0 in type_of(part).shape and 0 not in type_of(w).shape:
+            continue  # a stride that is longer than the windows
+        zero = type_of(ct).dtype.type(0)
+        turned = flip(part, [w_axes.index(a) for a, _, _ in windows])
+        moved = [(a, 1, dilation) for a, _, dilation in windows]
+        y = pad(conv(pad(ct, zero, around), turned, out_axes, w_axes, x_axes, moved), zero, back)
+        total = y if total is None else add(total, y)
+    return total
 
 
 def _batch(
