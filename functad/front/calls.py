@@ -9,7 +9,6 @@ a twin only where a traced value is among its arguments.
 from __future__ import annotations
 
 import functools
-import importlib
 import random
 from collections.abc import Callable
 from types import BuiltinFunctionType, CellType, FunctionType, MethodDescriptorType, MethodType
@@ -29,7 +28,7 @@ from functad.front.failures import Handling, caught, managed, matched
 from functad.front.iterators import ITERATORS
 from functad.front.lists import appending
 from functad.front.loops import Steps
-from functad.front.origin import FOREIGN, INSTALLED, OWN, origin, own_method
+from functad.front.origin import FOREIGN, OWN, origin, own_method
 from functad.front.protocols import SPECIAL, entered, go_over, operate, read, specially
 from functad.front.raising import failing
 from functad.front.sources import identified
@@ -71,7 +70,7 @@ from functad.front.vocabulary import (
 from functad.front.vocabulary import UNBOUND as UNBOUND_NAME
 from functad.front.while_loops import Loop
 from functad.numpy.creation import asarray
-from functad.numpy.dispatch import called_for, traced_form
+from functad.numpy.dispatch import called_for
 from functad.numpy.memory import into_plain
 from functad.numpy.protocols import plain_values
 from functad.numpy.ragged.items import has_unknown
@@ -158,14 +157,10 @@ def store(value: Any, x: Any, index: Any) -> None:
 
 def _function(f: FunctionType) -> Any:
     whose = origin(f.__code__.co_filename)
-    if whose == FOREIGN:
-        return called_for(f)
-    package = ".".join(f.__module__.split(".")[:2]) if whose == INSTALLED else ""
-    if package in ("scipy.special", "scipy.linalg"):
-        importlib.import_module(f"functad.{package}")  # declares what stands for SciPy's functions
-        declared = traced_form(f)
-        if declared is not None:
-            return _where_traced(f, declared)
+    if whose != OWN:
+        declared = called_for(f)
+        if declared is not f or whose == FOREIGN:
+            return declared
     staged = is_staging()
     found = twin_of(f, _STAGED_CELLS if staged else _CELLS, staged)
     if found is None:

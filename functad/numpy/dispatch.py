@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from functad.errors import UnsupportedError
-from functad.numpy.families import FAMILIES, MODULE_OF
+from functad.numpy.families import FAMILIES, MODULE_OF, SCIPY
 from functad.numpy.memory import into
 from functad.numpy.traced import here, is_traced
 
@@ -59,11 +59,15 @@ def called_for(f: Any) -> Any:
 
 
 def _loaded(f: Any) -> bool:
-    """Whether the family of a function of NumPy's had to be imported."""
+    """Whether the family of a function of NumPy's or SciPy's had to be imported."""
     module: Any = getattr(f, "__module__", None) or getattr(getattr(f, "__objclass__", None), "__module__", None)
-    if type(module) is not str or not module.startswith("numpy"):
+    if type(module) is not str or not module.startswith(("numpy", "scipy.")):
         return False
-    family = MODULE_OF.get(f"{module}.{getattr(f, '__qualname__', '')}".removeprefix("numpy."))
+    package = ".".join(module.split(".", 2)[:2])
+    if package in SCIPY:
+        family: str | None = f"functad.{package}"
+    else:
+        family = MODULE_OF.get(f"{module}.{getattr(f, '__qualname__', '')}".removeprefix("numpy."))
     if family is None or family in sys.modules:
         return False
     importlib.import_module(family)

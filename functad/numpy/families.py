@@ -1,11 +1,12 @@
 """Families of NumPy functions that are imported when one of them is first used: which module declares which.
 
-This is the one list; a test holds it against what the modules declare. Names are NumPy's, without ``numpy.``.
+This is the one list; a test holds it against what the modules declare. Names are NumPy's, without ``numpy.``. Of SciPy,
+a package is a family.
 """
 
 from __future__ import annotations
 
-__all__ = ["FAMILIES", "MODULE_OF"]
+__all__ = ["FAMILIES", "MODULE_OF", "SCIPY"]
 
 FAMILIES: dict[str, str] = {
     "functad.api.mapped": """
@@ -83,3 +84,6 @@ FAMILIES: dict[str, str] = {
 
 MODULE_OF: dict[str, str] = {name: module for module, names in FAMILIES.items() for name in names.split()}
 """The module that declares a name."""
+
+SCIPY = frozenset({"scipy.linalg", "scipy.special", "scipy.stats"})
+"""Packages of SciPy whose functions ``functad.scipy`` declares."""

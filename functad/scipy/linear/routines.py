@@ -9,7 +9,7 @@ from types import FunctionType
 from typing import Any
 
 from functad.errors import ArgumentError, UnsupportedError
-from functad.numpy.dispatch import TABLE, register
+from functad.numpy.dispatch import CALLS, stands_for
 from functad.numpy.traced import here, is_traced
 
 __all__ = ["routine"]
@@ -46,8 +46,7 @@ def routine(scipy_function: Any) -> Callable[[Callable[..., Any]], Callable[...,
                     raise UnsupportedError(f"{name}{here()}: the argument {key}= is not available for traced values")
             return f(**given)
 
-        register(scipy_function, traced)
-
+        @stands_for(scipy_function)
         @functools.wraps(f)
         def public(*args: Any, **kwargs: Any) -> Any:
             if is_traced(args) or is_traced(kwargs.values()):
@@ -63,15 +62,18 @@ def refuse_others(module: Any) -> None:
     """Declare that no other function of a module takes traced values."""
     for name in module.__all__:
         function = getattr(module, name)
-        if isinstance(function, FunctionType) and function not in TABLE:
-            register(function, functools.partial(_refuse, f"{module.__name__}.{name}"))
+        if isinstance(function, FunctionType) and function not in CALLS:
+            stands_for(function)(functools.partial(_of_values, function, f"{module.__name__}.{name}"))
 
 
-def _refuse(name: str, *args: Any, **kwargs: Any) -> Any:
-    raise UnsupportedError(
-        f"{name}{here()} is not available for traced values; docs/linear_algebra.md lists what is. Compute it before "
-        "tracing, or compose it of these"
-    )
+def _of_values(function: Callable[..., Any], name: str, *args: Any, **kwargs: Any) -> Any:
+    """A function of SciPy's that only takes values."""
+    if is_traced(args) or is_traced(kwargs.values()):
+        raise UnsupportedError(
+            f"{name}{here()} is not available for traced values; docs/linear_algebra.md lists what is. Compute it "
+            "before tracing, or compose it of these"
+        )
+    return function(*args, **kwargs)
 
 
 def choice(value: Any, allowed: tuple[Any, ...], name: str, argument: str) -> None:
