@@ -33,6 +33,7 @@ from functad.primitives import lengths as lengths
 from functad.primitives import loop as loop
 from functad.primitives import norms as norms
 from functad.primitives import powers as powers
+from functad.primitives import recurrences as recurrences
 from functad.primitives import reductions as reductions
 from functad.primitives import remat as remat
 from functad.primitives import representation as representation

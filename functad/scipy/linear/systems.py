@@ -38,7 +38,7 @@ from functad.primitives.scatter import scatter_set_p
 from functad.primitives.shapes import reshape
 from functad.primitives.slicing import slice_
 from functad.primitives.stops import stop_gradient
-from functad.scipy.linear.routines import choice, routine
+from functad.scipy.routines import choice, routine
 from functad.scipy.linear.special_matrices import toeplitz_matrix
 
 __all__ = [
