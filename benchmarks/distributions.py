@@ -57,5 +57,7 @@ def run(seconds: float) -> Iterator[Result]:
         yield from compare(case, value, [scipys, jaxs], seconds, {"SciPy": 1.0, "JAX": 1.0}, tolerance=1e-10)
         of = tuple(range(1, len(args)))
         slope = Contender("functad", call, {"f": fd.jit(fd.grad(ours[name], of)), **names})
-        gradient = Contender("JAX", call, {"f": jax.jit(jax.grad(theirs[name], of)), **on_device}, "[0].block_until_ready()")
+        gradient = Contender(
+            "JAX", call, {"f": jax.jit(jax.grad(theirs[name], of)), **on_device}, "[0].block_until_ready()"
+        )
         yield from compare(f"{case}: gradient", slope, [gradient], seconds, {"JAX": 1.0}, tolerance=1e-8)

@@ -1,6 +1,7 @@
-"""``scipy.integrate``'s ``quad`` of an integrand that depends on traced values, and ``cumulative_simpson``. The other rules
-for samples (``trapezoid``, ``simpson``, ``cumulative_trapezoid``, ``romb``) and ``fixed_quad`` are SciPy's own, traced as
-they stand.
+"""``scipy.integrate``'s ``quad`` of an integrand that depends on traced values, and ``cumulative_simpson``.
+
+The other rules for samples (``trapezoid``, ``simpson``, ``cumulative_trapezoid``, ``romb``) and ``fixed_quad`` are
+SciPy's own, traced as they stand.
 
 >>> import functad as fd, numpy as np
 >>> from scipy.integrate import quad
@@ -17,6 +18,7 @@ import numpy as np
 import scipy.integrate as sp
 
 import functad.numpy as fnp
+from functad.api.solvers import OF_INTEGRATE, refuse_solvers
 from functad.api.vectorize import vmap
 from functad.errors import ArgumentError, UnsupportedError
 from functad.front.calls import twin
@@ -27,7 +29,6 @@ from functad.numpy.dispatch import stands_for
 from functad.numpy.operands import as_array, cast, fresh_array, shape_of
 from functad.numpy.traced import here, is_traced
 from functad.numpy.updates import at
-from functad.api.solvers import OF_INTEGRATE, refuse_solvers
 from functad.scipy.routines import routine
 
 __all__ = ["cumulative_simpson", "quad"]
@@ -66,8 +67,8 @@ def quad(
     """``scipy.integrate.quad``: Gauss's and Kronrod's rules, on the halves of the interval with the largest error until
     the sum of the errors is small enough, or there are ``limit`` intervals.
 
-    The intervals are found by values alone; the derivative is that of the sum over them: with respect to parameters, the
-    integral of the integrand's derivative by the same rule; with respect to limits, Leibniz's.
+    The intervals are found by values alone; the derivative is that of the sum over them: with respect to parameters,
+    the integral of the integrand's derivative by the same rule; with respect to limits, Leibniz's.
     """
     args = args if isinstance(args, tuple) else (args,)
     f = twin(func)
@@ -79,10 +80,13 @@ def quad(
     given = {"full_output": full_output, "points": points, "weight": weight}
     for name, value in given.items():
         if value:
-            raise UnsupportedError(f"scipy.integrate.quad{here()}: the argument {name}= is not available for traced values")
+            raise UnsupportedError(
+                f"scipy.integrate.quad{here()}: the argument {name}= is not available for traced values"
+            )
     if limit < 1 or (epsabs <= 0 and epsrel < 50 * EPS):
         raise ArgumentError(
-            f"scipy.integrate.quad{here()}: limit must be at least 1, and epsabs positive or epsrel at least 50 roundings, got "
+            f"scipy.integrate.quad{here()}: limit must be at least 1, and epsabs positive or epsrel at least 50 "
+            "roundings, got "
             f"limit={limit}, epsabs={epsabs}, epsrel={epsrel}"
         )
     on_unit, sign = _on_unit_interval(lambda x: f(x, *args), a, b)
@@ -190,7 +194,11 @@ def cumulative_simpson(y: Any, *, x: Any = None, dx: Any = 1.0, axis: int = -1, 
     values = fnp.moveaxis(values, axis, -1)
     n = shape_of(values)[-1]
     if x is None:
-        steps = fnp.broadcast_to(as_array(dx, name), (*shape_of(values)[:-1], n - 1)) if not shape_of(dx) else fnp.moveaxis(dx, axis, -1)
+        steps = (
+            fnp.broadcast_to(as_array(dx, name), (*shape_of(values)[:-1], n - 1))
+            if not shape_of(dx)
+            else fnp.moveaxis(dx, axis, -1)
+        )
     else:
         points = as_array(x, name)
         steps = fnp.diff(points if len(shape_of(points)) == 1 else fnp.moveaxis(points, axis, -1), axis=-1)
@@ -206,7 +214,9 @@ def cumulative_simpson(y: Any, *, x: Any = None, dx: Any = 1.0, axis: int = -1, 
     total = fnp.cumsum(parts, axis=-1)
     if initial is not None:
         start = as_array(initial, name)
-        start = fnp.moveaxis(start, axis, -1) if shape_of(start) else fnp.broadcast_to(start, (*shape_of(total)[:-1], 1))
+        start = (
+            fnp.moveaxis(start, axis, -1) if shape_of(start) else fnp.broadcast_to(start, (*shape_of(total)[:-1], 1))
+        )
         total = fnp.concatenate([start, total + start], axis=-1)
     return fresh_array(fnp.moveaxis(total, -1, axis))
 

@@ -1,5 +1,5 @@
-"""SciPy's solvers and optimisers that call a function of the user's, inside a function that is traced: an error that says
-what works today.
+"""SciPy's solvers and optimisers that call a function of the user's, inside a function that is traced: an error that
+says what works today.
 
 On plain values they are SciPy's own. Where what they are given, or what the function gives, is traced, a derivative
 through the solver is asked for, which they have not.
@@ -21,10 +21,12 @@ from functad.scipy.routines import public_name
 __all__ = ["OF_INTEGRATE", "refuse_solvers"]
 
 INSTEAD = {
-    "minimize": "give it derivatives, {name}(f, x0, jac=fd.grad(f), hess=fd.hessian(f)), outside of functions that are traced",
+    "minimize": "give it derivatives, {name}(f, x0, jac=fd.grad(f), hess=fd.hessian(f)), outside of functions "
+    "that are traced",
     "least_squares": "give it derivatives, {name}(f, x0, jac=fd.jacobian(f)), outside of functions that are traced",
     "root": "give it derivatives, {name}(f, x0, jac=fd.jacobian(f)), outside of functions that are traced",
-    "newton": "give it derivatives, {name}(f, x0, fprime=fd.grad(f)), outside; inside, write the iteration as a while loop",
+    "newton": "give it derivatives, {name}(f, x0, fprime=fd.grad(f)), outside; inside, write the iteration as a "
+    "while loop",
     "odeint": "integrate with steps of your own in a for loop, or fd.lax.scan, which is compiled and differentiated",
     "solve_ivp": "integrate with steps of your own in a for loop, or fd.lax.scan, which is compiled and differentiated",
 }
@@ -33,8 +35,8 @@ INSTEAD = {
 LOOP = "write the iteration as a while loop, or fd.lax.while_loop, which is compiled and differentiated"
 
 OF_OPTIMIZE = """
-    bisect brenth brentq curve_fit fixed_point fsolve least_squares minimize minimize_scalar newton ridder root root_scalar
-    toms748
+    bisect brenth brentq curve_fit fixed_point fsolve least_squares minimize minimize_scalar newton ridder root
+    root_scalar toms748
 """
 OF_INTEGRATE = "odeint solve_bvp solve_ivp"
 
@@ -43,7 +45,8 @@ def _values_only(solver: Callable[..., Any]) -> None:
     name = public_name(solver)
     instead = INSTEAD.get(solver.__name__, LOOP).format(name=name)
     message = (
-        "derivatives through the solver are not there yet (by the implicit function theorem, and adjoint equations, they "
+        "derivatives through the solver are not there yet (by the implicit function theorem, and adjoint "
+        "equations, they "
         f"are planned); {instead}"
     )
 

@@ -171,7 +171,8 @@ def _padded(
         reach = (kernel[b] - 1) * apart[k] + 1
         if kernel[b] < 1 or length < reach:
             raise ShapeError(
-                f"a convolution{here()}: a window of {reach} elements does not fit spatial axis {k}, which has {length} "
+                f"a convolution{here()}: a window of {reach} elements does not fit spatial axis {k}, which has "
+                f"{length} "
                 f"with its padding (shapes {shape_of(x)} and {kernel})"
             )
         high -= (length - reach) % strides[k]

@@ -149,7 +149,8 @@ def _of_x(ct: Any, w: Any, x_axes: Labels, w_axes: Labels, out_axes: Labels, win
     of w, and no zero that a stride would put between elements. (Where windows are dilated, too, there are such zeros.)
     """
     phases = [range(stride if dilation == 1 else 1) for _, stride, dilation in windows]
-    taps, counts = _lengths(w_axes, type_of(w)), _lengths(out_axes, type_of(ct))
+    taps: dict[int, int] = dict(zip(w_axes, type_of(w).shape, strict=True))
+    counts: dict[int, int] = dict(zip(out_axes, type_of(ct).shape, strict=True))
     total: Any = None
     for phase in itertools.product(*phases):
         starts, steps = [0] * len(w_axes), [1] * len(w_axes)

@@ -2,8 +2,8 @@
 
     y_n = u_n - a_1 y_{n-1} - ... - a_p y_{n-p},        y before the beginning is 0
 
-With A for the matrix of a convolution with (1, a_1, ..., a_p), it is A y = u: so it is linear in u, with dy = A^-1 (du -
-dA y), and its transpose is the recurrence from the end to the beginning.
+With A for the matrix of a convolution with (1, a_1, ..., a_p), it is A y = u: so it is linear in u, with dy = A^-1 (du
+- dA y), and its transpose is the recurrence from the end to the beginning.
 """
 
 from __future__ import annotations
@@ -62,7 +62,9 @@ def _jvp(ts: Sequence[Any], xs: Sequence[Any], y: Any) -> Any:
         axes, starts = range(len(lead)), [0] * len(lead)
         for k in range(min(p, n - 1)):
             earlier = pad(
-                slice_(y, [*starts, 0], (*lead, n - k - 1)), type_of(y).dtype.type(0), [(0, 0, 0)] * len(lead) + [(k + 1, 0, 0)]
+                slice_(y, [*starts, 0], (*lead, n - k - 1)),
+                type_of(y).dtype.type(0),
+                [(0, 0, 0)] * len(lead) + [(k + 1, 0, 0)],
             )
             one = broadcast(_column(ta, k), (*lead, n), axes)
             change = add(change, neg(mul(one, earlier)))
@@ -106,15 +108,15 @@ def _text(symbol: str, type: str, rank: int) -> str:
     step, column, row = Carried("i64", "0"), Carried("i64", "0"), Carried("i64", "0")
     with code.when(code.emit(f"icmp sgt i64 {count}, 0"), ()), code.repeat([step, column, row]) as again:
         own = code.emit(f"getelementptr {type}, ptr {a}, i64 {code.emit(f'mul i64 {row.name}, {p}')}")
-        total, k = Carried(type, load(type, u, step.name)), Carried("i64", "0")
+        total, term_number = Carried(type, load(type, u, step.name)), Carried("i64", "0")
         less = code.emit(f"icmp slt i64 {column.name}, {p}")
         m = code.emit(f"select i1 {less}, i64 {column.name}, i64 {p}")
-        with code.when(code.emit(f"icmp sgt i64 {m}, 0"), [total]), code.repeat([k, total]) as more:
-            before = code.emit(f"sub i64 {code.emit(f'sub i64 {step.name}, {k.name}')}, 1")
-            term = code.emit(f"fmul {type} {load(type, own, k.name)}, {load(type, y, before)}")
+        with code.when(code.emit(f"icmp sgt i64 {m}, 0"), [total]), code.repeat([term_number, total]) as more:
+            before = code.emit(f"sub i64 {code.emit(f'sub i64 {step.name}, {term_number.name}')}, 1")
+            term = code.emit(f"fmul {type} {load(type, own, term_number.name)}, {load(type, y, before)}")
             total.name = code.emit(f"fsub {type} {total.name}, {term}")
-            k.name = code.emit(f"add i64 {k.name}, 1")
-            more(code.emit(f"icmp slt i64 {k.name}, {m}"))
+            term_number.name = code.emit(f"add i64 {term_number.name}, 1")
+            more(code.emit(f"icmp slt i64 {term_number.name}, {m}"))
         code.line(f"store {type} {total.name}, ptr {code.emit(f'getelementptr {type}, ptr {y}, i64 {step.name}')}")
         step.name = code.emit(f"add i64 {step.name}, 1")
         following = code.emit(f"add i64 {column.name}, 1")

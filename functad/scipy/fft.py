@@ -2,7 +2,8 @@
 
 Transforms of real numbers are Fourier transforms of real numbers of the same length, rearranged (J. Makhoul, "A fast
 cosine transform in one and two dimensions", IEEE Trans. ASSP 28, 1980), or, of the first and fourth kind, of twice the
-length. All are linear, so derivatives and transposes are transforms. Every name that is not defined here is SciPy's own.
+length. All are linear, so derivatives and transposes are transforms. Every name that is not defined here is SciPy's
+own.
 
 >>> import functad as fd, numpy as np, scipy.fft
 >>> fd.grad(lambda x: np.sum(scipy.fft.dct(x, norm="ortho") ** 2))(np.array([1.0, 2.0, 0.0])).round(12)
@@ -190,9 +191,7 @@ def _transformed(x: Any, cosine: bool, type: int, norm: Any, orthogonalize: Any,
     return y * y.dtype.type(1 / period) if inverse != (norm == "forward") else y
 
 
-def _real_transform(
-    x: Any, type: Any, n: Any, axis: Any, norm: Any, orthogonalize: Any, name: str
-) -> Any:
+def _real_transform(x: Any, type: Any, n: Any, axis: Any, norm: Any, orthogonalize: Any, name: str) -> Any:
     choice(type, (1, 2, 3, 4), name, "type", "fft")
     choice(norm, _NORMS, name, "norm", "fft")
     y = _operand(x, name)
@@ -221,7 +220,9 @@ def _cosine_or_sine(name: str) -> tuple[Any, Any]:
     def one(x: Any, type: int = 2, n: Any = None, axis: int = -1, norm: Any = None, orthogonalize: Any = None) -> Any:
         return fresh_array(_real_transform(x, type, n, axis, norm, orthogonalize, name))
 
-    def several(x: Any, type: int = 2, s: Any = None, axes: Any = None, norm: Any = None, orthogonalize: Any = None) -> Any:
+    def several(
+        x: Any, type: int = 2, s: Any = None, axes: Any = None, norm: Any = None, orthogonalize: Any = None
+    ) -> Any:
         y = _operand(x, name)
         lengths, places = _sizes(s, axes)
         places = range(len(shape_of(y))) if places is None else places

@@ -59,8 +59,8 @@ def correlate1d(
     around = fnp.reshape(fnp.pad(rows, widths, PADDING[mode], **more), (-1, 1, n + size - 1))
     y = conv_general_dilated(around, cast(w, x.dtype)[None, None], (1,), "VALID")
     made = fnp.moveaxis(fnp.reshape(y, (*lead, n)), -1, axis)
-    if isinstance(output, Tracer):  # SciPy's own, which it made like the input
-        output[...] = made
+    if type(output) is Tracer:  # SciPy's own, which it made like the input
+        output[...] = made  # type: ignore[index]
         return output
     return fresh_array(cast(made, x.dtype if output is None else np.dtype(output)))
 

@@ -50,7 +50,8 @@ def _longer_first(x: Any, y: Any, axes: Any, name: str) -> tuple[Any, Any, bool]
         return x, y, False
     if not all([n <= m for n, m in zip(*shapes, strict=True)]):
         raise ShapeError(
-            f"scipy.signal.{name}{here()}: with mode 'valid' one array must be at least as long as the other along every axis, "
+            f"scipy.signal.{name}{here()}: with mode 'valid' one array must be at least as long as the other "
+            "along every axis, "
             f"got shapes {shape_of(x)} and {shape_of(y)}"
         )
     return y, x, True
@@ -113,7 +114,9 @@ def convolve(in1: Any, in2: Any, mode: str = "full", method: str = "auto") -> An
     if method == "fft" and x.dtype.kind in "fc":
         full = _by_fourier(x, y, list(range(len(shape_of(x)))))
         if mode == "valid":
-            return fresh_array(_centred(full, tuple([n - m + 1 for n, m in zip(shape_of(x), shape_of(y), strict=True)])))
+            return fresh_array(
+                _centred(full, tuple([n - m + 1 for n, m in zip(shape_of(x), shape_of(y), strict=True)]))
+            )
     else:
         full = _direct(x, y, mode != "valid") if len(shape_of(x)) > 1 else fnp.convolve(x, y, _numpy_mode(mode))
     return fresh_array(_centred(full, shape_of(x)) if mode == "same" else full)
@@ -238,7 +241,8 @@ def lfilter(b: Any, a: Any, x: Any, axis: int = -1, zi: Any = None) -> Any:
         state = fnp.moveaxis(cast(as_array(zi, "scipy.signal.lfilter"), dtype), axis, -1)
         if shape_of(state)[-1:] != (memory,) or len(shape_of(state)) != len(lead) + 1:
             raise ShapeError(
-                f"scipy.signal.lfilter{here()}: zi must have the shape of x with {memory} elements along axis {axis}, got "
+                f"scipy.signal.lfilter{here()}: zi must have the shape of x with {memory} elements along axis "
+                f"{axis}, got "
                 f"{shape_of(state)}"
             )
         state = fnp.reshape(fnp.broadcast_to(state, (*lead, memory)), (-1, memory))
@@ -271,9 +275,7 @@ def sosfilt(sos: Any, x: Any, axis: int = -1, zi: Any = None) -> Any:
     """``scipy.signal.sosfilt``: one section after the other."""
     sections = as_array(sos, "scipy.signal.sosfilt")
     if len(shape_of(sections)) != 2 or shape_of(sections)[1] != 6:
-        raise ShapeError(
-            f"scipy.signal.sosfilt{here()}: sos must have shape (sections, 6), got {shape_of(sections)}"
-        )
+        raise ShapeError(f"scipy.signal.sosfilt{here()}: sos must have shape (sections, 6), got {shape_of(sections)}")
     states = []
     for k in range(shape_of(sections)[0]):
         b, a = sections[k, :3], sections[k, 3:]
@@ -302,7 +304,8 @@ def upfirdn(h: Any, x: Any, up: int = 1, down: int = 1, axis: int = -1, mode: st
     """``scipy.signal.upfirdn``, with zeros beyond the ends."""
     if mode != "constant" or cval != 0:
         raise ArgumentError(
-            f"scipy.signal.upfirdn{here()}: traced signals go on with zeros (mode='constant', cval=0), got mode={mode!r}, "
+            f"scipy.signal.upfirdn{here()}: traced signals go on with zeros (mode='constant', cval=0), got "
+            f"mode={mode!r}, "
             f"cval={cval!r}; extend the signal before, np.pad(x, ...)"
         )
     x, h = _prepared_pair(x, h)
@@ -341,17 +344,21 @@ def savgol_filter(
     n, half = shape_of(y)[axis], window_length // 2
     if window_length > n:
         raise ArgumentError(
-            f"scipy.signal.savgol_filter{here()}: with mode 'interp' window_length must not be more than the size of x, got "
+            f"scipy.signal.savgol_filter{here()}: with mode 'interp' window_length must not be more than the size "
+            "of x, got "
             f"{window_length} for shape {shape_of(y)} along axis {axis}"
         )
-    places = list(range(half)), [half], list(range(window_length - half, window_length))
-    left, middle, right = (
-        np.stack([_sp.savgol_coeffs(*fit, pos=k, use="dot") for k in part]).astype(y.dtype) for part in places
-    ) if half else (None, _sp.savgol_coeffs(*fit, pos=0, use="dot")[None].astype(y.dtype), None)
     rows = fnp.reshape(fnp.moveaxis(y, axis, -1), (-1, n))
-    inner = conv_general_dilated(rows[:, None], middle[None], (1,), "VALID")[:, 0]
+
+    def fitted(places: list[int]) -> Any:
+        """The coefficients of the polynomial's value at places in a window."""
+        return np.stack([_sp.savgol_coeffs(*fit, pos=k, use="dot") for k in places]).astype(y.dtype)
+
+    inner = convolve1d(rows, _sp.savgol_coeffs(*fit), 1, None, "constant")
     if half:
-        first, last = rows[:, :window_length] @ left.T, rows[:, n - window_length :] @ right.T
+        inner = inner[:, half : n - half]
+        first = rows[:, :window_length] @ fitted(list(range(half))).T
+        last = rows[:, n - window_length :] @ fitted(list(range(window_length - half, window_length))).T
         inner = fnp.concatenate([first, inner, last], axis=1)
     lead = [m for a, m in enumerate(shape_of(y)) if a != axis]
     return fresh_array(fnp.moveaxis(fnp.reshape(inner, (*lead, n)), -1, axis))

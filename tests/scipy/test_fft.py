@@ -49,13 +49,19 @@ def test_derivatives():
     """Transforms are linear: the gradient of one is the other, for orthogonal ones."""
     check_grads(lambda x: F.dct(x, 4) ** 2 + F.idst(x, 2), (X[0, 0],), order=2)
     w = X[0, 0]
-    np.testing.assert_allclose(fd.grad(lambda x: np.sum(w * F.dct(x, norm="ortho")))(w), F.idct(w, norm="ortho"), rtol=1e-13)
+    np.testing.assert_allclose(
+        fd.grad(lambda x: np.sum(w * F.dct(x, norm="ortho")))(w), F.idct(w, norm="ortho"), rtol=1e-13
+    )
 
 
 def test_errors():
-    with pytest.raises(ArgumentError, match=r"scipy.fft.dct at .*test_fft.py:\d+: type must be one of 1, 2, 3, 4, got 5"):
+    with pytest.raises(
+        ArgumentError, match=r"scipy.fft.dct at .*test_fft.py:\d+: type must be one of 1, 2, 3, 4, got 5"
+    ):
         fd.jit(lambda x: F.dct(x, 5))(X)
-    with pytest.raises(ArgumentError, match="scipy.fft.idst at .*: norm must be one of None, 'backward', .*, got 'half'"):
+    with pytest.raises(
+        ArgumentError, match="scipy.fft.idst at .*: norm must be one of None, 'backward', .*, got 'half'"
+    ):
         fd.jit(lambda x: F.idst(x, norm="half"))(X)
     with pytest.raises(ArgumentError, match="a cosine transform of type 1 is of at least 2 numbers, got 1"):
         fd.jit(lambda x: F.dct(x, 1))(X[..., :1])

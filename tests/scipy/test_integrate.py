@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import scipy.integrate as G
-import scipy.optimize as O  # noqa: E741
+import scipy.optimize as O
 from scipy.integrate import quad
 
 import functad as fd
@@ -65,7 +65,7 @@ def test_quad_of_branches_and_of_plain_integrands():
 
 @pytest.mark.deep
 def test_quad_of_mapped_parameters_and_twice():
-    f = lambda a: quad(lambda x: np.exp(-a * x), 0.0, 1.0)[0]  # noqa: E731
+    f = lambda a: quad(lambda x: np.exp(-a * x), 0.0, 1.0)[0]
     rates = np.array([0.5, 2.0])
     np.testing.assert_allclose(fd.vmap(f)(rates), (1 - np.exp(-rates)) / rates, rtol=1e-12)
     np.testing.assert_allclose(fd.jit(fd.grad(fd.grad(f)))(1.0), 2 - 5 / np.e, rtol=1e-9)
@@ -93,7 +93,9 @@ SOLVERS = {
 
 @pytest.mark.parametrize("name", SOLVERS)
 def test_solvers_say_what_works_today(name):
-    message = rf"{name} at .*test_integrate.py:\d+.* calls a function that depends on a traced value: derivatives through"
+    message = (
+        rf"{name} at .*test_integrate.py:\d+.* calls a function that depends on a traced value: derivatives through"
+    )
     for call in (fd.grad(SOLVERS[name]), fd.jit(SOLVERS[name])):
         with pytest.raises(UnsupportedError, match=f"{message} .* are planned.*; (give|integrate|write)"):
             call(2.0)
@@ -102,9 +104,15 @@ def test_solvers_say_what_works_today(name):
 def test_errors_and_plain_values():
     """Solvers of plain values are SciPy's own, whatever is traced around."""
     assert fd.grad(lambda p: p * O.brentq(lambda x: x - 1, -9, 9))(2.0) == 1.0
-    with pytest.raises(UnsupportedError, match=r"scipy.optimize.minimize at .*test_integrate.py:\d+ was given a traced value"):
+    with pytest.raises(
+        UnsupportedError, match=r"scipy.optimize.minimize at .*test_integrate.py:\d+ was given a traced value"
+    ):
         fd.jit(lambda p: O.minimize(lambda x: x**2, p).x)(1.0)
-    with pytest.raises(UnsupportedError, match="scipy.integrate.quad at .*: the argument weight= is not available for traced"):
+    with pytest.raises(
+        UnsupportedError, match="scipy.integrate.quad at .*: the argument weight= is not available for traced"
+    ):
         fd.jit(lambda p: quad(lambda x: x * p, 0, 1, weight="cos", wvar=1.0)[0])(1.0)
-    with pytest.raises(ArgumentError, match="scipy.integrate.quad at .*: limit must be at least 1, and epsabs positive or"):
+    with pytest.raises(
+        ArgumentError, match="scipy.integrate.quad at .*: limit must be at least 1, and epsabs positive or"
+    ):
         fd.jit(lambda p: quad(lambda x: x * p, 0, 1, limit=0)[0])(1.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import scipy.interpolate as I  # noqa: E741
+import scipy.interpolate as I
 
 import functad as fd
 from functad.errors import ArgumentError, ShapeError
@@ -101,7 +101,12 @@ def test_natively():
 def test_more_natively():
     same(lambda x, y, t: I.PchipInterpolator(x, y)(t), X, Y, INSIDE, natively=True)
     same(lambda x, y, t: I.make_interp_spline(x, y)(t), X, Y, INSIDE, natively=True)
-    same(lambda v, p: I.RegularGridInterpolator((X, np.arange(2.0)), v)(p), Y, np.array([[1.0, 0.3], [2.0, 0.9]]), natively=True)
+    same(
+        lambda v, p: I.RegularGridInterpolator((X, np.arange(2.0)), v)(p),
+        Y,
+        np.array([[1.0, 0.3], [2.0, 0.9]]),
+        natively=True,
+    )
 
 
 def test_derivatives():
@@ -124,7 +129,9 @@ def test_more_derivatives():
 
 def test_errors():
     y = Y[:, 0].copy()
-    with pytest.raises(ShapeError, match=r"scipy.interpolate.CubicSpline at .*test_interpolate.py:\d+: x must be real, with"):
+    with pytest.raises(
+        ShapeError, match=r"scipy.interpolate.CubicSpline at .*test_interpolate.py:\d+: x must be real, with"
+    ):
         fd.jit(lambda y: I.CubicSpline(X[:3], y))(y)
     with pytest.raises(ArgumentError, match="CubicSpline at .*: bc_type must be 'not-a-knot', .* got 'free'"):
         fd.jit(lambda y: I.CubicSpline(X, y, bc_type="free")(1.0))(y)
@@ -134,17 +141,29 @@ def test_errors():
         fd.jit(lambda y: I.CubicHermiteSpline(X, y, y[:2])(1.0))(y)
     with pytest.raises(ArgumentError, match="scipy.interpolate.PPoly at .*: nu must be an integer, at least 0, got"):
         fd.jit(lambda y: I.CubicSpline(X, y)(1.0, -1))(y)
-    with pytest.raises(ShapeError, match="scipy.interpolate.PPoly at .*: x must have one element more than there are pieces"):
+    with pytest.raises(
+        ShapeError, match="scipy.interpolate.PPoly at .*: x must have one element more than there are pieces"
+    ):
         fd.jit(lambda c: I.PPoly(c, X[:4])(1.0))(Y)
-    with pytest.raises(ShapeError, match="BSpline at .*: 4 or more coefficients, and as many knots and 4 more, make a spline"):
+    with pytest.raises(
+        ShapeError, match="BSpline at .*: 4 or more coefficients, and as many knots and 4 more, make a spline"
+    ):
         fd.jit(lambda c: I.BSpline(X, c[:3], 3)(1.0))(y)
-    with pytest.raises(ArgumentError, match="make_interp_spline at .*: bc_type of traced values must be None, 'not-a-knot'"):
+    with pytest.raises(
+        ArgumentError, match="make_interp_spline at .*: bc_type of traced values must be None, 'not-a-knot'"
+    ):
         fd.jit(lambda y: I.make_interp_spline(X, y, bc_type="periodic")(1.0))(y)
-    with pytest.raises(ShapeError, match="make_interp_spline at .*: 9 points and 0 conditions at the ends do not determine"):
+    with pytest.raises(
+        ShapeError, match="make_interp_spline at .*: 9 points and 0 conditions at the ends do not determine"
+    ):
         fd.jit(lambda y: I.make_interp_spline(X, y, t=np.arange(9.0))(1.0))(y)
-    with pytest.raises(ArgumentError, match="RegularGridInterpolator at .*: of traced values the method is 'linear' or"):
+    with pytest.raises(
+        ArgumentError, match="RegularGridInterpolator at .*: of traced values the method is 'linear' or"
+    ):
         fd.jit(lambda v: I.RegularGridInterpolator((X,), v, "cubic")([1.0]))(y)
-    with pytest.raises(ShapeError, match="RegularGridInterpolator at .*: points must have the lengths of the first 1 axes"):
+    with pytest.raises(
+        ShapeError, match="RegularGridInterpolator at .*: points must have the lengths of the first 1 axes"
+    ):
         fd.jit(lambda v: I.RegularGridInterpolator((X[:4],), v)([1.0]))(y)
     table = I.RegularGridInterpolator((X, np.arange(2.0)), Y)
     for call in (fd.jit(lambda p: table(p)), lambda p: fd.jvp(lambda p: table(p), (p,), (p,))):

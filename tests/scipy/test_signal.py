@@ -64,6 +64,7 @@ def test_more_filters():
 
 def test_what_scipy_composes():
     same(lambda x: (S.detrend(x), S.hilbert(x), S.savgol_filter(x, 5, 2)), X)
+    same(lambda x: S.savgol_filter(x, 6, 3), X)
     same(lambda x: N.gaussian_filter1d(x, 1.0), X)
 
 
@@ -111,9 +112,13 @@ def test_more_derivatives():
 
 
 def test_errors():
-    with pytest.raises(ArgumentError, match=r"scipy.signal.convolve at .*test_signal.py:\d+: mode must be one of 'full'"):
+    with pytest.raises(
+        ArgumentError, match=r"scipy.signal.convolve at .*test_signal.py:\d+: mode must be one of 'full'"
+    ):
         fd.jit(lambda x: S.convolve(x, x, "most"))(LINE)
-    with pytest.raises(ShapeError, match=r"scipy.signal.convolve at .* takes arrays of one rank, got shapes \(30,\) and"):
+    with pytest.raises(
+        ShapeError, match=r"scipy.signal.convolve at .* takes arrays of one rank, got shapes \(30,\) and"
+    ):
         fd.jit(lambda x: S.convolve(x, H))(LINE)
     with pytest.raises(ShapeError, match="with mode 'valid' one array must be at least as long as the other"):
         fd.jit(lambda x: S.convolve2d(x, np.ones((4, 2)), "valid"))(X)
@@ -121,7 +126,9 @@ def test_errors():
         fd.jit(lambda x: S.convolve2d(x, x))(LINE)
     with pytest.raises(ShapeError, match="fftconvolve at .*: axes that are not transformed must have equal lengths"):
         fd.jit(lambda x: S.fftconvolve(x, H, axes=1))(X)
-    with pytest.raises(ShapeError, match="scipy.signal.lfilter at .*: zi must have the shape of x with 3 elements along"):
+    with pytest.raises(
+        ShapeError, match="scipy.signal.lfilter at .*: zi must have the shape of x with 3 elements along"
+    ):
         fd.jit(lambda x: S.lfilter(B, A, x, zi=np.zeros(2)))(LINE)
     with pytest.raises(ShapeError, match="scipy.signal.lfilter at .* takes coefficients with one axis and a signal"):
         fd.jit(lambda x: S.lfilter(H, A, x))(LINE)
@@ -131,9 +138,15 @@ def test_errors():
         fd.jit(lambda x: S.upfirdn(SHORT, x, mode="edge"))(LINE)
     with pytest.raises(ShapeError, match="scipy.signal.upfirdn at .*: h must have one axis, not empty, got shape"):
         fd.jit(lambda x: S.upfirdn(H, x))(LINE)
-    with pytest.raises(ArgumentError, match="savgol_filter at .*: with mode 'interp' window_length must not be more than"):
+    with pytest.raises(
+        ArgumentError, match="savgol_filter at .*: with mode 'interp' window_length must not be more than"
+    ):
         fd.jit(lambda x: S.savgol_filter(x, 31, 2))(LINE)
-    with pytest.raises(ArgumentError, match="scipy.ndimage.correlate1d at .* takes weights with one axis, not empty, and"):
+    with pytest.raises(
+        ArgumentError, match="scipy.ndimage.correlate1d at .* takes weights with one axis, not empty, and"
+    ):
         fd.jit(lambda x: N.correlate1d(x, SHORT, origin=3))(LINE)
-    with pytest.raises(ArgumentError, match="scipy.ndimage at .*: output= is a plain array, which takes no traced values"):
+    with pytest.raises(
+        ArgumentError, match="scipy.ndimage at .*: output= is a plain array, which takes no traced values"
+    ):
         fd.jit(lambda x: N.correlate1d(x, SHORT, output=OUT))(LINE)

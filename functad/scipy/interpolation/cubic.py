@@ -66,7 +66,8 @@ def _conditions(bc_type: Any) -> tuple[Any, Any]:
     wrong = [c for c in found if not isinstance(c, str) and (len(c) != 2 or c[0] not in (1, 2))]
     if len(found) != 2 or "" in found or wrong or found.count("periodic") == 1:
         raise ArgumentError(
-            f"scipy.interpolate.CubicSpline{here()}: bc_type must be 'not-a-knot', 'periodic', 'clamped', 'natural', or two of "
+            f"scipy.interpolate.CubicSpline{here()}: bc_type must be 'not-a-knot', 'periodic', 'clamped', "
+            "'natural', or two of "
             f"these or of (order, value) with order 1 or 2, got {bc_type!r}"
         )
     return found[0], found[1]
@@ -78,9 +79,7 @@ def _slopes(x: Any, y: Any, first: Any, last: Any) -> Any:
     h = x[1:] - x[:-1]
     slope = (y[1:] - y[:-1]) / beside(h, y)
     if n == 2:
-        first, last = (
-            (1, slope[0]) if c == "not-a-knot" else c for c in (first, last)
-        )
+        first, last = ((1, slope[0]) if c == "not-a-knot" else c for c in (first, last))
     if n == 3 and first == last == "not-a-knot":
         return _parabola(h, slope)
     zero = fnp.zeros(1, x.dtype)
@@ -135,7 +134,11 @@ def _periodic_slopes(x: Any, y: Any) -> Any:
     bands = fnp.stack([
         fnp.concatenate([zero, before[: n - 3]]), diagonal[: n - 2], fnp.concatenate([h[1 : n - 2], zero]),
     ])  # fmt: skip
-    aside = fnp.concatenate([-h[:1], fnp.zeros(n - 4, x.dtype), -before[n - 3 : n - 2]]) if n > 4 else fnp.stack([-h[0], -before[1]])
+    aside = (
+        fnp.concatenate([-h[:1], fnp.zeros(n - 4, x.dtype), -before[n - 3 : n - 2]])
+        if n > 4
+        else fnp.stack([-h[0], -before[1]])
+    )
     solved = solve_banded((1, 1), bands, fnp.concatenate([right[:-1], aside[:, None]], axis=1))
     of_right, of_aside = solved[:, :-1], solved[:, -1]
     own = right[-1] - before[n - 2] * of_right[0] - h[n - 2] * of_right[-1]

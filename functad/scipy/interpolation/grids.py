@@ -31,7 +31,8 @@ def RegularGridInterpolator(
     lengths = [shape_of(p) for p in grid]
     if len(shape_of(table)) < len(grid) or lengths != [(n,) for n in shape_of(table)[: len(grid)]]:
         raise ShapeError(
-            f"scipy.interpolate.RegularGridInterpolator{here()}: points must have the lengths of the first {len(grid)} axes of "
+            f"scipy.interpolate.RegularGridInterpolator{here()}: points must have the lengths of the first "
+            f"{len(grid)} axes of "
             f"values, got shapes {lengths} and {shape_of(table)}"
         )
     made = object.__new__(traced_class(sp.RegularGridInterpolator, Table))
@@ -53,7 +54,8 @@ class Table:
 def _check_method(method: str) -> None:
     if method not in ("linear", "nearest"):
         raise ArgumentError(
-            f"scipy.interpolate.RegularGridInterpolator{here()}: of traced values the method is 'linear' or 'nearest', got "
+            f"scipy.interpolate.RegularGridInterpolator{here()}: of traced values the method is 'linear' or "
+            "'nearest', got "
             f"{method!r}; CubicSpline along one axis after the other makes 'cubic'"
         )
 
@@ -112,7 +114,8 @@ def _coordinates(xi: Any, count: int) -> Any:
             x = fnp.reshape(x, (-1, count))
     if not shape_of(x) or shape_of(x)[-1] != count:
         raise ShapeError(
-            f"scipy.interpolate.RegularGridInterpolator{here()}: the last axis of xi must hold {count} coordinates, got shape "
+            f"scipy.interpolate.RegularGridInterpolator{here()}: the last axis of xi must hold {count} "
+            "coordinates, got shape "
             f"{shape_of(x)}"
         )
     return x

@@ -70,7 +70,8 @@ def points_and_values(x: Any, y: Any, axis: Any, name: str, least: int = 2) -> t
     n = shape_of(values)[axis]
     if points.dtype.kind == "c" or shape_of(points) != (n,) or n < least:
         raise ShapeError(
-            f"scipy.interpolate.{name}{here()}: x must be real, with one axis of the length of y along axis {axis}, at least "
+            f"scipy.interpolate.{name}{here()}: x must be real, with one axis of the length of y along axis "
+            f"{axis}, at least "
             f"{least}; got shapes {shape_of(points)} and {shape_of(values)}"
         )
     return points, fnp.moveaxis(values, axis, 0), axis
@@ -149,7 +150,8 @@ def PPoly(c: Any, x: Any, extrapolate: Any = None, axis: int = 0) -> Any:
         coefficients = fnp.moveaxis(fnp.moveaxis(coefficients, axis + 1, 0), axis + 1, 0)
     if len(shape_of(coefficients)) < 2 or shape_of(x) != (shape_of(coefficients)[1] + 1,):
         raise ShapeError(
-            f"scipy.interpolate.PPoly{here()}: x must have one element more than there are pieces, got shapes {shape_of(c)} "
+            f"scipy.interpolate.PPoly{here()}: x must have one element more than there are pieces, got shapes "
+            f"{shape_of(c)} "
             f"and {shape_of(x)}"
         )
     return piecewise(sp.PPoly, coefficients, floats(x, "PPoly"), extrapolate, axis)
@@ -199,7 +201,8 @@ def integrate(p: Any, a: Any, b: Any, extrapolate: Any = None) -> Any:
     beyond = p.extrapolate if extrapolate is None else extrapolate
     if beyond == "periodic":
         raise ArgumentError(
-            f"scipy.interpolate.PPoly.integrate{here()}: traced values are integrated within one period; give extrapolate=False"
+            f"scipy.interpolate.PPoly.integrate{here()}: traced values are integrated within one period; give "
+            "extrapolate=False"
         )
     sums = antiderivative(piecewise(sp.PPoly, p.c, p.x, beyond, p.axis))
     return evaluate(sums, b, extrapolate=beyond) - evaluate(sums, a, extrapolate=beyond)
@@ -210,6 +213,8 @@ class Polynomial:
 
     c: Any = None
     x: Any = None
+    extrapolate: Any
+    axis: int
 
     def __call__(self, x: Any, nu: Any = 0, extrapolate: Any = None) -> Any:
         return evaluate(self, x, nu, extrapolate)

@@ -45,6 +45,9 @@ class Spline:
 
     t: Any = None
     c: Any = None
+    k: int
+    extrapolate: Any
+    axis: int
 
     def __call__(self, x: Any, nu: Any = 0, extrapolate: Any = None) -> Any:
         return evaluate(self, x, nu, extrapolate)
@@ -62,7 +65,8 @@ def BSpline(t: Any, c: Any, k: int, extrapolate: Any = True, axis: int = 0) -> A
     n = shape_of(knots)[0] - degree - 1
     if degree < 0 or len(shape_of(knots)) != 1 or n < degree + 1 or shape_of(coefficients)[0] < n:
         raise ShapeError(
-            f"scipy.interpolate.BSpline{here()}: {degree + 1} or more coefficients, and as many knots and {degree + 1} more, "
+            f"scipy.interpolate.BSpline{here()}: {degree + 1} or more coefficients, and as many knots and "
+            f"{degree + 1} more, "
             f"make a spline of degree {degree}; got shapes {shape_of(coefficients)} and {shape_of(knots)}"
         )
     beyond = extrapolate if extrapolate == "periodic" else bool(extrapolate)
@@ -148,7 +152,9 @@ def derivative(s: Any, nu: int = 1) -> Any:
     t, c, k = s.t, s.c, s.k
     for _ in range(nu):
         if k == 0:
-            raise ArgumentError(f"scipy.interpolate.BSpline{here()}: derivative {nu} of a spline of degree {s.k} is zero")
+            raise ArgumentError(
+                f"scipy.interpolate.BSpline{here()}: derivative {nu} of a spline of degree {s.k} is zero"
+            )
         t, c = lowered(t, c, k)
         k -= 1
     return spline(t, c, k, s.extrapolate, s.axis)
@@ -170,12 +176,18 @@ def make_interp_spline(x: Any, y: Any, k: int = 3, t: Any = None, bc_type: Any =
     size = shape_of(knots)[0] - degree - 1
     if size != n + more or n < 1:
         raise ShapeError(
-            f"scipy.interpolate.make_interp_spline{here()}: {n} points and {more} conditions at the ends do not determine the "
+            f"scipy.interpolate.make_interp_spline{here()}: {n} points and {more} conditions at the ends do not "
+            "determine the "
             f"{size} coefficients of a spline of degree {degree} with {shape_of(knots)[0]} knots"
         )
     at_points = [(points, 0, fnp.reshape(values, (n, -1)), len(first))]
     ends = [
-        (points[:1] if row < len(first) else points[-1:], order, _right_side(value, values), row if row < len(first) else n + row)
+        (
+            points[:1] if row < len(first) else points[-1:],
+            order,
+            _right_side(value, values),
+            row if row < len(first) else n + row,
+        )
         for row, (order, value) in enumerate([*first, *last])
     ]
     bands, right = _system(knots, degree, size, [*at_points, *ends])
@@ -196,7 +208,8 @@ def _conditions(bc_type: Any, degree: int) -> tuple[list[Any], list[Any]]:
         first, last = [named[c] if c is None or isinstance(c, str) else [tuple(pair) for pair in c] for c in given]
     except (KeyError, TypeError, ValueError):
         raise ArgumentError(
-            f"scipy.interpolate.make_interp_spline{here()}: bc_type of traced values must be None, 'not-a-knot', 'clamped', "
+            f"scipy.interpolate.make_interp_spline{here()}: bc_type of traced values must be None, 'not-a-knot', "
+            "'clamped', "
             f"'natural', or two of these or of lists of (order, value), got {bc_type!r}"
         ) from None
     return first, last
