@@ -24,7 +24,7 @@ LAYERS = [
     ["primitives"],
     ["passes"],
     ["lower"],
-    ["numpy", "scipy", "nn"],
+    ["numpy", "scipy", "nn", "convolution"],
     ["front"],
     ["lax"],
     ["api"],

@@ -242,7 +242,7 @@ def _other(f: Any) -> Any:
         return _where_traced(f, route(f.py_func))
     call = getattr(cls, "__call__", None)  # noqa: B004  what a call looks up
     if type(call) is not FunctionType:
-        return f
+        return called_for(f) if cls.__module__ == "uarray" else f  # a function of scipy.fft
     if origin(call.__code__.co_filename) == OWN:
         return MethodType(_function(call), f)
     declared = called_for(call)

@@ -13,14 +13,23 @@ from functad.lax.loops import associative_scan, fori_loop, map, scan, while_loop
 from functad.lax.stops import stop_gradient
 
 _LATE = {
-    "collectives": """
+    "functad.convolution.dimensions": """
+        ConvDimensionNumbers conv_dimension_numbers padtype_to_pads
+    """,
+    "functad.convolution.general": """
+        conv conv_general_dilated conv_transpose conv_with_general_padding
+    """,
+    "functad.convolution.windows": """
+        reduce_window
+    """,
+    "functad.lax.collectives": """
         all_gather all_to_all axis_index axis_size pmax pmean pmin ppermute pshuffle psum psum_scatter pswapaxes
     """,
-    "operators": """
+    "functad.lax.operators": """
         broadcast broadcast_in_dim broadcasted_iota clamp collapse concatenate cumlogsumexp cummax cummin cumprod cumsum
         dot_general expand_dims iota pad rev rsqrt sort_key_val squeeze top_k
     """,
-    "slicing": """
+    "functad.lax.slicing": """
         dynamic_index_in_dim dynamic_slice dynamic_slice_in_dim dynamic_update_index_in_dim dynamic_update_slice
         dynamic_update_slice_in_dim index_in_dim slice slice_in_dim
     """,
@@ -32,7 +41,7 @@ _MODULE_OF = {name: module for module, names in _LATE.items() for name in names.
 
 def __getattr__(name: str) -> _Any:
     if name in _MODULE_OF:
-        found = globals()[name] = getattr(_importlib.import_module(f"functad.lax.{_MODULE_OF[name]}"), name)
+        found = globals()[name] = getattr(_importlib.import_module(_MODULE_OF[name]), name)
         return found
     raise AttributeError(f"module 'functad.lax' has no attribute {name!r}")
 

@@ -20,6 +20,8 @@ _MODULE_OF = {
         ],
         "functad.nn.more_activations",
     ),
+    **dict.fromkeys(["conv", "conv_transpose"], "functad.convolution.layers"),
+    **dict.fromkeys(["avg_pool", "max_pool", "min_pool"], "functad.convolution.windows"),
 }
 
 

@@ -64,9 +64,8 @@ def _loaded(f: Any) -> bool:
     if type(module) is not str or not module.startswith(("numpy", "scipy.")):
         return False
     package = ".".join(module.split(".", 2)[:2])
-    if package in SCIPY:
-        family: str | None = f"functad.{package}"
-    else:
+    family = SCIPY.get(package)
+    if family is None:
         family = MODULE_OF.get(f"{module}.{getattr(f, '__qualname__', '')}".removeprefix("numpy."))
     if family is None or family in sys.modules:
         return False

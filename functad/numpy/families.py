@@ -85,5 +85,15 @@ FAMILIES: dict[str, str] = {
 MODULE_OF: dict[str, str] = {name: module for module, names in FAMILIES.items() for name in names.split()}
 """The module that declares a name."""
 
-SCIPY = frozenset({"scipy.linalg", "scipy.special", "scipy.stats"})
-"""Packages of SciPy whose functions ``functad.scipy`` declares."""
+SCIPY: dict[str, str] = {
+    "scipy.fft": "functad.scipy.fft",
+    "scipy.integrate": "functad.api.quadrature",
+    "scipy.interpolate": "functad.scipy.interpolate",
+    "scipy.linalg": "functad.scipy.linalg",
+    "scipy.ndimage": "functad.scipy.ndimage",
+    "scipy.optimize": "functad.api.solvers",
+    "scipy.signal": "functad.scipy.signal",
+    "scipy.special": "functad.scipy.special",
+    "scipy.stats": "functad.scipy.stats",
+}
+"""The module that declares the functions of a package of SciPy."""

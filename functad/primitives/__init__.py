@@ -14,6 +14,7 @@ from functad.primitives import comparison as comparison
 from functad.primitives import complex as complex
 from functad.primitives import cond as cond
 from functad.primitives import contractions as contractions
+from functad.primitives import conv as conv
 from functad.primitives import convert as convert
 from functad.primitives import convolution as convolution
 from functad.primitives import cumulative as cumulative
@@ -32,6 +33,7 @@ from functad.primitives import lengths as lengths
 from functad.primitives import loop as loop
 from functad.primitives import norms as norms
 from functad.primitives import powers as powers
+from functad.primitives import recurrences as recurrences
 from functad.primitives import reductions as reductions
 from functad.primitives import remat as remat
 from functad.primitives import representation as representation

@@ -8,10 +8,10 @@ import scipy.linalg as _sp
 
 from functad.numpy.dispatch import named_after as _named_after
 from functad.scipy.linear.factors import *
-from functad.scipy.linear.routines import refuse_others as _refuse_others
 from functad.scipy.linear.special_matrices import *
 from functad.scipy.linear.spectra import *
 from functad.scipy.linear.systems import *
+from functad.scipy.routines import refuse_others as _refuse_others
 
 _named_after(globals())
 _refuse_others(_sp)

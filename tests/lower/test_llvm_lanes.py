@@ -9,8 +9,8 @@ import platform
 import numpy as np
 import pytest
 
+from functad.kernel_ir.lines import Lines
 from functad.lower.llvm.lanes import Lanes
-from functad.lower.llvm.lines import Lines
 from tests.tools.array_function import ArrayFunction
 
 NAMES = {

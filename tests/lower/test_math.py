@@ -18,8 +18,8 @@ import pytest
 
 import functad.lower.math as library
 from functad import config
+from functad.kernel_ir.lines import Lines
 from functad.lower.llvm.lanes import Lanes
-from functad.lower.llvm.lines import Lines
 from functad.lower.llvm.target import Target
 from functad.lower.math import MATH
 from functad.lower.native.c_library import libm_function

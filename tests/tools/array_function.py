@@ -12,9 +12,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from functad.kernel_ir.lines import Lines
 from functad.kernel_ir.native import declared_functions
 from functad.lower.llvm.lanes import Lanes
-from functad.lower.llvm.lines import Lines
 from functad.lower.llvm.target import Target, emit_object
 from functad.lower.native.machine import link_native
 

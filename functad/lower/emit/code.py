@@ -13,10 +13,10 @@ from contextlib import contextmanager
 import numpy as np
 
 from functad.ir.types import dtype_name
+from functad.kernel_ir.lines import Carried, Lines
 from functad.kernel_ir.native import NativeFunction
 from functad.kernel_ir.sizes import Poly
 from functad.lower.llvm.lanes import Lanes
-from functad.lower.llvm.lines import Carried, Lines
 
 __all__ = ["NOTHING", "Code", "memory_type"]
 

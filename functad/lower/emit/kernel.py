@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from functad.ir.types import dtype_name
+from functad.kernel_ir.lines import Carried
 from functad.kernel_ir.nodes import Buffer, Reduce
 from functad.kernel_ir.ops import identity
 from functad.kernel_ir.sizes import product
@@ -21,7 +22,6 @@ from functad.lower.emit.reduce import Accumulator
 from functad.lower.emit.strips import Strips
 from functad.lower.emit.turn import Turn
 from functad.lower.emit.writing import Block, Writing
-from functad.lower.llvm.lines import Carried
 
 __all__ = ["fill_buffer", "write_nest"]
 

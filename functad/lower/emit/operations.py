@@ -11,12 +11,12 @@ from collections.abc import Callable
 import numpy as np
 
 from functad.ir.types import dtype_name
+from functad.kernel_ir.lines import Carried
 from functad.kernel_ir.ops import ACCUMULATE, OPS, identity
 from functad.lower.emit.code import Code
 from functad.lower.emit.iterations import iterated
 from functad.lower.emit.special import digamma, lgamma, next_half, nextafter
 from functad.lower.llvm.lanes import Lanes
-from functad.lower.llvm.lines import Carried
 from functad.lower.math import MATH
 
 __all__ = ["accumulate", "cost", "is_long", "neutral", "operation", "outlined"]

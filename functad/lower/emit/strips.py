@@ -12,12 +12,12 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from functad.kernel_ir.conditions import Condition
+from functad.kernel_ir.lines import Carried
 from functad.kernel_ir.nodes import Affine
 from functad.lower.emit.memory import Span, lane_mask
 from functad.lower.emit.reduce import BLOCK, Accumulator
 from functad.lower.emit.regions import Region
 from functad.lower.emit.writing import Writing
-from functad.lower.llvm.lines import Carried
 
 __all__ = ["Strips"]
 

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from functad.ir.types import dtype_name
+from functad.kernel_ir.lines import Carried
 from functad.kernel_ir.nodes import Buffer, Value
 from functad.lower.emit.access import Addresses, Place
 from functad.lower.emit.body import Body
@@ -18,7 +19,6 @@ from functad.lower.emit.exits import Exits
 from functad.lower.emit.failures import Failure, note_failures
 from functad.lower.emit.loops import LoopNest
 from functad.lower.emit.memory import splat
-from functad.lower.llvm.lines import Carried
 
 __all__ = ["Block", "Writing"]
 

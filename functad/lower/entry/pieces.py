@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from functad.kernel_ir.lines import Lines
 from functad.lower.entry import abi
 from functad.lower.entry.layout import SelfItem
-from functad.lower.llvm.lines import Lines
 
 __all__ = ["Pieces", "Part", "self_item"]
 

@@ -26,8 +26,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from functad.caches import cached
+from functad.kernel_ir.lines import Lines
 from functad.kernel_ir.native import NativeFunction
-from functad.lower.llvm.lines import Lines
 from functad.lower.native.c_library import libm_function
 
 __all__ = ["Lanes"]

@@ -20,12 +20,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from functad.ir.types import dtype_name
+from functad.kernel_ir.lines import Carried
 from functad.kernel_ir.native import NativeFunction, Text, family
 from functad.kernel_ir.nodes import Product
 from functad.lower.emit.blas import KINDS, gemv, letter, too_large
 from functad.lower.emit.code import Code, memory_type
 from functad.lower.emit.memory import lane_mask, load_one, load_run, shuffle, splat, store_run
-from functad.lower.llvm.lines import Carried
 from functad.lower.llvm.target import Target
 
 __all__ = ["Matvec", "matvec_function"]

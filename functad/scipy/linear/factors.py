@@ -34,7 +34,7 @@ from functad.primitives.linalg.sylvester import polar_of
 from functad.primitives.selection import maximum, select
 from functad.primitives.slicing import slice_
 from functad.primitives.stops import stop_gradient
-from functad.scipy.linear.routines import choice, routine
+from functad.scipy.routines import choice, routine
 
 __all__ = ["cholesky", "lu", "null_space", "orth", "pinv", "pinvh", "polar", "qr", "svd", "svdvals"]
 

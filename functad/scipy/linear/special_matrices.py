@@ -19,7 +19,7 @@ from functad.primitives.gather import gather_p
 from functad.primitives.joining import concatenate
 from functad.primitives.shapes import flip, reshape
 from functad.primitives.slicing import pad, slice_
-from functad.scipy.linear.routines import routine
+from functad.scipy.routines import routine
 
 __all__ = ["block_diag", "circulant", "companion", "hankel", "khatri_rao", "toeplitz"]
 

@@ -23,7 +23,7 @@ from functad.primitives.linalg.svd import columns
 from functad.primitives.linalg.triangular import triangular_solve
 from functad.primitives.shapes import reshape
 from functad.primitives.slicing import slice_
-from functad.scipy.linear.routines import choice, routine
+from functad.scipy.routines import choice, routine
 
 __all__ = ["eig", "eigh", "eigvals", "eigvalsh", "expm_frechet", "lstsq", "norm", *NAMES]
 

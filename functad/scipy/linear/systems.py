@@ -38,8 +38,8 @@ from functad.primitives.scatter import scatter_set_p
 from functad.primitives.shapes import reshape
 from functad.primitives.slicing import slice_
 from functad.primitives.stops import stop_gradient
-from functad.scipy.linear.routines import choice, routine
 from functad.scipy.linear.special_matrices import toeplitz_matrix
+from functad.scipy.routines import choice, routine
 
 __all__ = [
     "cho_factor", "cho_solve", "inv", "det", "lu_factor", "lu_solve", "solve", "solve_banded",

@@ -1,4 +1,4 @@
-"""How a function is declared to stand for one of ``scipy.linalg``'s."""
+"""How a function is declared to stand for one of SciPy's."""
 
 from __future__ import annotations
 
@@ -12,23 +12,22 @@ from functad.errors import ArgumentError, UnsupportedError
 from functad.numpy.dispatch import CALLS, stands_for
 from functad.numpy.traced import here, is_traced
 
-__all__ = ["routine"]
+__all__ = ["choice", "public_name", "refuse_others", "routine"]
 
 IGNORED = frozenset({
     "blocksize", "check_finite", "disp", "lapack_driver", "lwork", "overwrite_a", "overwrite_ab", "overwrite_b",
-    "overwrite_c",
+    "overwrite_c", "overwrite_data", "overwrite_x", "plan", "workers",
 })  # fmt: skip
 """Arguments that change how SciPy computes, and not what; nothing is overwritten, and NaNs are not looked for."""
 
 
 def routine(scipy_function: Any) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Declare what a function of ``scipy.linalg`` does on traced values, with those of its arguments that make a
-    difference.
+    """Declare what a function of SciPy's does on traced values, with those of its arguments that make a difference.
 
-    The result is the function for ``functad.scipy.linalg``: the declared one if an argument is traced, else SciPy's.
+    The result is the function for ``functad.scipy``: the declared one if an argument is traced, else SciPy's.
     """
     signature = inspect.signature(scipy_function)
-    name = f"scipy.linalg.{scipy_function.__name__}"
+    name = public_name(scipy_function)
 
     def declare(f: Callable[..., Any]) -> Callable[..., Any]:
         own = inspect.signature(f).parameters
@@ -58,6 +57,11 @@ def routine(scipy_function: Any) -> Callable[[Callable[..., Any]], Callable[...,
     return declare
 
 
+def public_name(scipy_function: Any) -> str:
+    """The name under which users know a function: that of its package, without the file."""
+    return f"{'.'.join(scipy_function.__module__.split('.')[:2])}.{scipy_function.__name__}"
+
+
 def refuse_others(module: Any) -> None:
     """Declare that no other function of a module takes traced values."""
     for name in module.__all__:
@@ -76,8 +80,8 @@ def _of_values(function: Callable[..., Any], name: str, *args: Any, **kwargs: An
     return function(*args, **kwargs)
 
 
-def choice(value: Any, allowed: tuple[Any, ...], name: str, argument: str) -> None:
+def choice(value: Any, allowed: tuple[Any, ...], name: str, argument: str, package: str = "linalg") -> None:
     """Refuse a value that is none of those that there are."""
     if value not in allowed:
         one_of = ", ".join([repr(v) for v in allowed])
-        raise ArgumentError(f"scipy.linalg.{name}{here()}: {argument} must be one of {one_of}, got {value!r}")
+        raise ArgumentError(f"scipy.{package}.{name}{here()}: {argument} must be one of {one_of}, got {value!r}")

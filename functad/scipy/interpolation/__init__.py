@@ -1,0 +1,1 @@
+"""Interpolants, a family a file."""
