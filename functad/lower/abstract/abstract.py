@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from functad.ir.lifting import Constants, lift_constants
 from functad.ir.program import Atom, Eqn, Program, Var, sub_programs
 from functad.ir.types import ArrayType, SeqType, Size, Symbol, array_type, seq_type
-from functad.lower.abstract.constants import Constants, is_embedded, lift_constants
+from functad.lower.abstract.constants import stays
 from functad.lower.fuse.graph import kernel_rule
 
 __all__ = ["STATIC", "Abstract", "abstract"]
@@ -51,7 +52,7 @@ def abstract(program: Program, static: int = STATIC) -> Abstract:
     >>> found.symbols, found.constants
     ((100,), (array(0.1),))
     """
-    program = lift_constants(program)
+    program = lift_constants(program, stays)
     rank = max([t.ndim for t in _types(program)], default=0)
     # the number of an axis looks like a size in params, and must stay below those
     return _Abstraction(static if rank <= static else math.inf).run(program)
@@ -129,8 +130,4 @@ class _Abstraction:
     def atom(self, atom: Atom) -> Atom:
         if isinstance(atom, Var):
             return self.variables[atom]
-        return (
-            atom
-            if not atom.type.ndim and is_embedded(atom.value)
-            else self.constants.variable(atom, self.type(atom.type))
-        )
+        return atom if stays(atom) else self.constants.variable(atom, self.type(atom.type))
