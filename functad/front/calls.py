@@ -28,6 +28,7 @@ from functad.front.effects import check_call, check_changed, check_outside, chec
 from functad.front.failures import Handling, caught, managed, matched
 from functad.front.iterators import ITERATORS
 from functad.front.lists import appending
+from functad.front.long_loops import LongSteps, is_long
 from functad.front.loops import Steps
 from functad.front.origin import FOREIGN, INSTALLED, OWN, origin, own_method
 from functad.front.protocols import SPECIAL, entered, go_over, operate, read, specially
@@ -53,6 +54,8 @@ from functad.front.vocabulary import (
     ITEM,
     KNOWN,
     LISTED,
+    LONG,
+    LONG_STEPS,
     LOOP,
     MADE,
     MATCHED,
@@ -67,6 +70,7 @@ from functad.front.vocabulary import (
     STEPS,
     STORE,
     TRYING,
+    in_long_loop,
 )
 from functad.front.vocabulary import UNBOUND as UNBOUND_NAME
 from functad.front.while_loops import Loop
@@ -167,7 +171,7 @@ def _function(f: FunctionType) -> Any:
         if declared is not None:
             return _where_traced(f, declared)
     staged = is_staging()
-    found = twin_of(f, _STAGED_CELLS if staged else _CELLS, staged)
+    found = twin_of(f, _STAGED_CELLS if staged else _VALUED_CELLS, staged)
     if found is None:
         return f
     if whose == OWN:
@@ -322,6 +326,14 @@ _STAGED_CELLS = {
     FAILING: CellType(failing),
     KNOWN: CellType(known),
     TRYING: CellType(Handling),
+}
+
+_VALUED_CELLS = {
+    **_STAGED_CELLS,
+    **_CELLS,
+    **{in_long_loop(name): _STAGED_CELLS[name] for name in (ROUTE, ITEM, OVER, ENTERED)},
+    LONG: CellType(is_long),
+    LONG_STEPS: CellType(LongSteps),
 }
 
 

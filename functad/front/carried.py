@@ -199,6 +199,7 @@ class Carried:
         self._makes_steps = makes_steps  # surely
         self.attempt = attempt
         self._disowned: list[Callable[[], None]] = []
+        self._kept: list[Slot] = []  # those of arrays that were there before the step, in the last pass
         self._appended: dict[int, list[Slot]] = {}  # the variables that hold an array which is appended to a list
         self._held: dict[int, tuple[Any, Slot]] = {}  # what a slot is at the start of a step
         bound = [(n, scope[n]) for n in names if type(scope.get(n, UNBOUND)) not in (Undecided, type(UNBOUND))]
@@ -335,6 +336,20 @@ class Carried:
         made = [e for e in step[0].eqns if not any([type(a) is Var for a in e.inputs])]
         return not (step[1] or made or self.arrays or any([type(s.value) is Tracer for s in self.slots()]))
 
+    def is_as_in_python(self) -> bool:
+        """Whether, after a step at least, all variables have values, and arrays the memory that they have in Python.
+
+        That is so where each variable has been assigned an array that the step has made, or none.
+        """
+        if self._kept or self._disowned or self._appended or self._undecided:
+            return False
+        if len(self.variables) < len(self.names) or any([v.lost is not None for v in self.variables]):
+            return False
+        for v in self.variables:
+            for slot in v.slots():
+                slot.origins, slot.sharing, slot.refusal = [], [], None
+        return True
+
     def start(self) -> list[Any]:
         """What goes round, before the loop."""
         return [typed(s.value, s.type) for s in self.slots()]
@@ -343,6 +358,8 @@ class Carried:
         """The variables after the loop, of what the equation gives; arrays that were written to hold it."""
         slots = self.slots()
         for out, slot in zip(outs, slots, strict=True):
+            if type(out) is not Tracer:  # its value is known
+                continue
             out._kind = slot.kind
             if slot.kind == ARRAY and slot.refusal is not None:
                 borrowed(out, slot.refusal)
@@ -401,6 +418,7 @@ class Carried:
                 for x in slot.origins[:1]:
                     before.setdefault(id(x), []).append(slot)
         new = False
+        self._kept = []
         for v, x in zip(self.variables, after, strict=True):
             if v.lost is not None:
                 continue
@@ -408,6 +426,8 @@ class Carried:
                 if type(part) is Slot and is_array(leaf):
                     root = root_of(leaf)
                     holders.setdefault(id(root), []).append(part)
+                    if root._owner is not trace or id(root) in self._held or _refusal(root) is not None:
+                        self._kept.append(part)
                     if id(root) in self._held:
                         new |= part.comes_from(self._held[id(root)][1])
                     elif root._owner is not trace:
@@ -418,6 +438,7 @@ class Carried:
         for sharing in (*holders.values(), *before.values()):
             if len(sharing) > 1:
                 new |= any([s.forbid(None) for s in sharing])
+        self._kept += [s for sharing in holders.values() if len(sharing) > 1 for s in sharing]
         for x in appended:
             held = [self._held[id(x)][1]] if id(x) in self._held else []
             self._appended[id(x)] = [*holders.get(id(x), ()), *held]

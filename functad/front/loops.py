@@ -246,13 +246,18 @@ class Steps:
             return
         if self._source is not None and self._length is not None and not self._ends:
             equations, steps = size_of(step[0]), self._length - self._made
-            if steps * equations < (MUCH if self._length >= FEW else 2 * MUCH):
+            if not self._is_much(steps, equations):
                 self._give_up(carried, f"{steps} steps of {equations} equations are faster one by one")
                 return
             if self._stop is None and any([carried.writes_to(x) for x in self._source.arrays()]):
                 self._read_by_index(carried, "the body writes to what the loop goes over")
                 return
         self._step = step
+
+    def _is_much(self, steps: int, equations: int) -> bool:
+        """Whether so many steps of so many equations are to be a loop."""
+        assert self._length is not None
+        return steps * equations >= (MUCH if self._length >= FEW else 2 * MUCH)
 
     def takes(self, error: BaseException) -> bool:
         """Whether an exception that leaves the body is the end of an attempt to trace all steps at once, or is raised
@@ -307,22 +312,18 @@ class Steps:
             return *self._state, *self._own
         assert reader is not None
         body, consts = step
-        start, made = carried.start(), self._made
+        start = carried.start()
         known = self._length is not None and not self._ends
         if self._ends:
             outs = self._while(carried, body, consts, start)
         elif self._length is None:
             outs, _ = bind_loop(body, consts, [*start, np.int64(0)], (), length=None, steps=[self._count()])
         else:
-            assert self._length is not None
-            counter = [] if reader.counter is None else [np.int64(made)]
-            steps = self._length - made
-            elements = [x if len(x) == steps else x[:steps] for x in [array() for array in reader.arrays]]
-            outs, written = bind_loop(body, consts, [*start, *counter], elements, length=steps)
+            outs, written = self._known_steps(carried, body, consts, start, reader)
         values = carried.settle(outs[: len(start)])
         if known:
             assert self._length is not None
-            self._lists.deliver(written, self._length - made, carried)
+            self._lists.deliver(written, self._length - self._made, carried)
             if isinstance(self._items, Remembering):
                 self._items.finish()
         elif isinstance(self._items, Remembering):
@@ -330,6 +331,17 @@ class Steps:
         self.restore = False
         self._note_converted(body)
         return *[values[n] if n in values else never_assigned(n) for n in self.names], *self._own
+
+    def _known_steps(
+        self, carried: Carried, body: Program, consts: list[Tracer], start: list[Any], reader: Reader
+    ) -> tuple[list[Any], list[Any]]:
+        """The loop of a known number of steps: the last carry, and what steps write."""
+        assert self._length is not None
+        made = self._made
+        counter = [] if reader.counter is None else [np.int64(made)]
+        steps = self._length - made
+        elements = [x if len(x) == steps else x[:steps] for x in [array() for array in reader.arrays]]
+        return bind_loop(body, consts, [*start, *counter], elements, length=steps)
 
     def _while(self, carried: Carried, body: Program, consts: list[Tracer], start: list[Any]) -> list[Any]:
         """The loop that a step may end."""

@@ -95,10 +95,10 @@ def _make(found: Definition, code: CodeType, own: dict[str, CellType], staged: b
 
 def _rewritten(found: Definition, staged: bool) -> ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda:
     """The tree of the twin."""
-    from functad.front.routed import Routed
     from functad.front.staged import Staged
+    from functad.front.valued import Valued
 
-    tree = (Staged() if staged else Routed()).visit(copy.deepcopy(found.node))
+    tree = (Staged() if staged else Valued()).visit(copy.deepcopy(found.node))
     return ast.fix_missing_locations(tree)  # type: ignore[no-any-return]
 
 

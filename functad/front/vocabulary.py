@@ -4,8 +4,8 @@ from __future__ import annotations
 
 __all__ = [
     "AND", "BRANCH", "BY_PYTHON", "CAUGHT", "CHANGED", "CHOOSE", "COMPARE", "DECIDED", "EAGERLY", "ENTERED", "FAILING",
-    "GUARD", "IDENTIFIED", "ITEM", "KNOWN", "LISTED", "LOOP", "MADE", "MATCHED", "NOT", "OPERATE", "OR", "OUTSIDE",
-    "OVER", "READ", "RESULT", "ROUTE", "SLICE", "STEPS", "STORE", "TRYING", "UNBOUND",
+    "GUARD", "IDENTIFIED", "ITEM", "KNOWN", "LISTED", "LONG", "LONG_STEPS", "LOOP", "MADE", "MATCHED", "NOT", "OPERATE",
+    "OR", "OUTSIDE", "OVER", "READ", "RESULT", "ROUTE", "SLICE", "STEPS", "STORE", "TRYING", "UNBOUND", "in_long_loop",
 ]  # fmt: skip
 
 ROUTE, ITEM, STORE, SLICE, OUTSIDE, CAUGHT, MATCHED, MADE, OVER, ENTERED = [
@@ -25,6 +25,15 @@ OPERATE, READ, FAILING, TRYING, KNOWN, LISTED, EAGERLY, IDENTIFIED, BY_PYTHON = 
     for n in ("operate", "read", "failing", "trying", "known", "listed", "eagerly", "identified", "by_python")
 ]
 """Those of staged twins besides."""
+
+LONG, LONG_STEPS = "_functad_long", "_functad_long_steps"
+"""Those of twins where values are known, besides the others, which the staged form of a loop uses in them."""
+
+
+def in_long_loop(name: str) -> str:
+    """The name, in the staged form of a loop, of what is another thing in the twin around it."""
+    return f"{name}_in_loop"
+
 
 RESULT = "_functad_result"
 """The variable that holds what a function returns, where it may return in several places."""

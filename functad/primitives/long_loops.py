@@ -14,6 +14,7 @@ import numpy as np
 
 from functad import config
 from functad.core.primitive import Primitive, type_of
+from functad.core.seq import Seq
 from functad.ir.derived import derived
 from functad.ir.program import Eqn, Program, Var
 from functad.ir.regions import regions_of
@@ -47,20 +48,26 @@ def work(program: Program) -> int:
 
 def native_results(primitive: Primitive, operands: Sequence[Any], params: Mapping[str, Any]) -> Sequence[Any] | None:
     """The results of an equation by native code; None where that would do something else than NumPy does: where
-    ``np.errstate`` raises, or calls a function, where functions of Python are called, and for dtypes of NumPy's own.
+    ``np.errstate`` raises, or calls a function, where NumPy may warn, where functions of Python are called, and for
+    dtypes of NumPy's own.
     """
-    if not _compiler or config.backend.value != "native" or not floating_point_errors_pass():
+    rules = set(np.geterr().values())
+    if not _compiler or config.backend.value != "native" or not rules <= {"warn", "ignore"}:
         return None
     assert primitive.control is not None
-    step = primitive.control.regions(params).steps[0].program
+    form = primitive.control.regions(params)
     types = tuple([type_of(x) for x in operands])
-    call = _native_call(step, primitive, tuple(params.items()), types, config.settings())
-    return None if call is None else call(operands)
+    call = _native_call(form.steps[0].program, primitive, tuple(params.items()), types, config.settings())
+    if call is None:
+        return None
+    results = call(operands)
+    last = form.results(results).carry
+    return None if "warn" in rules and not all_finite(last) and all_finite(operands) else results
 
 
-def floating_point_errors_pass() -> bool:
-    """Whether floating-point errors end nothing: they are warned of, or ignored."""
-    return set(np.geterr().values()) <= {"warn", "ignore"}
+def all_finite(values: Sequence[Any]) -> bool:
+    """Whether all numbers are finite, of arrays and numbers."""
+    return all([bool(np.isfinite(x).all()) for x in values if type(x) is not Seq and x.dtype.kind in "fc"])
 
 
 @derived
