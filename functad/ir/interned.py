@@ -15,6 +15,7 @@ from functad.caches import Recent, on_clearing
 from functad.ir.key import structural_key
 from functad.ir.lifting import closed
 from functad.ir.program import Literal, Program, sub_programs
+from functad.ir.types import SeqType
 
 __all__ = ["interned"]
 
@@ -56,6 +57,8 @@ def interned(program: Program) -> tuple[Program, list[Any]]:
 
 def stays(constant: Literal) -> bool:
     """Whether a constant is part of the Program: numbers are, and arrays where derivatives may depend on values."""
+    if isinstance(constant.type, SeqType):  # of a pullback: it is an object to a key
+        return True
     if not constant.type.ndim or constant.type.dtype.kind not in "fc":
         return constant.type.size <= SMALL
     return not bool(np.isfinite(constant.value).all())
