@@ -37,7 +37,8 @@ def interned(program: Program) -> tuple[Program, list[Any]]:
     Examples
     --------
     >>> import functad as fd
-    >>> traced = [fd.make_ir(f)(0.5) for f in 2 * [lambda x: x * np.ones(3)]]
+    >>> data = np.ones(3)
+    >>> traced = [fd.make_ir(f)(0.5) for f in 2 * [lambda x: x * data]]
     >>> (first, arrays), (second, _) = [interned(program) for program in traced]
     >>> first is second, arrays
     (True, [array([1., 1., 1.])])
