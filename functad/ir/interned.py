@@ -14,7 +14,7 @@ import numpy as np
 from functad.caches import Recent, on_clearing
 from functad.ir.key import structural_key
 from functad.ir.lifting import closed
-from functad.ir.program import Literal, Program, sub_programs
+from functad.ir.program import Eqn, Literal, Program, sub_programs
 from functad.ir.types import SeqType
 
 __all__ = ["interned"]
@@ -56,7 +56,7 @@ def interned(program: Program) -> tuple[Program, list[Any]]:
     return found, [c.value for c in constants]
 
 
-def stays(constant: Literal) -> bool:
+def stays(constant: Literal, eqn: Eqn | None, position: int) -> bool:
     """Whether a constant is part of the Program: numbers are, and arrays where derivatives may depend on values."""
     if isinstance(constant.type, SeqType):  # of a pullback: it is an object to a key
         return True

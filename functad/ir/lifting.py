@@ -14,8 +14,8 @@ from functad.ir.types import ArrayType
 
 __all__ = ["Constants", "closed", "lift_constants"]
 
-Stays = Callable[[Literal], bool]
-"""Whether a constant stays where it is."""
+Stays = Callable[[Literal, Eqn | None, int], bool]
+"""Whether a constant stays where it is: as an operand of an equation, by its position, or as an output (None)."""
 
 
 class Constants:
@@ -73,7 +73,8 @@ def closed(program: Program, stays: Stays) -> tuple[Program, list[Literal]]:
     program = lift_constants(program, stays)
     found = _Lifting(stays)
     eqns = [
-        Eqn(e.primitive, tuple([found.atom(a) for a in e.inputs]), e.params, e.outputs, e.loc) for e in program.eqns
+        Eqn(e.primitive, tuple([found.atom(a, e, k) for k, a in enumerate(e.inputs)]), e.params, e.outputs, e.loc)
+        for e in program.eqns
     ]
     outputs = [found.atom(a) for a in program.outputs]
     made = Program((*found.constants.variables, *program.inputs), eqns, outputs, program.name)
@@ -88,9 +89,9 @@ class _Lifting:
         self.constants = Constants()
         self.literals: dict[Var, Literal] = {}
 
-    def atom(self, atom: Atom) -> Atom:
+    def atom(self, atom: Atom, eqn: Eqn | None = None, position: int = 0) -> Atom:
         """The atom, or the variable for a constant."""
-        if isinstance(atom, Var) or self.stays(atom):
+        if isinstance(atom, Var) or self.stays(atom, eqn, position):
             return atom
         var = self.constants.variable(atom, atom.type)
         self.literals[var] = atom

@@ -102,7 +102,7 @@ class _Abstraction:
         return self.symbols.setdefault(n, Symbol(len(self.symbols)))
 
     def equation(self, eqn: Eqn) -> Eqn:
-        inputs = tuple([self.atom(a) for a in eqn.inputs])
+        inputs = tuple([self.atom(a, eqn, k) for k, a in enumerate(eqn.inputs)])
         params = self.params(eqn) if eqn.params else eqn.params
         return Eqn(eqn.primitive, inputs, params, tuple([self.define(v) for v in eqn.outputs]), eqn.loc)
 
@@ -127,7 +127,7 @@ class _Abstraction:
             return self.size(operator.index(value))
         return value
 
-    def atom(self, atom: Atom) -> Atom:
+    def atom(self, atom: Atom, eqn: Eqn | None = None, position: int = 0) -> Atom:
         if isinstance(atom, Var):
             return self.variables[atom]
-        return atom if stays(atom) else self.constants.variable(atom, self.type(atom.type))
+        return atom if stays(atom, eqn, position) else self.constants.variable(atom, self.type(atom.type))
