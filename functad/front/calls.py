@@ -25,7 +25,7 @@ from functad.errors import UnsupportedError
 from functad.front.branches import Branch, and_, choose, compare, known, not_, or_
 from functad.front.drivers import by_python, eager, listed, reduced
 from functad.front.effects import check_call, check_changed, check_outside, check_target, guarded, in_body, made
-from functad.front.failures import Handling, caught, managed, matched
+from functad.front.failures import Handling, caught, caught_inside, managed, matched
 from functad.front.iterators import ITERATORS
 from functad.front.lists import appending
 from functad.front.loops import Steps
@@ -41,6 +41,7 @@ from functad.front.vocabulary import (
     BRANCH,
     BY_PYTHON,
     CAUGHT,
+    CAUGHT_INSIDE,
     CHANGED,
     CHOOSE,
     COMPARE,
@@ -322,6 +323,7 @@ _STAGED_CELLS = {
     FAILING: CellType(failing),
     KNOWN: CellType(known),
     TRYING: CellType(Handling),
+    CAUGHT_INSIDE: CellType(caught_inside),
 }
 
 

@@ -40,7 +40,7 @@ from functad.front.values import (
     type_of_leaf,
     typed,
 )  # fmt: skip
-from functad.front.vocabulary import RESULT
+from functad.front.vocabulary import is_result
 from functad.ir.program import Program, Var
 from functad.numpy.traced import here
 
@@ -260,7 +260,7 @@ class Carried:
         new = self._newly_written(trace)
         self.close()
         changed = any([v.widened(x, y) for v, x, y in zip(self.variables, after, now, strict=True)])
-        changed |= self._finds_result(scope)
+        changed |= self._finds_results(scope)
         originals = self._originals()
         new = [x for x in new if id(x) not in originals]  # what is written to is the variable's
         made = self._newly_bound(scope) if self._makes_steps else []
@@ -275,19 +275,20 @@ class Carried:
             left(token)
         return self._with_integers(*step), step[1]
 
-    def _finds_result(self, scope: Mapping[str, Any]) -> bool:
+    def _finds_results(self, scope: Mapping[str, Any]) -> bool:
         """Take up what the function returns, if a step is seen to return something: it is read only if one has."""
-        result = scope.get(RESULT, UNBOUND) if RESULT in self.names else UNBOUND
-        if result is UNBOUND or any([v.name == RESULT for v in self.variables]):
-            return False
-        if type(result) is Undecided:
-            self._undecided[RESULT] = result
-            return False
-        leaves, structure = leaves_of(result)
-        parts = [x if self._is_outer(x) else blank(x) for x in leaves]
-        self.variables.append(Variable(RESULT, rebuilt(structure, parts)))
-        self.variables[-1].found = True
-        return True
+        names = [n for n in self.names if is_result(n) and all([v.name != n for v in self.variables])]
+        found = False
+        for n in names:
+            result = scope.get(n, UNBOUND)
+            if type(result) is Undecided:
+                self._undecided[n] = result
+            elif result is not UNBOUND:
+                leaves, structure = leaves_of(result)
+                parts = [x if self._is_outer(x) else blank(x) for x in leaves]
+                self.variables.append(Variable(n, rebuilt(structure, parts)))
+                self.variables[-1].found = found = True
+        return found
 
     def _is_outer(self, x: Any) -> bool:
         """Whether a value is a whole array of the function, which what the function returns is from then on."""

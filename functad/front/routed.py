@@ -7,6 +7,7 @@ import copy
 from typing import Any
 
 from functad.front.names import bound_outside, own_nodes
+from functad.front.syntax import call
 from functad.front.vocabulary import (
     CAUGHT,
     ENTERED,
@@ -20,7 +21,7 @@ from functad.front.vocabulary import (
     STORE,
 )
 
-__all__ = ["Routed", "call", "leaves_finally", "name"]
+__all__ = ["Routed", "leaves_finally"]
 
 FRAME_READERS = frozenset({"super", "locals", "globals", "vars", "dir", "eval", "exec", "breakpoint"})
 """Builtins that look at the frame that calls them, by the name by which the compiler, too, knows ``super``."""
@@ -117,16 +118,6 @@ def leaves_finally(node: ast.Try | ast.TryStar) -> bool:
     """Whether a ``finally`` jumps, so that it swallows exceptions."""
     kinds = (ast.Return, ast.Break, ast.Continue)
     return any([isinstance(n, kinds) for s in node.finalbody for n in own_nodes(s)])
-
-
-def name(identifier: str, place: ast.AST, ctx: ast.expr_context | None = None) -> ast.expr:
-    """A variable, at the position of what it stands for."""
-    return ast.copy_location(ast.Name(identifier, ctx or ast.Load()), place)  # type: ignore[type-var]
-
-
-def call(f: str, args: list[ast.expr], place: ast.AST) -> ast.expr:
-    """A call of one of functad's functions, at the position of what it stands for."""
-    return ast.copy_location(ast.Call(name(f, place), args, []), place)  # type: ignore[type-var]
 
 
 def _is_truth(pattern: ast.AST) -> bool:

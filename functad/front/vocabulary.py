@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 __all__ = [
-    "AND", "BRANCH", "BY_PYTHON", "CAUGHT", "CHANGED", "CHOOSE", "COMPARE", "DECIDED", "EAGERLY", "ENTERED", "FAILING",
-    "GUARD", "IDENTIFIED", "ITEM", "KNOWN", "LISTED", "LOOP", "MADE", "MATCHED", "NOT", "OPERATE", "OR", "OUTSIDE",
-    "OVER", "READ", "RESULT", "ROUTE", "SLICE", "STEPS", "STORE", "TRYING", "UNBOUND",
+    "AND", "BACK", "BRANCH", "BY_PYTHON", "CAUGHT", "CAUGHT_INSIDE", "CHANGED", "CHOOSE", "COMPARE", "DECIDED",
+    "EAGERLY", "ENTERED", "ERROR", "FAILED", "FAILING", "GUARD", "IDENTIFIED", "ITEM", "KNOWN", "LISTED", "LOOP",
+    "MADE", "MATCHED", "NOT", "OPERATE", "OR", "OUTSIDE", "OVER", "RAISED", "READ", "RESULT", "ROUTE", "SKIP", "SLICE",
+    "STEPS", "STOP", "STORE", "TRYING", "UNBOUND", "WHICH", "is_error", "is_flag", "is_result",
 ]  # fmt: skip
 
 ROUTE, ITEM, STORE, SLICE, OUTSIDE, CAUGHT, MATCHED, MADE, OVER, ENTERED = [
@@ -20,11 +21,38 @@ BRANCH, LOOP, STEPS, CHOOSE, AND, OR, NOT, COMPARE, UNBOUND, GUARD, CHANGED, DEC
         *("branch", "loop", "steps", "choose", "and", "or", "not", "compare", "unbound", "guard", "changed", "decided"),
     )
 ]
-OPERATE, READ, FAILING, TRYING, KNOWN, LISTED, EAGERLY, IDENTIFIED, BY_PYTHON = [
+OPERATE, READ, FAILING, TRYING, CAUGHT_INSIDE, KNOWN, LISTED, EAGERLY, IDENTIFIED, BY_PYTHON = [
     f"_functad_{n}"
-    for n in ("operate", "read", "failing", "trying", "known", "listed", "eagerly", "identified", "by_python")
+    for n in (
+        *("operate", "read", "failing", "trying", "caught_inside", "known", "listed", "eagerly", "identified"),
+        "by_python",
+    )
 ]
 """Those of staged twins besides."""
 
 RESULT = "_functad_result"
-"""The variable that holds what a function returns, where it may return in several places."""
+"""The variable that holds what a function returns, where it may return in several places. With more behind it: one of
+those of which an exception is made behind the block that raises it.
+"""
+
+
+FAILED, STOP, SKIP, BACK = [f"_functad_{n}" for n in ("failed", "stop", "skip", "return")]
+"""How flags begin that jumps set: out of the block of a ``try``, the loop, the step, or the function."""
+
+ERROR, RAISED, WHICH = [f"_functad_{n}" for n in ("error", "raised", "which")]
+"""How variables begin that say what the block of a ``try`` has raised."""
+
+
+def is_flag(variable: str | None) -> bool:
+    """Whether a variable is set by jumps."""
+    return variable is not None and variable.startswith((FAILED, STOP, SKIP, BACK))
+
+
+def is_error(variable: str) -> bool:
+    """Whether a variable holds an exception that a function itself catches."""
+    return ERROR in variable
+
+
+def is_result(variable: str) -> bool:
+    """Whether a variable is read only where it has been assigned to, whatever the conditions say."""
+    return variable.startswith(RESULT)

@@ -294,24 +294,6 @@ def test_what_is_refused_says_why():
                 break
         return v
 
-    def handler(x):
-        for i in range(9):
-            try:
-                s = x[i % 4]
-            except IndexError:
-                s = 0.0
-            if s > 1:
-                break
-        return s
-
-    def out_of_a_try(x):
-        try:
-            if x[0] > 0:
-                return x[1]
-        except ValueError:
-            pass
-        return x[2]
-
     def deleted(x):
         if x[0] > 0:
             t = 1
@@ -338,8 +320,6 @@ def test_what_is_refused_says_why():
 
     cases = [
         (iterator, UnsupportedError, "over a generator ends early on a traced condition: how many of its items"),
-        (handler, UnsupportedError, "cannot become a branch or a loop: it holds a try with handlers"),
-        (out_of_a_try, UnsupportedError, r"test_jumps.* cannot become a branch or a loop: it jumps out of a try"),
         (deleted, UnsupportedError, "it holds a del; leave that out"),
         (filtered, UnsupportedError, "a comprehension takes items by it, and how many is known at run time"),
         (other_structures, StructureError, "what the function returns is a tuple in one branch and f64"),

@@ -8,7 +8,14 @@ import numpy as np
 import pytest
 
 import functad as fd
-from functad.errors import EscapedTracerError, FunctadError, ImmutableError, StructureError, UnsupportedError
+from functad.errors import (
+    EscapedTracerError,
+    FunctadError,
+    ImmutableError,
+    StructureError,
+    TracerConversionError,
+    UnsupportedError,
+)
 
 X = np.array([0.3, -0.7, 1.4, 0.9])
 
@@ -160,7 +167,7 @@ def test_every_step_takes_the_handler():
         return s
 
     right(f)
-    refused(g, "it holds a try with handlers")
+    refused(g, "the integer value of a traced", TracerConversionError)
 
 
 def test_an_except_that_catches_everything():
