@@ -30,10 +30,10 @@ from functad.front.iterators import ITERATORS
 from functad.front.lists import appending
 from functad.front.loops import Steps
 from functad.front.origin import FOREIGN, INSTALLED, OWN, origin, own_method
-from functad.front.protocols import SPECIAL, entered, go_over, operate, read, specially
+from functad.front.protocols import SPECIAL, entered, go_over, operate, operate_now, read, specially
 from functad.front.raising import failing
 from functad.front.sources import identified
-from functad.front.twin import is_twin_code, twin_of
+from functad.front.twin import Kind, is_twin_code, twin_of
 from functad.front.unread import check_read
 from functad.front.values import UNBOUND, decided
 from functad.front.vocabulary import (
@@ -86,10 +86,19 @@ def route(f: Any) -> Any:
     return (_ROUTES.get(type(f)) or _other)(f)
 
 
+def operating_route(f: Any) -> Any:
+    """``route`` where classes of the user's have special methods."""
+    found = route(f)
+    return specially(operating_route, f, found) if type(f) in _BUILTINS and f in SPECIAL else found
+
+
+_BUILTINS = (type, BuiltinFunctionType)
+
+
 def staged_route(f: Any) -> Any:
     """``route`` in a staged twin."""
     found = route(f)
-    if type(f) in (type, BuiltinFunctionType):
+    if type(f) in _BUILTINS:
         if f in SPECIAL:
             found = specially(staged_route, f, found)
         elif f is map:
@@ -133,6 +142,12 @@ def item(x: Any, index: Any) -> Any:
 _CONCATENATORS = frozenset({type(np.r_), type(np.c_)})
 
 
+def operating_item(x: Any, index: Any) -> Any:
+    """``x[index]`` by the twin of a method of the user's."""
+    method = own_method(type(x), "__getitem__")
+    return item(x, index) if method is None else route(method)(x, index)
+
+
 def staged_item(x: Any, index: Any) -> Any:
     """``x[index]`` in a staged twin: by the twin of a method of the user's."""
     cls = type(x)
@@ -157,6 +172,16 @@ def store(value: Any, x: Any, index: Any) -> None:
     x[index] = value
 
 
+def operating_store(value: Any, x: Any, index: Any) -> None:
+    """``x[index] = value`` by the twin of a method of the user's."""
+    method = own_method(type(x), "__setitem__")
+    if method is None:
+        store(value, x, index)
+    else:
+        check_target(x)
+        route(method)(x, index, value)
+
+
 def _function(f: FunctionType) -> Any:
     whose = origin(f.__code__.co_filename)
     if whose == FOREIGN:
@@ -168,7 +193,7 @@ def _function(f: FunctionType) -> Any:
         if declared is not None:
             return _where_traced(f, declared)
     staged = is_staging()
-    found = twin_of(f, _STAGED_CELLS if staged else _CELLS, staged)
+    found = twin_of(f, _CELLS.__getitem__, staged)
     if found is None:
         return f
     if whose == OWN:
@@ -283,7 +308,7 @@ def is_staging() -> bool:
     return False
 
 
-_CELLS = {
+_PLAIN_CELLS = {
     ROUTE: CellType(route),
     ITEM: CellType(item),
     STORE: CellType(store),
@@ -296,8 +321,18 @@ _CELLS = {
     ENTERED: CellType(managed),
 }
 
+_OPERATING_CELLS = {
+    **_PLAIN_CELLS,
+    ROUTE: CellType(operating_route),
+    ITEM: CellType(operating_item),
+    STORE: CellType(operating_store),
+    OVER: CellType(functools.partial(go_over, operating_route)),
+    OPERATE: CellType(functools.partial(operate_now, operating_route)),
+    READ: CellType(functools.partial(read, operating_route)),
+}
+
 _STAGED_CELLS = {
-    **_CELLS,
+    **_OPERATING_CELLS,
     ROUTE: CellType(staged_route),
     ITEM: CellType(staged_item),
     OVER: CellType(functools.partial(go_over, staged_route)),
@@ -325,6 +360,9 @@ _STAGED_CELLS = {
     TRYING: CellType(Handling),
     CAUGHT_INSIDE: CellType(caught_inside),
 }
+
+
+_CELLS = {Kind.PLAIN: _PLAIN_CELLS, Kind.OPERATING: _OPERATING_CELLS, Kind.STAGED: _STAGED_CELLS}
 
 
 def twin(f: Callable[..., Any]) -> Callable[..., Any]:

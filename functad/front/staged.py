@@ -19,10 +19,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from functad.front.catches import AGAIN, BLOCK
-from functad.front.guarded import OPERATIONS, Guarded
+from functad.front.guarded import Guarded
 from functad.front.jumps import STOP, structured
 from functad.front.liveness import Reads, reads_of
 from functad.front.names import assigned, own_nodes
+from functad.front.operating import OPERATIONS
 from functad.front.syntax import attribute, call, is_lazy, later, name, placed, scope, text
 from functad.front.vocabulary import (
     AND,
