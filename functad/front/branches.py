@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 
 from functad.core.demand import demand
-from functad.core.handles import BodyTrace, ambiguous, borrowed, make_stale, root_of, snapshot
+from functad.core.handles import BodyTrace, ambiguous, borrowed, deferred, make_stale, root_of, roots_of, snapshot
 from functad.core.location import user_location
 from functad.core.trace import ABSENT, current_trace, entered, left
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
@@ -257,6 +257,7 @@ class Join:
         self.pairs: list[tuple[Any, Any]] = []
         self.types: list[ArrayType] = []
         self.kinds: list[int] = []
+        self._returned = False  # whether what is joined now is what the function returns
         self._first: dict[int, Tracer] = {}  # by an array that a branch has made: the first result that has its memory
 
     def add(self, x: Any, y: Any, type: ArrayType, kind: int) -> int:
@@ -292,7 +293,8 @@ class Join:
     def _both(self, name: str, x: Any, y: Any, now_x: Any, now_y: Any) -> Any:
         """What a variable is that has a value in both branches."""
         sides = [(x, now_x), (y, now_y)]
-        if is_result(name):  # it is read where it has been assigned
+        self._returned = is_result(name)
+        if self._returned:  # it is read where it has been assigned
             if type(x) is Undecided or type(y) is Undecided:
                 return (x if type(x) is Undecided else y,)
             sides = [(x, now_x if x is not UNBOUND else blank(now_y)), (y, now_y if y is not UNBOUND else blank(now_x))]
@@ -349,7 +351,7 @@ class Join:
             raise LookupError
         kinds = {kind_of(a), kind_of(b)}
         kind = PYTHON if kinds == {PYTHON} else ARRAY if ARRAY in kinds else SCALAR
-        return _Slot(self.add(a, b, type, kind), x, y)
+        return _Slot(self.add(a, b, type, kind), x, y, self._returned)
 
     def _made(self, slot: _Slot, outs: Sequence[Any]) -> Tracer:
         """A result. An array that may share its memory, with one of the function around or with another result, is not
@@ -364,13 +366,13 @@ class Join:
                 borrowed(out, "a plain array from outside, in one of the branches; choose a copy: x.copy()")
             if type(v) is not Tracer or v._kind != ARRAY:
                 continue
-            root = root_of(v)
-            if root._owner is trace:  # it was made in the branch
-                root = self._first.setdefault(id(root), out)
-            if root is not out:
-                shared.append(root)
+            for root in roots_of(v):
+                if root._owner is trace:  # it was made in the branch
+                    root = self._first.setdefault(id(root), out)
+                if root is not out:
+                    shared.append(root)
         if shared:
-            ambiguous(out, shared)
+            (deferred if slot.returned else ambiguous)(out, shared)
         return out
 
     def bind(self, test: Tracer) -> list[Any]:
@@ -404,8 +406,8 @@ def kinds_agree(a: Any, b: Any) -> bool:
 class _Slot:
     """Stands for a result of the equation in a variable's value; ``x`` and ``y`` are what it is in the branches."""
 
-    def __init__(self, number: int, x: Any, y: Any) -> None:
-        self.number, self.x, self.y = number, x, y
+    def __init__(self, number: int, x: Any, y: Any, returned: bool) -> None:
+        self.number, self.x, self.y, self.returned = number, x, y, returned
 
 
 # -- expressions -------------------------------------------------------------------------------------------------------

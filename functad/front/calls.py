@@ -35,7 +35,7 @@ from functad.front.raising import failing
 from functad.front.sources import identified
 from functad.front.twin import Kind, is_twin_code, twin_of
 from functad.front.unread import check_read
-from functad.front.values import UNBOUND, decided
+from functad.front.values import UNBOUND, decided, returned
 from functad.front.vocabulary import (
     AND,
     BRANCH,
@@ -63,6 +63,7 @@ from functad.front.vocabulary import (
     OUTSIDE,
     OVER,
     READ,
+    RETURNED,
     ROUTE,
     SLICE,
     STEPS,
@@ -350,6 +351,7 @@ _STAGED_CELLS = {
     GUARD: CellType(check_target),
     CHANGED: CellType(check_changed),
     DECIDED: CellType(decided),
+    RETURNED: CellType(returned),
     IDENTIFIED: CellType(identified),
     LISTED: CellType(listed),
     BY_PYTHON: CellType(by_python),

@@ -41,9 +41,11 @@ from functad.front.vocabulary import (
     OR,
     OVER,
     RESULT,
+    RETURNED,
     STEPS,
     UNBOUND,
     is_flag,
+    is_result,
 )
 
 __all__ = ["Staged", "can_be_staged"]
@@ -293,7 +295,7 @@ class Staged(Guarded):
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
         if isinstance(node.ctx, ast.Load) and node.id in self._at_risk:
-            return call(DECIDED, [node], node)
+            return call(RETURNED if is_result(node.id) else DECIDED, [node], node)
         return node
 
     def visit_IfExp(self, node: ast.IfExp) -> ast.AST:

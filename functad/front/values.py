@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from functad.core.capture import as_leaf
-from functad.core.handles import snapshot
+from functad.core.handles import settled, snapshot
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer, Varying
 from functad.errors import StructureError
 from functad.identity import same
@@ -22,8 +22,8 @@ from functad.numpy.operands import cast
 from functad.tree import flatten
 
 __all__ = [
-    "UNBOUND", "Undecided", "blank", "decided", "is_number", "joined_type", "kind_of", "type_of_leaf", "typed",
-    "undecided", "where_unset", "without",
+    "UNBOUND", "Undecided", "blank", "decided", "is_number", "joined_type", "kind_of", "returned", "type_of_leaf",
+    "typed", "undecided", "where_unset", "without",
 ]  # fmt: skip
 
 UNBOUND: Any = type("Unbound", (), {"__repr__": lambda self: "UNBOUND"})()
@@ -88,6 +88,14 @@ def decided(x: Any) -> Any:
     """A variable's value where it is used; raises where it has none."""
     if type(x) is Undecided:
         _raises(x)
+    return x
+
+
+def returned(x: Any) -> Any:
+    """What a function returns that may have returned before, where it does."""
+    for leaf in leaves_of(decided(x))[0]:
+        if type(leaf) is Tracer:
+            settled(leaf)
     return x
 
 

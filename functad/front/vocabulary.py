@@ -5,8 +5,8 @@ from __future__ import annotations
 __all__ = [
     "AND", "BACK", "BRANCH", "BY_PYTHON", "CAUGHT", "CAUGHT_INSIDE", "CHANGED", "CHOOSE", "COMPARE", "DECIDED",
     "EAGERLY", "ENTERED", "ERROR", "FAILED", "FAILING", "GUARD", "IDENTIFIED", "ITEM", "KNOWN", "LISTED", "LOOP",
-    "MADE", "MATCHED", "NOT", "OPERATE", "OR", "OUTSIDE", "OVER", "RAISED", "READ", "RESULT", "ROUTE", "SKIP", "SLICE",
-    "STEPS", "STOP", "STORE", "TRYING", "UNBOUND", "WHICH", "is_error", "is_flag", "is_result",
+    "MADE", "MATCHED", "NOT", "OPERATE", "OR", "OUTSIDE", "OVER", "RAISED", "READ", "RESULT", "RETURNED", "ROUTE",
+    "SKIP", "SLICE", "STEPS", "STOP", "STORE", "TRYING", "UNBOUND", "WHICH", "is_error", "is_flag", "is_result",
 ]  # fmt: skip
 
 ROUTE, ITEM, STORE, SLICE, OUTSIDE, CAUGHT, MATCHED, MADE, OVER, ENTERED = [
@@ -21,11 +21,11 @@ BRANCH, LOOP, STEPS, CHOOSE, AND, OR, NOT, COMPARE, UNBOUND, GUARD, CHANGED, DEC
         *("branch", "loop", "steps", "choose", "and", "or", "not", "compare", "unbound", "guard", "changed", "decided"),
     )
 ]
-OPERATE, READ, FAILING, TRYING, CAUGHT_INSIDE, KNOWN, LISTED, EAGERLY, IDENTIFIED, BY_PYTHON = [
+OPERATE, READ, FAILING, TRYING, CAUGHT_INSIDE, KNOWN, LISTED, EAGERLY, IDENTIFIED, BY_PYTHON, RETURNED = [
     f"_functad_{n}"
     for n in (
         *("operate", "read", "failing", "trying", "caught_inside", "known", "listed", "eagerly", "identified"),
-        "by_python",
+        *("by_python", "returned"),
     )
 ]
 """Those of staged twins besides."""
