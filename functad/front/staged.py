@@ -24,7 +24,7 @@ from functad.front.jumps import STOP, structured
 from functad.front.liveness import Reads, reads_of
 from functad.front.names import assigned, own_nodes
 from functad.front.operating import OPERATIONS
-from functad.front.syntax import attribute, call, is_lazy, later, name, placed, scope, text
+from functad.front.syntax import attribute, call, if_, is_lazy, later, name, parameters, placed, scope, set_to, text
 from functad.front.vocabulary import (
     AND,
     BRANCH,
@@ -122,6 +122,8 @@ class Staged(Guarded):
         # what a jump may have led past has a value where its flag is not set
         names = sorted(self._variables - self._outer) if is_flag(flag) else assigned([node])
         reason = self._reason([*node.body, *node.orelse], names)
+        if reason is None and self._is_too_deep():
+            return self._apart(node)
         mine = reason is None
         if mine and _raises(node.orelse) and not _raises(node.body):  # the branch that goes on is traced last
             test = ast.copy_location(ast.UnaryOp(ast.Not(), node.test), node.test)
@@ -155,6 +157,8 @@ class Staged(Guarded):
         names, own, stop = self._names_of(node)
         both = [*names, *own]
         reason = self._reason([*node.body, *node.orelse], both) or ("it has an else" if node.orelse else None)
+        if reason is None and self._is_too_deep():
+            return self._apart(node)
         self._inside(node, DRIVER if reason is None else 1)
         if stop is not None:
             node.test = self._and_not(stop, node.test)
@@ -189,6 +193,8 @@ class Staged(Guarded):
                 known = call(KNOWN, [name(stop, node), text(reason, node)], node)
                 node.body.append(placed(ast.If(known, [ast.Break()], []), node))
             return node
+        if self._is_too_deep():
+            return self._apart(node)
         c = self._driver()
         item = ast.copy_location(_Made(attribute(c, "item", node), [], []), node)
         block: list[ast.stmt] = [ast.copy_location(ast.Assign([node.target], item), node), *node.body]
@@ -233,9 +239,27 @@ class Staged(Guarded):
             return "it holds a try with handlers, and what raises is known at run time; test for it with an if"
         if any([isinstance(n, ast.Delete) for n in nodes]):
             return "it holds a del; leave that out"
-        if self._depth + DRIVER + HANDLER > DEEPEST:
-            return f"it lies too deep (Python allows {DEEPEST} blocks in one another); divide the function"
         return "it jumps out of a try" if any([_jumps(s, False) for s in block]) else None
+
+    def _is_too_deep(self) -> bool:
+        return self._depth + DRIVER + HANDLER > DEEPEST
+
+    def _apart(self, node: ast.If | ast.For | ast.While) -> list[ast.stmt]:
+        """A statement as a function of its own, which may have as many blocks again; its variables are those of the
+        function around.
+        """
+        self._count += 1
+        function = f"_functad_deep{self._count}"
+        before, self._depth = self._depth, 0
+        made = self.visit(node)
+        self._depth = before
+        names = sorted(self._variables.intersection(assigned(made)))
+        body: list[ast.stmt] = [ast.Nonlocal(names)] if names else []
+        apart = ast.FunctionDef(function, parameters(()), [*body, *made], [])
+        apart.type_params = []  # type: ignore[attr-defined]
+        bound = [if_(ast.Constant(False), [set_to(n, ast.Constant(None), node) for n in names], node)] if names else []
+        run = ast.Expr(ast.Call(ast.Name(function, ast.Load()), [], []))
+        return [*bound, placed(apart, node), placed(run, node)]
 
     def _inside(self, node: ast.AST, blocks: int) -> ast.AST:
         """What is in a statement, rewritten."""

@@ -241,7 +241,7 @@ def test_objects_and_lists_of_the_body_may_be_changed_there():
             found.append(s)
         return s
 
-    with pytest.raises(UnsupportedError, match="list.append is called"):
+    with pytest.raises(UnsupportedError, match="a list is appended to"):
         fd.jit(kept)(X)
 
 
