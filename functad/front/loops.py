@@ -38,7 +38,7 @@ from functad.front.carried import Carried
 from functad.front.iterators import Remembering
 from functad.front.lists import Appended
 from functad.front.raising import can_be_raised_later, fail
-from functad.front.ranges import TracedRange
+from functad.front.ranges import TracedRange, counted
 from functad.front.report import mark, note, take_back
 from functad.front.sources import ELEMENT, Reader, source_of
 from functad.front.unrolled import Unrolled, size_of
@@ -84,13 +84,13 @@ class Steps:
         self.restore = False
         self._stop = stop
         self._ends = False  # whether a step may end the loop
-        self._items = items
+        items = self._items = counted(items)
         self._source = (
-            None if type(items) is TracedRange else source_of(items, min(FEW, LEAST), endless=stop is not None)
+            None if isinstance(items, TracedRange) else source_of(items, min(FEW, LEAST), endless=stop is not None)
         )
         # None: a range that is not known, or what only Python can go over
         self._length = None if self._source is None else self._source.length
-        self._python: Iterator[Any] | None = None if type(items) is TracedRange else iter(items)
+        self._python: Iterator[Any] | None = None if isinstance(items, TracedRange) else iter(items)
         self._made = 0  # steps that Python has made
         self._attempts = 0  # to trace the body for all others
         self._item: Any = None
@@ -228,7 +228,7 @@ class Steps:
             return True
         carried.close()
         self._lists.close()
-        if isinstance(error, Exception | Refused) and type(self._items) is TracedRange:
+        if isinstance(error, Exception | Refused) and isinstance(self._items, TracedRange):
             for bound in self._items.bounds:
                 if is_unknown(bound):
                     demand(bound._owner, bound._variable)
@@ -348,4 +348,4 @@ class Steps:
         r, first = self._items, number(self._made)
         if self._length is not None:
             return first, number(self._length - 1)
-        return first, r.last() if type(r) is TracedRange else None
+        return first, r.last() if isinstance(r, TracedRange) else None

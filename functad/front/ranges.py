@@ -15,6 +15,9 @@ from functad.front.branches import is_unknown
 from functad.front.values import described
 from functad.numpy.dispatch import stands_for
 from functad.numpy.operands import cast, whole
+from functad.numpy.ragged.methods import len_
+from functad.numpy.ragged.regions import Window
+from functad.numpy.ragged.value import Ragged
 from functad.numpy.traced import here
 from functad.primitives.arithmetic import add, sub
 from functad.primitives.check import Failure, check
@@ -22,7 +25,7 @@ from functad.primitives.comparison import gt, lt, ne
 from functad.primitives.rounding import absolute, floor_divide
 from functad.primitives.selection import minimum, select
 
-__all__ = ["TracedRange"]
+__all__ = ["TracedRange", "counted"]
 
 INT64, UINT64 = np.dtype(np.int64), np.dtype(np.uint64)
 
@@ -73,6 +76,23 @@ class TracedRange:
         between = sub(sub(cast(high, UINT64), cast(low, UINT64)), np.uint64(1))
         steps = add(floor_divide(between, cast(absolute(step), UINT64)), np.uint64(1))
         return select(lt(low, high), cast(minimum(steps, LARGEST), INT64), np.int64(0))
+
+
+class TracedItems(TracedRange):
+    """The elements of a slice with traced bounds, along its first axis."""
+
+    def __init__(self, part: Ragged) -> None:
+        super().__init__(0, len_(part), 1)
+        self.part = part
+
+    def at(self, index: Any) -> Any:
+        return self.part[index]
+
+
+def counted(items: Any) -> Any:
+    """What a loop goes over: of a slice whose length is traced, so many elements."""
+    unknown = type(items) is Ragged and items._regions and isinstance(items._regions[0], Window)
+    return TracedItems(items) if unknown and type(len_(items)) is Tracer else items
 
 
 @stands_for(range)
