@@ -40,7 +40,8 @@ HEAVY = {"numba", "llvmlite", "scipy", "opt_einsum", "hypothesis"}
 
 LATE = {
     *("functad.passes.pipeline", "functad.lower.kernels"),
-    *("functad.front.definitions", "functad.front.operating", "functad.front.routed", "functad.front.staged"),
+    *("functad.front.definitions", "functad.front.number_checks", "functad.front.operating", "functad.front.routed"),
+    "functad.front.staged",
 }
 """What is imported with the first function that is rewritten or compiled: ``import functad`` does without."""
 

@@ -25,6 +25,7 @@ from functad.errors import UnsupportedError
 from functad.front.branches import Branch, and_, choose, compare, known, not_, or_
 from functad.front.drivers import by_python, eager, listed, reduced
 from functad.front.effects import check_call, check_changed, check_outside, check_target, guarded, in_body, made
+from functad.front.exact import divided, domain, exactly, overflow, zero
 from functad.front.failures import Handling, caught, caught_inside, managed, matched
 from functad.front.iterators import ITERATORS
 from functad.front.lists import appending
@@ -46,8 +47,11 @@ from functad.front.vocabulary import (
     CHOOSE,
     COMPARE,
     DECIDED,
+    DIVIDED,
+    DOMAIN,
     EAGERLY,
     ENTERED,
+    EXACTLY,
     FAILING,
     GUARD,
     IDENTIFIED,
@@ -62,6 +66,7 @@ from functad.front.vocabulary import (
     OR,
     OUTSIDE,
     OVER,
+    OVERFLOW,
     READ,
     RETURNED,
     ROUTE,
@@ -69,6 +74,7 @@ from functad.front.vocabulary import (
     STEPS,
     STORE,
     TRYING,
+    ZERO,
 )
 from functad.front.vocabulary import UNBOUND as UNBOUND_NAME
 from functad.front.while_loops import Loop
@@ -320,6 +326,11 @@ _PLAIN_CELLS = {
     MADE: CellType(made),
     OVER: CellType(lambda x: x),
     ENTERED: CellType(managed),
+    ZERO: CellType(zero),
+    DOMAIN: CellType(domain),
+    OVERFLOW: CellType(overflow),
+    DIVIDED: CellType(functools.partial(divided, route)),
+    EXACTLY: CellType(functools.partial(exactly, route)),
 }
 
 _OPERATING_CELLS = {
@@ -339,6 +350,8 @@ _STAGED_CELLS = {
     OVER: CellType(functools.partial(go_over, staged_route)),
     ENTERED: CellType(entered),
     OPERATE: CellType(functools.partial(operate, staged_route)),
+    DIVIDED: CellType(functools.partial(divided, staged_route)),
+    EXACTLY: CellType(functools.partial(exactly, staged_route)),
     READ: CellType(functools.partial(read, staged_route)),
     BRANCH: CellType(Branch),
     LOOP: CellType(Loop),

@@ -173,8 +173,8 @@ def _taken(node: ast.Try, raises: _Raises, error: str, which: str) -> list[ast.s
     it.
     """
     again: list[list[ast.stmt]] = []
-    for raised in raises.again:
-        noted = ast.copy_location(ast.Try([raised], _noting(node, error, which), [], []), raised)
+    for statement in raises.again:
+        noted = ast.copy_location(ast.Try([statement], _noting(node, error, which), [], []), statement)
         setattr(noted, AGAIN, True)
         again.append([noted])
     chosen = _chosen(node.handlers, error, which)

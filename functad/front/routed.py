@@ -10,7 +10,9 @@ from functad.front.names import bound_outside, own_nodes
 from functad.front.syntax import call
 from functad.front.vocabulary import (
     CAUGHT,
+    CHECKING,
     ENTERED,
+    EXACTLY,
     ITEM,
     MADE,
     MATCHED,
@@ -32,7 +34,9 @@ class Routed(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
-        if isinstance(node.func, ast.Name) and node.func.id in FRAME_READERS:
+        if isinstance(node.func, ast.Name) and node.func.id in FRAME_READERS | CHECKING:
+            return node
+        if isinstance(node.func, ast.Call) and isinstance(node.func.func, ast.Name) and node.func.func.id == EXACTLY:
             return node
         node.func = call(ROUTE, [node.func], node.func)
         return node

@@ -33,6 +33,7 @@ from functad.front.vocabulary import (
     COMPARE,
     DECIDED,
     EAGERLY,
+    FAILED,
     IDENTIFIED,
     KNOWN,
     LISTED,
@@ -119,8 +120,7 @@ class Staged(Guarded):
 
     def visit_If(self, node: ast.If) -> Any:
         flag, unset = _flag_of(node.test)
-        # what a jump may have led past has a value where its flag is not set
-        names = sorted(self._variables - self._outer) if is_flag(flag) else assigned([node])
+        names = self._variables_of(node, flag)
         reason = self._reason([*node.body, *node.orelse], names)
         if reason is None and self._is_too_deep():
             return self._apart(node)
@@ -143,6 +143,18 @@ class Staged(Guarded):
             given += [text(flag, node), ast.Constant(unset)]
         start = ast.Assign([name(c, node, ast.Store())], call(BRANCH, given, node))
         return [placed(s, node) for s in (start, loop, after)]
+
+    def _variables_of(self, node: ast.If, flag: str | None) -> list[str]:
+        """The variables that an ``if`` restores: what a jump may have led past has a value where its flag is not set.
+
+        Behind the block of a ``try`` it may be read wherever the handlers do not jump or raise.
+        """
+        names = assigned([node])
+        if not is_flag(flag):
+            return names
+        read = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+        more = self._variables if flag is not None and flag.startswith(FAILED) else self._variables & read
+        return sorted({*names, *(more - self._outer)})
 
     def visit_Assert(self, node: ast.Assert) -> Any:
         if not __debug__:

@@ -43,9 +43,12 @@ def scope(place: ast.AST) -> ast.expr:
 
 def placed(statement: ast.stmt, place: ast.AST) -> ast.stmt:
     """A statement of parts that have no positions yet."""
-    for node in ast.walk(statement):
-        if "lineno" in node._attributes and not hasattr(node, "lineno"):
-            ast.copy_location(node, place)
+    todo: list[ast.AST] = [statement]
+    for node in todo:  # grows; what has a position has parts that have theirs
+        if not hasattr(node, "lineno"):
+            todo += ast.iter_child_nodes(node)
+            if "lineno" in node._attributes:
+                ast.copy_location(node, place)
     return statement
 
 

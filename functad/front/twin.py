@@ -112,12 +112,13 @@ def _make(found: Definition, code: CodeType, own: dict[str, CellType], kind: Kin
 
 def _rewritten(found: Definition, kind: Kind) -> ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda:
     """The tree of the twin."""
+    from functad.front.number_checks import Numbers
     from functad.front.operating import Operating
     from functad.front.routed import Routed
     from functad.front.staged import Staged
 
     rewriting = {Kind.PLAIN: Routed, Kind.OPERATING: Operating, Kind.STAGED: Staged}[kind]
-    tree = rewriting().visit(copy.deepcopy(found.node))
+    tree = rewriting().visit(Numbers().visit(copy.deepcopy(found.node)))
     return ast.fix_missing_locations(tree)  # type: ignore[no-any-return]
 
 

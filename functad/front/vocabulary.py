@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 __all__ = [
-    "AND", "BACK", "BRANCH", "BY_PYTHON", "CAUGHT", "CAUGHT_INSIDE", "CHANGED", "CHOOSE", "COMPARE", "DECIDED",
-    "EAGERLY", "ENTERED", "ERROR", "FAILED", "FAILING", "GUARD", "IDENTIFIED", "ITEM", "KNOWN", "LISTED", "LOOP",
-    "MADE", "MATCHED", "NOT", "OPERATE", "OR", "OUTSIDE", "OVER", "RAISED", "READ", "RESULT", "RETURNED", "ROUTE",
-    "SKIP", "SLICE", "STEPS", "STOP", "STORE", "TRYING", "UNBOUND", "WHICH", "is_error", "is_flag", "is_result",
+    "AND", "BACK", "BRANCH", "BY_PYTHON", "CAUGHT", "CAUGHT_INSIDE", "CHANGED", "CHECKING", "CHOOSE", "COMPARE",
+    "DECIDED", "DIVIDED", "DOMAIN", "EAGERLY", "ENTERED", "ERROR", "EXACTLY", "FAILED", "FAILING", "GUARD",
+    "IDENTIFIED", "ITEM", "KNOWN", "LISTED", "LOOP", "MADE", "MATCHED", "NOT", "OPERATE", "OR", "OUTSIDE", "OVER",
+    "OVERFLOW", "RAISED", "READ", "RESULT", "RETURNED", "ROUTE", "SKIP", "SLICE", "STEPS", "STOP", "STORE", "TRYING",
+    "UNBOUND", "WHICH", "ZERO", "is_error", "is_flag", "is_result",
 ]  # fmt: skip
+
+ZERO, DOMAIN, OVERFLOW, DIVIDED, EXACTLY = [
+    f"_functad_{n}" for n in ("zero", "domain", "overflow", "divided", "exactly")
+]
+CHECKING = frozenset({ZERO, DOMAIN, OVERFLOW, DIVIDED, EXACTLY})
+"""Those that the rewriting of numbers calls, in all twins."""
 
 ROUTE, ITEM, STORE, SLICE, OUTSIDE, CAUGHT, MATCHED, MADE, OVER, ENTERED = [
     f"_functad_{n}"

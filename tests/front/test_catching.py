@@ -1,5 +1,7 @@
 """try with handlers around what a traced condition raises: branches, with Python's results."""
 
+import math
+
 import numpy as np
 import pytest
 
@@ -241,3 +243,46 @@ def test_what_cannot_be_caught_says_so():
         fd.jit(solved)(GIVEN[0])
     with pytest.raises(UnsupportedError, match=r"a KeyError \(2\) is caught at .* test for it with an if"):
         fd.jit(own)(GIVEN[0])
+
+
+def quotient(a, b):
+    try:
+        r = a / b
+        r %= b - 1.0
+    except ZeroDivisionError:
+        r = 0.5 * a
+    return r * 2 + a
+
+
+def logarithm(a, b):
+    y = 0.0
+    for _ in range(12):
+        try:
+            y = y + math.log(a - b) + math.exp(a * 300)
+        except ValueError:
+            y = y - a
+        except OverflowError:
+            y = y + 7.0 * b
+    return y
+
+
+def called(a, b):
+    try:
+        return abs(a) / abs(b)
+    except ZeroDivisionError:
+        return a * 3
+
+
+def test_pythons_numbers_raise_what_is_caught():
+    for f in (quotient, logarithm):
+        compiled, derivative = fd.jit(f), fd.jit(fd.grad(f))
+        for args in ((2.0, 0.0), (2.0, 1.0), (2.0, 3.0), (4.0, 1.5), (0.5, 0.25)):
+            gradient = fd.grad(f)(*args)
+            assert np.isfinite(gradient) and fd.value_and_grad(f)(*args)[0] == pytest.approx(f(*args), rel=1e-14)
+            assert compiled(*args) == pytest.approx(f(*args), rel=1e-14)
+            assert derivative(*args) == pytest.approx(gradient, rel=1e-14)
+    assert fd.grad(quotient)(2.0, 0.0) == 2.0  # the handler's
+    assert fd.grad(called)(2.0, 0.0) == 3.0
+    assert fd.jit(quotient)(np.float64(2.0), 4.0) == quotient(np.float64(2.0), 4.0)
+    with pytest.raises(UnsupportedError, match=r"raise ZeroDivisionError, which a handler .* assign them before"):
+        fd.jit(called)(2.0, 0.0)
