@@ -20,11 +20,26 @@ from typing import Any
 
 from functad.front.liveness import reads_of
 from functad.front.names import assigned, own_nodes
-from functad.front.routed import FRAME_READERS, Routed, call, name
+from functad.front.operating import Operating
+from functad.front.routed import FRAME_READERS, Routed
 from functad.front.staged import DRIVER, Staged, can_be_staged
-from functad.front.vocabulary import ENTERED, ITEM, LONG, LONG_STEPS, OVER, ROUTE, in_long_loop
+from functad.front.syntax import call, name
+from functad.front.vocabulary import (
+    DIVIDED,
+    ENTERED,
+    EXACTLY,
+    ITEM,
+    LONG,
+    LONG_STEPS,
+    OPERATE,
+    OVER,
+    READ,
+    ROUTE,
+    STORE,
+    in_long_loop,
+)
 
-__all__ = ["Valued"]
+__all__ = ["Valued", "ValuedOperating"]
 
 NUMBER = "functad_number"
 """The attribute of a loop that holds its number in the function."""
@@ -75,7 +90,7 @@ class Valued(Routed):
     def visit_For(self, node: ast.For) -> Any:
         self._made += 1
         items, staged = f"_functad_items{self._made}", self._staged(node)
-        self.generic_visit(node)
+        super().visit_For(node)
         if staged is None:
             return node
         first = ast.Assign([name(items, node, ast.Store())], node.iter)
@@ -106,6 +121,14 @@ class Valued(Routed):
         return made if len(made) > 1 else None
 
 
+class ValuedOperating(Valued, Operating):
+    """The rewriting of a function that may meet special methods of the user's classes."""
+
+
+ANOTHER = frozenset({ROUTE, ITEM, STORE, OVER, ENTERED, OPERATE, READ, DIVIDED, EXACTLY})
+"""What a staged form of a loop calls, and is another thing in the twin around it."""
+
+
 class LoopOf(Staged):
     """The rewriting of one loop of a function for a staged twin."""
 
@@ -113,6 +136,7 @@ class LoopOf(Staged):
         super().__init__()
         nodes = [n for s in function.body for n in own_nodes(s)]
         self._outer = {n for d in nodes if isinstance(d, ast.Global | ast.Nonlocal) for n in d.names}
+        self._variables = set(assigned(function.body))
         self._reads = reads_of(function)
         self._count = 1000 * made  # drivers have names of their own
         self._depth = DRIVER * sum([isinstance(n, ast.For | ast.While | ast.With | ast.Try) for n in nodes])
@@ -125,6 +149,6 @@ class LoopOf(Staged):
         made = found if isinstance(found, list) else [found]
         for s in made:
             for n in ast.walk(s):
-                if isinstance(n, ast.Name) and n.id in (ROUTE, ITEM, OVER, ENTERED):
+                if isinstance(n, ast.Name) and n.id in ANOTHER:
                     n.id = in_long_loop(n.id)
         return made
