@@ -367,7 +367,7 @@ def of_any_length(monkeypatch) -> None:
 @pytest.mark.usefixtures("of_any_length")
 @pytest.mark.filterwarnings("ignore")
 def test_random_loops(ran: list[bool]) -> None:
-    check_random_loops(1, 4)
+    check_random_loops(6, 4)
     assert any(ran)
 
 
