@@ -118,7 +118,13 @@ class Valued(Routed):
         loops = [n for n in ast.walk(function) if isinstance(n, ast.For)]
         number = getattr(node, NUMBER)
         made = LoopOf(function, self._made).statements(next(n for n in loops if getattr(n, NUMBER) == number))
-        return made if len(made) > 1 else None
+        return made if is_driven(made[0]) else None
+
+
+def is_driven(first: ast.stmt) -> bool:
+    """Whether a statement is the first one of a ``for`` loop with a driver."""
+    value = first.value if isinstance(first, ast.Assign) else None
+    return isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == STEPS
 
 
 class ValuedOperating(Valued, Operating):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import random
 import warnings
 
 import numpy as np
@@ -13,6 +15,7 @@ from functad import config
 from functad.front import long_loops as front
 from functad.lower.compile import compile_count
 from functad.primitives import long_loops
+from functad.testing.plain_code import draw_plain_code, runs
 
 LONG, N = 260, 120
 DATA = np.sin(np.arange(LONG * 1.0))
@@ -337,3 +340,41 @@ def test_it_can_be_turned_off(ran: list[bool]) -> None:
         x = fd.value_and_grad(counted)(0.2)[0]
     assert not ran
     assert x == counted(0.2)
+
+
+def check_random_loops(seed: int, programs: int) -> None:
+    rng = random.Random(seed)
+    drawn = (draw_plain_code(rng, blocks=True) for _ in itertools.count())
+    for code in itertools.islice(filter(runs, drawn), programs):
+        f, x = code.function(), np.array([0.3, 1.1, -0.7, 0.5])
+
+        def total(x, f=f):
+            return sum([np.sum(v * (k + 1.0)) for k, v in enumerate(f(x))])
+
+        with config.backend("evaluator"):
+            expected = fd.value_and_grad(total)(x)
+        for ours, theirs in zip(fd.value_and_grad(total)(x), expected, strict=True):
+            np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12, err_msg=code.source)
+
+
+@pytest.fixture
+def of_any_length(monkeypatch) -> None:
+    """Loops of three steps are long."""
+    monkeypatch.setattr(front, "MANY", 3)
+    monkeypatch.setattr(front, "LONG", 0)
+
+
+@pytest.mark.usefixtures("of_any_length")
+@pytest.mark.filterwarnings("ignore")
+def test_random_loops(ran: list[bool]) -> None:
+    check_random_loops(6, 4)
+    assert any(ran)
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("seed", range(100, 110))
+@pytest.mark.usefixtures("of_any_length")
+@pytest.mark.filterwarnings("ignore")
+def test_many_random_loops(seed: int, ran: list[bool]) -> None:
+    check_random_loops(seed, 25)
+    assert any(ran)
