@@ -276,18 +276,17 @@ class Join:
                 if type(one) is Undecided and where_unset(one)[1] is other:
                     return (one,)
         found = self._both(name, x, y, now_x, now_y)
-        none = found[0] if type(found) is tuple and type(found[0]) is Undecided else None
-        for flag, ended in self._ended.items() if none is not None and not is_result(name) else ():
+        none = found[0] if type(found) is tuple else None
+        if not isinstance(none, Undecided) or is_result(name):
+            return found
+        for flag, ended in self._ended.items():
             kept, now = [(y, now_y), (x, now_x)][ended]
             flags, value = where_unset(kept)
-            if value is UNBOUND:
-                continue
-            now = now if value is kept else frozen_value(value)
-            sides = [(UNBOUND, blank(now)), (value, now)]
-            parts, structure = self._parts(*sides[:: -1 if ended else 1])
-            return lambda outs, parts=parts, structure=structure, flags=flags | {flag}: undecided(
-                none, flags, self._rebuilt(parts, structure, outs)
-            )
+            if value is not UNBOUND:
+                now = now if value is kept else frozen_value(value)
+                sides = [(UNBOUND, blank(now)), (value, now)]
+                parts, structure = self._parts(*sides[:: -1 if ended else 1])
+                return lambda outs: undecided(none, flags | {flag}, self._rebuilt(parts, structure, outs))
         return found
 
     def _both(self, name: str, x: Any, y: Any, now_x: Any, now_y: Any) -> Any:
