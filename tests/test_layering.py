@@ -28,7 +28,7 @@ LAYERS = [
     ["front"],
     ["lax"],
     ["api"],
-    ["random"],
+    ["export", "inspect", "random"],
     ["testing"],
     ["examples", "__init__", "__main__"],
 ]
@@ -39,7 +39,7 @@ HEAVY = {"numba", "llvmlite", "scipy", "opt_einsum", "hypothesis"}
 """What takes so long to import that it waits until it is needed."""
 
 LATE = {
-    *("functad.passes.pipeline", "functad.lower.kernels"),
+    *("functad.passes.pipeline", "functad.lower.kernels", "functad.lower.numba.module"),
     *("functad.front.definitions", "functad.front.number_checks", "functad.front.operating", "functad.front.routed"),
     "functad.front.staged",
 }

@@ -27,6 +27,7 @@ from functad.kernel_ir.printer import format_program
 from functad.lower.abstract.abstract import Abstract, abstract
 from functad.lower.cache import Cache
 from functad.lower.emit.module import emit_module
+from functad.lower.emit.timer import TABLE, Timer
 from functad.lower.emit.work import total_work
 from functad.lower.entry.make import make_entry
 from functad.lower.entry.signature import Driver, Signature
@@ -60,18 +61,19 @@ class Code:
 
     __slots__ = ("__weakref__", "address", "apart", "foreign", "fused", "library", "passes", "target", "text")
 
-    def __init__(self, abstracted: Abstract, target: Target) -> None:
+    def __init__(self, abstracted: Abstract, target: Target, timer: Timer | None = None) -> None:
         global _count
         self.target = target
         with stage("fusion"):
             self.fused = fused_kernels(abstracted)
         with stage("text"):
-            module = emit_module(self.fused.program, target, DRIVER)
+            module = emit_module(self.fused.program, target, DRIVER, timer=timer)
         self.text, self.passes, self.apart = module.text, module.passes, module.apart
         with stage("LLVM"):
             code = emit_object(self.text, target, passes=self.passes, apart=self.apart)
         with stage("link"):
-            self.library = link_native(code, module.calls, target, {DRIVER, module.called})
+            variables = None if timer is None else {TABLE: timer.table.ctypes.data}
+            self.library = link_native(code, module.calls, target, {DRIVER, module.called}, variables)
         timing.compiled()
         self.address = self.library.address(module.called)
         self.foreign = self.library.address(DRIVER)  # for C and Numba code
@@ -91,12 +93,14 @@ class Code:
 class Compiled:
     """A Program ready to run."""
 
-    def __init__(self, program: Program, target: Target) -> None:
+    def __init__(self, program: Program, target: Target, make: Callable[[Abstract, Target], Code] = Code) -> None:
         refuse_unknown_dtypes(program)
         found = abstract(program)
         key = structural_key(found.program)
         # what calls Python functions keeps them, and all that they hold: it lives no longer than the Programs it is of
-        self.code = _codes.get((key, target, config.debug.value), lambda: Code(found, target), keep=not key.objects)
+        self.code = _codes.get(
+            (key, target, make, config.debug.value), lambda: make(found, target), keep=not key.objects
+        )
         dump("kernel", lambda: self.kernel_ir)
         dump("llvm", lambda: self.llvm)
         dump("asm", self.assembly)
@@ -148,16 +152,22 @@ def compile_program(program: Program, target: Target | None = None) -> Compiled:
 
 
 def compiled_of(program: Program, fastmath: str = "") -> Compiled:
-    """Native code for a Program as it was traced, made once; LLVM treats what the user computes as the flags
-    ``fastmath`` say."""
-    return _compiled_for(program, Target.host(fastmath))
+    """Native code for a Program as it was traced, made once, by the backend in force; LLVM treats what the user
+    computes as the flags ``fastmath`` say."""
+    return _compiled_for(program, Target.host(fastmath), config.backend.value)
 
 
 @derived
-def _compiled_for(program: Program, target: Target) -> Compiled:
+def _compiled_for(program: Program, target: Target, backend: str) -> Compiled:
     with stage("passes"):
         optimized = optimize(program)
-    return compile_program(optimized, target)
+    return Compiled(optimized, target, _by_numba() if backend == "numba" else Code)
+
+
+def _by_numba() -> Any:
+    from functad.lower.numba.compiled import NumbaCode
+
+    return NumbaCode
 
 
 def entry_for(
