@@ -194,7 +194,8 @@ class Branch:
     def result(self) -> tuple[Any, ...]:
         """The variables after the statement."""
         one, other = self._endings
-        return joined(self.names, self._test, one, other, self._at)
+        known = {} if self._flag is None else {self._flag: int(self._unset)}
+        return joined(self.names, self._test, one, other, self._at, known)
 
 
 class Opened:
@@ -226,9 +227,16 @@ class Opened:
         return made
 
 
-def joined(names: Sequence[str], test: Tracer, one: Ending, other: Ending, at: Location | None) -> tuple[Any, ...]:
-    """The variables after two branches of a statement at a place."""
-    join = Join(names, one, other)
+def joined(
+    names: Sequence[str],
+    test: Tracer,
+    one: Ending,
+    other: Ending,
+    at: Location | None,
+    ended: Mapping[str, int] | None = None,
+) -> tuple[Any, ...]:
+    """The variables after two branches of a statement at a place; ``ended`` are flags that are set in one of them."""
+    join = Join(names, one, other, ended or {})
     found = [
         join.variable(n, *pair)
         for n, pair in zip(names, zip(one.values, other.values, one.now, other.now, strict=True), strict=True)
@@ -249,11 +257,12 @@ def joined(names: Sequence[str], test: Tracer, one: Ending, other: Ending, at: L
 class Join:
     """Two traces that become the branches of one equation."""
 
-    def __init__(self, names: Sequence[str], one: Ending, other: Ending) -> None:
+    def __init__(self, names: Sequence[str], one: Ending, other: Ending, known: Mapping[str, int]) -> None:
         self.traces = one.trace, other.trace
         # flags that one branch sets, behind whose jumps nothing is assigned, and which one that is
         ended = [(n, [x is True for x in pair]) for n, *pair in zip(names, one.values, other.values, strict=True)]
         self._ended = {n: sides.index(True) for n, sides in ended if is_flag(n) and any(sides)}
+        self._ended |= {n: side for n, side in known.items() if n not in self._ended}  # it is not asked for again
         self.pairs: list[tuple[Any, Any]] = []
         self.types: list[ArrayType] = []
         self.kinds: list[int] = []
@@ -276,19 +285,29 @@ class Join:
                 if type(one) is Undecided and where_unset(one)[1] is other:
                     return (one,)
         found = self._both(name, x, y, now_x, now_y)
-        none = found[0] if type(found) is tuple and type(found[0]) is Undecided else None
-        for flag, ended in self._ended.items() if none is not None and not is_result(name) else ():
-            kept, now = [(y, now_y), (x, now_x)][ended]
-            flags, value = where_unset(kept)
-            if value is UNBOUND:
-                continue
-            now = now if value is kept else frozen_value(value)
-            sides = [(UNBOUND, blank(now)), (value, now)]
-            parts, structure = self._parts(*sides[:: -1 if ended else 1])
-            return lambda outs, parts=parts, structure=structure, flags=flags | {flag}: undecided(
-                none, flags, self._rebuilt(parts, structure, outs)
-            )
-        return found
+        none = found[0] if type(found) is tuple else None
+        ways = [self._where_unset(x, now_x, 0), self._where_unset(y, now_y, 1)]
+        flags = frozenset[str]().union(*[f for f, _, _ in ways])
+        values = [now for _, value, now in ways if value is not UNBOUND]
+        if not isinstance(none, Undecided) or is_result(name) or not flags or not values:
+            return found
+        if any([value is UNBOUND and not f for f, value, _ in ways]):
+            return found
+        try:
+            parts, structure = self._parts(*[(v, now if v is not UNBOUND else blank(values[0])) for _, v, now in ways])
+        except LookupError:
+            return found
+        return lambda outs: undecided(none, flags, self._rebuilt(parts, structure, outs))
+
+    def _where_unset(self, x: Any, now: Any, side: int) -> tuple[frozenset[str], Any, Any]:
+        """The flags where none of which is set a variable has a value behind a branch, and that, as it is and as it is
+        there; UNBOUND where the branch has set such a flag: it is not read then.
+        """
+        ended = [f for f, s in self._ended.items() if s == side]
+        if ended:
+            return frozenset(ended[:1]), UNBOUND, None
+        flags, value = where_unset(x)
+        return flags, value, now if value is x else frozen_value(value)
 
     def _both(self, name: str, x: Any, y: Any, now_x: Any, now_y: Any) -> Any:
         """What a variable is that has a value in both branches."""

@@ -28,7 +28,7 @@ from collections.abc import Sequence
 
 from functad.front.names import assigned, ends, own_nodes
 from functad.front.syntax import flag, if_, name, placed, read_names, set_to
-from functad.front.vocabulary import ERROR, FAILED, RAISED, RESULT, WHICH
+from functad.front.vocabulary import ERROR, FAILED, RAISED, RESULT, UNBOUND, WHICH
 
 __all__ = ["AGAIN", "BLOCK", "Leave", "catching"]
 
@@ -62,6 +62,7 @@ class _Catches:
     def __init__(self, variables: set[str]) -> None:
         self._variables = variables
         self._count = 0
+        self._around = 0  # blocks with handlers
 
     def block(self, block: Sequence[ast.stmt], inside: bool) -> list[ast.stmt]:
         """A block; whether it is ``inside`` a branch or a loop."""
@@ -73,7 +74,10 @@ class _Catches:
         deeper = inside or isinstance(node, ast.If | ast.For | ast.While)
         for field in ("body", "orelse", "finalbody"):
             if isinstance(getattr(node, field, None), list):
+                caught = field == "body" and bool(getattr(node, "handlers", ()))
+                self._around += caught
                 setattr(node, field, self.block(getattr(node, field), deeper))
+                self._around -= caught
         for part in (*getattr(node, "handlers", ()), *getattr(node, "cases", ())):
             part.body = self.block(part.body, deeper)
         if not isinstance(node, ast.Try) or not node.handlers or hasattr(node, AGAIN):
@@ -91,12 +95,13 @@ class _Catches:
         block = ast.copy_location(ast.Try(body, _noting(node, error, which, failed), [], []), node)
         for part in (block, *block.handlers):
             setattr(part, BLOCK, failed)
-        taken = _taken(node, raises, error, which)
+        taken = _taken(node, raises, error, which, self._around > 0)
         found: list[ast.stmt] = [
             flag(failed, False, node),
             set_to(error, ast.Constant(None), node),
             set_to(which, ast.Constant(-1), node),
             *[flag(raised, False, node) for raised in raises.flags],
+            *[set_to(n, ast.Name(UNBOUND, ast.Load()), node) for n in raises.kept],
             block,
         ]
         if ends(body) and not node.orelse:  # what comes behind it is the handlers
@@ -115,6 +120,7 @@ class _Raises:
         self._failed, self._number, self._variables = failed, number, variables
         self.flags: list[str] = []  # that say which of them it was
         self.again: list[ast.Raise] = []  # what raises the same behind the block
+        self.kept: list[str] = []  # the variables that it reads
 
     def statement(self, node: ast.stmt) -> list[ast.stmt]:
         """A statement of the block."""
@@ -142,6 +148,7 @@ class _Raises:
         names = sorted({n for names in read for n in names or ()}.intersection(self._variables))
         kept = {n: f"{RESULT}_{self._number}_{k}_{n}" for n in names}
         self.flags.append(raised)
+        self.kept += kept.values()
         self.again.append(_renamed(node, kept))
         sets = [set_to(kept[n], ast.Name(n, ast.Load()), node) for n in names]
         return [ast.copy_location(Leave(self._failed, [*sets, flag(raised, True, node)]), node)]
@@ -168,15 +175,22 @@ def _noting(node: ast.Try, error: str, which: str, failed: str | None = None) ->
     return made
 
 
-def _taken(node: ast.Try, raises: _Raises, error: str, which: str) -> list[ast.stmt]:
+def _taken(node: ast.Try, raises: _Raises, error: str, which: str, goes_on: bool) -> list[ast.stmt]:
     """What the handlers do: what the block has raised by a jump is raised again, where it is known which handler takes
-    it.
+    it. If none does, and it ``goes_on`` to those of another block around, that is a ``raise`` of that block.
     """
     again: list[list[ast.stmt]] = []
     for statement in raises.again:
         noted = ast.copy_location(ast.Try([statement], _noting(node, error, which), [], []), statement)
         setattr(noted, AGAIN, True)
         again.append([noted])
+        if goes_on:
+            caught = f"{error}_caught"
+            kept = set_to(error, ast.Name(caught, ast.Load()), statement)
+            every = ast.ExceptHandler(ast.Name("BaseException", ast.Load()), caught, [kept])
+            noted.handlers.append(ast.copy_location(every, statement))
+            unmatched = ast.Compare(ast.Name(which, ast.Load()), [ast.Eq()], [ast.Constant(-1)])
+            again[-1].append(if_(unmatched, [ast.Raise(ast.Name(error, ast.Load()), None)], statement))
     chosen = _chosen(node.handlers, error, which)
     if not again:
         return chosen

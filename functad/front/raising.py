@@ -53,6 +53,10 @@ class Later:
         for k in self._traced:
             self._leaves[k] = None
 
+    def is_here(self) -> bool:
+        """Whether its traced variables can be read where it is raised."""
+        return bool(self.operands) and all([x._owner.open for x in self.operands])
+
     @property
     def identity(self) -> Hashable:
         """What two have in common that raise the same."""
@@ -108,7 +112,9 @@ def failing(now: Callable[[], Any], later: FunctionType, names: tuple[str, ...],
     except FunctadError:  # the message shows a number in a way that needs its value
         error = later(*blank(values))
     error = _instance(error)
-    setattr(error, _LATER, Later(later, values, error))
+    known = getattr(error, _LATER, None)
+    if known is None or not known.is_here():  # one that is raised again knows what it is made of
+        setattr(error, _LATER, Later(later, values, error))
     return error
 
 

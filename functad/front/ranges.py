@@ -83,7 +83,7 @@ class TracedItems(TracedRange):
 
     def __init__(self, part: Ragged) -> None:
         super().__init__(0, len_(part), 1)
-        self.part = part
+        self.part: Any = part
 
     def at(self, index: Any) -> Any:
         return self.part[index]

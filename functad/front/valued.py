@@ -35,6 +35,7 @@ from functad.front.vocabulary import (
     OVER,
     READ,
     ROUTE,
+    STEPS,
     STORE,
     in_long_loop,
 )

@@ -115,7 +115,51 @@ def returns(x):
     return z
 
 
-@pytest.mark.parametrize("f", [caught, all_parts, in_a_loop, out_of_loops, nested, newton, returns])
+def past_the_inner_handler(x):
+    s = 0.0
+    for i in range(4):
+        try:
+            try:
+                if x[i] < 0:
+                    raise KeyError
+                if x[i] > 1:
+                    raise ValueError
+                s += 1
+            except ValueError:
+                s += 10
+                if x[0] < 0:
+                    raise LookupError from None
+            finally:
+                s += 0.5
+        except LookupError:
+            s += 100
+            continue
+        s *= 1.5
+    return s
+
+
+def from_several_places(x):
+    try:
+        if x[0] < 0:
+            if x[1] > 0.5:
+                raise ValueError
+            t = x[1] * 3
+        else:
+            t = x[2]
+        if t < 0:
+            raise TypeError
+        u = t * 2
+    except TypeError:
+        u = 7.0
+    except ValueError:
+        u = 9.0
+    return u
+
+
+@pytest.mark.parametrize(
+    "f",
+    [caught, all_parts, in_a_loop, out_of_loops, nested, newton, returns, past_the_inner_handler, from_several_places],
+)
 def test_what_is_raised_is_caught(f):
     compiled = fd.jit(f)
     for x in GIVEN:
@@ -273,6 +317,7 @@ def called(a, b):
         return a * 3
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_pythons_numbers_raise_what_is_caught():
     for f in (quotient, logarithm):
         compiled, derivative = fd.jit(f), fd.jit(fd.grad(f))
