@@ -112,7 +112,8 @@ def trim(table: MutableMapping[Any, Any], times: int = 1) -> None:
 
 
 class Recent(Generic[T]):
-    """The values that were used last, by key: at most so many as the flag ``cache_size`` says.
+    """The values that were used last, by key: at most so many as the flag ``cache_size`` says, or a part ``1 / of`` of
+    that.
 
     Threads use it at once, and so may the user's code that compares keys or is run by the collector: an ``OrderedDict``
     reads freed memory if that changes it. So it is a dict, changed by its own operations only, each of which stands
@@ -128,7 +129,8 @@ class Recent(Generic[T]):
     ([2, 0, 3], None, 9)
     """
 
-    def __init__(self) -> None:
+    def __init__(self, of: int = 1) -> None:
+        self._of = of
         self._used: dict[Hashable, tuple[T, list[int]]] = {}  # the value, and the number of its last use
         self._uses = count()
 
@@ -144,7 +146,7 @@ class Recent(Generic[T]):
         """Put a value in, unless there is one, which then counts; it is used now, and others may be dropped."""
         found, used = self._used.setdefault(key, (value, [next(self._uses)]))
         used[0] = next(self._uses)
-        most = max(1, config.cache_size.value)
+        most = max(1, config.cache_size.value // self._of)
         if len(self._used) > most:
             for old in list(self)[: len(self._used) - most + most // 8]:
                 self._used.pop(old, None)

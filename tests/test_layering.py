@@ -40,7 +40,7 @@ HEAVY = {"numba", "llvmlite", "scipy", "opt_einsum", "hypothesis"}
 
 LATE = {
     *("functad.passes.pipeline", "functad.lower.kernels", "functad.lower.numba.module"),
-    *("functad.front.definitions", "functad.front.routed", "functad.front.staged"),
+    *("functad.front.definitions", "functad.front.number_checks", "functad.front.staged", "functad.front.valued"),
 }
 """What is imported with the first function that is rewritten or compiled: ``import functad`` does without."""
 

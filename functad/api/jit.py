@@ -35,11 +35,12 @@ from functad.core.wrapping import Wrapper, look_like, own_attributes
 from functad.errors import EscapedTracerError, StructureError
 from functad.front.calls import twin
 from functad.ir.dce import dce
-from functad.lower.backends import backend, execute
+from functad.lower.backends import backend, execute, native_function
 from functad.lower.entry.called import MISMATCH, CalledNatively, called_natively, mismatch
 from functad.lower.entry.places import Fixed, InForce
 from functad.lower.entry.unchanged import Unchanged
 from functad.primitives.calls import call, set_executor
+from functad.primitives.long_loops import set_compiler
 from functad.timing import Record, Stats, stage
 
 __all__ = ["Jitted", "jit"]
@@ -573,3 +574,4 @@ def jit(
 
 
 set_executor(execute)
+set_compiler(native_function)

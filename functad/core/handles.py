@@ -41,10 +41,13 @@ __all__ = [
     "View",
     "ambiguous",
     "borrowed",
+    "deferred",
     "disown",
     "link",
     "refresh",
     "root_of",
+    "roots_of",
+    "settled",
     "shadow",
     "snapshot",
     "write",
@@ -79,6 +82,14 @@ class Owner:
 
 class Lost(Owner):
     """What owns the memory of an array that has no value any more; the refusal says why."""
+
+    __slots__ = ()
+
+
+class Deferred(Owner):
+    """What owns the memory of an array that becomes ``ambiguous`` where the function returns it: until then nothing
+    else happens to the arrays that it may be.
+    """
 
     __slots__ = ()
 
@@ -192,15 +203,37 @@ def ambiguous(x: Tracer, originals: Sequence[Tracer]) -> None:
         raise ImmutableError(reason)
 
     if originals:
-        roots = [root_of(x) for x in originals]
+        roots = list({id(r): r for x in originals for r in roots_of(x)}.values())
         view = x._memory = View(roots[0], get, None, lambda a: a)
         view.also, view.reason = roots[1:], reason
         _register(x, view)
 
 
+def deferred(x: Tracer, originals: Sequence[Tracer]) -> None:
+    """Let x be ``ambiguous`` from where it is ``settled``."""
+    memory = x._memory = Deferred(
+        x._variable, "an array that may share its memory with others; return a copy: x.copy()"
+    )
+    memory.origins = list({id(r): r for x in originals for r in roots_of(x)}.values())
+
+
+def settled(x: Tracer) -> None:
+    """See ``deferred``."""
+    if type(x._memory) is Deferred:
+        ambiguous(x, x._memory.origins)
+
+
 def root_of(x: Tracer) -> Tracer:
     """The array that owns the memory of an array."""
     return x._memory.root if type(x._memory) is View else x
+
+
+def roots_of(x: Tracer) -> list[Tracer]:
+    """The arrays one of which owns the memory of an array."""
+    memory = x._memory
+    if type(memory) is View:
+        return [memory.root, *memory.also]
+    return memory.origins if type(memory) is Deferred else [x]
 
 
 def _register(x: Tracer, view: View) -> None:

@@ -149,7 +149,8 @@ class Primitive:
 
     __slots__ = (
         "_signatures", "batch", "cheap", "control", "copies", "doubting", "effect", "evaluate", "infix", "jvp",
-        "jvp_call", "kernel", "linear", "linearize", "may_raise", "multiple_results", "name", "own_rules", "owned",
+        "jvp_call", "kernel", "linear", "linearize", "may_raise", "multiple_results", "name", "of_python", "own_rules",
+        "owned",
         "piecewise_constant", "reverse_only", "samples", "singular", "transpose", "type_rule", "ufunc",
         "undifferentiated",
     )  # fmt: skip
@@ -210,6 +211,7 @@ class Primitive:
         self.doubting = doubting
         self.undifferentiated = undifferentiated
         self.piecewise_constant = jvp is None and jvp_call is None and linearize is None
+        self.of_python = of_python
         self.owned = of_python or linearize is not None or jvp_call is not None
         self._signatures: dict[Any, Signature] = {}
         REGISTRY[name] = self
@@ -239,9 +241,10 @@ class Primitive:
         """The same with Programs or Python functions among the params: kept by the first of them, and free with it.
 
         So that this does not take the garbage collector, nothing in its table refers to it: neither the key nor, since
-        they live only as long as they are used, the rules.
+        they live only as long as they are used, the rules (unless a table holds the Program).
         """
         key: list[Any] = [in_types]
+        first: Any = None
         table: dict[Any, Any] | None = None
         for name, value in params.items():
             if table is None:
@@ -256,7 +259,8 @@ class Primitive:
             place = ("signature", self, *key)
         found: Signature | None = table.get(place)
         if found is None:
-            found = remember(table, place, self._signature(in_types, params, WeakValueDictionary()), times=4)
+            rules: Any = {} if getattr(first, "interned", False) else WeakValueDictionary()
+            found = remember(table, place, self._signature(in_types, params, rules), times=4)
         return found
 
     def _signature(

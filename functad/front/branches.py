@@ -29,7 +29,7 @@ from typing import Any
 import numpy as np
 
 from functad.core.demand import demand
-from functad.core.handles import BodyTrace, ambiguous, borrowed, make_stale, root_of, snapshot
+from functad.core.handles import BodyTrace, ambiguous, borrowed, deferred, make_stale, root_of, roots_of, snapshot
 from functad.core.location import user_location
 from functad.core.trace import ABSENT, current_trace, entered, left
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
@@ -52,8 +52,11 @@ from functad.front.values import (
     same_value,
     type_of_leaf,
     typed,
+    undecided,
+    where_unset,
+    without,
 )
-from functad.front.vocabulary import RESULT
+from functad.front.vocabulary import RESULT, is_error, is_flag, is_result
 from functad.ir.dce import program_may_raise
 from functad.ir.program import Location, Program
 from functad.ir.types import ArrayType
@@ -124,8 +127,9 @@ class Ending:
 class Branch:
     """An ``if`` statement while it runs."""
 
-    def __init__(self, test: Any, names: tuple[str, ...]) -> None:
+    def __init__(self, test: Any, names: tuple[str, ...], flag: str | None = None, unset: bool = False) -> None:
         self.names = names
+        self._flag, self._unset = flag, unset  # the test is this flag: on which side it is not set
         self.staged = is_staged(test)
         self._at = user_location() if self.staged else None
         self.side = True if self.staged else bool(test)
@@ -144,7 +148,7 @@ class Branch:
             return self._passes == 1
         if self._passes == 1:
             self._entry = tuple([scope.get(n, UNBOUND) for n in self.names])
-            self._opened = Opened()
+            self._opened, self.restore = Opened(), self._flag is not None
             return True
         self.restore = True
         if self._raises is not None:  # behind the check the condition is known
@@ -156,7 +160,9 @@ class Branch:
 
     def state(self) -> tuple[Any, ...]:
         """The variables at the start of a branch."""
-        return self._entry
+        if self._flag is None or self.side is not self._unset:
+            return self._entry
+        return tuple([without(x, self._flag) for x in self._entry])
 
     def leave(self, scope: Mapping[str, Any]) -> None:
         """The end of a branch."""
@@ -188,7 +194,8 @@ class Branch:
     def result(self) -> tuple[Any, ...]:
         """The variables after the statement."""
         one, other = self._endings
-        return joined(self.names, self._test, one, other, self._at)
+        known = {} if self._flag is None else {self._flag: int(self._unset)}
+        return joined(self.names, self._test, one, other, self._at, known)
 
 
 class Opened:
@@ -220,9 +227,16 @@ class Opened:
         return made
 
 
-def joined(names: Sequence[str], test: Tracer, one: Ending, other: Ending, at: Location | None) -> tuple[Any, ...]:
-    """The variables after two branches of a statement at a place."""
-    join = Join(one.trace, other.trace)
+def joined(
+    names: Sequence[str],
+    test: Tracer,
+    one: Ending,
+    other: Ending,
+    at: Location | None,
+    ended: Mapping[str, int] | None = None,
+) -> tuple[Any, ...]:
+    """The variables after two branches of a statement at a place; ``ended`` are flags that are set in one of them."""
+    join = Join(names, one, other, ended or {})
     found = [
         join.variable(n, *pair)
         for n, pair in zip(names, zip(one.values, other.values, one.now, other.now, strict=True), strict=True)
@@ -243,11 +257,16 @@ def joined(names: Sequence[str], test: Tracer, one: Ending, other: Ending, at: L
 class Join:
     """Two traces that become the branches of one equation."""
 
-    def __init__(self, one: BodyTrace, other: BodyTrace) -> None:
-        self.traces = one, other
+    def __init__(self, names: Sequence[str], one: Ending, other: Ending, known: Mapping[str, int]) -> None:
+        self.traces = one.trace, other.trace
+        # flags that one branch sets, behind whose jumps nothing is assigned, and which one that is
+        ended = [(n, [x is True for x in pair]) for n, *pair in zip(names, one.values, other.values, strict=True)]
+        self._ended = {n: sides.index(True) for n, sides in ended if is_flag(n) and any(sides)}
+        self._ended |= {n: side for n, side in known.items() if n not in self._ended}  # it is not asked for again
         self.pairs: list[tuple[Any, Any]] = []
         self.types: list[ArrayType] = []
         self.kinds: list[int] = []
+        self._returned = False  # whether what is joined now is what the function returns
         self._first: dict[int, Tracer] = {}  # by an array that a branch has made: the first result that has its memory
 
     def add(self, x: Any, y: Any, type: ArrayType, kind: int) -> int:
@@ -261,11 +280,45 @@ class Join:
         """What a variable is after the statement: a function of the results, or (the value,)."""
         if x is y:
             return (x,)
+        if not self._ended:  # one where a flag is not set, and so has the value, remains one that may have none
+            for one, other in ((x, y), (y, x)):
+                if type(one) is Undecided and where_unset(one)[1] is other:
+                    return (one,)
+        found = self._both(name, x, y, now_x, now_y)
+        none = found[0] if type(found) is tuple else None
+        ways = [self._where_unset(x, now_x, 0), self._where_unset(y, now_y, 1)]
+        flags = frozenset[str]().union(*[f for f, _, _ in ways])
+        values = [now for _, value, now in ways if value is not UNBOUND]
+        if not isinstance(none, Undecided) or is_result(name) or not flags or not values:
+            return found
+        if any([value is UNBOUND and not f for f, value, _ in ways]):
+            return found
+        try:
+            parts, structure = self._parts(*[(v, now if v is not UNBOUND else blank(values[0])) for _, v, now in ways])
+        except LookupError:
+            return found
+        return lambda outs: undecided(none, flags, self._rebuilt(parts, structure, outs))
+
+    def _where_unset(self, x: Any, now: Any, side: int) -> tuple[frozenset[str], Any, Any]:
+        """The flags where none of which is set a variable has a value behind a branch, and that, as it is and as it is
+        there; UNBOUND where the branch has set such a flag: it is not read then.
+        """
+        ended = [f for f, s in self._ended.items() if s == side]
+        if ended:
+            return frozenset(ended[:1]), UNBOUND, None
+        flags, value = where_unset(x)
+        return flags, value, now if value is x else frozen_value(value)
+
+    def _both(self, name: str, x: Any, y: Any, now_x: Any, now_y: Any) -> Any:
+        """What a variable is that has a value in both branches."""
         sides = [(x, now_x), (y, now_y)]
-        if name == RESULT:  # it is read where it has been assigned
+        self._returned = is_result(name)
+        if self._returned:  # it is read where it has been assigned
             if type(x) is Undecided or type(y) is Undecided:
                 return (x if type(x) is Undecided else y,)
             sides = [(x, now_x if x is not UNBOUND else blank(now_y)), (y, now_y if y is not UNBOUND else blank(now_x))]
+        elif type(x) is Undecided or type(y) is Undecided:
+            return (undecided(x if type(x) is Undecided else y),)
         elif x is UNBOUND or y is UNBOUND:
             return (Undecided(f"{name} is assigned in one branch only of the if{here()}, on a traced condition"),)
         count = len(self.pairs)
@@ -273,14 +326,17 @@ class Join:
             parts, structure = self._parts(*sides)
         except LookupError:
             del self.pairs[count:], self.types[count:], self.kinds[count:]
-            shown = "what the function returns" if name == RESULT else name
+            shown = "what the function returns" if name == RESULT else "the exception" if is_error(name) else name
             reason = f"{shown} is {described(x)} in one branch and {described(y)} in the other of the if{here()}"
             return (
                 Undecided(
                     f"{reason}, on a traced condition: both must be numbers, or arrays of one shape, real or complex"
                 ),
             )
-        return lambda outs: rebuilt(structure, [self._made(p, outs) if type(p) is _Slot else p for p in parts])
+        return lambda outs: self._rebuilt(parts, structure, outs)
+
+    def _rebuilt(self, parts: Sequence[Any], structure: Any, outs: Sequence[Any]) -> Any:
+        return rebuilt(structure, [self._made(p, outs) if type(p) is _Slot else p for p in parts])
 
     def _parts(self, one: tuple[Any, Any], other: tuple[Any, Any]) -> tuple[list[Any], Any]:
         """The parts of a variable, each as it is or a result; raises LookupError where there is none for both."""
@@ -314,7 +370,7 @@ class Join:
             raise LookupError
         kinds = {kind_of(a), kind_of(b)}
         kind = PYTHON if kinds == {PYTHON} else ARRAY if ARRAY in kinds else SCALAR
-        return _Slot(self.add(a, b, type, kind), x, y)
+        return _Slot(self.add(a, b, type, kind), x, y, self._returned)
 
     def _made(self, slot: _Slot, outs: Sequence[Any]) -> Tracer:
         """A result. An array that may share its memory, with one of the function around or with another result, is not
@@ -329,13 +385,13 @@ class Join:
                 borrowed(out, "a plain array from outside, in one of the branches; choose a copy: x.copy()")
             if type(v) is not Tracer or v._kind != ARRAY:
                 continue
-            root = root_of(v)
-            if root._owner is trace:  # it was made in the branch
-                root = self._first.setdefault(id(root), out)
-            if root is not out:
-                shared.append(root)
+            for root in roots_of(v):
+                if root._owner is trace:  # it was made in the branch
+                    root = self._first.setdefault(id(root), out)
+                if root is not out:
+                    shared.append(root)
         if shared:
-            ambiguous(out, shared)
+            (deferred if slot.returned else ambiguous)(out, shared)
         return out
 
     def bind(self, test: Tracer) -> list[Any]:
@@ -369,8 +425,8 @@ def kinds_agree(a: Any, b: Any) -> bool:
 class _Slot:
     """Stands for a result of the equation in a variable's value; ``x`` and ``y`` are what it is in the branches."""
 
-    def __init__(self, number: int, x: Any, y: Any) -> None:
-        self.number, self.x, self.y = number, x, y
+    def __init__(self, number: int, x: Any, y: Any, returned: bool) -> None:
+        self.number, self.x, self.y, self.returned = number, x, y, returned
 
 
 # -- expressions -------------------------------------------------------------------------------------------------------

@@ -23,34 +23,42 @@ from functad.core.tracer import Tracer
 from functad.front.branches import Branch, and_, choose, compare, known, not_, or_
 from functad.front.drivers import by_python, eager, listed, reduced
 from functad.front.effects import check_call, check_changed, check_outside, check_target, guarded, in_body, made
-from functad.front.failures import Handling, caught, managed, matched
+from functad.front.exact import divided, domain, exactly, overflow, zero
+from functad.front.failures import Handling, caught, caught_inside, managed, matched
 from functad.front.iterators import ITERATORS
 from functad.front.lists import appending
+from functad.front.long_loops import LongSteps, is_long
 from functad.front.loops import Steps
-from functad.front.origin import FOREIGN, OWN, origin, own_method
-from functad.front.protocols import SPECIAL, entered, go_over, operate, read, specially
+from functad.front.origin import FOREIGN, INSTALLED, OWN, origin, own_method
+from functad.front.protocols import SPECIAL, entered, go_over, operate, operate_now, read, specially
 from functad.front.raising import failing
 from functad.front.sources import identified
-from functad.front.twin import is_twin_code, twin_of
+from functad.front.twin import Kind, is_twin_code, twin_of
 from functad.front.unread import check_read
-from functad.front.values import UNBOUND, decided
+from functad.front.values import UNBOUND, decided, returned
 from functad.front.vocabulary import (
     AND,
     BRANCH,
     BY_PYTHON,
     CAUGHT,
+    CAUGHT_INSIDE,
     CHANGED,
     CHOOSE,
     COMPARE,
     DECIDED,
+    DIVIDED,
+    DOMAIN,
     EAGERLY,
     ENTERED,
+    EXACTLY,
     FAILING,
     GUARD,
     IDENTIFIED,
     ITEM,
     KNOWN,
     LISTED,
+    LONG,
+    LONG_STEPS,
     LOOP,
     MADE,
     MATCHED,
@@ -59,12 +67,16 @@ from functad.front.vocabulary import (
     OR,
     OUTSIDE,
     OVER,
+    OVERFLOW,
     READ,
+    RETURNED,
     ROUTE,
     SLICE,
     STEPS,
     STORE,
     TRYING,
+    ZERO,
+    in_long_loop,
 )
 from functad.front.vocabulary import UNBOUND as UNBOUND_NAME
 from functad.front.while_loops import Loop
@@ -84,10 +96,19 @@ def route(f: Any) -> Any:
     return (_ROUTES.get(type(f)) or _other)(f)
 
 
+def operating_route(f: Any) -> Any:
+    """``route`` where classes of the user's have special methods."""
+    found = route(f)
+    return specially(operating_route, f, found) if type(f) in _BUILTINS and f in SPECIAL else found
+
+
+_BUILTINS = (type, BuiltinFunctionType)
+
+
 def staged_route(f: Any) -> Any:
     """``route`` in a staged twin."""
     found = route(f)
-    if type(f) in (type, BuiltinFunctionType):
+    if type(f) in _BUILTINS:
         if f in SPECIAL:
             found = specially(staged_route, f, found)
         elif f is map:
@@ -131,6 +152,12 @@ def item(x: Any, index: Any) -> Any:
 _CONCATENATORS = frozenset({type(np.r_), type(np.c_)})
 
 
+def operating_item(x: Any, index: Any) -> Any:
+    """``x[index]`` by the twin of a method of the user's."""
+    method = own_method(type(x), "__getitem__")
+    return item(x, index) if method is None else route(method)(x, index)
+
+
 def staged_item(x: Any, index: Any) -> Any:
     """``x[index]`` in a staged twin: by the twin of a method of the user's."""
     cls = type(x)
@@ -155,6 +182,16 @@ def store(value: Any, x: Any, index: Any) -> None:
     x[index] = value
 
 
+def operating_store(value: Any, x: Any, index: Any) -> None:
+    """``x[index] = value`` by the twin of a method of the user's."""
+    method = own_method(type(x), "__setitem__")
+    if method is None:
+        store(value, x, index)
+    else:
+        check_target(x)
+        route(method)(x, index, value)
+
+
 def _function(f: FunctionType) -> Any:
     whose = origin(f.__code__.co_filename)
     if whose != OWN:
@@ -162,7 +199,7 @@ def _function(f: FunctionType) -> Any:
         if declared is not f or whose == FOREIGN:
             return declared
     staged = is_staging()
-    found = twin_of(f, _STAGED_CELLS if staged else _CELLS, staged)
+    found = twin_of(f, _CELLS.__getitem__, staged)
     if found is None:
         return f
     if whose == OWN:
@@ -272,7 +309,7 @@ def is_staging() -> bool:
     return False
 
 
-_CELLS = {
+_PLAIN_CELLS = {
     ROUTE: CellType(route),
     ITEM: CellType(item),
     STORE: CellType(store),
@@ -283,15 +320,32 @@ _CELLS = {
     MADE: CellType(made),
     OVER: CellType(lambda x: x),
     ENTERED: CellType(managed),
+    ZERO: CellType(zero),
+    DOMAIN: CellType(domain),
+    OVERFLOW: CellType(overflow),
+    DIVIDED: CellType(functools.partial(divided, route)),
+    EXACTLY: CellType(functools.partial(exactly, route)),
+}
+
+_OPERATING_CELLS = {
+    **_PLAIN_CELLS,
+    ROUTE: CellType(operating_route),
+    ITEM: CellType(operating_item),
+    STORE: CellType(operating_store),
+    OVER: CellType(functools.partial(go_over, operating_route)),
+    OPERATE: CellType(functools.partial(operate_now, operating_route)),
+    READ: CellType(functools.partial(read, operating_route)),
 }
 
 _STAGED_CELLS = {
-    **_CELLS,
+    **_OPERATING_CELLS,
     ROUTE: CellType(staged_route),
     ITEM: CellType(staged_item),
     OVER: CellType(functools.partial(go_over, staged_route)),
     ENTERED: CellType(entered),
     OPERATE: CellType(functools.partial(operate, staged_route)),
+    DIVIDED: CellType(functools.partial(divided, staged_route)),
+    EXACTLY: CellType(functools.partial(exactly, staged_route)),
     READ: CellType(functools.partial(read, staged_route)),
     BRANCH: CellType(Branch),
     LOOP: CellType(Loop),
@@ -304,6 +358,7 @@ _STAGED_CELLS = {
     GUARD: CellType(check_target),
     CHANGED: CellType(check_changed),
     DECIDED: CellType(decided),
+    RETURNED: CellType(returned),
     IDENTIFIED: CellType(identified),
     LISTED: CellType(listed),
     BY_PYTHON: CellType(by_python),
@@ -312,6 +367,21 @@ _STAGED_CELLS = {
     FAILING: CellType(failing),
     KNOWN: CellType(known),
     TRYING: CellType(Handling),
+    CAUGHT_INSIDE: CellType(caught_inside),
+}
+
+_LOOP_CELLS = {
+    **_STAGED_CELLS,
+    **{in_long_loop(name): cell for name, cell in _STAGED_CELLS.items() if name in _OPERATING_CELLS},
+    LONG: CellType(is_long),
+    LONG_STEPS: CellType(LongSteps),
+}
+"""What the staged forms of loops close over in the twins of other kinds."""
+
+_CELLS = {
+    Kind.PLAIN: {**_LOOP_CELLS, **_PLAIN_CELLS},
+    Kind.OPERATING: {**_LOOP_CELLS, **_OPERATING_CELLS},
+    Kind.STAGED: _STAGED_CELLS,
 }
 
 

@@ -19,7 +19,19 @@ from typing import Any
 import numpy as np
 
 from functad.core.capture import as_leaf
-from functad.core.handles import BodyTrace, Owner, ambiguous, borrowed, make_stale, root_of, shadow, snapshot
+from functad.core.handles import (
+    BodyTrace,
+    Owner,
+    View,
+    ambiguous,
+    borrowed,
+    deferred,
+    make_stale,
+    root_of,
+    roots_of,
+    shadow,
+    snapshot,
+)
 from functad.core.trace import Trace, entered, left
 from functad.core.tracer import ARRAY, PYTHON, Tracer, Varying
 from functad.core.zeros import zeros
@@ -40,7 +52,7 @@ from functad.front.values import (
     type_of_leaf,
     typed,
 )  # fmt: skip
-from functad.front.vocabulary import RESULT
+from functad.front.vocabulary import is_result
 from functad.ir.program import Program, Var
 from functad.numpy.traced import here
 
@@ -60,16 +72,18 @@ class Slot:
     def __init__(self, x: Any) -> None:
         leaf = as_leaf(x, lambda: "a variable of a loop")
         self.value, self.type, self.kind = leaf.value, leaf.type, leaf.kind  # the value before the loop
-        self.origins: list[Tracer] = [root_of(x)] if is_array(x) else []  # arrays whose memory it may have
+        self.origins: list[Tracer] = roots_of(x) if is_array(x) else []  # arrays whose memory it may have
+        self.first = list(self.origins)  # those of them that it may be before the loop
         self.refusal = _refusal(x)
         self.sharing: list[Tracer] = []  # arrays of the function that it may be after a step
+        self.returned = False  # whether it is of what the function returns: nothing happens to these from then on
 
     @classmethod
     def unbound(cls, x: Any) -> Slot:
         """The slot of a part that is first made by a step, as x."""
         type = type_of_leaf(x)
         slot = cls(zeros(type))
-        slot.kind, slot.origins, slot.refusal = kind_of(x), [], None
+        slot.kind, slot.origins, slot.first, slot.refusal = kind_of(x), [], [], None
         return slot
 
     def input(self, trace: BodyTrace) -> Tracer:
@@ -78,7 +92,8 @@ class Slot:
         if self.kind == ARRAY:
             x._memory = Owner(x._variable, self.refusal)
             shadow(x, self.origins)
-            ambiguous(x, self.sharing)
+            if not self.returned:
+                ambiguous(x, self.sharing)
         return x
 
     def widened(self, x: Any) -> bool | None:
@@ -167,6 +182,7 @@ class Variable:
                 if not (is_number(part) and is_number(x)):
                     raise self._changes(now)
                 self.parts[number] = part = Slot(blank(part) if self.found else part)
+                part.returned = self.found
                 changed = True
             new = part.widened(value) if is_number(x) else None
             if new is None:
@@ -199,6 +215,7 @@ class Carried:
         self._makes_steps = makes_steps  # surely
         self.attempt = attempt
         self._disowned: list[Callable[[], None]] = []
+        self._kept: list[Slot] = []  # those of arrays that were there before the step, in the last pass
         self._appended: dict[int, list[Slot]] = {}  # the variables that hold an array which is appended to a list
         self._held: dict[int, tuple[Any, Slot]] = {}  # what a slot is at the start of a step
         bound = [(n, scope[n]) for n in names if type(scope.get(n, UNBOUND)) not in (Undecided, type(UNBOUND))]
@@ -260,7 +277,7 @@ class Carried:
         new = self._newly_written(trace)
         self.close()
         changed = any([v.widened(x, y) for v, x, y in zip(self.variables, after, now, strict=True)])
-        changed |= self._finds_result(scope)
+        changed |= self._finds_results(scope)
         originals = self._originals()
         new = [x for x in new if id(x) not in originals]  # what is written to is the variable's
         made = self._newly_bound(scope) if self._makes_steps else []
@@ -275,19 +292,22 @@ class Carried:
             left(token)
         return self._with_integers(*step), step[1]
 
-    def _finds_result(self, scope: Mapping[str, Any]) -> bool:
+    def _finds_results(self, scope: Mapping[str, Any]) -> bool:
         """Take up what the function returns, if a step is seen to return something: it is read only if one has."""
-        result = scope.get(RESULT, UNBOUND) if RESULT in self.names else UNBOUND
-        if result is UNBOUND or any([v.name == RESULT for v in self.variables]):
-            return False
-        if type(result) is Undecided:
-            self._undecided[RESULT] = result
-            return False
-        leaves, structure = leaves_of(result)
-        parts = [x if self._is_outer(x) else blank(x) for x in leaves]
-        self.variables.append(Variable(RESULT, rebuilt(structure, parts)))
-        self.variables[-1].found = True
-        return True
+        names = [n for n in self.names if is_result(n) and all([v.name != n for v in self.variables])]
+        found = False
+        for n in names:
+            result = scope.get(n, UNBOUND)
+            if type(result) is Undecided:
+                self._undecided[n] = result
+            elif result is not UNBOUND:
+                leaves, structure = leaves_of(result)
+                parts = [x if self._is_outer(x) else blank(x) for x in leaves]
+                self.variables.append(Variable(n, rebuilt(structure, parts)))
+                self.variables[-1].found = found = True
+                for slot in self.variables[-1].slots():
+                    slot.returned = True
+        return found
 
     def _is_outer(self, x: Any) -> bool:
         """Whether a value is a whole array of the function, which what the function returns is from then on."""
@@ -327,13 +347,26 @@ class Carried:
         """Whether the body writes to an array of the function."""
         if not is_array(x):
             return False
-        root = root_of(x)
-        return bool(self._disowned) or any([root is y for y, _ in self.arrays])
+        return bool(self._disowned) or any([root is y for root in roots_of(x) for y, _ in self.arrays])
 
     def is_plain(self, step: tuple[Program, Sequence[Tracer]]) -> bool:
         """Whether a step takes nothing that is traced, and makes nothing such of nothing."""
         made = [e for e in step[0].eqns if not any([type(a) is Var for a in e.inputs])]
         return not (step[1] or made or self.arrays or any([type(s.value) is Tracer for s in self.slots()]))
+
+    def is_as_in_python(self) -> bool:
+        """Whether, after a step at least, all variables have values, and arrays the memory that they have in Python.
+
+        That is so where each variable has been assigned an array that the step has made, or none.
+        """
+        if self._kept or self._disowned or self._appended or self._undecided:
+            return False
+        if len(self.variables) < len(self.names) or any([v.lost is not None for v in self.variables]):
+            return False
+        for v in self.variables:
+            for slot in v.slots():
+                slot.origins, slot.sharing, slot.refusal = [], [], None
+        return True
 
     def start(self) -> list[Any]:
         """What goes round, before the loop."""
@@ -343,10 +376,13 @@ class Carried:
         """The variables after the loop, of what the equation gives; arrays that were written to hold it."""
         slots = self.slots()
         for out, slot in zip(outs, slots, strict=True):
+            if type(out) is not Tracer:  # its value is known
+                continue
             out._kind = slot.kind
             if slot.kind == ARRAY and slot.refusal is not None:
                 borrowed(out, slot.refusal)
-                ambiguous(out, slot.sharing)
+                if slot.sharing:
+                    (deferred if slot.returned else ambiguous)(out, slot.sharing)
             elif slot.kind == ARRAY:
                 shadow(out, slot.origins)
         found = {id(s): x for s, x in zip(slots, outs, strict=True)}
@@ -398,30 +434,43 @@ class Carried:
         before: dict[int, list[Slot]] = {}  # by the array that they are before the loop
         for v in self.variables:
             for slot in v.slots():
-                for x in slot.origins[:1]:
+                for x in slot.first:
                     before.setdefault(id(x), []).append(slot)
         new = False
+        self._kept = []
         for v, x in zip(self.variables, after, strict=True):
             if v.lost is not None:
                 continue
             for part, leaf in zip(v.parts, leaves_of(x)[0], strict=True):
                 if type(part) is Slot and is_array(leaf):
-                    root = root_of(leaf)
-                    holders.setdefault(id(root), []).append(part)
-                    if id(root) in self._held:
-                        new |= part.comes_from(self._held[id(root)][1])
-                    elif root._owner is not trace:
-                        new |= part.forbid(root)
-                    elif _refusal(root) is not None:  # an element of what the loop goes over
-                        for x in root._memory.origins:
-                            new |= part.forbid(x)
+                    new |= self._holds(part, roots_of(leaf), trace, holders)
         for sharing in (*holders.values(), *before.values()):
             if len(sharing) > 1:
                 new |= any([s.forbid(None) for s in sharing])
+        self._kept += [s for sharing in holders.values() if len(sharing) > 1 for s in sharing]
         for x in appended:
             held = [self._held[id(x)][1]] if id(x) in self._held else []
             self._appended[id(x)] = [*holders.get(id(x), ()), *held]
             new |= any([s.forbid(None) for s in self._appended[id(x)]])
+        return new
+
+    def _holds(self, part: Slot, roots: Sequence[Tracer], trace: BodyTrace, holders: dict[int, list[Slot]]) -> bool:
+        """Note what part of a variable may have the memory of these arrays after a step; whether that says something
+        new.
+        """
+        new = len(roots) > 1 and part.forbid(None)
+        for root in roots:
+            if not part.returned:
+                holders.setdefault(id(root), []).append(part)
+            if len(roots) > 1 or root._owner is not trace or id(root) in self._held or _refusal(root) is not None:
+                self._kept.append(part)
+            if id(root) in self._held:
+                new |= part.comes_from(self._held[id(root)][1])
+            elif root._owner is not trace:
+                new |= part.forbid(root)
+            elif _refusal(root) is not None:  # an element of what the loop goes over
+                for x in root._memory.origins:
+                    new |= part.forbid(x)
         return new
 
 
@@ -434,5 +483,7 @@ def _refusal(x: Any) -> str | None:
     """Why a variable's array must not be written to in the first step."""
     if isinstance(x, np.ndarray):
         return "a plain array from outside; start the loop from a copy of functad.numpy.array(x)"
+    if is_array(x) and type(x._memory) is View and x._memory.reason is not None:
+        return x._memory.reason
     memory = root_of(x)._memory if is_array(x) else None
     return memory.refusal if type(memory) is Owner else None

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from types import TracebackType
 from typing import Any
 
+import numpy as np
+
 from functad.core.demand import Demanded
-from functad.core.handles import Refused
+from functad.core.handles import BodyTrace, Refused
 from functad.core.trace import current_trace
 from functad.core.tracer import PYTHON, Tracer
 from functad.errors import (
@@ -26,9 +28,10 @@ from functad.errors import (
     UnsupportedError,
 )
 from functad.front.origin import own_method
+from functad.ir.program import Eqn, sub_programs
 from functad.numpy.traced import here
 
-__all__ = ["Handling", "caught", "handlers", "managed", "matched", "refused", "staged"]
+__all__ = ["Handling", "caught", "caught_inside", "handlers", "managed", "matched", "refused", "staged"]
 
 _OF_TRACING = (EscapedTracerError, ImmutableError, Refused, StructureError, TracerConversionError, UnsupportedError)
 _MARK = "_functad_staged"
@@ -54,6 +57,18 @@ def caught(kinds: Any = ()) -> None:
         raise error
 
 
+def caught_inside() -> None:
+    """Refuse to catch, in the body of a staged statement, what Python raises by itself: it may come of tracing."""
+    error, trace = sys.exc_info()[1], current_trace()
+    if error is not None and type(trace) is BodyTrace:
+        article = "an" if type(error).__name__[0] in "AEIO" else "a"
+        raise refused(
+            f"{article} {type(error).__name__} ({error}) is caught{here()} in a branch or a loop on a traced "
+            "condition, whose body is traced once for all: what Python raises there by itself may come of that; test "
+            "for it with an if"
+        ) from error
+
+
 def _is_of_tracing(error: BaseException, kinds: Any) -> bool:
     if isinstance(error, Refused | Demanded) or hasattr(error, _MARK):
         return True
@@ -77,13 +92,41 @@ class Handling:
         self._kinds = kinds
 
     def __enter__(self) -> None:
+        self._trace = current_trace()
+        self._start = len(self._trace.eqns) if type(self._trace) is BodyTrace else 0
         self._token = _handlers.set((*_handlers.get(), *self._kinds))
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool | None:
         _handlers.reset(self._token)
+        if error is None and type(self._trace) is BodyTrace and self._trace is current_trace():
+            self._check(self._trace.eqns[self._start :])
         return None
+
+    def _check(self, eqns: Sequence[Eqn]) -> None:
+        """Refuse a block of a body that raises at run time what a handler would catch."""
+        for name in _raised_by(eqns):
+            raised = _RAISED.get(name, np.linalg.LinAlgError)
+            if any([issubclass(raised, kinds()) for kinds in self._kinds]):
+                raise refused(
+                    f"an operation ({name}) in a try block{here()} raises {raised.__name__} at run time, which a "
+                    "handler of the function would catch, in a branch or a loop on a traced condition; test for it "
+                    "with an if"
+                )
+
+
+_RAISED: dict[str, type[Exception]] = {"check_index": IndexError}
+"""What operations raise at run time, other than matrices that have no factors."""
+
+
+def _raised_by(eqns: Sequence[Eqn]) -> Iterator[str]:
+    """The operations that may raise by themselves; what checks raise is refused where they are made."""
+    for e in eqns:
+        if e.primitive.may_raise and e.primitive.name != "check":
+            yield e.primitive.name
+        for p in sub_programs(e):
+            yield from _raised_by(p.eqns)
 
 
 class _Managed(Handling):

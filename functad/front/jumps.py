@@ -20,9 +20,12 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator, Sequence
 
+from functad.front.catches import AGAIN, BLOCK, Leave, catching
 from functad.front.matches import as_branches
-from functad.front.names import own_nodes
-from functad.front.vocabulary import RESULT
+from functad.front.names import ends, own_nodes
+from functad.front.syntax import flag, if_, name, set_to
+from functad.front.vocabulary import BACK, RESULT, SKIP
+from functad.front.vocabulary import STOP as STOPPED
 
 __all__ = ["STOP", "structured"]
 
@@ -34,7 +37,7 @@ Exit = Callable[[ast.stmt], "list[ast.stmt] | None"]
 
 def structured(function: ast.FunctionDef) -> list[ast.stmt]:
     """The body of a function whose jumps are branches, as far as they can be."""
-    return _Jumps().function(function.body)
+    return _Jumps().function(catching(function))
 
 
 class _Jumps:
@@ -50,12 +53,12 @@ class _Jumps:
             return block
         if any([_is_stuck(s) for s in block]):
             return block
-        if not _ends(block):
+        if not ends(block):
             block = [*block, ast.copy_location(ast.Return(None), block[-1])]
-        skip, place = "_functad_skip", block[0]
+        skip, place = SKIP, block[0]
         made, guarded = _absorbed(block, lambda s: _result(s) if isinstance(s, ast.Return) else None, skip, False)
-        start = [_flag(skip, False, place)] if guarded else []
-        return [*start, *made, ast.copy_location(ast.Return(_name(RESULT, block[-1])), block[-1])]
+        start = [flag(skip, False, place)] if guarded else []
+        return [*start, *made, ast.copy_location(ast.Return(name(RESULT, block[-1])), block[-1])]
 
     def _block(self, block: Sequence[ast.stmt]) -> list[ast.stmt]:
         """A block in which no loop jumps."""
@@ -72,6 +75,9 @@ class _Jumps:
                 setattr(node, field, self._block(getattr(node, field)))
         for part in (*getattr(node, "handlers", ()), *getattr(node, "cases", ())):
             part.body = self._block(part.body)
+        block = getattr(node, BLOCK, None)
+        if isinstance(node, ast.Try) and block is not None:
+            node.body, _ = _absorbed(node.body, lambda s: _leave(s, block), block, True)
         return self._loop(node) if isinstance(node, ast.For | ast.While) else [node]
 
     def _loop(self, node: ast.For | ast.While) -> list[ast.stmt]:
@@ -84,9 +90,10 @@ class _Jumps:
         if not jumps:
             return [node, *orelse]
         self._loops += 1
-        stop, skip, back = [f"_functad_{what}{self._loops}" for what in ("stop", "skip", "return")]
+        stop, skip, back = [f"{what}{self._loops}" for what in (STOPPED, SKIP, BACK)]
         leaves = any([not isinstance(n, ast.Continue) for n in jumps])
-        returns = any([isinstance(n, ast.Return) for n in jumps])
+        returns = any([isinstance(n, ast.Return) and not isinstance(n, Leave) for n in jumps])
+        blocks = sorted({n.flag for n in jumps if isinstance(n, Leave)})
         if all([not isinstance(n, ast.Continue) for n in jumps]):
             skip = stop  # what leaves the loop leaves the step
 
@@ -94,25 +101,29 @@ class _Jumps:
             if isinstance(statement, ast.Continue):
                 return []
             if isinstance(statement, ast.Break):
-                return [_flag(stop, True, statement)]
+                return [flag(stop, True, statement)]
+            if isinstance(statement, Leave):
+                return [*statement.sets, flag(statement.flag, True, statement), flag(stop, True, statement)]
             if isinstance(statement, ast.Return):
-                return [*_result(statement), _flag(back, True, statement), _flag(stop, True, statement)]
+                return [*_result(statement), flag(back, True, statement), flag(stop, True, statement)]
             return None
 
         node.body, guarded = _absorbed(node.body, way_out, skip, skip == stop)
         if guarded and skip != stop:
-            node.body = [_flag(skip, False, node), *node.body]
+            node.body = [flag(skip, False, node), *node.body]
         if not leaves:
             return [node, *orelse]
         setattr(node, STOP, stop)
-        found: list[ast.stmt] = [_flag(stop, False, node), node]
+        found: list[ast.stmt] = [flag(stop, False, node), node]
         if orelse:
             found.append(_unless(stop, orelse, orelse[0]))
         if returns:
-            behind: ast.stmt = ast.copy_location(ast.Return(_name(RESULT, node)), node)
+            behind: ast.stmt = ast.copy_location(ast.Return(name(RESULT, node)), node)
             if not _is_endless(node) or any([isinstance(n, ast.Break) for n in jumps]):
-                behind = _if(_name(back, node), [behind], node)
-            found = [_flag(back, False, node), *found, behind]
+                behind = if_(name(back, node), [behind], node)
+            found = [flag(back, False, node), *found, behind]
+        for block in blocks:
+            found.append(if_(name(block, node), [ast.copy_location(Leave(block, []), node)], node))
         return found
 
     def _tested_inside(self, node: ast.While, orelse: list[ast.stmt]) -> list[ast.stmt]:
@@ -120,12 +131,12 @@ class _Jumps:
         place = node.body[0]
         self._loops += 1
         ended = f"_functad_ended{self._loops}"
-        way_out = [_flag(ended, True, place), ast.copy_location(ast.Break(), place)]
+        way_out = [flag(ended, True, place), ast.copy_location(ast.Break(), place)]
         test = ast.copy_location(ast.UnaryOp(ast.Not(), node.test), place)
         always = ast.copy_location(ast.Constant(True), node.test)
-        loop = ast.copy_location(ast.While(always, [_if(test, way_out, place), *node.body], []), node)
-        after = [_if(_name(ended, place), orelse, place)] if orelse else []
-        return [_flag(ended, False, node), *self._loop(loop), *after]
+        loop = ast.copy_location(ast.While(always, [if_(test, way_out, place), *node.body], []), node)
+        after = [if_(name(ended, place), orelse, place)] if orelse else []
+        return [flag(ended, False, node), *self._loop(loop), *after]
 
 
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
@@ -159,7 +170,7 @@ class _Absorb:
             before, rest = block[:number], block[number + 1 :]
             way = self._way_out(statement)
             if way is not None:
-                return [*before, *way, *[_flag(f, True, statement) for f in self._flags]] or [_pass(statement)]
+                return [*before, *way, *[flag(f, True, statement) for f in self._flags]] or [_pass(statement)]
             if any([self._way_out(n) is not None for n in _of_loop(statement)]):
                 return [*before, *self._around(statement, rest)]
         return list(block)
@@ -168,13 +179,15 @@ class _Absorb:
         """A statement that holds ways out, and what follows it."""
         if isinstance(node, ast.If):
             one, other = list(node.body), list(node.orelse)
-            if _ends(one):
-                other, rest = [*other, *([] if _ends(other) else rest)], ()
-            elif _ends(other):
+            if ends(one):
+                other, rest = [*other, *([] if ends(other) else rest)], ()
+            elif ends(other):
                 one, rest = [*one, *rest], ()
             made: ast.stmt = ast.If(node.test, self.block(one) or [_pass(node)], self.block(other))
         elif isinstance(node, ast.Try):
-            made = ast.Try(self.block(node.body), [], [], self.block(node.finalbody))
+            made = ast.Try(self.block(node.body), node.handlers, [], self.block(node.finalbody))
+            if hasattr(node, BLOCK):
+                setattr(made, BLOCK, getattr(node, BLOCK))
         elif isinstance(node, ast.Match):
             cases = [ast.match_case(c.pattern, c.guard, self.block(c.body)) for c in node.cases]
             made = ast.Match(node.subject, cases)
@@ -208,7 +221,8 @@ def _is_stuck(node: ast.stmt) -> bool:
 
 def _keeps(node: ast.AST) -> bool:
     if isinstance(node, ast.Try):
-        return bool(node.handlers) or any([next(_of_loop(s), None) is not None for s in node.finalbody])
+        mine = hasattr(node, BLOCK) or hasattr(node, AGAIN)
+        return (bool(node.handlers) and not mine) or any([next(_of_loop(s), None) is not None for s in node.finalbody])
     return isinstance(node, ast.TryStar | ast.For | ast.While | ast.AsyncFor | ast.AsyncWith)
 
 
@@ -217,41 +231,23 @@ def _is_endless(node: ast.For | ast.While) -> bool:
     return isinstance(node, ast.While) and isinstance(node.test, ast.Constant) and bool(node.test.value)
 
 
-def _ends(block: Sequence[ast.stmt]) -> bool:
-    """Whether nothing comes after a block."""
-    last = block[-1] if block else None
-    if isinstance(last, ast.If):
-        return _ends(last.body) and _ends(last.orelse)
-    return isinstance(last, ast.Raise | ast.Return | ast.Break | ast.Continue)
+def _leave(statement: ast.stmt, block: str) -> list[ast.stmt] | None:
+    """What a jump to the end of a block sets."""
+    if not isinstance(statement, Leave) or statement.flag != block:
+        return None
+    return [*statement.sets, flag(block, True, statement)]
 
 
 def _result(statement: ast.Return) -> list[ast.stmt]:
     value = statement.value or ast.copy_location(ast.Constant(None), statement)
     if isinstance(value, ast.Name) and value.id == RESULT:
         return []
-    return [_set(RESULT, value, statement)]
+    return [set_to(RESULT, value, statement)]
 
 
-def _flag(name: str, value: bool, place: ast.stmt) -> ast.stmt:
-    return _set(name, ast.copy_location(ast.Constant(value), place), place)
-
-
-def _set(name: str, value: ast.expr, place: ast.stmt) -> ast.stmt:
-    target = ast.copy_location(ast.Name(name, ast.Store()), place)
-    return ast.copy_location(ast.Assign([target], value), place)
-
-
-def _unless(flag: str, block: Sequence[ast.stmt], place: ast.stmt) -> ast.stmt:
-    test = ast.copy_location(ast.UnaryOp(ast.Not(), _name(flag, place)), place)
-    return _if(test, block, place)
-
-
-def _if(test: ast.expr, block: Sequence[ast.stmt], place: ast.stmt) -> ast.stmt:
-    return ast.copy_location(ast.If(test, list(block), []), place)
-
-
-def _name(name: str, place: ast.stmt) -> ast.expr:
-    return ast.copy_location(ast.Name(name, ast.Load()), place)
+def _unless(skip: str, block: Sequence[ast.stmt], place: ast.stmt) -> ast.stmt:
+    test = ast.copy_location(ast.UnaryOp(ast.Not(), name(skip, place)), place)
+    return if_(test, block, place)
 
 
 def _pass(place: ast.stmt) -> ast.stmt:

@@ -159,7 +159,11 @@ def appending(f: Any) -> Callable[..., Any] | None:
         check_read(target)
         return None
     if trace.lists is None or not _reaches(target, trace.parent):
-        return None
+        raise refused(
+            f"a list is appended to{here()} in a branch, or in a loop whose number of steps is traced: how long it "
+            "gets is known at run time only; write to an array that is long enough, y = np.zeros(most) before, y[k] = "
+            "v and k += 1 here, and y[:k] behind"
+        )
     return functools.partial(trace.lists.append, target)
 
 

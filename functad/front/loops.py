@@ -23,42 +23,38 @@ not known, the loop is a ``while`` equation, and steps that are made one by one 
 from __future__ import annotations
 
 import functools
-import operator
 from collections.abc import Iterator, Mapping
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
 
 from functad.core.demand import demand
 from functad.core.handles import BodyTrace, Refused
-from functad.core.integers import Affine, affine_of, number
-from functad.core.tracer import PYTHON, Tracer
+from functad.core.integers import Affine, number
+from functad.core.tracer import Tracer
 from functad.errors import ImmutableError, UnsupportedError
 from functad.front.branches import is_unknown
 from functad.front.carried import Carried
 from functad.front.iterators import Remembering
 from functad.front.lists import Appended
 from functad.front.raising import can_be_raised_later, fail
+from functad.front.ranges import TracedRange, counted
 from functad.front.report import mark, note, take_back
 from functad.front.sources import ELEMENT, Reader, source_of
 from functad.front.unrolled import Unrolled, size_of
-from functad.front.values import UNBOUND, described
+from functad.front.values import UNBOUND
 from functad.front.while_loops import never_assigned, started
 from functad.ir.program import Program
 from functad.ir.types import array_type
-from functad.numpy.dispatch import stands_for
-from functad.numpy.operands import cast
 from functad.numpy.traced import here
 from functad.primitives.arithmetic import add
 from functad.primitives.bitwise import bit_and, bit_not
-from functad.primitives.check import Failure, check
-from functad.primitives.comparison import lt, ne
+from functad.primitives.comparison import lt
 from functad.primitives.loop_body import bind_loop
 from functad.primitives.while_loop import bind_while
 from functad.transforms.programs import trace_program
 
-__all__ = ["Steps", "TracedRange"]
+__all__ = ["Steps"]
 
 INT64 = array_type((), np.int64)
 
@@ -70,49 +66,6 @@ FEW = 8
 
 LEAST = 3
 """Loops of fewer steps are made step by step, whatever a step takes."""
-
-
-class TracedRange:
-    """``range`` with a bound whose value is not known: a loop goes over it, and nothing else."""
-
-    def __init__(self, start: Any, stop: Any, step: Any) -> None:
-        self.start, self.stop, self.step = start, stop, step
-
-    def __iter__(self) -> Iterator[Any]:
-        bound = next(x for x in (self.stop, self.start, self.step) if is_unknown(x))
-        bound.__index__()  # raises
-        raise AssertionError
-
-
-@stands_for(range)
-def range_(*args: Any) -> Any:
-    """``range``."""
-    if not any([is_unknown(a) for a in args]):
-        return range(*args)
-    bounds = [_bound(a) for a in args]
-    start, stop, step = (0, bounds[0], 1) if len(bounds) == 1 else (*bounds, 1) if len(bounds) == 2 else bounds
-    if type(step) is Tracer:
-        check(ne(step, np.int64(0)), NO_STEP)
-    elif step == 0:
-        raise _no_step()
-    return TracedRange(start, stop, step)
-
-
-def _bound(x: Any) -> Any:
-    """An argument of ``range`` as the Python integer that it becomes there."""
-    if type(x) is not Tracer:
-        return operator.index(x)
-    if x.ndim or not (x.dtype.kind in "iu" or (x.dtype.kind == "b" and x._kind == PYTHON)):
-        raise TypeError(f"{described(x)} cannot be interpreted as an integer{here()}: range takes integers")
-    whole = cast(x, np.dtype(np.int64))
-    return Tracer(whole._variable, whole._owner, PYTHON)
-
-
-def _no_step() -> ValueError:
-    return ValueError("range() arg 3 must not be zero")
-
-
-NO_STEP = Failure(_no_step)
 
 
 class Steps:
@@ -131,13 +84,13 @@ class Steps:
         self.restore = False
         self._stop = stop
         self._ends = False  # whether a step may end the loop
-        self._items = items
+        items = self._items = counted(items)
         self._source = (
-            None if type(items) is TracedRange else source_of(items, min(FEW, LEAST), endless=stop is not None)
+            None if isinstance(items, TracedRange) else source_of(items, min(FEW, LEAST), endless=stop is not None)
         )
         # None: a range that is not known, or what only Python can go over
         self._length = None if self._source is None else self._source.length
-        self._python: Iterator[Any] | None = None if type(items) is TracedRange else iter(items)
+        self._python: Iterator[Any] | None = None if isinstance(items, TracedRange) else iter(items)
         self._made = 0  # steps that Python has made
         self._attempts = 0  # to trace the body for all others
         self._item: Any = None
@@ -215,7 +168,7 @@ class Steps:
             return self._source.item(self._reader) if self._stop is None else self._source.at(self._reader.number)
         self._reader = Reader(trace, True, 0)
         self._note_range(trace)
-        return items.start + self._reader.number * items.step
+        return items.at(self._reader.number)
 
     @property
     def appended(self) -> Appended | None:
@@ -253,13 +206,18 @@ class Steps:
             return
         if self._source is not None and self._length is not None and not self._ends:
             equations, steps = size_of(step[0]), self._length - self._made
-            if steps * equations < (MUCH if self._length >= FEW else 2 * MUCH):
+            if not self._is_much(steps, equations):
                 self._give_up(carried, f"{steps} steps of {equations} equations are faster one by one")
                 return
             if self._stop is None and any([carried.writes_to(x) for x in self._source.arrays()]):
                 self._read_by_index(carried, "the body writes to what the loop goes over")
                 return
         self._step = step
+
+    def _is_much(self, steps: int, equations: int) -> bool:
+        """Whether so many steps of so many equations are to be a loop."""
+        assert self._length is not None
+        return steps * equations >= (MUCH if self._length >= FEW else 2 * MUCH)
 
     def takes(self, error: BaseException) -> bool:
         """Whether an exception that leaves the body is the end of an attempt to trace all steps at once, or is raised
@@ -282,8 +240,8 @@ class Steps:
             return True
         carried.close()
         self._lists.close()
-        if isinstance(error, Exception | Refused) and type(self._items) is TracedRange:
-            for bound in (self._items.start, self._items.stop, self._items.step):
+        if isinstance(error, Exception | Refused) and isinstance(self._items, TracedRange):
+            for bound in self._items.bounds:
                 if is_unknown(bound):
                     demand(bound._owner, bound._variable)
         if isinstance(error, Refused):
@@ -314,22 +272,20 @@ class Steps:
             return *self._state, *self._own
         assert reader is not None
         body, consts = step
-        start, made = carried.start(), self._made
+        start = carried.start()
         known = self._length is not None and not self._ends
         if self._ends:
             outs = self._while(carried, body, consts, start)
         elif self._length is None:
-            outs, _ = bind_loop(body, consts, [*start, np.int64(0)], (), length=None, steps=[self._count()])
+            outs, _ = bind_loop(
+                body, consts, [*start, np.int64(0)], (), length=None, steps=[self._items.count(exact=False)]
+            )
         else:
-            assert self._length is not None
-            counter = [] if reader.counter is None else [np.int64(made)]
-            steps = self._length - made
-            elements = [x if len(x) == steps else x[:steps] for x in [array() for array in reader.arrays]]
-            outs, written = bind_loop(body, consts, [*start, *counter], elements, length=steps)
+            outs, written = self._known_steps(carried, body, consts, start, reader)
         values = carried.settle(outs[: len(start)])
         if known:
             assert self._length is not None
-            self._lists.deliver(written, self._length - made, carried)
+            self._lists.deliver(written, self._length - self._made, carried)
             if isinstance(self._items, Remembering):
                 self._items.finish()
         elif isinstance(self._items, Remembering):
@@ -338,11 +294,22 @@ class Steps:
         self._note_converted(body)
         return *[values[n] if n in values else never_assigned(n) for n in self.names], *self._own
 
+    def _known_steps(
+        self, carried: Carried, body: Program, consts: list[Tracer], start: list[Any], reader: Reader
+    ) -> tuple[list[Any], list[Any]]:
+        """The loop of a known number of steps: the last carry, and what steps write."""
+        assert self._length is not None
+        made = self._made
+        counter = [] if reader.counter is None else [np.int64(made)]
+        steps = self._length - made
+        elements = [x if len(x) == steps else x[:steps] for x in [array() for array in reader.arrays]]
+        return bind_loop(body, consts, [*start, *counter], elements, length=steps)
+
     def _while(self, carried: Carried, body: Program, consts: list[Tracer], start: list[Any]) -> list[Any]:
         """The loop that a step may end."""
         limit: list[Any] = [] if self._length is None else [np.int64(self._length)]
         if self._source is None:
-            limit = [self._count()]
+            limit = [self._items.count(exact=True)]
         stop = carried.slot_of(self._stop)
         assert stop is not None
 
@@ -353,13 +320,6 @@ class Steps:
         cond = trace_program(goes_on, [*[INT64] * len(limit), *[s.type for s in carried.slots()], INT64])
         outs, _, _ = bind_while(cond, body, limit, consts, [*start, np.int64(self._made)])
         return outs
-
-    def _count(self) -> Any:
-        """As many steps as there are numbers before the end: (stop - start) / step, rounded up."""
-        r = self._items
-        one = type(r.step) is int and r.step == 1
-        distance = r.stop if one and type(r.start) is int and r.start == 0 else r.stop - r.start
-        return cast(distance if one else -(-distance // r.step), np.dtype(np.int64))
 
     def _is_to_be_tried(self, stopped: Any) -> bool:
         if self._python is None:
@@ -407,11 +367,4 @@ class Steps:
         r, first = self._items, number(self._made)
         if self._length is not None:
             return first, number(self._length - 1)
-        if type(r) is not TracedRange:
-            return first, None
-        start, stop, step = [affine_of(x) if type(x) is Tracer else number(x) for x in (r.start, r.stop, r.step)]
-        if step.fixed is None or step.fixed == 0:
-            return first, None
-        # start + step * counter lies before the end
-        by = step.fixed
-        return first, stop.plus(start, -1).plus(number(1 if by > 0 else -1), -1).times(Fraction(1, by))
+        return first, r.last() if isinstance(r, TracedRange) else None

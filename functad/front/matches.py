@@ -16,6 +16,8 @@ import ast
 import copy
 from collections.abc import Sequence
 
+from functad.front.syntax import name
+
 __all__ = ["as_branches"]
 
 
@@ -23,7 +25,7 @@ def as_branches(node: ast.Match, subject: str) -> list[ast.stmt]:
     """The statement as branches; as it is, if it asks for more than constants. ``subject`` is a name for its value."""
     if not all([_is_constant(c.pattern) for c in node.cases]):
         return [node]
-    value = ast.copy_location(ast.Assign([_name(subject, node.subject, ast.Store())], node.subject), node)
+    value = ast.copy_location(ast.Assign([name(subject, node.subject, ast.Store())], node.subject), node)
     return [value, *_chain(node.cases, subject)]
 
 
@@ -41,8 +43,8 @@ def _chain(cases: Sequence[ast.match_case], subject: str) -> list[ast.stmt]:
     if isinstance(pattern, ast.MatchAs):
         bound: list[ast.stmt] = []
         if pattern.name is not None:
-            target = _name(pattern.name, pattern, ast.Store())
-            bound = [ast.copy_location(ast.Assign([target], _name(subject, pattern, ast.Load())), pattern)]
+            target = name(pattern.name, pattern, ast.Store())
+            bound = [ast.copy_location(ast.Assign([target], name(subject, pattern)), pattern)]
         if case.guard is None:
             return [*bound, *case.body]
         return [*bound, _branch(case.guard, case, cases[1:], subject)]
@@ -60,9 +62,5 @@ def _branch(test: ast.expr, case: ast.match_case, rest: Sequence[ast.match_case]
 
 def _equal(subject: str, pattern: ast.MatchValue) -> ast.expr:
     value = copy.deepcopy(pattern.value)
-    made = ast.Compare(_name(subject, pattern, ast.Load()), [ast.Eq()], [value])
+    made = ast.Compare(name(subject, pattern), [ast.Eq()], [value])
     return ast.copy_location(made, pattern)
-
-
-def _name(name: str, place: ast.AST, ctx: ast.expr_context) -> ast.expr:
-    return ast.copy_location(ast.Name(name, ctx), place)

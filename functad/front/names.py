@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
-__all__ = ["assigned", "bound_outside", "own_nodes"]
+__all__ = ["assigned", "bound_outside", "ends", "own_nodes"]
 
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 
@@ -45,3 +45,11 @@ def _bound(statement: ast.AST) -> Iterator[str]:
             yield node.name
         elif isinstance(node, ast.MatchMapping) and node.rest:
             yield node.rest
+
+
+def ends(block: Sequence[ast.stmt]) -> bool:
+    """Whether nothing comes after a block."""
+    last = block[-1] if block else None
+    if isinstance(last, ast.If):
+        return ends(last.body) and ends(last.orelse)
+    return isinstance(last, ast.Raise | ast.Return | ast.Break | ast.Continue)

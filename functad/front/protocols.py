@@ -21,7 +21,7 @@ from functad.front.failures import managed
 from functad.front.origin import OWN, origin, own_method
 from functad.front.unread import check_read
 
-__all__ = ["SPECIAL", "entered", "go_over", "operate", "read", "specially"]
+__all__ = ["SPECIAL", "entered", "go_over", "operate", "operate_now", "read", "specially"]
 
 Twin = Callable[[Any], Any]
 
@@ -33,6 +33,13 @@ SPECIAL: dict[Any, str] = {
 }  # fmt: skip
 """Builtins, and the method of their first argument that they call."""
 
+_IN_PLACE = {
+    "iadd": "add", "isub": "sub", "imul": "mul", "itruediv": "truediv", "imod": "mod", "ifloordiv": "floordiv",
+    "ipow": "pow", "imatmul": "matmul", "iand": "and_", "ior": "or_", "ixor": "xor", "ilshift": "lshift",
+    "irshift": "rshift",
+}  # fmt: skip
+"""Operators that may change their first operand, and those that stand for them where it has none."""
+
 _REFLECTED = {"lt": "__gt__", "le": "__ge__", "gt": "__lt__", "ge": "__le__", "eq": "__eq__", "ne": "__ne__"}
 
 
@@ -40,9 +47,20 @@ def operate(twin: Twin, name: str, *operands: Any) -> Any:
     """An operator, by its name in ``operator``."""
     for x in operands:
         check_read(x)
+    return operate_now(twin, name, *operands)
+
+
+def operate_now(twin: Twin, name: str, *operands: Any) -> Any:
+    """``operate`` where nothing differs from step to step."""
     if _PLAIN.issuperset(map(type, operands)):
         return getattr(operator, name)(*operands)
     x, method = operands[0], f"__{name.strip('_')}__"
+    if name in _IN_PLACE:
+        f = own_method(type(x), method)
+        if f is None and hasattr(type(x), method):
+            return getattr(operator, name)(*operands)
+        result = NotImplemented if f is None else twin(f)(*operands)
+        return result if result is not NotImplemented else operate_now(twin, _IN_PLACE[name], *operands)
     if len(operands) == 1 or name == "contains":
         f = own_method(type(x), method)
         return getattr(operator, name)(*operands) if f is None else twin(f)(*operands)

@@ -7,7 +7,8 @@ While the body is traced the statement raises as it does in Python, so that what
 (``Branch.takes``). What the check raises is the expression E once more, of the values that its variables have at run
 time, so that messages show them.
 
-A handler of the function's own cannot catch what is raised at run time. Where one would, that is refused.
+A handler of the function's own cannot catch what is raised at run time. Where one would, that is refused, unless the
+``raise`` stands in the block of the ``try`` (``catches.py``).
 """
 
 from __future__ import annotations
@@ -51,6 +52,10 @@ class Later:
         self.operands = [self._leaves[k] for k in self._traced]
         for k in self._traced:
             self._leaves[k] = None
+
+    def is_here(self) -> bool:
+        """Whether its traced variables can be read where it is raised."""
+        return bool(self.operands) and all([x._owner.open for x in self.operands])
 
     @property
     def identity(self) -> Hashable:
@@ -107,7 +112,9 @@ def failing(now: Callable[[], Any], later: FunctionType, names: tuple[str, ...],
     except FunctadError:  # the message shows a number in a way that needs its value
         error = later(*blank(values))
     error = _instance(error)
-    setattr(error, _LATER, Later(later, values, error))
+    known = getattr(error, _LATER, None)
+    if known is None or not known.is_here():  # one that is raised again knows what it is made of
+        setattr(error, _LATER, Later(later, values, error))
     return error
 
 
@@ -148,8 +155,8 @@ def fail(error: BaseException) -> None:
         article = "an" if type(error).__name__[0] in "AEIO" else "a"
         raise UnsupportedError(
             f"{article} {type(error).__name__} is raised{at} in a branch or a loop on a traced condition, and caught "
-            "by a handler of the function: which of the two happens is known at run time only; write if and else in "
-            "place of raise and except"
+            "by a handler of the function: which of the two happens is known at run time only; raise it in the block "
+            "of the try itself, not in what it calls, or write if and else in place of raise and except"
         )
     later.cause, later.suppresses = error.__cause__, error.__suppress_context__
     operands, later.operands = later.operands, []

@@ -7,9 +7,12 @@ import copy
 from typing import Any
 
 from functad.front.names import bound_outside, own_nodes
+from functad.front.syntax import call
 from functad.front.vocabulary import (
     CAUGHT,
+    CHECKING,
     ENTERED,
+    EXACTLY,
     ITEM,
     MADE,
     MATCHED,
@@ -20,7 +23,7 @@ from functad.front.vocabulary import (
     STORE,
 )
 
-__all__ = ["Routed", "call", "leaves_finally", "name"]
+__all__ = ["Routed", "leaves_finally"]
 
 FRAME_READERS = frozenset({"super", "locals", "globals", "vars", "dir", "eval", "exec", "breakpoint"})
 """Builtins that look at the frame that calls them, by the name by which the compiler, too, knows ``super``."""
@@ -31,7 +34,9 @@ class Routed(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
-        if isinstance(node.func, ast.Name) and node.func.id in FRAME_READERS:
+        if isinstance(node.func, ast.Name) and node.func.id in FRAME_READERS | CHECKING:
+            return node
+        if isinstance(node.func, ast.Call) and isinstance(node.func.func, ast.Name) and node.func.func.id == EXACTLY:
             return node
         node.func = call(ROUTE, [node.func], node.func)
         return node
@@ -92,6 +97,10 @@ class Routed(ast.NodeTransformer):
         self.generic_visit(node)
         return call(MADE, [node], node)
 
+    def visit_For(self, node: ast.For) -> Any:
+        self.generic_visit(node)
+        return node
+
     def visit_comprehension(self, node: ast.comprehension) -> ast.AST:
         self.generic_visit(node)
         node.iter = call(OVER, [node.iter], node.iter)
@@ -117,16 +126,6 @@ def leaves_finally(node: ast.Try | ast.TryStar) -> bool:
     """Whether a ``finally`` jumps, so that it swallows exceptions."""
     kinds = (ast.Return, ast.Break, ast.Continue)
     return any([isinstance(n, kinds) for s in node.finalbody for n in own_nodes(s)])
-
-
-def name(identifier: str, place: ast.AST, ctx: ast.expr_context | None = None) -> ast.expr:
-    """A variable, at the position of what it stands for."""
-    return ast.copy_location(ast.Name(identifier, ctx or ast.Load()), place)  # type: ignore[type-var]
-
-
-def call(f: str, args: list[ast.expr], place: ast.AST) -> ast.expr:
-    """A call of one of functad's functions, at the position of what it stands for."""
-    return ast.copy_location(ast.Call(name(f, place), args, []), place)  # type: ignore[type-var]
 
 
 def _is_truth(pattern: ast.AST) -> bool:

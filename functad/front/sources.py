@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from functad.core.handles import BodyTrace, Owner, root_of
+from functad.core.handles import BodyTrace, Owner, roots_of
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.front.failures import refused
 from functad.front.iterators import Remembering
@@ -57,7 +57,7 @@ class Reader:
         x = Tracer(self.trace.add_input(of_type), self.trace, kind)
         if kind == ARRAY:
             x._memory = Owner(x._variable, ELEMENT)
-            x._memory.origins = [root_of(y) for y in of if type(y) is Tracer]
+            x._memory.origins = [r for y in of if type(y) is Tracer for r in roots_of(y)]
         return x
 
 
@@ -223,7 +223,7 @@ class Alike(Source):
         x._kind = kind_of(column[0])
         if x._kind == ARRAY:
             x._memory = Owner(x._variable, ELEMENT)
-            x._memory.origins = [root_of(y) for y in column if type(y) is Tracer]
+            x._memory.origins = [r for y in column if type(y) is Tracer for r in roots_of(y)]
         return x
 
     def prepare(self) -> None:

@@ -18,35 +18,35 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
+from functad.front.catches import AGAIN, BLOCK
+from functad.front.guarded import Guarded
 from functad.front.jumps import STOP, structured
 from functad.front.liveness import Reads, reads_of
 from functad.front.names import assigned, own_nodes
-from functad.front.routed import Routed, call, leaves_finally, name
+from functad.front.operating import OPERATIONS
+from functad.front.syntax import attribute, call, if_, is_lazy, later, name, parameters, placed, scope, set_to, text
 from functad.front.vocabulary import (
     AND,
     BRANCH,
     BY_PYTHON,
-    CHANGED,
     CHOOSE,
     COMPARE,
     DECIDED,
     EAGERLY,
-    FAILING,
-    GUARD,
+    FAILED,
     IDENTIFIED,
     KNOWN,
     LISTED,
     LOOP,
-    MADE,
     NOT,
-    OPERATE,
     OR,
     OVER,
-    READ,
     RESULT,
+    RETURNED,
     STEPS,
-    TRYING,
     UNBOUND,
+    is_flag,
+    is_result,
 )
 
 __all__ = ["Staged", "can_be_staged"]
@@ -65,18 +65,6 @@ ITEM_OF_LIST = "_functad_item_of_list"
 EAGER = frozenset({"sum", "list", "tuple", "sorted", "max", "min"})
 """Builtins that take all items of what they are given before they do anything that could be seen."""
 
-OPERATIONS = {
-    ast.Lt: "lt", ast.LtE: "le", ast.Gt: "gt", ast.GtE: "ge", ast.Eq: "eq", ast.NotEq: "ne",
-}  # fmt: skip
-
-
-BINARY = {
-    ast.Add: "add", ast.Sub: "sub", ast.Mult: "mul", ast.Div: "truediv", ast.Mod: "mod", ast.FloorDiv: "floordiv",
-    ast.Pow: "pow", ast.MatMult: "matmul", ast.BitAnd: "and_", ast.BitOr: "or_", ast.BitXor: "xor",
-    ast.LShift: "lshift", ast.RShift: "rshift",
-}  # fmt: skip
-UNARY = {ast.USub: "neg", ast.UAdd: "pos", ast.Invert: "invert"}
-
 
 def can_be_staged(node: ast.AST) -> bool:
     """Whether a function's control flow can be taken over: not that of generators and coroutines."""
@@ -85,104 +73,6 @@ def can_be_staged(node: ast.AST) -> bool:
     body = [node.body] if isinstance(node, ast.Lambda) else getattr(node, "body", [])
     kinds = (ast.Yield, ast.YieldFrom, ast.Await)
     return not any([isinstance(n, kinds) for part in body for n in own_nodes(part)])
-
-
-class Guarded(Routed):
-    """The rewriting of all that is used under traces without values: what it changes, and what its operators do, goes
-    by way of functad.
-    """
-
-    def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
-        self.generic_visit(node)
-        if not isinstance(node.ctx, ast.Load):
-            node.value = call(GUARD, [node.value], node.value)
-        elif not node.attr.startswith("__"):
-            node.value = call(READ, [node.value, ast.copy_location(ast.Constant(node.attr), node)], node.value)
-        return node
-
-    def visit_Subscript(self, node: ast.Subscript) -> ast.AST:
-        made = super().visit_Subscript(node)
-        if isinstance(made, ast.Subscript) and not isinstance(made.ctx, ast.Load):
-            made.value = call(GUARD, [made.value], made.value)
-        return made
-
-    def visit_AugAssign(self, node: ast.AugAssign) -> Any:
-        self.generic_visit(node)
-        if not isinstance(node.target, ast.Name):
-            return node
-        operation = ast.copy_location(ast.Constant(BINARY[type(node.op)].strip("_")), node)
-        changed = call(CHANGED, [name(node.target.id, node.target), operation], node)
-        return [ast.copy_location(ast.Expr(changed), node), node]
-
-    def visit_Raise(self, node: ast.Raise) -> ast.AST:
-        names, error = _read_names(node.exc), copy.deepcopy(node.exc)
-        self.generic_visit(node)
-        if node.exc is None or error is None or names is None:
-            return node
-        later = ast.copy_location(ast.Lambda(_parameters(names), error), node)
-        node.exc = call(FAILING, [_later(node.exc), later, _names(names, node), _scope(node)], node)
-        return _placed(node, node)
-
-    def visit_Try(self, node: ast.Try | ast.TryStar) -> ast.AST:
-        kinds = [copy.deepcopy(h.type) or name("BaseException", h) for h in node.handlers]
-        if leaves_finally(node):
-            kinds.append(name("BaseException", node))
-        super().visit_Try(node)
-        if kinds:
-            handling = call(TRYING, [_later(k) for k in kinds], node)
-            block = ast.With([ast.withitem(handling)], node.body)
-            node.body = [_placed(block, node)]
-        return node
-
-    visit_TryStar = visit_Try
-
-    def _fresh(self, node: Any) -> ast.AST:
-        self.generic_visit(node)
-        return call(MADE, [node], node) if isinstance(getattr(node, "ctx", ast.Load()), ast.Load) else node
-
-    def visit_Starred(self, node: ast.Starred) -> ast.AST:
-        self.generic_visit(node)
-        if isinstance(node.ctx, ast.Load):
-            node.value = call(OVER, [node.value], node.value)
-        return node
-
-    def visit_Assign(self, node: ast.Assign) -> ast.AST:
-        unpacked = any([isinstance(t, ast.Tuple | ast.List) for t in node.targets])
-        made = super().visit_Assign(node)
-        if unpacked and isinstance(made, ast.Assign) and not isinstance(made.value, ast.Tuple):
-            made.value = call(OVER, [made.value], made.value)
-        return made
-
-    visit_List = visit_Dict = visit_Set = visit_ListComp = visit_DictComp = visit_SetComp = _fresh
-
-    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
-        chain = [node]  # a sum of many terms is as deep as it is long
-        while isinstance(chain[-1].left, ast.BinOp):
-            chain.append(chain[-1].left)
-        made = self.visit(chain[-1].left)
-        for n in reversed(chain):
-            made = _operation(BINARY[type(n.op)], [made, self.visit(n.right)], n)
-        return made  # type: ignore[no-any-return]
-
-    def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
-        self.generic_visit(node)
-        kind = type(node.op)
-        if kind not in UNARY or isinstance(node.operand, ast.Constant):
-            return node
-        return _operation(UNARY[kind], [node.operand], node)
-
-    def visit_Compare(self, node: ast.Compare) -> ast.AST:
-        self.generic_visit(node)
-        kind, right = type(node.ops[0]), node.comparators[0]
-        if len(node.ops) > 1:
-            return node
-        if kind in OPERATIONS:
-            return _operation(OPERATIONS[kind], [node.left, right], node)
-        return _operation("contains", [right, node.left], node) if kind is ast.In else node
-
-
-def _operation(operator: str, operands: list[ast.expr], place: ast.AST) -> ast.expr:
-    return call(OPERATE, [ast.copy_location(ast.Constant(operator), place), *operands], place)
 
 
 class _Made(ast.Call):
@@ -198,20 +88,22 @@ class Staged(Guarded):
         self._outer: set[str] = set()  # names that are global or nonlocal
         self._reads = Reads([])
         self._at_risk: set[str] = set()  # names that a statement may leave without a value
+        self._variables: set[str] = set()  # what the function assigns to
 
     def visit_FunctionDef(self, node: ast.FunctionDef) -> Any:
         if not can_be_staged(node):
             return Guarded().visit(node)
-        before = self._outer, self._at_risk, self._reads, self._depth
+        before = self._outer, self._at_risk, self._reads, self._depth, self._variables
         self._depth = 0
         node.body = structured(node)
         nodes = [n for s in node.body for n in own_nodes(s)]
         self._outer = {n for d in nodes if isinstance(d, ast.Global | ast.Nonlocal) for n in d.names}
+        self._variables = set(assigned(node.body))
         self._reads = reads_of(node)
         self._at_risk = self._at_risk | set(assigned([n for n in nodes if isinstance(n, ast.If | ast.For | ast.While)]))
         self._at_risk.add(RESULT)
         self.generic_visit(node)
-        self._outer, self._at_risk, self._reads, self._depth = before
+        self._outer, self._at_risk, self._reads, self._depth, self._variables = before
         return self.declared(node)
 
     def visit_AsyncFunctionDef(self, node: ast.AsyncFunctionDef) -> ast.AST:
@@ -227,23 +119,42 @@ class Staged(Guarded):
     # -- statements ----------------------------------------------------------------------------------------------------
 
     def visit_If(self, node: ast.If) -> Any:
-        names = assigned([node])
+        flag, unset = _flag_of(node.test)
+        names = self._variables_of(node, flag)
         reason = self._reason([*node.body, *node.orelse], names)
+        if reason is None and self._is_too_deep():
+            return self._apart(node)
         mine = reason is None
         if mine and _raises(node.orelse) and not _raises(node.body):  # the branch that goes on is traced last
             test = ast.copy_location(ast.UnaryOp(ast.Not(), node.test), node.test)
             node = ast.copy_location(ast.If(test, node.orelse, node.body), node)
+            unset = not unset
         self._inside(node, DRIVER if mine else 0)
         if reason is not None:
-            node.test = call(KNOWN, [node.test, _text(reason, node)], node.test)
+            node.test = call(KNOWN, [node.test, text(reason, node)], node.test)
             return node
         c = self._driver()
-        side = ast.If(_attribute(c, "side", node), node.body, node.orelse or [ast.Pass()])
+        side = ast.If(attribute(c, "side", node), node.body, node.orelse or [ast.Pass()])
         body = [*_restored_if(c, names, node), side, _expression(c, "leave", node)]
         loop = ast.While(_method(c, "more", node), [_tried(c, body, node)], [])
-        after = ast.If(_attribute(c, "staged", node), _restored(c, "result", names, node), [])
-        start = ast.Assign([name(c, node, ast.Store())], call(BRANCH, [node.test, _names(names, node)], node))
-        return [_placed(s, node) for s in (start, loop, after)]
+        after = ast.If(attribute(c, "staged", node), _restored(c, "result", names, node), [])
+        given = [node.test, _names(names, node)]
+        if is_flag(flag):
+            given += [text(flag, node), ast.Constant(unset)]
+        start = ast.Assign([name(c, node, ast.Store())], call(BRANCH, given, node))
+        return [placed(s, node) for s in (start, loop, after)]
+
+    def _variables_of(self, node: ast.If, flag: str | None) -> list[str]:
+        """The variables that an ``if`` restores: what a jump may have led past has a value where its flag is not set.
+
+        Behind the block of a ``try`` it may be read wherever the handlers do not jump or raise.
+        """
+        names = assigned([node])
+        if not is_flag(flag):
+            return names
+        read = {n.id for n in ast.walk(node) if isinstance(n, ast.Name)}
+        more = self._variables if flag is not None and flag.startswith(FAILED) else self._variables & read
+        return sorted({*names, *(more - self._outer)})
 
     def visit_Assert(self, node: ast.Assert) -> Any:
         if not __debug__:
@@ -251,35 +162,37 @@ class Staged(Guarded):
         said = [] if node.msg is None else [node.msg]
         error = ast.Call(ast.Name("AssertionError", ast.Load()), said, [])
         test = ast.copy_location(ast.UnaryOp(ast.Not(), node.test), node.test)
-        raised = _placed(ast.Raise(error, None), node)
+        raised = placed(ast.Raise(error, None), node)
         return self.visit(ast.copy_location(ast.If(test, [raised], []), node))
 
     def visit_While(self, node: ast.While) -> Any:
         names, own, stop = self._names_of(node)
         both = [*names, *own]
         reason = self._reason([*node.body, *node.orelse], both) or ("it has an else" if node.orelse else None)
+        if reason is None and self._is_too_deep():
+            return self._apart(node)
         self._inside(node, DRIVER if reason is None else 1)
         if stop is not None:
             node.test = self._and_not(stop, node.test)
         if reason is not None:
-            node.test = call(KNOWN, [node.test, _text(reason, node)], node.test)
+            node.test = call(KNOWN, [node.test, text(reason, node)], node.test)
             return node
         c = self._driver()
-        test = ast.Call(_attribute(c, "test", node), [node.test, _scope(node)], [])
+        test = ast.Call(attribute(c, "test", node), [node.test, scope(node)], [])
         step = [*_restored_if(c, both, node), *node.body, _expression(c, "leave", node)]
         body: list[ast.stmt] = [*_restored_if(c, both, node), ast.If(test, step, [])]
         loop = ast.While(_method(c, "more", node), [_tried(c, body, node)], [])
-        after = ast.If(_attribute(c, "staged", node), _restored(c, "result", both, node), [])
-        given = [_names(names, node), _names(own, node), _text(stop, node)]
+        after = ast.If(attribute(c, "staged", node), _restored(c, "result", both, node), [])
+        given = [_names(names, node), _names(own, node), text(stop, node)]
         start = ast.Assign([name(c, node, ast.Store())], call(LOOP, given, node))
-        return [_placed(s, node) for s in (start, loop, after)]
+        return [placed(s, node) for s in (start, loop, after)]
 
     def _and_not(self, stop: str, test: ast.expr) -> ast.expr:
         """The condition of a loop that a jump may have ended."""
         on = self.visit(ast.UnaryOp(ast.Not(), name(stop, test)))
         if isinstance(test, ast.Constant) and test.value:
             return on  # type: ignore[no-any-return]
-        return call(AND, [on, _later(test)], test)
+        return call(AND, [on, later(test)], test)
 
     def visit_For(self, node: ast.For) -> Any:
         names, own, stop = self._names_of(node)
@@ -289,11 +202,13 @@ class Staged(Guarded):
             self._inside(node, 1)
             node.iter = call(BY_PYTHON, [call(OVER, [node.iter], node.iter)], node.iter)
             if stop is not None:
-                known = call(KNOWN, [name(stop, node), _text(reason, node)], node)
-                node.body.append(_placed(ast.If(known, [ast.Break()], []), node))
+                known = call(KNOWN, [name(stop, node), text(reason, node)], node)
+                node.body.append(placed(ast.If(known, [ast.Break()], []), node))
             return node
+        if self._is_too_deep():
+            return self._apart(node)
         c = self._driver()
-        item = ast.copy_location(_Made(_attribute(c, "item", node), [], []), node)
+        item = ast.copy_location(_Made(attribute(c, "item", node), [], []), node)
         block: list[ast.stmt] = [ast.copy_location(ast.Assign([node.target], item), node), *node.body]
         if stop is not None:  # steps that are made one by one are made where none before has ended the loop
             test = ast.copy_location(ast.UnaryOp(ast.Not(), name(stop, node)), node)
@@ -302,12 +217,12 @@ class Staged(Guarded):
         step = self._inside(ast.Module(block, []), DRIVER).body  # type: ignore[attr-defined]
         body: list[ast.stmt] = [*_restored_if(c, both, node), *step, _expression(c, "leave", node)]
         loop = ast.While(_method(c, "more", node), [_tried(c, body, node)], [])
-        after = ast.If(_attribute(c, "restore", node), _restored(c, "result", both, node), [])
+        after = ast.If(attribute(c, "restore", node), _restored(c, "result", both, node), [])
         start = ast.Assign(
             [name(c, node, ast.Store())],
-            call(STEPS, [over, _names(names, node), _names(own, node), _text(stop, node)], node),
+            call(STEPS, [over, _names(names, node), _names(own, node), text(stop, node)], node),
         )
-        return [_placed(s, node) for s in (start, loop, after)]
+        return [placed(s, node) for s in (start, loop, after)]
 
     def visit__Made(self, node: ast.Call) -> ast.AST:
         return node
@@ -332,13 +247,31 @@ class Staged(Guarded):
                 f"it assigns to {', '.join(outer)}, which is global or nonlocal; assign to a variable of the function"
             )
         nodes = [n for s in block for n in own_nodes(s)]
-        if any([getattr(n, "handlers", None) for n in nodes]):
+        if any([getattr(n, "handlers", None) and not (hasattr(n, BLOCK) or hasattr(n, AGAIN)) for n in nodes]):
             return "it holds a try with handlers, and what raises is known at run time; test for it with an if"
         if any([isinstance(n, ast.Delete) for n in nodes]):
             return "it holds a del; leave that out"
-        if self._depth + DRIVER + HANDLER > DEEPEST:
-            return f"it lies too deep (Python allows {DEEPEST} blocks in one another); divide the function"
         return "it jumps out of a try" if any([_jumps(s, False) for s in block]) else None
+
+    def _is_too_deep(self) -> bool:
+        return self._depth + DRIVER + HANDLER > DEEPEST
+
+    def _apart(self, node: ast.If | ast.For | ast.While) -> list[ast.stmt]:
+        """A statement as a function of its own, which may have as many blocks again; its variables are those of the
+        function around.
+        """
+        self._count += 1
+        function = f"_functad_deep{self._count}"
+        before, self._depth = self._depth, 0
+        made = self.visit(node)
+        self._depth = before
+        names = sorted(self._variables.intersection(assigned(made)))
+        body: list[ast.stmt] = [ast.Nonlocal(names)] if names else []
+        apart = ast.FunctionDef(function, parameters(()), [*body, *made], [])
+        apart.type_params = []  # type: ignore[attr-defined]
+        bound = [if_(ast.Constant(False), [set_to(n, ast.Constant(None), node) for n in names], node)] if names else []
+        run = ast.Expr(ast.Call(ast.Name(function, ast.Load()), [], []))
+        return [*bound, placed(apart, node), placed(run, node)]
 
     def _inside(self, node: ast.AST, blocks: int) -> ast.AST:
         """What is in a statement, rewritten."""
@@ -365,7 +298,7 @@ class Staged(Guarded):
             "a comprehension takes items by it, and how many is known at run time; write sum([v if t else 0.0 for v in "
             "x]) or np.where"
         )
-        node.ifs = [call(KNOWN, [t, _text(reason, t)], t) for t in node.ifs]
+        node.ifs = [call(KNOWN, [t, text(reason, t)], t) for t in node.ifs]
         return node
 
     # -- expressions ---------------------------------------------------------------------------------------------------
@@ -379,7 +312,7 @@ class Staged(Guarded):
             if _is_plain_comprehension(inner):
                 parts = copy.deepcopy((inner.elt, inner.generators))
                 at_once = ast.copy_location(ast.ListComp(*parts), inner)
-                args[0] = call(EAGERLY, [copy.deepcopy(f), _later(at_once), _later(inner)], inner)
+                args[0] = call(EAGERLY, [copy.deepcopy(f), later(at_once), later(inner)], inner)
         chosen = [isinstance(x, ast.IfExp | ast.BoolOp) for x in node.args]
         super().visit_Call(node)
         node.args = [call(DECIDED, [x], x) if c else x for x, c in zip(node.args, chosen, strict=True)]
@@ -398,21 +331,21 @@ class Staged(Guarded):
 
     def visit_Name(self, node: ast.Name) -> ast.AST:
         if isinstance(node.ctx, ast.Load) and node.id in self._at_risk:
-            return call(DECIDED, [node], node)
+            return call(RETURNED if is_result(node.id) else DECIDED, [node], node)
         return node
 
     def visit_IfExp(self, node: ast.IfExp) -> ast.AST:
         self.generic_visit(node)
-        if not _is_lazy(node.body, node.orelse):
+        if not is_lazy(node.body, node.orelse):
             return node
-        return call(CHOOSE, [node.test, _later(node.body), _later(node.orelse)], node)
+        return call(CHOOSE, [node.test, later(node.body), later(node.orelse)], node)
 
     def visit_BoolOp(self, node: ast.BoolOp) -> ast.AST:
         self.generic_visit(node)
-        if not _is_lazy(*node.values[1:]):
+        if not is_lazy(*node.values[1:]):
             return node
         first, *rest = node.values
-        return call(AND if isinstance(node.op, ast.And) else OR, [first, *[_later(v) for v in rest]], node)
+        return call(AND if isinstance(node.op, ast.And) else OR, [first, *[later(v) for v in rest]], node)
 
     def visit_UnaryOp(self, node: ast.UnaryOp) -> ast.AST:
         if not isinstance(node.op, ast.Not):
@@ -428,13 +361,21 @@ class Staged(Guarded):
             operands = node.left, *node.comparators
             seen = DECIDED if any([isinstance(x, ast.Constant) for x in operands]) else IDENTIFIED
             node.left, *node.comparators = [call(seen, [x], x) for x in operands]
-        if not all([type(op) in OPERATIONS for op in node.ops]) or not _is_lazy(*node.comparators):
+        if not all([type(op) in OPERATIONS for op in node.ops]) or not is_lazy(*node.comparators):
             return node
         pairs = [
-            ast.copy_location(ast.Tuple([ast.Constant(OPERATIONS[type(op)]), _later(x)], ast.Load()), x)
+            ast.copy_location(ast.Tuple([ast.Constant(OPERATIONS[type(op)]), later(x)], ast.Load()), x)
             for op, x in zip(node.ops, node.comparators, strict=True)
         ]
         return call(COMPARE, [node.left, *pairs], node)
+
+
+def _flag_of(test: ast.expr) -> tuple[str | None, bool]:
+    """The variable that a condition is, and on which side it is not set."""
+    unset = False
+    while isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
+        test, unset = test.operand, not unset
+    return (test.id if isinstance(test, ast.Name) else None), unset
 
 
 def _jumps(node: ast.AST, in_loop: bool) -> bool:
@@ -457,42 +398,34 @@ def _raises(block: Sequence[ast.stmt]) -> bool:
 def _is_plain_comprehension(node: ast.ListComp | ast.GeneratorExp) -> bool:
     """Whether a comprehension is a function of the items of one iterable, one after the other."""
     (first, *more) = node.generators
-    return not more and not first.ifs and not first.is_async and _is_lazy(node.elt, first.iter)
+    return not more and not first.ifs and not first.is_async and is_lazy(node.elt, first.iter)
 
 
-def _is_lazy(*parts: ast.expr) -> bool:
-    """Whether expressions can be put into functions: they bind no names and suspend nothing."""
-    kinds = (ast.NamedExpr, ast.Yield, ast.YieldFrom, ast.Await)
-    return not any([isinstance(n, kinds) for p in parts for n in own_nodes(p)])
+def _restored(driver: str, what: str, names: Sequence[str], place: ast.AST) -> list[ast.stmt]:
+    """Assignments of variables from a driver; what it says is unbound is."""
+    if not names:
+        return [ast.Expr(ast.Call(attribute(driver, what, place), [], []))]
+    targets = ast.Tuple([ast.Name(n, ast.Store()) for n in names], ast.Store())
+    found: list[ast.stmt] = [ast.Assign([targets], ast.Call(attribute(driver, what, place), [], []))]
+    for n in names:
+        test = ast.Compare(ast.Name(n, ast.Load()), [ast.Is()], [ast.Name(UNBOUND, ast.Load())])
+        found.append(ast.If(test, [ast.Delete([ast.Name(n, ast.Del())])], []))
+    return found
 
 
-def _later(node: ast.expr) -> ast.expr:
-    return ast.copy_location(ast.Lambda(ast.arguments([], [], None, [], [], None, []), node), node)
+def _restored_if(driver: str, names: Sequence[str], place: ast.AST) -> list[ast.stmt]:
+    return [ast.If(attribute(driver, "restore", place), _restored(driver, "state", names, place), [])]
 
 
-def _read_names(node: ast.expr | None) -> list[str] | None:
-    """The variables that an expression reads; None if it cannot be put into a function."""
-    if node is None or not _is_lazy(node):
-        return None
-    names = [n for n in ast.walk(node) if isinstance(n, ast.Name)]
-    bound = {n.id for n in names if not isinstance(n.ctx, ast.Load)}
-    return None if any([isinstance(n, ast.Lambda) for n in ast.walk(node)]) else sorted({n.id for n in names} - bound)
-
-
-def _parameters(names: Sequence[str]) -> ast.arguments:
-    return ast.arguments([], [ast.arg(n) for n in names], None, [], [], None, [])
-
-
-def _attribute(driver: str, attribute: str, place: ast.AST) -> ast.expr:
-    return ast.copy_location(ast.Attribute(name(driver, place), attribute, ast.Load()), place)  # type: ignore[type-var]
-
-
-def _scope(place: ast.AST) -> ast.expr:
-    return ast.copy_location(ast.Call(name("locals", place), [], []), place)  # type: ignore[type-var]
+def _tried(driver: str, block: list[ast.stmt], place: ast.AST) -> ast.stmt:
+    """A block whose driver is told when an exception leaves it, and says whether it has taken that."""
+    taken = ast.Call(attribute(driver, "takes", place), [name("_functad_error", place)], [])
+    again = ast.If(ast.UnaryOp(ast.Not(), taken), [ast.Raise(None, None)], [])
+    return ast.Try(block, [ast.ExceptHandler(name("BaseException", place), "_functad_error", [again])], [], [])
 
 
 def _method(driver: str, method: str, place: ast.AST) -> ast.expr:
-    return ast.Call(_attribute(driver, method, place), [_scope(place)], [])
+    return ast.Call(attribute(driver, method, place), [scope(place)], [])
 
 
 def _expression(driver: str, method: str, place: ast.AST) -> ast.stmt:
@@ -501,38 +434,3 @@ def _expression(driver: str, method: str, place: ast.AST) -> ast.stmt:
 
 def _names(names: Sequence[str], place: ast.AST) -> ast.expr:
     return ast.Tuple([ast.Constant(n) for n in names], ast.Load())
-
-
-def _restored(driver: str, what: str, names: Sequence[str], place: ast.AST) -> list[ast.stmt]:
-    """Assignments of variables from a driver; what it says is unbound is."""
-    if not names:
-        return [ast.Expr(ast.Call(_attribute(driver, what, place), [], []))]
-    targets = ast.Tuple([ast.Name(n, ast.Store()) for n in names], ast.Store())
-    found: list[ast.stmt] = [ast.Assign([targets], ast.Call(_attribute(driver, what, place), [], []))]
-    for n in names:
-        test = ast.Compare(ast.Name(n, ast.Load()), [ast.Is()], [ast.Name(UNBOUND, ast.Load())])
-        found.append(ast.If(test, [ast.Delete([ast.Name(n, ast.Del())])], []))
-    return found
-
-
-def _restored_if(driver: str, names: Sequence[str], place: ast.AST) -> list[ast.stmt]:
-    return [ast.If(_attribute(driver, "restore", place), _restored(driver, "state", names, place), [])]
-
-
-def _tried(driver: str, block: list[ast.stmt], place: ast.AST) -> ast.stmt:
-    """A block whose driver is told when an exception leaves it, and says whether it has taken that."""
-    taken = ast.Call(_attribute(driver, "takes", place), [name("_functad_error", place)], [])
-    again = ast.If(ast.UnaryOp(ast.Not(), taken), [ast.Raise(None, None)], [])
-    return ast.Try(block, [ast.ExceptHandler(name("BaseException", place), "_functad_error", [again])], [], [])
-
-
-def _text(value: str | None, place: ast.AST) -> ast.expr:
-    return ast.copy_location(ast.Constant(value), place)  # type: ignore[type-var]
-
-
-def _placed(statement: ast.stmt, place: ast.AST) -> ast.stmt:
-    """A statement that was made, where the one that it stands for was."""
-    for node in ast.walk(statement):
-        if "lineno" in node._attributes and not hasattr(node, "lineno"):
-            ast.copy_location(node, place)
-    return statement

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ast
 import copy
+import enum
 import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -21,11 +22,18 @@ from types import CellType, CodeType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 from functad.errors import StructureError
+from functad.front.classes import may_meet_special_methods
 
 if TYPE_CHECKING:
     from functad.front.definitions import Definition
 
-__all__ = ["Twin", "is_twin_code", "source", "twin_of"]
+__all__ = ["Kind", "Twin", "is_twin_code", "source", "twin_of"]
+
+
+class Kind(enum.IntEnum):
+    """How much of a function a twin rewrites: calls and elements; operators and attributes, too; control flow, too."""
+
+    PLAIN, OPERATING, STAGED = range(3)
 
 
 @dataclass(frozen=True)
@@ -45,7 +53,9 @@ class Twin:
 
 
 _twins: dict[tuple[int, bool], tuple[weakref.ref[CodeType], Twin | None]] = {}
-_made: dict[int, tuple[weakref.ref[CodeType], bool]] = {}  # the code of twins, and whether it is staged
+_made: dict[int, tuple[weakref.ref[CodeType], Kind]] = {}  # the code of twins
+
+Cells = Callable[[Kind], dict[str, CellType]]
 
 
 def is_twin_code(code: CodeType) -> bool:
@@ -53,11 +63,11 @@ def is_twin_code(code: CodeType) -> bool:
     return id(code) in _made
 
 
-def twin_of(f: FunctionType, own: dict[str, CellType], staged: bool = False) -> Twin | None:
+def twin_of(f: FunctionType, cells: Cells, staged: bool = False) -> Twin | None:
     """The twin of a function; None where there is no source, or where it is one already.
 
-    ``own`` are the cells of the names that the twin closes over besides; a ``staged`` one has Python's control flow
-    rewritten, too.
+    ``cells`` gives those of the names that a twin of some kind closes over besides; a ``staged`` one has Python's
+    control flow rewritten, too.
     """
     code = f.__code__
     key = id(code), staged
@@ -65,40 +75,49 @@ def twin_of(f: FunctionType, own: dict[str, CellType], staged: bool = False) -> 
     if known is None:
         # the table by a default: globals go first at exit
         gone = weakref.ref(code, lambda _, twins=_twins: twins.pop(key, None))  # type: ignore[misc]
-        known = _twins[key] = gone, _find(code, f, own, staged)
+        known = _twins[key] = gone, _find(code, f, cells, staged)
     return known[1]
 
 
-def _find(code: CodeType, f: FunctionType, own: dict[str, CellType], staged: bool) -> Twin | None:
+def _find(code: CodeType, f: FunctionType, cells: Cells, staged: bool) -> Twin | None:
     before = _made.get(id(code))
-    if before is not None and (before[1] or not staged):
+    if before is not None and (before[1] is Kind.STAGED or not staged):
         return None
     from functad.front.definitions import definition  # what rewrites functions is imported with the first one
 
     # a function that was defined in a plain twin has the place of its definition, but not the code
     found = definition(code, f.__globals__, trusted=before is not None)
-    return None if found is None else _make(found, code, own, staged)
+    if found is None:
+        return None
+    kind = _kind(f, staged)
+    return _make(found, code, cells(kind), kind)
 
 
-def _make(found: Definition, code: CodeType, own: dict[str, CellType], staged: bool) -> Twin | None:
+def _kind(f: FunctionType, staged: bool) -> Kind:
+    return Kind.STAGED if staged else Kind.OPERATING if may_meet_special_methods(f) else Kind.PLAIN
+
+
+def _make(found: Definition, code: CodeType, own: dict[str, CellType], kind: Kind) -> Twin | None:
     try:
-        made = replace(found, node=_rewritten(found, staged)).compile(code, tuple(own))
+        made = replace(found, node=_rewritten(found, kind)).compile(code, tuple(own))
     except RecursionError:  # an expression as deep as no one writes by hand: it runs as it is
         return None
     if made is None:
         return None
     made = _named(made, made.co_qualname, code.co_qualname)
-    _note(made, staged)
+    _note(made, kind)
     number = {name: i for i, name in enumerate(code.co_freevars)}
     return Twin(made, tuple([own.get(name) or number[name] for name in made.co_freevars]))
 
 
-def _rewritten(found: Definition, staged: bool) -> ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda:
+def _rewritten(found: Definition, kind: Kind) -> ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda:
     """The tree of the twin."""
-    from functad.front.routed import Routed
+    from functad.front.number_checks import Numbers
     from functad.front.staged import Staged
+    from functad.front.valued import Valued, ValuedOperating
 
-    tree = (Staged() if staged else Routed()).visit(copy.deepcopy(found.node))
+    rewriting = {Kind.PLAIN: Valued, Kind.OPERATING: ValuedOperating, Kind.STAGED: Staged}[kind]
+    tree = rewriting().visit(Numbers().visit(copy.deepcopy(found.node)))
     return ast.fix_missing_locations(tree)  # type: ignore[no-any-return]
 
 
@@ -138,15 +157,16 @@ def source(f: Callable[..., Any], staged: bool = True) -> str:
         raise StructureError(
             f"there is no source of {f!r}: it is no Python function, or its file is not the one that runs"
         )
-    return ast.unparse(_rewritten(found, staged))
+    assert isinstance(f, FunctionType)
+    return ast.unparse(_rewritten(found, _kind(f, staged)))
 
 
-def _note(code: CodeType, staged: bool) -> None:
+def _note(code: CodeType, kind: Kind) -> None:
     number = id(code)
-    _made[number] = weakref.ref(code, lambda _, made=_made: made.pop(number, None)), staged  # type: ignore[misc]
+    _made[number] = weakref.ref(code, lambda _, made=_made: made.pop(number, None)), kind  # type: ignore[misc]
     for c in code.co_consts:
         if isinstance(c, CodeType):
-            _note(c, staged)
+            _note(c, kind)
 
 
 def _named(code: CodeType, old: str, new: str) -> CodeType:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from functad.core.capture import as_leaf
-from functad.core.handles import snapshot
+from functad.core.handles import settled, snapshot
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer, Varying
 from functad.errors import StructureError
 from functad.identity import same
@@ -21,7 +21,10 @@ from functad.ir.types import ArrayType, array_type
 from functad.numpy.operands import cast
 from functad.tree.containers import flatten
 
-__all__ = ["UNBOUND", "Undecided", "blank", "decided", "is_number", "joined_type", "kind_of", "type_of_leaf", "typed"]
+__all__ = [
+    "UNBOUND", "Undecided", "blank", "decided", "is_number", "joined_type", "kind_of", "returned", "type_of_leaf",
+    "typed", "undecided", "where_unset", "without",
+]  # fmt: skip
 
 UNBOUND: Any = type("Unbound", (), {"__repr__": lambda self: "UNBOUND"})()
 """Stands for a variable that has not been assigned to."""
@@ -30,13 +33,18 @@ _NUMBERS = (int, float, complex, np.ndarray, np.generic)
 
 
 class Undecided:
-    """What a variable is that control flow leaves without a value; using it raises, with the reason."""
+    """What a variable is that control flow leaves without a value; using it raises, with the reason.
 
-    __slots__ = ("_reason",)
+    Where none of some ``flags`` is set, which say that a jump has led past what assigns to the variable, it is
+    ``value``.
+    """
+
+    __slots__ = ("_flags", "_reason", "_value")
     _reason: str
 
-    def __init__(self, reason: str) -> None:
-        object.__setattr__(self, "_reason", reason)
+    def __init__(self, reason: str, flags: frozenset[str] = frozenset(), value: Any = None) -> None:
+        for name, x in (("_reason", reason), ("_flags", flags), ("_value", value)):
+            object.__setattr__(self, name, x)
 
     def __repr__(self) -> str:
         return f"<no value: {self._reason}>"
@@ -55,10 +63,39 @@ for _name in (
     setattr(Undecided, f"__{_name}__", _raises)
 
 
+def where_unset(x: Any) -> tuple[frozenset[str], Any]:
+    """The flags where none of which is set a variable has a value, and that; UNBOUND if there is none."""
+    if type(x) is not Undecided:
+        return frozenset(), x
+    flags = object.__getattribute__(x, "_flags")
+    return flags, object.__getattribute__(x, "_value") if flags else UNBOUND
+
+
+def without(x: Any, flag: str) -> Any:
+    """What a variable is where a flag is not set."""
+    flags, value = where_unset(x)
+    if flag not in flags:
+        return x
+    return undecided(x, flags - {flag}, value) if len(flags) > 1 else value
+
+
+def undecided(x: Undecided, flags: frozenset[str] = frozenset(), value: Any = None) -> Undecided:
+    """A variable that has no value for the same reason as another."""
+    return Undecided(object.__getattribute__(x, "_reason"), flags, value)
+
+
 def decided(x: Any) -> Any:
     """A variable's value where it is used; raises where it has none."""
     if type(x) is Undecided:
         _raises(x)
+    return x
+
+
+def returned(x: Any) -> Any:
+    """What a function returns that may have returned before, where it does."""
+    for leaf in leaves_of(decided(x))[0]:
+        if type(leaf) is Tracer:
+            settled(leaf)
     return x
 
 

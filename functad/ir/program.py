@@ -156,7 +156,7 @@ class Program(Immutable):
     the user's are traced first, lines of code are those that they are now; of callbacks Python must find the function.
     """
 
-    __slots__ = ("derived", "doubtful", "eqns", "inputs", "name", "outputs", "plan", "script")
+    __slots__ = ("derived", "doubtful", "eqns", "inputs", "interned", "name", "outputs", "plan", "script")
 
     def __init__(
         self,
@@ -175,6 +175,7 @@ class Program(Immutable):
         )  # inputs that may be infinite or NaN, as far as derivatives care; see transforms.strong
         self.script: Any = None  # what the next trace of the same function follows; see core.following
         self.derived: dict[Any, Any] = {}  # what was made of this Program: see ir.derived
+        self.interned = False  # whether a table holds it: see ir.interned
 
     @property
     def in_types(self) -> tuple[ArrayType, ...]:
@@ -221,6 +222,7 @@ class ProgramOnDemand(Program):
         self.plan = evaluate
         self.script = None
         self.derived = {}
+        self.interned = False
         self.doubtful = frozenset()
 
     def __getattr__(self, name: str) -> Any:

@@ -12,13 +12,14 @@ from functad.core.capture import Leaf, as_leaf, capture, own
 from functad.core.trace import current_trace
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
 from functad.errors import DtypeError, StructureError
+from functad.ir.interned import interned
 from functad.ir.program import Program
 from functad.ir.types import ArrayType
 from functad.numpy.traced import here
 from functad.primitives.convert import convert
 from functad.tree.containers import TreeDef, flatten_with_paths, leaf_paths
 
-__all__ = ["Body", "check_boolean", "check_carry", "leaves_and_tree", "promoted", "trace_body", "wrap"]
+__all__ = ["Body", "check_boolean", "check_carry", "leaves_and_tree", "promoted", "reused", "trace_body", "wrap"]
 
 
 @dataclass
@@ -26,7 +27,7 @@ class Body:
     """A traced function: its Program takes what it closed over, then its arguments."""
 
     program: Program
-    consts: list[Tracer]
+    consts: list[Any]
     tree: TreeDef
 
 
@@ -44,7 +45,16 @@ def abstract(type: ArrayType, kind: int | None = None) -> Leaf:
 def trace_body(f: Callable[[Sequence[Any]], Any], leaves: Sequence[Leaf], kind: str) -> Body:
     """Trace a function of leaves."""
     captured = capture(f, leaves, kind, concrete=False)
-    return Body(captured.program, captured.captures, captured.out_tree)
+    return Body(captured.program, list(captured.captures), captured.out_tree)
+
+
+def reused(body: Body) -> Body:
+    """The body with the Program of an equal one: without ``jit``, where bodies are traced at each call."""
+    trace = current_trace()
+    if trace is not None and trace.native:
+        return body
+    program, constants = interned(body.program)
+    return Body(program, [*constants, *body.consts], body.tree)
 
 
 def promoted(leaves: Sequence[Leaf], types: Sequence[ArrayType]) -> list[Leaf] | None:

@@ -14,7 +14,17 @@ from functad.core.tracer import Tracer
 from functad.core.zeros import repeated
 from functad.errors import AxisError, DtypeError, ShapeError, StructureError
 from functad.front.calls import twin
-from functad.lax.bodies import Body, abstract, check_boolean, check_carry, leaves_and_tree, promoted, trace_body, wrap
+from functad.lax.bodies import (
+    Body,
+    abstract,
+    check_boolean,
+    check_carry,
+    leaves_and_tree,
+    promoted,
+    reused,
+    trace_body,
+    wrap,
+)
 from functad.lax.chunks import map_in_chunks, positive
 from functad.lax.segments import run_blocks, run_checkpointed, scan_blocks
 from functad.numpy import concatenate
@@ -147,7 +157,7 @@ def trace_carry(
         larger = promoted(carry, types) if out_tree == tree else None
         if larger is None:
             check_carry(what, carry, tree, types, out_tree)
-            return carry, body, tree
+            return carry, reused(body), tree
         carry = larger
 
 
@@ -210,7 +220,7 @@ def while_loop(
         "while_loop", init_val, (), lambda t, _, xs: twin(body_fun)(unflatten(t, xs)), lambda t: t
     )
     leaves = [abstract(c.type) for c in carry]
-    test = trace_body(lambda xs: twin(cond_fun)(unflatten(tree, xs)), leaves, "while_loop")
+    test = reused(trace_body(lambda xs: twin(cond_fun)(unflatten(tree, xs)), leaves, "while_loop"))
     types = test.program.out_types
     if test.tree.num_nodes != 1 or not types:
         raise DtypeError(f"while_loop: the condition must return a scalar boolean, got {test.tree}")

@@ -11,7 +11,7 @@ from functad.core.evaluator import run_program
 from functad.errors import InternalError
 from functad.ir.program import Program
 
-__all__ = ["BACKENDS", "Backend", "backend", "execute"]
+__all__ = ["BACKENDS", "Backend", "backend", "execute", "native_function"]
 
 Run = Callable[[Program, Sequence[Any], str], Sequence[Any]]
 
@@ -32,6 +32,15 @@ def _native(program: Program, args: Sequence[Any], fastmath: str) -> Sequence[An
     from functad.lower.execute import native_call
 
     return native_call(program, fastmath)(*args)
+
+
+def native_function(program: Program) -> Callable[[Sequence[Any]], Sequence[Any]]:
+    """Native code for a Program as a function of its inputs in a row, without an entry: one of much work."""
+    from functad.lower.compile import compiled_of
+    from functad.lower.direct import run
+
+    compiled = compiled_of(program)
+    return lambda values: run(compiled, values)
 
 
 def _by_kernels(program: Program, args: Sequence[Any], fastmath: str) -> Sequence[Any]:

@@ -36,8 +36,9 @@ def run(compiled: Compiled, args: Sequence[Any]) -> list[Any]:
     ]
     driver = compiled.driver
     function = _Called(driver.address)
-    sizes = (ctypes.c_int64 * max(1, len(driver.sizes)))(*driver.sizes)
-    code = function(_pointers([*inputs, *driver.constants]), _pointers(outputs), sizes, Caller.WITHOUT_GIL)
+    sizes = np.array(driver.sizes or (0,), np.int64)
+    given, made = _pointers([*inputs, *driver.constants]), _pointers(outputs)
+    code = function(_address(given), _address(made), _address(sizes), Caller.WITHOUT_GIL)
     if code:
         for x, t in zip(outputs, compiled.out_types, strict=True):
             if isinstance(t, SeqType):
@@ -48,7 +49,12 @@ def run(compiled: Compiled, args: Sequence[Any]) -> list[Any]:
     ]
 
 
-def _pointers(values: Sequence[Any]) -> Any:
-    """The addresses of arrays and cells, as an array."""
-    addresses = [x.ctypes.data if isinstance(x, np.ndarray) else ctypes.addressof(x) for x in values]
-    return (ctypes.c_void_p * max(1, len(addresses)))(*addresses)
+def _pointers(values: Sequence[Any]) -> np.ndarray:
+    """The addresses of arrays and cells, as an array. (An array of ctypes has a class of its own, which only the
+    garbage collector finds.)
+    """
+    return np.array([_address(x) if isinstance(x, np.ndarray) else ctypes.addressof(x) for x in values] or [0], np.intp)
+
+
+def _address(array: np.ndarray) -> int:
+    return array.__array_interface__["data"][0]  # type: ignore[no-any-return]

@@ -16,7 +16,7 @@ from functad.core.trace import ABSENT
 from functad.core.tracer import Tracer
 from functad.errors import ArgumentError, DtypeError, ShapeError
 from functad.numpy.dispatch import implements
-from functad.numpy.operands import as_array, cast, fresh, operand, shape_of
+from functad.numpy.operands import as_array, cast, fresh, operand, shape_of, whole
 from functad.numpy.promotion import result_dtype
 from functad.numpy.traced import here
 from functad.primitives.indexing import check_index
@@ -62,7 +62,7 @@ def bincount(x: Any, /, weights: Any = None, minlength: int = 0, *, length: int 
         raise ShapeError(
             f"np.bincount{here()}: weights of shape {shape_of(weight)} for numbers of shape {shape_of(index)}"
         )
-    index = cast(index, INT64)
+    index = whole(index)
     if length is not None:
         inside = (index >= 0) & (index < length)
         return added_up(fnp.where(inside, index, length), weight, length + 1)[:length]

@@ -14,7 +14,7 @@ from functad.errors import ArgumentError, DtypeError, ShapeError
 from functad.numpy.axes import as_shape, normal_axis
 from functad.numpy.dispatch import implements
 from functad.numpy.memory import into_plain
-from functad.numpy.operands import as_array, cast, fresh_array, shape_of
+from functad.numpy.operands import as_array, cast, fresh_array, shape_of, whole
 from functad.numpy.promotion import result_dtype
 from functad.numpy.traced import here
 from functad.numpy.writing import set_item
@@ -100,7 +100,7 @@ def _integers(x: Any, name: str) -> Any:
     index = as_array(x, name)
     if index.dtype.kind not in "iub":
         raise DtypeError(f"np.{name}{here()}: indices must be integers, got dtype {index.dtype}")
-    return cast(index, INT64)
+    return whole(index)
 
 
 @implements(np.ravel_multi_index)

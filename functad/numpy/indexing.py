@@ -18,7 +18,18 @@ from functad.numpy.elementwise import suits
 from functad.numpy.indices import in_bounds, integer_span, parse_index
 from functad.numpy.items import item, updated
 from functad.numpy.memory import view
-from functad.numpy.operands import as_array, cast, check_mask, common_shape, fresh, operand, promote, shape_of, spread
+from functad.numpy.operands import (
+    as_array,
+    cast,
+    check_mask,
+    common_shape,
+    fresh,
+    operand,
+    promote,
+    shape_of,
+    spread,
+    whole,
+)
 from functad.numpy.promotion import result_dtype
 from functad.numpy.reductions import refuse_out
 from functad.numpy.traced import here
@@ -148,7 +159,7 @@ def take(a: Any, indices: Any, axis: int | None = None, out: None = None, mode: 
     if mode == "wrap":
         index = remainder(cast(index, INT64), n)
     elif mode == "clip":
-        index = selection.clip(cast(index, INT64), 0, n - 1)
+        index = selection.clip(whole(index), 0, n - 1)
     elif mode != "raise":
         raise ArgumentError(f"np.take{here()}: mode must be 'raise', 'wrap' or 'clip', got {mode!r}")
     return get_item(x, (*[slice(None)] * axis, index))

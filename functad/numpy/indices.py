@@ -19,7 +19,7 @@ from functad.core.location import user_location
 from functad.core.subclasses import plain_array
 from functad.core.tracer import Tracer
 from functad.errors import InvalidIndexError, ShapeError
-from functad.numpy.operands import cast, common_shape, depends_on, shape_of, stack_list
+from functad.numpy.operands import common_shape, depends_on, shape_of, stack_list, whole
 from functad.numpy.traced import here, is_traced
 from functad.primitives.broadcasting import broadcast
 from functad.primitives.indexing import check_index, out_of_bounds
@@ -310,14 +310,14 @@ def _where_holds(mask: Any, shape: tuple[int, ...], axis: int) -> Sequence[np.nd
 def in_bounds(array: Any, axis: int, length: int) -> Any:
     """An index array as int64, counted from the front: checked now if it is plain, by an equation if it is traced."""
     if isinstance(array, Tracer):
-        return check_index(cast(array, INT64), axis, length)
+        return check_index(whole(array), axis, length)
     array = np.asarray(array)
     outside = (array < -length) | (array >= length)
     if outside.any():
         raise out_of_bounds(array[outside].flat[0], axis, length).at(user_location())
     operand = from_outside(array)
     if isinstance(operand, Tracer):  # a later call finds other indices there
-        return check_index(cast(operand, INT64), axis, length)
+        return check_index(whole(operand), axis, length)
     if array.dtype == np.int64 and not (array < 0).any():
         return array
     return np.where(array < 0, array + length, array).astype(np.int64)

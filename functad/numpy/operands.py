@@ -25,12 +25,17 @@ from functad.numpy.traced import here, is_traced
 from functad.primitives.broadcasting import broadcast, broadcast_p
 from functad.primitives.convert import convert
 from functad.primitives.joining import concatenate
+from functad.primitives.selection import minimum
 from functad.primitives.shapes import reshape
 
 __all__ = [
     "as_array", "as_python", "cast", "check_mask", "common_shape", "depends_on", "dtype_of", "fresh", "fresh_array",
-    "operand", "promote", "shape_of", "spread", "stack_list",
+    "operand", "promote", "shape_of", "spread", "stack_list", "whole",
 ]  # fmt: skip
+
+INT64, UINT64 = np.dtype(np.int64), np.dtype(np.uint64)
+
+LARGEST = np.iinfo(np.int64).max
 
 
 def operand(x: Any, name: str) -> Any:
@@ -146,6 +151,12 @@ def cast(x: Any, dtype: np.dtype) -> Any:
     if x.dtype == dtype:
         return x
     return convert(x, dtype) if x.ndim else x.astype(dtype)[()]
+
+
+def whole(x: Any) -> Any:
+    """An integer as int64: an unsigned one that is larger than the largest becomes that, which is no index either."""
+    dtype = dtype_of(x)
+    return cast(minimum(x, dtype.type(LARGEST)) if dtype == UINT64 else x, INT64)
 
 
 def common_shape(shapes: Iterable[tuple[int, ...]], name: str) -> tuple[int, ...]:

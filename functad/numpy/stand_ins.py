@@ -26,6 +26,8 @@ from functad.numpy.operands import as_array, as_python, cast
 from functad.numpy.rows import runs
 from functad.numpy.statistics import mean as mean_of
 from functad.numpy.traced import here, is_traced
+from functad.primitives.check import Failure, check
+from functad.primitives.comparison import le
 
 __all__ = ["kind_of"]
 
@@ -91,8 +93,17 @@ def int_(*args: Any, **kwargs: Any) -> Any:
     value = x._owner.ask(x._variable)
     if value is not ABSENT:
         return int(np.asarray(value).reshape(())[()])
-    whole = conversion.fix(x) if x.dtype.kind == "f" else x
-    return as_python(cast(shapes.reshape(whole, ()), np.dtype(np.int64)))
+    whole = shapes.reshape(conversion.fix(x) if x.dtype.kind == "f" else x, ())
+    if whole.dtype == UINT64:
+        check(le(whole, LARGEST), TOO_LARGE)
+    return as_python(cast(whole, np.dtype(np.int64)))
+
+
+UINT64, LARGEST = np.dtype(np.uint64), np.uint64(np.iinfo(np.int64).max)
+
+TOO_LARGE = Failure(
+    lambda: OverflowError("int(x) of an unsigned number is larger than the 64 bits that integers have in compiled code")
+)
 
 
 def _scalar_type(cls: Any) -> None:

@@ -23,6 +23,7 @@ from functad.ir.types import array_type
 from functad.primitives.arithmetic import add, mul
 from functad.primitives.control import control_primitive
 from functad.primitives.control_native import LOOP
+from functad.primitives.long_loops import LONG, native_results, work
 from functad.primitives.loop_body import stacked, storage
 from functad.primitives.trigonometric import sin
 from functad.transforms.programs import trace_program
@@ -35,6 +36,18 @@ def _evaluate(
 ) -> tuple[Any, ...]:
     steps, const_values, state, xs = cut(operands, int(length is None), consts, carry)
     n = int(steps[0]) if length is None else length
+    if n * work(body) > LONG:
+        params = {
+            "body": body,
+            "length": length,
+            "reverse": reverse,
+            "unroll": unroll,
+            "consts": consts,
+            "carry": carry,
+        }
+        found = native_results(loop_p, operands, params)
+        if found is not None:
+            return tuple(found)
     types = body.out_types[carry:]
     ys: list[Any] = [storage(t, n, length) for t in types]
     for i in range(n - 1, -1, -1) if reverse else range(n):

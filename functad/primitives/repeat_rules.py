@@ -13,15 +13,17 @@ from typing import Any
 import numpy as np
 
 from functad.core.evaluator import run_program
-from functad.core.primitive import Primitive, type_of
+from functad.core.primitive import REGISTRY, Primitive, type_of
 from functad.core.zeros import zeros, zeros_like
-from functad.ir.dce import dce
+from functad.ir.dce import dce, program_may_raise
 from functad.ir.dependence import computed_from, dependent_on
 from functad.ir.masks import Mask, cut, expand, grow, present, select
 from functad.ir.program import Eqn, Literal, Program, Var
 from functad.ir.regions import Kind, Operands, Results
 from functad.ir.types import ArrayType, SeqType, scalar_type
 from functad.primitives.arithmetic import add, mul, sub
+from functad.primitives.comparison import gt
+from functad.primitives.convert import convert
 from functad.primitives.generate import iota
 from functad.primitives.loop_body import bind_loop
 from functad.primitives.step_sums import StepSum, last_part, sum_over_steps
@@ -137,8 +139,16 @@ class RepeatRule:
     ) -> list[Any]:
         """All that the linear loops need; active sequences are references, for zeros as long as they are."""
         references = sequences([*select(consts, self.cm), *select(first, self.km), *select(last, self.km)])
-        invariant, read = run_program(self.invariants, consts), [xs[i] for i in self.reads]
+        invariant, read = self._of_all_steps(steps, consts), [xs[i] for i in self.reads]
         return [*steps, *references, *invariant, *read, *[first[k] for k in self.counted], *stacked]
+
+    def _of_all_steps(self, steps: Sequence[Any], consts: Sequence[Any]) -> Sequence[Any]:
+        """The invariant residuals. What may raise does so where there is a step."""
+        if self.length or not program_may_raise(self.invariants):
+            return run_program(self.invariants, consts)
+        none = trace_program(lambda *_: [zeros(t) for t in self.invariants.out_types], self.invariants.in_types)
+        any_step = convert(gt(steps[0] if steps else np.int64(0), np.int64(0)), INDEX.dtype)
+        return REGISTRY["cond"].bind(any_step, *consts, branches=(none, self.invariants))  # type: ignore[no-any-return]
 
     def _cut_residuals(
         self, residuals: Sequence[Any]

@@ -24,6 +24,7 @@ from functad.primitives.arithmetic import add, mul
 from functad.primitives.comparison import lt
 from functad.primitives.control import control_primitive
 from functad.primitives.control_native import WHILE
+from functad.primitives.long_loops import LONG, native_results, work
 from functad.primitives.trigonometric import sin
 from functad.transforms.programs import trace_program
 
@@ -45,8 +46,13 @@ def _evaluate(*operands: Any, cond: Program, body: Program, cond_consts: int, bo
     n = len(state)
     types = body.out_types[n:]
     ys: list[list[Any]] = [[] for _ in types]
-    steps = 0
+    steps, short = 0, LONG // (work(cond) + work(body))
     while run_program(cond, (*for_cond, *state))[0]:
+        if steps == short:  # it is a long one: all of it is native, so that no bit depends on where that begins
+            params = {"cond": cond, "body": body, "cond_consts": cond_consts, "body_consts": body_consts}
+            found = native_results(while_p, operands, params)
+            if found is not None:
+                return tuple(found)
         outs = run_program(body, (*for_body, *state))
         state = list(outs[:n])
         for y, value in zip(ys, outs[n:], strict=True):

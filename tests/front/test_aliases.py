@@ -166,3 +166,68 @@ def test_views_of_an_array_that_was_chosen_by_a_condition():
     for f in (first, second, written):
         with pytest.raises(ImmutableError, match="chosen at .*test_aliases.* by a traced condition"):
             fd.jit(f)(X)
+
+
+def first_row(y, x, bound):
+    for i in range(len(y)):
+        y[i] = x * i
+        if np.sum(y[i]) > bound:
+            return y[i]
+    return y[0]
+
+
+@pytest.mark.parametrize("bound", [3.0, 90.0])
+def test_a_view_of_what_a_loop_writes_to_is_returned_from_it(bound):
+    def read(x):
+        y = np.zeros((5, 4))
+        return first_row(y, x, bound) * 2 + y[1]
+
+    def written(x):
+        y = np.zeros((5, 4))
+        r = first_row(y, x, bound)
+        r[0] = 2.0
+        return y
+
+    def read_after_a_write(x):
+        y = np.zeros((5, 4))
+        r = first_row(y, x, bound)
+        y[:, 1] = 8.0
+        return r
+
+    np.testing.assert_allclose(fd.jit(read)(X), read(X))
+    for f in (written, read_after_a_write):
+        with pytest.raises(ImmutableError, match="may share its memory with others, one of which was written to"):
+            fd.jit(f)(X)
+
+
+def test_what_one_of_several_arrays_was_is_not_read_once_any_of_them_is_written_to():
+    def read(x, n):
+        y, z = x * 2, x * 3
+        w, s = x * 1, 0.0
+        for i in range(n):
+            s += w[0]
+            z[0] = i + 10.0
+            s += w[0]
+            w = y if x[i % 4] > 0.5 else z
+        return s
+
+    def behind(x, n):
+        y, z = x * 2, x * 3
+        w, s = x * 1, 0.0
+        for i in range(n):
+            s += w[0]
+            w = y if x[i % 4] > 0.5 else z
+        z[0] = 77.0
+        return s + w[0]
+
+    def written(x, n):
+        y, z = x * 2, x * 3
+        w = y if x[0] > 0.5 else z
+        for _ in range(n):
+            w[0] = 7.0
+            w = x * 1
+        return z
+
+    for f in (read, behind, written):
+        with pytest.raises(ImmutableError, match="may share its memory with others, one of which was written to"):
+            fd.jit(f)(X, np.int64(2))

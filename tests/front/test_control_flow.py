@@ -242,7 +242,9 @@ def test_what_a_branch_would_change_besides_is_refused():
             x = x * 2
         return x
 
-    with pytest.raises(UnsupportedError, match=r"list.append is called at .*test_control_flow.* in a branch or a loop"):
+    with pytest.raises(
+        UnsupportedError, match=r"a list is appended to at .*test_control_flow.* in a branch, or in a loop"
+    ):
         fd.jit(appends)(1.0)
     with pytest.raises(UnsupportedError, match="an item or an attribute of a Holder is assigned to"):
         fd.jit(assigns)(1.0)
@@ -456,6 +458,43 @@ def test_what_range_does_not_take():
     for n in (2.0, np.float64(2.0), np.array([2.0])):
         with pytest.raises(TypeError, match="integer"):
             fd.jit(f)(n, np.int64(1))
+
+
+@pytest.mark.parametrize(
+    ("start", "stop", "step"),
+    [
+        (-2, 2**63 - 1, 2**63 - 1),
+        (-(2**63), 2**63 - 1, 2**63 - 1),
+        (2**63 - 1, -(2**63), -(2**63)),
+        (5, -(2**63), 2**62),
+    ],
+)
+def test_the_distance_of_bounds_may_take_64_bits(start, stop, step):
+    def counted(start, stop, step):
+        count = 0
+        for i in range(start, stop, step):
+            count += 1 if i < 2**62 else 2
+        return count
+
+    def left(start, stop, step):
+        count = 0
+        for _ in range(start, stop, step):
+            count += 1
+            if count == 3:
+                break
+        return count
+
+    given = [np.int64(x) for x in (start, stop, step)]
+    assert len(range(start, stop, step)) <= 3
+    assert fd.jit(counted)(*given) == counted(start, stop, step)
+    if step > 0:
+        assert fd.jit(lambda a, b: left(a, b, 1))(*given[:2]) == left(start, stop, 1)
+
+
+def test_an_unsigned_number_that_is_no_integer_of_64_bits():
+    assert fd.jit(lambda x: int(x) + 1)(np.uint64(2**63 - 2)) == 2**63 - 1
+    with pytest.raises(OverflowError, match=r"int\(x\) of an unsigned number is larger than the 64 bits"):
+        fd.jit(lambda x: int(x) + 1)(np.uint64(2**63))
 
 
 def test_counters_are_pythons_integers():

@@ -186,7 +186,7 @@ def test_functions_that_are_passed_to_pythons_are_looked_at_too():
         return x
 
     for f in (mapped, bound, partial):
-        refused(f, "list.append is called")
+        refused(f, "a list is appended to")
     assert seen == []
 
 

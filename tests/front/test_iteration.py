@@ -302,3 +302,22 @@ def test_functions_of_lists_of_traced_values():
         np.testing.assert_array_equal(value, right)
     for value, right in zip(run_program(fd.make_ir(f)(X), [X]), f(X), strict=True):
         np.testing.assert_array_equal(value, right)
+
+
+def test_slices_with_traced_bounds_are_gone_over():
+    def f(x, i, j):
+        y, s = np.outer(x, x), 0.0
+        for row in y[i:j]:
+            row *= 2
+            if row[0] > 1:
+                break
+        for v in x[i:j:2]:
+            for u in x[:j]:
+                s += v * u
+        return y, s
+
+    x = np.array([0.3, -0.7, 1.2, 2.1, 0.5])
+    compiled = fd.jit(f)
+    for bounds in ((0, 3), (1, 5), (-3, -1), (4, 2), (0, 99)):
+        for found, expected in zip(compiled(x, *map(np.int64, bounds)), f(x, *bounds), strict=True):
+            np.testing.assert_allclose(found, expected, rtol=1e-13)

@@ -60,7 +60,7 @@ def test_each_statement():
     assert shapes.outcome == "unrolled, 20 steps" and shapes.equations == 80
     assert "its body cannot be traced for all steps at once: the integer value of a traced" in shapes.reason
     assert iterator.outcome == "unrolled, 3 steps"
-    assert handler.reason == "its body has other ends, catches exceptions, or assigns to outer variables"
+    assert "(check_index) in a try block at" in handler.reason and "raises IndexError at run time" in handler.reason
     assert found.of("while") == (condition, known)
     assert str(found).splitlines()[0] == f"several: {found.equations} equations"
     assert str(few) == f"{__file__}:{line(6)}: for: unrolled, 3 steps (9 equations): {faster}"

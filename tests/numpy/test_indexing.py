@@ -349,3 +349,21 @@ def test_rows_are_written_without_the_rest():
         v.type.size for e in fd.make_ir(lambda x, i: x[0, i] + x[i, 1:2])(np.ones((9, 9)), 2).eqns for v in e.outputs
     ]
     assert max(sizes) == 9
+
+
+@pytest.mark.parametrize("backend", ["native", "evaluator"])
+@pytest.mark.parametrize("index", [np.uint64(2**64 - 1), np.uint64(2**63), np.array([2**64 - 1, 0], np.uint64)])
+def test_unsigned_numbers_that_are_no_indices_do_not_wrap_around(backend, index):
+    x, given = np.arange(5.0), np.ones(np.shape(index))
+
+    def written(x, i, v):
+        x = x.copy()
+        x[i] = v
+        return x
+
+    with fd.config.backend(backend):
+        for f in (lambda x, i, v: x[i], written, lambda x, i, v: np.take(x, i)):
+            with pytest.raises(IndexError, match="index 9223372036854775807 is out of bounds for axis 0 with size 5"):
+                fd.jit(f)(x, index, given)
+        assert fd.jit(lambda x, i: x[i])(x, np.uint64(3)) == 3.0
+        assert fd.jit(lambda x, i: np.take(x, i, mode="clip"))(x, np.uint64(2**63)) == 4.0

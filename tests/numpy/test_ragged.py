@@ -51,6 +51,35 @@ def test_reads_at_all_bounds():
         same(f(X, A, i, j), reads(X, A, i, j), (i, j))
 
 
+TIES = np.array([1.0, -2.0, 1.0, np.inf, 0.5])
+
+
+def ordered(x, i, j):
+    v, u, m = x[i:j], x[i:j:2], x[x > 0]
+    y = x.copy()
+    y[i:j].sort()
+    weights = np.arange(1.0, 1 + len(x))
+    found = [np.sum(np.sort(v) * weights[: len(v)]), np.sum(np.argsort(u) * weights[: len(u)]), np.median(v), y]
+    return [*found, np.argmax(m), np.argmin(m * 2), np.sort(m)[0], np.argsort(m)[-1], np.median(m)]
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_parts_are_sorted():
+    f, nan = fd.jit(ordered), np.where(np.max(X) == X, np.nan, X)
+    for x in (X, TIES, np.full(N, np.inf), nan):
+        for i, j in (*SOME[:4], (-9, -1), (1, 2)):
+            same(f(x, i, j), ordered(x, i, j), (x, i, j))
+
+    def total(x, i, j):
+        return np.sum(np.sort(x[i:j]) ** 2) + np.median(x[i:j]) + np.sort(x[x > 0])[0]
+
+    g = fd.jit(fd.grad(total))
+    for i, j in ((0, 3), (1, 5)):
+        same([g(X, i, j)], [fd.grad(total)(X, i, j)], (i, j))
+    with pytest.raises(ValueError, match="a maximum or minimum of no elements"):
+        fd.jit(lambda x: np.argmax(x[x > 0]))(-np.ones(3))
+
+
 def test_their_gradients():
     g = fd.jit(fd.grad(total, argnums=(0, 1)))
     for i, j in SOME:
@@ -286,7 +315,9 @@ def test_one_that_may_reach_beyond_the_end_is_one_if_it_does_not():
             "a mask beside another one, .*one after the other",
         ),
         (lambda x, i: np.ones((2, 2, 5))[0, :, x > 0], UnsupportedError, "behind an integer and a slice"),
-        (lambda x, i: np.argmax(x[x > 0]), UnsupportedError, "np.argmax at .* of what a mask took"),
+        (lambda x, i: np.argmax(x[x > 0], keepdims=True), UnsupportedError, "np.argmax at .* of what a mask took"),
+        (lambda x, i: np.sort(np.outer(x, x)[:i]), UnsupportedError, "np.sort at .* of several axes; there is that of"),
+        (lambda x, i: np.median(x[:i], keepdims=True), UnsupportedError, "takes real numbers, and neither out= nor"),
     ],
 )
 def test_what_is_refused_says_what_to_write(f, error, message):

@@ -120,3 +120,18 @@ def test_an_index_is_checked_in_a_step_alone(lengths):
     np.testing.assert_allclose(fd.jit(fd.hessian(f))(x, *given), fd.hessian(f)(x, 7, *lengths))
     with pytest.raises(IndexError, match="index 7 is out of bounds"):
         fd.jit(fd.grad(f))(x, np.int64(7), np.int64(2), np.int64(1))
+
+
+@pytest.mark.parametrize("made", [fd.grad, lambda f: fd.jit(fd.grad(f)), lambda f: fd.jit(fd.grad(fd.checkpoint(f)))])
+def test_what_is_the_same_in_all_steps_raises_only_where_there_is_one(made):
+    def f(a, b, steps):
+        s = 0.0
+        for k in range(steps):
+            s = s + np.sum(np.linalg.solve(a, b)) * (k + 1.0)
+        return s
+
+    singular, b, none = np.zeros((2, 2)), np.ones(2), np.int64(0)
+    np.testing.assert_array_equal(made(f)(singular, b, none), singular)
+    np.testing.assert_allclose(made(f)(2.0 * np.eye(2), b, np.int64(3)), np.full((2, 2), -1.5))
+    with pytest.raises(np.linalg.LinAlgError, match="the matrix is singular"):
+        made(f)(singular, b, np.int64(1))

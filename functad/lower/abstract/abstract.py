@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
+from functad.ir.lifting import Constants, lift_constants
 from functad.ir.program import Atom, Eqn, Program, Var, sub_programs
 from functad.ir.types import ArrayType, SeqType, Size, Symbol, array_type, seq_type
-from functad.lower.abstract.constants import Constants, divisors, is_embedded, lift_constants
+from functad.lower.abstract.constants import stays
 from functad.lower.fuse.graph import kernel_rule
 
 __all__ = ["STATIC", "Abstract", "abstract"]
@@ -51,7 +52,7 @@ def abstract(program: Program, static: int = STATIC) -> Abstract:
     >>> found.symbols, found.constants
     ((100,), (array(0.1),))
     """
-    program = lift_constants(program)
+    program = lift_constants(program, stays)
     rank = max([t.ndim for t in _types(program)], default=0)
     # the number of an axis looks like a size in params, and must stay below those
     return _Abstraction(static if rank <= static else math.inf).run(program)
@@ -101,8 +102,7 @@ class _Abstraction:
         return self.symbols.setdefault(n, Symbol(len(self.symbols)))
 
     def equation(self, eqn: Eqn) -> Eqn:
-        divided = divisors(eqn)
-        inputs = tuple([self.atom(a, k in divided) for k, a in enumerate(eqn.inputs)])
+        inputs = tuple([self.atom(a, eqn, k) for k, a in enumerate(eqn.inputs)])
         params = self.params(eqn) if eqn.params else eqn.params
         return Eqn(eqn.primitive, inputs, params, tuple([self.define(v) for v in eqn.outputs]), eqn.loc)
 
@@ -127,11 +127,7 @@ class _Abstraction:
             return self.size(operator.index(value))
         return value
 
-    def atom(self, atom: Atom, divides: bool = False) -> Atom:
+    def atom(self, atom: Atom, eqn: Eqn | None = None, position: int = 0) -> Atom:
         if isinstance(atom, Var):
             return self.variables[atom]
-        return (
-            atom
-            if not atom.type.ndim and is_embedded(atom.value, divides)
-            else self.constants.variable(atom, self.type(atom.type))
-        )
+        return atom if stays(atom, eqn, position) else self.constants.variable(atom, self.type(atom.type))

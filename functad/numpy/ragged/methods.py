@@ -23,7 +23,7 @@ from functad.numpy.methods import NDARRAY
 from functad.numpy.operands import as_array, cast, fresh_array, operand
 from functad.numpy.promotion import PYTHON_NUMBERS
 from functad.numpy.protocols import declared
-from functad.numpy.ragged import products, reductions
+from functad.numpy.ragged import ordering, products, reductions
 from functad.numpy.ragged.items import part, set_part, write_part
 from functad.numpy.ragged.regions import Chosen, Window
 from functad.numpy.ragged.value import Ragged, elementwise, made, plain, shapeless
@@ -103,6 +103,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.expand_dims: expand_dims, np.full_like: like, np.zeros_like: lambda a, dtype=None: like(a, 0, dtype),
     np.ones_like: lambda a, dtype=None: like(a, 1, dtype), np.empty_like: lambda a, dtype=None: like(a, 0, dtype),
     np.diff: diff, np.copyto: lambda dst, src: write_part(dst, src),
+    np.sort: ordering.sort, np.argsort: ordering.argsort, np.median: ordering.median,
     np.shape: shape_of_part, np.size: size, np.ndim: lambda a: len(a._regions),
 }  # fmt: skip
 
@@ -301,8 +302,9 @@ def missing(x: Ragged, name: str) -> Any:
 METHODS: dict[str, Callable[..., Any]] = {
     "sum": reductions.sum_, "prod": reductions.prod, "mean": reductions.mean, "var": reductions.var,
     "std": reductions.std, "max": reductions.max_, "min": reductions.min_, "any": reductions.any_,
-    "all": reductions.all_, "argmax": reductions.argmax, "argmin": reductions.argmin, "cumsum": reductions.cumsum,
-    "cumprod": reductions.cumprod, "dot": products.dot, "astype": astype, "copy": copy,
+    "all": reductions.all_, "argmax": reductions.argmax, "argmin": reductions.argmin, "argsort": ordering.argsort,
+    "sort": ordering.sort_in_place, "cumsum": reductions.cumsum, "cumprod": reductions.cumprod, "dot": products.dot,
+    "astype": astype, "copy": copy,
 }  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from functad.errors import UnsupportedError
 from functad.numpy import reductions, statistics
 from functad.numpy.axes import normal_axes, normal_axis
 from functad.numpy.operands import cast, operand
+from functad.numpy.ragged.ordering import number_in_part
 from functad.numpy.ragged.regions import Chosen, Plain, Region, Window, inside
 from functad.numpy.ragged.sizes import Size, fixed
 from functad.numpy.ragged.value import Ragged, elementwise, made
@@ -218,8 +219,10 @@ def _position(f: Any, name: str, low: bool, a: Ragged, axis: Any, keepdims: Any)
     """The index of the first extremum: what lies elsewhere is as far from it as can be, and so is found only where all
     elements are so, of which the first one counts then.
     """
-    if axis is None and len(a._regions) == 1:
-        axis = 0
+    if len(a._regions) == 1:
+        axis = 0 if axis is None else axis
+        if isinstance(a._regions[0], Chosen) and not keepdims:
+            return _position_in_mask(f, name, low, a)
     axis = None if axis is None else normal_axis(axis, len(a._regions), name)
     if axis is None or isinstance(a._regions[axis], Chosen):
         raise UnsupportedError(
@@ -237,6 +240,16 @@ def _position(f: Any, name: str, low: bool, a: Ragged, axis: Any, keepdims: Any)
         return maximum(floor_divide(arithmetic.sub(y, start), step), np.int64(0))
 
     return elementwise(name, counted, [found]) if type(found) is Ragged else counted(found)
+
+
+def _position_in_mask(f: Any, name: str, low: bool, a: Ragged) -> Any:
+    """``_position`` in what a mask took."""
+    _refuse_empty(a, (0,))
+    shape = (a._full.size,)
+    (region,) = a._regions
+    assert isinstance(region, Chosen)
+    found = f(reshape(_without(a, extreme(a._full.dtype, low)), shape))
+    return number_in_part(a, found, reshape(region.mask, shape))
 
 
 def argmax(a: Any, axis: Any = None, out: None = None, *, keepdims: Any = False) -> Any:

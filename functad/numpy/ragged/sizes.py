@@ -14,7 +14,7 @@ from functad.core.handles import snapshot
 from functad.core.integers import Affine, affine_of, least, made_of, number
 from functad.core.tracer import Tracer
 from functad.errors import InvalidIndexError
-from functad.numpy.operands import as_python, cast
+from functad.numpy.operands import as_python, whole
 from functad.numpy.traced import here
 from functad.primitives import arithmetic, selection
 from functad.primitives.comparison import lt
@@ -133,5 +133,5 @@ def size_of(x: Any) -> Size:
             f"slice indices must be integers or None{here()}, got a traced {x._variable.type}; convert it with "
             ".astype(int)"
         )
-    y = cast(snapshot(x), INT64)
+    y = whole(snapshot(x))
     return Size(y, affine_of(y))
