@@ -20,10 +20,12 @@ from functad import config
 from functad.core.capture import from_outside
 from functad.core.trace import current_trace
 from functad.core.tracer import Tracer
-from functad.front.branches import Branch, and_, choose, compare, known, not_, or_
+from functad.errors import UnsupportedError
+from functad.front.branches import Branch, known
 from functad.front.drivers import by_python, eager, listed, reduced
 from functad.front.effects import check_call, check_changed, check_outside, check_target, guarded, in_body, made
 from functad.front.exact import divided, domain, exactly, overflow, zero
+from functad.front.expressions import and_, choose, compare, not_, or_
 from functad.front.failures import Handling, caught, caught_inside, managed, matched
 from functad.front.iterators import ITERATORS
 from functad.front.lists import appending

@@ -35,12 +35,13 @@ from functad.core.tracer import Tracer
 from functad.errors import ImmutableError, UnsupportedError
 from functad.front.branches import is_unknown
 from functad.front.carried import Carried
+from functad.front.iterables import source_of
 from functad.front.iterators import Remembering
 from functad.front.lists import Appended
 from functad.front.raising import can_be_raised_later, fail
 from functad.front.ranges import TracedRange, counted
 from functad.front.report import mark, note, take_back
-from functad.front.sources import ELEMENT, Reader, source_of
+from functad.front.sources import ELEMENT, Reader
 from functad.front.unrolled import Unrolled, size_of
 from functad.front.values import UNBOUND
 from functad.front.while_loops import never_assigned, started
