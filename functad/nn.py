@@ -76,25 +76,53 @@ def relu(x: Any) -> Any:
 
 
 def leaky_relu(x: Any, slope: float = 0.01) -> Any:
-    """x where it is positive, ``slope * x`` elsewhere."""
+    """x where it is positive, ``slope * x`` elsewhere.
+
+    Examples
+    --------
+    >>> from functad import nn
+    >>> nn.leaky_relu([-1.0, 2.0])
+    array([-0.01,  2.  ])
+    """
     y = floating(x, "leaky_relu")
     return select(le(y, 0), mul(y, slope), y)
 
 
 def elu(x: Any, alpha: float = 1.0) -> Any:
-    """x where it is positive, ``alpha * (exp(x) - 1)`` elsewhere."""
+    """x where it is positive, ``alpha * (exp(x) - 1)`` elsewhere.
+
+    Examples
+    --------
+    >>> from functad import nn
+    >>> nn.elu([-1.0, 2.0])
+    array([-0.63212056,  2.        ])
+    """
     y = floating(x, "elu")
     positive = gt(y, 0)
     return select(positive, y, mul(exponential.expm1(select(positive, 0, y)), alpha))
 
 
 def sigmoid(x: Any) -> Any:
-    """1 / (1 + exp(-x)), without overflow."""
+    """1 / (1 + exp(-x)), without overflow.
+
+    Examples
+    --------
+    >>> from functad import nn
+    >>> nn.sigmoid([-1000.0, 0.0])
+    array([0. , 0.5])
+    """
     return exponential.sigmoid(real_floating(x, "sigmoid"))
 
 
 def softplus(x: Any) -> Any:
-    """log(1 + exp(x)), without overflow."""
+    """log(1 + exp(x)), without overflow.
+
+    Examples
+    --------
+    >>> from functad import nn
+    >>> nn.softplus([0.0, 1000.0])
+    array([6.93147181e-01, 1.00000000e+03])
+    """
     return exponential.softplus(real_floating(x, "softplus"))
 
 
@@ -108,12 +136,26 @@ def _gated(y: Any, far: float, gate: Callable[[Any], Any]) -> Any:
 
 
 def silu(x: Any) -> Any:
-    """x * sigmoid(x)."""
+    """x * sigmoid(x).
+
+    Examples
+    --------
+    >>> from functad import nn
+    >>> nn.silu([-1.0, 2.0])
+    array([-0.26894142,  1.76159416])
+    """
     return _gated(real_floating(x, "silu"), 800, exponential.sigmoid)
 
 
 def gelu(x: Any, approximate: bool = False) -> Any:
-    """x times the normal distribution function of x; ``approximate`` by a tanh, in the form of a sigmoid."""
+    """x times the normal distribution function of x; ``approximate`` by a tanh, in the form of a sigmoid.
+
+    Examples
+    --------
+    >>> from functad import nn
+    >>> nn.gelu([-1.0, 2.0])
+    array([-0.15865525,  1.95449974])
+    """
     y = real_floating(x, "gelu")
     if approximate:
         return _gated(y, 30, _by_tanh)
@@ -158,7 +200,14 @@ def _exponentials(x: Any, axes: tuple[int, ...]) -> tuple[Any, Any, Any, Any]:
 
 
 def softmax(x: Any, axis: Any = -1) -> Any:
-    """Exponentials divided by their sum over axes."""
+    """Exponentials divided by their sum over axes.
+
+    Examples
+    --------
+    >>> from functad import nn
+    >>> nn.softmax([0.0, 0.0, 1000.0])
+    array([0., 0., 1.])
+    """
     y = floating(x, "softmax")
     axes = normal_axes(axis, len(shape_of(y)), "softmax")
     _, terms, total, _ = _exponentials(stop_gradient(y), axes)
@@ -166,7 +215,14 @@ def softmax(x: Any, axis: Any = -1) -> Any:
 
 
 def log_softmax(x: Any, axis: Any = -1) -> Any:
-    """The logarithm of ``softmax``, without its overflow."""
+    """The logarithm of ``softmax``, without its overflow.
+
+    Examples
+    --------
+    >>> from functad import nn
+    >>> nn.log_softmax([0.0, 1000.0])
+    array([-1000.,     0.])
+    """
     y = floating(x, "log_softmax")
     axes = normal_axes(axis, len(shape_of(y)), "log_softmax")
     shifted, terms, total, _ = _exponentials(stop_gradient(y), axes)
@@ -175,7 +231,14 @@ def log_softmax(x: Any, axis: Any = -1) -> Any:
 
 
 def logsumexp(a: Any, axis: Any = None, b: Any = None, keepdims: bool = False) -> Any:
-    """The logarithm of a sum of exponentials over axes, without overflow; ``b`` are the factors of the exponentials."""
+    """The logarithm of a sum of exponentials over axes, without overflow; ``b`` are the factors of the exponentials.
+
+    Examples
+    --------
+    >>> from functad import nn
+    >>> nn.logsumexp([1000.0, 1000.0])
+    np.float64(1000.693147180...)
+    """
     x = floating(a, "logsumexp")
     axes = normal_axes(axis, len(shape_of(x)), "logsumexp")
     if b is not None:
