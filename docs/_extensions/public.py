@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import re
 from pathlib import Path
+from types import ModuleType
 from typing import Any, ClassVar
 
 from docutils import nodes
@@ -36,7 +37,8 @@ class Public(SphinxDirective):
         text = [".. autosummary::", "   :nosignatures:", ""]
         text += [f"   ~{module}.{name}" for name in listed]
         for name, value in found:
-            text += ["", f".. {self.kind(value)}:: {module}.{name}"]
+            kind = self.kind(value)
+            text += ["", f".. {kind}:: {module}.{name}", *(["   :no-value:"] if kind == "autodata" else [])]
         return self.parse_text_to_nodes("\n".join(text))
 
     def rest(self, module: str) -> list[str]:
@@ -46,7 +48,8 @@ class Public(SphinxDirective):
         listed = set(" ".join(blocks).split())
         if module != "functad":
             listed |= set(functad.__all__)
-        return [name for name in importlib.import_module(module).__all__ if name not in listed]
+        loaded = importlib.import_module(module)
+        return [n for n in loaded.__all__ if n not in listed and not isinstance(getattr(loaded, n), ModuleType)]
 
     @staticmethod
     def kind(value: Any) -> str:
