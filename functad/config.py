@@ -155,7 +155,10 @@ debug = Flag(
 )
 dump = Flag("FUNCTAD_DUMP", "", _stages, "Stages to print to stderr: ir, passes, kernel, llvm, asm (or all).")
 backend = Flag(
-    "FUNCTAD_BACKEND", "native", str, "What runs a jitted function: native, evaluator or kernel (slow; for debugging)."
+    "FUNCTAD_BACKEND",
+    "native",
+    str,
+    "What runs a jitted function: native, numba, evaluator or kernel (slow; for debugging).",
 )
 entry = Flag("FUNCTAD_ENTRY", "native", str, "How Python calls native code: native (emitted entry) or ctypes.")
 profile = Flag("FUNCTAD_PROFILE", "0", _bool, "Print why each new kind of call is compiled, and what each stage takes.")

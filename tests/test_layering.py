@@ -28,7 +28,7 @@ LAYERS = [
     ["front"],
     ["lax"],
     ["api"],
-    ["random"],
+    ["export", "random"],
     ["testing"],
     ["examples", "__init__", "__main__"],
 ]
@@ -39,7 +39,7 @@ HEAVY = {"numba", "llvmlite", "scipy", "opt_einsum", "hypothesis"}
 """What takes so long to import that it waits until it is needed."""
 
 LATE = {
-    *("functad.passes.pipeline", "functad.lower.kernels"),
+    *("functad.passes.pipeline", "functad.lower.kernels", "functad.lower.numba.module"),
     *("functad.front.definitions", "functad.front.routed", "functad.front.staged"),
 }
 """What is imported with the first function that is rewritten or compiled: ``import functad`` does without."""

@@ -53,6 +53,36 @@ class Lowered(Immutable):
         return self._compiled.kernel_ir
 
     @property
+    def numba(self) -> str:
+        """The loop nests as source that Numba compiles, for people to read; the backend ``numba`` runs it.
+
+        Examples
+        --------
+        >>> import functad as fd, numpy as np
+        >>> print(fd.jit(lambda x: np.sin(x) * 2.0).lower(np.zeros(100)).numba)
+        import math
+        <BLANKLINE>
+        import numpy as np
+        from numba import njit
+        <BLANKLINE>
+        <BLANKLINE>
+        @njit(error_model="numpy")
+        def mul(in0, out0, n0):
+            for i in range(n0):
+                out0[i] = np.sin(in0[i]) * 2.0
+        <BLANKLINE>
+        <BLANKLINE>
+        @njit(error_model="numpy")
+        def driver(in0, out0, n0, status):
+            mul(in0, out0, n0)
+        <BLANKLINE>
+        """
+        from functad.lower.kernels import kernels_of
+        from functad.lower.numba.module import print_module
+
+        return print_module(kernels_of(self._program)[1].program).text
+
+    @property
     def _compiled(self) -> Compiled:
         from functad.lower.compile import compiled_of
 

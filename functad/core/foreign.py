@@ -80,6 +80,8 @@ def conversion(x: Any) -> str:
         return "use x.detach().numpy(); its derivative stays outside"
     if not str(getattr(x, "device", "cpu")).lower().startswith("cpu"):
         return "use x.cpu().numpy(), or what else copies it from its device"
+    if any([callable(getattr(x, name, None)) and getattr(x, name)() is True for name in ("is_conj", "is_neg")]):
+        return "use x.resolve_conj().resolve_neg().numpy(): the tensor's elements are not those in memory"
     for method, call in (
         ("toarray", "x.toarray()"),
         ("todense", "x.todense()"),

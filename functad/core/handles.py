@@ -224,6 +224,9 @@ def shadow(x: Tracer, origins: Sequence[Tracer]) -> None:
 def _disown_relatives(owner: Owner) -> None:
     shadows, owner.shadows = owner.shadows, []
     origins, owner.origins = owner.origins, []
+    trace = current_trace()
+    if type(trace) is BodyTrace:
+        trace.undo.append(functools.partial(_relatives_again, owner, origins, shadows))
     for x in (*origins, *[reference() for reference in shadows]):
         if x is not None:
             disown(x)
@@ -249,6 +252,10 @@ def disown(x: Tracer) -> None:
         handle._memory = Lost(None, reason)
         with contextlib.suppress(AttributeError):
             del handle._variable
+
+
+def _relatives_again(owner: Owner, origins: list[Tracer], shadows: list[weakref.ref[Tracer]]) -> None:
+    owner.origins, owner.shadows = origins, shadows
 
 
 def _own_again(x: Tracer, memory: Any, before: Tracer) -> None:

@@ -233,8 +233,15 @@ class Steps:
         if not self._lists.close():
             self._give_up(carried, "the body changes a list to which it also appends")
         elif step is not None and not self._lists.grown:
-            self._ends = self._stop is not None and scope[self._stop] is not False
+            self._ends = self._may_end(scope)
             self._decide(carried, step)
+
+    def _may_end(self, scope: Mapping[str, Any]) -> bool:
+        """Whether a step that is traced may end the loop, or one that Python made may have, on a traced condition."""
+        if self._stop is None:
+            return False
+        before = self._before[self.names.index(self._stop)]
+        return scope[self._stop] is not False or is_unknown(before)
 
     def _decide(self, carried: Carried, step: tuple[Program, list[Tracer]]) -> None:
         """Take the Program of a step, or none."""

@@ -35,10 +35,15 @@ class KernelRule:
 
 @dataclass(frozen=True)
 class Pointwise(KernelRule):
-    """``out[i] = fn(b, x[i], y[i], ..., **params)``; rank-0 operands broadcast."""
+    """``out[i] = fn(b, x[i], y[i], ..., **params)``; rank-0 operands broadcast.
+
+    ``divisors`` are the operands that integers are divided by. Constants there are part of the code, which divides by
+    a known number in a tenth of the time: it multiplies and shifts.
+    """
 
     fn: Callable[..., Any]
     static: tuple[str, ...] = ()
+    divisors: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -44,6 +44,7 @@ BACKENDS = {
     b.name: b
     for b in (
         Backend("native", _native, compiles=True),
+        Backend("numba", _native, compiles=True),
         Backend("kernel", _by_kernels),
         Backend("evaluator", lambda program, args, fastmath: run_program(program, args)),
     )

@@ -91,12 +91,14 @@ class Code:
 class Compiled:
     """A Program ready to run."""
 
-    def __init__(self, program: Program, target: Target) -> None:
+    def __init__(self, program: Program, target: Target, make: Callable[[Abstract, Target], Code] = Code) -> None:
         refuse_unknown_dtypes(program)
         found = abstract(program)
         key = structural_key(found.program)
         # what calls Python functions keeps them, and all that they hold: it lives no longer than the Programs it is of
-        self.code = _codes.get((key, target, config.debug.value), lambda: Code(found, target), keep=not key.objects)
+        self.code = _codes.get(
+            (key, target, make, config.debug.value), lambda: make(found, target), keep=not key.objects
+        )
         dump("kernel", lambda: self.kernel_ir)
         dump("llvm", lambda: self.llvm)
         dump("asm", self.assembly)
@@ -148,16 +150,22 @@ def compile_program(program: Program, target: Target | None = None) -> Compiled:
 
 
 def compiled_of(program: Program, fastmath: str = "") -> Compiled:
-    """Native code for a Program as it was traced, made once; LLVM treats what the user computes as the flags
-    ``fastmath`` say."""
-    return _compiled_for(program, Target.host(fastmath))
+    """Native code for a Program as it was traced, made once, by the backend in force; LLVM treats what the user
+    computes as the flags ``fastmath`` say."""
+    return _compiled_for(program, Target.host(fastmath), config.backend.value)
 
 
 @derived
-def _compiled_for(program: Program, target: Target) -> Compiled:
+def _compiled_for(program: Program, target: Target, backend: str) -> Compiled:
     with stage("passes"):
         optimized = optimize(program)
-    return compile_program(optimized, target)
+    return Compiled(optimized, target, _by_numba() if backend == "numba" else Code)
+
+
+def _by_numba() -> Any:
+    from functad.lower.numba.compiled import NumbaCode
+
+    return NumbaCode
 
 
 def entry_for(

@@ -19,7 +19,7 @@ from functad.lower.failures import Failures
 from functad.lower.fuse import Fused, fuse
 from functad.passes.pipeline import optimize
 
-__all__ = ["dump", "fused_kernels", "run_kernels"]
+__all__ = ["dump", "fused_kernels", "kernels_of", "run_kernels"]
 
 
 def fused_kernels(abstracted: Abstract) -> Fused:
@@ -32,7 +32,7 @@ def fused_kernels(abstracted: Abstract) -> Fused:
 
 def run_kernels(program: Program, args: Sequence[Any]) -> list[Any]:
     """Run a Program by the evaluator of the kernel IR."""
-    abstracted, fused, failures = _kernels_of(program)
+    abstracted, fused, failures = kernels_of(program)
     dump("kernel", lambda: format_program(fused.program))
     outputs, code = evaluate_program(fused.program, [*args, *abstracted.constants], abstracted.symbols)
     if code:
@@ -41,7 +41,7 @@ def run_kernels(program: Program, args: Sequence[Any]) -> list[Any]:
 
 
 @derived
-def _kernels_of(program: Program) -> tuple[Abstract, Fused, Failures]:
+def kernels_of(program: Program) -> tuple[Abstract, Fused, Failures]:
     """What the evaluator runs: the Program without sizes, its loop nests, and what their error codes mean."""
     optimized = optimize(program)
     abstracted = abstract(optimized)

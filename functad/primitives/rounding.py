@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from functad.core.primitive import type_of
+from functad.kernel_ir.rules import Pointwise
 from functad.primitives.arithmetic import div, mul, neg, sub
 from functad.primitives.comparison import eq
 from functad.primitives.complex import conj, imag, make_complex, real, real_dtype
@@ -53,20 +54,26 @@ rint = elementwise("rint", np.rint, kinds="fc")
 
 # -- division with remainder -------------------------------------------------------------------------------------------
 
+
+def _division(op: str) -> Pointwise:
+    return Pointwise(lambda b, x, y: getattr(b, op)(x, y), divisors=(1,))
+
+
 floor_divide = elementwise(
-    "floor_divide", np.floor_divide, kinds="fiu", operands=2, low=0.5, singular=(1,), doc="The quotient, rounded down."
-)
+    "floor_divide", np.floor_divide, kinds="fiu", operands=2, low=0.5, singular=(1,), kernel=_division("floor_divide"),
+    doc="The quotient, rounded down.",
+)  # fmt: skip
 
 # x mod y = x - q y with q = floor(x / y) constant between the jumps
 remainder = elementwise(
-    "remainder", np.remainder, kinds="fiu", operands=2, low=0.5, singular=(1,),
+    "remainder", np.remainder, kinds="fiu", operands=2, low=0.5, singular=(1,), kernel=_division("remainder"),
     jvp=(lambda t, z, x, y: t, lambda t, z, x, y: neg(mul(t, floor_divide(x, y)))),
     doc="The remainder with the sign of the divisor.",
 )  # fmt: skip
 
 # the same with q = trunc(x / y), found as (x - z) / y, which is whole: x / y may round up to the next whole number
 fmod = elementwise(
-    "fmod", np.fmod, kinds="fiu", operands=2, low=0.5, singular=(1,),
+    "fmod", np.fmod, kinds="fiu", operands=2, low=0.5, singular=(1,), kernel=_division("fmod"),
     jvp=(lambda t, z, x, y: t, lambda t, z, x, y: neg(mul(t, rint(div(sub(x, z), y))))),
     doc="The remainder with the sign of the dividend.",
 )  # fmt: skip

@@ -55,7 +55,7 @@ def test_backend(f, monkeypatch):
         np.testing.assert_allclose(f(X), np.sum(np.tanh(X) * 1.0625 + X))
     with (
         config.backend("nonsense"),
-        pytest.raises(Exception, match="FUNCTAD_BACKEND is 'nonsense'; expected native, kernel or evaluator"),
+        pytest.raises(Exception, match="FUNCTAD_BACKEND is 'nonsense'; expected native, numba, kernel or evaluator"),
     ):
         f(X)
 

@@ -129,7 +129,17 @@ def test_other_names_of_swapped_arrays_have_no_value():
             n = n * 2 + 1
         return first * x[0]
 
-    for f in (two, three):
+    def written_in_another_loop(x):
+        u, v, n = np.zeros(4) + x, np.ones(4), abs(x[0])
+        first = u
+        while n < 20:
+            u, v = v, u
+            n = n * 2 + 1
+        for _ in np.ones((3, 4)) * x:  # whose body is traced more than once
+            u += 1.0
+        return first
+
+    for f in (two, three, written_in_another_loop):
         with pytest.raises(ImmutableError, match="may share its memory with this one"):
             fd.jit(f)(X)
 

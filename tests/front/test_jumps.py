@@ -117,6 +117,17 @@ def without_a_start(x):
     return y
 
 
+def stopped_in_the_first_step(x):
+    s, last = x[0], None
+    for i in range(60):
+        if last is None:
+            last = np.sin(s) + x[3]
+            if not last > 0.5:
+                break
+        s = s + 0.01 * i * last
+    return s
+
+
 def bound_in_the_condition(x):
     s, y = 0.0, abs(x[0]) + 0.1
     while (z := y * y) < 100:
@@ -180,6 +191,7 @@ def last_index(x):
 
 FUNCTIONS = [
     *(newton, first_above, fixed_point, kept_on, nested, bisection, in_with_and_finally, filled, without_a_start),
+    stopped_in_the_first_step,
     *(bound_in_the_condition, matched, last_index, zipped, counted, rows),
 ]
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import functad as fd
 from functad.ir.key import structural_key
 from functad.ir.program import literal
 from functad.ir.types import Symbol, array_type
 from functad.lower.abstract.abstract import abstract
 from functad.lower.abstract.constants import is_embedded
+from functad.passes.pipeline import optimize
 from tests.lower.fusing import Maker, agrees
 
 N, M = Symbol(0), Symbol(1)
@@ -82,6 +84,16 @@ def test_embedded_numbers(value):
 @pytest.mark.parametrize("value", [0.1, np.pi, 17, -17, 1e300, 0.1j, 1 + 0.3j])
 def test_numbers_given_at_run_time(value):
     assert not is_embedded(np.asarray(value)[()])
+
+
+@pytest.mark.parametrize("divide", [np.floor_divide, np.remainder, np.fmod])
+def test_what_integers_are_divided_by_is_part_of_the_code(divide):
+    def f(x):
+        return fd.lax.fori_loop(0, 3, lambda i, x: divide(x, 1000) + divide(x + 2000, 3000), x)
+
+    for x in (np.arange(20), np.int64(7)):
+        assert [int(c) for c in abstract(optimize(fd.make_ir(f)(x))).constants] == [2000]
+    assert [float(c) for c in abstract(fd.make_ir(lambda x: divide(x, 1000.0))(0.5)).constants] == [1000.0]
 
 
 def test_equal_constants_are_one_input():

@@ -270,6 +270,14 @@ class OnDevice(Holder):
         raise TypeError("can't convert a cuda:0 tensor")
 
 
+class Conjugated(Holder):
+    def is_conj(self):
+        return True
+
+    def __array__(self, dtype=None, copy=None):
+        raise RuntimeError("Can't call numpy() on Tensor that has conjugate bit set")
+
+
 class Sparse(Holder):
     def toarray(self):
         return self.values
@@ -291,6 +299,7 @@ REFUSED = {
         r"gives no NumPy array \(Can't call .*\); use x.detach\(\).numpy\(\)",
     ),
     "on a device": (OnDevice(X), StructureError, r"gives no NumPy array .*; use x.cpu\(\).numpy\(\)"),
+    "conjugated": (Conjugated(X), StructureError, r"use x.resolve_conj\(\).resolve_neg\(\).numpy\(\)"),
     "sparse": (Sparse(X), (StructureError, DtypeError), r"use x.toarray\(\)"),
     "with units": (Lengths(X), StructureError, "has units that traced values know nothing of; take its numbers"),
     "objects": (Texts(["a", "b", "c"]), DtypeError, r"of dtype <U1; expected numbers or booleans: use x.to_numpy\("),

@@ -18,7 +18,7 @@ import numpy as np
 
 from functad.ir.program import Atom, Eqn, Program, Var, sub_programs
 from functad.ir.types import ArrayType, SeqType, Size, Symbol, array_type, seq_type
-from functad.lower.abstract.constants import Constants, is_embedded, lift_constants
+from functad.lower.abstract.constants import Constants, divisors, is_embedded, lift_constants
 from functad.lower.fuse.graph import kernel_rule
 
 __all__ = ["STATIC", "Abstract", "abstract"]
@@ -101,7 +101,8 @@ class _Abstraction:
         return self.symbols.setdefault(n, Symbol(len(self.symbols)))
 
     def equation(self, eqn: Eqn) -> Eqn:
-        inputs = tuple([self.atom(a) for a in eqn.inputs])
+        divided = divisors(eqn)
+        inputs = tuple([self.atom(a, k in divided) for k, a in enumerate(eqn.inputs)])
         params = self.params(eqn) if eqn.params else eqn.params
         return Eqn(eqn.primitive, inputs, params, tuple([self.define(v) for v in eqn.outputs]), eqn.loc)
 
@@ -126,11 +127,11 @@ class _Abstraction:
             return self.size(operator.index(value))
         return value
 
-    def atom(self, atom: Atom) -> Atom:
+    def atom(self, atom: Atom, divides: bool = False) -> Atom:
         if isinstance(atom, Var):
             return self.variables[atom]
         return (
             atom
-            if not atom.type.ndim and is_embedded(atom.value)
+            if not atom.type.ndim and is_embedded(atom.value, divides)
             else self.constants.variable(atom, self.type(atom.type))
         )

@@ -14,22 +14,35 @@ from functad.errors import InternalError
 from functad.ir.program import Atom, Eqn, Literal, Program, Var, sub_programs
 from functad.ir.regions import regions_of
 from functad.ir.types import ArrayType
+from functad.kernel_ir.rules import Pointwise
 
-__all__ = ["Constants", "is_embedded", "lift_constants"]
+__all__ = ["Constants", "divisors", "is_embedded", "lift_constants"]
 
 _EMBEDDED = frozenset({0.25, 0.5, 1.5, -0.5, -1.5, float("inf"), float("-inf"), *range(-16, 17)})
 """Numbers that are part of the code: kernels simplify products and powers with them."""
 
 
-def is_embedded(value: np.generic) -> bool:
-    """Whether a number is part of the code.
+def is_embedded(value: np.generic, divides: bool = False) -> bool:
+    """Whether a number is part of the code; ``divides`` says that it is what something is divided by.
 
     Examples
     --------
     >>> is_embedded(np.float64(2)), is_embedded(np.float64(0.1)), is_embedded(np.float32("nan"))
     (True, False, True)
+    >>> is_embedded(np.int64(1000)), is_embedded(np.int64(1000), divides=True)
+    (False, True)
     """
+    if divides and value.dtype.kind in "iu":
+        return True
     return value.dtype.kind == "b" or all(part in _EMBEDDED or part != part for part in (value.real, value.imag))
+
+
+def divisors(eqn: Eqn) -> tuple[int, ...]:
+    """Which operands of an equation others are divided by, where integers are."""
+    if not any([isinstance(a, Literal) for a in eqn.inputs]):
+        return ()
+    rule = eqn.primitive.kernel_rule(tuple([a.type for a in eqn.inputs]), eqn.params)
+    return rule.divisors if isinstance(rule, Pointwise) else ()
 
 
 class Constants:
@@ -88,9 +101,7 @@ def _closed(program: Program) -> tuple[Program, list[Literal]]:
     """The Program with its constants as first inputs, and these."""
     program = lift_constants(program)
     found = _Lifting()
-    eqns = [
-        Eqn(e.primitive, tuple([found.atom(a) for a in e.inputs]), e.params, e.outputs, e.loc) for e in program.eqns
-    ]
+    eqns = [Eqn(e.primitive, found.operands(e), e.params, e.outputs, e.loc) for e in program.eqns]
     outputs = [found.atom(a) for a in program.outputs]
     made = Program((*found.constants.variables, *program.inputs), eqns, outputs, program.name)
     return made, list(found.literals.values())
@@ -103,9 +114,14 @@ class _Lifting:
         self.constants = Constants()
         self.literals: dict[Var, Literal] = {}
 
-    def atom(self, atom: Atom) -> Atom:
+    def operands(self, eqn: Eqn) -> tuple[Atom, ...]:
+        """The operands of an equation, constants replaced."""
+        divided = divisors(eqn)
+        return tuple([self.atom(a, k in divided) for k, a in enumerate(eqn.inputs)])
+
+    def atom(self, atom: Atom, divides: bool = False) -> Atom:
         """The atom, or the variable for a constant."""
-        if isinstance(atom, Var) or (not atom.type.ndim and is_embedded(atom.value)):
+        if isinstance(atom, Var) or (not atom.type.ndim and is_embedded(atom.value, divides)):
             return atom
         var = self.constants.variable(atom, atom.type)
         self.literals[var] = atom

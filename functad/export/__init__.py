@@ -1,0 +1,5 @@
+"""Functions and their derivatives as files that need no functad."""
+
+from functad.export.numba_module import numba as numba
+
+__all__ = ["numba"]
