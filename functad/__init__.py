@@ -35,7 +35,7 @@ __version__ = VERSION
 
 
 def __getattr__(name: str) -> _Any:
-    if name in ("export", "random", "testing"):  # imported when they are used
+    if name in ("export", "inspect", "random", "testing"):  # imported when they are used
         return _importlib.import_module(f"functad.{name}")
     raise AttributeError(f"module 'functad' has no attribute {name!r}")
 

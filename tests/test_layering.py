@@ -28,7 +28,7 @@ LAYERS = [
     ["front"],
     ["lax"],
     ["api"],
-    ["export", "random"],
+    ["export", "inspect", "random"],
     ["testing"],
     ["examples", "__init__", "__main__"],
 ]

@@ -22,7 +22,7 @@ from functad.passes.twins import without_twins
 from functad.passes.unroll import unroll
 from functad.passes.widen import widen
 
-__all__ = ["PIPELINE", "optimize"]
+__all__ = ["PIPELINE", "STEPS", "optimize"]
 
 
 def bodies(program: Program) -> Program:
@@ -55,10 +55,13 @@ PIPELINE: tuple[Callable[[Program], Program], ...] = (
 AT_LAST: tuple[Callable[[Program], Program], ...] = (promote, dce)
 """What goes into loops and branches by itself, with what is known around them."""
 
+STEPS = (*PIPELINE, *AT_LAST)
+"""All passes over a whole Program."""
+
 
 def optimize(program: Program) -> Program:
     """Run the pipeline; in debug mode the checker runs after each pass and names it."""
-    return _run(program, (*PIPELINE, *AT_LAST))
+    return _run(program, STEPS)
 
 
 def _run(program: Program, steps: Sequence[Callable[[Program], Program]]) -> Program:

@@ -1,0 +1,11 @@
+"""Looking inside: what functad makes of a function, what that costs, and what memory it needs.
+
+Each is called as ``inspect.cost(f)(*args)``, with the arguments that ``f`` would be given.
+"""
+
+from functad.inspect.cost import cost as cost
+from functad.inspect.graph import graph as graph
+from functad.inspect.memory import memory as memory
+from functad.inspect.stages import stages as stages
+
+__all__ = ["cost", "graph", "memory", "stages"]

@@ -1,0 +1,100 @@
+"""Costs against counts by hand, memory, stages and pictures."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+
+import numpy as np
+import pytest
+
+import functad as fd
+
+X, Y = np.ones(1000), np.full(1000, 0.5)
+A, B = np.ones((30, 20)), np.ones((20, 50))
+
+COUNTS = {  # operations, elementary functions: counted by hand
+    "axpy": (lambda x, y: 2.5 * x + y, (X, Y), 2000, 0),
+    "dot": (lambda x, y: np.sum(x * y), (X, Y), 2000, 0),
+    "product": (lambda a, b: a @ b, (A, B), 2 * 30 * 20 * 50, 0),
+    "softmax": (lambda x: np.exp(x - np.max(x)) / np.sum(np.exp(x - np.max(x))), (X,), 1000 + 1000 + 1000 + 1000, 1000),
+    "gradient": (fd.grad(lambda x: np.sum(np.sin(x) ** 2)), (X,), 2000, 2000),  # 2 sin x cos x
+    "loop": (lambda x: fd.lax.fori_loop(0, 50, lambda i, x: x * 0.9 + 0.1, x), (X,), 50 * 2000, 0),
+    "complex": (lambda x: x * x, (X + 1j,), 6000, 0),
+}
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_operations(name: str) -> None:
+    f, args, operations, functions = COUNTS[name]
+    found = fd.inspect.cost(f)(*args)
+    assert (found.operations, found.functions) == (operations, functions), found
+
+
+def test_bytes_are_those_of_kernels() -> None:
+    assert fd.inspect.cost(lambda x, y: np.sin(x) * y + x)(X, Y).bytes == 3 * 8000  # one kernel: two read, one written
+    outer = fd.inspect.cost(lambda x: np.sum(np.outer(x, x), axis=0))(X)
+    assert outer.bytes == 2 * 8000  # the outer product is never stored
+
+
+def test_lines_are_the_users() -> None:
+    def f(x):
+        y = np.sin(x)
+        z = y * y + 1.0
+        return z @ z
+
+    found = fd.inspect.cost(f)(X)
+    first = f.__code__.co_firstlineno
+    assert [int(line.location.rpartition(":")[2]) - first for line in found.lines] == [1, 2, 3]
+    assert [(line.operations, line.functions) for line in found.lines] == [(0, 1000), (2000, 0), (2000, 0)]
+    text = str(found)
+    assert text.startswith("f: 4 k operations, 1 k elementary functions, ") and "test_inspect.py:" in text
+    assert found.least_seconds > 0
+
+
+def test_what_is_not_counted_is_named() -> None:
+    found = fd.inspect.cost(lambda a: np.linalg.cholesky(a))(np.eye(30))
+    assert found.unknown == ("cholesky",) and "not counted: cholesky" in str(found)
+
+
+def test_memory() -> None:
+    found = fd.inspect.memory(lambda x, a: np.sum((a @ (a @ x)) ** 2))(X[:100], np.ones((100, 100)))
+    assert (found.inputs, found.outputs) == (800 + 80000, 0)
+    assert found.peak == 1600  # the inner product is read while the outer is written
+    assert "1.6 kB of temporary arrays at most" in str(found)
+    loop = fd.inspect.memory(lambda x: fd.lax.fori_loop(0, 9, lambda i, x: np.sin(np.roll(x, 1)), x))(X)
+    assert [m.depth for m in loop.moments if m.name == "loop"] == [0]
+
+
+def test_stages() -> None:
+    found = fd.inspect.stages(lambda x: np.sum(x * 1.0 + 0.0))(X)
+    assert [e.primitive.name for e in found.trace.eqns] == ["mul", "add", "sum"]
+    assert [e.primitive.name for e in found.program.eqns] == ["add", "sum"]  # -0.0 + 0.0 is 0.0
+    assert found.passes[0].name == "simplify" and "-     b:f64[1000] = mul a 1.0" in found.passes[0].diff
+    assert "kernel sum" in found.kernels and "@njit" in found.numba
+    assert "double" in found.llvm and found.assembly
+    assert "-- simplify" in repr(found) and "<details" in found._repr_html_()
+    assert fd.inspect.stages(np.sin)(X).passes == []
+
+
+def test_graph() -> None:
+    found = fd.inspect.graph(fd.value_and_grad(lambda x, a: np.sum(np.tanh(a @ x) ** 2)))(X[:20], A)
+    kernels = {n.label.split()[0]: n.kernel for n in found.nodes if n.kind == "equation"}
+    assert kernels["tanh"] == kernels["square"] == kernels["sum"] != kernels["dot_general"]
+    assert len([n for n in found.nodes if n.kind == "output"]) == 2
+    keys = {n.key for n in found.nodes}
+    assert all(a in keys and b in keys for a, b, _ in found.edges)
+    assert found.dot.startswith("digraph {") and 'label="tanh"' in found.dot
+    picture = ElementTree.fromstring(found.plain_svg)  # is well-formed
+    assert len(picture.findall(".//{http://www.w3.org/2000/svg}rect")) == len(found.nodes)
+
+
+def test_boxes_do_not_overlap(tmp_path) -> None:
+    found = fd.inspect.graph(lambda x: np.stack([np.sin(x) * k for k in range(6)]))(X)
+    places = [
+        tuple(float(r.get(k)) for k in ("x", "y", "width"))
+        for r in ElementTree.fromstring(found.plain_svg).iter("{http://www.w3.org/2000/svg}rect")
+    ]
+    for i, (x, y, w) in enumerate(places):
+        assert all(y != other or x + w <= left or left + wide <= x for left, other, wide in places[i + 1 :])
+    found.save(str(tmp_path / "graph.svg"))
+    assert (tmp_path / "graph.svg").read_text().startswith("<svg")
