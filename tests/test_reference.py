@@ -18,6 +18,8 @@ MODULES = [
     "functad.lax.checkpoint_policies",
     "functad.nn",
     "functad.random",
+    "functad.inspect",
+    "functad.export",
     "functad.testing",
 ]
 
