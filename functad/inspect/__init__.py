@@ -6,6 +6,7 @@ Each is called as ``inspect.cost(f)(*args)``, with the arguments that ``f`` woul
 from functad.inspect.cost import cost as cost
 from functad.inspect.graph import graph as graph
 from functad.inspect.memory import memory as memory
+from functad.inspect.profile import profile as profile
 from functad.inspect.stages import stages as stages
 
-__all__ = ["cost", "graph", "memory", "stages"]
+__all__ = ["cost", "graph", "memory", "profile", "stages"]

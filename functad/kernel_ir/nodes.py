@@ -217,10 +217,11 @@ class Check(Instr):
     value: Value | None = None
 
 
+@dataclass(eq=False, slots=True)
 class Statement:
-    """One step of a KernelProgram."""
+    """One step of a KernelProgram; ``paths`` are those of the equations that it stems from (``lower.fuse.Path``)."""
 
-    __slots__ = ()
+    paths: tuple[tuple[int, ...], ...] = field(default=(), kw_only=True)
 
 
 @dataclass(eq=False, slots=True)

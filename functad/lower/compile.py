@@ -27,6 +27,7 @@ from functad.kernel_ir.printer import format_program
 from functad.lower.abstract.abstract import Abstract, abstract
 from functad.lower.cache import Cache
 from functad.lower.emit.module import emit_module
+from functad.lower.emit.timer import TABLE, Timer
 from functad.lower.emit.work import total_work
 from functad.lower.entry.make import make_entry
 from functad.lower.entry.signature import Driver, Signature
@@ -60,18 +61,19 @@ class Code:
 
     __slots__ = ("__weakref__", "address", "apart", "foreign", "fused", "library", "passes", "target", "text")
 
-    def __init__(self, abstracted: Abstract, target: Target) -> None:
+    def __init__(self, abstracted: Abstract, target: Target, timer: Timer | None = None) -> None:
         global _count
         self.target = target
         with stage("fusion"):
             self.fused = fused_kernels(abstracted)
         with stage("text"):
-            module = emit_module(self.fused.program, target, DRIVER)
+            module = emit_module(self.fused.program, target, DRIVER, timer=timer)
         self.text, self.passes, self.apart = module.text, module.passes, module.apart
         with stage("LLVM"):
             code = emit_object(self.text, target, passes=self.passes, apart=self.apart)
         with stage("link"):
-            self.library = link_native(code, module.calls, target, {DRIVER, module.called})
+            variables = None if timer is None else {TABLE: timer.table.ctypes.data}
+            self.library = link_native(code, module.calls, target, {DRIVER, module.called}, variables)
         timing.compiled()
         self.address = self.library.address(module.called)
         self.foreign = self.library.address(DRIVER)  # for C and Numba code

@@ -10,6 +10,7 @@ import itertools
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import nullcontext
 
 import numpy as np
 
@@ -35,6 +36,7 @@ from functad.lower.emit.parallel import Blocks, Division, blocks_of
 from functad.lower.emit.plan import Plan, mentioned, plan_memory, written
 from functad.lower.emit.product import emit_product, method, product_kernel
 from functad.lower.emit.straight import PIECE, WHOLE, cut, size
+from functad.lower.emit.timer import Timer
 from functad.lower.emit.work import is_heavy, is_short, needs_clock, work_of_statement
 from functad.lower.emit.workspace import make_room, release, room_in, room_needed, stack
 from functad.lower.llvm.target import Target
@@ -57,10 +59,18 @@ class Driver:
     which a body shares with the driver around it.
     """
 
-    def __init__(self, program: KernelProgram, target: Target, threads: bool, around: Driver | None = None) -> None:
+    def __init__(
+        self,
+        program: KernelProgram,
+        target: Target,
+        threads: bool,
+        around: Driver | None = None,
+        timer: Timer | None = None,
+    ) -> None:
         self.program = program
         self.target = target
         self.threads = threads
+        self.timer: Timer | None = timer if around is None else around.timer
         self.outermost = around is None
         self.code: Code = Code(set() if around is None else around.code.declarations, fastmath=target.fastmath)
         self.functions: list[str] = [] if around is None else around.functions
@@ -80,12 +90,15 @@ class Driver:
         self.clocked = False  # whether it looks at the clock between its statements: not that of a body
         self.code.outlined = self._outlined()
         self.bounded = {id(s): made for s in self.body if isinstance(s, Loop) and (made := bounded(s)) is not None}
-        self.inner = {
-            id(s): [BodyDriver(p, self).write() for p in self._programs(s)] for s in self.body if isinstance(s, Control)
-        }
+        self.inner = {id(s): self._bodies(s) for s in self.body if isinstance(s, Control)}
         self.cells = Cells(self.code, [b for s in self.body for b in mentioned(s)])
         for body in itertools.chain.from_iterable(self.inner.values()):
             self.cells.include(body.name, body.cells)
+
+    def _bodies(self, statement: Control) -> list[Body]:
+        """What runs inside a statement, written."""
+        with nullcontext() if self.timer is None else self.timer.inside(statement):
+            return [BodyDriver(p, self).write() for p in self._programs(statement)]
 
     def emit(self, name: str) -> str:
         """The text of the driver."""
@@ -98,7 +111,8 @@ class Driver:
             start_clock(self.code)
         self.pointers.update(room)
         self.cells.make()
-        error = self._run()
+        with nullcontext() if self.timer is None else self.timer.whole(self.code):
+            error = self._run()
         self.cells.free()
         release(self.code, allocated)
         if any(check.names_value for check in self.program.checks):
@@ -154,34 +168,49 @@ class Driver:
         self.pointers.update(self.cells.places())
         self._table()
         for step in self.steps:
-            match step:
-                case Kernel():
-                    self._kernel(step)
-                case Product():
-                    self._product(step)
-                case Call():
-                    self._call(step)
-                case Control():
-                    ranges = self.bounded[id(step)].ranges if id(step) in self.bounded else ()
-                    bodies = self.inner[id(step)]
-                    inside = not self.outermost
-                    Writer(
-                        self.code, self.exits, self.cells, self.pointers, bodies, ranges, self.program.symbols, inside
-                    ).write(step)
-                    self._forget(written(step))
-                case list():
-                    self._chunk(step)
+            if self.timer is None or isinstance(step, list) or self._is_straight(step):
+                self._step(step)
+            else:
+                with self.timer.run(self.code, step):
+                    self._step(step)
             if self.clocked and step is not self.steps[-1] and not isinstance(step, list) and is_heavy(step):
                 spend_if_long(self.code, self.exits, work_of_statement(step))
         return self.exits.end()
 
+    def _is_straight(self, statement: Statement) -> bool:
+        """Whether a statement is a kernel without loops."""
+        return isinstance(statement, Kernel) and self.nests[id(statement)].straight
+
     # ---- the steps
+
+    def _step(self, step: Step) -> None:
+        match step:
+            case Kernel():
+                self._kernel(step)
+            case Product():
+                self._product(step)
+            case Call():
+                self._call(step)
+            case Control():
+                ranges = self.bounded[id(step)].ranges if id(step) in self.bounded else ()
+                bodies = self.inner[id(step)]
+                inside = not self.outermost
+                Writer(
+                    self.code, self.exits, self.cells, self.pointers, bodies, ranges, self.program.symbols, inside
+                ).write(step)
+                self._forget(written(step))
+            case list():
+                self._chunk(step)
 
     def _pieces(self, statement: Statement) -> list[Statement]:
         """A statement as what is written: some products are kernels, and long kernels are cut."""
+        paths = statement.paths
         if isinstance(statement, Product) and method(statement) == "loops":
             statement = product_kernel(statement)
-        return list(cut(statement)) if isinstance(statement, Kernel) else [statement]
+        pieces: list[Statement] = list(cut(statement)) if isinstance(statement, Kernel) else [statement]
+        for piece in pieces:
+            piece.paths = paths
+        return pieces
 
     def _steps(self) -> list[Step]:
         """The statements, those without loops gathered into functions if there are many instructions in them."""

@@ -14,6 +14,7 @@ from functad.kernel_ir.nodes import KernelProgram
 from functad.lower.emit.clock import clocked_name
 from functad.lower.emit.control import PASSES
 from functad.lower.emit.driver import Driver
+from functad.lower.emit.timer import Timer
 from functad.lower.emit.work import needs_clock
 from functad.lower.llvm.target import PIPELINE, Target
 
@@ -37,14 +38,16 @@ LARGE = 6000
 """Bodies of more lines are not optimised: that takes a second, and they are loops that have been unrolled."""
 
 
-def emit_module(program: KernelProgram, target: Target, name: str = "driver", *, threads: bool = True) -> Module:
+def emit_module(
+    program: KernelProgram, target: Target, name: str = "driver", *, threads: bool = True, timer: Timer | None = None
+) -> Module:
     """The module that computes a program; its entry is ``name``. Large loops run on several threads if ``threads``
-    allows it.
+    allows it; a ``timer`` has its statements timed.
 
     Loops over scalars are left to LLVM's optimiser. It takes long, so it is not given what is written as it should be,
     the kernels, nor what is very large.
     """
-    driver = Driver(program, target, threads)
+    driver = Driver(program, target, threads, timer=timer)
     text = driver.emit(name)
     declared = "\n".join(sorted(driver.code.declarations))
     calls = tuple(declared_functions(driver.code.declarations))

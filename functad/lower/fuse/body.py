@@ -56,6 +56,10 @@ class Checks:
         """The same codes, as seen from sub-Program ``number`` of equation ``origin``."""
         return Checks(program.eqns, (*self._path, origin, number), self._codes)
 
+    def path(self, origin: int) -> Path:
+        """Where equation number ``origin`` is."""
+        return (*self._path, origin)
+
     def code(self, error: str, message: str, sizes: Sequence[Extent], origin: int) -> int:
         """The code for an error that equation number ``origin`` may raise."""
         key = error, message, tuple([poly(n) for n in sizes]), (*self._path, origin)
@@ -82,6 +86,7 @@ class Body(Builder):
         self._checks = checks
         self.mask: Value | None = None  # where the element under construction is wanted at all; None: everywhere
         self.origin = 0  # the number of the equation that it belongs to
+        self.origins: dict[int, None] = {}  # those of all that have been built
         self.checked = False  # whether another kernel makes the checks of that equation
 
     def require(self, ok: Value, error: str, message: str, *sizes: Size | Poly, value: Value | None = None) -> None:

@@ -58,7 +58,8 @@ def _kernel(draft: Draft, position: int, group: Group) -> None:
     for root in sorted(group.roots, key=lambda root: -1 if root.node is None else root.node.position):
         _root(draft, body, elements, root)
         names[draft.name_of(root.node)] = None
-    draft.statements.append(body.finish(group.space, "_".join(list(names)[:4])))
+    made = [*[root.node.origin for root in group.roots if root.node is not None], *body.origins]
+    draft.append(body.finish(group.space, "_".join(list(names)[:4])), made)
 
 
 def _root(draft: Draft, body: Body, elements: Elements, root: Root) -> None:
@@ -95,4 +96,4 @@ def _alone(draft: Draft, position: int, node: Node) -> None:
     out, (x, y) = node.outputs[0], node.inputs
     assert isinstance(x, Var) and isinstance(y, Var)
     sizes = form.batch, form.m, form.n, form.k, form.transpose_lhs, form.transpose_rhs
-    draft.statements.append(Product(places[out], places[x], places[y], *sizes, out.type.dtype.kind == "c"))
+    draft.append(Product(places[out], places[x], places[y], *sizes, out.type.dtype.kind == "c"), [node.origin])

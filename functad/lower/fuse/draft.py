@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from functad.ir.program import Program
 from functad.kernel_ir.nodes import Statement
 from functad.lower.fuse.body import Body, Checks
@@ -28,6 +30,11 @@ class Draft:
         self.places = Places(self.graph)
         self.grouping = Grouping(self.graph, storage, self.places.copies)
         self.statements: list[Statement] = []
+
+    def append(self, statement: Statement, origins: Iterable[int]) -> None:
+        """Add a statement, which stems from equations with these numbers."""
+        statement.paths = tuple([self.checks.path(origin) for origin in dict.fromkeys(origins)])
+        self.statements.append(statement)
 
     def open(self, position: int, origin: int) -> tuple[Body, Elements]:
         """A new kernel body, and the elements that it can read."""

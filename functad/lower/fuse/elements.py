@@ -106,6 +106,7 @@ class Elements:
                         pending += missing
                         continue
                 b.origin, b.checked = node.origin, self._checked.get(v, self._position) != self._position
+                b.origins[node.origin] = None
                 known[v] = self._inline(node, index, known)
             pending.pop()
         b.mask, b.origin, b.checked = outer

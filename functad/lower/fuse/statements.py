@@ -35,7 +35,8 @@ class Context:
         body, self._elements = self._draft.open(self._position, self._node.origin)
         fn(body, tuple([Affine.axis(i) for i in range(len(axes))]))
         self._elements = None
-        self._draft.statements.append(body.finish(axes, name or self._draft.name_of(self._node)))
+        kernel = body.finish(axes, name or self._draft.name_of(self._node))
+        self._draft.append(kernel, [self._node.origin, *body.origins])
 
     def read(self, operand: int) -> Callable[..., Element]:
         def read(index: Index, mask: object = None, fill: object = 0) -> Element:
@@ -68,7 +69,7 @@ class Context:
         self.append(Call(function, buffers, tuple(sizes), code))
 
     def append(self, statement: Statement) -> None:
-        self._draft.statements.append(statement)
+        self._draft.append(statement, [self._node.origin])
 
     def check(self, error: str, message: str, *sizes: Extent) -> int:
         return self._draft.checks.code(error, message, sizes, self._node.origin)
