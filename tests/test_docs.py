@@ -1,4 +1,4 @@
-"""The code in README and docs runs as it stands."""
+"""The code in README and docs runs as it stands. (That of notebooks runs when the site is built.)"""
 
 from __future__ import annotations
 
@@ -15,12 +15,18 @@ import pytest
 import functad
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", *sorted(p for p in DOCS.rglob("*.md") if DOCS / "_build" not in p.parents)]
+WITH_CODE = [page for page in PAGES if "```python\n" in page.read_text()]
+DEEP = {"index.md", *[f"coming_from_{name}.md" for name in ("autograd", "casadi", "numba", "pytorch")], "sharp_bits.md"}
+"""Pages that repeat in other words what tests and other pages have."""
 MODULES = [m.name for m in pkgutil.walk_packages(functad.__path__, "functad.") if not m.name.endswith("__main__")]
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    "page", [pytest.param(p, marks=pytest.mark.deep if p.name in DEEP else (), id=p.name) for p in WITH_CODE]
+)
 def test_code_blocks_run(page: Path) -> None:
     text = page.read_text()
     blocks = re.findall(r"^```python\n(.*?)^```", text, re.DOTALL | re.MULTILINE)

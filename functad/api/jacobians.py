@@ -77,6 +77,12 @@ def jacfwd(
 ) -> Callable[..., Any]:
     """`jacobian` by forward mode: one Jacobian-vector product an input element, all at once, or ``chunk_size`` of them
     at a time.
+
+    Examples
+    --------
+    >>> import functad as fd, numpy as np
+    >>> fd.jacfwd(lambda t: np.array([np.cos(t), np.sin(t), t]))(0.0)
+    array([-0.,  1.,  1.])
     """
     wanted = Wanted(argnums, argnames, wrt)
     return Transformed(run_jacobian, f, "jacfwd", wanted, has_aux, holomorphic, chunk_of("jacfwd", chunk_size))
@@ -95,6 +101,13 @@ def jacrev(
 ) -> Callable[..., Any]:
     """`jacobian` by reverse mode: one vector-Jacobian product an output element, all at once, or ``chunk_size`` of them
     at a time. ``allow_int`` as of `grad`.
+
+    Examples
+    --------
+    >>> import functad as fd, numpy as np
+    >>> fd.jacrev(lambda x: np.array([x[0] * x[1], np.sum(x)]))(np.array([2.0, 3.0, 4.0]))
+    array([[3., 2., 0.],
+           [1., 1., 1.]])
     """
     wanted = Wanted.of(argnums, argnames, wrt, allow_int)
     return Transformed(run_jacobian, f, "jacrev", wanted, has_aux, holomorphic, chunk_of("jacrev", chunk_size))

@@ -31,6 +31,7 @@ from functad.core.demand import Demanded
 from functad.core.location import user_location
 from functad.core.trace import current_trace, escaped, not_native, type_name
 from functad.core.tracer import Tracer
+from functad.core.typed import P, R, Typed
 from functad.core.wrapping import Wrapper, look_like, own_attributes
 from functad.errors import EscapedTracerError, StructureError
 from functad.front.calls import twin
@@ -56,7 +57,7 @@ Python.
 
 
 @called_natively
-class Jitted(CalledNatively, Wrapper):
+class Jitted(Typed[P, R], CalledNatively, Wrapper):  # type: ignore[misc]  # of any parameters there
     """A function compiled on its first call with each kind of arguments; what `jit` returns.
 
     A call goes straight to machine code, to the entry made for its kind. Where there is none, `call_without_entry`
@@ -68,7 +69,7 @@ class Jitted(CalledNatively, Wrapper):
 
     def __init__(
         self,
-        f: Callable[..., Any],
+        f: Callable[P, R],
         static_argnums: tuple[int, ...],
         static_argnames: tuple[str, ...],
         fastmath: str = "",
@@ -88,7 +89,7 @@ class Jitted(CalledNatively, Wrapper):
         self._lock = threading.RLock()
         _functions[id(self)] = self
 
-    def around(self, f: Callable[..., Any]) -> Jitted:
+    def around(self, f: Callable[P, R]) -> Jitted[P, R]:
         """The same around another function."""
         return Jitted(f, *self._options())
 
@@ -437,14 +438,14 @@ class Jitted(CalledNatively, Wrapper):
                         guard.rewrite(watch.writes)
 
 
-def _is_gone(function: weakref.ref[Jitted], _: Any) -> None:
+def _is_gone(function: weakref.ref[Jitted[..., Any]], _: Any) -> None:
     """What happens when an object among a function's arguments dies."""
     f = function()
     if f is not None:
         f.forget_objects()
 
 
-_functions: WeakValueDictionary[int, Jitted] = WeakValueDictionary()  # all that there are
+_functions: WeakValueDictionary[int, Jitted[..., Any]] = WeakValueDictionary()  # all that there are
 
 
 @on_clearing
@@ -458,13 +459,13 @@ def forget() -> None:
 
 @overload
 def jit(
-    f: Callable[..., Any],
+    f: Callable[P, R],
     *,
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
     fastmath: FastMath = False,
     front: bool = True,
-) -> Jitted: ...
+) -> Jitted[P, R]: ...
 @overload
 def jit(
     f: None = None,
@@ -473,7 +474,7 @@ def jit(
     static_argnames: str | Sequence[str] = (),
     fastmath: FastMath = False,
     front: bool = True,
-) -> Callable[[Callable[..., Any]], Jitted]: ...
+) -> Callable[[Callable[P, R]], Jitted[P, R]]: ...
 def jit(
     f: Callable[..., Any] | None = None,
     *,

@@ -225,7 +225,7 @@ class Staged(Guarded):
         return [placed(s, node) for s in (start, loop, after)]
 
     def visit__Made(self, node: ast.Call) -> ast.AST:
-        return node
+        return ast.copy_location(ast.Call(node.func, node.args, node.keywords), node)  # `ast.unparse` knows no others
 
     def _names_of(self, node: ast.For | ast.While) -> tuple[list[str], list[str], str | None]:
         """The names that a loop binds, those that go round and those of one step; and the flag that ends it."""

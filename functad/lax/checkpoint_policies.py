@@ -29,23 +29,51 @@ __all__ = [
 
 
 def nothing_saveable(primitive: str, in_types: Sequence[ArrayType], params: Mapping[str, Any]) -> bool:
-    """Save the arguments alone: least memory."""
+    """Save the arguments alone: least memory.
+
+    Examples
+    --------
+    >>> from functad.lax import checkpoint_policies as policies
+    >>> policies.nothing_saveable("sin", (), {})
+    False
+    """
     return False
 
 
 def everything_saveable(primitive: str, in_types: Sequence[ArrayType], params: Mapping[str, Any]) -> bool:
-    """Save all that the derivative needs, as without ``checkpoint``."""
+    """Save all that the derivative needs, as without ``checkpoint``.
+
+    Examples
+    --------
+    >>> from functad.lax import checkpoint_policies as policies
+    >>> policies.everything_saveable("sin", (), {})
+    True
+    """
     return True
 
 
 def dots_saveable(primitive: str, in_types: Sequence[ArrayType], params: Mapping[str, Any]) -> bool:
-    """Save the results of matrix products, which cost much and are small for what they cost; compute the rest again."""
+    """Save the results of matrix products, which cost much and are small for what they cost; compute the rest again.
+
+    Examples
+    --------
+    >>> from functad.lax import checkpoint_policies as policies
+    >>> [policies.dots_saveable(primitive, (), {}) for primitive in ("dot_general", "sin")]
+    [True, False]
+    """
     return primitive == "dot_general"
 
 
 def dots_with_no_batch_dims_saveable(primitive: str, in_types: Sequence[ArrayType], params: Mapping[str, Any]) -> bool:
     """Save the results of matrix products without batch axes (those with weights), but not of batches of products (such
     as attention's scores).
+
+    Examples
+    --------
+    >>> from functad.lax import checkpoint_policies as policies
+    >>> params = {"batch": ((0,), (0,)), "contract": ((2,), (1,))}
+    >>> policies.dots_with_no_batch_dims_saveable("dot_general", (), params)
+    False
     """
     return primitive == "dot_general" and params["batch"] == ((), ())
 
@@ -77,17 +105,41 @@ def _names(policy: str, names: Sequence[str]) -> tuple[str, ...]:
 
 
 def save_only_these_names(*names: str) -> Policy:
-    """Save the values with these names (see `checkpoint_name`), and nothing else."""
+    """Save the values with these names (see `checkpoint_name`), and nothing else.
+
+    Examples
+    --------
+    >>> from functad.lax import checkpoint_policies as policies
+    >>> policy = policies.save_only_these_names("hidden")
+    >>> policy("name", (), {"name": "hidden"}), policy("name", (), {"name": "output"}), policy("sin", (), {})
+    (True, False, False)
+    """
     return Names(_names("save_only_these_names", names), listed=True, others=False, unnamed=False)
 
 
 def save_any_names_but_these(*names: str) -> Policy:
-    """Save the values with a name, except these names."""
+    """Save the values with a name, except these names.
+
+    Examples
+    --------
+    >>> from functad.lax import checkpoint_policies as policies
+    >>> policy = policies.save_any_names_but_these("hidden")
+    >>> policy("name", (), {"name": "hidden"}), policy("name", (), {"name": "output"}), policy("sin", (), {})
+    (False, True, False)
+    """
     return Names(_names("save_any_names_but_these", names), listed=False, others=True, unnamed=False)
 
 
 def save_anything_except_these_names(*names: str) -> Policy:
-    """Save everything, named or not, except the values with these names."""
+    """Save everything, named or not, except the values with these names.
+
+    Examples
+    --------
+    >>> from functad.lax import checkpoint_policies as policies
+    >>> policy = policies.save_anything_except_these_names("hidden")
+    >>> policy("name", (), {"name": "hidden"}), policy("name", (), {"name": "output"}), policy("sin", (), {})
+    (False, True, True)
+    """
     return Names(_names("save_anything_except_these_names", names), listed=False, others=True, unnamed=True)
 
 
@@ -103,5 +155,14 @@ class Either:
 
 
 def save_from_both_policies(policy_1: Policy, policy_2: Policy) -> Policy:
-    """Save what either of two policies saves."""
+    """Save what either of two policies saves.
+
+    Examples
+    --------
+    >>> from functad.lax import checkpoint_policies as policies
+    >>> hidden = policies.save_only_these_names("hidden")
+    >>> policy = policies.save_from_both_policies(policies.dots_saveable, hidden)
+    >>> policy("dot_general", (), {}), policy("name", (), {"name": "hidden"}), policy("sin", (), {})
+    (True, True, False)
+    """
     return Either(policy_1, policy_2)

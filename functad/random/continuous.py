@@ -144,7 +144,14 @@ def _exponential(key: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
 
 
 def laplace(key: Any, shape: Shape = (), dtype: Any = np.float64) -> Any:
-    """Numbers of Laplace's distribution, of density exp(-|x|) / 2."""
+    """Numbers of Laplace's distribution, of density ``exp(-abs(x)) / 2``.
+
+    Examples
+    --------
+    >>> from functad import random
+    >>> random.laplace(random.key(0), (3,))
+    array([ 0.17803369,  0.83796278, -2.66848708])
+    """
     return _laplace(check_key(key, "laplace"), as_shape(shape, "laplace"), real_dtype(dtype, "laplace"))
 
 
@@ -155,7 +162,14 @@ def _laplace(key: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
 
 
 def logistic(key: Any, shape: Shape = (), dtype: Any = np.float64) -> Any:
-    """Numbers of the logistic distribution: log(u / (1 - u))."""
+    """Numbers of the logistic distribution: log(u / (1 - u)).
+
+    Examples
+    --------
+    >>> from functad import random
+    >>> random.logistic(random.key(0), (3,))
+    array([-0.32911032, -1.28738678,  3.32634015])
+    """
     return _logistic(check_key(key, "logistic"), as_shape(shape, "logistic"), real_dtype(dtype, "logistic"))
 
 
@@ -166,7 +180,14 @@ def _logistic(key: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
 
 
 def gumbel(key: Any, shape: Shape = (), dtype: Any = np.float64) -> Any:
-    """Numbers of Gumbel's distribution: -log(-log u)."""
+    """Numbers of Gumbel's distribution: -log(-log u).
+
+    Examples
+    --------
+    >>> from functad import random
+    >>> random.gumbel(random.key(0), (3,))
+    array([ 0.13790566, -0.42599294,  3.34403911])
+    """
     return _gumbel(check_key(key, "gumbel"), as_shape(shape, "gumbel"), real_dtype(dtype, "gumbel"))
 
 
@@ -176,7 +197,14 @@ def _gumbel(key: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
 
 
 def cauchy(key: Any, shape: Shape = (), dtype: Any = np.float64) -> Any:
-    """Numbers of Cauchy's distribution: tan(pi (u - 1/2))."""
+    """Numbers of Cauchy's distribution: tan(pi (u - 1/2)).
+
+    Examples
+    --------
+    >>> from functad import random
+    >>> random.cauchy(random.key(0), (3,))
+    array([-0.26192951, -1.23784602,  9.14252843])
+    """
     return _cauchy(check_key(key, "cauchy"), as_shape(shape, "cauchy"), real_dtype(dtype, "cauchy"))
 
 

@@ -101,7 +101,14 @@ def bernoulli(key: Any, p: Any = 0.5, shape: Shape | None = None) -> Any:
 
 
 def rademacher(key: Any, shape: Shape = (), dtype: Any = np.int64) -> Any:
-    """Numbers that are -1 or 1."""
+    """Numbers that are -1 or 1.
+
+    Examples
+    --------
+    >>> from functad import random
+    >>> random.rademacher(random.key(0), (3,))
+    array([ 1,  1, -1])
+    """
     return bernoulli(key, 0.5, as_shape(shape, "rademacher")).astype(dtype) * 2 - 1
 
 

@@ -186,6 +186,16 @@ def test_the_text_of_a_twin():
         fd.front.source(len)
 
 
+def test_the_text_of_a_loop_is_whole():
+    def f(x):
+        for i in range(100):
+            x = x / i
+        return x
+
+    lines = fd.front.source(f).splitlines()
+    assert lines[0] == "def f(x):" and "            i = _functad_c1.item()" in lines
+
+
 def test_files_are_forgotten_while_threads_look_at_others(tmp_path, monkeypatch):
     monkeypatch.setattr(definitions, "MOST_FILES", 2)
     made = [written(tmp_path, f"def f(x):\n    return x + {k}\n", f"module_{k}")[1]["f"] for k in range(6)]
