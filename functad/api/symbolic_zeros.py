@@ -63,6 +63,12 @@ class SymbolicZero:
 class CustomVJPPrimal:
     """A leaf of an argument of the forward rule of a `custom_vjp` function: its value, and whether it is
     differentiated.
+
+    Examples
+    --------
+    >>> import functad as fd, numpy as np
+    >>> fd.CustomVJPPrimal(2.0, True).perturbed
+    True
     """
 
     value: Any

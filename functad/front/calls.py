@@ -20,7 +20,6 @@ from functad import config
 from functad.core.capture import from_outside
 from functad.core.trace import current_trace
 from functad.core.tracer import Tracer
-from functad.errors import UnsupportedError
 from functad.front.branches import Branch, known
 from functad.front.drivers import by_python, eager, listed, reduced
 from functad.front.effects import check_call, check_changed, check_outside, check_target, guarded, in_body, made
@@ -31,7 +30,7 @@ from functad.front.iterators import ITERATORS
 from functad.front.lists import appending
 from functad.front.long_loops import LongSteps, is_long
 from functad.front.loops import Steps
-from functad.front.origin import FOREIGN, INSTALLED, OWN, origin, own_method
+from functad.front.origin import FOREIGN, OWN, origin, own_method
 from functad.front.protocols import SPECIAL, entered, go_over, operate, operate_now, read, specially
 from functad.front.raising import failing
 from functad.front.sources import identified

@@ -179,7 +179,14 @@ def pmax(x: Any, axis_name: Names) -> Any:
 
 
 def pmin(x: Any, axis_name: Names) -> Any:
-    """The smallest value over a mapped axis, or several; see `pmax`."""
+    """The smallest value over a mapped axis, or several; see `pmax`.
+
+    Examples
+    --------
+    >>> import functad as fd, numpy as np
+    >>> fd.vmap(lambda x: fd.lax.pmin(x, "i"), axis_name="i")(np.array([3.0, 1.0, 2.0]))
+    array([1., 1., 1.])
+    """
     return _extremum("pmin", collectives.pmin, x, axis_name)
 
 

@@ -200,7 +200,14 @@ def expand_dims(array: Any, dimensions: Sequence[int]) -> Any:
 
 
 def squeeze(array: Any, dimensions: Sequence[int]) -> Any:
-    """Without these axes, which have length 1."""
+    """Without these axes, which have length 1.
+
+    Examples
+    --------
+    >>> import functad as fd, numpy as np
+    >>> fd.lax.squeeze(np.ones((1, 3)), (0,))
+    array([1., 1., 1.])
+    """
     return fnp.squeeze(array, tuple(dimensions))
 
 
@@ -220,7 +227,14 @@ def collapse(operand: Any, start_dimension: int, stop_dimension: int | None = No
 
 
 def rev(operand: Any, dimensions: Sequence[int]) -> Any:
-    """The elements in reverse order along these axes."""
+    """The elements in reverse order along these axes.
+
+    Examples
+    --------
+    >>> import functad as fd, numpy as np
+    >>> fd.lax.rev(np.arange(3.0), (0,))
+    array([2., 1., 0.])
+    """
     return fnp.flip(operand, tuple(dimensions))
 
 
@@ -265,7 +279,14 @@ def broadcast_in_dim(operand: Any, shape: Sequence[int], broadcast_dimensions: S
 
 
 def concatenate(operands: Sequence[Any], dimension: int) -> Any:
-    """Arrays one after the other along an axis."""
+    """Arrays one after the other along an axis.
+
+    Examples
+    --------
+    >>> import functad as fd, numpy as np
+    >>> fd.lax.concatenate([np.zeros(2), np.ones(1)], 0)
+    array([0., 0., 1.])
+    """
     return fnp.concatenate(operands, dimension)
 
 

@@ -41,25 +41,53 @@ def relu(x: Any) -> Any:
 
 
 def leaky_relu(x: Any, negative_slope: Any = 0.01) -> Any:
-    """x where it is positive, ``negative_slope * x`` elsewhere."""
+    """x where it is positive, ``negative_slope * x`` elsewhere.
+
+    Examples
+    --------
+    >>> from functad import nn
+    >>> nn.leaky_relu([-1.0, 0.5, 4.0])
+    array([-0.01,  0.5 ,  4.  ])
+    """
     y = floating(x, "leaky_relu")
     return select(le(y, 0), mul(y, negative_slope), y)
 
 
 def elu(x: Any, alpha: float = 1.0) -> Any:
-    """x where it is positive, ``alpha * (exp(x) - 1)`` elsewhere."""
+    """x where it is positive, ``alpha * (exp(x) - 1)`` elsewhere.
+
+    Examples
+    --------
+    >>> from functad import nn
+    >>> nn.elu([-1.0, 0.5, 4.0])
+    array([-0.63212056,  0.5       ,  4.        ])
+    """
     y = floating(x, "elu")
     positive = gt(y, 0)
     return select(positive, y, mul(exponential.expm1(select(positive, 0, y)), alpha))
 
 
 def sigmoid(x: Any) -> Any:
-    """1 / (1 + exp(-x)), without overflow."""
+    """1 / (1 + exp(-x)), without overflow.
+
+    Examples
+    --------
+    >>> from functad import nn
+    >>> nn.sigmoid([-1.0, 0.5, 4.0])
+    array([0.26894142, 0.62245933, 0.98201379])
+    """
     return exponential.sigmoid(real_floating(x, "sigmoid"))
 
 
 def softplus(x: Any) -> Any:
-    """log(1 + exp(x)), without overflow."""
+    """log(1 + exp(x)), without overflow.
+
+    Examples
+    --------
+    >>> from functad import nn
+    >>> nn.softplus([-1.0, 0.5, 4.0])
+    array([0.31326169, 0.97407698, 4.01814993])
+    """
     return exponential.softplus(real_floating(x, "softplus"))
 
 
@@ -73,13 +101,26 @@ def gated(y: Any, far: float, gate: Callable[[Any], Any]) -> Any:
 
 
 def silu(x: Any) -> Any:
-    """x * sigmoid(x)."""
+    """x * sigmoid(x).
+
+    Examples
+    --------
+    >>> from functad import nn
+    >>> nn.silu([-1.0, 0.5, 4.0])
+    array([-0.26894142,  0.31122967,  3.92805516])
+    """
     return gated(real_floating(x, "silu"), 800, exponential.sigmoid)
 
 
 def gelu(x: Any, approximate: bool = False) -> Any:
     """x times the normal distribution function of x; ``approximate`` by a tanh, in the form of a sigmoid, which is
     what JAX does by default.
+
+    Examples
+    --------
+    >>> from functad import nn
+    >>> nn.gelu([-1.0, 0.5, 4.0])
+    array([-0.15865525,  0.34573123,  3.99987332])
     """
     y = real_floating(x, "gelu")
     if approximate:

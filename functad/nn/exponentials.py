@@ -60,7 +60,14 @@ def softmax(x: Any, axis: Any = -1, where: Any = None) -> Any:
 
 
 def log_softmax(x: Any, axis: Any = -1, where: Any = None) -> Any:
-    """The logarithm of ``softmax``, without its overflow; -inf where a mask ``where`` takes nothing."""
+    """The logarithm of ``softmax``, without its overflow; -inf where a mask ``where`` takes nothing.
+
+    Examples
+    --------
+    >>> from functad import nn
+    >>> nn.log_softmax([-1.0, 0.5, 4.0])
+    array([-5.03626957, -3.53626957, -0.03626957])
+    """
     y = _taken(floating(x, "log_softmax"), where)
     axes = normal_axes(axis, len(shape_of(y)), "log_softmax")
     shifted, terms, total, _ = _exponentials(stop_gradient(y), axes)

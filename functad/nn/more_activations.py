@@ -29,12 +29,26 @@ __all__ = [
 
 
 def identity(x: Any) -> Any:
-    """x."""
+    """x.
+
+    Examples
+    --------
+    >>> from functad import nn
+    >>> nn.identity([-1.0, 0.5, 4.0])
+    array([-1. ,  0.5,  4. ])
+    """
     return as_array(x, "identity")
 
 
 def tanh(x: Any) -> Any:
-    """The hyperbolic tangent."""
+    """The hyperbolic tangent.
+
+    Examples
+    --------
+    >>> from functad import nn
+    >>> nn.tanh([-1.0, 0.5, 4.0])
+    array([-0.76159416,  0.46211716,  0.9993293 ])
+    """
     return strict_tanh(floating(x, "tanh"))
 
 
@@ -61,13 +75,27 @@ def relu6(x: Any) -> Any:
 
 
 def hard_tanh(x: Any) -> Any:
-    """x between -1 and 1, -1 below, and 1 above."""
+    """x between -1 and 1, -1 below, and 1 above.
+
+    Examples
+    --------
+    >>> from functad import nn
+    >>> nn.hard_tanh([-1.0, 0.5, 4.0])
+    array([-1. ,  0.5,  1. ])
+    """
     y = real_floating(x, "hard_tanh")
     return _between(y, -1, 1, lambda y: y, -1, 1)
 
 
 def hard_sigmoid(x: Any) -> Any:
-    """(x + 3) / 6 between -3 and 3, 0 below, and 1 above."""
+    """(x + 3) / 6 between -3 and 3, 0 below, and 1 above.
+
+    Examples
+    --------
+    >>> from functad import nn
+    >>> nn.hard_sigmoid([-1.0, 0.5, 4.0])
+    array([0.33333333, 0.58333333, 1.        ])
+    """
     y = real_floating(x, "hard_sigmoid")
     return _between(y, -3, 3, lambda y: divide(add(y, 3), 6), 0, 1)
 
@@ -89,7 +117,14 @@ hard_swish = hard_silu
 
 
 def sparse_sigmoid(x: Any) -> Any:
-    """(x + 1) / 2 between -1 and 1, 0 below, and 1 above: the derivative of `sparse_plus`."""
+    """(x + 1) / 2 between -1 and 1, 0 below, and 1 above: the derivative of `sparse_plus`.
+
+    Examples
+    --------
+    >>> from functad import nn
+    >>> nn.sparse_sigmoid([-1.0, 0.5, 4.0])
+    array([0.  , 0.75, 1.  ])
+    """
     y = real_floating(x, "sparse_sigmoid")
     return _between(y, -1, 1, lambda y: mul(add(y, 1), 0.5), 0, 1)
 
@@ -123,7 +158,14 @@ def log_sigmoid(x: Any) -> Any:
 
 
 def soft_sign(x: Any) -> Any:
-    """x / (1 + abs(x))."""
+    """x / (1 + abs(x)).
+
+    Examples
+    --------
+    >>> from functad import nn
+    >>> nn.soft_sign([-1.0, 0.5, 4.0])
+    array([-0.5       ,  0.33333333,  0.8       ])
+    """
     y = real_floating(x, "soft_sign")
     far = isinf(y)
     near = select(far, 0, y)
@@ -131,7 +173,14 @@ def soft_sign(x: Any) -> Any:
 
 
 def celu(x: Any, alpha: Any = 1.0) -> Any:
-    """x where it is positive, ``alpha * (exp(x / alpha) - 1)`` elsewhere."""
+    """x where it is positive, ``alpha * (exp(x / alpha) - 1)`` elsewhere.
+
+    Examples
+    --------
+    >>> from functad import nn
+    >>> nn.celu([-1.0, 0.5, 4.0])
+    array([-0.63212056,  0.5       ,  4.        ])
+    """
     y = floating(x, "celu")
     positive = gt(y, 0)
     return select(positive, y, multiply(exponential.expm1(divide(select(positive, 0, y), alpha)), alpha))
@@ -156,7 +205,14 @@ def selu(x: Any) -> Any:
 
 
 def mish(x: Any) -> Any:
-    """``x * tanh(softplus(x))``."""
+    """``x * tanh(softplus(x))``.
+
+    Examples
+    --------
+    >>> from functad import nn
+    >>> nn.mish([-1.0, 0.5, 4.0])
+    array([-0.30340146,  0.37524521,  3.99741281])
+    """
     return gated(real_floating(x, "mish"), 800, lambda y: strict_tanh(exponential.softplus(y)))
 
 

@@ -44,7 +44,14 @@ def _lognormal(key: Any, sigma: Any) -> Any:
 
 
 def pareto(key: Any, b: Any, shape: Shape | None = None, dtype: Any = np.float64) -> Any:
-    """Numbers of Pareto's distribution, of density b / x^(b + 1) for x >= 1."""
+    """Numbers of Pareto's distribution, of density b / x^(b + 1) for x >= 1.
+
+    Examples
+    --------
+    >>> from functad import random
+    >>> random.pareto(random.key(0), 2.0, (3,))
+    array([1.31132133, 1.12959775, 5.36994212])
+    """
     return _pareto(check_key(key, "pareto"), *as_parameters("pareto", shape, real_dtype(dtype, "pareto"), b))
 
 
@@ -54,7 +61,14 @@ def _pareto(key: Any, b: Any) -> Any:
 
 
 def rayleigh(key: Any, scale: Any, shape: Shape | None = None, dtype: Any = np.float64) -> Any:
-    """Numbers of Rayleigh's distribution: lengths of vectors of two normal numbers, times ``scale``."""
+    """Numbers of Rayleigh's distribution: lengths of vectors of two normal numbers, times ``scale``.
+
+    Examples
+    --------
+    >>> from functad import random
+    >>> random.rayleigh(random.key(0), 1.0, (3,))
+    array([1.31998551, 1.74991998, 0.26568445])
+    """
     kind = real_dtype(dtype, "rayleigh")
     return _rayleigh(check_key(key, "rayleigh"), *as_parameters("rayleigh", shape, kind, scale))
 
@@ -65,7 +79,14 @@ def _rayleigh(key: Any, scale: Any) -> Any:
 
 
 def triangular(key: Any, left: Any, mode: Any, right: Any, shape: Shape | None = None, dtype: Any = np.float64) -> Any:
-    """Numbers from ``left`` to ``right``, of a density that is a triangle with its top at ``mode``."""
+    """Numbers from ``left`` to ``right``, of a density that is a triangle with its top at ``mode``.
+
+    Examples
+    --------
+    >>> from functad import random
+    >>> random.triangular(random.key(0), 0.0, 0.5, 1.0, (3,))
+    array([0.45741508, 0.32885822, 0.86832134])
+    """
     kind = real_dtype(dtype, "triangular")
     return _triangular(check_key(key, "triangular"), *as_parameters("triangular", shape, kind, left, mode, right))
 
@@ -115,7 +136,14 @@ def _wald_variates_jvp(primals: tuple[Any, Any], tangents: tuple[Any, Any]) -> t
 
 
 def weibull_min(key: Any, scale: Any, concentration: Any, shape: Shape | None = None, dtype: Any = np.float64) -> Any:
-    """Numbers of Weibull's distribution: exponential ones to the power of ``1 / concentration``, times ``scale``."""
+    """Numbers of Weibull's distribution: exponential ones to the power of ``1 / concentration``, times ``scale``.
+
+    Examples
+    --------
+    >>> from functad import random
+    >>> random.weibull_min(random.key(0), 1.0, 2.0, (3,))
+    array([0.73625441, 0.49368328, 1.833476  ])
+    """
     kind = real_dtype(dtype, "weibull_min")
     parameters = as_parameters("weibull_min", shape, kind, scale, concentration)
     return _weibull_min(check_key(key, "weibull_min"), *parameters)
@@ -128,7 +156,14 @@ def _weibull_min(key: Any, scale: Any, concentration: Any) -> Any:
 
 
 def maxwell(key: Any, shape: Shape = (), dtype: Any = np.float64) -> Any:
-    """Numbers of Maxwell's distribution: lengths of vectors of three normal numbers."""
+    """Numbers of Maxwell's distribution: lengths of vectors of three normal numbers.
+
+    Examples
+    --------
+    >>> from functad import random
+    >>> random.maxwell(random.key(0), (3,))
+    array([1.98906991, 0.42460738, 1.24030791])
+    """
     return _maxwell(check_key(key, "maxwell"), as_shape(shape, "maxwell"), real_dtype(dtype, "maxwell"))
 
 
@@ -138,7 +173,14 @@ def _maxwell(key: Any, shape: tuple[int, ...], dtype: np.dtype) -> Any:
 
 
 def double_sided_maxwell(key: Any, loc: Any, scale: Any, shape: Shape | None = None, dtype: Any = np.float64) -> Any:
-    """Numbers of Maxwell's distribution with a random sign, times ``scale``, plus ``loc``."""
+    """Numbers of Maxwell's distribution with a random sign, times ``scale``, plus ``loc``.
+
+    Examples
+    --------
+    >>> from functad import random
+    >>> random.double_sided_maxwell(random.key(0), 0.0, 1.0, (3,))
+    array([ 1.98461204, -2.4782074 , -1.6334815 ])
+    """
     kind = real_dtype(dtype, "double_sided_maxwell")
     parameters = as_parameters("double_sided_maxwell", shape, kind, loc, scale)
     return _double_sided_maxwell(check_key(key, "double_sided_maxwell"), *parameters)

@@ -114,7 +114,7 @@ def _orthogonal(key: Any, shape: tuple[int, ...], rows: int, columns: int, dtype
 
 
 def generalized_normal(key: Any, p: Any, shape: Shape = (), dtype: Any = np.float64) -> Any:
-    """Numbers of a density that is proportional to exp(-|x|^p).
+    """Numbers of a density that is proportional to ``exp(-|x|^p)``.
 
     Examples
     --------

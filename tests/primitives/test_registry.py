@@ -11,7 +11,7 @@ import pytest
 import functad.primitives.collectives
 import functad.primitives.custom_vmap
 import functad.primitives.linalg
-import functad.primitives.scipy_special.library  # noqa: F401  (these are imported when they are used)
+import functad.primitives.scipy_special.library
 from functad import config
 from functad.core.evaluator import run_program
 from functad.core.primitive import REGISTRY

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from functad.ir.types import dtype_name
+from functad.kernel_ir.lines import Carried
 from functad.kernel_ir.ops import OPS, Iteration, Op
 from functad.lower.emit.memory import splat
 from functad.lower.llvm.lanes import Lanes
-from functad.lower.llvm.lines import Carried
 
 __all__ = ["iterated"]
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from functad.ir.types import dtype_name
+from functad.kernel_ir.lines import Lines
 from functad.lower.emit.code import Code, memory_type
-from functad.lower.llvm.lines import Lines
 
 __all__ = [
     "Span", "combined_mask", "interleaved", "lane_mask", "lanes_of_groups", "load_apart", "load_groups", "load_one",
