@@ -21,6 +21,12 @@ class ConvDimensionNumbers(NamedTuple):
 
     ``lhs_spec`` and ``out_spec`` are (batch axis, feature axis, spatial axes ...); ``rhs_spec`` is (axis of output
     features, of input features, spatial axes ...).
+
+    Examples
+    --------
+    >>> import functad as fd
+    >>> fd.lax.ConvDimensionNumbers((0, 1, 2), (0, 1, 2), (0, 1, 2)).lhs_spec
+    (0, 1, 2)
     """
 
     lhs_spec: tuple[int, ...]

@@ -187,7 +187,14 @@ def conv(
     lhs: Any, rhs: Any, window_strides: Sequence[int], padding: Any, precision: Any = None,
     preferred_element_type: Any = None,
 ) -> Any:  # fmt: skip
-    """``conv_general_dilated`` with strides and padding alone (``jax.lax.conv``)."""
+    """``conv_general_dilated`` with strides and padding alone (``jax.lax.conv``).
+
+    Examples
+    --------
+    >>> import functad as fd, numpy as np
+    >>> fd.lax.conv(np.arange(5.0).reshape(1, 1, 5), np.ones((1, 1, 2)), (1,), "VALID")
+    array([[[1., 3., 5., 7.]]])
+    """
     return conv_general_dilated(
         lhs, rhs, window_strides, padding, precision=precision, preferred_element_type=preferred_element_type
     )
@@ -197,7 +204,14 @@ def conv_with_general_padding(
     lhs: Any, rhs: Any, window_strides: Sequence[int], padding: Any, lhs_dilation: Any, rhs_dilation: Any,
     precision: Any = None, preferred_element_type: Any = None,
 ) -> Any:  # fmt: skip
-    """``conv_general_dilated`` without layouts and groups (``jax.lax.conv_with_general_padding``)."""
+    """``conv_general_dilated`` without layouts and groups (``jax.lax.conv_with_general_padding``).
+
+    Examples
+    --------
+    >>> import functad as fd, numpy as np
+    >>> fd.lax.conv_with_general_padding(np.arange(3.0).reshape(1, 1, 3), np.ones((1, 1, 2)), (1,), [(1, 0)], (1,), (2,))
+    array([[[1., 2.]]])
+    """
     return conv_general_dilated(
         lhs, rhs, window_strides, padding, lhs_dilation, rhs_dilation, preferred_element_type=preferred_element_type
     )

@@ -200,7 +200,15 @@ def max_pool(
 def min_pool(
     x: Any, window: Any, stride: Any = None, padding: Any = "VALID", dilation: Any = 1, layout: str | None = None
 ) -> Any:
-    """The smallest element of each window; arguments as for ``max_pool``."""
+    """The smallest element of each window; arguments as for ``max_pool``.
+
+    Examples
+    --------
+    >>> from functad import nn
+    >>> import numpy as np
+    >>> nn.min_pool(np.array([3.0, 1.0, 2.0, 5.0]).reshape(1, 1, 4), 2)
+    array([[[1., 2.]]])
+    """
     return _extreme(x, window, stride, padding, dilation, layout, "min_pool", _smallest, 1)
 
 

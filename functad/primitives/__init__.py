@@ -2,6 +2,7 @@
 need SciPy, and are declared when linear algebra is first used.
 """
 
+from functad.core.primitive import REGISTRY
 from functad.primitives import arithmetic as arithmetic
 from functad.primitives import bessel as bessel
 from functad.primitives import beta as beta
@@ -50,3 +51,6 @@ from functad.primitives import special as special
 from functad.primitives import stops as stops
 from functad.primitives import trigonometric as trigonometric
 from functad.primitives import while_loop as while_loop
+
+ALWAYS = frozenset(REGISTRY)
+"""The primitives that are there from the start; others come with what is imported when it is used."""

@@ -93,9 +93,9 @@ def test_derivatives_of_a_function_inherit_its_flags(derivative, monkeypatch):
     seen = []
     original = compile.emit_module
 
-    def watched(program, target, name):
+    def watched(program, target, name, **options):
         seen.append(target.fastmath)
-        return original(program, target, name)
+        return original(program, target, name, **options)
 
     monkeypatch.setattr(compile, "emit_module", watched)
     x, y = X[:3] + 0.123, Y[:3]
