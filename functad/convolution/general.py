@@ -209,7 +209,8 @@ def conv_with_general_padding(
     Examples
     --------
     >>> import functad as fd, numpy as np
-    >>> fd.lax.conv_with_general_padding(np.arange(3.0).reshape(1, 1, 3), np.ones((1, 1, 2)), (1,), [(1, 0)], (1,), (2,))
+    >>> x, w = np.arange(3.0).reshape(1, 1, 3), np.ones((1, 1, 2))
+    >>> fd.lax.conv_with_general_padding(x, w, (1,), [(1, 0)], (1,), (2,))
     array([[[1., 2.]]])
     """
     return conv_general_dilated(
