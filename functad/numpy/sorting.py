@@ -20,13 +20,13 @@ from functad.numpy.indexing import get_item, take_along_axis, where
 from functad.numpy.operands import as_array, cast, fresh, fresh_array, operand, shape_of
 from functad.numpy.promotion import result_dtype
 from functad.numpy.shapes import flip
+from functad.numpy.sort_kinds import check_kind
 from functad.numpy.traced import here
 from functad.primitives import sorting
 from functad.primitives.shapes import reshape
 from functad.primitives.sorting import search_sorted
 
 INT64 = np.dtype(np.int64)
-KINDS = {None, "quicksort", "mergesort", "heapsort", "stable"}
 
 # -- sort, argsort, partition ------------------------------------------------------------------------------------------
 
@@ -37,14 +37,6 @@ def lined_up(a: Any, axis: Any, name: str) -> tuple[Any, int]:
     if axis is None:
         return reshape(x, (prod(shape_of(x)),)), 0
     return x, normal_axis(axis, len(shape_of(x)), name)
-
-
-def check_kind(kind: Any, stable: Any, name: str) -> None:
-    """Refuse what NumPy has no sort for; all others are the same here."""
-    if kind not in KINDS:
-        raise ArgumentError(f"np.{name}{here()}: kind must be one of {sorted(map(str, KINDS))}, got {kind!r}")
-    if kind is not None and stable is not None:
-        raise ArgumentError(f"np.{name}{here()}: give kind= or stable=, not both")
 
 
 def check_kth(kth: Any, n: int, name: str) -> None:

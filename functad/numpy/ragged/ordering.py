@@ -14,7 +14,7 @@ from functad.numpy.ragged.items import write_part
 from functad.numpy.ragged.regions import Chosen, Window, holds, inside
 from functad.numpy.ragged.sizes import fixed
 from functad.numpy.ragged.value import Ragged
-from functad.numpy.sorting import check_kind
+from functad.numpy.sort_kinds import check_kind
 from functad.numpy.traced import here
 from functad.primitives import sorting
 from functad.primitives.arithmetic import add, div, sub
