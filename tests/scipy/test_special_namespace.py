@@ -172,6 +172,8 @@ def test_what_is_not_taken() -> None:
         fd.jit(lambda n: sp.factorial(n, extend="complex"))(3.0)
     with pytest.raises(ArgumentError, match="spherical_jn at .*the order must be a plain integer"):
         fd.jit(lambda n: sp.spherical_jn(n, 1.0))(2.5)
+    with pytest.raises(DtypeError, match=r"special.spherical_jn at .*:\d+ takes real numbers where values are traced"):
+        fd.jit(lambda z: sp.spherical_jn(2, z))(1j)
     with (
         fd.config.backend("numba"),
         pytest.raises(UnsupportedError, match="the Numba backend has no j0, of scipy.special; use the native backend"),

@@ -7,7 +7,6 @@ from typing import Any
 
 import scipy.special as sp
 
-from functad import nn
 from functad.core.trace import type_name
 from functad.errors import ArgumentError
 from functad.numpy.dispatch import implements
@@ -15,7 +14,7 @@ from functad.numpy.traced import here
 from functad.primitives.arithmetic import mul, sub
 from functad.primitives.bessel import modified_bessel, spherical_bessel
 from functad.primitives.scipy_special import bessel as family
-from functad.scipy.special.declaring import plain, real
+from functad.scipy.special.declaring import plain, real, real_floating
 
 __all__ = [
     "airy", "i0", "i0e", "i1", "i1e", "iv", "ive", "j0", "j1", "jn", "jv", "k0", "k0e", "k1", "k1e", "kn", "kv", "kve",
@@ -54,7 +53,7 @@ def spherical_jn(n: Any, z: Any, derivative: bool = False) -> Any:
         raise ArgumentError(
             f"scipy.special.spherical_jn{here()}: the order must be a plain integer, got {type_name(n)}"
         ) from None
-    x = nn.real_floating(z, "spherical_jn")
+    x = real_floating(z, "spherical_jn")
     if not plain("spherical_jn", "derivative", derivative, bool):
         return spherical_bessel(x, order)
     lower = spherical_bessel(x, order - 1) if order else 0.0

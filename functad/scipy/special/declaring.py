@@ -11,11 +11,12 @@ import numpy as np
 
 from functad.core.tracer import Tracer
 from functad.errors import ArgumentError, DtypeError
+from functad.nn.operands import floating
 from functad.numpy.elementwise import declare, own_loops, prepared
 from functad.numpy.operands import dtype_of, operand
 from functad.numpy.traced import here, is_traced
 
-__all__ = ["plain", "real", "real_operands"]
+__all__ = ["plain", "real", "real_floating", "real_operands"]
 
 Apply = Callable[..., Any]
 
@@ -25,11 +26,20 @@ def real_operands(ufunc: np.ufunc, args: tuple[Any, ...]) -> list[Any]:
     name = ufunc.__name__
     xs = [operand(x, name) for x in args]
     for x in xs:
-        if np.issubdtype(dtype_of(x), np.complexfloating):
-            raise DtypeError(
-                f"scipy.special.{name}{here()} takes real numbers where values are traced, got {dtype_of(x)}"
-            )
+        _check_real(x, name)
     return prepared(ufunc, tuple(xs))
+
+
+def real_floating(x: Any, name: str) -> Any:
+    """An operand of a function that is no ufunc, as a floating-point array."""
+    y = floating(x, name)
+    _check_real(y, name)
+    return y
+
+
+def _check_real(x: Any, name: str) -> None:
+    if np.issubdtype(dtype_of(x), np.complexfloating):
+        raise DtypeError(f"scipy.special.{name}{here()} takes real numbers where values are traced, got {dtype_of(x)}")
 
 
 def real(ufunc: np.ufunc, f: Apply) -> Apply:
