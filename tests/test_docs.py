@@ -21,6 +21,8 @@ WITH_CODE = [page for page in PAGES if "```python\n" in page.read_text()]
 DEEP = {"index.md", *[f"coming_from_{name}.md" for name in ("autograd", "casadi", "numba", "pytorch")], "sharp_bits.md"}
 """Pages that repeat in other words what tests and other pages have."""
 MODULES = [m.name for m in pkgutil.walk_packages(functad.__path__, "functad.") if not m.name.endswith("__main__")]
+COMPILING = ("functad.export.numba_module", "functad.random.", "functad.testing.rules")
+"""Modules whose examples compile much: what they show has quick tests, and pages of the docs."""
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 
 
@@ -39,7 +41,9 @@ def test_code_blocks_run(page: Path) -> None:
         assert failed == 0
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(m, marks=pytest.mark.deep if m.startswith(COMPILING) else ()) for m in MODULES]
+)
 def test_docstring_examples(name: str) -> None:
     failed, _ = doctest.testmod(importlib.import_module(name), optionflags=FLAGS)
     assert failed == 0
