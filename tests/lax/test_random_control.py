@@ -24,9 +24,7 @@ def assert_close(found, expected, what, nest, atol=1e-11):
     np.testing.assert_allclose(found, expected, rtol=RTOL, atol=atol, err_msg=f"{what} of {nest}")
 
 
-@settings(max_examples=20)
-@given(nests())
-def test_values(nest):
+def check_values(nest):
     expected = nest.plain(*POINT)
     assert_close(nest.traced(*POINT), expected, "the evaluator, without jit,", nest)
     for backend in BACKENDS:
@@ -34,9 +32,20 @@ def test_values(nest):
             assert_close(fd.jit(nest.traced)(*POINT), expected, backend, nest)
 
 
-@settings(max_examples=4)
+@settings(max_examples=8)
 @given(nests())
-def test_gradients(nest):
+def test_values(nest):
+    check_values(nest)
+
+
+@pytest.mark.deep
+@settings(max_examples=40)
+@given(nests())
+def test_more_values(nest):
+    check_values(nest)
+
+
+def check_gradients(nest):
     expected = fd.grad(nest.plain, (0, 1))(*POINT)
     tangent = fd.jvp(nest.plain, POINT, (1.0, 2.0))[1]
     assert_close(tangent, expected[0] + 2.0 * expected[1], "forward and reverse mode", nest)
@@ -48,6 +57,19 @@ def test_gradients(nest):
     assert_close(fd.grad(fd.jit(nest.traced), (0, 1))(*POINT), expected, "grad(jit)", nest)
     assert_close(fd.linearize(fd.jit(nest.traced), *POINT)[1](1.0, 2.0), tangent, "linearize(jit)", nest)
     assert_close(fd.jit(lambda p, q: fd.jvp(nest.traced, (p, q), (1.0, 2.0))[1])(*POINT), tangent, "jit(jvp)", nest)
+
+
+@settings(max_examples=2)
+@given(nests())
+def test_gradients(nest):
+    check_gradients(nest)
+
+
+@pytest.mark.deep
+@settings(max_examples=8)
+@given(nests())
+def test_more_gradients(nest):
+    check_gradients(nest)
 
 
 @pytest.mark.deep

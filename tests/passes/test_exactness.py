@@ -42,14 +42,25 @@ def bits(value):
     return [[(x, np.signbit(x)) if x == x else "nan" for x in part.ravel()] for part in parts]
 
 
-@settings(max_examples=200)
-@given(examples(most=6), st.integers(0, 2**20))
-def test_random_programs_at_special_values(example, seed):
+def check_at_special_values(example, seed):
     rng = np.random.default_rng(seed)
     args = [special_like(v, rng) for v in example.args]
     for step in dict.fromkeys(PIPELINE):
         with by_the_evaluator():
             assert_exact(example.program, step(example.program), args)
+
+
+@settings(max_examples=80)
+@given(examples(most=6), st.integers(0, 2**20))
+def test_random_programs_at_special_values(example, seed):
+    check_at_special_values(example, seed)
+
+
+@pytest.mark.deep
+@settings(max_examples=400)
+@given(examples(most=6), st.integers(0, 2**20))
+def test_more_random_programs_at_special_values(example, seed):
+    check_at_special_values(example, seed)
 
 
 def assert_exact(program, rewritten, args):
