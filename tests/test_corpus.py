@@ -159,6 +159,7 @@ def test_vmap_and_grad_commute(entry, backend):
     assert_same(fd.jit(fd.vmap(fd.jit(fd.grad(scalar(f), argnums))))(*stacked), expected, "jit(vmap(jit(grad)))", entry)
 
 
+@pytest.mark.one_in(3)
 @names([e for e in TRACEABLE if not any(np.asarray(x).dtype.kind == "c" for x in flatten(e.args)[0])])
 def test_hessians(entry, backend):
     """The Hessian in the last argument: forward over reverse, reverse over reverse, natively, and as the derivative of

@@ -120,6 +120,7 @@ def test_auxiliary_data_and_complex_values(transform) -> None:
     np.testing.assert_allclose(transform(neighbours, holomorphic=True, chunk_size=2)(z), whole, rtol=1e-12)
 
 
+@pytest.mark.one_in(5)
 @jitted
 @chunks
 def test_nested_and_differentiated(size, jit) -> None:

@@ -368,6 +368,7 @@ AT_ONCE = [
 ]  # fmt: skip
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("scenario", AT_ONCE, ids=lambda f: f.__name__)
 def test_unjitted_transforms_leave_nothing_to_the_collector(scenario) -> None:
     for _ in range(3):
@@ -414,7 +415,7 @@ def raising(w):
         fd.grad(lambda x: lax.fori_loop(0, 2, lambda i, c: 1 / 0, x))(1.0)
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize(
     "scenario",
     [*AT_ONCE, fresh_jit, fresh_jit_inside, fresh_rules_inside, jitted_callback, checkpointed_while, raising],

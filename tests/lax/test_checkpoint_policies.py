@@ -238,7 +238,7 @@ INSIDE = {
 }
 
 
-@pytest.mark.one_in(5)
+@pytest.mark.one_in(11)
 @pytest.mark.parametrize("policy", INSIDE)
 @pytest.mark.parametrize("f", LOOPS)
 def test_policies_inside_loops_leave_derivatives_alone(f, policy: str) -> None:

@@ -42,6 +42,7 @@ plain = make(None)
 POINTS = [0.4, 0.05, 2.5]  # a few steps, hundreds, none
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("checkpoint", KINDS)
 def test_gradients_are_those_of_the_plain_loop(checkpoint) -> None:
     f = make(checkpoint)
@@ -72,7 +73,7 @@ NESTED = {
 }
 
 
-@pytest.mark.one_in(4)
+@pytest.mark.one_in(8)
 @pytest.mark.parametrize("name", NESTED)
 @pytest.mark.parametrize("checkpoint", ["binomial", 2, 5])
 def test_nested_transforms(checkpoint, name: str) -> None:
@@ -84,6 +85,7 @@ def test_nested_transforms(checkpoint, name: str) -> None:
         np.testing.assert_allclose(fd.jit(f)(a), expected, rtol=1e-11)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("checkpoint", ["sqrt", "binomial", 1, 5])
 def test_mapped_over_different_numbers_of_steps(checkpoint) -> None:
     f = make(checkpoint)
@@ -107,6 +109,7 @@ def counted(checkpoint):
     return f
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("checkpoint", ["sqrt", "binomial", 1, 2, 4, 9])
 def test_any_number_of_steps(checkpoint) -> None:
     gradient, plain_gradient = fd.grad(counted(checkpoint)), fd.grad(counted(None))
@@ -121,6 +124,7 @@ def test_any_number_of_steps(checkpoint) -> None:
     np.testing.assert_allclose(fd.jit(mapped)(xs, 40), mapped(xs, 40), rtol=1e-12)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("inner", ["binomial", 2, None])
 def test_loop_in_loop(inner) -> None:
     def make(outer, inner):
@@ -171,6 +175,7 @@ def test_a_pullback_is_linear() -> None:
         fd.linear_transpose(lambda x: counted(3)(x, 40), x)(x)
 
 
+@pytest.mark.deep
 def test_second_derivatives_of_mapped_loops() -> None:
     f = make(5)
     points = np.array([0.4, 0.1, 2.5])
@@ -351,6 +356,7 @@ def forward_positions(n: int, slots: int) -> list[int]:
     return list(range(0, n, stride))
 
 
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("wrap", [lambda f: f, fd.jit])
 @pytest.mark.parametrize("slots", [1, 2, 4, 5, 8, 13])
 def test_each_step_runs_as_often_as_promised(slots: int, wrap) -> None:
@@ -372,6 +378,7 @@ def test_each_step_runs_as_often_as_promised(slots: int, wrap) -> None:
         assert sorted(seen) == list(range(n))
 
 
+@pytest.mark.deep
 def test_the_promise_of_the_documentation() -> None:
     for n, repeats in ((800, 0), (20_000, 1), (30_000, 2)):
         assert max(runs("binomial", n, fd.jit).values()) <= 2 + repeats

@@ -46,6 +46,7 @@ def test_value_and_derivatives(name):
             np.testing.assert_allclose(jit(made)(x), second(x), rtol=1e-9, atol=1e-14)
 
 
+@pytest.mark.one_in(2)
 @each
 def test_derivatives_of_compiled_functions(name):
     """The residuals of compiled code, sequences among them, cross from one native function to another."""
@@ -55,6 +56,7 @@ def test_derivatives_of_compiled_functions(name):
         np.testing.assert_allclose(fd.linearize(jit(f), x)[1](1.0), grad(plain)(x), rtol=1e-10)
 
 
+@pytest.mark.one_in(2)
 @each
 def test_vmap(name):
     """The elements of the mapped axis take different branches and numbers of steps."""

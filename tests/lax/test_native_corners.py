@@ -34,6 +34,7 @@ def same(f, *args, rtol=1e-12):
     return results["native"]
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(
     "dtype", [np.float32, np.float64, np.complex64, np.complex128, np.int32, np.int64, np.uint8, np.bool_]
 )

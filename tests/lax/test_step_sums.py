@@ -76,6 +76,7 @@ def backwards(w):
 SUMS = [network, vectors, used_twice, embedding, element_in_each_step, nested, also_carried, backwards]
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("f", SUMS)
 def test_derivatives(f):
     fd.testing.check_grads(f, (W,), order=1, rtol=1e-5, atol=1e-7)
@@ -89,6 +90,7 @@ def test_derivatives(f):
     np.testing.assert_allclose(second, fd.jvp(fd.grad(f), (W,), (np.cos(W),))[1], rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("f", SUMS)
 def test_vmap(f):
     w = np.stack([W, -W, 2 * W])

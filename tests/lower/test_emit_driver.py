@@ -272,6 +272,7 @@ def inputs_of(p: KernelProgram, symbols: Sequence[int]) -> list[np.ndarray]:
     return [data(*[n.evaluate(symbols) for n in b.shape], dtype=b.dtype, seed=k) for k, b in enumerate(p.inputs)]
 
 
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("complex", [False, True])
 @pytest.mark.parametrize("dtype", [F64, F32], ids=str)
 @pytest.mark.parametrize("sizes", SHAPES, ids=str)

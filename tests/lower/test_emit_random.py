@@ -53,6 +53,7 @@ def check(seed: int, bits: int, block_wise: bool = False) -> None:
                 np.testing.assert_array_equal(got, want, err_msg=text)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("bits", [64, 128, 256, 512])
 @settings(max_examples=60)
 @given(seed=SEEDS)

@@ -29,6 +29,7 @@ REDUCED = (Phase.explicit, Phase.generate)  # failures are reduced by check_bits
 WIDTHS = (128, 256, 512)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("bits", WIDTHS)
 @settings(max_examples=60, phases=REDUCED)
 @given(example=examples(most=20, exact=True))
@@ -37,6 +38,7 @@ def test_random_programs(bits, example):
         check_bits(example)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("level", [0, 1, 3])
 @settings(max_examples=25, phases=REDUCED)
 @given(example=examples(most=20, exact=True))

@@ -372,7 +372,7 @@ NAMES = [name for name in sorted(REGISTRY) if any(True for _ in samples(name)) a
 ROUNDED_ONCE = {"sum", "prod", "correlate"}  # where NumPy rounds several times
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(7)
 @pytest.mark.parametrize("name", NAMES)
 def test_every_primitive(name: str) -> None:
     """Evaluation gives what the type rule says; so do batching and native code, to the tolerance of single precision,

@@ -92,6 +92,7 @@ def absolute(x: np.ndarray) -> np.ndarray:
     return np.abs(x.real) + np.abs(x.imag)
 
 
+@pytest.mark.one_in(3)
 @dtypes
 @orders
 def test_all_sizes(dtype: np.dtype, vector_first: bool, by_row: bool) -> None:

@@ -167,6 +167,7 @@ def test_serial_without_a_pool(monkeypatch):
         threads.configure()
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     ("variable", "value"), [("FUNCTAD_THREADS", "3"), ("OMP_NUM_THREADS", "3"), ("OMP_NUM_THREADS", "3,2")]
 )

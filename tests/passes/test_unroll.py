@@ -89,6 +89,7 @@ def check(f, once, *args):
         np.testing.assert_allclose(x, y, rtol=1e-12, atol=1e-13)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("n", [0, 1, 2, 5, 8])
 @pytest.mark.parametrize("name", STEPS)
 def test_results(name, n):
@@ -98,6 +99,7 @@ def test_results(name, n):
             check(run_of(step, n, reverse, k), run_of(step, n, reverse, 1), init, arguments(n))
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("n", [1, 5, 8])
 @pytest.mark.parametrize("name", [name for name in STEPS if name != "counting"])
 def test_derivatives(name, n):

@@ -115,7 +115,7 @@ def native(f: Callable[..., Any], arrays: Sequence[np.ndarray]) -> np.ndarray:
     return found
 
 
-@pytest.mark.one_in(5)
+@pytest.mark.one_in(9)
 @pytest.mark.parametrize(("name", "reference"), UNARY_CASES, ids=identify)
 def test_functions_of_one_operand(name: str, reference: Reference) -> None:
     f = applied(name, reference)

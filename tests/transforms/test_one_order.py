@@ -89,6 +89,7 @@ def test_other_dtypes_and_widths(dtype, bits):
             check_paths(f, TRANSFORMS["grad"], arguments(rng, dtype), f"seed {seed}: {block}")
 
 
+@pytest.mark.deep
 def test_third_derivatives():
     def third(f):
         second = fd.grad(lambda v, s: scalar(fd.grad(f)(v, s) * s))
@@ -100,6 +101,7 @@ def test_third_derivatives():
         check_paths(lambda v, s, block=block: scalar(block(v, s)), third, arguments(rng), f"seed {seed}: {block}")
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", ["grad", "jvp", "hessian", "reverse over reverse", "reverse over forward"])
 def test_jit_inside_of_a_function_changes_nothing(name):
     """Sums of cotangents go through a call as if its statements stood there, also where an operand is given twice or
