@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from functad.ir.types import ArrayType
 from functad.kernel_ir.rules import Pointwise
 from functad.primitives.arithmetic import add, mul, neg, sub
 from functad.primitives.elementwise import Op, elementwise, formula, single_rounding
@@ -134,8 +136,13 @@ def _modified_jvp(t: Any, out: Any, x: Any, *, order: int, scaled: bool) -> Any:
     return mul(t, sub(slope, mul(sign(x), out)) if scaled else slope)
 
 
+def _overflows(types: Sequence[ArrayType], params: Mapping[str, Any]) -> bool:
+    """Whether large operands give infinities."""
+    return not params["scaled"]
+
+
 _modified_op: Op = elementwise(
-    "modified_bessel", formula(_modified), kinds="f", singular=True, jvp=_modified_jvp,
+    "modified_bessel", formula(_modified), kinds="f", singular=_overflows, jvp=_modified_jvp,
     kernel=Pointwise(single_rounding(_modified), static=("order", "scaled")),
     params=tuple({"order": n, "scaled": s} for n in (0, 1) for s in (False, True)),
 )  # fmt: skip

@@ -64,8 +64,10 @@ def _order(n: int, like: Any) -> Any:
     return like.dtype.type(n)
 
 
-j0: Op = library("j0", lambda t, y, x: neg(mul(t, j1(x))), low=-3.0, high=3.0)
-j1: Op = library("j1", lambda t, y, x: mul(t, mul(sub(j0(x), jv(_order(2, x), x)), 0.5)), low=-3.0, high=3.0)
+j0: Op = library("j0", lambda t, y, x: neg(mul(t, j1(x))), singular=False, low=-3.0, high=3.0)
+j1: Op = library(
+    "j1", lambda t, y, x: mul(t, mul(sub(j0(x), jv(_order(2, x), x)), 0.5)), singular=False, low=-3.0, high=3.0
+)
 y0: Op = library("y0", lambda t, y, x: neg(mul(t, y1(x))))
 y1: Op = library("y1", lambda t, y, x: mul(t, mul(sub(y0(x), yv(_order(2, x), x)), 0.5)))
 k0: Op = library("k0", lambda t, y, x: neg(mul(t, k1(x))))

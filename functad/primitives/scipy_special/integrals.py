@@ -37,7 +37,9 @@ expn: Op = in_double(
 )  # fmt: skip
 
 # sin x / x is a spherical Bessel function, which is right at 0 to any order
-si = library_result("sici", 2, 0, "sinint", lambda t, y, x: mul(t, spherical_bessel(x, 0)), doc="The sine integral.")
+si = library_result(
+    "sici", 2, 0, "sinint", lambda t, y, x: mul(t, spherical_bessel(x, 0)), singular=False, doc="The sine integral."
+)
 ci = library_result("sici", 2, 1, "cosint", lambda t, y, x: mul(t, div(cos(x), x)), doc="The cosine integral.")
 # sinh x / x = (exprel(x) + exprel(-x)) / 2
 shi = library_result(

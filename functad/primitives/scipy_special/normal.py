@@ -103,7 +103,7 @@ def _log_ndtr(b: Any, x: Any) -> Any:
 
 log_ndtr = in_double(
     "log_ndtr", _log_ndtr, lambda t, y, x: mul(t, div(math.sqrt(2 / math.pi), erfcx(mul(x, -math.sqrt(0.5))))),
-    low=-2.0, doc="The logarithm of the normal distribution function.",
+    singular=False, low=-2.0, doc="The logarithm of the normal distribution function.",
 )  # fmt: skip
 
 # Rational approximations by M. Wichura, *Algorithm AS 241: the percentage points of the normal distribution*, 1988: of
@@ -192,8 +192,8 @@ def _dawsn(b: Any, x: Any, *, order: int) -> Any:
 
 
 _dawsn_op: Op = in_double(
-    "dawsn", _dawsn, lambda t, y, x, *, order: mul(t, _dawsn_op(x, order=order + 1)), static=("order",), low=-3.0,
-    high=3.0, params=({"order": 0}, {"order": 1}, {"order": 2}),
+    "dawsn", _dawsn, lambda t, y, x, *, order: mul(t, _dawsn_op(x, order=order + 1)), static=("order",), singular=False,
+    low=-3.0, high=3.0, params=({"order": 0}, {"order": 1}, {"order": 2}),
 )  # fmt: skip
 
 
