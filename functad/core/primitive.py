@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -44,7 +45,8 @@ class Sample:
     params.
 
     ``low`` and ``high`` bound the random operands, so that they stay where the operation is defined and smooth.
-    ``unmapped`` are the positions of operands that are the same for all elements of a mapped axis.
+    ``unmapped`` are the positions of operands that are the same for all elements of a mapped axis. Special values are
+    tested up to the size ``largest``: some loops of libraries have no end beyond.
     """
 
     operands: tuple[Any, ...]
@@ -53,6 +55,7 @@ class Sample:
     high: float = 2.0
     smooth: bool = True
     unmapped: tuple[int, ...] = ()
+    largest: float = math.inf
 
 
 class Signature:

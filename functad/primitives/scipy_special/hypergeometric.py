@@ -29,7 +29,7 @@ hyp0f1: Op = library(
     doc="The confluent hypergeometric limit function 0F1.",
 )
 hyp1f1: Op = library(
-    "hyp1f1", (unknown("hyp1f1", "a"), unknown("hyp1f1", "b"), _of_confluent),
+    "hyp1f1", (unknown("hyp1f1", "a"), unknown("hyp1f1", "b"), _of_confluent), largest=1e3,
     doc="Kummer's confluent hypergeometric function 1F1.",
 )  # fmt: skip
 hyp2f1: Op = library(

@@ -7,6 +7,7 @@ by element.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -100,17 +101,19 @@ def polynomial(b: Any, x: Any, coefficients: Sequence[float]) -> Any:
 
 def _samples(operands: int, traits: dict[str, Any]) -> Callable[[], list[Sample]]:
     """A rank-0 operand among arrays, no elements, and single precision: evaluation takes long, and no dtype has a loop
-    of its own.
+    of its own. ``largest`` is for functions of SciPy's that do not end at larger operands.
     """
     low, high, smooth = traits.get("low", 0.5), traits.get("high", 2.0), traits.get("smooth", True)
-    params = traits.pop("params", ({},))
+    params, largest = traits.pop("params", ({},)), traits.pop("largest", math.inf)
 
     def samples() -> list[Sample]:
         vector, scalar = array_type((2,), np.float64), array_type((), np.float64)
         shapes = [[scalar, *[vector] * (operands - 1)]] * len(params)
         shapes += [[array_type((0,), np.float64)] * operands, [array_type((2,), np.float32)] * operands]
         chosen = [*params, params[0], params[0]]
-        return [Sample(tuple(s), dict(p), low, high, smooth) for s, p in zip(shapes, chosen, strict=True)]
+        return [
+            Sample(tuple(s), dict(p), low, high, smooth, largest=largest) for s, p in zip(shapes, chosen, strict=True)
+        ]
 
     return samples
 
