@@ -35,13 +35,13 @@ def evaluator():
 REDUCED = (Phase.explicit, Phase.generate)  # failures are reduced by check_example, not shrunk by hypothesis
 
 
-@settings(max_examples=150, phases=REDUCED)
+@settings(max_examples=75, phases=REDUCED)
 @given(examples(most=20))
 def test_passes_keep_results(example):
     check_passes(example)
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(examples(smooth=True))
 def test_reverse_mode_transposes_forward_mode(example):
     check_transposed(example)

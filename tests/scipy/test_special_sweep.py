@@ -76,6 +76,7 @@ def assert_accurate(name: str, f: Any, reference: Reference, points: Any, orders
         compare(name, reference, points, found, positions, ROUNDINGS[len(positions)] * SLACK)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("name", ONE)
 def test_functions_of_one_operand(name: str) -> None:
     f, reference = ONE[name]
@@ -88,6 +89,7 @@ def test_functions_of_one_operand(name: str) -> None:
     assert_accurate(name, f, reference, points, [(0,), (0, 0), (0, 0, 0)])
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("name", TWO)
 def test_functions_of_two_operands(name: str) -> None:
     f, reference = TWO[name]
