@@ -58,6 +58,10 @@ def layer(path: Path) -> str:
     return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
+HOLDERS = ast.stmt | ast.ExceptHandler | ast.match_case
+"""What imports may be in: expressions hold none."""
+
+
 def statements(path: Path) -> Iterator[tuple[ast.Import | ast.ImportFrom, bool]]:
     """The imports of a file and whether each is in a function; imports for type checking alone do not count."""
     waiting: list[tuple[ast.AST, bool]] = [(ast.parse(path.read_text()), False)]
@@ -66,8 +70,8 @@ def statements(path: Path) -> Iterator[tuple[ast.Import | ast.ImportFrom, bool]]
             yield node, inside
         if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING":
             continue
-        inside = inside or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
-        waiting += [(child, inside) for child in ast.iter_child_nodes(node)]
+        inside = inside or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        waiting += [(child, inside) for child in ast.iter_child_nodes(node) if isinstance(child, HOLDERS)]
 
 
 def imported(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
