@@ -16,7 +16,7 @@ __all__ = ["pseudo_huber"]
 
 
 def _value(b: Any, d: Any, r: Any) -> Any:
-    total = b.add(d, b.hypot(d, r))
+    total = b.add(b.abs(d), b.hypot(d, r))  # without cancelling where d < 0
     return b.select(b.eq(total, 0), 0.0, b.mul(d, b.mul(r, b.div(r, b.select(b.eq(total, 0), 1.0, total)))))
 
 
