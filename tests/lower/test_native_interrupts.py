@@ -137,11 +137,13 @@ def test_a_handler_that_raises_ends_an_endless_loop(alarm, entry) -> None:
 def test_control_c(alarm) -> None:
     f = fd.jit(forever)
     f(3.0)
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
     timer = threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
     with pytest.raises(KeyboardInterrupt):
         f(1.0)
     timer.join()
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.mark.deep
