@@ -12,7 +12,7 @@ from functad.kernel_ir.sizes import Poly
 from functad.lower.emit.plan import mentioned
 from functad.lower.kernels import kernels_of
 
-__all__ = ["Array", "Sized", "SizedStatement", "sized_kernels"]
+__all__ = ["Array", "Sized", "SizedStatement", "sized_kernels", "statement_name"]
 
 
 @dataclass(frozen=True)
@@ -70,17 +70,18 @@ class _Walk:
         for statement in program.body:
             touched = tuple([self.array(b) for b in mentioned(statement)])
             if not isinstance(statement, Control):
-                self.found.append(SizedStatement(_name(statement), touched, times, depth, True))
+                self.found.append(SizedStatement(statement_name(statement), touched, times, depth, True))
                 continue
             steps = (
                 self.size(statement.steps) if isinstance(statement, Loop) and isinstance(statement.steps, Poly) else 1
             )
-            self.found.append(SizedStatement(_name(statement), touched, times, depth, False))
+            self.found.append(SizedStatement(statement_name(statement), touched, times, depth, False))
             for inside in statement.programs:
                 self.program(inside, times * steps, depth + 1)
 
 
-def _name(statement: Statement) -> str:
+def statement_name(statement: Statement) -> str:
+    """How tables call a statement."""
     match statement:
         case Kernel():
             return statement.name

@@ -21,10 +21,10 @@ from functad.api.arguments import name_of
 from functad.api.jit import Jitted
 from functad.core.wrapping import Transformed
 from functad.errors import ArgumentError
+from functad.inspect.kernels import statement_name
 from functad.inspect.tables import quantity, table
 from functad.ir.program import Program
-from functad.kernel_ir.control import Branch, Loop, While
-from functad.kernel_ir.nodes import Call, Kernel, Product, Statement
+from functad.kernel_ir.nodes import Statement
 from functad.lower.abstract.abstract import Abstract
 from functad.lower.compile import Code, Compiled
 from functad.lower.direct import run
@@ -197,30 +197,13 @@ def _rows(timer: Timer, program: Program) -> tuple[Row, ...]:
             own = float(ticks[inner]) - sum([float(ticks[k]) for k in inside[inner]])
             found = Counter([str(where) for path in statement.paths if (where := location(program, path)) is not None])
             lines = {line: count / found.total() for line, count in found.items()}
-            row = Row(_name(statement), lines, int(runs[inner]), float(ticks[inner]), max(own, 0.0), depth)
+            row = Row(statement_name(statement), lines, int(runs[inner]), float(ticks[inner]), max(own, 0.0), depth)
             if row.runs:
                 rows.append(row)
                 visit(inner, depth + 1)
 
     visit(0, 0)
     return tuple(rows)
-
-
-def _name(statement: Statement) -> str:
-    match statement:
-        case Kernel():
-            return statement.name
-        case Product():
-            return "product"
-        case Call():
-            return statement.function.symbol
-        case Loop():
-            return "loop"
-        case While():
-            return "while"
-        case Branch():
-            return "branch"
-    return type(statement).__name__
 
 
 @functools.cache
