@@ -79,6 +79,8 @@ def error(name, method, args, value):
             return abs(value / entropy(name, *exact) - 1) if np.isfinite(value) else mp.inf
         at = mp.floor(exact[0]) if name in DISCRETE else exact[0]
         correct = reference(name, method)(at, *exact[1:])
+        if correct == 0:  # the logarithm of what is 1 to all of mpmath's digits
+            return abs(value)
         return abs(value / correct - 1) if np.isfinite(float(value)) else mp.inf
 
 
