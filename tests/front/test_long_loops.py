@@ -15,7 +15,7 @@ from functad import config
 from functad.front import long_loops as front
 from functad.lower.compile import compile_count
 from functad.primitives import long_loops
-from functad.testing.plain_code import draw_plain_code, runs
+from functad.testing.plain_code import REFUSALS, draw_plain_code, runs
 
 LONG, N = 260, 120
 DATA = np.sin(np.arange(LONG * 1.0))
@@ -347,12 +347,19 @@ def check_random_loops(seed: int, programs: int) -> None:
     drawn = (draw_plain_code(rng, blocks=True) for _ in itertools.count())
     for code in itertools.islice(filter(runs, drawn), programs):
         f, x = code.function(), np.array([0.3, 1.1, -0.7, 0.5])
+        try:
+            f(x)
+        except Exception:  # NumPy's, in another branch than that at the point of ``runs``
+            continue
 
         def total(x, f=f):
             return sum([np.sum(v * (k + 1.0)) for k, v in enumerate(f(x))])
 
-        with config.backend("evaluator"):
-            expected = fd.value_and_grad(total)(x)
+        try:
+            with config.backend("evaluator"):
+                expected = fd.value_and_grad(total)(x)
+        except REFUSALS:  # where Python makes the steps, too
+            continue
         for ours, theirs in zip(fd.value_and_grad(total)(x), expected, strict=True):
             np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-12, err_msg=code.source)
 
