@@ -80,7 +80,7 @@ def error(name, method, args, value):
         at = mp.floor(exact[0]) if name in DISCRETE else exact[0]
         correct = reference(name, method)(at, *exact[1:])
         if correct == 0:  # the logarithm of what is 1 to all of mpmath's digits
-            return abs(value)
+            return max(abs(value) - mp.eps, 0)
         return abs(value / correct - 1) if np.isfinite(float(value)) else mp.inf
 
 
