@@ -240,18 +240,21 @@ class _Bound:
             setattr(node, field, self.block(getattr(node, field)))
         for part in (*getattr(node, "handlers", ()), *getattr(node, "cases", ())):
             part.body = self.block(part.body)
-        stored = [] if blocks else sorted({n.id for n in ast.walk(node) if self._is_stored(n)})
+        stored = [] if blocks else sorted(self._variables.intersection(_stored_in(node)))
         for n in own_nodes(node):
             if isinstance(n, ast.Name) and n.id in self._variables:
                 n.id = MAYBE + n.id
         return [*checks, node, *[flag(KNOWN_TO_BE + n, True, node) for n in stored]]
 
-    def _is_stored(self, node: ast.AST) -> bool:
-        return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node.id in self._variables
-
     def _checks(self, read: ast.AST, place: ast.stmt) -> list[ast.stmt]:
         """What raises where a variable that is read has no value."""
         return [_check(n, place) for n in sorted({x.id for x in _reads(read)} & self._variables)]
+
+
+def _stored_in(node: ast.AST) -> Iterator[str]:
+    for n in ast.walk(node):
+        if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store):
+            yield n.id
 
 
 def _check(variable: str, place: ast.stmt) -> ast.stmt:
