@@ -20,7 +20,7 @@ import numpy as np
 
 from functad.ir.types import dtype_name
 from functad.kernel_ir.native import MOST_BLOCKS as MOST
-from functad.kernel_ir.native import NativeFunction, Text, family
+from functad.kernel_ir.native import NativeFunction, Origin, Text, family
 from functad.lower.emit.code import Code, memory_type
 from functad.lower.emit.memory import load_one, store_one
 from functad.lower.emit.operations import accumulate
@@ -110,6 +110,7 @@ BLOCKS = NativeFunction(
     "functad_blocks",
     Text(RUNTIME_TEXT + _TEXT, parallel_symbols),
     signature="void (ptr, ptr, i64, i64, i64, i64, ptr, i64, ptr)",
+    origin=Origin(__name__),
 )
 
 

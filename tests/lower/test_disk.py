@@ -1,0 +1,512 @@
+"""The persistent cache: what it loads is what was compiled, and nothing else is ever run.
+
+Tests run with ``FUNCTAD_DEBUG=1``, under which Programs have no records, so these turn it off.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import re
+import subprocess
+import sys
+import textwrap
+import warnings
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import special
+
+import functad as fd
+from functad import config
+from functad.core.primitive import REGISTRY
+from functad.errors import CacheWarning
+from functad.kernel_ir.native import NATIVE_FUNCTIONS, Address, NativeFunction, Text
+from functad.lower.compile import LoadedCode
+from functad.lower.disk import directory as directories
+from functad.lower.disk import environment as environments
+from functad.lower.disk.command import cache_command
+from functad.lower.disk.directory import Directory
+from functad.lower.disk.entries import packed, unpacked
+from functad.lower.disk.natives import declared_by, is_portable, named
+from functad.lower.disk.objects import object_code
+from functad.lower.disk.records import record_key
+from functad.lower.llvm.target import Target
+
+X = np.linspace(0.1, 0.9, 40)
+
+
+@pytest.fixture
+def cache(tmp_path):
+    """A directory, and the flags to use it."""
+    with config.debug(False), config.cache(str(tmp_path / "cache")):
+        yield tmp_path / "cache"
+
+
+def first_call(f, *args):
+    """The result of a function's first call, and where it came from, as in a process that has nothing in memory."""
+    fd.clear_caches()
+    gc.collect()
+    jitted = fd.jit(f)
+    return jitted(*args), jitted.stats()[0]
+
+
+def loss(x):
+    return np.sum(np.exp(-x * x) * np.sin(x))
+
+
+def assert_recalled(f, *args):
+    """The first call compiles and the second loads; both give the same bits. Returns the result."""
+    cold, made = first_call(f, *args)
+    warm, found = first_call(f, *args)
+    assert (made.compiled, made.loaded) == (1, 0) and (found.compiled, found.loaded) == (0, 1)
+    assert "passes" not in found.stages and "fusion" not in found.stages and "LLVM" not in found.stages
+    leaves = fd.tree.leaves(cold), fd.tree.leaves(warm)
+    assert [np.asarray(x).tobytes() for x in leaves[0]] == [np.asarray(x).tobytes() for x in leaves[1]]
+    return warm
+
+
+# -- what is loaded ----------------------------------------------------------------------------------------------------
+
+
+def up_to(x, limit):
+    """A while loop whose derivative has a sequence."""
+    return fd.lax.while_loop(lambda c: c[0] < limit, lambda c: (c[0] * 1.5 + np.sum(c[1]), c[1] * 0.9), (x, X))[0]
+
+
+A = np.eye(5) * 3.0 + np.arange(25.0).reshape(5, 5) / 25
+FUNCTIONS = {
+    "elementwise": (fd.grad(loss), X),
+    "libm": (lambda x: np.sum(special.erf(x) + special.gammaln(x)), X),
+    "threads": (fd.grad(lambda x: np.sum(np.sin(x) ** 2)), np.ones(200_000)),
+    "blas": (fd.grad(lambda a: np.sum(np.tanh(a @ a))), np.random.default_rng(0).normal(size=(64, 64))),
+    "matvec": (fd.grad(lambda a: np.sum((a @ X) ** 2)), np.ones((30, 40))),
+    "lapack": (fd.grad(lambda a: np.sum(np.linalg.solve(a, np.arange(5.0)))), A),
+    "sort": (np.sort, X[::-1].copy()),
+    "fourier": (lambda x: np.fft.rfft(x), X),
+    "convolve": (lambda x: np.convolve(x, x), X),
+    "scipy special": (lambda x: special.jv(1.5, x), X),
+    "scipy ufunc": (lambda x: special.sici(x)[0], X),
+    "sequence": (fd.grad(up_to), 1.0, 10.0),
+    "loop": (fd.grad(lambda x: fd.lax.fori_loop(0, 50, lambda i, y: y * 0.9 + np.sin(y), x)), 0.3),
+    "constants": (lambda x: x[:3] * np.array([0.1, 0.2, 0.3]) + np.arange(3.0) * 0.7, X),
+    "closure": (lambda x: x + A[0, 0] * A.sum(), X),
+    "containers": (lambda p: {"a": p["x"] * 2.5, "b": (p["y"], p["x"].sum())}, {"x": X, "y": 3.0}),
+}
+
+
+def mapped():
+    """Where this process has memory, above what small numbers may be, as far as the system says it."""
+    if not Path("/proc/self/maps").exists():
+        return np.array([[id(X), id(X) + 1]], np.uint64)
+    ranges = re.findall(r"^([0-9a-f]+)-([0-9a-f]+)", Path("/proc/self/maps").read_text(), re.MULTILINE)
+    found = [(int(a, 16), int(b, 16)) for a, b in ranges]
+    return np.array([r for r in found if r[0] > 2**32], np.uint64)
+
+
+def addresses(content):
+    """The words of some bytes, at any offset, that point into this process."""
+    ranges = mapped()
+    found = []
+    for offset in range(8):
+        words = np.frombuffer(content[offset : offset + (len(content) - offset) // 8 * 8], np.uint64)
+        inside = np.searchsorted(ranges[:, 0], words, "right") - 1
+        found += list(words[(inside >= 0) & (words < ranges[np.maximum(inside, 0), 1])])
+    return found
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_what_is_loaded_computes_the_same_and_has_no_address_in_it(cache, name):
+    f, *args = FUNCTIONS[name]
+    assert_recalled(f, *args)
+    files = Directory(str(cache)).files()
+    assert len(files) > 2
+    for file in files:
+        assert not addresses(file.path.read_bytes()), file.label
+
+
+def test_an_address_would_be_found():
+    assert addresses(b"abc" + id(X).to_bytes(8, "little")) == [id(X)]
+
+
+def test_another_size_shares_the_object_code(cache):
+    first_call(loss, X)
+    _, found = first_call(loss, np.ones(100))
+    assert (found.compiled, found.loaded) == (0, 1) and "passes" in found.stages
+    labels = sorted(file.label for file in Directory(str(cache)).files())
+    assert labels.count("code") == 1 and "loss(f64[40])" in labels and "loss(f64[100])" in labels
+
+
+def test_errors_of_loaded_code_name_the_users_line(cache):
+    def pick(x, i):
+        return x[i] * 2.0
+
+    messages = []
+    for loaded in (False, True):
+        result, found = first_call(pick, X, 3)
+        assert result == X[3] * 2.0 and found.compiled == (not loaded)
+        fd.clear_caches()
+        with pytest.raises(IndexError) as error:
+            fd.jit(pick)(X, 40)
+        messages.append(str(error.value))
+    line = pick.__code__.co_firstlineno + 1
+    assert messages[0] == messages[1] and f"test_disk.py:{line}" in messages[0] and "40" in messages[0]
+
+
+def test_what_is_loaded_can_be_looked_at(cache):
+    first_call(loss, X)
+    fd.clear_caches()
+    gc.collect()
+    compiled = fd.jit(loss).lower(X).compile()
+    assert isinstance(compiled._compiled.code, LoadedCode)
+    assert compiled(X) == pytest.approx(loss(X)) and compiled.address
+    assert "kernel" in compiled.kernel_ir and "define" in compiled.llvm and compiled.assembly
+
+
+def test_stats_say_that_code_was_loaded(cache):
+    first_call(loss, X)
+    _, found = first_call(loss, X)
+    assert "1 loaded" in str(found) and "load" in found.stages and "compiled" not in str(found)
+
+
+def test_off_by_default_and_under_debug(tmp_path):
+    assert config.first.values["FUNCTAD_CACHE_DIR"] == ""
+    with config.debug(False):
+        assert first_call(loss, X)[1].loaded == first_call(loss, X)[1].loaded == 0
+    with config.debug(True), config.cache(str(tmp_path)):
+        assert record_key(fd.make_ir(loss)(X), Target.host()) is None
+
+
+# -- keys --------------------------------------------------------------------------------------------------------------
+
+
+def test_keys_tell_programs_targets_and_flags_apart(cache):
+    program, host = fd.make_ir(loss)(X), Target.host()
+    keys = [
+        record_key(program, host),
+        record_key(fd.make_ir(loss)(np.ones(41)), host),
+        record_key(fd.make_ir(lambda x: loss(x) + 1.25)(X), host),
+        record_key(fd.make_ir(lambda x: loss(x) + 1.26)(X), host),
+        record_key(program, replace(host, cpu="x86-64-v3")),
+        record_key(program, replace(host, features=host.features + ",-avx512f")),
+        record_key(program, replace(host, fastmath="contract")),
+    ]
+    assert None not in keys and len(set(keys)) == len(keys)
+
+
+def test_another_cpu_s_entry_is_not_loaded(cache):
+    def f(x):
+        return np.sum(np.cos(x) * 1.75)
+
+    with config.cpu("x86-64"):
+        assert first_call(f, X)[1].compiled == 1
+    assert first_call(f, X)[1].compiled == 1
+    assert first_call(f, X)[1].loaded == 1
+
+
+def test_another_source_is_another_environment(tmp_path, monkeypatch):
+    package = tmp_path / "functad"
+    package.mkdir()
+    (package / "a.py").write_text("x = 1\n")
+    os.utime(package / "a.py", (1, 1))
+    monkeypatch.setattr(environments, "PACKAGE", package)
+    where = Directory(str(tmp_path / "cache"))
+    find = environments.environment.__wrapped__
+    first = find(where)
+    assert first is not None and find(where) == first == find(Directory(str(tmp_path / "other")))
+    (package / "a.py").write_text("x = 2\n")
+    assert find(where) is None, "it was changed after this process had begun"
+    os.utime(package / "a.py", (2, 2))
+    assert find(where) not in (None, first)
+
+
+def test_programs_that_a_key_cannot_say_have_no_entries(cache, monkeypatch):
+    shape = fd.ShapeDtypeStruct((40,), float)
+
+    def calls_python(x):
+        return fd.pure_callback(lambda a: a * 2.0, shape, x) + 1.0
+
+    for _ in range(2):
+        result, made = first_call(calls_python, X)
+        np.testing.assert_array_equal(result, X * 2.0 + 1.0)
+        assert made.loaded == 0 and made.compiled == 1
+    assert not [f for f in Directory(str(cache)).files() if f.label.startswith(("code", "calls_python"))]
+    monkeypatch.setattr(REGISTRY["sin"], "module", "users.own")
+    assert record_key(fd.make_ir(np.sin)(X), Target.host()) is None
+
+
+def test_primitives_know_who_declares_them():
+    assert {p.module.partition(".")[0] for p in REGISTRY.values() if not p.name.startswith("example")} >= {"functad"}
+    assert REGISTRY["sin"].module.startswith("functad.primitives.")
+
+
+def test_native_functions_are_found_by_where_they_are_declared():
+    portable = [f for f in list(NATIVE_FUNCTIONS.values()) if is_portable(f)]
+    assert len(portable) > 20
+    for function in portable:
+        assert declared_by(named(function)) is function
+    own = NativeFunction("test_disk_address", Address(lambda: 2**40))
+    text = NativeFunction("test_disk_text", Text("define i32 @test_disk_text(ptr %a, ptr %b) { ret i32 0 }"))
+    assert not is_portable(own) and not is_portable(text)
+    assert declared_by(["test_disk_address", "os", "system", ["true"]]) is None
+
+
+def test_text_with_an_address_is_not_kept(cache):
+    text = "define i64 @f() {{\n  %x = load i64, ptr inttoptr (i64 {} to ptr)\n  ret i64 %x\n}}"
+    assert object_code(text.format(id(X)), Target.host()).key is None
+    assert object_code(text.format(1), Target.host()).key is not None
+
+
+# -- entries that are not what they should be --------------------------------------------------------------------------
+
+
+def entry_files(cache, kind):
+    return [f.path for f in Directory(str(cache)).files() if f.label.startswith(kind)]
+
+
+@pytest.mark.parametrize("kind", ["code", "loss"])
+def test_a_flipped_bit_anywhere_makes_a_miss(cache, kind):
+    first_call(loss, X)
+    (path,) = entry_files(cache, kind)
+    whole, key = path.read_bytes(), path.stem
+    assert unpacked(key, whole) is not None
+    for place in range(len(whole)):
+        bad = bytearray(whole)
+        bad[place] ^= 1 << place % 8
+        assert unpacked(key, bytes(bad)) is None, place
+    for length in range(0, len(whole), 7):
+        assert unpacked(key, whole[:length]) is None
+    assert unpacked(key, whole + b"\0") is None
+
+
+@pytest.mark.parametrize("kind", ["code", "loss"])
+def test_a_file_that_is_no_entry_is_a_miss_and_is_replaced(cache, kind):
+    expected, _ = first_call(loss, X)
+    (path,) = entry_files(cache, kind)
+    whole = path.read_bytes()
+    flipped = bytes([*whole[:-1], whole[-1] ^ 1])
+    for bad in (b"", b"\0" * len(whole), whole[: len(whole) // 2], flipped, packed("another key", kind, b"{}")):
+        path.write_bytes(bad)
+        result, made = first_call(loss, X)
+        assert result == expected and made.loaded == (kind == "loss") and path.read_bytes() == whole
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"object": 1, "calls": [["a", "functad.nowhere", "", []]]}'])
+def test_a_record_of_something_else_is_a_miss(cache, content):
+    expected, _ = first_call(loss, X)
+    (path,) = entry_files(cache, "loss")
+    path.write_bytes(packed(path.stem, "loss", content))
+    result, made = first_call(loss, X)
+    assert result == expected and made.loaded == 1 and "passes" in made.stages
+
+
+def test_what_cannot_be_read_is_a_miss(cache):
+    expected, _ = first_call(loss, X)
+    (path,) = entry_files(cache, "code")
+    elsewhere = path.with_name("elsewhere")
+    path.rename(elsewhere)
+
+    def refused():
+        assert Directory(str(cache)).read(path.stem) is None
+        return True
+
+    path.symlink_to(elsewhere)
+    assert refused() and first_call(loss, X)[0] == expected
+    path.unlink()
+    path.mkdir()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", CacheWarning)
+        assert refused() and first_call(loss, X)[0] == expected
+    path.rmdir()
+    os.mkfifo(path)
+    assert refused()
+    path.unlink()
+    elsewhere.rename(path)
+    path.chmod(0o620)
+    assert refused()
+    path.chmod(0o600)
+    assert Directory(str(cache)).read(path.stem) is not None
+
+
+# -- directories -------------------------------------------------------------------------------------------------------
+
+
+def test_it_is_made_for_this_user_alone(cache):
+    first_call(loss, X)
+    assert cache.stat().st_mode & 0o777 == 0o700
+    assert {f.path.stat().st_mode & 0o777 for f in Directory(str(cache)).files()} == {0o600}
+
+
+@pytest.mark.parametrize("how", ["others may write", "the group may write", "somebody else's"])
+def test_a_directory_of_others_is_not_loaded_from(cache, monkeypatch, how):
+    expected, _ = first_call(loss, X)
+    directories._directory.cache_clear()
+    if how == "somebody else's":
+        monkeypatch.setattr(os, "geteuid", lambda: cache.stat().st_uid + 1)
+    else:
+        cache.chmod(0o777 if how == "others may write" else 0o770)
+    with pytest.warns(CacheWarning, match="not this user's own, or others may write") as seen:
+        for _ in range(2):
+            result, made = first_call(loss, X)
+            assert result == expected and made.loaded == 0
+    assert len(seen) == 1 and str(cache) in str(seen[0].message) and seen[0].filename == __file__
+
+
+@pytest.mark.parametrize("how", ["no directory", "read only", "full disk"])
+def test_a_directory_that_cannot_be_written_to_warns_once(tmp_path, monkeypatch, how):
+    def refuse(*_args, **_kwargs):
+        raise OSError(30, "Read-only file system")
+
+    class Full:
+        """A file on a disk that is full."""
+
+        def __init__(self, descriptor):
+            os.close(descriptor)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            return None
+
+        def write(self, content):
+            raise OSError(28, "No space left on device")
+
+    path = tmp_path / "cache"
+    if how == "no directory":
+        (tmp_path / "file").write_text("")
+        path = tmp_path / "file" / "cache"
+    elif how == "read only":
+        monkeypatch.setattr(directories.tempfile, "mkstemp", refuse)
+    else:
+        opened = open
+        monkeypatch.setattr(directories, "open", lambda f, mode: (Full if mode == "wb" else opened)(f), raising=False)
+    with config.debug(False), config.cache(str(path)), pytest.warns(CacheWarning, match="cannot be written to") as seen:
+        for n in (3, 4):
+            result, made = first_call(lambda x, n=n: np.sum(x**n), X)
+            assert result == pytest.approx(np.sum(X**n)) and made.compiled == 1
+    assert len(seen) == 1
+    assert not path.exists() or not list(path.iterdir())
+
+
+def test_a_directory_that_can_only_be_read_is_read(cache, monkeypatch):
+    first_call(loss, X)
+
+    def refuse(*_args, **_kwargs):
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(directories.tempfile, "mkstemp", refuse)
+    monkeypatch.setattr(os, "utime", refuse)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", CacheWarning)
+        assert first_call(loss, X)[1].loaded == 1
+
+
+def test_what_was_used_longest_ago_goes_first(tmp_path):
+    where = Directory(str(tmp_path / "cache"))
+    with config.cache_bytes(10_000):
+        for k in range(8):
+            where.write(f"{k:040}", f"entry {k}", bytes(1000))
+            os.utime(where._place(f"{k:040}"), (k, k))
+        assert where.read(f"{0:040}") is not None  # used now
+        for k in range(8, 11):
+            where.write(f"{k:040}", f"entry {k}", bytes(1000))
+    files = where.files()
+    assert sum(f.bytes for f in files) <= 10_000
+    kept = {f.label for f in files}
+    assert {"entry 0", "entry 7", "entry 8", "entry 10"} <= kept and not kept & {"entry 1", "entry 2"}
+
+
+def test_the_command_lists_and_clears(cache, capsys):
+    first_call(loss, X)
+    assert cache_command(["list"]) == 0
+    listed = capsys.readouterr().out
+    assert "loss(f64[40])" in listed and re.search(r"KiB  code\n", listed) and "of at most 1.0 GiB" in listed
+    assert cache_command([]) == 0
+    count = int(re.search(r"(\d+) entries", capsys.readouterr().out)[1])
+    assert count == len(listed.splitlines()) - 1
+    assert cache_command(["clear"]) == 0 and f"{count} entries removed" in capsys.readouterr().out
+    assert not list(cache.iterdir())
+    assert cache_command(["burn"]) == 2 and "usage" in capsys.readouterr().out
+    with config.cache(""):
+        assert cache_command([]) == 1 and "FUNCTAD_CACHE_DIR" in capsys.readouterr().out
+
+
+# -- processes ---------------------------------------------------------------------------------------------------------
+
+SCRIPT = """
+import ctypes, mmap, sys
+ballast = mmap.mmap(-1, int(sys.argv[1]) << 20)  # what is mapped later lies elsewhere
+import numpy as np, functad as fd
+X = np.linspace(0.1, 0.9, 40)
+f = fd.jit(fd.value_and_grad(lambda x: np.sum(np.exp(-x * x) * np.sin(x)) + np.linalg.solve(np.eye(40), x)[0]))
+value, gradient = f(X)
+here = ctypes.cast(np._core._multiarray_umath.__spec__.loader and ctypes.pythonapi.Py_IsInitialized, ctypes.c_void_p)
+print(value.hex(), gradient.tobytes().hex(), f.stats()[0].loaded, fd.jit(np.sin).lower(X).compile().address, id(np.sin))
+"""
+
+
+def in_process(script, *arguments, **environment):
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script), *arguments],
+        capture_output=True,
+        text=True,
+        env={**os.environ, "FUNCTAD_DEBUG": "0", **environment},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_another_process_loads_it_at_other_addresses(tmp_path):
+    """With another order of sets, too."""
+    runs = [
+        in_process(SCRIPT, size, FUNCTAD_CACHE_DIR=str(tmp_path / "cache"), PYTHONHASHSEED=seed).split()
+        for size, seed in (("1", "1"), ("333", "2"))
+    ]
+    assert runs[0][:2] == runs[1][:2] and [r[2] for r in runs] == ["0", "1"]
+    assert runs[0][3] != runs[1][3] and runs[0][4] != runs[1][4]
+
+
+CROWD = """
+import os, resource, sys, warnings
+import numpy as np, functad as fd
+import functad.lower.compile
+X, gate = np.linspace(0.1, 0.9, 40), os.pipe()
+children = []
+for k in range(8):
+    child = os.fork()
+    if child == 0:
+        os.close(gate[1])
+        os.read(gate[0], 1)  # until all are there
+        good = np.allclose(fd.jit(fd.grad(lambda x: np.sum(np.sin(x) ** 2)))(X), np.sin(2 * X), rtol=1e-12)
+        os._exit(0 if good else 1)
+    children.append(child)
+os.close(gate[1])
+print([os.waitpid(child, 0)[1] for child in children])
+f = fd.jit(fd.grad(lambda x: np.sum(np.sin(x) ** 2)))
+f(X)
+before = set(os.listdir(os.environ["FUNCTAD_CACHE_DIR"]))
+resource.setrlimit(resource.RLIMIT_FSIZE, (500, resource.RLIM_INFINITY))  # no file grows beyond
+with warnings.catch_warnings(record=True) as seen:
+    warnings.simplefilter("always")
+    for n in (3, 4):
+        assert np.allclose(fd.jit(lambda x: np.sum(x**n))(X), np.sum(X**n))
+print(f.stats()[0].loaded, [w.category.__name__ for w in seen])
+print(all(os.path.getsize(os.path.join(os.environ["FUNCTAD_CACHE_DIR"], name)) for name in
+    set(os.listdir(os.environ["FUNCTAD_CACHE_DIR"])) - before))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes that start at one time are forked")
+def test_eight_processes_at_once_and_a_disk_that_takes_no_more(tmp_path):
+    path = tmp_path / "cache"
+    processes, loaded, whole = in_process(CROWD, FUNCTAD_CACHE_DIR=str(path)).splitlines()
+    assert processes == str([0] * 8)
+    assert loaded == "1 ['CacheWarning']" and whole == "True"
+    names = sorted(p.name for p in path.iterdir())
+    assert all(name.endswith(".functad") for name in names)
+    for place in path.iterdir():
+        assert unpacked(place.stem, place.read_bytes()) is not None
