@@ -293,7 +293,7 @@ def test_a_file_that_is_no_entry_is_a_miss_and_is_replaced(cache, kind):
         assert result == expected and made.loaded == (kind == "loss") and path.read_bytes() == whole
 
 
-@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b'{"object": 1, "calls": [["a", "functad.nowhere", "", []]]}'])
+@pytest.mark.parametrize("content", [b"", b"[]", b"{}", b"{'calls': [('a', 'functad.no', '', ())]}", b"\0("])
 def test_a_record_of_something_else_is_a_miss(cache, content):
     expected, _ = first_call(loss, X)
     (path,) = entry_files(cache, "loss")

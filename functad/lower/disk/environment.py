@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
-import importlib.metadata
 import importlib.util
 import os
 import sys
@@ -33,15 +33,18 @@ def environment(directory: Directory) -> str | None:
     To read all source files takes longer than to load an entry, so the directory has an entry that says what they came
     to when they were last read, by their sizes and times of change; Python itself trusts its compiled files by these.
     """
-    files = sorted(_sources())
-    # what this process runs may have been read before a file changed
-    if not files or max(changed for _, _, changed in files) >= config.imported_at:
+    try:
+        sources, versions = sorted(_sources()), list(_versions())
+        # what this process runs may have been read before a file changed
+        if not sources or max([changed for _, _, changed in sources]) >= config.imported_at:
+            return None
+        key = digest("sources", repr(sources), repr(versions))
+        content = directory.read(key)
+        if content is None:
+            content = _contents([path for path, _, _ in sources], [path for path, _, _ in versions]).encode()
+            directory.write(key, "functad's source files", content)
+    except OSError:  # functad is not in files, say
         return None
-    known = digest("sources", repr([*files, *_libraries()]))
-    content = directory.read(known)
-    if content is None:
-        content = _contents([path for path, _, _ in files]).encode()
-        directory.write(known, "functad's source files", content)
     return digest(content, sys.version, sys.platform, np.__version__, llvmlite.__version__)
 
 
@@ -58,23 +61,18 @@ def _sources() -> Iterator[tuple[str, int, int]]:
                     yield entry.path, found.st_size, found.st_mtime_ns
 
 
-def _libraries() -> Iterator[tuple[str, int, int]]:
-    """The same of what another version of a library would replace; they need not be imported for that."""
+def _versions() -> Iterator[tuple[str, int, int]]:
+    """The same of the files in which libraries say their versions; they need not be imported for that."""
     for name in LIBRARIES:
-        spec = importlib.util.find_spec(name)
-        if spec is not None and spec.origin is not None:
-            found = os.stat(spec.origin)
-            yield spec.origin, found.st_size, found.st_mtime_ns
+        with contextlib.suppress(ValueError):  # what stands for a module may have no spec
+            spec = importlib.util.find_spec(name)
+            for folder in () if spec is None else spec.submodule_search_locations or ():
+                for path in sorted(Path(folder).glob("*version.py")):
+                    found = path.stat()
+                    yield str(path), found.st_size, found.st_mtime_ns
 
 
-def _contents(paths: list[str]) -> str:
-    """A digest of files and of the versions of libraries."""
-    files = [part for path in paths for part in (os.path.relpath(path, PACKAGE), Path(path).read_bytes())]
-    return digest(*files, *[f"{name} {_version(name)}" for name in LIBRARIES])
-
-
-def _version(name: str) -> str:
-    try:
-        return importlib.metadata.version(name)
-    except importlib.metadata.PackageNotFoundError:
-        return ""
+def _contents(sources: list[str], versions: list[str]) -> str:
+    """A digest of files."""
+    own = [part for path in sources for part in (os.path.relpath(path, PACKAGE), Path(path).read_bytes())]
+    return digest(*own, *[Path(path).read_bytes() for path in versions])

@@ -27,7 +27,7 @@ def is_portable(function: NativeFunction) -> bool:
 
 
 def named(function: NativeFunction) -> list[Any]:
-    """What says which portable function it is, for JSON."""
+    """What says which portable function it is, in Python's plain types."""
     assert function.origin is not None
     return [function.symbol, function.origin.module, function.origin.family, _written(function.origin.kind)]
 
@@ -53,11 +53,11 @@ def _is_plain(value: Any) -> bool:
 
 def _written(value: Any) -> Any:
     if isinstance(value, tuple):
-        return [_written(v) for v in value]
+        return tuple([_written(v) for v in value])
     return {"dtype": value.str} if isinstance(value, np.dtype) else value
 
 
 def _read(value: Any) -> Any:
-    if isinstance(value, list):
+    if isinstance(value, tuple):
         return tuple([_read(v) for v in value])
     return np.dtype(value["dtype"]) if isinstance(value, dict) else value

@@ -10,8 +10,7 @@ that have primitives which functad does not declare, have no record: no key says
 
 from __future__ import annotations
 
-import base64
-import json
+import ast
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -33,6 +32,10 @@ __all__ = ["Record", "read_record", "record_key", "write_record"]
 
 LARGEST = 2**20
 """Bytes of a constant that is no literal of the Program: with larger ones a Program has no record."""
+
+
+MISREAD = (AttributeError, ImportError, InternalError, LookupError, SyntaxError, TypeError, ValueError)
+"""What reading the content of something else may raise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +73,17 @@ def read_record(key: str, program: Program) -> Record | None:
     if content is None:
         return None
     try:
-        return _record(json.loads(content), program)
-    except (ArithmeticError, AttributeError, ImportError, InternalError, LookupError, TypeError, ValueError):
+        return _record(ast.literal_eval(content.decode()), program)
+    except (
+        ArithmeticError,
+        AttributeError,
+        ImportError,
+        InternalError,
+        LookupError,
+        SyntaxError,
+        TypeError,
+        ValueError,
+    ):
         return None  # written whole, but by something else
 
 
@@ -91,14 +103,14 @@ def write_record(key: str, program: Program, record: Record) -> None:
         "called": record.called,
         "calls": [named(function) for function in record.calls],
         "sizes": record.sizes,
-        "constants": [literals[id(c)] if id(c) in literals else _array_text(c) for c in record.constants],
+        "constants": [literals[id(c)] if id(c) in literals else _parts(c) for c in record.constants],
         "checks": record.checks,
         "paths": paths,
         "long": record.long,
     }
     types = ", ".join([str(t) for t in program.in_types])
     label = f"{program.name or 'function'}({types if len(types) < 80 else f'{len(program.in_types)} inputs'})"
-    where.write(key, label, json.dumps(content).encode())
+    where.write(key, label, repr(content).encode())
 
 
 def _record(content: Any, program: Program) -> Record | None:
@@ -141,13 +153,10 @@ def _line(location: Any) -> Any:
     return None if location is None else (id(location.code), location.instruction)
 
 
-def _array_text(array: np.ndarray) -> dict[str, Any]:
-    return {
-        "dtype": array.dtype.str,
-        "shape": array.shape,
-        "data": base64.b64encode(array.tobytes()).decode(),
-    }
+def _parts(array: np.ndarray) -> tuple[str, tuple[int, ...], bytes]:
+    return array.dtype.str, array.shape, array.tobytes()
 
 
-def _array(text: dict[str, Any]) -> np.ndarray:
-    return np.frombuffer(base64.b64decode(text["data"]), text["dtype"]).reshape(text["shape"]).copy()
+def _array(parts: tuple[str, tuple[int, ...], bytes]) -> np.ndarray:
+    dtype, shape, content = parts
+    return np.frombuffer(content, dtype).reshape(shape).copy()
