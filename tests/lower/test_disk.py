@@ -39,8 +39,9 @@ X = np.linspace(0.1, 0.9, 40)
 
 
 @pytest.fixture
-def cache(tmp_path):
-    """A directory, and the flags to use it."""
+def cache(tmp_path, monkeypatch):
+    """A directory, and the flags to use it; even where somebody edits functad while tests run."""
+    monkeypatch.setattr(config, "imported_at", 2**63)
     with config.debug(False), config.cache(str(tmp_path / "cache")):
         yield tmp_path / "cache"
 
