@@ -6,6 +6,7 @@ Tests run with ``FUNCTAD_DEBUG=1``, under which Programs have no records, so the
 from __future__ import annotations
 
 import gc
+import itertools
 import os
 import re
 import subprocess
@@ -23,7 +24,9 @@ import functad as fd
 from functad import config
 from functad.core.primitive import REGISTRY
 from functad.errors import CacheWarning
+from functad.ir.program import Program
 from functad.kernel_ir.native import NATIVE_FUNCTIONS, Address, NativeFunction, Text
+from functad.lower.backends import execute
 from functad.lower.compile import LoadedCode
 from functad.lower.disk import directory as directories
 from functad.lower.disk import environment as environments
@@ -34,6 +37,7 @@ from functad.lower.disk.natives import declared_by, is_portable, named
 from functad.lower.disk.objects import object_code
 from functad.lower.disk.records import record_key
 from functad.lower.llvm.target import Target
+from functad.testing.rules import Case
 
 X = np.linspace(0.1, 0.9, 40)
 
@@ -130,6 +134,23 @@ def test_what_is_loaded_computes_the_same_and_has_no_address_in_it(cache, name):
 
 def test_an_address_would_be_found():
     assert addresses(b"abc" + id(X).to_bytes(8, "little")) == [id(X)]
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("name", sorted(n for n, p in REGISTRY.items() if not p.effect))
+def test_what_is_loaded_of_each_primitive(cache, name):
+    primitive = REGISTRY[name]
+    for number, sample in enumerate(itertools.islice(primitive.samples(), 3)):
+        case, results = Case(primitive, sample, np.random.default_rng(number)), []
+        for _ in range(2):
+            fd.clear_caches()
+            gc.collect()
+            program = Program(case.program.inputs, case.program.eqns, case.program.outputs)  # nothing is kept on it
+            try:
+                results.append([np.asarray(x).tobytes() for x in execute(program, case.values)])
+            except fd.errors.FunctadError as error:
+                results.append([str(error)])
+        assert results[0] == results[1], sample
 
 
 def test_another_size_shares_the_object_code(cache):
