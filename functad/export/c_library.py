@@ -115,7 +115,7 @@ def c(f: Callable[..., Any], *args: Any, path: str | Path, name: str | None = No
     """
     from functad.lower.emit.module import emit_module
     from functad.lower.llvm.target import Target, emit_linked
-    from functad.lower.native.standalone import named_as_in_c, standalone
+    from functad.lower.native.standalone import standalone
 
     traced = _traced(f, args)
     program = optimize(traced.program)
@@ -139,7 +139,7 @@ def c(f: Callable[..., Any], *args: Any, path: str | Path, name: str | None = No
         bool(natives.blas),
     )
     others = [*natives.texts, *((module.apart,) if module.apart else ()), wrapper(function)]
-    texts = [named_as_in_c(text) for text in (module.text, *others)]
+    texts = [natives.named_as_in_c(text) for text in (module.text, *others)]
     code = emit_linked(texts[0], target, module.passes, texts[1:], public_names(public))
     return _written(Path(path), header(function), code, openmp)
 

@@ -8,22 +8,24 @@ NumPy, Numba or Python.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from functad.kernel_ir.native import Address, NativeFunction, Python, Text, declared_functions
+from functad.kernel_ir.fortran import fortran_routine
+from functad.kernel_ir.native import NativeFunction, Python, Text, declared_functions
 from functad.lower.llvm.target import Target
-from functad.lower.native.blas import ARGUMENTS
 from functad.lower.native.blocks import BLOCKS, blocks_text
 from functad.lower.native.frame import BUDGET_AT
 from functad.lower.native.interrupts import TICK
 from functad.lower.native.python import API, NOTE_OFFENDER
 
-__all__ = ["VALUE", "Standalone", "named_as_in_c", "standalone"]
+__all__ = ["VALUE", "Standalone", "standalone"]
 
 VALUE = "functad_value"
 """The variable, one in each thread, that holds what the last failed check found."""
+
+ROUTINES = fortran_routine.__module__
 
 _OWN = {
     TICK.symbol: f"""
@@ -99,18 +101,22 @@ define internal void @functad_parallel(ptr %body, ptr %data, i64 %blocks) {
 }
 """
 
-_BLAS = re.compile(rf"functad_([sdcz](?:{'|'.join(ARGUMENTS)}))\b")
-
 
 @dataclass(frozen=True, slots=True)
 class Standalone:
-    """The texts of native functions, the BLAS routines that they or their callers call, and what cannot leave the
-    process, by the library that it belongs to and its name.
+    """The texts of native functions, the symbols of the BLAS routines that they or their callers call, and what cannot
+    leave the process, by the library that it belongs to and its name.
     """
 
     texts: tuple[str, ...]
     blas: tuple[str, ...]
     refused: tuple[tuple[str, str], ...]
+
+    def named_as_in_c(self, text: str) -> str:
+        """LLVM text with BLAS routines under the names that Fortran compilers give them."""
+        for symbol in self.blas:
+            text = re.sub(rf"@{symbol}\b", f"@{symbol.removeprefix('functad_')}_", text)
+        return text
 
 
 def standalone(calls: Iterable[NativeFunction], target: Target, openmp: bool) -> Standalone:
@@ -125,18 +131,13 @@ def standalone(calls: Iterable[NativeFunction], target: Target, openmp: bool) ->
         seen.add(function.symbol)
         text = _text(function, target, openmp)
         if text is not None:
-            texts[function.symbol] = named_as_in_c(text)
+            texts[function.symbol] = text
             waiting += declared_functions([line for line in text.splitlines() if not _of_openmp(line)])
-        elif routine := _BLAS.fullmatch(function.symbol):
-            blas[f"{routine[1]}_"] = None
+        elif _fortran_library(function) == "blas":
+            blas[function.symbol] = None
         elif not _in_c_library(function):
             refused[_owner(function)] = None
     return Standalone(tuple(texts.values()), tuple(blas), tuple(refused))
-
-
-def named_as_in_c(text: str) -> str:
-    """LLVM text with BLAS routines under the names that Fortran compilers give them."""
-    return _BLAS.sub(r"\1_", text)
 
 
 def _text(function: NativeFunction, target: Target, openmp: bool) -> str | None:
@@ -158,6 +159,13 @@ def _in_c_library(function: NativeFunction) -> bool:
     return function.origin is not None and function.origin.module == "functad.lower.native.c_library"
 
 
+def _fortran_library(function: NativeFunction) -> str:
+    """``blas`` or ``lapack``, or nothing."""
+    origin = function.origin
+    is_routine = origin is not None and (origin.module, origin.family) == (ROUTINES, fortran_routine.__name__)
+    return str(origin.kind[0]) if origin is not None and is_routine else ""
+
+
 def _owner(function: NativeFunction) -> tuple[str, str]:
     """The library that a function belongs to, and what it is called there."""
     name = function.symbol.removeprefix("functad").lstrip("._")
@@ -165,9 +173,8 @@ def _owner(function: NativeFunction) -> tuple[str, str]:
         return "Python", name
     if isinstance(function.code, Python):
         return "Numba", name
-    origin: Sequence[Any] = () if function.origin is None else function.origin.kind
-    if origin[:1] == ("lapack",):
+    if _fortran_library(function):
         return "SciPy", f"LAPACK's {name}"
     if name.startswith("scipy."):
-        return "SciPy", name.removeprefix("scipy.")
-    return ("NumPy", name) if isinstance(function.code, Address | Text) else ("Python", name)
+        return "SciPy", name.split(".")[1]
+    return "NumPy", name.partition(".")[0]
