@@ -7,17 +7,33 @@ libraries share one.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import llvmlite.binding as llvm
 import numpy as np
 
 from functad.errors import InternalError
+from functad.lower.llvm.interruptions import free, gives_lock_back
 from functad.lower.llvm.target import Target, target_machine
 
 __all__ = ["Library", "link"]
 
 _SHARING = 32
+
+
+class _Freed:
+    """Frees code when it dies."""
+
+    __slots__ = ("_tracker",)
+
+    def __init__(self, tracker: llvm.orcjit.ResourceTracker) -> None:
+        self._tracker = tracker
+
+    def __del__(self, ending: Callable[[], bool] = sys.is_finalizing, free: Callable[[Any], None] = free) -> None:
+        if not ending():
+            free(self._tracker)
 
 
 class Library:
@@ -31,7 +47,7 @@ class Library:
         # It frees the code when it dies, and keeps the LLJIT alive. The collector must not find it in a cycle: it would
         # have it free the code before it runs other finalizers in that cycle, which may call the code. It does not look
         # into arrays.
-        self._tracker = np.array([tracker], object)
+        self._tracker = np.array([_Freed(tracker)], object)
         self._addresses = addresses
         self._keep = tuple(keep)  # what the code refers to
 
@@ -40,6 +56,7 @@ class Library:
         return self._addresses[name]
 
 
+@gives_lock_back
 def link(code: bytes, symbols: Mapping[str, int], exports: Iterable[str], keep: Iterable[object] = ()) -> Library:
     """Load object code; what it leaves undefined comes from ``symbols`` (addresses by name), then from the C library.
     It keeps ``keep`` alive.

@@ -14,6 +14,7 @@ from functad import config
 from functad.caches import cached
 from functad.errors import InternalError
 from functad.lower.llvm.half import half_text
+from functad.lower.llvm.interruptions import free, gives_lock_back
 
 __all__ = ["PIPELINE", "Target", "assembly", "emit_linked", "emit_object", "target_machine"]
 
@@ -97,6 +98,7 @@ def _one(text: str) -> tuple[str, ...]:
     return (text,) if text else ()
 
 
+@gives_lock_back
 def _emitted(
     text: str,
     target: Target,
@@ -113,9 +115,8 @@ def _emitted(
     context._owned = True
     module = _module(text, target, machine, context, passes, apart)
     result = emit(machine, module)
-    module.close()
-    context._owned = False
-    context.close()
+    free(module)
+    free(context)
     return result
 
 
@@ -181,6 +182,7 @@ def _explain(text: str, error: str) -> str:
 
 
 @cached(16)
+@gives_lock_back
 def target_machine(target: Target) -> llvm.TargetMachine:
     """LLVM's code generator for a target; llvmlite's own lock makes it safe to share between threads."""
     llvm.initialize_native_target()
