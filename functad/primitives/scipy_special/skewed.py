@@ -93,6 +93,9 @@ log_skewed_tail: Op = in_double(
 
 STEPS = 7
 
+SMALLEST = 1e-307
+"""Below this, where G has lost digits, Newton's method finds nothing."""
+
 
 def _newton(b: Any, row: Any, state: Any, target: Any, a: Any) -> Any:
     """log G is concave in z: from the right, Newton's method never passes its root."""
@@ -120,7 +123,10 @@ def _quantile(ufunc: str, sign: int) -> Op:
     def kernel(b: Any, q: Any, a: Any) -> Any:
         skewed = b.mul(a, sign)
         size = b.maximum(skewed, 0)
-        tail = b.bit_and(b.gt(skewed, 0), b.lt(q, b.mul(b.arctan2(b.add(b.mul(a, 0), 1), size), 1 / math.pi)))
+        tail = b.bit_and(
+            b.bit_and(b.gt(skewed, 0), b.ge(q, SMALLEST)),
+            b.lt(q, b.mul(b.arctan2(b.add(b.mul(a, 0), 1), size), 1 / math.pi)),
+        )
         inverse = b.compute(INVERSE, b.log(b.select(tail, q, 0.1)), b.select(tail, size, 1.0))
         known = b.bit_and(b.bit_and(b.gt(q, 0), b.lt(q, 1)), b.lt(b.abs(a), math.inf))
         inside = b.bit_and(known, b.bit_not(tail))  # elsewhere Boost might raise an exception
