@@ -101,7 +101,11 @@ def ufunc_function(name: str, arity: int) -> NativeFunction:
     cells += [f"  store double %a{k}, ptr %x{k}" for k in range(arity)]
     for k in range(count):
         cells += [f"  %p{k} = getelementptr ptr, ptr %cells, i64 {k}", f"  store ptr %x{k}, ptr %p{k}"]
+    own = f"{symbol}.data"
+    pointer = f"ptr @{own}" if data else "ptr null"
     text = f"""{inner.declaration}
+@{own} = external global i8
+
 define double @{symbol}({", ".join([f"double %a{k}" for k in range(arity)])}) {{
   %cells = alloca [{count} x ptr]
   %steps = alloca [{count} x i64]
@@ -109,12 +113,13 @@ define double @{symbol}({", ".join([f"double %a{k}" for k in range(arity)])}) {{
   store i64 1, ptr %one
   store [{count} x i64] zeroinitializer, ptr %steps
 {chr(10).join(cells)}
-  call void @{inner.symbol}(ptr %cells, ptr %one, ptr %steps, ptr inttoptr (i64 {data} to ptr))
+  call void @{inner.symbol}(ptr %cells, ptr %one, ptr %steps, {pointer})
   %result = load double, ptr %x{arity}
   ret double %result
 }}
 """
-    return NativeFunction(symbol, Text(text), signature=f"double ({', '.join(['double'] * arity)}) {_PURE}")
+    signature = f"double ({', '.join(['double'] * arity)}) {_PURE}"
+    return NativeFunction(symbol, Text(text, lambda: {own: data} if data else {}), signature=signature)
 
 
 # -- of complex arrays -------------------------------------------------------------------------------------------------
@@ -161,7 +166,9 @@ def ufunc_arrays(
     fixed = [_bits(c, kind) for c, kind in zip(constants, taken[len(ranks) :], strict=True)]
     cells = [*places[:-1], *[(f"%c{k}", 0) for k in range(len(fixed))]]
     cells += [places[-1] if k == result else ("%scratch", 0) for k in range(len(given))]
-    return NativeFunction(symbol, Text(_over_arrays(symbol, inner, found[1], ranks, fixed, cells)), operands, evaluate)
+    own = {f"{symbol}.data": found[1]} if found[1] else {}
+    text = _over_arrays(symbol, inner, [*own], ranks, fixed, cells)
+    return NativeFunction(symbol, Text(text, lambda: own), operands, evaluate)
 
 
 def _bits(number: int | float, kind: str) -> int:
@@ -173,13 +180,13 @@ def _bits(number: int | float, kind: str) -> int:
 def _over_arrays(
     symbol: str,
     loop: NativeFunction,
-    data: int,
+    data: list[str],
     ranks: tuple[int, ...],
     fixed: list[int],
     cells: list[tuple[str, int]],
 ) -> str:
     """A native function that runs a ufunc's loop once, over as many elements as the result has; ``cells`` are where the
-    loop finds and leaves its operands and results, and how far apart elements are.
+    loop finds and leaves its operands and results, and how far apart elements are; ``data`` the variable of its data.
     """
     rank, size = max(ranks), "1"
     lines = ["  %n = alloca i64", "  %scratch = alloca [2 x double]"]
@@ -203,10 +210,13 @@ def _over_arrays(
             f"  %s{k} = getelementptr i64, ptr %steps, i64 {k}",
             f"  store i64 {step}, ptr %s{k}",
         ]
+    variables = "".join([f"@{name} = external global i8\n" for name in data])
+    pointer = f"ptr @{data[0]}" if data else "ptr null"
     return f"""{loop.declaration}
+{variables}
 define i32 @{symbol}(ptr %buffers, ptr %sizes) {{
 {chr(10).join(lines)}
-  call void @{loop.symbol}(ptr %cells, ptr %n, ptr %steps, ptr inttoptr (i64 {data} to ptr))
+  call void @{loop.symbol}(ptr %cells, ptr %n, ptr %steps, {pointer})
   ret i32 0
 }}
 """
