@@ -1,4 +1,5 @@
-"""Functions of ``scipy.special`` as native functions: C functions of doubles that SciPy's ``cython_special`` exports.
+"""Functions of ``scipy.special`` as native functions: C functions of doubles that SciPy's ``cython_special`` exports,
+and loops of ufuncs over arrays of complex numbers.
 
 A function with several results (``sici``) writes them to addresses; each result is a native function of its own, which
 has memory for all of them.
@@ -11,11 +12,13 @@ import functools
 import re
 from typing import Any
 
+import numpy as np
+
 from functad.errors import InternalError
-from functad.kernel_ir.native import Address, NativeFunction, Text, family
+from functad.kernel_ir.native import Address, NativeFunction, Text, family, reads, writes
 from functad.kernel_ir.numpy_routines import ufunc_loop
 
-__all__ = ["special_function", "special_result", "ufunc_function"]
+__all__ = ["special_function", "special_result", "ufunc_arrays", "ufunc_function"]
 
 # They may note what went wrong, which nothing reads: to LLVM they are pure.
 _PURE = "nounwind willreturn memory(none)"
@@ -117,3 +120,103 @@ define double @{symbol}({", ".join([f"double %a{k}" for k in range(arity)])}) {{
 """
     signature = f"double ({', '.join(['double'] * arity)}) {_PURE}"
     return NativeFunction(symbol, Text(text, lambda: {own: data} if data else {}), signature=signature)
+
+
+# -- of complex arrays -------------------------------------------------------------------------------------------------
+
+
+@family
+def ufunc_arrays(
+    name: str, types: str, dtype: np.dtype, ranks: tuple[int, ...], result: int, constants: tuple[int | float, ...]
+) -> NativeFunction:
+    """One of the results of a ufunc of SciPy's, of whole arrays: the loop that NumPy runs.
+
+    Parameters
+    ----------
+    types
+        The loop, ``"dD->D"``. Operands that it takes as real numbers are the real parts of complex ones.
+    dtype, ranks
+        That of all arrays, complex; each operand has the rank of the result, or rank 0.
+    result
+        Which result.
+    constants
+        What the last operands are instead.
+    """
+    import scipy.special._ufuncs as ufuncs
+
+    ufunc = getattr(ufuncs, name)
+    taken, given = types.split("->")
+    rank = max(ranks)
+    symbol = f"functad.scipy.{name}.{dtype.char}.{''.join(map(str, ranks))}.{result}." + "_".join(
+        [str(c).replace("-", "m").replace("+", "p") for c in constants]
+    )
+
+    def evaluate(*arrays: Any) -> None:
+        *xs, out = arrays
+        xs = [x.real if kind in "fd" else x for x, kind in zip(xs, taken, strict=False)]
+        found = ufunc(*xs, *constants)
+        out[...] = found[result] if len(given) > 1 else found
+
+    operands = (*[reads(dtype, r) for r in ranks], writes(dtype, rank))
+    found = ufunc_loop(ufunc, types)
+    if found is None:
+        return NativeFunction(symbol, operands=operands, evaluate=evaluate)
+    inner = _loop(f"{symbol}.loop", found[0])
+    places = [(f"%p{k}", dtype.itemsize if r else 0) for k, r in enumerate((*ranks, rank))]
+    fixed = [_bits(c, kind) for c, kind in zip(constants, taken[len(ranks) :], strict=True)]
+    cells = [*places[:-1], *[(f"%c{k}", 0) for k in range(len(fixed))]]
+    cells += [places[-1] if k == result else ("%scratch", 0) for k in range(len(given))]
+    own = {f"{symbol}.data": found[1]} if found[1] else {}
+    text = _over_arrays(symbol, inner, [*own], ranks, fixed, cells)
+    return NativeFunction(symbol, Text(text, lambda: own), operands, evaluate)
+
+
+def _bits(number: int | float, kind: str) -> int:
+    """The 64 bits that a loop finds where it looks for a number of a kind, of 32 bits or 64 (little-endian)."""
+    value = np.array(number, kind)
+    return int(value.view(f"i{value.itemsize}"))
+
+
+def _over_arrays(
+    symbol: str,
+    loop: NativeFunction,
+    data: list[str],
+    ranks: tuple[int, ...],
+    fixed: list[int],
+    cells: list[tuple[str, int]],
+) -> str:
+    """A native function that runs a ufunc's loop once, over as many elements as the result has; ``cells`` are where the
+    loop finds and leaves its operands and results, and how far apart elements are; ``data`` the variable of its data.
+    """
+    rank, size = max(ranks), "1"
+    lines = ["  %n = alloca i64", "  %scratch = alloca [2 x double]"]
+    lines += [f"  %cells = alloca [{len(cells)} x ptr]", f"  %steps = alloca [{len(cells)} x i64]"]
+    for axis in range(rank):
+        lines += [
+            f"  %a{axis} = getelementptr i64, ptr %sizes, i64 {sum(ranks) + axis}",
+            f"  %l{axis} = load i64, ptr %a{axis}",
+            f"  %n{axis} = mul i64 {size}, %l{axis}",
+        ]
+        size = f"%n{axis}"
+    lines.append(f"  store i64 {size}, ptr %n")
+    for k in range(len(ranks) + 1):
+        lines += [f"  %b{k} = getelementptr ptr, ptr %buffers, i64 {k}", f"  %p{k} = load ptr, ptr %b{k}"]
+    for k, bits in enumerate(fixed):
+        lines += [f"  %c{k} = alloca i64", f"  store i64 {bits}, ptr %c{k}"]
+    for k, (place, step) in enumerate(cells):
+        lines += [
+            f"  %q{k} = getelementptr ptr, ptr %cells, i64 {k}",
+            f"  store ptr {place}, ptr %q{k}",
+            f"  %s{k} = getelementptr i64, ptr %steps, i64 {k}",
+            f"  store i64 {step}, ptr %s{k}",
+        ]
+    variables = "".join([f"@{name} = external global i8\n" for name in data])
+    pointer = f"ptr @{data[0]}" if data else "ptr null"
+    return f"""{loop.declaration}
+{variables}
+define i32 @{symbol}(ptr %buffers, ptr %sizes) {{
+{chr(10).join(lines)}
+  call void @{loop.symbol}(ptr %cells, ptr %n, ptr %steps, {pointer})
+  ret i32 0
+}}
+"""

@@ -15,8 +15,18 @@ _MODULE_OF = {
     "standardize": "functad.nn.attention",
     **dict.fromkeys(
         [
-            *("celu", "glu", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh", "identity", "log_sigmoid", "mish"),
-            *("relu6", "selu", "soft_sign", "sparse_plus", "sparse_sigmoid", "squareplus", "tanh"),
+            *("celu", "glu", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh", "identity", "mish"),
+            *(
+                "log1mexp",
+                "log_sigmoid",
+                "relu6",
+                "selu",
+                "soft_sign",
+                "sparse_plus",
+                "sparse_sigmoid",
+                "squareplus",
+                "tanh",
+            ),
         ],
         "functad.nn.more_activations",
     ),

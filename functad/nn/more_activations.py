@@ -23,8 +23,8 @@ from functad.primitives.rounding import absolute, sign
 from functad.primitives.selection import select
 
 __all__ = [
-    "celu", "glu", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh", "identity", "log_sigmoid", "mish", "relu6",
-    "selu", "soft_sign", "sparse_plus", "sparse_sigmoid", "squareplus", "tanh",
+    "celu", "glu", "hard_sigmoid", "hard_silu", "hard_swish", "hard_tanh", "identity", "log1mexp", "log_sigmoid",
+    "mish", "relu6", "selu", "soft_sign", "sparse_plus", "sparse_sigmoid", "squareplus", "tanh",
 ]  # fmt: skip
 
 
@@ -143,6 +143,18 @@ def sparse_plus(x: Any) -> Any:
 
 
 # -- smooth ones -------------------------------------------------------------------------------------------------------
+
+
+def log1mexp(x: Any) -> Any:
+    """log(1 - exp(-x)), with all digits where x is small or large.
+
+    Examples
+    --------
+    >>> from functad import nn
+    >>> nn.log1mexp(50.0)
+    np.float64(-1.9287498479639...e-22)
+    """
+    return exponential.log1mexp(negative(real_floating(x, "log1mexp")))
 
 
 def log_sigmoid(x: Any) -> Any:

@@ -39,10 +39,12 @@ def array_ufunc(self: Tracer, ufunc: np.ufunc, method: str, *inputs: Any, **kwar
         dtype, casting = kwargs.pop("dtype", None), kwargs.pop("casting", "same_kind")
         unknown = [k for k, v in kwargs.items() if k != "order" and v is not _NEUTRAL.get(k, kwargs)]
         if unknown:
-            raise UnsupportedError(
-                f"np.{ufunc.__name__}{here()}: the arguments {', '.join(unknown)} are not available for traced values; "
-                "use np.where for where="
+            advice = (
+                "without out=, what where= leaves out would be uninitialised: give out=, or use np.where"
+                if unknown == ["where"]
+                else f"the arguments {', '.join(unknown)} are not available for traced values"
             )
+            raise UnsupportedError(f"np.{ufunc.__name__}{here()}: {advice}")
         if dtype is not None:
             inputs = tuple([_as_dtype(x, np.dtype(dtype), casting, ufunc) for x in inputs])
     return f(*inputs)

@@ -160,20 +160,20 @@ def power(x: Any, y: Any) -> Any:
 # d(x^y)/dx = y x^(y-1), in which 0 0^-1 at x = y = 0 would be NaN; with 0 0^1 in its place all derivatives there are 0.
 # It is reached from 0^2 too, in the third derivative. (Testing y = 0 alone would lose the mixed derivative: d/dy of y
 # x^(y-1) is 1/x at y = 0.)
-def _power_dx(t: Any, z: Any, x: Any, y: Any) -> Any:
+def power_dx(t: Any, z: Any, x: Any, y: Any) -> Any:
     corner = bit_and(eq(x, 0), eq(y, 0))
     return mul(t, mul(y, power(x, select(corner, 1, sub(y, 1)))))
 
 
 # d(x^y)/dy = x^y log x, which goes to 0 with x where y > 0, and with 1 / x where y < 0, and is taken to be 0 at x = y =
 # 0
-def _power_dy(t: Any, z: Any, x: Any, y: Any) -> Any:
+def power_dy(t: Any, z: Any, x: Any, y: Any) -> Any:
     vanishes = bit_or(bit_and(eq(x, 0), ge(y, 0)), bit_and(isinf(x), lt(y, 0)))
     return mul(t, mul(z, log(select(vanishes, 1, x))))
 
 
 _power = elementwise(
-    "power", np.power, kinds="fcu", operands=2, low=0.5, singular=True, jvp=(_power_dx, _power_dy),
+    "power", np.power, kinds="fcu", operands=2, low=0.5, singular=True, jvp=(power_dx, power_dy),
     doc="x ** y. At x = 0 first derivatives are limits (0 ** 0.5: inf and 0); at 0 ** 0 all are 0; in y of a negative "
     "x they are NaN.",
 )  # fmt: skip

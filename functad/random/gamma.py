@@ -17,7 +17,7 @@ from functad.api.jit import jit
 from functad.errors import ShapeError
 from functad.lax.conditionals import cond
 from functad.nn import sigmoid, softmax
-from functad.numpy.creation import asarray, zeros_like
+from functad.numpy.creation import asarray
 from functad.numpy.indexing import where
 from functad.numpy.operands import common_shape
 from functad.numpy.reductions import any as any_of
@@ -53,18 +53,23 @@ def _attempt(numbers: Numbers, a: Any) -> tuple[Any, Any]:
 @jit
 def _sampled(key: Any, a: Any) -> Any:
     """Logarithms of gamma variates of a vector of shapes. A variate of shape a < 1 is one of a + 1, times u^(1/a)."""
-    sound = (a > 0) & (a < np.inf)
-    shape = where(sound, a, 1.0)
-    small = shape < 1
     keys = split(key)
-    y = first_accepted(keys[0], 2, _attempt, where(small, shape + 1, shape))
+    y = first_accepted(keys[0], 2, lambda numbers, a: _attempt(numbers, _enlarged(a)), a)
 
-    def boost() -> Any:
-        return where(small, log1p(negative(uniform(keys[1], a.shape))) / shape, 0.0)
+    def boosted() -> Any:
+        powers = log1p(negative(uniform(keys[1], a.shape))) / where(a > 0, a, 1.0)
+        return _bounded(y + where(a < 1, powers, 0.0), a)
 
-    y = y + cond(any_of(small), boost, lambda: zeros_like(y))
-    limits = where(a == 0, -np.inf, where(a == np.inf, np.inf, np.nan))
-    return where(sound, y, limits)
+    return cond(any_of(a < 1), boosted, lambda: _bounded(y, a))
+
+
+def _enlarged(a: Any) -> Any:
+    """The shape that is drawn of; some number where that is none."""
+    return where((a > 0) & (a < np.inf), where(a < 1, a + 1, a), 1.0)
+
+
+def _bounded(y: Any, a: Any) -> Any:
+    return where((a > 0) & (a < np.inf), y, where(a == 0, -np.inf, where(a == np.inf, np.inf, np.nan)))
 
 
 @custom_jvp

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from functad.lax.conditionals import cond
 from functad.lax.loops import map as map_elements
 from functad.lax.loops import while_loop
 from functad.numpy.creation import arange
@@ -72,6 +73,10 @@ def first_accepted(key: Any, count: int, attempt: Callable[..., tuple[Any, Any]]
             value, accepted = attempt(Numbers(keys, number.reshape(1), vectors[0]), *vectors[1:])
             return number + np.uint32(1), value[0], accepted[0]
 
-        return while_loop(lambda state: logical_not(state[2]), again, (np.uint32(1), value, accepted))[1]
+        def until_accepted() -> Any:
+            return while_loop(lambda state: logical_not(state[2]), again, (np.uint32(1), value, accepted))[1]
+
+        # what no attempt changes is computed before the first one: in a branch, so that most places compute nothing
+        return cond(accepted, lambda: value, until_accepted)
 
     return map_elements(in_one_place, (places, *first, *parameters))

@@ -47,6 +47,14 @@ def test_activations_are_their_definitions(name):
     assert f(np.float32([0.5, 0.25])).dtype == np.float32
 
 
+def test_logarithms_of_complements():
+    x = np.array([1e-300, 1e-9, 0.5, 3.0, 40.0, 700.0])
+    expected = np.where(x < 0.7, np.log(-np.expm1(-x)), np.log1p(-np.exp(-np.maximum(x, 0.1))))
+    np.testing.assert_allclose(fd.jit(nn.log1mexp)(x), expected, rtol=1e-14)
+    np.testing.assert_allclose(fd.grad(lambda x: np.sum(nn.log1mexp(x)))(x), np.exp(-x) / -np.expm1(-x), rtol=1e-13)
+    np.testing.assert_array_equal(fd.jit(nn.log1mexp)(np.array([0.0, np.inf, -1.0])), [-np.inf, 0.0, np.nan])
+
+
 def test_ends_and_joints():
     ends = np.array([-np.inf, -1e300, 1e300, np.inf])
     for name in ("relu6", "hard_silu", "mish", "squareplus", "soft_sign", "sparse_plus", "log_sigmoid", "celu", "selu"):

@@ -39,7 +39,7 @@ def test_arguments_of_ufuncs_that_there_are_not():
         tracing(lambda x: np.add(x, 1, dtype="i4"), np.ones(3))
     check(lambda x: np.sin(x, dtype="f4"), np.ones(3))
     check(lambda x: np.sin(x, dtype="f4", casting="unsafe", order="F", subok=True), np.ones(3))
-    with pytest.raises(UnsupportedError, match="np.add at .*: the arguments where are not"):
+    with pytest.raises(UnsupportedError, match="np.add at .*: without out=, what where= leaves out would be"):
         tracing(lambda x: np.add(x, 1, where=[True, False, True]), np.ones(3))
     with pytest.raises(ImmutableError, match="np.sin at .* would write a traced value into a plain array"):
         tracing(lambda x: np.sin(x, out=np.zeros(3)), np.ones(3))

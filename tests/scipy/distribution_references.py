@@ -86,6 +86,37 @@ def choose(n: Real, k: Real) -> Real:
     return mp.gamma(n + 1) / (mp.gamma(k + 1) * mp.gamma(n - k + 1))
 
 
+def added(density: Callable[..., Real], first: Callable[..., Real], last: Callable[..., Real]) -> Reference:
+    """A distribution of integers from ``first`` to ``last``, of the shape parameters."""
+
+    def cdf(k: Real, *shapes: Real) -> Real:
+        return mp.fsum([density(mp.mpf(j), *shapes) for j in range(int(first(*shapes)), int(k) + 1)])
+
+    def sf(k: Real, *shapes: Real) -> Real:
+        return mp.fsum([density(mp.mpf(j), *shapes) for j in range(int(k) + 1, int(last(*shapes)) + 1)])
+
+    return Reference(density, cdf, sf)
+
+
+def skewed_tail(z: Real, a: Real) -> Real:
+    """P(Z < -|z|) of shape |a|."""
+    start, z = mp.atan(abs(a)), abs(z)
+    ends = [start + (mp.pi / 2 - start) * mp.mpf(2) ** -j for j in range(8, -1, -1)]
+    return mp.quad(lambda t: mp.exp(-((z / mp.cos(t)) ** 2) / 2), [start, *ends]) / mp.pi
+
+
+def skewed(z: Real, a: Real) -> Real:
+    if z <= 0:
+        return skewed_tail(z, a) if a >= 0 else 2 * tail(-z) - skewed_tail(z, a)
+    return 1 - skewed(-z, -a)
+
+
+def turned(z: Real, k: Real) -> Real:
+    """By the Fourier series of the density."""
+    waves = mp.fsum([mp.besseli(j, k) * mp.sin(j * z) / j for j in range(1, 150)])
+    return mp.mpf(1) / 2 + z / (2 * mp.pi) + waves / (mp.pi * mp.besseli(0, k))
+
+
 def of_survival(sf: Callable[..., Real], density: Callable[..., Real]) -> Reference:
     return Reference(density, lambda *args: 1 - sf(*args), sf)
 
@@ -147,7 +178,7 @@ CONTINUOUS: dict[str, Reference] = {
     "norm": of_survival(tail, phi),
     "pareto": of_survival(lambda z, b: z**-b, lambda z, b: b * z ** (-b - 1)),
     "rayleigh": of_survival(lambda z: mp.exp(-z * z / 2), lambda z: z * mp.exp(-z * z / 2)),
-    "skewnorm": Reference(lambda z, a: 2 * phi(z) * tail(-a * z)),
+    "skewnorm": Reference(lambda z, a: 2 * phi(z) * tail(-a * z), skewed, lambda z, a: skewed(-z, -a)),
     "t": of_survival(
         t_tail, lambda z, n: (1 + z * z / n) ** (-(n + 1) / 2) / (mp.sqrt(n) * mp.beta(n / 2, mp.mpf(1) / 2))
     ),
@@ -157,21 +188,29 @@ CONTINUOUS: dict[str, Reference] = {
         lambda z, a, b: (tail(z) - tail(b)) / (tail(a) - tail(b)),
     ),
     "uniform": of_survival(lambda z: 1 - z, lambda z: mp.mpf(1)),
-    "vonmises": Reference(lambda z, k: mp.exp(k * mp.cos(z)) / (2 * mp.pi * mp.besseli(0, k))),
+    "vonmises": of_cdf(turned, lambda z, k: mp.exp(k * mp.cos(z)) / (2 * mp.pi * mp.besseli(0, k))),
     "weibull_max": of_cdf(lambda z, c: mp.exp(-((-z) ** c)), lambda z, c: c * (-z) ** (c - 1) * mp.exp(-((-z) ** c))),
     "weibull_min": of_survival(lambda z, c: mp.exp(-(z**c)), lambda z, c: c * z ** (c - 1) * mp.exp(-(z**c))),
 }
 
 DISCRETE: dict[str, Reference] = {
     "bernoulli": of_survival(lambda k, p: p * (1 - k), lambda k, p: p**k * (1 - p) ** (1 - k)),
-    "betabinom": Reference(lambda k, n, a, b: choose(n, k) * mp.beta(k + a, n - k + b) / mp.beta(a, b)),
+    "betabinom": added(
+        lambda k, n, a, b: choose(n, k) * mp.beta(k + a, n - k + b) / mp.beta(a, b),
+        lambda n, a, b: 0,
+        lambda n, a, b: n,
+    ),
     "binom": Reference(
         lambda k, n, p: choose(n, k) * p**k * (1 - p) ** (n - k),
         lambda k, n, p: share(n - k, k + 1, 1 - p),
         lambda k, n, p: share(k + 1, n - k, p),
     ),
     "geom": of_survival(lambda k, p: (1 - p) ** k, lambda k, p: (1 - p) ** (k - 1) * p),
-    "hypergeom": Reference(lambda k, M, n, N: choose(n, k) * choose(M - n, N - k) / choose(M, N)),
+    "hypergeom": added(
+        lambda k, M, n, N: choose(n, k) * choose(M - n, N - k) / choose(M, N),
+        lambda M, n, N: max(N - (M - n), 0),
+        lambda M, n, N: min(n, N),
+    ),
     "nbinom": Reference(
         lambda k, n, p: rising(n, k) / mp.gamma(k + 1) * p**n * (1 - p) ** k,
         lambda k, n, p: share(n, k + 1, p),

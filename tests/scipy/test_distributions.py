@@ -73,7 +73,7 @@ def error(name, method, args, value):
             f = reference(name, "cdf" if method == "ppf" else "sf")
             k = mp.mpf(float(value))
             if name in DISCRETE:  # the first integer beyond
-                return not (f(k, *exact[1:]) <= exact[0] < f(k - 1, *exact[1:]))
+                return not mp.isfinite(k) or not (f(k, *exact[1:]) <= exact[0] < f(k - 1, *exact[1:]))
             return abs(f(k, *exact[1:]) / exact[0] - 1) if mp.isfinite(k) else mp.inf
         if method == "entropy":
             return abs(value / entropy(name, *exact) - 1) if np.isfinite(value) else mp.inf
@@ -85,7 +85,10 @@ def error(name, method, args, value):
 
 
 def entropy(name, *parameters):
-    """By the integral."""
+    """By the sum, or the integral."""
+    if name in DISCRETE:
+        terms = [DISCRETE[name].density(mp.mpf(k), *parameters[:-1]) for k in range(4000)]
+        return -mp.fsum([p * mp.log(p) for p in terms if p > 1e-30])
     *shapes, _, scale = parameters
     f = CONTINUOUS[name].density
     low, high = [mp.mpf(float(b)) for b in getattr(st, name).support(*map(float, shapes))]
@@ -134,6 +137,10 @@ def reference(name, method):
     return (lambda *args: mp.log(mp.re(f(*args)))) if method.startswith("log") else f
 
 
+COUNTS = {"betabinom": 1, "hypergeom": 3}
+"""How many shape parameters of sums are numbers of things: distribution functions have no derivative in them."""
+
+
 def compared(name, shapes):
     """Points, all parameters, and the positions of those that have a derivative."""
     rest = parameters(name, shapes)
@@ -164,6 +171,7 @@ def test_derivatives_in_all_parameters(name, shapes, method):
     if f is None:
         return
     x, values, positions = compared(name, shapes)
+    positions = [p for p in positions if method == "logpmf" or p > COUNTS.get(name, 0)]
     slopes = fd.value_and_grad(quantity(name, method), tuple(positions))
     found, gradients = fd.vmap(slopes, (0, *[None] * len(values)))(x, *map(float, values))
     for k, at in enumerate(x):
@@ -310,9 +318,52 @@ def test_errors():
         UnsupportedError, match=r"scipy\.stats\.genhyperbolic\.pdf at .*:\d+ is not available for traced"
     ):
         fd.grad(lambda x: st.genhyperbolic.pdf(x, 0.5, 1.5, -0.5))(1.0)
-    for method in (lambda s: st.norm.moment(3, 0.0, s), lambda s: st.betabinom.cdf(3, 5, s, 1.0)):
-        with pytest.raises(UnsupportedError, match=r"(norm\.moment|betabinom\.cdf) at .*docs/statistics.md lists what"):
+    for method in (lambda s: st.norm.moment(3, 0.0, s), lambda s: st.vonmises.ppf(0.3, s)):
+        with pytest.raises(UnsupportedError, match=r"(norm\.moment|vonmises\.ppf) at .*docs/statistics.md lists what"):
             fd.jit(method)(2.0)
+
+
+def test_numbers_of_things_have_no_derivatives():
+    for call, name, argument in [
+        (lambda n: st.betabinom.cdf(3, n, 0.5, 2.0), "betabinom.cdf", "n"),
+        (lambda N: st.hypergeom.logsf(3, 40, 12, N), "hypergeom.logsf", "N"),
+        (lambda n: st.binom.entropy(n, 0.3), "binom.entropy", "n"),
+    ]:
+        with pytest.raises(UnsupportedError, match=rf"{name} at .*: its derivative in the argument '{argument}'"):
+            fd.grad(call)(15.0)
+
+
+@pytest.mark.one_in(3)
+@pytest.mark.parametrize(
+    ("call", "shapes"),
+    [(st.binom, (10.0, 0.3)), (st.poisson, (30.0,)), (st.nbinom, (5.0, 0.4)), (st.betabinom, (12.0, 0.7, 2.5)),
+     (st.hypergeom, (40.0, 12.0, 15.0))],
+)  # fmt: skip
+def test_quantiles_of_integers_are_scipys(call, shapes):
+    """Each on a probability that is attained, and beside it; in both tails; they have derivative 0."""
+    k = np.arange(0.0, 9.0)
+    q = call.cdf(k, *shapes)
+    q = np.concatenate([PROBABILITIES, q * (1 - 1e-12), np.minimum(q * (1 + 1e-12), 1.0)])
+    found, slopes = fd.jit(fd.vmap(fd.value_and_grad(call.ppf), (0, *[None] * len(shapes))))(q, *shapes)
+    np.testing.assert_array_equal(found, call.ppf(q, *shapes))
+    assert not np.any(slopes)
+    shares = np.array([1e-3, 0.2, 0.6, 0.99])
+    np.testing.assert_array_equal(fd.jit(lambda q: call.isf(q, *shapes))(shares), call.isf(shares, *shapes))
+    for share in (1e-40, 1e-200):  # where SciPy's is infinite, or that of 1 - q
+        last = fd.jit(lambda q: call.isf(q, *shapes))(share)
+        assert call.sf(last, *shapes) <= share < call.sf(last - 1, *shapes)
+
+
+def test_entropies_of_integers():
+    slope = fd.grad(st.poisson.entropy)(30.0)
+    exact = mp.mpf(30)
+    density = DISCRETE["poisson"].density
+    terms = [density(mp.mpf(k), exact) for k in range(200)]
+    # the derivative of p(k) is p(k) (k / mu - 1)
+    expected = -mp.fsum([p * (k / exact - 1) * mp.log(p) for k, p in enumerate(terms)])
+    np.testing.assert_allclose(slope, float(expected), rtol=1e-12)
+    np.testing.assert_allclose(fd.jit(st.poisson.entropy)(1e-20), 1e-20 * (1 + 20 * np.log(10)), rtol=1e-12)
+    assert abs(fd.jit(lambda p: st.binom.entropy(5, p))(0.0)) < 1e-15
 
 
 def test_draws_are_refused_in_compiled_code():

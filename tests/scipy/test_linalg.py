@@ -103,6 +103,40 @@ def test_factors():
     )  # fmt: skip
 
 
+@pytest.mark.parametrize("a", [A, C], ids=["real", "complex"])
+@pytest.mark.parametrize("b", [None, S], ids=["one", "pair"])
+def test_left_eigenvectors(a, b):
+    """Of a matrix SciPy's own, up to signs; of a pair by what they are."""
+    found = fd.jit(lambda a: L.eig(a, b, left=True))(a)
+    w, u, v = found
+    right = np.eye(4) if b is None else b
+    np.testing.assert_allclose(a @ v, right @ v * w, atol=1e-12)
+    np.testing.assert_allclose(u.conj().T @ a, w[:, None] * (u.conj().T @ right), atol=1e-12)
+    np.testing.assert_allclose(np.linalg.norm(u, axis=0), 1)
+    if b is None:
+        np.testing.assert_allclose(w, L.eig(a)[0], atol=1e-12)
+        for x, y in zip(found[1:], L.eig(a, left=True)[1:], strict=True):
+            signs = np.sign(np.sum(x.conj() * y, axis=0).real)  # the largest element may be negative
+            np.testing.assert_allclose(x * signs, y, atol=1e-12)
+    np.testing.assert_allclose(np.sort_complex(fd.jit(lambda a: L.eigvals(a, b))(a)), np.sort_complex(L.eigvals(a, b)))
+    assert len(fd.jit(lambda a: L.eig(a, b, left=True, right=False))(a)) == 2
+
+
+def test_gradients_of_left_eigenvectors():
+    """Against finite differences, of what does not depend on phases."""
+
+    def f(a, b):
+        w, u, v = L.eig(a, b, left=True)
+        return np.sum(np.abs(u) * W) + np.sum(np.abs(v) ** 2 * W) + np.sum(np.real(w**2))
+
+    for k, direction in enumerate((W, W.T)):
+        slope = np.sum(fd.grad(f, k)(A, S) * direction)
+        args = lambda h, k=k, d=direction: (A + h * d, S) if k == 0 else (A, S + h * d)
+        h = 1e-5
+        expected = (8 * (f(*args(h)) - f(*args(-h))) - (f(*args(2 * h)) - f(*args(-2 * h)))) / (12 * h)
+        np.testing.assert_allclose(slope, expected, rtol=1e-7)
+
+
 def test_eigenvalues():
     same(lambda a, s: (L.eigh(s), L.eigh(s, eigvals_only=True), L.eigvalsh(s), L.eig(a), L.eigvals(a)), A, S)
     same(lambda h: (L.eigh(h, lower=False), L.eigh(h, driver="evd"), L.eigvalsh(h, subset_by_index=(1, 2))), H)
@@ -191,8 +225,8 @@ def test_what_raises():
         (lambda a: L.solve_banded((1, 1), a, RIGHT), BANDS, ShapeError, r"expected 3 rows of diagonals"),
         (lambda a: L.eigh(a, subset_by_value=(0, 1)), S, UnsupportedError, "use subset_by_index="),
         (lambda a: L.eigh(a, subset_by_index=(2, 7)), S, ArgumentError, "the last index, of 0 to 3"),
-        (lambda a: L.eig(a, left=True), A, UnsupportedError, "rows of the inverse"),
-        (lambda a: L.eig(a, A), A, UnsupportedError, "the argument b= is not available"),
+        (lambda a: L.eig(a, A, homogeneous_eigvals=True), A, UnsupportedError, "argument homogeneous_eigvals= is not"),
+        (lambda a: L.eig(a, np.zeros((4, 4))), A, LinAlgError, "singular"),
         (lambda a: L.toeplitz(a), A, ShapeError, r"expected a vector, got shape \(4, 4\)"),
         (lambda a: L.companion(a), A[0, :1], ShapeError, "at least two coefficients"),
         (lambda a: L.khatri_rao(a, B), A, ShapeError, "as many columns"),

@@ -6,11 +6,12 @@ parameters themselves none are known here.
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from functad.primitives.arithmetic import add, div, mul, neg
 from functad.primitives.elementwise import Op
-from functad.primitives.scipy_special.library import library, unknown
+from functad.primitives.scipy_special.library import either, in_double, library, operation, unknown
 
 __all__ = ["hyp0f1", "hyp1f1", "hyp2f1", "hyperu"]
 
@@ -28,8 +29,26 @@ hyp0f1: Op = library(
     (unknown("hyp0f1", "v"), lambda t, y, v, z: mul(t, div(hyp0f1(add(v, 1), z), v))),
     doc="The confluent hypergeometric limit function 0F1.",
 )
-hyp1f1: Op = library(
-    "hyp1f1", (unknown("hyp1f1", "a"), unknown("hyp1f1", "b"), _of_confluent), largest=1e3,
+HYP1F1 = operation("hyp1f1", 3)
+
+HUGE, MODERATE = 1e8, 1e6
+
+
+def _hyp1f1(b: Any, a: Any, c: Any, z: Any) -> Any:
+    """SciPy's takes as many steps as a huge z is large. Where c is moderate, 1F1 is infinite long before, by exp(z),
+    unless it is a polynomial; where c is large, and z larger still, it is not known.
+    """
+    polynomial = b.bit_and(b.le(a, 0), b.eq(a, b.rint(a)))
+    huge, large = b.bit_and(b.gt(z, HUGE), b.bit_not(polynomial)), b.gt(b.abs(c), MODERATE)
+    outside = b.bit_and(huge, b.bit_or(b.bit_not(large), b.gt(z, b.abs(c))))
+    value = b.compute(HYP1F1, a, c, b.select(outside, 0.0, z))
+    sign = b.mul(b.compute("scipy.gammasgn", a), b.compute("scipy.gammasgn", c))
+    limit = either(b, b.lt(sign, 0), -math.inf, math.inf)  # gamma(c) / gamma(a) exp(z) z^(a - c)
+    return b.select(outside, b.select(large, math.nan, limit), value)
+
+
+hyp1f1: Op = in_double(
+    "hyp1f1", _hyp1f1, (unknown("hyp1f1", "a"), unknown("hyp1f1", "b"), _of_confluent),
     doc="Kummer's confluent hypergeometric function 1F1.",
 )  # fmt: skip
 hyp2f1: Op = library(

@@ -22,7 +22,10 @@ from functad.kernel_ir.rules import Pointwise
 from functad.kernel_ir.scipy_functions import special_function, special_result, ufunc_function
 from functad.primitives.elementwise import Op, TangentRule, Unknown, elementwise, formula
 
-__all__ = ["DECLARED", "either", "in_double", "library", "library_result", "loop", "operation", "polynomial", "unknown"]
+__all__ = [
+    "DECLARED", "either", "in_double", "library", "library_result", "loop", "loop_operation", "operation", "polynomial",
+    "unknown",
+]  # fmt: skip
 
 DECLARED: list[str] = []
 """The names of all that is declared here."""
@@ -42,6 +45,12 @@ def library(name: str, jvp: Rules, **traits: Any) -> Op:
     return _called(name, operation(name, count), getattr(scipy.special, name), count, jvp, traits)
 
 
+def loop_operation(ufunc: str, count: int) -> str:
+    """A private ufunc of SciPy's, of numbers of float64, as an operation of the kernel IR."""
+    function: Any = getattr(scipy.special._ufuncs, ufunc)
+    return library_operation(f"scipy.{ufunc}", count, function, lambda: ufunc_function(ufunc, count))
+
+
 def library_result(name: str, results: int, result: int, as_name: str, jvp: Rules, **traits: Any) -> Op:
     """The primitive that one of several results of a function of one operand is."""
     function: Any = getattr(scipy.special, name)
@@ -56,9 +65,7 @@ def library_result(name: str, results: int, result: int, as_name: str, jvp: Rule
 def loop(name: str, ufunc: str, jvp: Rules, **traits: Any) -> Op:
     """The primitive that a private ufunc of SciPy's is: what its functions call that are no ufuncs."""
     count = len(jvp) if isinstance(jvp, Sequence) else 1
-    function: Any = getattr(scipy.special._ufuncs, ufunc)
-    called = library_operation(f"scipy.{ufunc}", count, function, lambda: ufunc_function(ufunc, count))
-    return _called(name, called, function, count, jvp, traits)
+    return _called(name, loop_operation(ufunc, count), getattr(scipy.special._ufuncs, ufunc), count, jvp, traits)
 
 
 def _called(name: str, called: str, function: Any, count: int, jvp: Rules, traits: dict[str, Any]) -> Op:
@@ -123,6 +130,6 @@ def either(b: Any, p: Any, x: float, y: float) -> Any:
     return b.select(p, b.const(x, np.float64), y)
 
 
-def unknown(function: str, argument: str) -> Unknown:
+def unknown(function: str, argument: str, package: str = "scipy.special") -> Unknown:
     """The rule for an argument in which no derivative is known."""
-    return Unknown(f"scipy.special.{function}", argument)
+    return Unknown(f"{package}.{function}", argument)

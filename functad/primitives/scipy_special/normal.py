@@ -25,7 +25,7 @@ from functad.primitives.elementwise import Op
 from functad.primitives.exponential import exp
 from functad.primitives.scipy_special.library import either, in_double, library, operation, polynomial
 
-__all__ = ["dawsn", "erfcx", "erfi", "log_ndtr", "ndtri", "ndtri_exp"]
+__all__ = ["dawsn", "erfcx", "erfcx_right", "erfi", "log_ndtr", "ndtri", "ndtri_exp"]
 
 CENTER = 3.0
 DEGREE = 24
@@ -64,7 +64,7 @@ def _growth(b: Any, x: Any) -> Any:
     return b.mul(b.exp(b.mul(head, head)), b.exp(b.mul(b.sub(x, head), b.add(x, head))))
 
 
-def _right(b: Any, x: Any, order: int) -> Any:
+def erfcx_right(b: Any, x: Any, order: int) -> Any:
     """A_order(x), for x >= 0."""
     value = clenshaw(b, _coefficients(order), b.sub(1, b.div(2 * CENTER, b.add(x, CENTER))))
     inverse = b.div(1, b.add(x, 1))
@@ -74,7 +74,7 @@ def _right(b: Any, x: Any, order: int) -> Any:
 
 
 def _erfcx(b: Any, x: Any, *, order: int) -> Any:
-    value = _right(b, b.abs(x), order)
+    value = erfcx_right(b, b.abs(x), order)
     left = b.maximum(b.minimum(x, 0), -30)  # where the exponential overflows
     grown = b.mul(b.mul(_growth(b, left), polynomial(b, left, [float(c) for c in _gaussian_factor(order)])), 2.0)
     return b.select(b.lt(x, 0), b.sub(grown, value), b.mul(value, (-1.0) ** order))
@@ -97,7 +97,7 @@ def erfcx(x: Any) -> Any:
 def _log_ndtr(b: Any, x: Any) -> Any:
     tail = b.lt(x, -1)
     z = b.mul(b.select(tail, x, -1.0), -math.sqrt(0.5))
-    lower = b.sub(b.log(b.mul(_right(b, z, 0), 0.5)), b.mul(b.mul(x, x), 0.5))
+    lower = b.sub(b.log(b.mul(erfcx_right(b, z, 0), 0.5)), b.mul(b.mul(x, x), 0.5))
     return b.select(tail, lower, b.log1p(b.mul(b.erfc(b.mul(x, math.sqrt(0.5))), -0.5)))
 
 

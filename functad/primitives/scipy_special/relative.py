@@ -1,4 +1,4 @@
-"""(e^x - 1) / x and log(1 + x) / x, and their derivatives, which are right at 0 too. With them Box and Cox's
+"""x^y - 1, (e^x - 1) / x and log(1 + x) / x, and their derivatives, which are right at 0 too. With them Box and Cox's
 transformation is log(x) exprel(l log x) for every l.
 
     the n-th derivative of exprel is  M_n(x) = integral over s from 0 to 1 of s^n e^(x s),   x M_n = e^x - n M_(n-1)
@@ -14,9 +14,19 @@ from typing import Any
 
 from functad.primitives.arithmetic import mul
 from functad.primitives.elementwise import Op
-from functad.primitives.scipy_special.library import in_double, polynomial
+from functad.primitives.powers import power, power_dx, power_dy
+from functad.primitives.scipy_special.library import in_double, library, polynomial
 
-__all__ = ["exprel", "log1prel"]
+__all__ = ["exprel", "log1prel", "powm1"]
+
+powm1 = library(
+    "powm1",
+    (
+        power_dx,
+        lambda t, z, x, y: power_dy(t, power(x, y), x, y),
+    ),
+    doc="x ** y - 1, right where x ** y is nearly 1.",
+)
 
 
 def _exprel(b: Any, x: Any, *, order: int) -> Any:

@@ -10,6 +10,7 @@ import scipy.linalg as sp
 from functad.errors import ArgumentError, UnsupportedError
 from functad.numpy.linear import ranks as in_numpy
 from functad.numpy.linear.operands import one_batch, same_dtype, square
+from functad.numpy.linear.systems import inv, solve
 from functad.numpy.operands import cast, shape_of
 from functad.numpy.statistics import linalg_norm
 from functad.numpy.traced import here
@@ -97,21 +98,37 @@ def eigvalsh(
 
 
 @routine(sp.eig)
-def eig(a: Any, left: bool = False, right: bool = True) -> Any:
-    """``scipy.linalg.eig`` of one matrix: eigenvalues and right eigenvectors, complex."""
-    if left:
-        raise UnsupportedError(
-            f"scipy.linalg.eig{here()}: left=True is not available for traced values; the left eigenvectors are the "
-            "rows of the inverse of the right ones"
-        )
-    a = square(a, "scipy.linalg.eig")
-    return tuple(eigen.eig(a)) if right else eigen.eigvals(a)
+def eig(a: Any, b: Any = None, left: bool = False, right: bool = True) -> Any:
+    """``scipy.linalg.eig``: eigenvalues and eigenvectors, complex, also of pairs ``a v = b v w`` with a regular b.
+
+    With the right ones v, rows of (b v)^-1 are left ones; all columns have length 1 and a largest element that is real.
+    """
+    name = "scipy.linalg.eig"
+    c = a = square(a, name)
+    if b is not None:
+        a, b = one_batch(*same_dtype(a, square(b, name)), name)
+        c = solve(b, a)
+    if not (left or right):
+        return eigen.eigvals(c)
+    w, v = eigen.eig(c)
+    if not left:
+        return w, v
+    rows = inv(v if b is None else np.matmul(b, v))
+    u = _normalised(np.conj(np.swapaxes(rows, -2, -1)))
+    return (w, u, v) if right else (w, u)
+
+
+def _normalised(v: Any) -> Any:
+    """Columns of length 1 with a real largest element."""
+    place = np.argmax(np.abs(v), axis=-2, keepdims=True)
+    largest = np.take_along_axis(v, place, axis=-2)
+    return v * (np.conj(largest) / (np.abs(largest) * np.linalg.norm(v, axis=-2, keepdims=True)))
 
 
 @routine(sp.eigvals)
-def eigvals(a: Any) -> Any:
-    """``scipy.linalg.eigvals`` of one matrix, complex."""
-    return eigen.eigvals(square(a, "scipy.linalg.eigvals"))
+def eigvals(a: Any, b: Any = None) -> Any:
+    """``scipy.linalg.eigvals``, complex."""
+    return eig(a, b, right=False)
 
 
 @routine(sp.norm)

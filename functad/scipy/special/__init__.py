@@ -12,11 +12,22 @@ import numpy as np
 import scipy.special as sp
 
 from functad.numpy.dispatch import TABLE, named_after, register
-from functad.scipy.special import bessel, gamma_family, incomplete, integrals, logarithms, normal, student, sums
+from functad.scipy.special import (
+    bessel,
+    gamma_family,
+    incomplete,
+    integrals,
+    lambert,
+    logarithms,
+    normal,
+    student,
+    sums,
+)
 from functad.scipy.special.bessel import *  # noqa: F403
 from functad.scipy.special.gamma_family import *  # noqa: F403
 from functad.scipy.special.incomplete import *  # noqa: F403
 from functad.scipy.special.integrals import *  # noqa: F403
+from functad.scipy.special.lambert import *  # noqa: F403
 from functad.scipy.special.logarithms import *  # noqa: F403
 from functad.scipy.special.normal import *  # noqa: F403
 from functad.scipy.special.student import *  # noqa: F403
@@ -25,7 +36,7 @@ from functad.scipy.special.sums import *  # noqa: F403
 __all__ = sorted(
     [
         name
-        for family in (bessel, gamma_family, incomplete, integrals, logarithms, normal, student, sums)
+        for family in (bessel, gamma_family, incomplete, integrals, lambert, logarithms, normal, student, sums)
         for name in family.__all__
     ]
 )

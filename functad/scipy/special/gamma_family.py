@@ -20,6 +20,7 @@ from functad.primitives import special
 from functad.primitives.arithmetic import add, sub
 from functad.primitives.bitwise import bit_and
 from functad.primitives.comparison import eq, ge, lt
+from functad.primitives.scipy_special import complex_gamma
 from functad.primitives.scipy_special import gamma as family
 from functad.primitives.scipy_special import zeta as zetas
 from functad.primitives.selection import select
@@ -30,11 +31,11 @@ __all__ = [
     "multigammaln", "perm", "poch", "polygamma", "psi", "rgamma", "zeta",
 ]  # fmt: skip
 
-gamma = real(sp.gamma, family.gamma)
+gamma = real(sp.gamma, family.gamma, complex_gamma.gamma)
 gammaln = unary(sp.gammaln, special.lgamma, "f")
 gammasgn = real(sp.gammasgn, family.gammasgn)
-rgamma = real(sp.rgamma, family.rgamma)
-digamma = psi = unary(sp.psi, special.digamma, "f")
+rgamma = real(sp.rgamma, family.rgamma, complex_gamma.rgamma)
+digamma = psi = unary(sp.psi, special.digamma, "f", complex_gamma.digamma)
 poch = real(sp.poch, family.poch)
 beta = real(sp.beta, family.beta)
 betaln = binary(sp.betaln, beta_family.betaln, "f")
@@ -42,7 +43,7 @@ binom = real(sp.binom, family.binom)
 
 
 # real below 0 only as a complex number, which SciPy gives to complex arguments alone
-loggamma = real(sp.loggamma, lambda x: special.lgamma(select(lt(x, 0), math.nan, x)))
+loggamma = real(sp.loggamma, lambda x: special.lgamma(select(lt(x, 0), math.nan, x)), complex_gamma.loggamma)
 
 
 @implements(sp.polygamma)

@@ -14,7 +14,7 @@ from functad.primitives.arithmetic import div, mul, neg, sub
 from functad.primitives.bitwise import bit_and, bit_not, bit_or
 from functad.primitives.comparison import eq, ge, gt, le, lt
 from functad.primitives.rounding import absolute
-from functad.primitives.scipy_special import losses
+from functad.primitives.scipy_special import losses, relative
 from functad.primitives.scipy_special.relative import exprel as _exprel
 from functad.primitives.scipy_special.relative import log1prel
 from functad.primitives.selection import select
@@ -23,7 +23,7 @@ from functad.scipy.special.declaring import real
 
 __all__ = [
     "boxcox", "boxcox1p", "cosm1", "entr", "expit", "exprel", "huber", "inv_boxcox", "inv_boxcox1p", "kl_div",
-    "log_expit", "logit", "pseudo_huber", "rel_entr", "xlog1py", "xlogy",
+    "log_expit", "logit", "powm1", "pseudo_huber", "rel_entr", "xlog1py", "xlogy",
 ]  # fmt: skip
 
 # -- logistic function -------------------------------------------------------------------------------------------------
@@ -49,6 +49,9 @@ def _times_log(ufunc: np.ufunc, logarithm: Any, lowest: float) -> Any:
 
     def f(x: Any, y: Any) -> Any:
         x, y = prepared(ufunc, (x, y))
+        if x.dtype.kind == "c":
+            corner = bit_and(eq(x, 0), eq(y, y))
+            return select(corner, 0, mul(x, logarithm(select(corner, 1, y))))
         corner = bit_and(eq(x, 0), bit_or(le(y, lowest), eq(y, math.inf)))
         return select(corner, 0, mul(x, logarithm(select(corner, 1, y))))
 
@@ -127,6 +130,7 @@ inv_boxcox1p = real(sp.inv_boxcox1p, lambda y, power: exponential.expm1(_inverse
 # -- differences from 1 ------------------------------------------------------------------------------------------------
 
 exprel = real(sp.exprel, _exprel)
+powm1 = real(sp.powm1, relative.powm1)
 
 
 def _cosm1(x: Any) -> Any:

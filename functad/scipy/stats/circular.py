@@ -10,10 +10,14 @@ import scipy.special as sc
 from scipy import stats as sp
 
 import functad.scipy.special  # noqa: F401  declares what stands for SciPy's functions
+from functad.numpy.indexing import where
+from functad.primitives.scipy_special.circular import vonmises_moment
 from functad.scipy.stats.continuous import continuous
+from functad.scipy.stats.forms import broadcast
 
 __all__ = ["vonmises"]
 
+lower = broadcast(vonmises_moment)
 LOG_2PI = math.log(2 * math.pi)
 
 
@@ -27,4 +31,20 @@ def _entropy(kappa: Any) -> Any:
     return kappa * (1 - sc.i1e(kappa) / sc.i0e(kappa)) + LOG_2PI + np.log(sc.i0e(kappa))
 
 
-vonmises = continuous(sp.vonmises, valid=lambda kappa: kappa >= 0, logpdf=_logpdf, entropy=_entropy)
+def _below(z: Any, kappa: Any, sign: int) -> Any:
+    """What lies on one side of z: with each turn, 1 more."""
+    turns = np.rint(z / (2 * math.pi))
+    x = (z - turns * (2 * math.pi)) * sign
+    left = x <= 0
+    mass = lower(np.minimum(where(left, -x, x), math.pi), kappa)
+    return where(left, mass, 1 - mass) + turns * sign
+
+
+vonmises = continuous(
+    sp.vonmises,
+    valid=lambda kappa: kappa >= 0,
+    logpdf=_logpdf,
+    cdf=lambda z, kappa: _below(z, kappa, 1),
+    sf=lambda z, kappa: _below(z, kappa, -1),
+    entropy=_entropy,
+)

@@ -11,7 +11,11 @@ from scipy import stats as sp
 
 import functad.scipy.special  # noqa: F401  declares what stands for SciPy's functions
 from functad.numpy.indexing import where
+from functad.primitives.scipy_special import counts as family
 from functad.scipy.stats.discrete import discrete, is_whole
+from functad.scipy.stats.finite import finite
+from functad.scipy.stats.forms import broadcast
+from functad.scipy.stats.tails import entropy_of, first_integer
 
 __all__ = ["bernoulli", "betabinom", "binom", "geom", "hypergeom", "nbinom", "poisson"]
 
@@ -49,33 +53,59 @@ bernoulli = discrete(
     var=lambda p: p * (1 - p),
 )
 
+
+def _binom_logpmf(k: Any, n: Any, p: Any) -> Any:
+    return _log_choose(n, k) + _log_successes(k, n, p)
+
+
+_binom_n = family.held("binom.entropy", "n")
+_binom_sum = entropy_of(_binom_logpmf, lambda n, p: np.floor(n * p), lambda n, p: (0.0, n))
+
+
+def _binom_entropy(n: Any, p: Any) -> Any:
+    return _binom_sum(_binom_n(n), p)
+
+
 binom = discrete(
     sp.binom,
     valid=lambda n, p: _is_count(n) & _is_probability(p),
     support=lambda n, p: (0.0, n),
-    logpmf=lambda k, n, p: _log_choose(n, k) + _log_successes(k, n, p),
+    logpmf=_binom_logpmf,
     cdf=lambda k, n, p: sc.betaincc(k + 1, n - k, p),
     sf=lambda k, n, p: sc.betainc(k + 1, n - k, p),
+    ppf=broadcast(family.binom_ppf),
+    isf=broadcast(family.binom_isf),
+    entropy=_binom_entropy,
     mean=lambda n, p: n * p,
     var=lambda n, p: n * p * (1 - p),
 )
 
-betabinom = discrete(
-    sp.betabinom,
-    valid=lambda n, a, b: _is_count(n) & (a > 0) & (b > 0),
-    support=lambda n, a, b: (0.0, n),
-    logpmf=lambda k, n, a, b: _log_choose(n, k) + sc.betaln(k + a, n - k + b) - sc.betaln(a, b),
-    mean=lambda n, a, b: n * a / (a + b),
-    var=lambda n, a, b: n * a * b * (a + b + n) / ((a + b) ** 2 * (a + b + 1)),
-)
+
+# -- events at a rate --------------------------------------------------------------------------------------------------
+
+
+def _poisson_logpmf(k: Any, mu: Any) -> Any:
+    return sc.xlogy(k, mu) - sc.gammaln(k + 1) - mu
+
+
+def _poisson_isf(q: Any, mu: Any) -> Any:
+    """Between Bernstein's bounds: P(X >= mu + x) <= exp(-x^2 / 2 (mu + x / 3)), P(X <= mu - x) <= exp(-x^2 / 2 mu)."""
+    third, left = -np.log(q) / 3, -np.log1p(-q)
+    above = np.ceil(mu + third + np.sqrt(third * third + 6 * mu * third)) + 1
+    below = np.maximum(np.floor(mu - np.sqrt(2 * mu * left)) - 1, -1.0)
+    return first_integer(lambda k, q, mu: sc.gammainc(k + 1, mu) <= q, below, above, q, mu)
+
 
 poisson = discrete(
     sp.poisson,
     valid=lambda mu: mu >= 0,
     support=(0.0, math.inf),
-    logpmf=lambda k, mu: sc.xlogy(k, mu) - sc.gammaln(k + 1) - mu,
+    logpmf=_poisson_logpmf,
     cdf=lambda k, mu: sc.gammaincc(k + 1, mu),
     sf=lambda k, mu: sc.gammainc(k + 1, mu),
+    ppf=broadcast(family.poisson_ppf),
+    isf=_poisson_isf,
+    entropy=entropy_of(_poisson_logpmf, np.floor, lambda mu: (0.0, math.inf)),
     mean=lambda mu: mu,
     var=lambda mu: mu,
 )
@@ -109,13 +139,25 @@ geom = discrete(
     var=lambda p: (1 - p) / (p * p),
 )
 
+
+def _nbinom_mode(n: Any, p: Any) -> Any:
+    return np.maximum(np.floor((n - 1) * (1 - p) / p), 0.0)
+
+
+def _nbinom_logpmf(k: Any, n: Any, p: Any) -> Any:
+    return n * np.log(p) + sc.xlog1py(k, -p) - sc.betaln(n, k + 1) - np.log(n + k)
+
+
 nbinom = discrete(
     sp.nbinom,
     valid=lambda n, p: (n > 0) & (p > 0) & (p <= 1),
     support=(0.0, math.inf),
-    logpmf=lambda k, n, p: n * np.log(p) + sc.xlog1py(k, -p) - sc.betaln(n, k + 1) - np.log(n + k),
+    logpmf=_nbinom_logpmf,
     cdf=lambda k, n, p: sc.betainc(n, k + 1, p),
     sf=lambda k, n, p: sc.betaincc(n, k + 1, p),
+    ppf=broadcast(family.nbinom_ppf),
+    isf=broadcast(family.nbinom_isf),
+    entropy=entropy_of(_nbinom_logpmf, _nbinom_mode, lambda n, p: (0.0, math.inf)),
     mean=lambda n, p: n * (1 - p) / p,
     var=lambda n, p: n * (1 - p) / (p * p),
 )
@@ -132,11 +174,41 @@ def _hypergeom_var(M: Any, n: Any, N: Any) -> Any:
     return n * N * (M - n) * (M - N) / (M * M * (M - 1))
 
 
-hypergeom = discrete(
+def _hypergeom_support(M: Any, n: Any, N: Any) -> tuple[Any, Any]:
+    return np.maximum(N - (M - n), 0.0), np.minimum(n, N)
+
+
+hypergeom = finite(
     sp.hypergeom,
     valid=lambda M, n, N: (M > 0) & _is_count(n) & _is_count(N) & (n <= M) & (N <= M) & is_whole(M),
-    support=lambda M, n, N: (np.maximum(N - (M - n), 0.0), np.minimum(n, N)),
+    support=_hypergeom_support,
+    inside=lambda M, n, N: _hypergeom_support(M, n, N)[0],
     logpmf=_hypergeom_logpmf,
+    fall=lambda k, M, n, N: k * (M - n - N + k) / ((n - k + 1) * (N - k + 1)),
+    rise=lambda k, M, n, N: (n - k) * (N - k) / ((k + 1) * (M - n - N + k + 1)),
+    centre=lambda M, n, N: np.floor((n + 1) * (N + 1) / (M + 2)),
+    counts=("M", "n", "N"),
     mean=lambda M, n, N: n * N / M,
     var=_hypergeom_var,
+)
+
+
+# -- a probability of the beta distribution ----------------------------------------------------------------------------
+
+
+def _betabinom_logpmf(k: Any, n: Any, a: Any, b: Any) -> Any:
+    return _log_choose(n, k) + sc.betaln(k + a, n - k + b) - sc.betaln(a, b)
+
+
+betabinom = finite(
+    sp.betabinom,
+    valid=lambda n, a, b: _is_count(n) & (a > 0) & (b > 0),
+    support=lambda n, a, b: (0.0, n),
+    logpmf=_betabinom_logpmf,
+    fall=lambda k, n, a, b: k * (n - k + b) / ((n - k + 1) * (k - 1 + a)),
+    rise=lambda k, n, a, b: (n - k) * (k + a) / ((k + 1) * (n - k - 1 + b)),
+    centre=lambda n, a, b: np.floor(n * a / (a + b)),
+    counts=("n",),
+    mean=lambda n, a, b: n * a / (a + b),
+    var=lambda n, a, b: n * a * b * (a + b + n) / ((a + b) ** 2 * (a + b + 1)),
 )

@@ -12,11 +12,22 @@ from typing import Any
 import numpy as np
 
 from functad.numpy.indexing import where
+from functad.numpy.operands import cast, common_shape, shape_of, spread
 from functad.primitives.exponential import log1mexp
 
-__all__ = ["Form", "completed"]
+__all__ = ["Form", "broadcast", "completed"]
 
 Form = Callable[..., Any]
+
+
+def broadcast(op: Callable[..., Any]) -> Form:
+    """A primitive as a form: of operands that broadcast."""
+
+    def form(*args: Any) -> Any:
+        shape = common_shape([shape_of(x) for x in args], "scipy.stats")
+        return op(*[spread(cast(x, np.dtype(np.float64)), shape) for x in args])
+
+    return form
 
 
 def _mirrored(f: Form) -> Form:

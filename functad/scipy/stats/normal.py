@@ -12,7 +12,9 @@ from scipy import stats as sp
 import functad.scipy.special  # noqa: F401  declares what stands for SciPy's functions
 from functad.numpy.indexing import where
 from functad.primitives.exponential import log1mexp
+from functad.primitives.scipy_special import skewed
 from functad.scipy.stats.continuous import continuous
+from functad.scipy.stats.forms import broadcast
 
 __all__ = ["exponnorm", "halfnorm", "lognorm", "norm", "skewnorm", "truncnorm"]
 
@@ -172,10 +174,42 @@ def _skewed_mean(a: Any) -> Any:
     return math.sqrt(2 / math.pi) * a / np.hypot(1.0, a)
 
 
+def _skewed_tail(z: Any, a: Any) -> Any:
+    """log G(|z|, |a|), with the derivative to the right where a is 0, and that to the left where z is."""
+    return broadcast(skewed.log_skewed_tail)(where(z <= 0, -z, z), where(a >= 0, a, -a))
+
+
+def _skewed_cdf(z: Any, a: Any) -> Any:
+    """G where both z <= 0 <= a; below 0, that of a and of -a is 2 Phi(z); and 1 is what lies on both sides."""
+    edge = np.isinf(z)
+    x = where(edge, 0.0, z)
+    tail = np.exp(_skewed_tail(x, a))
+    left = where(a >= 0, tail, sc.erfc(-x / ROOT_2) - tail)
+    right = where(a >= 0, sc.erf(x / ROOT_2) + tail, 1 - tail)
+    return where(edge, where(z > 0, 1.0, 0.0), where(x <= 0, left, right))
+
+
+def _skewed_logcdf(z: Any, a: Any) -> Any:
+    edge = np.isinf(z)
+    x = where(edge, 0.0, z)
+    tail, normal = _skewed_tail(x, a), sc.log_ndtr(-np.abs(x))
+    left = where(a >= 0, tail, normal + np.log(2 - np.exp(tail - normal)))
+    below, above = _skewed_cdf(x, a), _skewed_cdf(-x, -a)
+    large = below > 0.5
+    right = where(large, np.log1p(-where(large, above, 0.0)), np.log(below))
+    return where(edge, where(z > 0, 0.0, -math.inf), where(x <= 0, left, right))
+
+
 skewnorm = continuous(
     sp.skewnorm,
     valid=np.isfinite,
     logpdf=lambda z, a: normal_logpdf(z) + sc.log_ndtr(a * z) + math.log(2),
+    cdf=_skewed_cdf,
+    sf=lambda z, a: _skewed_cdf(-z, -a),
+    logcdf=_skewed_logcdf,
+    logsf=lambda z, a: _skewed_logcdf(-z, -a),
+    ppf=broadcast(skewed.skewnorm_ppf),
+    isf=broadcast(skewed.skewnorm_isf),
     mean=_skewed_mean,
     var=lambda a: 1 - _skewed_mean(a) ** 2,
 )
