@@ -16,7 +16,7 @@ from functad.ir.program import Atom, Eqn, Literal, Program, Var
 from functad.ir.regions import Kind, Operands, Region, Regions
 from functad.ir.types import scalar_type
 
-__all__ = ["Integers", "Linear"]
+__all__ = ["Integers", "Linear", "increment"]
 
 INT64 = scalar_type(np.int64)
 
@@ -103,7 +103,7 @@ class Integers:
                 inner.between.append(count.plus(t, -1).plus(Linear(-1, {})))
             after = form.outputs(region, region.program.outputs).carry
             for v, first, last in zip(inputs.carry, operands.carry, after, strict=True):
-                by = _increment(region.program, v, last)
+                by = increment(region.program, v, last)
                 if by is not None:
                     inner.forms[v] = self.form(first).plus(t, by)
         return inner
@@ -148,7 +148,7 @@ def _factor(operands: Sequence[Atom]) -> tuple[Atom, int] | None:
     return None
 
 
-def _increment(body: Program, before: Var, after: Atom) -> int | None:
+def increment(body: Program, before: Var, after: Atom) -> int | None:
     """The constant that each step adds to a part of a carry."""
     if before.type is not INT64:
         return None
