@@ -117,12 +117,31 @@ class Integers:
 
     def is_index(self, form: Linear) -> bool:
         """Whether an integer is surely not negative: a sum of small ones, or of what is known to be so."""
-        if form in self.between:
+        if form in self.between or self._is_sum(form):
             return True
         if not 0 <= form.offset <= MODERATE:
             return False
         terms = form.terms
         return sum(terms.values()) <= 2 and all([k > 0 and s in self.small for s, k in terms.items()])
+
+    def _is_sum(self, form: Linear) -> bool:
+        """Whether an integer is the sum of two numbers that are known to lie between 0 and 2**63 - 2, one of which is
+        moderate, the other small.
+
+        A number ``c + s - t`` of that kind, with small s and t or without, is at most ``c + s``: as a negative number
+        it would be one above 2**63 - 2.
+        """
+        moderate = [f for f in self.between if self._is_at_most_small(f, 0)]
+        return any(
+            [rest in self.between and self._is_at_most_small(rest, 1) for f in moderate for rest in [form.plus(f, -1)]]
+        )
+
+    def _is_at_most_small(self, form: Linear, more: int) -> bool:
+        """Whether a number that is known to lie between 0 and 2**63 - 2 is a moderate one and so many small ones at
+        most.
+        """
+        up, down = [sum([k for k in form.terms.values() if k * sign > 0]) for sign in (1, -1)]
+        return abs(form.offset) <= MODERATE and up <= more and down >= -1 and form.terms.keys() <= self.small
 
     def differ(self, x: Linear, y: Linear) -> bool:
         """Whether two integers surely differ."""
