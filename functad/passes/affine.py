@@ -211,9 +211,13 @@ class Arrays(Rewriting):
         bounds = [s.bounds() for s in found]
         if name == "scatter_add":
             value = value if value.type.ndim else self.result("broadcast", [value], loc, shape=shape, axes=())
-            return self.result("add", [x, value], loc) if whole else self.result(
-                "slice_add", [x, value], loc, **_params(bounds)
-            )  # fmt: skip
+            if whole:
+                return self.result("add", [x, value], loc)
+            if is_part(size, x.type.size) or x.type.dtype.kind == "c":
+                return self.result("slice_add", [x, value], loc, **_params(bounds))
+            widths = slice_padding(x.type.shape, **_params(bounds))
+            zero = Literal(x.type.dtype.type(-0.0), scalar_type(x.type.dtype))  # every x + -0.0 is x
+            return self.result("add", [x, self.result("pad", [value, zero], loc, widths=widths)], loc)
         if whole:
             return value if value.type.ndim else self.result("broadcast", [value], loc, shape=shape, axes=())
         widths = slice_padding(x.type.shape, **_params(bounds))
