@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Iterator
 
 from benchmarks import (
+    applications,
     calls,
     closures,
     compilation,
@@ -34,6 +35,7 @@ from benchmarks import (
     special,
     strong_zeros,
     unjitted,
+    warm_start,
 )
 from benchmarks.harness import Result, environment, table
 
@@ -44,6 +46,7 @@ SUBJECTS = {
     "closures": closures.run,
     "compilation": compilation.run,
     "compile_sizes": compile_sizes.run,
+    "warm_start": warm_start.run,
     "scalars": scalars.run,
     "mlp": mlp.run,
     "rosenbrock": rosenbrock.run,
@@ -65,6 +68,7 @@ SUBJECTS = {
     "distributions": distributions.run,
     "sliced": sliced.run,
     "interrupts": interrupts.run,
+    "applications": applications.run,
     "soak": soak.run,
 }
 
