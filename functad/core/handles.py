@@ -130,7 +130,7 @@ class BodyTrace(Trace):
     for before. What it stands for at the end is a result of the body.
     """
 
-    __slots__ = ("attempt", "journal", "lists", "own", "ranges", "undo")
+    __slots__ = ("attempt", "journal", "lists", "own", "ranges", "undo", "written")
 
     def __init__(self, kind: str, attempt: bool = False) -> None:
         super().__init__(kind, concrete=False)
@@ -140,6 +140,7 @@ class BodyTrace(Trace):
         self.attempt = attempt  # whether the body can also be run step by step
         self.lists: Any = None  # notes what is appended to lists from before, if the body may do that
         self.undo: list[Callable[[], None]] = []  # what gives arrays back that have lost their value
+        self.written: dict[Any, list[Tracer]] = self.parent.written if type(self.parent) is BodyTrace else {}
 
     def refused(self, error: Exception) -> BaseException:
         """The error for what the body must not do: in an attempt none that the user's code could catch."""

@@ -53,6 +53,7 @@ from functad.front.values import (
     typed,
 )  # fmt: skip
 from functad.front.vocabulary import is_maybe, is_result
+from functad.front.written import Site, Written
 from functad.ir.program import Program, Var
 from functad.numpy.traced import here
 
@@ -207,6 +208,7 @@ class Carried:
         names: Sequence[str],
         scope: Mapping[str, Any],
         kind: str,
+        site: Site,
         attempt: bool = False,
         makes_steps: bool = False,
     ) -> None:
@@ -221,7 +223,9 @@ class Carried:
         bound = [(n, scope[n]) for n in names if type(scope.get(n, UNBOUND)) not in (Undecided, type(UNBOUND))]
         self.variables = [Variable(n, v) for n, v in bound]
         self._undecided = {n: scope[n] for n in names if type(scope.get(n)) is Undecided}
-        self.arrays: list[tuple[Tracer, Slot]] = []  # arrays of the function that the body writes to
+        self._written = Written(site)
+        # arrays of the function that the body writes to
+        self.arrays: list[tuple[Tracer, Slot]] = [(x, Slot(x)) for x in self._written.guesses]
         self.trace: BodyTrace | None = None
         self._token: Token[Trace | None] | None = None
         self._passes = 0
@@ -244,6 +248,7 @@ class Carried:
             trace.journal.append((x, x._variable))
             x._owner, x._variable = trace, var
             make_stale(x)
+        self._written.begin(trace)
         values = self._undecided | {v.name: v.value(inputs) for v in self.variables if v.bound}
         return tuple([values.get(n, UNBOUND) for n in self.names])
 
@@ -275,6 +280,7 @@ class Carried:
         now = [frozen_value(x) for x in after]  # as the body leaves them: arrays are given back
         held = [snapshot(x) for x, _ in self.arrays]
         new = self._newly_written(trace)
+        wrong = self._written.end()
         self.close()
         changed = any([v.widened(x, y) for v, x, y in zip(self.variables, after, now, strict=True)])
         changed |= self._finds_results(scope)
@@ -282,8 +288,10 @@ class Carried:
         new = [x for x in new if id(x) not in originals]  # what is written to is the variable's
         made = self._newly_bound(scope) if self._makes_steps else []
         self.variables += made
-        if changed or new or made or self._share(trace, after, appended):
+        if changed or new or wrong or made or self._share(trace, after, appended):
+            self.arrays = [(x, s) for x, s in self.arrays if all([x is not y for y in wrong])]
             self.arrays += [(x, Slot(x)) for x in new]
+            self._written.note(new)
             return None
         token = entered(trace)
         try:

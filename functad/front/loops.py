@@ -45,6 +45,7 @@ from functad.front.sources import ELEMENT, Reader
 from functad.front.unrolled import Unrolled, size_of
 from functad.front.values import UNBOUND
 from functad.front.while_loops import never_assigned, started
+from functad.front.written import called_from
 from functad.ir.program import Program
 from functad.ir.types import array_type
 from functad.numpy.traced import here
@@ -81,6 +82,7 @@ class Steps:
         what: str = "for",
     ) -> None:
         self.names = names
+        self._site = called_from()
         self._own = (UNBOUND,) * len(own)  # variables of one step
         self.restore = False
         self._stop = stop
@@ -119,7 +121,7 @@ class Steps:
             if not self.restore:  # else they are as another attempt found them
                 self._before = tuple([scope.get(n, UNBOUND) for n in self.names])
             start, known = dict(zip(self.names, self._before, strict=True)), self._python is not None
-            self._carried = Carried(self.names, start, "for", attempt=known, makes_steps=known)
+            self._carried = Carried(self.names, start, "for", self._site, attempt=known, makes_steps=known)
             self._noted = mark()
         if self._carried is not None:
             self.restore = True

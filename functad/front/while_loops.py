@@ -34,6 +34,7 @@ from functad.front.report import note
 from functad.front.unrolled import Unrolled, size_of
 from functad.front.values import UNBOUND, Undecided, typed
 from functad.front.vocabulary import is_maybe, is_result
+from functad.front.written import called_from
 from functad.ir.program import Program
 from functad.ir.types import array_type
 from functad.numpy.traced import here
@@ -50,6 +51,7 @@ class Loop:
 
     def __init__(self, names: tuple[str, ...], own: tuple[str, ...], stop: str | None) -> None:
         self.names = names
+        self._site = called_from()
         self._own = (UNBOUND,) * len(own)  # variables of one step
         self.staged = self.restore = False
         self._stop = stop
@@ -108,7 +110,7 @@ class Loop:
         self._phase = "test"
         self._unknown = value
         self._entry = tuple([scope.get(n, UNBOUND) for n in self.names])
-        self._carried = Carried(self.names, scope, "while")
+        self._carried = Carried(self.names, scope, "while", self._site)
         return False
 
     def leave(self, scope: Mapping[str, Any]) -> None:

@@ -16,7 +16,7 @@ from functad.ir.program import Atom, Eqn, Literal, Program, Var
 from functad.ir.regions import Kind, Operands, Region, Regions
 from functad.ir.types import scalar_type
 
-__all__ = ["Integers", "Linear"]
+__all__ = ["Integers", "Linear", "increment"]
 
 INT64 = scalar_type(np.int64)
 
@@ -103,7 +103,7 @@ class Integers:
                 inner.between.append(count.plus(t, -1).plus(Linear(-1, {})))
             after = form.outputs(region, region.program.outputs).carry
             for v, first, last in zip(inputs.carry, operands.carry, after, strict=True):
-                by = _increment(region.program, v, last)
+                by = increment(region.program, v, last)
                 if by is not None:
                     inner.forms[v] = self.form(first).plus(t, by)
         return inner
@@ -117,12 +117,31 @@ class Integers:
 
     def is_index(self, form: Linear) -> bool:
         """Whether an integer is surely not negative: a sum of small ones, or of what is known to be so."""
-        if form in self.between:
+        if form in self.between or self._is_sum(form):
             return True
         if not 0 <= form.offset <= MODERATE:
             return False
         terms = form.terms
         return sum(terms.values()) <= 2 and all([k > 0 and s in self.small for s, k in terms.items()])
+
+    def _is_sum(self, form: Linear) -> bool:
+        """Whether an integer is the sum of two numbers that are known to lie between 0 and 2**63 - 2, one of which is
+        moderate, the other small.
+
+        A number ``c + s - t`` of that kind, with small s and t or without, is at most ``c + s``: as a negative number
+        it would be one above 2**63 - 2.
+        """
+        moderate = [f for f in self.between if self._is_at_most_small(f, 0)]
+        return any(
+            [rest in self.between and self._is_at_most_small(rest, 1) for f in moderate for rest in [form.plus(f, -1)]]
+        )
+
+    def _is_at_most_small(self, form: Linear, more: int) -> bool:
+        """Whether a number that is known to lie between 0 and 2**63 - 2 is a moderate one and so many small ones at
+        most.
+        """
+        up, down = [sum([k for k in form.terms.values() if k * sign > 0]) for sign in (1, -1)]
+        return abs(form.offset) <= MODERATE and up <= more and down >= -1 and form.terms.keys() <= self.small
 
     def differ(self, x: Linear, y: Linear) -> bool:
         """Whether two integers surely differ."""
@@ -148,7 +167,7 @@ def _factor(operands: Sequence[Atom]) -> tuple[Atom, int] | None:
     return None
 
 
-def _increment(body: Program, before: Var, after: Atom) -> int | None:
+def increment(body: Program, before: Var, after: Atom) -> int | None:
     """The constant that each step adds to a part of a carry."""
     if before.type is not INT64:
         return None

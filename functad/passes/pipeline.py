@@ -17,6 +17,7 @@ from functad.passes.inline import inline
 from functad.passes.promote import promote
 from functad.passes.simplify import simplify
 from functad.passes.sink import sink
+from functad.passes.spread import spread
 from functad.passes.steady import steady
 from functad.passes.twins import without_twins
 from functad.passes.unroll import unroll
@@ -41,6 +42,7 @@ PIPELINE: tuple[Callable[[Program], Program], ...] = (
     cse,  # and one operand for one value
     sink,
     bodies,
+    spread,
     widen,
     hoist,
     fold,  # literals again: the rules look for them

@@ -11,6 +11,7 @@ from functad.kernel_ir.builder import Builder
 from functad.kernel_ir.evaluator import evaluate_program
 from functad.kernel_ir.native import NativeFunction, reads, writes
 from functad.kernel_ir.nodes import Affine, Buffer, Call, CheckInfo, KernelProgram, Product, Statement
+from functad.kernel_ir.ops import OPS
 from functad.kernel_ir.sizes import poly
 
 F64, I64 = np.dtype("f8"), np.dtype("i8")
@@ -109,3 +110,18 @@ def test_an_index_out_of_bounds() -> None:
 def test_an_input_of_another_dtype() -> None:
     with pytest.raises(InternalError, match="an input of dtype float32 for a buffer of float64"):
         evaluate_program(program((X,), ()), [A.astype("f4")], [3, 4])
+
+
+@pytest.mark.parametrize("shape", [(8193,), (90, 101)])
+@pytest.mark.parametrize("name", ["sigmoid", "sigmoid_slope", "tanh_slope", "lgamma", "unit_x", "y_over_square"])
+def test_functions_in_blocks_to_the_last_bit(name: str, shape: tuple[int, ...]) -> None:
+    """Large arrays, with what is special among the elements, and ones that are not contiguous."""
+    op = OPS[name]
+    pair = np.random.default_rng(0).normal(scale=5, size=(2, *shape))
+    pair[0].flat[:6] = [0.0, -0.0, np.inf, -np.inf, np.nan, 1e-310]
+    for x, y in (pair, pair.astype(np.float32), pair.astype(np.float16), [pair[0].T, pair[1].T]):
+        args = (x, y)[: op.arity]
+        with np.errstate(all="ignore"):
+            found, expected = op.function(*args), op.function.__wrapped__(*args)
+        assert found.dtype == x.dtype
+        assert found.tobytes() == expected.tobytes()
