@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from functad.identity import Immutable
 from functad.ir.program import Program
+from functad.primitives.calls import PLAIN, Options
 
 if TYPE_CHECKING:
     from functad.lower.callable import NativeFunction
@@ -30,10 +31,10 @@ class Lowered(Immutable):
     """
 
     def __init__(
-        self, program: Program, call: Callable[..., Any], hidden: tuple[Any, ...] = (), fastmath: str = ""
+        self, program: Program, call: Callable[..., Any], hidden: tuple[Any, ...] = (), options: Options = PLAIN
     ) -> None:
         self._program = program
-        self._fastmath = fastmath
+        self._options = options
         self._call = call
         self.hidden = hidden
         """What the last inputs of the Program are read from at each call: the writeable arrays that the function closes
@@ -86,7 +87,7 @@ class Lowered(Immutable):
     def _compiled(self) -> Compiled:
         from functad.lower.compile import compiled_of
 
-        return compiled_of(self._program, self._fastmath)
+        return compiled_of(self._program, self._options)
 
     def compile(self) -> NativeFunction:
         """The machine code: with a C address, and callable from Python, ctypes and ``@njit`` code.
@@ -102,4 +103,4 @@ class Lowered(Immutable):
         """
         from functad.lower.callable import NativeFunction
 
-        return NativeFunction(self._program, self._call, self.hidden, self._fastmath)
+        return NativeFunction(self._program, self._call, self.hidden, self._options)

@@ -11,6 +11,7 @@ from typing import Any
 from functad.identity import Immutable
 from functad.ir.program import Program
 from functad.lower.compile import compiled_of
+from functad.primitives.calls import PLAIN, Options
 
 __all__ = ["NativeFunction"]
 
@@ -27,10 +28,10 @@ class NativeFunction(Immutable):
     """
 
     def __init__(
-        self, program: Program, call: Callable[..., Any], hidden: tuple[Any, ...] = (), fastmath: str = ""
+        self, program: Program, call: Callable[..., Any], hidden: tuple[Any, ...] = (), options: Options = PLAIN
     ) -> None:
-        self._program, self._fastmath = program, fastmath
-        self._compiled = compiled_of(program, fastmath)
+        self._program, self._options = program, options
+        self._compiled = compiled_of(program, options)
         self._call = call
         self.hidden = hidden
         """What the C function takes behind the arguments: the writeable arrays that the function closes over. Only a
@@ -41,7 +42,7 @@ class NativeFunction(Immutable):
             register()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return NativeFunction, (self._program, self._call, self.hidden, self._fastmath)
+        return NativeFunction, (self._program, self._call, self.hidden, self._options)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function as the jitted one is called."""

@@ -36,6 +36,7 @@ from functad.lower.kernels import dump, fused_kernels
 from functad.lower.llvm.target import Target, assembly, emit_object
 from functad.lower.native.machine import link_native
 from functad.passes.pipeline import optimize
+from functad.primitives.calls import PLAIN, Options
 from functad.timing import stage
 
 __all__ = ["Code", "Compiled", "compile_count", "compile_program", "compiled_of", "entry_for"]
@@ -151,10 +152,11 @@ def compile_program(program: Program, target: Target | None = None) -> Compiled:
     return Compiled(program, target or Target.host())
 
 
-def compiled_of(program: Program, fastmath: str = "") -> Compiled:
-    """Native code for a Program as it was traced, made once, by the backend in force; LLVM treats what the user
-    computes as the flags ``fastmath`` say."""
-    return _compiled_for(program, Target.host(fastmath), config.backend.value)
+def compiled_of(program: Program, options: Options = PLAIN) -> Compiled:
+    """Native code for a Program as it was traced, made once as the options say; by the backend in force where they name
+    none.
+    """
+    return _compiled_for(program, Target.host(options.fastmath), options.backend or config.backend.value)
 
 
 @derived
