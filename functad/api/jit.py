@@ -7,8 +7,8 @@ import functools
 import random
 import threading
 import weakref
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import Any, overload
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, overload
 from weakref import WeakValueDictionary
 
 from functad import config
@@ -43,6 +43,10 @@ from functad.lower.entry.unchanged import Unchanged
 from functad.primitives.calls import PLAIN, Options, call, set_executor
 from functad.primitives.long_loops import set_compiler
 from functad.timing import Record, Stats, stage
+
+if TYPE_CHECKING:
+    from functad.lower.njit.table import Leaf as Kind
+    from functad.lower.njit.table import Version
 
 __all__ = ["Jitted", "jit"]
 
@@ -291,6 +295,18 @@ class Jitted(Typed[P, R], CalledNatively, Wrapper):  # type: ignore[misc]  # of 
         True
         """
         return self._log.stats()
+
+    def version(self, args: Sequence[Any]) -> Version:
+        """What the function does with such arguments, for ``@njit`` code that calls it."""
+        from functad.api.from_njit import version
+
+        return version(self, args)
+
+    def suggested_shapes(self, leaves: Sequence[Kind]) -> Iterator[list[tuple[int, ...]]]:
+        """Shapes of arguments of these kinds that it may take."""
+        from functad.api.from_njit import suggested_shapes
+
+        return suggested_shapes(self, leaves)
 
     def forget_objects(self) -> None:
         """Forget what has been traced for objects that are there no more."""

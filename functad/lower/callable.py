@@ -11,6 +11,7 @@ from typing import Any
 from functad.identity import Immutable
 from functad.ir.program import Program
 from functad.lower.compile import compiled_of
+from functad.lower.entry.called import CalledNatively
 from functad.primitives.calls import PLAIN, Options
 
 __all__ = ["NativeFunction"]
@@ -100,7 +101,7 @@ class NativeFunction(Immutable):
 
 @functools.cache
 def register() -> None:
-    """Teach Numba that compiled functions are functions; Numba calls this itself, by the entry point
+    """Teach Numba that compiled and jitted functions are functions; Numba calls this itself, by the entry point
     ``numba_extensions``.
     """
     from numba.core import types
@@ -109,3 +110,9 @@ def register() -> None:
     @typeof_impl.register(NativeFunction)  # type: ignore[untyped-decorator]
     def typeof_native_function(value: NativeFunction, context: Any) -> Any:
         return types.Dispatcher(value.numba)
+
+    @typeof_impl.register(CalledNatively)  # type: ignore[untyped-decorator]
+    def typeof_jitted(value: CalledNatively, context: Any) -> Any:
+        from functad.lower.njit.kinds import type_of
+
+        return type_of(value)
