@@ -42,6 +42,8 @@ remat = checkpoint
 # what is rarely used is imported when it is
 _LATE_MODULES = ("debug", "export", "inspect", "ops", "random", "testing")
 _MODULE_OF = {
+    "as_ufunc": "api.c_callables",
+    "low_level_callable": "api.c_callables",
     "CustomVJPPrimal": "api.symbolic_zeros",
     "SymbolicZero": "api.symbolic_zeros",
     "closure_convert": "api.closures",
@@ -67,6 +69,7 @@ __all__ = [
     "CustomVJPPrimal",
     "ShapeDtypeStruct",
     "SymbolicZero",
+    "as_ufunc",
     "at",
     "checkpoint",
     "checkpoint_name",
@@ -90,6 +93,7 @@ __all__ = [
     "jvp",
     "linear_transpose",
     "linearize",
+    "low_level_callable",
     "make_ir",
     "print_saved_residuals",
     "pure_callback",

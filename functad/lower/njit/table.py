@@ -25,7 +25,7 @@ from functad.lower.native.threads import configure
 from functad.primitives.calls import Options
 from functad.tree.containers import TreeDef
 
-__all__ = ["Callee", "Entry", "Leaf", "Table", "Version"]
+__all__ = ["Callee", "Entry", "Leaf", "Table", "Version", "address_of_array"]
 
 
 class Leaf(NamedTuple):
@@ -91,17 +91,23 @@ class Entry:
     def __init__(self, version: Version, key: Sequence[int]) -> None:
         self.compiled: Compiled = compiled_of(version.program, version.options)
         driver = self.compiled.driver
-        self.kept = [*[_readable(x, self.compiled.name) for x in version.hidden], *driver.constants]
+        self.kept = [*[readable(x, self.compiled.name) for x in version.hidden], *driver.constants]
         self.sizes = np.array([*driver.sizes, 0], np.int64)
-        self.more = np.array([*map(_address, self.kept), 0], np.int64)
+        self.more = np.array([*map(address_of_array, self.kept), 0], np.int64)
         shapes = [n for t in version.program.out_types for n in t.shape]
-        head = [0, self.compiled.code.foreign, _address(self.sizes), len(self.kept), _address(self.more)]
+        head = [
+            0,
+            self.compiled.code.foreign,
+            address_of_array(self.sizes),
+            len(self.kept),
+            address_of_array(self.more),
+        ]
         self.words = np.array([*head, *key, *shapes], np.int64)
 
     @property
     def address(self) -> int:
         """Where the words are."""
-        return _address(self.words)
+        return address_of_array(self.words)
 
 
 class Table:
@@ -123,7 +129,7 @@ class Table:
     @property
     def address(self) -> int:
         """Where the address of the first entry is."""
-        return _address(self.head)
+        return address_of_array(self.head)
 
     def _example(self) -> Version:
         """A version for some shapes: it tells the types of the results."""
@@ -199,7 +205,7 @@ def _shown(version: Version) -> str:
     return str(version.tree.unflatten(merged(version.static, types)))
 
 
-def _readable(value: Any, name: str) -> np.ndarray:
+def readable(value: Any, name: str) -> np.ndarray:
     """What a function closes over, as memory that code reads at each call; a number as it is now."""
     if not isinstance(value, np.ndarray):
         return np.array(value)
@@ -211,5 +217,6 @@ def _readable(value: Any, name: str) -> np.ndarray:
     )
 
 
-def _address(array: np.ndarray) -> int:
+def address_of_array(array: np.ndarray) -> int:
+    """Where the memory of an array is."""
     return int(array.__array_interface__["data"][0])
