@@ -32,7 +32,7 @@ from functad.core.location import user_location
 from functad.core.trace import current_trace, escaped, not_native, type_name
 from functad.core.tracer import Tracer
 from functad.core.typed import P, R, Typed
-from functad.core.wrapping import Wrapper, look_like, own_attributes
+from functad.core.wrapping import Transformed, Wrapper, look_like, own_attributes
 from functad.errors import EscapedTracerError, StructureError
 from functad.front.calls import twin
 from functad.ir.dce import dce
@@ -196,10 +196,12 @@ class Jitted(Typed[P, R], CalledNatively, Wrapper):  # type: ignore[misc]  # of 
         """The stages of compiling this function for such arguments, or types (`ShapeDtypeStruct`), to be looked at one
         by one.
         """
-        traced, _ = self.trace(args, kwargs, leaf_or_type)
+        traced, given = self.trace(args, kwargs, leaf_or_type)
         if traced.captures:
             raise StructureError(f"lower: {name_of(self._f)} closes over traced values; make them arguments")
-        return Lowered(traced.program, self, tuple([h.place.get() for h in traced.hidden]), self._options)
+        hidden = tuple([h.place.get() for h in traced.hidden])
+        names = [self._arguments.name(given, number) for number in given.numbers]
+        return Lowered(traced.program, self, hidden, self._options, names, not isinstance(self._f, Transformed))
 
     def trace(
         self, args: Sequence[Any], kwargs: dict[str, Any], leaf: Callable[[Any, Callable[[], str]], Leaf] = as_leaf
