@@ -24,6 +24,7 @@ from benchmarks import (
     loops,
     mlp,
     nested,
+    numba_both,
     pairs,
     plain,
     random_numbers,
@@ -64,6 +65,7 @@ SUBJECTS = {
     "random": random_numbers.run,
     "distributions": distributions.run,
     "sliced": sliced.run,
+    "numba": numba_both.run,
     "interrupts": interrupts.run,
     "soak": soak.run,
 }

@@ -35,7 +35,9 @@ class Failures:
         if code == RAISED:
             return take_exception()
         check = self.checks[code - 1]
-        message = check.message.format(*[size.evaluate(self.sizes) for size in check.sizes], value=take_offender())
+        found = take_offender()  # none in a thread of Numba's, which forgets it
+        value = "?" if found is None else found
+        message = check.message.format(*[size.evaluate(self.sizes) for size in check.sizes], value=value)
         error: errors.FunctadError = getattr(errors, check.error)(message)
         return error.at(self.locations[code - 1])
 
