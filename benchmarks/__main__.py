@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Iterator
 
 from benchmarks import (
+    applications,
     calls,
     closures,
     compilation,
@@ -67,6 +68,7 @@ SUBJECTS = {
     "sliced": sliced.run,
     "numba": numba_both.run,
     "interrupts": interrupts.run,
+    "applications": applications.run,
     "soak": soak.run,
 }
 

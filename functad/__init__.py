@@ -40,7 +40,7 @@ remat = checkpoint
 
 
 # what is rarely used is imported when it is
-_LATE_MODULES = ("debug", "export", "inspect", "ops", "random", "testing")
+_LATE_MODULES = ("debug", "export", "inspect", "ops", "random", "scipy", "testing")
 _MODULE_OF = {
     "as_ufunc": "api.c_callables",
     "low_level_callable": "api.c_callables",
