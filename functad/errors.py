@@ -9,6 +9,7 @@ import numpy as np
 __all__ = [
     "ArgumentError",
     "AxisError",
+    "CacheWarning",
     "CollectiveError",
     "DtypeError",
     "EscapedTracerError",
@@ -110,6 +111,10 @@ class MissingExtraError(FunctadError, ImportError):
 
 class InternalError(FunctadError, RuntimeError):
     """A defect in functad itself."""
+
+
+class CacheWarning(UserWarning):
+    """The directory of the persistent cache cannot be used; compiled code is kept in memory alone."""
 
 
 class UnrolledWarning(UserWarning):
