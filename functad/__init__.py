@@ -42,11 +42,14 @@ remat = checkpoint
 # what is rarely used is imported when it is
 _LATE_MODULES = ("debug", "export", "inspect", "ops", "random", "scipy", "testing")
 _MODULE_OF = {
+    "as_ufunc": "api.c_callables",
+    "low_level_callable": "api.c_callables",
     "CustomVJPPrimal": "api.symbolic_zeros",
     "SymbolicZero": "api.symbolic_zeros",
     "closure_convert": "api.closures",
     "custom_gradient": "api.closures",
     "custom_vmap": "api.custom_batching",
+    "from_numba": "api.opaque",
     "print_saved_residuals": "api.residuals",
     "saved_residuals": "api.residuals",
     "sequential_vmap": "api.custom_batching",
@@ -66,6 +69,7 @@ __all__ = [
     "CustomVJPPrimal",
     "ShapeDtypeStruct",
     "SymbolicZero",
+    "as_ufunc",
     "at",
     "checkpoint",
     "checkpoint_name",
@@ -77,6 +81,7 @@ __all__ = [
     "custom_vmap",
     "eval_shape",
     "explain",
+    "from_numba",
     "grad",
     "hessian",
     "hvp",
@@ -88,6 +93,7 @@ __all__ = [
     "jvp",
     "linear_transpose",
     "linearize",
+    "low_level_callable",
     "make_ir",
     "print_saved_residuals",
     "pure_callback",

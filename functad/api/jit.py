@@ -7,8 +7,8 @@ import functools
 import random
 import threading
 import weakref
-from collections.abc import Callable, Hashable, Mapping, Sequence
-from typing import Any, overload
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, overload
 from weakref import WeakValueDictionary
 
 from functad import config
@@ -32,17 +32,21 @@ from functad.core.location import user_location
 from functad.core.trace import current_trace, escaped, not_native, type_name
 from functad.core.tracer import Tracer
 from functad.core.typed import P, R, Typed
-from functad.core.wrapping import Wrapper, look_like, own_attributes
+from functad.core.wrapping import Transformed, Wrapper, look_like, own_attributes
 from functad.errors import EscapedTracerError, StructureError
 from functad.front.calls import twin
 from functad.ir.dce import dce
-from functad.lower.backends import backend, execute, native_function
+from functad.lower.backends import backend, checked_name, execute, native_function
 from functad.lower.entry.called import MISMATCH, CalledNatively, called_natively, mismatch
 from functad.lower.entry.places import Fixed, InForce
 from functad.lower.entry.unchanged import Unchanged
-from functad.primitives.calls import call, set_executor
+from functad.primitives.calls import PLAIN, Options, call, set_executor
 from functad.primitives.long_loops import set_compiler
 from functad.timing import Record, Stats, stage
+
+if TYPE_CHECKING:
+    from functad.lower.njit.table import Leaf as Kind
+    from functad.lower.njit.table import Version
 
 __all__ = ["Jitted", "jit"]
 
@@ -72,13 +76,13 @@ class Jitted(Typed[P, R], CalledNatively, Wrapper):  # type: ignore[misc]  # of 
         f: Callable[P, R],
         static_argnums: tuple[int, ...],
         static_argnames: tuple[str, ...],
-        fastmath: str = "",
+        options: Options = PLAIN,
         front: bool = True,
     ) -> None:
         super().__init__()
         look_like(self, f)
         self._f = f
-        self._fastmath = fastmath
+        self._options = options
         self._front = front
         self._arguments = Arguments(f, static_argnums, static_argnames)
         self._traced = Recent[list[Traced]]()  # by kind of call
@@ -91,13 +95,13 @@ class Jitted(Typed[P, R], CalledNatively, Wrapper):  # type: ignore[misc]  # of 
 
     def around(self, f: Callable[P, R]) -> Jitted[P, R]:
         """The same around another function."""
-        return Jitted(f, *self._options())
+        return Jitted(f, *self._given())
 
-    def _options(self) -> tuple[tuple[int, ...], tuple[str, ...], str, bool]:
-        return self._arguments.positions, tuple(sorted(self._arguments.names)), self._fastmath, self._front
+    def _given(self) -> tuple[tuple[int, ...], tuple[str, ...], Options, bool]:
+        return self._arguments.positions, tuple(sorted(self._arguments.names)), self._options, self._front
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return Jitted, (self._f, *self._options()), own_attributes(self, self._f)  # what has been compiled stays
+        return Jitted, (self._f, *self._given()), own_attributes(self, self._f)  # what has been compiled stays
 
     def __repr__(self) -> str:
         return f"<functad.jit of {name_of(self._f)}>"
@@ -119,7 +123,7 @@ class Jitted(Typed[P, R], CalledNatively, Wrapper):  # type: ignore[misc]  # of 
                 refuse_out(name_of(self._f))
             if outside is not None:
                 outside.inherit(traced.guards)
-            outs = call(traced.program, values, name_of(self._f), self._fastmath)
+            outs = call(traced.program, values, name_of(self._f), self._options)
             return traced.result(fresh_all(outs, values))
         for v in values:
             if type(v) is Tracer:
@@ -129,13 +133,13 @@ class Jitted(Typed[P, R], CalledNatively, Wrapper):  # type: ignore[misc]  # of 
             read = [*given_call.objects, *hidden]
             structure, static = traced.out_tree, traced.out_static
             arrays = check_out(given[0], structure, static, traced.program.out_types, read, name_of(self._f))
-        if backend().compiles:
+        if backend(self._options.backend).compiles:
             result = self._call_entry(traced, given_call, given)
             if result is not MISMATCH:
                 return result
-        outs = call(traced.program, values, name_of(self._f), self._fastmath)
+        outs = call(traced.program, values, name_of(self._f), self._options)
         if given is None:
-            return traced.result(outs if backend().compiles else fresh_all(outs, values))
+            return traced.result(outs if backend(self._options.backend).compiles else fresh_all(outs, values))
         for array, value in zip(arrays, outs, strict=True):
             array[...] = value
         return given[0]
@@ -162,7 +166,7 @@ class Jitted(Typed[P, R], CalledNatively, Wrapper):  # type: ignore[misc]  # of 
             traced.entries[key] = None
             if signature is not None:
                 with traced.record as record:
-                    compiled = compiled_of(traced.program, self._fastmath)
+                    compiled = compiled_of(traced.program, self._options)
                     traced.entries[key] = entry_for(compiled, signature, mismatch, name_of(self._f))
                 report(record)
         entry = traced.entries[key]
@@ -192,10 +196,12 @@ class Jitted(Typed[P, R], CalledNatively, Wrapper):  # type: ignore[misc]  # of 
         """The stages of compiling this function for such arguments, or types (`ShapeDtypeStruct`), to be looked at one
         by one.
         """
-        traced, _ = self.trace(args, kwargs, leaf_or_type)
+        traced, given = self.trace(args, kwargs, leaf_or_type)
         if traced.captures:
             raise StructureError(f"lower: {name_of(self._f)} closes over traced values; make them arguments")
-        return Lowered(traced.program, self, tuple([h.place.get() for h in traced.hidden]), self._fastmath)
+        hidden = tuple([h.place.get() for h in traced.hidden])
+        names = [self._arguments.name(given, number) for number in given.numbers]
+        return Lowered(traced.program, self, hidden, self._options, names, not isinstance(self._f, Transformed))
 
     def trace(
         self, args: Sequence[Any], kwargs: dict[str, Any], leaf: Callable[[Any, Callable[[], str]], Leaf] = as_leaf
@@ -291,6 +297,18 @@ class Jitted(Typed[P, R], CalledNatively, Wrapper):  # type: ignore[misc]  # of 
         True
         """
         return self._log.stats()
+
+    def version(self, args: Sequence[Any]) -> Version:
+        """What the function does with such arguments, for ``@njit`` code that calls it."""
+        from functad.api.from_njit import version
+
+        return version(self, args)
+
+    def suggested_shapes(self, leaves: Sequence[Kind]) -> Iterator[list[tuple[int, ...]]]:
+        """Shapes of arguments of these kinds that it may take."""
+        from functad.api.from_njit import suggested_shapes
+
+        return suggested_shapes(self, leaves)
 
     def forget_objects(self) -> None:
         """Forget what has been traced for objects that are there no more."""
@@ -464,6 +482,7 @@ def jit(
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
     fastmath: FastMath = False,
+    backend: str | None = None,
     front: bool = True,
 ) -> Jitted[P, R]: ...
 @overload
@@ -473,6 +492,7 @@ def jit(
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
     fastmath: FastMath = False,
+    backend: str | None = None,
     front: bool = True,
 ) -> Callable[[Callable[P, R]], Jitted[P, R]]: ...
 def jit(
@@ -481,6 +501,7 @@ def jit(
     static_argnums: int | Sequence[int] = (),
     static_argnames: str | Sequence[str] = (),
     fastmath: FastMath = False,
+    backend: str | None = None,
     front: bool = True,
 ) -> Any:
     """Compile a function to native code; also a decorator, with or without arguments.
@@ -509,6 +530,10 @@ def jit(
         ``"nsz"``, ``"nnan"``, ``"ninf"``, ``"afn"``, and ``"fast"`` for all), or True for ``{"fast"}``, lets LLVM
         change it: in this function, its derivatives, and the jitted functions that it calls, whose own flags then do
         not count. Elementary functions keep their accuracy.
+    backend
+        What runs this function, in place of what ``FUNCTAD_BACKEND`` and ``fd.config.backend`` say: ``"native"``,
+        ``"numba"`` (docs/numba.md), ``"evaluator"`` or ``"kernel"`` (for debugging). Its derivatives inherit it; of
+        nested jits the outermost decides.
     front
         Whether the function is rewritten first, so that it may be plain Python (docs/plain_code.md); False runs it, and
         what it calls, as it is, as ``FUNCTAD_FRONT=0`` does. ``fd.explain(f)(*args)`` says what was made of it.
@@ -560,18 +585,23 @@ def jit(
     >>> weighted(np.ones(3))
     np.float64(6.0)
     """
-    if f is None:
-        options: dict[str, Any] = {"static_argnums": static_argnums, "static_argnames": static_argnames}
-        return functools.partial(jit, **options, fastmath=fastmath, front=front)
-    if isinstance(f, staticmethod | classmethod):  # in the body of a class, where jit is above the other decorator
-        options = {"static_argnums": static_argnums, "static_argnames": static_argnames}
-        return type(f)(jit(f.__func__, **options, fastmath=fastmath, front=front))
+    if f is None or isinstance(f, staticmethod | classmethod):
+        again: Any = functools.partial(
+            jit,
+            static_argnums=static_argnums,
+            static_argnames=static_argnames,
+            fastmath=fastmath,
+            backend=backend,
+            front=front,
+        )
+        # in the body of a class jit may be above the other decorator
+        return again if f is None else type(f)(again(f.__func__))
     if not callable(f):
         raise StructureError(f"jit takes a function, got {type_name(f)}")
     nums = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
     names = (static_argnames,) if isinstance(static_argnames, str) else tuple(static_argnames)
     nums, names = complete_static(f, nums, names)
-    return Jitted(f, nums, names, fastmath_flags(fastmath), front)
+    return Jitted(f, nums, names, Options(fastmath_flags(fastmath), checked_name(backend)), front)
 
 
 set_executor(execute)

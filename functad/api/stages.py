@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from functad.identity import Immutable
 from functad.ir.program import Program
+from functad.primitives.calls import PLAIN, Options
 
 if TYPE_CHECKING:
     from functad.lower.callable import NativeFunction
@@ -30,11 +31,19 @@ class Lowered(Immutable):
     """
 
     def __init__(
-        self, program: Program, call: Callable[..., Any], hidden: tuple[Any, ...] = (), fastmath: str = ""
+        self,
+        program: Program,
+        call: Callable[..., Any],
+        hidden: tuple[Any, ...] = (),
+        options: Options = PLAIN,
+        names: Sequence[str] = (),
+        as_written: bool = False,
     ) -> None:
         self._program = program
-        self._fastmath = fastmath
+        self._options = options
         self._call = call
+        self._names = tuple(names)
+        self._as_written = as_written
         self.hidden = hidden
         """What the last inputs of the Program are read from at each call: the writeable arrays that the function closes
         over.
@@ -67,26 +76,28 @@ class Lowered(Immutable):
         <BLANKLINE>
         <BLANKLINE>
         @njit(error_model="numpy")
-        def mul(in0, out0, n0):
+        def mul(x, out0, n0):
+            # print(fd.jit(lambda x: np.sin(x) * 2.0).lower(np.zeros(100)).numba)
             for i in range(n0):
-                out0[i] = np.sin(in0[i]) * 2.0
+                out0[i] = np.sin(x[i]) * 2.0
         <BLANKLINE>
         <BLANKLINE>
         @njit(error_model="numpy")
-        def driver(in0, out0, n0, status):
-            mul(in0, out0, n0)
+        def driver(x, out0, n0, status):
+            mul(x, out0, n0)
         <BLANKLINE>
         """
         from functad.lower.kernels import kernels_of
-        from functad.lower.numba.module import print_module
+        from functad.lower.numba.module import Shown, print_module
 
-        return print_module(kernels_of(self._program)[1].program).text
+        shown = Shown(self._names, self.ir, self._as_written)
+        return print_module(kernels_of(self._program)[1].program, shown=shown).text
 
     @property
     def _compiled(self) -> Compiled:
         from functad.lower.compile import compiled_of, with_stages
 
-        return with_stages(self._program, compiled_of(self._program, self._fastmath), self._fastmath)
+        return with_stages(self._program, compiled_of(self._program, self._options), self._options)
 
     def compile(self) -> NativeFunction:
         """The machine code: with a C address, and callable from Python, ctypes and ``@njit`` code.
@@ -102,4 +113,4 @@ class Lowered(Immutable):
         """
         from functad.lower.callable import NativeFunction
 
-        return NativeFunction(self._program, self._call, self.hidden, self._fastmath)
+        return NativeFunction(self._program, self._call, self.hidden, self._options)

@@ -121,7 +121,7 @@ def c(f: Callable[..., Any], *args: Any, path: str | Path, name: str | None = No
     program = optimize(traced.program)
     found = abstract(program)
     kernels = fused_kernels(found).program
-    target = Target.host(f._fastmath if isinstance(f, Jitted) else "")
+    target = Target.host(f._options.fastmath if isinstance(f, Jitted) else "")
     module = emit_module(kernels, target, DRIVER, threads=openmp)
     natives = standalone(module.calls, target, openmp)
     _refuse(f, natives.refused, found.constants)

@@ -60,9 +60,9 @@ class Stages:
     def numba(self) -> str:
         """The loop nests as source that Numba compiles."""
         from functad.lower.kernels import kernels_of
-        from functad.lower.numba.module import print_module
+        from functad.lower.numba.module import Shown, print_module
 
-        return print_module(kernels_of(self.trace)[1].program).text
+        return print_module(kernels_of(self.trace)[1].program, shown=Shown(program=self.program)).text
 
     @property
     def llvm(self) -> str:

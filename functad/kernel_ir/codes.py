@@ -1,6 +1,6 @@
 """What native code returns: 0, the number of a check that failed (from 1), or one of these. The least one is seen."""
 
-__all__ = ["OUT_OF_MEMORY", "RAISED", "SIZE_OVERFLOW", "UNFINISHED"]
+__all__ = ["OUT_OF_MEMORY", "RAISED", "SIZE_OVERFLOW"]
 
 OUT_OF_MEMORY = -1
 """There was no memory for temporaries."""
@@ -9,7 +9,4 @@ SIZE_OVERFLOW = -2
 """A matrix has more rows or columns than BLAS can count."""
 
 RAISED = -3
-"""Python code (a callback, the handler of a signal) has raised what ``pending.take_exception`` gives."""
-
-UNFINISHED = -4
-"""Compiled Python code has raised something, which nobody can tell: it should return a number."""
+"""Python code (a callback, the handler of a signal), or Numba's, has raised what ``pending.take_exception`` gives."""

@@ -64,10 +64,11 @@ class Text:
 @dataclass(frozen=True, slots=True)
 class Python:
     """A Python function of the operands as arrays, which Numba compiles when it is first needed; the evaluator runs it
-    as it is. It returns an int, and divides by zero as NumPy does.
+    as it is. It returns an int, and divides by zero as NumPy does. ``foreign``: it may try to write to what it reads.
     """
 
     function: Callable[..., int]
+    foreign: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,6 @@
-"""What runs a jitted function: the choices of the flag ``backend``. LLVM is imported when it is first used."""
+"""What runs a jitted function: the choices of the flag ``backend``, and of ``jit(f, backend=...)``. LLVM is imported
+when it is first used.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +10,18 @@ from typing import Any
 
 from functad import config
 from functad.core.evaluator import run_program
-from functad.errors import InternalError
+from functad.errors import ArgumentError, InternalError
 from functad.ir.program import Program
+from functad.primitives.calls import PLAIN, Options
 
-__all__ = ["BACKENDS", "Backend", "backend", "execute", "native_function"]
+__all__ = ["BACKENDS", "Backend", "backend", "checked_name", "execute", "native_function"]
 
-Run = Callable[[Program, Sequence[Any], str], Sequence[Any]]
+Run = Callable[[Program, Sequence[Any], Options], Sequence[Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Backend:
-    """A way of running Programs: ``run(program, args, fastmath)`` gives the outputs for values of its types.
+    """A way of running Programs: ``run(program, args, options)`` gives the outputs for values of its types.
 
     ``compiles``: it makes machine code, which jitted functions then call without coming here.
     """
@@ -28,10 +31,10 @@ class Backend:
     compiles: bool = False
 
 
-def _native(program: Program, args: Sequence[Any], fastmath: str) -> Sequence[Any]:
+def _native(program: Program, args: Sequence[Any], options: Options) -> Sequence[Any]:
     from functad.lower.execute import native_call
 
-    return native_call(program, fastmath)(*args)
+    return native_call(program, options)(*args)
 
 
 def native_function(program: Program) -> Callable[[Sequence[Any]], Sequence[Any]]:
@@ -43,7 +46,7 @@ def native_function(program: Program) -> Callable[[Sequence[Any]], Sequence[Any]
     return lambda values: run(compiled, values)
 
 
-def _by_kernels(program: Program, args: Sequence[Any], fastmath: str) -> Sequence[Any]:
+def _by_kernels(program: Program, args: Sequence[Any], options: Options) -> Sequence[Any]:
     from functad.lower.kernels import run_kernels
 
     return run_kernels(program, args)
@@ -55,21 +58,33 @@ BACKENDS = {
         Backend("native", _native, compiles=True),
         Backend("numba", _native, compiles=True),
         Backend("kernel", _by_kernels),
-        Backend("evaluator", lambda program, args, fastmath: run_program(program, args)),
+        Backend("evaluator", lambda program, args, options: run_program(program, args)),
     )
 }
 
 
-def backend() -> Backend:
-    """The backend that the flag names."""
-    found = BACKENDS.get(config.backend.value)
+def backend(name: str = "") -> Backend:
+    """The backend of a name; without one that which the flag names."""
+    found = BACKENDS.get(name or config.backend.value)
     if found is None:
-        *others, last = BACKENDS
-        expected = f"{', '.join(others)} or {last}"
-        raise InternalError(f"FUNCTAD_BACKEND is {config.backend.value!r}; expected {expected}")
+        raise InternalError(f"FUNCTAD_BACKEND is {config.backend.value!r}; expected {_expected()}")
     return found
 
 
-def execute(program: Program, args: Sequence[Any], fastmath: str = "") -> Sequence[Any]:
-    """The outputs of a Program on values of its types, by the backend in force."""
-    return backend().run(program, args, fastmath)
+def checked_name(given: str | None) -> str:
+    """The argument ``backend`` of ``jit``; "" where there is none."""
+    if given is None:
+        return ""
+    if not isinstance(given, str) or given not in BACKENDS:
+        raise ArgumentError(f"jit: backend={given!r}; expected {_expected()}")
+    return given
+
+
+def _expected() -> str:
+    *others, last = BACKENDS
+    return f"{', '.join(others)} or {last}"
+
+
+def execute(program: Program, args: Sequence[Any], options: Options = PLAIN) -> Sequence[Any]:
+    """The outputs of a Program on values of its types, by the backend that the options name, or else that in force."""
+    return backend(options.backend).run(program, args, options)

@@ -11,6 +11,8 @@ from typing import Any
 from functad.identity import Immutable
 from functad.ir.program import Program
 from functad.lower.compile import Compiled, compiled_of, with_stages
+from functad.lower.entry.called import CalledNatively
+from functad.primitives.calls import PLAIN, Options
 
 __all__ = ["NativeFunction"]
 
@@ -27,10 +29,10 @@ class NativeFunction(Immutable):
     """
 
     def __init__(
-        self, program: Program, call: Callable[..., Any], hidden: tuple[Any, ...] = (), fastmath: str = ""
+        self, program: Program, call: Callable[..., Any], hidden: tuple[Any, ...] = (), options: Options = PLAIN
     ) -> None:
-        self._program, self._fastmath = program, fastmath
-        self._compiled = compiled_of(program, fastmath)
+        self._program, self._options = program, options
+        self._compiled = compiled_of(program, options)
         self._call = call
         self.hidden = hidden
         """What the C function takes behind the arguments: the writeable arrays that the function closes over. Only a
@@ -41,7 +43,7 @@ class NativeFunction(Immutable):
             register()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return NativeFunction, (self._program, self._call, self.hidden, self._fastmath)
+        return NativeFunction, (self._program, self._call, self.hidden, self._options)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function as the jitted one is called."""
@@ -83,7 +85,7 @@ class NativeFunction(Immutable):
 
     @functools.cached_property
     def _shown(self) -> Compiled:
-        return with_stages(self._program, self._compiled, self._fastmath)
+        return with_stages(self._program, self._compiled, self._options)
 
     @property
     def kernel_ir(self) -> str:
@@ -103,7 +105,7 @@ class NativeFunction(Immutable):
 
 @functools.cache
 def register() -> None:
-    """Teach Numba that compiled functions are functions; Numba calls this itself, by the entry point
+    """Teach Numba that compiled and jitted functions are functions; Numba calls this itself, by the entry point
     ``numba_extensions``.
     """
     from numba.core import types
@@ -112,3 +114,9 @@ def register() -> None:
     @typeof_impl.register(NativeFunction)  # type: ignore[untyped-decorator]
     def typeof_native_function(value: NativeFunction, context: Any) -> Any:
         return types.Dispatcher(value.numba)
+
+    @typeof_impl.register(CalledNatively)  # type: ignore[untyped-decorator]
+    def typeof_jitted(value: CalledNatively, context: Any) -> Any:
+        from functad.lower.njit.kinds import type_of
+
+        return type_of(value)

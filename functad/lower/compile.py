@@ -45,6 +45,7 @@ from functad.lower.kernels import dump, fused_kernels
 from functad.lower.llvm.target import Target, assembly
 from functad.lower.native.machine import link_native
 from functad.passes.pipeline import optimize
+from functad.primitives.calls import PLAIN, Options
 from functad.timing import stage
 
 __all__ = ["Code", "Compiled", "compile_count", "compile_program", "compiled_of", "entry_for", "with_stages"]
@@ -189,17 +190,18 @@ def compile_program(
     return compiled
 
 
-def compiled_of(program: Program, fastmath: str = "") -> Compiled:
-    """Native code for a Program as it was traced, made once, by the backend in force; LLVM treats what the user
-    computes as the flags ``fastmath`` say."""
-    return _compiled_for(program, Target.host(fastmath), config.backend.value)
+def compiled_of(program: Program, options: Options = PLAIN) -> Compiled:
+    """Native code for a Program as it was traced, made once as the options say; by the backend in force where they name
+    none.
+    """
+    return _compiled_for(program, Target.host(options.fastmath), options.backend or config.backend.value)
 
 
-def with_stages(program: Program, compiled: Compiled, fastmath: str = "") -> Compiled:
+def with_stages(program: Program, compiled: Compiled, options: Options = PLAIN) -> Compiled:
     """Compiled code of which all stages are known, to be shown: what was loaded is compiled again for that."""
     if not isinstance(compiled.code, LoadedCode):
         return compiled
-    return compile_program(optimize(program), Target.host(fastmath))
+    return compile_program(optimize(program), Target.host(options.fastmath))
 
 
 @derived

@@ -17,6 +17,7 @@ from functad.lower.compile import Compiled, compiled_of, entry_for
 from functad.lower.direct import run
 from functad.lower.entry.signature import Container, Leaf, Signature
 from functad.lower.sequences import has_sequences
+from functad.primitives.calls import PLAIN, Options
 
 __all__ = ["NativeCall", "native_call", "normal_value"]
 
@@ -34,8 +35,8 @@ def normal_value(value: Any, type: ArrayType) -> Any:
 class NativeCall:
     """A compiled Program as a function of its inputs, one after the other, to the tuple of its outputs."""
 
-    def __init__(self, program: Program, fastmath: str = "") -> None:
-        self.compiled: Compiled = compiled_of(program, fastmath)
+    def __init__(self, program: Program, options: Options = PLAIN) -> None:
+        self.compiled: Compiled = compiled_of(program, options)
         self.in_types = program.in_types
         inputs = tuple([leaf_of(t) for t in program.in_types])
         outputs = Container("tuple", tuple([leaf_of(t) for t in program.out_types]))
@@ -61,11 +62,11 @@ def leaf_of(type: ArrayType) -> Leaf:
     return Leaf("array", type.dtype, type.shape) if type.ndim else Leaf("numpy_scalar", type.dtype)
 
 
-def native_call(program: Program, fastmath: str = "") -> NativeCall:
-    """The native call of a Program under LLVM's flags ``fastmath``, made once for the settings in force."""
-    return _native_call(program, fastmath, config.settings())
+def native_call(program: Program, options: Options = PLAIN) -> NativeCall:
+    """The native call of a Program compiled as the options say, made once for the settings in force."""
+    return _native_call(program, options, config.settings())
 
 
 @derived
-def _native_call(program: Program, fastmath: str, settings: config.Settings) -> NativeCall:
-    return NativeCall(program, fastmath)
+def _native_call(program: Program, options: Options, settings: config.Settings) -> NativeCall:
+    return NativeCall(program, options)

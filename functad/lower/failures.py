@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from functad import errors
-from functad.errors import InternalError, ShapeError
+from functad.errors import ShapeError
 from functad.ir.program import Program, sub_programs
-from functad.kernel_ir.codes import OUT_OF_MEMORY, RAISED, SIZE_OVERFLOW, UNFINISHED
+from functad.kernel_ir.codes import OUT_OF_MEMORY, RAISED, SIZE_OVERFLOW
 from functad.kernel_ir.nodes import CheckInfo
 from functad.kernel_ir.pending import take_exception, take_offender
 from functad.lower.fuse import Fused, Path
@@ -36,13 +36,10 @@ class Failures:
             )
         if code == RAISED:
             return take_exception()
-        if code == UNFINISHED:
-            return InternalError(
-                f"a native function that {self.name} calls has raised an exception; compiled, it can only return a "
-                "positive number, which NativeFunction(error=...) explains"
-            )
         check = self.checks[code - 1]
-        message = check.message.format(*[size.evaluate(self.sizes) for size in check.sizes], value=take_offender())
+        found = take_offender()  # none in a thread of Numba's, which forgets it
+        value = "?" if found is None else found
+        message = check.message.format(*[size.evaluate(self.sizes) for size in check.sizes], value=value)
         error: errors.FunctadError = getattr(errors, check.error)(message)
         return error.at(self.locations[code - 1])
 

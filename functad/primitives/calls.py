@@ -1,7 +1,7 @@
 """The ``jit`` equation: a call of a sub-Program that native code runs as one function.
 
-Every transform rewrites the sub-Program and calls the result, under the same flags ``fastmath``. A call inside of
-compiled code is inlined into it: the flags of the outermost call hold.
+Every transform rewrites the sub-Program and calls the result, under the same `Options`. A call inside of compiled code
+is inlined into it: the options of the outermost call hold.
 """
 
 from __future__ import annotations
@@ -34,10 +34,29 @@ from functad.transforms.programs import (
 from functad.transforms.replay import replay
 from functad.transforms.strong import doubtful_results, with_doubts
 
-__all__ = ["call", "call_doubting", "jit_p", "set_executor"]
+__all__ = ["PLAIN", "Options", "call", "call_doubting", "jit_p", "set_executor"]
 
-Executor = Callable[[Program, Sequence[Any], str], Sequence[Any]]
-_executor: list[Executor] = [lambda program, args, fastmath: run_program(program, args)]
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """How a Program is compiled: LLVM's flags ``fastmath`` for what the user computes, and what runs it (``backend``;
+    "": what the flag says).
+    """
+
+    fastmath: str = ""
+    backend: str = ""
+
+    @property
+    def params(self) -> dict[str, str]:
+        """As params of an equation: those that are given."""
+        given = {"fastmath": self.fastmath, "backend": self.backend}
+        return {name: value for name, value in given.items() if value}
+
+
+PLAIN = Options()
+
+Executor = Callable[[Program, Sequence[Any], Options], Sequence[Any]]
+_executor: list[Executor] = [lambda program, args, options: run_program(program, args)]
 
 
 def set_executor(executor: Executor) -> None:
@@ -45,17 +64,16 @@ def set_executor(executor: Executor) -> None:
     _executor[0] = executor
 
 
-def call(program: Program, args: Sequence[Any], name: str, fastmath: str = "") -> tuple[Any, ...]:
-    """The results of a ``jit`` equation, if it has any; LLVM treats what it computes as the flags ``fastmath`` say."""
+def call(program: Program, args: Sequence[Any], name: str, options: Options = PLAIN) -> tuple[Any, ...]:
+    """The results of a ``jit`` equation, if it has any, compiled as the options say."""
     if not program.outputs:
         return ()
-    options = {"fastmath": fastmath} if fastmath else {}
     if current_trace() is None:
-        return tuple(jit_p.bind(*args, program=program, name=name, **options))
+        return tuple(jit_p.bind(*args, program=program, name=name, **options.params))
     distinct = Distinct.of(program, args)
     given = [args[i] for i in distinct.operands]
     called = distinct.program or program
-    outs = jit_p.bind(*given, program=called, name=name, **options) if called.outputs else ()
+    outs = jit_p.bind(*given, program=called, name=name, **options.params) if called.outputs else ()
     return tuple([handle(given[i]) if passed else outs[i] for passed, i in distinct.results])
 
 
@@ -106,7 +124,8 @@ def with_equal_inputs(program: Program, which: Sequence[int]) -> Program:
 
     def results(eqn: Eqn, ins: list[Any]) -> Sequence[Any]:
         if eqn.primitive is jit_p:
-            return call(args=ins, **eqn.params)
+            program, name, options = parts_of(**eqn.params)
+            return call(program, ins, name, options)
         return bind_all(eqn.primitive, ins, eqn.params)
 
     types = [program.in_types[which.index(k)] for k in range(max(which) + 1)]
@@ -116,6 +135,11 @@ def with_equal_inputs(program: Program, which: Sequence[int]) -> Program:
         [made.inputs[k] for v, k in zip(program.inputs, which, strict=True) if v in program.doubtful]
     )
     return made
+
+
+def parts_of(program: Program, name: str, **options: str) -> tuple[Program, str, Options]:
+    """The params of a ``jit`` equation."""
+    return program, name, Options(**options)
 
 
 def handle(x: Tracer) -> Tracer:
@@ -128,11 +152,11 @@ def _present(values: Sequence[Any]) -> tuple[bool, ...]:
 
 
 def _jvp(
-    primals: Sequence[Any], tangents: Sequence[Any], *, program: Program, name: str, fastmath: str = ""
+    primals: Sequence[Any], tangents: Sequence[Any], *, program: Program, name: str, **options: str
 ) -> tuple[Sequence[Any], Sequence[Any]]:
     mask = _present(tangents)
     made, out_mask = jvp_of(program, mask)
-    outs = call(made, (*primals, *select(tangents, mask)), f"jvp({name})", fastmath)
+    outs = call(made, (*primals, *select(tangents, mask)), f"jvp({name})", Options(**options))
     n = len(program.outputs)
     return outs[:n], expand(outs[n:], out_mask)
 
@@ -144,13 +168,15 @@ class CallRule(TransparentRule):
     differentiated again in reverse mode keeps all residuals; elsewhere those that are cheap are made again.
     """
 
-    def __init__(self, program: Program, mask: tuple[bool, ...], name: str, fastmath: str, transparent: bool) -> None:
+    def __init__(
+        self, program: Program, mask: tuple[bool, ...], name: str, options: Options, transparent: bool
+    ) -> None:
         self.name = name
-        self.fastmath = fastmath
+        self.options = options
         self._split = linearized(program, mask, transparent=transparent)
 
     def primal(self, eqn: Eqn, ins: Sequence[Any], known: Mapping[Var, Any]) -> tuple[Sequence[Any], Sequence[Any]]:
-        found = call(self._split.forward, ins, f"forward({self.name})", self.fastmath)
+        found = call(self._split.forward, ins, f"forward({self.name})", self.options)
         n = len(eqn.outputs)
         return found[:n], found[n:]
 
@@ -158,7 +184,7 @@ class CallRule(TransparentRule):
         mask = _present(tangents)
         program, out_mask = self._split.tangent(mask)
         operands = (*residuals, *select(tangents, mask))
-        return expand(call(program, operands, f"tangent({self.name})", self.fastmath), out_mask)
+        return expand(call(program, operands, f"tangent({self.name})", self.options), out_mask)
 
     def backward(
         self,
@@ -171,7 +197,7 @@ class CallRule(TransparentRule):
         given, added = _present(cotangents), _present(sums)
         program, forms = self._split.pullback(given, added, unsettled)
         operands = (*residuals, *select(cotangents, given), *select(sums, added))
-        return joined(call(program, operands, f"backward({self.name})", self.fastmath), forms)
+        return joined(call(program, operands, f"backward({self.name})", self.options), forms)
 
 
 def call_doubting(params: Mapping[str, Any], doubts: Sequence[bool]) -> tuple[Mapping[str, Any], Sequence[bool]]:
@@ -184,14 +210,14 @@ def call_doubting(params: Mapping[str, Any], doubts: Sequence[bool]) -> tuple[Ma
 
 def _linearize(types: Sequence[ArrayType], params: Mapping[str, Any], mask: tuple[bool, ...]) -> CallRule:
     transparent = _reversed_again()
-    program, name, fastmath = params["program"], params["name"], params.get("fastmath", "")
-    return call_rule(program, mask, name, fastmath, transparent)
+    program, name, options = parts_of(**params)
+    return call_rule(program, mask, name, options, transparent)
 
 
 @derived
-def call_rule(program: Program, mask: tuple[bool, ...], name: str, fastmath: str, transparent: bool) -> CallRule:
+def call_rule(program: Program, mask: tuple[bool, ...], name: str, options: Options, transparent: bool) -> CallRule:
     """The linear rule of a call, the same one each time."""
-    return CallRule(program, mask, name, fastmath, transparent)
+    return CallRule(program, mask, name, options, transparent)
 
 
 FORWARD = frozenset({"jvp", "jacfwd", "vmap"})
@@ -212,15 +238,16 @@ def _reversed_again() -> bool:
     return trace is not None
 
 
-def _transpose(cts: Sequence[Any], *operands: Any, program: Program, name: str, fastmath: str = "") -> list[Any]:
-    return transpose_call(lambda made, args: call(made, args, f"transpose({name})", fastmath), program, cts, operands)
+def _transpose(cts: Sequence[Any], *operands: Any, program: Program, name: str, **options: str) -> list[Any]:
+    given = Options(**options)
+    return transpose_call(lambda made, args: call(made, args, f"transpose({name})", given), program, cts, operands)
 
 
 def _batch(
-    size: int, batched: tuple[bool, ...], *operands: Any, program: Program, name: str, fastmath: str = ""
+    size: int, batched: tuple[bool, ...], *operands: Any, program: Program, name: str, **options: str
 ) -> tuple[tuple[Any, ...], Sequence[bool]]:
     made, flags = batch_of(program, size, batched)
-    return call(made, operands, f"vmap({name})", fastmath), flags
+    return call(made, operands, f"vmap({name})", Options(**options)), flags
 
 
 def _samples() -> list[Sample]:
@@ -231,8 +258,8 @@ def _samples() -> list[Sample]:
 
 jit_p = Primitive(
     "jit",
-    type_rule=lambda *types, program, name, fastmath="": program.out_types,
-    evaluate=lambda *args, program, name, fastmath="": tuple(_executor[0](program, args, fastmath)),
+    type_rule=lambda *types, program, name, **options: program.out_types,
+    evaluate=lambda *args, program, name, **options: tuple(_executor[0](program, args, Options(**options))),
     multiple_results=True,
     control=OPEN_CALL,
     jvp_call=_jvp,

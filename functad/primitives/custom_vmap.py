@@ -19,7 +19,7 @@ from functad.ir.program import Program
 from functad.ir.regions import CALL
 from functad.ir.types import ArrayType, array_type
 from functad.primitives.arithmetic import mul
-from functad.primitives.calls import call_doubting, call_rule, jit_p
+from functad.primitives.calls import PLAIN, call_doubting, call_rule, jit_p
 from functad.transforms.programs import batch_of, trace_program, transpose_call
 
 __all__ = ["BatchingRule", "custom_vmap_p"]
@@ -57,7 +57,7 @@ def _jvp(primals: Sequence[Any], tangents: Sequence[Any], *, program: Program, n
 
 
 def _linearize(types: Sequence[ArrayType], params: Mapping[str, Any], mask: tuple[bool, ...]) -> Any:
-    return call_rule(params["program"], mask, params["name"], "", True)
+    return call_rule(params["program"], mask, params["name"], PLAIN, True)
 
 
 class _Standard(BatchingRule):

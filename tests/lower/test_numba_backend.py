@@ -59,17 +59,48 @@ def test_errors() -> None:
 
 
 def test_what_is_shown() -> None:
-    text = fd.jit(lambda x, y: np.sum(np.exp(x) * y)).lower(X, X).numba
+    def model(params, mul):
+        scale = np.exp(params["w"])
+        total = np.sum(scale * mul)
+        return total
+
+    args = {"w": X}, X
+    text = fd.jit(model).lower(*args).numba
     assert text.endswith("""@njit(error_model="numpy")
-def sum_(in0, in1, n0):
+def total(params_w, mul, n0):
+    # scale = np.exp(params["w"])
+    # total = np.sum(scale * mul)
     out0_value = 0.0
     for i in range(n0):
-        out0_value = plus(out0_value, np.exp(in0[i]) * in1[i])
+        out0_value = plus(out0_value, np.exp(params_w[i]) * mul[i])
     return out0_value
 
 
 @njit(error_model="numpy")
-def driver(in0, in1, out0, n0, status):
-    out0_value = sum_(in0, in1, n0)
+def driver(params_w, mul, out0, n0, status):
+    out0_value = total(params_w, mul, n0)
     out0[()] = out0_value
 """)
+    assert "def strong_mul(params_w, mul, out0, n0)" in fd.jit(fd.grad(model)).lower(*args).numba
+    with fd.config.backend("numba"):  # shared by all that has this structure
+        source = fd.jit(model).lower(*args).compile()._compiled.code.source
+    assert "scale" not in source and "def sum_(in0, in1, n0)" in source
+
+
+def test_names_that_are_taken() -> None:
+    """Arguments and variables that are called as something in the module is."""
+
+    def awkward(status, n0, driver, np_, t, out0):
+        plus = np.cumsum(status) * n0
+        njit = np.cumsum(plus + driver)
+        in0 = np.cumsum(njit * t)
+        t = np.cumsum(in0) + np_
+        return t * out0
+
+    text = fd.jit(awkward).lower(*[X] * 6).numba
+    scope: dict[str, object] = {}
+    exec(text, scope)
+    out = np.empty_like(X)
+    values = [X + k for k in range(6)]
+    scope["driver"](*values, out, len(X), np.zeros(2, np.int64))
+    np.testing.assert_allclose(out, awkward(*values), rtol=1e-12)

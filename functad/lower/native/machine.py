@@ -19,6 +19,7 @@ from functad.lower.llvm.link import Library, link
 from functad.lower.llvm.target import Target
 from functad.lower.native.callbacks import callback_text, python_function
 from functad.lower.native.numba_code import numba_function
+from functad.lower.native.python import NOTE_EXCEPTION
 
 __all__ = ["link_native", "machine_code"]
 
@@ -55,7 +56,7 @@ def machine_code(function: NativeFunction, target: Target) -> tuple[int, object]
     with _lock:
         compiled = _compiled.get(function)
         if compiled is None:
-            compiled = _compiled[function] = numba_function(function)
+            compiled = _compiled[function] = numba_function(function, machine_code(NOTE_EXCEPTION, target)[0])
     return compiled.address, compiled
 
 

@@ -13,6 +13,7 @@ from functad.kernel_ir.native import NativeFunction
 from functad.kernel_ir.nodes import Buffer, Statement
 from functad.lower.numba.names import Names, size_text
 from functad.lower.numba.operations import dtype_text
+from functad.lower.numba.shown import NOTHING, Shown
 
 __all__ = ["Module", "Writer"]
 
@@ -25,6 +26,7 @@ class Module:
     support: set[str] = field(default_factory=set)
     natives: dict[str, NativeFunction] = field(default_factory=dict)
     names: Names = field(default_factory=Names)
+    shown: Shown = NOTHING
 
 
 class Writer(ABC):
@@ -38,10 +40,19 @@ class Writer(ABC):
         self.scalars: set[Buffer] = set()
         self.lines: list[str] = []
         self.indent = ""
+        self.said: list[str] = []
         self.failing = False  # whether something may have failed since that was last looked at
 
     def line(self, text: str) -> None:
         self.lines.append(self.indent + text)
+
+    def comments(self, statement: Statement) -> None:
+        """The user's lines that a statement comes from, unless they have just been shown."""
+        lines = self.module.shown.comments(statement)
+        if lines and lines != self.said:
+            for line in lines:
+                self.line(line)
+        self.said = lines or self.said
 
     def needs(self, name: str) -> None:
         self.module.support.add(name)

@@ -8,6 +8,7 @@ length 2. ``status`` are two int64: an error code, 0 where all is well, and what
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from functad.errors import UnsupportedError
@@ -16,10 +17,11 @@ from functad.kernel_ir.native import NativeFunction
 from functad.kernel_ir.nodes import KernelProgram
 from functad.lower.numba.memory import Module
 from functad.lower.numba.names import Names
+from functad.lower.numba.shown import NOTHING, Shown
 from functad.lower.numba.statements import write_driver
 from functad.lower.numba.support import FUNCTIONS, INTRINSICS, sources
 
-__all__ = ["DRIVER", "Printed", "print_module"]
+__all__ = ["DRIVER", "Printed", "Shown", "print_module"]
 
 DRIVER = "driver"
 
@@ -32,8 +34,8 @@ class Printed:
     natives: dict[str, NativeFunction]
 
 
-def print_module(program: KernelProgram, doc: str = "") -> Printed:
-    """The module of a program.
+def print_module(program: KernelProgram, doc: str = "", shown: Shown = NOTHING) -> Printed:
+    """The module of a program, with what is ``shown`` of the user's code.
 
     Examples
     --------
@@ -50,9 +52,12 @@ def print_module(program: KernelProgram, doc: str = "") -> Printed:
             raise UnsupportedError(
                 "the Numba backend takes and gives no sequences of run-time length; use the native one"
             )
-    inputs = [f"in{k}" for k in range(len(program.inputs))]
-    outputs = [f"out{k}" for k in range(len(program.outputs))]
-    module = Module(names=Names({DRIVER, "math", "np", "njit", "intrinsic", *FUNCTIONS, *INTRINSICS}))
+    names = Names({DRIVER, "math", "np", "njit", "intrinsic", *FUNCTIONS, *INTRINSICS})
+    outputs = [names.new(f"out{k}") for k in range(len(program.outputs))]
+    names.taken |= {"status", *[f"n{k}" for k in range(program.symbols)]}
+    inputs = [names.new(re.sub(r"\W+", "_", name).strip("_")) for name in shown.inputs[: len(program.inputs)]]
+    inputs += [names.new(f"in{k}") for k in range(len(inputs), len(program.inputs))]
+    module = Module(names=names, shown=shown)
     lines = write_driver(program, module, inputs, outputs)
     head = ", ".join([*inputs, *outputs, *[f"n{k}" for k in range(program.symbols)], "status"])
     driver = "\n".join([

@@ -36,7 +36,7 @@ class Names:
 
     def new(self, wanted: str) -> str:
         """A name like the one wanted."""
-        base = re.sub(r"\W", "_", wanted) or "x"
+        base = re.sub(r"\W+", "_", wanted) or "x"
         if keyword.iskeyword(base) or hasattr(builtins, base) or base[0].isdigit():
             base += "_"
         name, number = base, 1

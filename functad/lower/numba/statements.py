@@ -56,6 +56,8 @@ class _Driver(Writer):
             self.statement(statement)
 
     def statement(self, statement: Statement) -> None:
+        if not (isinstance(statement, Kernel) and statement.axes):  # shown in the function of its own
+            self.comments(statement)
         match statement:
             case Kernel():
                 self.kernel(statement)
@@ -89,7 +91,10 @@ class _Driver(Writer):
         self, kernel: Kernel, buffers: Sequence[Buffer], results: Sequence[Buffer]
     ) -> tuple[str, str, list[str]]:
         """The function of a kernel with loops: its name, its text, what it is given."""
-        name = self.module.names.new(kernel.name)
+        name = self.module.names.new(self.module.shown.name(kernel) or kernel.name)
+        while name in self.names.taken:
+            name = self.module.names.new(name)
+        self.names.taken.add(name)
         sizes = sorted({f"n{k}" for size in _sizes(kernel) for monomial, _ in size.terms for k in monomial})
         names = Names({*sizes, "status", "np", "math"})
         places = {b: names.new(self.places[b]) for b in buffers}
@@ -101,6 +106,7 @@ class _Driver(Writer):
             lines.append(f"return {', '.join([places[b] for b in results])}")
         checks = ["status"] if any(isinstance(i, Check) for i in kernel.body) else []
         head = ", ".join([*[places[b] for b in read], *sizes, *checks])
+        lines = [*self.module.shown.comments(kernel), *lines]
         text = "\n".join(['@njit(error_model="numpy")', f"def {name}({head}):", *[f"    {line}" for line in lines]])
         return name, text, [*[self.places[b] for b in read], *sizes, *checks]
 
