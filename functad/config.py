@@ -16,8 +16,9 @@ from contextvars import ContextVar
 from typing import Generic, TypeVar
 
 __all__ = [
-    "Flag", "Settings", "backend", "cache_size", "cpu", "current", "debug", "dump", "entry", "first", "front",
-    "frozen_random", "profile", "settings", "threads", "unset", "vector_bits", "while_tracing",
+    "Flag", "Settings", "backend", "cache_size", "check_leaks", "cpu", "current", "debug", "debug_nans", "dump",
+    "entry", "first", "front", "frozen_random", "profile", "settings", "threads", "unset", "vector_bits",
+    "while_tracing",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -27,10 +28,15 @@ R = TypeVar("R")
 class Settings:
     """The values of all flags; equal ones are one object, which lives as long as the process."""
 
-    __slots__ = ("values",)
+    __slots__ = ("values", "watched")
 
     def __init__(self, values: Mapping[str, Hashable]) -> None:
         self.values = dict(values)
+        self.note()
+
+    def note(self) -> None:
+        """Note whether calls are watched, which each of them asks."""
+        self.watched = bool(self.values.get("FUNCTAD_DEBUG_NANS") or self.values.get("FUNCTAD_CHECK_LEAKS"))
 
     def __repr__(self) -> str:
         return f"Settings({', '.join([f'{k}={v!r}' for k, v in self.values.items()])})"
@@ -103,6 +109,7 @@ class Flag(Generic[T]):
         self.name = name
         self.__doc__ = doc
         first.values[name] = parse(os.environ.get(name, default))  # type: ignore[assignment]
+        first.note()
         _settings.clear()
         _settings[tuple(first.values.items())] = first
 
@@ -152,6 +159,19 @@ debug = Flag(
     "0",
     _bool,
     "Run the IR checker after every pass and transform; compare all arrays that a function can reach.",
+)
+debug_nans = Flag(
+    "FUNCTAD_DEBUG_NANS",
+    "0",
+    _bool,
+    "Where a result is NaN, or an infinity that no argument was, raise, and name the operation that made the first "
+    "number that is not finite.",
+)
+check_leaks = Flag(
+    "FUNCTAD_CHECK_LEAKS",
+    "0",
+    _bool,
+    "Raise where a traced value outlives its function, and name the variable that it was left in.",
 )
 dump = Flag("FUNCTAD_DUMP", "", _stages, "Stages to print to stderr: ir, passes, kernel, llvm, asm (or all).")
 backend = Flag(

@@ -21,6 +21,7 @@ __all__ = [
     "LinearityError",
     "OF_VALUES",
     "MissingExtraError",
+    "NonFiniteError",
     "RetraceWarning",
     "UnrolledWarning",
     "ShapeError",
@@ -106,6 +107,10 @@ class LinearityError(FunctadError, ValueError):
 
 class MissingExtraError(FunctadError, ImportError):
     """An optional dependency is not installed; the message names the extra."""
+
+
+class NonFiniteError(FunctadError, FloatingPointError):
+    """A result is NaN, or an infinity that an operation made, and the flag ``debug_nans`` is set."""
 
 
 class InternalError(FunctadError, RuntimeError):

@@ -32,6 +32,7 @@ from functad.core.location import user_location
 from functad.core.trace import current_trace, escaped, not_native, type_name
 from functad.core.tracer import Tracer
 from functad.core.typed import P, R, Typed
+from functad.core.watched import watched
 from functad.core.wrapping import Wrapper, look_like, own_attributes
 from functad.errors import EscapedTracerError, StructureError
 from functad.front.calls import twin
@@ -105,6 +106,9 @@ class Jitted(Typed[P, R], CalledNatively, Wrapper):  # type: ignore[misc]  # of 
     # -- the slow path: from arguments to a traced Program -------------------------------------------------------------
 
     def call_without_entry(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return watched("jit", self._f, self._call, args, kwargs)
+
+    def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         given, own = self._split_out(kwargs)
         traced, given_call = self.trace(args, own)
         around = current_trace()
@@ -129,7 +133,7 @@ class Jitted(Typed[P, R], CalledNatively, Wrapper):  # type: ignore[misc]  # of 
             read = [*given_call.objects, *hidden]
             structure, static = traced.out_tree, traced.out_static
             arrays = check_out(given[0], structure, static, traced.program.out_types, read, name_of(self._f))
-        if backend().compiles:
+        if backend().compiles and not config.settings().watched:
             result = self._call_entry(traced, given_call, given)
             if result is not MISMATCH:
                 return result
@@ -243,7 +247,7 @@ class Jitted(Typed[P, R], CalledNatively, Wrapper):  # type: ignore[misc]  # of 
         """What decides which Program serves a call: its kind, its static values, and flags that act while it is
         made.
         """
-        return (config.debug.value, config.dump.value, *given.key())
+        return (config.debug.value, config.debug_nans.value, config.dump.value, *given.key())
 
     def _traced_now(self, given: Call, kind: Hashable, versions: list[Traced]) -> Traced:
         """A new version, which serves later calls, too, if it can."""

@@ -18,6 +18,9 @@ from operator import attrgetter
 from types import MethodType
 from typing import Any, SupportsIndex
 
+from functad.config import settings
+from functad.core.watched import watched
+
 __all__ = ["Transformed", "Wrapper", "look_like", "own_attributes"]
 
 
@@ -119,6 +122,8 @@ class Transformed(Wrapper):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the transformed function."""
+        if settings().watched:
+            return watched(self._name(), self._f, self._run, self._f, args, kwargs, *self._options)
         return self._run(self._f, args, kwargs, *self._options)
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
@@ -133,4 +138,7 @@ class Transformed(Wrapper):
 
     def __repr__(self) -> str:
         name = getattr(self._f, "__name__", type(self._f).__name__)
-        return f"<functad.{self._run.__name__.removeprefix('run_')} of {name}>"
+        return f"<functad.{self._name()} of {name}>"
+
+    def _name(self) -> str:
+        return self._run.__name__.removeprefix("run_")

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from functad.core.primitive import Primitive, Signature
 
 __all__ = [
-    "Atom", "Eqn", "Literal", "Location", "Program", "ProgramOnDemand", "Var", "frozen", "is_frozen", "literal",
-    "programs_in", "sub_programs",
+    "Atom", "DerivedLocation", "Eqn", "Literal", "Location", "Program", "ProgramOnDemand", "Var", "frozen",
+    "is_frozen", "literal", "programs_in", "sub_programs",
 ]  # fmt: skip
 
 
@@ -89,6 +89,18 @@ class Location:
 
     def __str__(self) -> str:
         return f"{self.filename}:{self.line}"
+
+
+class DerivedLocation(Location):
+    """The location of an equation that a derivative is made of: ``way`` ("tangent" or "backward") of which primitive,
+    ``of``, of the equation at the location ``around``.
+    """
+
+    __slots__ = ("around", "of", "way")
+
+    def __init__(self, way: str, of: str, around: Location) -> None:
+        super().__init__(around.code, around.instruction)
+        self.way, self.of, self.around = way, of, around
 
 
 class Line(NamedTuple):

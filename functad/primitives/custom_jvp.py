@@ -170,7 +170,7 @@ class LinearizedJvp:
         tangents = tangents[self._constants :]
         self._linear(self._tangent, len(tangents))
         active, found = select(self._types, self._mask), select(self._params["program"].out_types, self._inexact)
-        linear = DerivedRule(True, Program((), (), ()), self._tangent, active, found)
+        linear = DerivedRule(True, Program((), (), ()), self._tangent, active, found, "custom_jvp")
         return expand(linear.forward(residuals, tangents), self._inexact)
 
     def backward(self, residuals: Sequence[Any], cotangents: Sequence[Any]) -> Sequence[Any]:
