@@ -34,7 +34,7 @@ from functad.core.tracer import Tracer
 from functad.core.typed import P, R, Typed
 from functad.core.watched import watched
 from functad.core.wrapping import Wrapper, look_like, own_attributes
-from functad.errors import EscapedTracerError, StructureError
+from functad.errors import EscapedTracerError, StructureError, message_of
 from functad.front.calls import twin
 from functad.ir.dce import dce
 from functad.lower.backends import backend, execute, native_function
@@ -379,7 +379,7 @@ class Jitted(Typed[P, R], CalledNatively, Wrapper):  # type: ignore[misc]  # of 
             raise EscapedTracerError(
                 f"the function under jit reads {left}, and leaves a traced value there, which has no value afterwards: "
                 f"a compiled call changes arrays and results only. Return the new value, and assign it where "
-                f"{name_of(self._f)} is called ({e})"
+                f"{name_of(self._f)} is called ({message_of(e)})"
             ) from e
         except (Exception, Demanded):
             return  # what else a second call raises it may raise then

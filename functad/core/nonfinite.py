@@ -9,16 +9,16 @@ not finite, the Program runs once more, in the evaluator.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from functad.core.advice import quoted
+from functad.core.observing import Observer
 from functad.core.seq import Seq
-from functad.errors import OF_VALUES, NonFiniteError
-from functad.ir.program import DerivedLocation, Literal, Location, Program
+from functad.errors import NonFiniteError
+from functad.ir.program import DerivedLocation, Location, Program
 from functad.ir.regions import Kind, Regions
 from functad.ir.types import array_type
 from functad.tree.containers import flatten, leaf_paths
@@ -26,13 +26,10 @@ from functad.tree.containers import flatten, leaf_paths
 if TYPE_CHECKING:
     from functad.core.primitive import Primitive
 
-__all__ = ["Origin", "Tracker", "tracking"]
+__all__ = ["Origin", "Tracker"]
 
 SHOWN = 6
 """Elements up to which an operand is shown whole."""
-
-tracking: ContextVar[Tracker | None] = ContextVar("functad_tracking", default=None)
-"""The tracker in force in this context."""
 
 
 @dataclass(frozen=True)
@@ -81,11 +78,13 @@ class Running:
         return f"step {number} of the {name}{f' at {self.loc}' if self.loc else ''}"
 
 
-class Tracker:
-    """Evaluates equations, and knows the origins of what is not finite."""
+class Tracker(Observer):
+    """Knows the origins of what is not finite."""
+
+    stepwise = True
 
     def __init__(self) -> None:
-        self.loc: Location | None = None  # of what is evaluated now, where its equations have none
+        super().__init__()
         self.first: Origin | None = None
         self._origins: dict[int, tuple[Any, Origin]] = {}  # by identity, with the value, which keeps that
         self._running: list[Running] = []
@@ -99,38 +98,22 @@ class Tracker:
             top.runs += program is top.step
             for x in args:  # an element of what it was given is another object
                 self._pass_on(x, top.ins)
-        values: dict[Any, Any] = dict(zip(program.inputs, args, strict=True))
-        around = self.loc
-        try:
-            for eqn in program.eqns:
-                ins = [a.value if type(a) is Literal else values[a] for a in eqn.inputs]
-                results = self.equation(eqn.primitive, ins, eqn.params, eqn.loc or around)
-                values.update(zip(eqn.outputs, results, strict=True))
-        finally:
-            self.loc = around
-        return [a.value if type(a) is Literal else values[a] for a in program.outputs]
+        return super().run(program, args)
 
     def equation(
         self, primitive: Primitive, ins: Sequence[Any], params: Any, loc: Location | None = None
     ) -> tuple[Any, ...]:
         """The results of an equation."""
-        around = self.loc
-        self.loc = loc = loc or around
-        running = None
+        running, loc = None, loc or self.loc
         if primitive.control is not None:
             running = Running(primitive.control.regions(params), primitive, ins, loc)
             self._running.append(running)
         known = len(self._origins)
         try:
-            result = primitive.evaluate(*ins, **params)
-        except OF_VALUES as error:
-            error.at(loc)
-            raise
+            results = super().equation(primitive, ins, params, loc)
         finally:
-            self.loc = around
             if running is not None:
                 self._running.pop()
-        results = tuple(result) if primitive.multiple_results else (result,)
         inside = None
         if running is not None and len(self._origins) > known:
             inside = list(self._origins.values())[known][1]
@@ -139,7 +122,9 @@ class Tracker:
                 self._keep(x, inside or self._origin_of_result(primitive, ins, x, loc))
         return results
 
-    def native(self, program: Program, args: Sequence[Any], run: Callable[[], Sequence[Any]]) -> Sequence[Any]:
+    def native(
+        self, program: Program, args: Sequence[Any], fastmath: str, run: Callable[[], Sequence[Any]]
+    ) -> Sequence[Any]:
         """What native code gives; where that is not finite, the Program is evaluated, for the origins."""
         outs = run()
         if not any(map(is_not_finite, outs)):

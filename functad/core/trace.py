@@ -19,7 +19,7 @@ from functad.core.demand import Integers, demand
 from functad.core.following import Script
 from functad.core.foreign import type_name as type_name
 from functad.core.location import scipy_call, user_frame, user_location
-from functad.core.nonfinite import tracking
+from functad.core.observing import Observer, observing
 from functad.core.outside import Outside
 from functad.core.seq import Seq
 from functad.core.subclasses import plain_array
@@ -30,7 +30,6 @@ from functad.ir.types import ArrayType, array_type
 
 if TYPE_CHECKING:
     from functad.core.named_axes import NamedAxis
-    from functad.core.nonfinite import Tracker
     from functad.core.primitive import Primitive
 
 __all__ = [
@@ -106,8 +105,8 @@ class inherited_location:
 
     __slots__ = ("loc", "trace")
 
-    def __enter__(self) -> Trace | Tracker | Nowhere:
-        self.trace = _current.get() or tracking.get() or Nowhere()
+    def __enter__(self) -> Trace | Observer | Nowhere:
+        self.trace = _current.get() or observing.get() or Nowhere()
         self.loc = self.trace.loc
         return self.trace
 
@@ -153,9 +152,31 @@ class Trace:
     """
 
     __slots__ = (
-        "axis", "bound", "captures", "concrete", "constants", "cursor", "env", "eqns", "inputs", "integers", "kind",
-        "loc", "locate", "native", "open", "outside", "parent", "raised", "rules", "script", "scripted", "sources",
-        "start_rules", "steps", "tracker",
+        "axis",
+        "bound",
+        "captures",
+        "concrete",
+        "constants",
+        "cursor",
+        "env",
+        "eqns",
+        "inputs",
+        "integers",
+        "kind",
+        "loc",
+        "locate",
+        "native",
+        "observer",
+        "open",
+        "outside",
+        "parent",
+        "raised",
+        "rules",
+        "script",
+        "scripted",
+        "sources",
+        "start_rules",
+        "steps",
     )  # fmt: skip
 
     def __init__(
@@ -193,7 +214,7 @@ class Trace:
         self.axis: NamedAxis | None = None  # the one that it maps over, if that has a name
         self.constants: Constants | None = None
         self.integers: Integers | None = None  # those among the inputs that Python may ask for
-        self.tracker = tracking.get() if concrete else None
+        self.observer = observing.get() if concrete else None
         self.open = True
 
     # -- inputs --------------------------------------------------------------------------------------------------------
@@ -436,8 +457,8 @@ class Trace:
                     if atom in self.raised:
                         self.raised.update(outputs)
                     return
-        if self.tracker is not None:
-            env.update(zip(outputs, self.tracker.equation(eqn.primitive, values, eqn.params, eqn.loc), strict=True))
+        if self.observer is not None:
+            env.update(zip(outputs, self.observer.equation(eqn.primitive, values, eqn.params, eqn.loc), strict=True))
             return
         result = eqn.signature.compute(*values, **eqn.params)
         if eqn.primitive.multiple_results:

@@ -11,7 +11,8 @@ from typing import Any, TypeVar
 
 from functad import config
 from functad.core.leaks import LeakCheck
-from functad.core.nonfinite import Tracker, tracking
+from functad.core.nonfinite import Tracker
+from functad.core.observing import observing
 from functad.core.trace import current_trace
 
 __all__ = ["watched"]
@@ -22,17 +23,20 @@ R = TypeVar("R")
 def watched(what: str, of: Any, f: Callable[..., R], *args: Any) -> R:
     """What ``f(*args)`` returns; messages call it ``what`` (a transform) of a function, or of its name."""
     settings = config.settings()
-    if not settings.watched or current_trace() is not None or tracking.get() is not None:
+    if not settings.watched or current_trace() is not None:
         return f(*args)
     name = f"{what} of {of if isinstance(of, str) else getattr(of, '__name__', type(of).__name__)}"
+    observer = observing.get()
+    if observer is not None:
+        return observer.call(name, lambda: f(*args))
     leaks = LeakCheck() if config.check_leaks.value else None
     if config.debug_nans.value:
         tracker = Tracker()
-        token = tracking.set(tracker)
+        token = observing.set(tracker)
         try:
             result = f(*args)
         finally:
-            tracking.reset(token)
+            observing.reset(token)
         tracker.check(name, result)
     else:
         result = f(*args)

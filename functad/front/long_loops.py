@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from functad import config
-from functad.core.nonfinite import tracking
+from functad.core.observing import observing
 from functad.core.trace import ABSENT, current_trace, within
 from functad.core.tracer import ARRAY, PYTHON, Tracer
 from functad.errors import OF_VALUES
@@ -97,8 +97,8 @@ class LongSteps(Steps):
         values = [x._owner.value(x._variable) if type(x) is Tracer else x for x in operands]
         if any([v is ABSENT for v in values]):
             return None
-        tracker = tracking.get()
-        run = native_results if tracker is None else tracker.equation
+        observer = observing.get()
+        run = observer.equation if observer is not None and observer.stepwise else native_results
         try:
             return within(None, run, loop_p, values, self._params(body))
         except OF_VALUES:  # of a step, which Python makes again

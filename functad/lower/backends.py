@@ -8,7 +8,7 @@ from typing import Any
 
 from functad import config
 from functad.core.evaluator import run_program
-from functad.core.nonfinite import tracking
+from functad.core.observing import observing
 from functad.errors import InternalError
 from functad.ir.program import Program
 
@@ -73,7 +73,7 @@ def backend() -> Backend:
 
 def execute(program: Program, args: Sequence[Any], fastmath: str = "") -> Sequence[Any]:
     """The outputs of a Program on values of its types, by the backend in force."""
-    run, tracker = backend().run, tracking.get()
-    if tracker is None:
+    run, observer = backend().run, observing.get()
+    if observer is None:
         return run(program, args, fastmath)
-    return tracker.native(program, args, lambda: run(program, args, fastmath))
+    return observer.native(program, args, fastmath, lambda: run(program, args, fastmath))

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from functad import config
-from functad.core.nonfinite import tracking
+from functad.core.observing import observing
 from functad.core.primitive import Primitive, type_of
 from functad.core.seq import Seq
 from functad.ir.derived import derived
@@ -53,7 +53,10 @@ def native_results(primitive: Primitive, operands: Sequence[Any], params: Mappin
     of NumPy's own, and where what is not finite is looked for, step by step.
     """
     rules = set(np.geterr().values())
-    if tracking.get() or not _compiler or config.backend.value != "native" or not rules <= {"warn", "ignore"}:
+    observer = observing.get()
+    if observer is not None and observer.stepwise:
+        return None
+    if not _compiler or config.backend.value != "native" or not rules <= {"warn", "ignore"}:
         return None
     assert primitive.control is not None
     form = primitive.control.regions(params)

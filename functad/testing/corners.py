@@ -14,7 +14,8 @@ import numpy as np
 
 from functad.core.advice import quoted
 from functad.core.capture import Leaf, capture
-from functad.core.nonfinite import Tracker, tracking
+from functad.core.nonfinite import Tracker
+from functad.core.observing import observing
 from functad.core.primitive import Primitive
 from functad.core.tracer import ARRAY, PYTHON, SCALAR
 from functad.ir.program import Location
@@ -169,9 +170,9 @@ def corners(f: Callable[[Sequence[Any]], Any], values: Sequence[Any], step: floa
     arrays = [np.asarray(v)[()] for v in values]
     leaves = [Leaf(v, array_type(v.shape, v.dtype), kind) for v, kind in zip(arrays, kinds, strict=True)]
     finder = Finder(step)
-    token = tracking.set(finder)
+    token = observing.set(finder)
     try:
         capture(lambda xs: f(xs)[1], leaves, "check_grads", concrete=True).trace.run()
     finally:
-        tracking.reset(token)
+        observing.reset(token)
     return list(finder.found)[:MOST]

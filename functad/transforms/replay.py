@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from functad import config
-from functad.core.nonfinite import tracking
+from functad.core.observing import observing
 from functad.core.trace import current_trace, inherited_location
 from functad.ir.program import Atom, DerivedLocation, Eqn, Literal, Location, Program, Var
 
@@ -77,9 +77,9 @@ def primal(eqn: Eqn, ins: Sequence[Any], known: Mapping[Var, Any]) -> tuple[Any,
     if trace is None:
         if have:
             return (known[outputs[0]],) if len(outputs) == 1 else tuple([known[v] for v in outputs])
-        tracker = tracking.get()
-        if tracker is not None:
-            return tracker.equation(prim, ins, eqn.params, eqn.loc)
+        observer = observing.get()
+        if observer is not None:
+            return observer.equation(prim, ins, eqn.params, eqn.loc)
         out = eqn.signature.compute(*ins, **eqn.params)
         return tuple(out) if prim.multiple_results else (out,)
     carried = [known[v] for v in outputs] if have and trace.concrete else None

@@ -129,7 +129,7 @@ def test_native_values():
     assert message(f, np.array([[1.0, 2.0], [800.0, 3.0]]), np.ones(2)) == (
         "the result of jit of <lambda> is inf at [1] of f64[2]; the first number that is not finite was made by exp at "
         f"{__file__}:{inspect.currentframe().f_lineno - 3}, "
-        "`f = fd.jit(lambda x, y: np.sum(np.exp(x) * y, axis=1))`: inf at [1, 0] of f64[2,2] from 800.0"
+        "`f = fd.jit(lambda x, y: np.sum(np.exp(x) * y, axis=1))`: inf at [1, 0] of f64[2,2] from 800.0 [functad E17]"
     )
     np.testing.assert_array_equal(f(np.zeros((2, 2)), np.ones(2)), [2.0, 2.0])
 
@@ -156,7 +156,7 @@ def test_what_was_given():
         found = message(f, nan)
         assert "no operation made it: sqrt at " + line_of(roots) in found
         assert found.endswith(
-            "was given nan at [1] of f64[2], from an argument or from what is computed outside of functad"
+            "was given nan at [1] of f64[2], from an argument or from what is computed outside of functad [functad E17]"
         )
     assert fd.jit(lambda x: np.minimum(x, np.inf) + np.inf)(1.0) == np.inf
     assert np.isnan(nan).any() and fd.jit(np.nansum)(nan) == 1.0
