@@ -48,6 +48,7 @@ _MODULE_OF = {
     "custom_gradient": "api.closures",
     "custom_vmap": "api.custom_batching",
     "print_saved_residuals": "api.residuals",
+    "profile": "inspect.profile",
     "saved_residuals": "api.residuals",
     "sequential_vmap": "api.custom_batching",
 }
@@ -90,6 +91,7 @@ __all__ = [
     "linearize",
     "make_ir",
     "print_saved_residuals",
+    "profile",
     "pure_callback",
     "remat",
     "saved_residuals",

@@ -18,7 +18,7 @@ from typing import Generic, TypeVar
 __all__ = [
     "Flag", "Settings", "backend", "cache_size", "check_leaks", "cpu", "current", "debug", "debug_nans", "dump",
     "entry", "first", "front", "frozen_random", "profile", "settings", "threads", "unset", "vector_bits",
-    "while_tracing",
+    "watching", "while_tracing",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -36,7 +36,9 @@ class Settings:
 
     def note(self) -> None:
         """Note whether calls are watched, which each of them asks."""
-        self.watched = bool(self.values.get("FUNCTAD_DEBUG_NANS") or self.values.get("FUNCTAD_CHECK_LEAKS"))
+        self.watched = any(
+            [self.values.get(name) for name in ("FUNCTAD_DEBUG_NANS", "FUNCTAD_CHECK_LEAKS", "watching")]
+        )
 
     def __repr__(self) -> str:
         return f"Settings({', '.join([f'{k}={v!r}' for k, v in self.values.items()])})"
@@ -50,7 +52,7 @@ class Settings:
 
 _lock = threading.RLock()  # a signal may come while it is held
 _settings: dict[tuple[tuple[str, Hashable], ...], Settings] = {}
-first = Settings({})
+first = Settings({"watching": False})
 """What the environment says."""
 
 current: ContextVar[Settings] = ContextVar("functad_settings")
@@ -140,10 +142,24 @@ class Flag(Generic[T]):
             current.set(around)
 
     def _set(self, value: T) -> None:
-        global _any_set
-        _any_set, unset.value = True, None
-        given = frozenset(value) if isinstance(value, set | list) else value
-        current.set(settings().having(self.name, given))  # type: ignore[arg-type]
+        _set(self.name, frozenset(value) if isinstance(value, set | list) else value)  # type: ignore[arg-type]
+
+
+def _set(name: str, value: Hashable) -> None:
+    global _any_set
+    _any_set, unset.value = True, None
+    current.set(settings().having(name, value))
+
+
+@contextmanager
+def watching() -> Iterator[None]:
+    """Calls of compiled functions in this context come by way of Python meanwhile, where who watches sees them."""
+    before = settings().values["watching"]
+    _set("watching", True)
+    try:
+        yield
+    finally:
+        _set("watching", before)
 
 
 def _bool(text: str) -> bool:

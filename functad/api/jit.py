@@ -29,6 +29,7 @@ from functad.caches import Recent, on_clearing
 from functad.core.capture import Captured, Leaf, as_leaf, capture, own
 from functad.core.demand import Demanded
 from functad.core.location import user_location
+from functad.core.observing import observing
 from functad.core.trace import current_trace, escaped, not_native, type_name
 from functad.core.tracer import Tracer
 from functad.core.typed import P, R, Typed
@@ -225,6 +226,9 @@ class Jitted(Typed[P, R], CalledNatively, Wrapper):  # type: ignore[misc]  # of 
                         with record, stage("trace"):
                             traced = self._traced_now(given, kind, versions)
                         traced.record, record.equations = record, len(traced.program.eqns)
+                        observer = observing.get()
+                        if observer is not None:
+                            observer.took("trace", record.function, record.stages["trace"])
                         break
                     except Demanded as demanded:  # to be traced again, with the values of integers
                         if demanded.integers.call is not given:

@@ -66,6 +66,9 @@ class Observer:
         """What a call of the user's returns."""
         return run()
 
+    def took(self, kind: str, name: str, seconds: float) -> None:
+        """Note that something took so long, which has just ended."""
+
     def pass_on(self, x: Any, given: Sequence[Any]) -> Any:
         """A value that was made of others without an equation: a copy, a sum."""
         return x

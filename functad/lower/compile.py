@@ -93,13 +93,21 @@ class Code:
 class Compiled:
     """A Program ready to run."""
 
-    def __init__(self, program: Program, target: Target, make: Callable[[Abstract, Target], Code] = Code) -> None:
+    def __init__(
+        self,
+        program: Program,
+        target: Target,
+        make: Callable[[Abstract, Target], Code] = Code,
+        shared: bool = True,
+    ) -> None:
         refuse_unknown_dtypes(program)
         found = abstract(program)
         key = structural_key(found.program)
         # what calls Python functions keeps them, and all that they hold: it lives no longer than the Programs it is of
-        self.code = _codes.get(
-            (key, target, make, config.debug.value), lambda: make(found, target), keep=not key.objects
+        self.code = (
+            _codes.get((key, target, make, config.debug.value), lambda: make(found, target), keep=not key.objects)
+            if shared
+            else make(found, target)
         )
         dump("kernel", lambda: self.kernel_ir)
         dump("llvm", lambda: self.llvm)
