@@ -40,7 +40,7 @@ remat = checkpoint
 
 
 # what is rarely used is imported when it is
-_LATE_MODULES = ("debug", "export", "inspect", "ops", "random", "testing")
+_LATE_MODULES = ("debug", "export", "inspect", "ops", "random", "scipy", "testing")
 _MODULE_OF = {
     "CustomVJPPrimal": "api.symbolic_zeros",
     "SymbolicZero": "api.symbolic_zeros",
@@ -61,6 +61,11 @@ def __getattr__(name: str) -> _Any:
         found = globals()[name] = getattr(_importlib.import_module(f"functad.{_MODULE_OF[name]}"), name)
         return found
     raise AttributeError(f"module 'functad' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    modules = ("config", "errors", "front", "lax", "nn", "numpy", "tree")
+    return sorted(["__version__", *__all__, *modules, *_LATE_MODULES])
 
 
 __all__ = [

@@ -15,9 +15,11 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Generic, TypeVar
 
+from functad.errors import ArgumentError
+
 __all__ = [
     "Flag", "Settings", "backend", "cache_size", "check_leaks", "cpu", "current", "debug", "debug_nans", "dump",
-    "entry", "first", "front", "frozen_random", "profile", "settings", "threads", "unset", "vector_bits",
+    "entry", "first", "front", "frozen_random", "profile", "settings", "threads", "traceback", "unset", "vector_bits",
     "watching", "while_tracing",
 ]  # fmt: skip
 
@@ -107,10 +109,25 @@ class Flag(Generic[T]):
     True
     """
 
-    def __init__(self, name: str, default: str, parse: Callable[[str], T], doc: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        default: str,
+        parse: Callable[[str], T],
+        doc: str,
+        check: Callable[[object], None] | None = None,
+    ) -> None:
         self.name = name
         self.__doc__ = doc
-        first.values[name] = parse(os.environ.get(name, default))  # type: ignore[assignment]
+        self._check = check
+        text = os.environ.get(name, default)
+        try:
+            value = parse(text)
+        except ValueError:
+            raise ArgumentError(f"{name} is {text!r}; expected {parse.__name__.strip('_')}") from None
+        if check is not None:
+            check(value)
+        first.values[name] = value  # type: ignore[assignment]
         first.note()
         _settings.clear()
         _settings[tuple(first.values.items())] = first
@@ -122,6 +139,8 @@ class Flag(Generic[T]):
 
     @contextmanager
     def __call__(self, value: T) -> Iterator[None]:
+        if self._check is not None:
+            self._check(value)
         before = self.value
         self._set(value)
         try:
@@ -166,8 +185,23 @@ def _bool(text: str) -> bool:
     return text.strip().lower() in ("1", "true", "yes", "on")
 
 
+STAGES = frozenset(("ir", "passes", "kernel", "llvm", "asm", "all"))
+
+
 def _stages(text: str) -> frozenset[str]:
-    return frozenset(part for part in text.replace(",", " ").split())
+    return frozenset(text.replace(",", " ").split())
+
+
+def _words(name: str, known: frozenset[str]) -> Callable[[object], None]:
+    """Refuses a value, or a set of words, that is none of these."""
+
+    def check(value: object) -> None:
+        given = value if isinstance(value, set | list | tuple | frozenset) else (value,)
+        unknown = sorted([str(word) for word in given if word not in known])
+        if unknown:
+            raise ArgumentError(f"{name} has the word {', '.join(unknown)}; expected {', '.join(sorted(known))}")
+
+    return check
 
 
 debug = Flag(
@@ -189,7 +223,20 @@ check_leaks = Flag(
     _bool,
     "Raise where a traced value outlives its function, and name the variable that it was left in.",
 )
-dump = Flag("FUNCTAD_DUMP", "", _stages, "Stages to print to stderr: ir, passes, kernel, llvm, asm (or all).")
+dump = Flag(
+    "FUNCTAD_DUMP",
+    "",
+    _stages,
+    "Stages to print to stderr: ir, passes, kernel, llvm, asm (or all).",
+    _words("FUNCTAD_DUMP", STAGES),
+)
+traceback = Flag(
+    "FUNCTAD_TRACEBACK",
+    "short",
+    str,
+    "Whether tracebacks of errors are short, without functad's own frames, or full.",
+    _words("FUNCTAD_TRACEBACK", frozenset(("short", "full"))),
+)
 backend = Flag(
     "FUNCTAD_BACKEND",
     "native",
@@ -212,3 +259,8 @@ threads = Flag("FUNCTAD_THREADS", "0", int, "Threads for large loops; 0 means on
 vector_bits = Flag("FUNCTAD_VECTOR_BITS", "0", int, "Vector width in bits; 0 means the CPU's own.")
 cpu = Flag("FUNCTAD_CPU", "", str, "CPU name that LLVM compiles for; empty means this one.")
 cache_size = Flag("FUNCTAD_CACHE_SIZE", "1024", int, "How much is kept of what was traced and compiled.")
+
+
+def __dir__() -> list[str]:
+    """The flags."""
+    return sorted([name for name, flag in globals().items() if isinstance(flag, Flag)])

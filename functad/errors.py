@@ -191,3 +191,7 @@ class RetraceWarning(FunctadWarning):
 
 OF_VALUES = (CollectiveError, IndexOutOfBoundsError, LinAlgError)
 """What evaluation raises: whoever evaluates an equation says where it is."""
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from functad.identity import Immutable
-from functad.ir.program import Program
+from functad.ir.program import Program, types_of
 
 if TYPE_CHECKING:
     from functad.lower.callable import NativeFunction
@@ -39,6 +39,9 @@ class Lowered(Immutable):
         """What the last inputs of the Program are read from at each call: the writeable arrays that the function closes
         over.
         """
+
+    def __repr__(self) -> str:
+        return f"<functad: {self._program.name or 'a function'} lowered, {types_of(self._program)}; .ir, .compile()>"
 
     @property
     def ir(self) -> Program:

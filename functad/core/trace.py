@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from functad.core.advice import advice, quoted
+from functad.core.advice import advice, only_advice, quoted
 from functad.core.constants import Constants
 from functad.core.demand import Integers, demand
 from functad.core.following import Script
@@ -572,6 +572,12 @@ class Trace:
         if called is not None:
             return (
                 f"{reason} of a traced {var.type} has no value at {where} (called at {quoted(called)}): {PLAIN_SCIPY}"
+            )
+        alone = only_advice(where)
+        if where is not None and alone is not None and blame.kind == "jit":
+            return (
+                f"{reason} of a traced {var.type} has no value at {quoted(where)}: a function under jit is traced once "
+                f"for all values of its arguments; {alone}, or leave jit out"
             )
         instead = advice(where)
         if blame.kind == "jit" and var.type.dtype.kind in "iu":

@@ -179,7 +179,7 @@ class Tracer:
         return value if isinstance(value, np.ndarray | np.generic) else None
 
     def __reduce__(self) -> Any:
-        raise TypeError(
+        raise TracerConversionError(
             f"a traced {self._type} cannot be pickled{here()}: it has a meaning only while the function under "
             f"{self._owner.kind} is traced; return it from that function, and pickle the result"
         )

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Atom", "DerivedLocation", "Eqn", "Literal", "Location", "Program", "ProgramOnDemand", "Var", "frozen",
-    "is_frozen", "literal", "programs_in", "sub_programs",
+    "is_frozen", "literal", "programs_in", "sub_programs", "types_of",
 ]  # fmt: skip
 
 
@@ -322,3 +322,9 @@ def programs_in(params: Mapping[str, Any]) -> list[Program]:
         elif type(value) is tuple:
             stack.extend(reversed(value))
     return found
+
+
+def types_of(program: Program) -> str:
+    """The types of inputs and outputs, for people: ``(f64[3]) -> (f64[])``."""
+    arguments, results = [", ".join(map(str, types)) for types in (program.in_types, program.out_types)]
+    return f"({arguments}) -> ({results})"

@@ -7,3 +7,7 @@ from functad.testing.gradients import check_grads
 from functad.testing.rules import CHECKS, check_rule
 
 __all__ = ["CHECKS", "check_grads", "check_jit", "check_rule", "check_vmap"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
