@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 try:
     from benchmarks import (
+        applications,
         calls,
         closures,
         compilation,
@@ -68,6 +69,7 @@ SUBJECTS = {
     "distributions": distributions.run,
     "sliced": sliced.run,
     "interrupts": interrupts.run,
+    "applications": applications.run,
     "soak": soak.run,
 }
 

@@ -42,6 +42,7 @@ def test_completion_of_the_package_and_of_flags():
     assert all(isinstance(getattr(fd.config, n), fd.config.Flag) for n in dir(fd.config)) and "threads" in dir(
         fd.config
     )
+    assert {"special", "stats", "linalg"} <= set(dir(fd.scipy)) and "routines" not in dir(fd.scipy)
     assert {"sin", "at", "linalg"} <= set(dir(fd.numpy)) and "ragged" not in dir(fd.numpy)
 
 

@@ -1,16 +1,21 @@
-"""SciPy's functions for traced values, in modules of the same names."""
+"""SciPy's functions for traced values, in modules of the same names, each imported when it is first used.
+
+>>> import functad as fd
+>>> fd.scipy.special.expit(0.0)
+np.float64(0.5)
+"""
 
 import importlib as _importlib
 from typing import Any as _Any
 
-__all__ = ["fft", "interpolate", "linalg", "ndimage", "signal", "special", "stats"]
+_MODULES = ("fft", "interpolate", "linalg", "ndimage", "signal", "special", "stats")
 
 
 def __getattr__(name: str) -> _Any:
-    if name in __all__:  # each imports SciPy, and so is imported when used
+    if name in _MODULES:
         return _importlib.import_module(f"functad.scipy.{name}")
-    raise AttributeError(f"module 'functad.scipy' has no attribute {name!r}")
+    raise AttributeError(f"module 'functad.scipy' has no attribute {name!r}; it has {', '.join(_MODULES)}")
 
 
 def __dir__() -> list[str]:
-    return sorted(__all__)
+    return list(_MODULES)
