@@ -109,10 +109,9 @@ def test_html() -> None:
 
 
 def test_flame() -> None:
-    matplotlib = pytest.importorskip("matplotlib.axes")
     figure = fd.profile(fd.grad(heat), seconds=0)(np.linspace(0, 1, 500)).flame()
     (axes,) = figure.axes
-    assert isinstance(axes, matplotlib.Axes) and len(axes.patches) > 4 and axes.get_xlabel() == "ms"
+    assert len(axes.patches) > 4 and axes.get_xlabel() == "ms"
 
 
 def test_flame_without_matplotlib(monkeypatch) -> None:
