@@ -36,6 +36,7 @@ try:
         special,
         strong_zeros,
         unjitted,
+        warm_start,
     )
     from benchmarks.harness import Result, environment, table
 except ModuleNotFoundError as error:  # another library that functad is compared with
@@ -48,6 +49,7 @@ SUBJECTS = {
     "closures": closures.run,
     "compilation": compilation.run,
     "compile_sizes": compile_sizes.run,
+    "warm_start": warm_start.run,
     "scalars": scalars.run,
     "mlp": mlp.run,
     "rosenbrock": rosenbrock.run,

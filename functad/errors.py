@@ -9,6 +9,7 @@ import numpy as np
 __all__ = [
     "ArgumentError",
     "AxisError",
+    "CacheWarning",
     "CollectiveError",
     "DtypeError",
     "EscapedTracerError",
@@ -175,6 +176,12 @@ class InternalError(FunctadError, RuntimeError):
 
 class FunctadWarning(Coded, UserWarning):
     """Base class of functad's warnings."""
+
+
+class CacheWarning(FunctadWarning):
+    """The directory of the persistent cache cannot be used; compiled code is kept in memory alone."""
+
+    code = "W03"
 
 
 class UnrolledWarning(FunctadWarning):

@@ -18,7 +18,7 @@ from functad.inspect.steps import Profile, Row
 from functad.ir.program import Program
 from functad.kernel_ir.nodes import Statement
 from functad.lower.abstract.abstract import Abstract
-from functad.lower.compile import Code, Compiled
+from functad.lower.compile import Code, compile_program
 from functad.lower.direct import run
 from functad.lower.emit.timer import Timer
 from functad.lower.failures import location
@@ -40,7 +40,7 @@ class Timed:
         def code(abstracted: Abstract, target: Target) -> Code:
             return Code(abstracted, target, self._timer)
 
-        self._compiled = Compiled(self._program, Target.host(fastmath), code, shared=False)
+        self._compiled = compile_program(self._program, Target.host(fastmath), code, shared=False)
 
     def __call__(self, args: Sequence[Any]) -> Sequence[Any]:
         """The results for arguments of the Program's types."""
