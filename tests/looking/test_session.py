@@ -36,7 +36,7 @@ def test_operations_by_name() -> None:
     assert (found["div"].calls, found["mul"].calls, found["sum"].calls) == (20, 10, 1)  # div: there and back
     assert of(p, "call")["value_and_grad of f"].calls == 1
     line = next(k for k in p.lines if k.endswith(f"test_session.py:{f.__code__.co_firstlineno + 2}"))
-    assert p.lines[line] > 0.5 * sum([t.own for t in found.values()])
+    assert 0 < p.lines[line] < p.seconds
     text = repr(p)
     assert text.splitlines()[0].endswith(" in all") and "own %" in text and p._repr_html_().count("<table>") == 2
 
