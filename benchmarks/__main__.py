@@ -5,40 +5,43 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 
-from benchmarks import (
-    applications,
-    calls,
-    closures,
-    compilation,
-    compile_sizes,
-    convolution,
-    distributions,
-    elementwise,
-    exactness,
-    fits,
-    functions,
-    interrupts,
-    kinds,
-    linalg,
-    logistic,
-    loop_memory,
-    loops,
-    mlp,
-    nested,
-    numba_both,
-    pairs,
-    plain,
-    random_numbers,
-    rosenbrock,
-    scalars,
-    sliced,
-    soak,
-    special,
-    strong_zeros,
-    unjitted,
-    warm_start,
-)
-from benchmarks.harness import Result, environment, table
+try:
+    from benchmarks import (
+        applications,
+        calls,
+        closures,
+        compilation,
+        compile_sizes,
+        convolution,
+        distributions,
+        elementwise,
+        exactness,
+        fits,
+        functions,
+        interrupts,
+        kinds,
+        linalg,
+        logistic,
+        loop_memory,
+        loops,
+        mlp,
+        nested,
+        numba_both,
+        pairs,
+        plain,
+        random_numbers,
+        rosenbrock,
+        scalars,
+        sliced,
+        soak,
+        special,
+        strong_zeros,
+        unjitted,
+        warm_start,
+    )
+    from benchmarks.harness import Result, environment, table
+except ModuleNotFoundError as error:  # another library that functad is compared with
+    raise SystemExit(f"the benchmarks need {error.name}: pip install '.[bench]'") from None
 
 SUBJECTS = {
     "elementwise": elementwise.run,

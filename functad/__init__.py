@@ -51,6 +51,7 @@ _MODULE_OF = {
     "custom_vmap": "api.custom_batching",
     "from_numba": "api.opaque",
     "print_saved_residuals": "api.residuals",
+    "profile": "inspect.profile",
     "saved_residuals": "api.residuals",
     "sequential_vmap": "api.custom_batching",
 }
@@ -63,6 +64,11 @@ def __getattr__(name: str) -> _Any:
         found = globals()[name] = getattr(_importlib.import_module(f"functad.{_MODULE_OF[name]}"), name)
         return found
     raise AttributeError(f"module 'functad' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    modules = ("config", "errors", "front", "lax", "nn", "numpy", "tree")
+    return sorted(["__version__", *__all__, *modules, *_LATE_MODULES])
 
 
 __all__ = [
@@ -96,6 +102,7 @@ __all__ = [
     "low_level_callable",
     "make_ir",
     "print_saved_residuals",
+    "profile",
     "pure_callback",
     "remat",
     "saved_residuals",

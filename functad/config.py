@@ -16,10 +16,12 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Generic, TypeVar
 
+from functad.errors import ArgumentError
+
 __all__ = [
-    "Flag", "Settings", "backend", "cache", "cache_bytes", "cache_size", "cpu", "current", "debug", "dump", "entry",
-    "first", "front", "frozen_random", "imported_at", "profile", "settings", "threads", "unset", "vector_bits",
-    "while_tracing",
+    "Flag", "Settings", "backend", "cache", "cache_bytes", "cache_size", "check_leaks", "cpu", "current", "debug",
+    "debug_nans", "dump", "entry", "first", "front", "frozen_random", "imported_at", "profile", "settings", "threads",
+    "traceback", "unset", "vector_bits", "watching", "while_tracing",
 ]  # fmt: skip
 
 imported_at = time.time_ns()
@@ -32,10 +34,17 @@ R = TypeVar("R")
 class Settings:
     """The values of all flags; equal ones are one object, which lives as long as the process."""
 
-    __slots__ = ("values",)
+    __slots__ = ("values", "watched")
 
     def __init__(self, values: Mapping[str, Hashable]) -> None:
         self.values = dict(values)
+        self.note()
+
+    def note(self) -> None:
+        """Note whether calls are watched, which each of them asks."""
+        self.watched = any(
+            [self.values.get(name) for name in ("FUNCTAD_DEBUG_NANS", "FUNCTAD_CHECK_LEAKS", "watching")]
+        )
 
     def __repr__(self) -> str:
         return f"Settings({', '.join([f'{k}={v!r}' for k, v in self.values.items()])})"
@@ -49,7 +58,7 @@ class Settings:
 
 _lock = threading.RLock()  # a signal may come while it is held
 _settings: dict[tuple[tuple[str, Hashable], ...], Settings] = {}
-first = Settings({})
+first = Settings({"watching": False})
 """What the environment says."""
 
 current: ContextVar[Settings] = ContextVar("functad_settings")
@@ -104,10 +113,26 @@ class Flag(Generic[T]):
     True
     """
 
-    def __init__(self, name: str, default: str, parse: Callable[[str], T], doc: str) -> None:
+    def __init__(
+        self,
+        name: str,
+        default: str,
+        parse: Callable[[str], T],
+        doc: str,
+        check: Callable[[object], None] | None = None,
+    ) -> None:
         self.name = name
         self.__doc__ = doc
-        first.values[name] = parse(os.environ.get(name, default))  # type: ignore[assignment]
+        self._check = check
+        text = os.environ.get(name, default)
+        try:
+            value = parse(text)
+        except ValueError:
+            raise ArgumentError(f"{name} is {text!r}; expected {parse.__name__.strip('_')}") from None
+        if check is not None:
+            check(value)
+        first.values[name] = value  # type: ignore[assignment]
+        first.note()
         _settings.clear()
         _settings[tuple(first.values.items())] = first
 
@@ -118,6 +143,8 @@ class Flag(Generic[T]):
 
     @contextmanager
     def __call__(self, value: T) -> Iterator[None]:
+        if self._check is not None:
+            self._check(value)
         before = self.value
         self._set(value)
         try:
@@ -138,18 +165,47 @@ class Flag(Generic[T]):
             current.set(around)
 
     def _set(self, value: T) -> None:
-        global _any_set
-        _any_set, unset.value = True, None
-        given = frozenset(value) if isinstance(value, set | list) else value
-        current.set(settings().having(self.name, given))  # type: ignore[arg-type]
+        _set(self.name, frozenset(value) if isinstance(value, set | list) else value)  # type: ignore[arg-type]
+
+
+def _set(name: str, value: Hashable) -> None:
+    global _any_set
+    _any_set, unset.value = True, None
+    current.set(settings().having(name, value))
+
+
+@contextmanager
+def watching() -> Iterator[None]:
+    """Calls of compiled functions in this context come by way of Python meanwhile, where who watches sees them."""
+    before = settings().values["watching"]
+    _set("watching", True)
+    try:
+        yield
+    finally:
+        _set("watching", before)
 
 
 def _bool(text: str) -> bool:
     return text.strip().lower() in ("1", "true", "yes", "on")
 
 
+STAGES = frozenset(("ir", "passes", "kernel", "llvm", "asm", "all"))
+
+
 def _stages(text: str) -> frozenset[str]:
-    return frozenset(part for part in text.replace(",", " ").split())
+    return frozenset(text.replace(",", " ").split())
+
+
+def _words(name: str, known: frozenset[str]) -> Callable[[object], None]:
+    """Refuses a value, or a set of words, that is none of these."""
+
+    def check(value: object) -> None:
+        given = value if isinstance(value, set | list | tuple | frozenset) else (value,)
+        unknown = sorted([str(word) for word in given if word not in known])
+        if unknown:
+            raise ArgumentError(f"{name} has the word {', '.join(unknown)}; expected {', '.join(sorted(known))}")
+
+    return check
 
 
 debug = Flag(
@@ -158,7 +214,33 @@ debug = Flag(
     _bool,
     "Run the IR checker after every pass and transform; compare all arrays that a function can reach.",
 )
-dump = Flag("FUNCTAD_DUMP", "", _stages, "Stages to print to stderr: ir, passes, kernel, llvm, asm (or all).")
+debug_nans = Flag(
+    "FUNCTAD_DEBUG_NANS",
+    "0",
+    _bool,
+    "Where a result is NaN, or an infinity that no argument was, raise, and name the operation that made the first "
+    "number that is not finite.",
+)
+check_leaks = Flag(
+    "FUNCTAD_CHECK_LEAKS",
+    "0",
+    _bool,
+    "Raise where a traced value outlives its function, and name the variable that it was left in.",
+)
+dump = Flag(
+    "FUNCTAD_DUMP",
+    "",
+    _stages,
+    "Stages to print to stderr: ir, passes, kernel, llvm, asm (or all).",
+    _words("FUNCTAD_DUMP", STAGES),
+)
+traceback = Flag(
+    "FUNCTAD_TRACEBACK",
+    "short",
+    str,
+    "Whether tracebacks of errors are short, without functad's own frames, or full.",
+    _words("FUNCTAD_TRACEBACK", frozenset(("short", "full"))),
+)
 backend = Flag(
     "FUNCTAD_BACKEND",
     "native",
@@ -190,3 +272,8 @@ cache = Flag(
 cache_bytes = Flag(
     "FUNCTAD_CACHE_BYTES", str(2**30), int, "How large that directory may become; what was used longest ago goes first."
 )
+
+
+def __dir__() -> list[str]:
+    """The flags."""
+    return sorted([name for name, flag in globals().items() if isinstance(flag, Flag)])

@@ -133,3 +133,7 @@ def _check_format(fmt: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> No
 def _first(field: str) -> str:
     """The argument that a replacement field names."""
     return field.split(".")[0].split("[")[0]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

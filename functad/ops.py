@@ -171,3 +171,7 @@ def _segments(name: str, ids: Any, count: int | None) -> int:
             "not known while the function is traced; give num_segments"
         )
     return int(np.max(known, initial=-1)) + 1
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -34,7 +34,7 @@ LAYERS = [
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-HEAVY = {"numba", "llvmlite", "scipy", "opt_einsum", "hypothesis"}
+HEAVY = {"numba", "llvmlite", "scipy", "opt_einsum", "hypothesis", "matplotlib"}
 """What takes so long to import that it waits until it is needed."""
 
 LATE = {

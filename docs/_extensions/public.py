@@ -1,4 +1,4 @@
-"""Directives for the reference: the public functions of a module, and the flags.
+"""Directives for the reference: the public functions of a module, the flags, and the codes of errors.
 
 ``.. public:: functad`` with names in its body documents these; with ``:rest:``, those that no other such directive of
 the page names, so that a new function is in the reference without being listed.
@@ -18,7 +18,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 import functad
-from functad import config
+from functad import config, errors
 
 
 class Public(SphinxDirective):
@@ -75,7 +75,24 @@ class Flags(SphinxDirective):
         return self.parse_text_to_nodes(text)
 
 
+class Codes(SphinxDirective):
+    """The kinds of errors and warnings: code, class, what else it is, what it means."""
+
+    def run(self) -> list[nodes.Node]:
+        found = sorted([(c.code, c) for c in vars(errors).values() if isinstance(c, type) and getattr(c, "code", "")])
+        rows = []
+        for code, kind in found:
+            others = ", ".join([f"``{b.__name__}``" for b in kind.__bases__ if not issubclass(b, errors.Coded)])
+            rows.append(
+                f"   * - :ref:`{code} <{code}>`\n     - ``{kind.__name__}``\n     - {others}\n     - {kind.__doc__}"
+            )
+        head = "   * - code\n     - class\n     - is also a\n     - means"
+        text = "\n".join([".. list-table::", "   :header-rows: 1", "", head, *rows])
+        return self.parse_text_to_nodes(text)
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     app.add_directive("public", Public)
     app.add_directive("flags", Flags)
+    app.add_directive("codes", Codes)
     return {"parallel_read_safe": True}

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from functad.core.capture import Leaf, WithAux, as_leaf
+from functad.core.observing import observing
 from functad.core.statics import static_leaves
 from functad.core.trace import current_trace, type_name
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
@@ -105,7 +106,8 @@ def fresh(value: Any, seen: set[int]) -> Any:
         if not value.ndim:
             return value[()]
         if value.base is not None or not value.flags.writeable or id(value) in seen:
-            value = value.copy()
+            copy, observer = value.copy(), observing.get()
+            value = copy if observer is None else observer.pass_on(copy, [value])
         seen.add(id(value))
     return value
 

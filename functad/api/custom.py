@@ -7,7 +7,7 @@ import inspect
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from types import FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic
 
 import numpy as np
 
@@ -17,6 +17,7 @@ from functad.api.frozen import Frozen, closes_over_nothing, freeze
 from functad.core.capture import Leaf
 from functad.core.primitive import Primitive, type_of
 from functad.core.trace import Trace, current_trace
+from functad.core.typed import P, R
 from functad.core.wrapping import Wrapper, look_like
 from functad.core.zeros import add
 from functad.errors import StructureError
@@ -35,7 +36,7 @@ PLAIN = frozenset((float, int, bool, complex, np.ndarray, np.float64, np.float32
 """Arguments that hold no tracers."""
 
 
-class Custom(Wrapper):
+class Custom(Generic[P, R], Wrapper):
     """What both kinds have in common."""
 
     kind = ""
@@ -45,7 +46,7 @@ class Custom(Wrapper):
     closes_over = ("_functions",)
     runs_later = True
 
-    def __init__(self, fun: Callable[..., Any], nondiff_argnums: int | Sequence[int] = ()) -> None:
+    def __init__(self, fun: Callable[P, R], nondiff_argnums: int | Sequence[int] = ()) -> None:
         look_like(self, fun)
         self._define(fun)
         self._nondiff = frozenset((nondiff_argnums,) if isinstance(nondiff_argnums, int) else nondiff_argnums)
@@ -69,10 +70,18 @@ class Custom(Wrapper):
         made._functions = functions
         return made
 
+    def __repr__(self) -> str:
+        return f"<functad.{self.kind} of {self._name}>"
+
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else functools.partial(self.__call__, instance)
 
-    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+    if TYPE_CHECKING:
+
+        def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+            raise NotImplementedError
+
+    def _called(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function."""
         trace, fun = current_trace(), self._functions[0]
         if trace is None:
@@ -108,6 +117,9 @@ class Custom(Wrapper):
         params = {"program": program, "rule": rule, "consts": call.consts, "name": call.name}
         return call.results(trace.emit(self.primitive, operands, params, results))
 
+    if not TYPE_CHECKING:
+        __call__ = _called
+
     def _evaluate(self, call: Call, rule: Rule, trace: Trace, values: Sequence[Any]) -> list[Any]:
         """The leaves of the result, where the operands have values."""
         return call.values(*values)
@@ -125,7 +137,7 @@ def positional(fun: Callable[..., Any], args: Sequence[Any], kwargs: dict[str, A
     return bound.args
 
 
-class custom_jvp(Custom):
+class custom_jvp(Custom[P, R]):
     """A function with a Jacobian-vector product rule of its own; it serves forward and reverse mode.
 
     The rule runs when the function is differentiated; what it closes over is fixed when the function is called. Without
@@ -179,7 +191,7 @@ class custom_jvp(Custom):
         def rule(*given: Any) -> Any:
             *fixed, primals, tangents = given
             first, second = iter(fixed), iter(primals)
-            value = self(
+            value = self._called(
                 *[next(first) if i in self._nondiff else next(second) for i in range(len(fixed) + len(primals))]
             )
             parts = [r(t, value, *primals) for r, t in zip(rules, tangents, strict=True) if r is not None]
@@ -192,7 +204,7 @@ class custom_jvp(Custom):
         self._define(self._functions[0], rule)
 
 
-class custom_vjp(Custom):
+class custom_vjp(Custom[P, R]):
     """A function with a vector-Jacobian product rule of its own, for reverse mode.
 
     Set it with ``defvjp(fwd, bwd)``: ``fwd(*arguments) -> (value, residuals)`` and ``bwd(residuals, cotangent) ->

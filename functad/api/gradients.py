@@ -9,6 +9,7 @@ from functad.api.arguments import fresh_all, name_of, with_aux
 from functad.api.differentiated import Differentiated
 from functad.api.wanted import Wanted
 from functad.core.capture import Captured, capture
+from functad.core.typed import P, R
 from functad.core.wrapping import Transformed
 from functad.errors import DtypeError, ShapeError, StructureError
 from functad.transforms.plans import derivative_at
@@ -18,7 +19,7 @@ __all__ = ["grad", "value_and_grad"]
 
 
 def value_and_grad(
-    f: Callable[..., Any],
+    f: Callable[P, R],
     argnums: int | Sequence[int] = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
@@ -26,7 +27,7 @@ def value_and_grad(
     *,
     argnames: str | Sequence[str] | None = None,
     wrt: Predicate | None = None,
-) -> Callable[..., Any]:
+) -> Callable[P, tuple[R, Any]]:
     """A function that returns the value of ``f`` and its gradient.
 
     Parameters
@@ -113,7 +114,7 @@ def run_value_and_grad(
 
 
 def grad(
-    f: Callable[..., Any],
+    f: Callable[P, Any],
     argnums: int | Sequence[int] = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
@@ -121,7 +122,7 @@ def grad(
     *,
     argnames: str | Sequence[str] | None = None,
     wrt: Predicate | None = None,
-) -> Callable[..., Any]:
+) -> Callable[P, Any]:
     """A function that returns the gradient of the scalar-valued function ``f``; parameters as of `value_and_grad`.
 
     With ``has_aux`` it returns ``(gradient, aux)``.

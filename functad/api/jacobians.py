@@ -16,6 +16,7 @@ from functad.api.wanted import Wanted
 from functad.core.capture import Leaf, capture
 from functad.core.primitive import type_of
 from functad.core.tracer import ARRAY, SCALAR
+from functad.core.typed import P
 from functad.core.wrapping import Transformed
 from functad.core.zeros import zeros
 from functad.errors import DtypeError
@@ -31,7 +32,7 @@ __all__ = ["hessian", "hvp", "jacfwd", "jacobian", "jacrev", "vhp"]
 
 
 def jacobian(
-    f: Callable[..., Any],
+    f: Callable[P, Any],
     argnums: int | Sequence[int] = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
@@ -39,7 +40,7 @@ def jacobian(
     chunk_size: int | None = None,
     argnames: str | Sequence[str] | None = None,
     wrt: Predicate | None = None,
-) -> Callable[..., Any]:
+) -> Callable[P, Any]:
     """A function that returns the Jacobian of ``f``, by forward mode if there are no more inputs than outputs, else by
     reverse mode.
 
@@ -66,7 +67,7 @@ def jacobian(
 
 
 def jacfwd(
-    f: Callable[..., Any],
+    f: Callable[P, Any],
     argnums: int | Sequence[int] = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
@@ -74,7 +75,7 @@ def jacfwd(
     chunk_size: int | None = None,
     argnames: str | Sequence[str] | None = None,
     wrt: Predicate | None = None,
-) -> Callable[..., Any]:
+) -> Callable[P, Any]:
     """`jacobian` by forward mode: one Jacobian-vector product an input element, all at once, or ``chunk_size`` of them
     at a time.
 
@@ -89,7 +90,7 @@ def jacfwd(
 
 
 def jacrev(
-    f: Callable[..., Any],
+    f: Callable[P, Any],
     argnums: int | Sequence[int] = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
@@ -98,7 +99,7 @@ def jacrev(
     chunk_size: int | None = None,
     argnames: str | Sequence[str] | None = None,
     wrt: Predicate | None = None,
-) -> Callable[..., Any]:
+) -> Callable[P, Any]:
     """`jacobian` by reverse mode: one vector-Jacobian product an output element, all at once, or ``chunk_size`` of them
     at a time. ``allow_int`` as of `grad`.
 
@@ -114,7 +115,7 @@ def jacrev(
 
 
 def hessian(
-    f: Callable[..., Any],
+    f: Callable[P, Any],
     argnums: int | Sequence[int] = 0,
     has_aux: bool = False,
     holomorphic: bool = False,
@@ -122,7 +123,7 @@ def hessian(
     chunk_size: int | None = None,
     argnames: str | Sequence[str] | None = None,
     wrt: Predicate | None = None,
-) -> Callable[..., Any]:
+) -> Callable[P, Any]:
     """A function that returns the Hessian of ``f``: the Jacobian, forward, of its Jacobian, reverse.
 
     With ``chunk_size``, so many columns at a time.

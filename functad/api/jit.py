@@ -29,11 +29,13 @@ from functad.caches import Recent, on_clearing
 from functad.core.capture import Captured, Leaf, as_leaf, capture, own
 from functad.core.demand import Demanded
 from functad.core.location import user_location
+from functad.core.observing import observing
 from functad.core.trace import current_trace, escaped, not_native, type_name
 from functad.core.tracer import Tracer
 from functad.core.typed import P, R, Typed
+from functad.core.watched import watched
 from functad.core.wrapping import Transformed, Wrapper, look_like, own_attributes
-from functad.errors import EscapedTracerError, StructureError
+from functad.errors import EscapedTracerError, StructureError, message_of
 from functad.front.calls import twin
 from functad.ir.dce import dce
 from functad.lower.backends import backend, checked_name, execute, native_function
@@ -109,6 +111,9 @@ class Jitted(Typed[P, R], CalledNatively, Wrapper):  # type: ignore[misc]  # of 
     # -- the slow path: from arguments to a traced Program -------------------------------------------------------------
 
     def call_without_entry(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return watched("jit", self._f, self._call, args, kwargs)
+
+    def _call(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         given, own = self._split_out(kwargs)
         traced, given_call = self.trace(args, own)
         around = current_trace()
@@ -133,7 +138,7 @@ class Jitted(Typed[P, R], CalledNatively, Wrapper):  # type: ignore[misc]  # of 
             read = [*given_call.objects, *hidden]
             structure, static = traced.out_tree, traced.out_static
             arrays = check_out(given[0], structure, static, traced.program.out_types, read, name_of(self._f))
-        if backend(self._options.backend).compiles:
+        if backend(self._options.backend).compiles and not config.settings().watched:
             result = self._call_entry(traced, given_call, given)
             if result is not MISMATCH:
                 return result
@@ -227,6 +232,9 @@ class Jitted(Typed[P, R], CalledNatively, Wrapper):  # type: ignore[misc]  # of 
                         with record, stage("trace"):
                             traced = self._traced_now(given, kind, versions)
                         traced.record, record.equations = record, len(traced.program.eqns)
+                        observer = observing.get()
+                        if observer is not None:
+                            observer.took("trace", record.function, record.stages["trace"])
                         break
                     except Demanded as demanded:  # to be traced again, with the values of integers
                         if demanded.integers.call is not given:
@@ -249,7 +257,7 @@ class Jitted(Typed[P, R], CalledNatively, Wrapper):  # type: ignore[misc]  # of 
         """What decides which Program serves a call: its kind, its static values, and flags that act while it is
         made.
         """
-        return (config.debug.value, config.dump.value, *given.key())
+        return (config.debug.value, config.debug_nans.value, config.dump.value, *given.key())
 
     def _traced_now(self, given: Call, kind: Hashable, versions: list[Traced]) -> Traced:
         """A new version, which serves later calls, too, if it can."""
@@ -393,7 +401,7 @@ class Jitted(Typed[P, R], CalledNatively, Wrapper):  # type: ignore[misc]  # of 
             raise EscapedTracerError(
                 f"the function under jit reads {left}, and leaves a traced value there, which has no value afterwards: "
                 f"a compiled call changes arrays and results only. Return the new value, and assign it where "
-                f"{name_of(self._f)} is called ({e})"
+                f"{name_of(self._f)} is called ({message_of(e)})"
             ) from e
         except (Exception, Demanded):
             return  # what else a second call raises it may raise then

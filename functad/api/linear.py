@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from functad.core.capture import Leaf, capture, own
 from functad.core.evaluator import run_program
 from functad.core.primitive import type_of
 from functad.core.tracer import ARRAY, SCALAR, Tracer
+from functad.core.watched import watched
 from functad.core.zeros import instantiate
 from functad.errors import DtypeError, InternalError, StructureError, TracerConversionError
 from functad.front.calls import twin
@@ -59,6 +61,10 @@ def jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], 
     >>> fd.jvp(np.sin, (0.0,), (2.0,))
     (np.float64(0.0), np.float64(2.0))
     """
+    return watched("jvp", f, _jvp, f, primals, tangents, has_aux)
+
+
+def _jvp(f: Callable[..., Any], primals: Sequence[Any], tangents: Sequence[Any], has_aux: bool) -> Any:
     leaves, dots = primals_and_tangents(f, primals, tangents, "jvp")
     structure = flatten(tuple(primals))[1]
 
@@ -120,8 +126,10 @@ def float_of_int(leaf: Leaf) -> Leaf:
     return leaf
 
 
-class LinearFunction(Immutable):
-    """The derivative of a function at a point, as a function of tangents; what `linearize` returns."""
+class Derivative(Immutable):
+    """The derivative of a function at a point, in one direction."""
+
+    kind = ""
 
     def __init__(
         self,
@@ -130,13 +138,36 @@ class LinearFunction(Immutable):
         in_tree: TreeDef,
         out_types: tuple[ArrayType, ...],
         out_tree: TreeDef,
+        name: str,
     ):
         self.linear = linear
         self.in_types, self.in_tree = in_types, in_tree
         self.out_types, self.out_tree = out_types, out_tree
+        self.name = name
+
+    def __repr__(self) -> str:
+        arguments, results = [", ".join(map(str, types)) for types in (self.in_types, self.out_types)]
+        return f"<functad {self.kind} of {self.name}: ({arguments}) -> ({results})>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        types = (self.in_types, stored(self.in_tree), self.out_types, stored(self.out_tree))
+        return stored_linear, (type(self), *self.stored_map(), *types, self.name)
+
+    @abstractmethod
+    def stored_map(self) -> tuple[Program, list[Any]]:
+        """The derivative as a Program, which needs no Python, and its residuals."""
+
+
+class LinearFunction(Derivative):
+    """The derivative of a function at a point, as a function of tangents; what `linearize` returns."""
+
+    kind = "derivative"
 
     def __call__(self, *tangents: Any) -> Any:
         """The tangent of the value for tangents of the arguments."""
+        return watched(self.kind, self.name, self._call, tangents)
+
+    def _call(self, tangents: tuple[Any, ...]) -> Any:
         given, structure = leaves_of(tangents, "tangents")
         if structure != self.in_tree:
             raise StructureError(f"the linear function takes tangents of structure {self.in_tree}, got {structure}")
@@ -148,33 +179,22 @@ class LinearFunction(Immutable):
         full = [instantiate(t, ty) for t, ty in zip(outs, self.out_types, strict=True)]
         return self.out_tree.unflatten(fresh_all(full, [*dots, *self.linear.residuals]))
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return stored_linear, (
-            LinearFunction,
-            *stored_map(self.linear, LinearMap.forward, self.in_types, self.out_types),
-            *(self.in_types, stored(self.in_tree), self.out_types, stored(self.out_tree)),
-        )
+    def stored_map(self) -> tuple[Program, list[Any]]:
+        return stored_map(self.linear, LinearMap.forward, self.in_types, self.out_types)
 
 
-class Pullback(Immutable):
+class Pullback(Derivative):
     """The transposed derivative of a function at a point, as a function of a cotangent; what `vjp` returns."""
 
-    def __init__(
-        self,
-        linear: LinearMap,
-        in_types: tuple[ArrayType, ...],
-        in_tree: TreeDef,
-        out_types: tuple[ArrayType, ...],
-        out_tree: TreeDef,
-    ):
-        self.linear = linear
-        self.in_types, self.in_tree = in_types, in_tree
-        self.out_types, self.out_tree = out_types, out_tree
+    kind = "pullback"
 
     def __call__(self, cotangent: Any) -> Any:
         """The cotangents of the arguments (a tuple) for a cotangent of the value. It may be called any number of
         times.
         """
+        return watched(self.kind, self.name, self._call, cotangent)
+
+    def _call(self, cotangent: Any) -> Any:
         given, structure = leaves_of(cotangent, "the cotangent")
         if structure != self.out_tree:
             raise StructureError(f"the pullback takes a cotangent of structure {self.out_tree}, got {structure}")
@@ -185,12 +205,8 @@ class Pullback(Immutable):
         full = [instantiate(c, ty) for c, ty in zip(found, self.in_types, strict=True)]
         return self.in_tree.unflatten(fresh_all(full, [*[c for c in cts if c is not None], *self.linear.residuals]))
 
-    def __reduce__(self) -> tuple[Any, ...]:
-        return stored_linear, (
-            Pullback,
-            *stored_map(self.linear, LinearMap.backward, self.out_types, self.in_types),
-            *(self.in_types, stored(self.in_tree), self.out_types, stored(self.out_tree)),
-        )
+    def stored_map(self) -> tuple[Program, list[Any]]:
+        return stored_map(self.linear, LinearMap.backward, self.out_types, self.in_types)
 
 
 # -- derivatives that are pickled --------------------------------------------------------------------------------------
@@ -247,12 +263,13 @@ def stored_linear(
     in_tree: Any,
     out_types: tuple[ArrayType, ...],
     out_tree: Any,
+    name: str,
 ) -> Any:
     """A derivative that has been pickled."""
     ins, outs = [Var(t) for t in in_types], [Var(t) for t in out_types]
     rule = StoredRule(program, in_types if cls is LinearFunction else out_types)
     linear = LinearMap([(rule, residuals, ins, outs, None)], ins, outs)
-    return cls(linear, in_types, flatten(in_tree)[1], out_types, flatten(out_tree)[1])
+    return cls(linear, in_types, flatten(in_tree)[1], out_types, flatten(out_tree)[1], name)
 
 
 class LinearStructure:
@@ -297,7 +314,7 @@ def _register(cls: type) -> None:
 
     def make(structure: LinearStructure, residuals: Sequence[Any]) -> Any:
         x = structure.example
-        return cls(x.linear.with_residuals(residuals), x.in_types, x.in_tree, x.out_types, x.out_tree)
+        return cls(x.linear.with_residuals(residuals), x.in_types, x.in_tree, x.out_types, x.out_tree, x.name)
 
     register_pytree_node(cls, flat, make)
 
@@ -327,7 +344,7 @@ def _linearized(
     n = tree.num_leaves
     linear = linear.between(captured.program.inputs[len(captured.captures) :], n)
     types = tuple([leaf.type for leaf in owned])
-    function = cls(linear, types, structure, captured.program.out_types[:n], tree)
+    function = cls(linear, types, structure, captured.program.out_types[:n], tree, name_of(f))
     results = fresh_all(outs, [*values, *linear.residuals])
     value = tree.unflatten(results[:n])
     return (value, function) if aux is None else (value, function, aux.with_values(results[n:]))
@@ -346,7 +363,7 @@ def vjp(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
     >>> pullback(np.array([1.0, 0.0]))
     (array([1., 0.]),)
     """
-    return _linearized(Pullback, f, primals, "vjp", has_aux, require_inexact=False)
+    return watched("vjp", f, _linearized, Pullback, f, primals, "vjp", has_aux, False)
 
 
 def linearize(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> Any:
@@ -359,7 +376,7 @@ def linearize(f: Callable[..., Any], *primals: Any, has_aux: bool = False) -> An
     >>> derivative(3.0)
     np.float64(3.0)
     """
-    return _linearized(LinearFunction, f, primals, "linearize", has_aux, require_inexact=True)
+    return watched("linearize", f, _linearized, LinearFunction, f, primals, "linearize", has_aux, True)
 
 
 def linear_transpose(f: Callable[..., Any], *primals: Any) -> Callable[..., tuple[Any, ...]]:

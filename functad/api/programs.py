@@ -8,6 +8,7 @@ from typing import Any
 from functad.api.arguments import abstract_leaf, leaf_or_type, name_of
 from functad.api.jit import Jitted
 from functad.core.statics import merged
+from functad.core.typed import P, R
 from functad.core.wrapping import Transformed
 from functad.errors import StructureError
 from functad.ir.program import Program
@@ -15,7 +16,7 @@ from functad.ir.program import Program
 __all__ = ["eval_shape", "make_ir"]
 
 
-def make_ir(f: Callable[..., Any], optimized: bool = False) -> Callable[..., Program]:
+def make_ir(f: Callable[P, R], optimized: bool = False) -> Callable[..., Program]:
     """A function that returns the Program of ``f`` for given arguments; print it to read it.
 
     Arrays that ``f`` closes over are constants in it, as they are now. (Those of a jitted function are further inputs

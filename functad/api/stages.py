@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from functad.identity import Immutable
-from functad.ir.program import Program
+from functad.ir.program import Program, types_of
 from functad.primitives.calls import PLAIN, Options
 
 if TYPE_CHECKING:
@@ -48,6 +48,9 @@ class Lowered(Immutable):
         """What the last inputs of the Program are read from at each call: the writeable arrays that the function closes
         over.
         """
+
+    def __repr__(self) -> str:
+        return f"<functad: {self._program.name or 'a function'} lowered, {types_of(self._program)}; .ir, .compile()>"
 
     @property
     def ir(self) -> Program:

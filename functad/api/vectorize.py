@@ -14,6 +14,7 @@ from functad.core.named_axes import bind_axis
 from functad.core.primitive import type_of
 from functad.core.statics import merged, static_leaves
 from functad.core.tracer import ARRAY, SCALAR
+from functad.core.typed import P, R
 from functad.core.wrapping import Transformed
 from functad.errors import ShapeError, StructureError
 from functad.front.calls import twin
@@ -28,7 +29,7 @@ __all__ = ["vmap"]
 
 
 def vmap(
-    f: Callable[..., Any],
+    f: Callable[P, R],
     in_axes: Any = 0,
     out_axes: Any = 0,
     axis_name: Hashable = None,

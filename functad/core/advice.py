@@ -15,7 +15,7 @@ from itertools import islice
 from functad.core.parsed import parsed
 from functad.ir.program import Location
 
-__all__ = ["advice", "quoted"]
+__all__ = ["advice", "only_advice", "quoted"]
 
 GENERAL = (
     "instead of if use fd.lax.cond(condition, lambda: x, lambda: y), instead of while "
@@ -45,6 +45,30 @@ def advice(location: Location | None) -> str:
         form for node in reversed(decisions) if (form := _form(node)) is not None
     ]  # ast.walk goes from the outside inwards
     return f"write {forms[0]}" if forms else GENERAL
+
+
+def only_advice(location: Location | None) -> str | None:
+    """What to do where a statement shows a value or tests it, and decides nothing; None for other statements."""
+    if location is None or (span := _span(location)) is None:
+        return None
+    try:
+        tree = ast.parse("".join(linecache.getlines(location.filename)))
+    except SyntaxError:
+        return None
+    for node in reversed(list(ast.walk(tree))):
+        if not isinstance(node, ast.expr | ast.stmt):
+            continue
+        start, end = (node.lineno, node.col_offset), (node.end_lineno or node.lineno, node.end_col_offset or 0)
+        if not (start <= span[::2] and (span[1], span[3]) <= end):
+            continue
+        match node:
+            case ast.JoinedStr() | ast.Call(func=ast.Name(id="print" | "str" | "repr" | "format")):
+                return 'print with fd.debug.print("{:.3f}", x), which formats when the code runs'
+            case ast.Assert():
+                return "leave front on, which compiles an assert, or test what the function returns"
+            case ast.If() | ast.While() | ast.For() | ast.IfExp() | ast.FunctionDef() | ast.Lambda():
+                return None
+    return None
 
 
 def _span(location: Location) -> Span | None:

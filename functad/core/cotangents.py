@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from functad.core.observing import observing
 from functad.core.trace import current_trace
 from functad.core.zeros import add
 from functad.ir.types import ArrayType
@@ -67,7 +68,8 @@ class Sum:
             out = np.zeros(first.shape, first.dtype) if self.dense is None else np.array(self.dense, order="C")
             for update in self.updates:
                 update.into(out)
-            return out
+            observer = observing.get()
+            return out if observer is None else observer.pass_on(out, self.values())
         total = self.dense
         for update in self.updates:
             total = update.alone() if total is None else update.onto(total)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from functad.core.observing import observing
 from functad.core.trace import current_trace, inherited_location
 from functad.errors import OF_VALUES, FunctadError
 from functad.ir.program import Literal, Program, Var
@@ -27,6 +28,9 @@ def run_program(program: Program, args: Sequence[Any]) -> Sequence[Any]:
     """The outputs of a Program: NumPy values, or tracers of the current trace."""
     if current_trace() is not None:
         return emit_program(program, args)
+    observer = observing.get()
+    if observer is not None:
+        return observer.run(program, args)
     plan = program.plan
     if callable(plan):
         try:

@@ -29,7 +29,7 @@ import numpy as np
 from functad.core.location import user_location
 from functad.core.trace import Trace, current_trace, escaped, within
 from functad.core.tracer import Tracer
-from functad.errors import ImmutableError
+from functad.errors import ImmutableError, message_of
 from functad.ir.program import Var
 
 __all__ = [
@@ -119,7 +119,7 @@ class Refused(BaseException):
     """An error that ends the attempt to trace the steps of a loop at once: no ``except`` of the user's may catch it."""
 
     def __init__(self, error: Exception) -> None:
-        super().__init__(str(error))
+        super().__init__(message_of(error))
         self.error = error
 
 

@@ -12,7 +12,9 @@ import numpy as np
 from functad.caches import remember
 from functad.ir.program import Location
 
-__all__ = ["here", "is_internal", "leaves_operator", "scipy_call", "user_frame", "user_location", "user_stack_level"]
+__all__ = [
+    "here", "is_internal", "is_own", "leaves_operator", "scipy_call", "user_frame", "user_location", "user_stack_level",
+]  # fmt: skip
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _EXAMPLES = os.path.join(_PACKAGE, "examples") + os.sep  # examples are written as a user would
@@ -27,6 +29,12 @@ def is_internal(filename: str) -> bool:
     internal = path.startswith((_PACKAGE, _NUMPY)) and not path.startswith(_EXAMPLES)
     remember(_internal, filename, internal, times=4)
     return internal
+
+
+def is_own(filename: str) -> bool:
+    """Whether a file is one of functad's own."""
+    path = os.path.abspath(filename)
+    return path.startswith(_PACKAGE) and not path.startswith(_EXAMPLES)
 
 
 def user_frame(depth: int = 1) -> FrameType | None:

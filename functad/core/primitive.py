@@ -11,6 +11,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from functad.caches import on_clearing, remember
+from functad.core.observing import observing
 from functad.core.seq import Seq
 from functad.core.trace import current_trace, escaped
 from functad.core.tracer import Tracer
@@ -302,6 +303,10 @@ class Primitive:
         for a in args:
             if type(a) is Tracer:
                 raise escaped(a)
+        observer = observing.get()
+        if observer is not None:
+            results = observer.equation(self, args, params)
+            return results if self.multiple_results else results[0]
         return self.evaluate(*args, **params)
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from functad.core.advice import advice, quoted
+from functad.core.advice import advice, only_advice, quoted
 from functad.core.constants import Constants
 from functad.core.demand import Integers, demand
 from functad.core.following import Script
 from functad.core.foreign import type_name as type_name
 from functad.core.location import scipy_call, user_frame, user_location
+from functad.core.observing import Observer, observing
 from functad.core.outside import Outside
 from functad.core.seq import Seq
 from functad.core.subclasses import plain_array
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from functad.core.primitive import Primitive
 
 __all__ = [
-    "ABSENT", "Outside", "Trace", "current_trace", "entered", "inherited_location", "is_compiling",
+    "ABSENT", "Outside", "Trace", "current_trace", "described", "entered", "inherited_location", "is_compiling",
     "left", "not_native", "within",
 ]  # fmt: skip
 
@@ -104,8 +105,8 @@ class inherited_location:
 
     __slots__ = ("loc", "trace")
 
-    def __enter__(self) -> Trace | Nowhere:
-        self.trace = _current.get() or Nowhere()
+    def __enter__(self) -> Trace | Observer | Nowhere:
+        self.trace = _current.get() or observing.get() or Nowhere()
         self.loc = self.trace.loc
         return self.trace
 
@@ -151,9 +152,31 @@ class Trace:
     """
 
     __slots__ = (
-        "axis", "bound", "captures", "concrete", "constants", "cursor", "env", "eqns", "inputs", "integers", "kind",
-        "loc", "locate", "native", "open", "outside", "parent", "raised", "rules", "script", "scripted", "sources",
-        "start_rules", "steps",
+        "axis",
+        "bound",
+        "captures",
+        "concrete",
+        "constants",
+        "cursor",
+        "env",
+        "eqns",
+        "inputs",
+        "integers",
+        "kind",
+        "loc",
+        "locate",
+        "native",
+        "observer",
+        "open",
+        "outside",
+        "parent",
+        "raised",
+        "rules",
+        "script",
+        "scripted",
+        "sources",
+        "start_rules",
+        "steps",
     )  # fmt: skip
 
     def __init__(
@@ -191,6 +214,7 @@ class Trace:
         self.axis: NamedAxis | None = None  # the one that it maps over, if that has a name
         self.constants: Constants | None = None
         self.integers: Integers | None = None  # those among the inputs that Python may ask for
+        self.observer = observing.get() if concrete else None
         self.open = True
 
     # -- inputs --------------------------------------------------------------------------------------------------------
@@ -433,6 +457,9 @@ class Trace:
                     if atom in self.raised:
                         self.raised.update(outputs)
                     return
+        if self.observer is not None:
+            env.update(zip(outputs, self.observer.equation(eqn.primitive, values, eqn.params, eqn.loc), strict=True))
+            return
         result = eqn.signature.compute(*values, **eqn.params)
         if eqn.primitive.multiple_results:
             env.update(zip(outputs, result, strict=True))
@@ -546,6 +573,12 @@ class Trace:
             return (
                 f"{reason} of a traced {var.type} has no value at {where} (called at {quoted(called)}): {PLAIN_SCIPY}"
             )
+        alone = only_advice(where)
+        if where is not None and alone is not None and blame.kind == "jit":
+            return (
+                f"{reason} of a traced {var.type} has no value at {quoted(where)}: a function under jit is traced once "
+                f"for all values of its arguments; {alone}, or leave jit out"
+            )
         instead = advice(where)
         if blame.kind == "jit" and var.type.dtype.kind in "iu":
             instead = f"pass a Python integer, int(n), which is static where its value is needed; {instead}"
@@ -561,8 +594,13 @@ class Trace:
 
 def escaped(tracer: Tracer) -> EscapedTracerError:
     """The error for a tracer that outlived its function."""
-    made = next((f" made at {e.loc}" for e in tracer._owner.eqns if tracer._variable in e.outputs), "")
     return EscapedTracerError(
-        f"a traced value ({tracer._variable.type},{made or ' an argument'}) of a function under {tracer._owner.kind} "
-        "was used after that function had returned; return it from the function instead of storing it"
+        f"{described(tracer)} was used after that function had returned; return it from the function instead of "
+        "storing it"
     )
+
+
+def described(tracer: Tracer) -> str:
+    """What messages call a tracer of a function that has returned."""
+    made = next((f" made at {e.loc}" for e in tracer._owner.eqns if tracer._variable in e.outputs), " an argument")
+    return f"a traced value ({tracer._variable.type},{made}) of a function under {tracer._owner.kind}"

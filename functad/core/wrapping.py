@@ -18,6 +18,10 @@ from operator import attrgetter
 from types import MethodType
 from typing import Any, SupportsIndex
 
+from functad.config import settings
+from functad.core.tracebacks import shortened
+from functad.core.watched import watched
+
 __all__ = ["Transformed", "Wrapper", "look_like", "own_attributes"]
 
 
@@ -119,7 +123,12 @@ class Transformed(Wrapper):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the transformed function."""
-        return self._run(self._f, args, kwargs, *self._options)
+        try:
+            if settings().watched:
+                return watched(self._name(), self._f, self._run, self._f, args, kwargs, *self._options)
+            return self._run(self._f, args, kwargs, *self._options)
+        except Exception as error:
+            raise shortened(error)  # noqa: B904  # the same one
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None or isinstance(self._f, staticmethod) else MethodType(self, instance)
@@ -133,4 +142,7 @@ class Transformed(Wrapper):
 
     def __repr__(self) -> str:
         name = getattr(self._f, "__name__", type(self._f).__name__)
-        return f"<functad.{self._run.__name__.removeprefix('run_')} of {name}>"
+        return f"<functad.{self._name()} of {name}>"
+
+    def _name(self) -> str:
+        return self._run.__name__.removeprefix("run_")

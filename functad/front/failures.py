@@ -27,6 +27,7 @@ from functad.errors import (
     StructureError,
     TracerConversionError,
     UnsupportedError,
+    message_of,
 )
 from functad.front.origin import own_method
 from functad.ir.program import Atom, Eqn, sub_programs
@@ -64,9 +65,9 @@ def caught_inside() -> None:
     if error is not None and type(trace) is BodyTrace:
         article = "an" if type(error).__name__[0] in "AEIO" else "a"
         raise refused(
-            f"{article} {type(error).__name__} ({error}) is caught{here()} in a branch or a loop on a traced "
-            "condition, whose body is traced once for all: what Python raises there by itself may come of that; test "
-            "for it with an if"
+            f"{article} {type(error).__name__} ({message_of(error)}) is caught{here()} in a branch or a loop on a "
+            "traced condition, whose body is traced once for all: what Python raises there by itself may come of that; "
+            "test for it with an if"
         ) from error
 
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from functad import config
+from functad.core.observing import observing
 from functad.core.trace import ABSENT, current_trace, within
 from functad.core.tracer import ARRAY, PYTHON, Tracer
 from functad.errors import OF_VALUES
@@ -96,8 +97,10 @@ class LongSteps(Steps):
         values = [x._owner.value(x._variable) if type(x) is Tracer else x for x in operands]
         if any([v is ABSENT for v in values]):
             return None
+        observer = observing.get()
+        run = observer.equation if observer is not None and observer.stepwise else native_results
         try:
-            return within(None, native_results, loop_p, values, self._params(body))
+            return within(None, run, loop_p, values, self._params(body))
         except OF_VALUES:  # of a step, which Python makes again
             return None
 

@@ -32,7 +32,7 @@ from functad.core.demand import demand
 from functad.core.handles import BodyTrace, Refused
 from functad.core.integers import Affine, number
 from functad.core.tracer import Tracer
-from functad.errors import ImmutableError, UnsupportedError
+from functad.errors import ImmutableError, UnsupportedError, message_of
 from functad.front.branches import is_unknown
 from functad.front.carried import Carried
 from functad.front.iterables import source_of
@@ -230,7 +230,7 @@ class Steps:
         if carried is None:
             return False
         if self._python is not None and isinstance(error, Exception | Refused):
-            said = str(error).partition(";")[0].partition("\n")[0]
+            said = message_of(error).partition(";")[0].partition("\n")[0]
             reason = f"its body cannot be traced for all steps at once: {said}"
             if isinstance(error, ImmutableError) and ELEMENT in str(error):
                 self._read_by_index(carried, reason)

@@ -10,3 +10,7 @@ from functad.inspect.profile import profile as profile
 from functad.inspect.stages import stages as stages
 
 __all__ = ["cost", "graph", "memory", "profile", "stages"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Sequence
 
-__all__ = ["quantity", "table"]
+__all__ = ["html_table", "quantity", "table"]
 
 
 def quantity(value: float) -> str:
@@ -37,3 +38,21 @@ def table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         cells = [row[0].ljust(widths[0]), *[c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True)]]
         lines.append("  ".join(cells).rstrip())
     return "\n".join(lines)
+
+
+def html_table(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """The same for a notebook.
+
+    Examples
+    --------
+    >>> html_table(["line", "calls"], [["<lambda>", "12"]])
+    '<table><tr><th>line</th><th>calls</th></tr><tr><td>&lt;lambda&gt;</td><td>12</td></tr></table>'
+    """
+    lines = [("th", heads), *[("td", row) for row in rows]]
+    cells = ["".join([f"<{tag}>{_spaced(cell)}</{tag}>" for cell in row]) for tag, row in lines]
+    return f"<table>{''.join([f'<tr>{row}</tr>' for row in cells])}</table>"
+
+
+def _spaced(cell: str) -> str:
+    inner = cell.lstrip(" ")
+    return "&nbsp;" * (len(cell) - len(inner)) + html.escape(inner)

@@ -161,4 +161,19 @@ class _Printer:
         return f"<{type(value).__qualname__}>" if type(value).__repr__ is plain else repr(value)
 
 
+def format_alone(eqn: Eqn) -> str:
+    """The text of an equation by itself, with names of its own.
+
+    Examples
+    --------
+    >>> import functad as fd
+    >>> fd.make_ir(lambda x: 2.0 * x)(1.0).eqns[0]
+    b:f64[] = mul 2.0 a
+    """
+    printer = _Printer(locations=False)
+    printer.binders(tuple(dict.fromkeys([a for a in eqn.inputs if isinstance(a, Var)])))
+    return "\n".join(printer.equation(eqn, ""))
+
+
 Program.__str__ = Program.__repr__ = format_program  # type: ignore[method-assign, assignment]
+Eqn.__repr__ = format_alone  # type: ignore[method-assign, assignment]

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from functad.core.primitive import Primitive, Signature
 
 __all__ = [
-    "Atom", "Eqn", "Literal", "Location", "Program", "ProgramOnDemand", "Var", "frozen", "is_frozen", "literal",
-    "programs_in", "sub_programs",
+    "Atom", "DerivedLocation", "Eqn", "Literal", "Location", "Program", "ProgramOnDemand", "Var", "frozen",
+    "is_frozen", "literal", "programs_in", "sub_programs", "types_of",
 ]  # fmt: skip
 
 
@@ -89,6 +89,18 @@ class Location:
 
     def __str__(self) -> str:
         return f"{self.filename}:{self.line}"
+
+
+class DerivedLocation(Location):
+    """The location of an equation that a derivative is made of: ``way`` ("tangent" or "backward") of which primitive,
+    ``of``, of the equation at the location ``around``.
+    """
+
+    __slots__ = ("around", "of", "way")
+
+    def __init__(self, way: str, of: str, around: Location) -> None:
+        super().__init__(around.code, around.instruction)
+        self.way, self.of, self.around = way, of, around
 
 
 class Line(NamedTuple):
@@ -310,3 +322,9 @@ def programs_in(params: Mapping[str, Any]) -> list[Program]:
         elif type(value) is tuple:
             stack.extend(reversed(value))
     return found
+
+
+def types_of(program: Program) -> str:
+    """The types of inputs and outputs, for people: ``(f64[3]) -> (f64[])``."""
+    arguments, results = [", ".join(map(str, types)) for types in (program.in_types, program.out_types)]
+    return f"({arguments}) -> ({results})"

@@ -63,3 +63,7 @@ __all__ = [
     "while_loop",
     *_MODULE_OF,
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

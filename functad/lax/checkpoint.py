@@ -8,6 +8,7 @@ from typing import Any
 from functad.core.capture import as_leaf, own
 from functad.core.statics import merged, static_leaves
 from functad.core.tracer import PYTHON, Tracer
+from functad.core.typed import P, R
 from functad.core.wrapping import Transformed
 from functad.errors import StructureError
 from functad.front.calls import twin
@@ -20,12 +21,12 @@ __all__ = ["checkpoint", "checkpoint_name"]
 
 
 def checkpoint(
-    f: Callable[..., Any],
+    f: Callable[P, R],
     *,
     prevent_cse: bool = True,
     policy: Policy | None = None,
     static_argnums: int | Sequence[int] = (),
-) -> Callable[..., Any]:
+) -> Callable[P, R]:
     """A function that saves only its arguments for reverse mode, and computes what else it needs again.
 
     Memory for the residuals of ``f`` is then needed only while its own reverse pass runs; the price is one more

@@ -10,6 +10,7 @@ from typing import Any
 
 from functad import config
 from functad.core.evaluator import run_program
+from functad.core.observing import observing
 from functad.errors import ArgumentError, InternalError
 from functad.ir.program import Program
 from functad.primitives.calls import PLAIN, Options
@@ -87,4 +88,7 @@ def _expected() -> str:
 
 def execute(program: Program, args: Sequence[Any], options: Options = PLAIN) -> Sequence[Any]:
     """The outputs of a Program on values of its types, by the backend that the options name, or else that in force."""
-    return backend(options.backend).run(program, args, options)
+    run, observer = backend(options.backend).run, observing.get()
+    if observer is None:
+        return run(program, args, options)
+    return observer.native(program, args, options, lambda: run(program, args, options))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from functad.identity import Immutable
-from functad.ir.program import Program
+from functad.ir.program import Program, types_of
 from functad.lower.compile import Compiled, compiled_of, with_stages
 from functad.lower.entry.called import CalledNatively
 from functad.primitives.calls import PLAIN, Options
@@ -44,6 +44,9 @@ class NativeFunction(Immutable):
 
     def __reduce__(self) -> tuple[Any, ...]:
         return NativeFunction, (self._program, self._call, self.hidden, self._options)
+
+    def __repr__(self) -> str:
+        return f"<functad: native code of {self._program.name or 'a function'}, {types_of(self._program)}>"
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Call the function as the jitted one is called."""

@@ -172,15 +172,19 @@ def refuse_unknown_dtypes(program: Program) -> None:
 
 
 def compile_program(
-    program: Program, target: Target | None = None, make: Callable[[Abstract, Target], Any] = Code
+    program: Program,
+    target: Target | None = None,
+    make: Callable[[Abstract, Target], Any] = Code,
+    shared: bool = True,
 ) -> Compiled:
-    """Native code for a Program that has gone through the passes."""
+    """Native code for a Program that has gone through the passes; unless it is ``shared``, of the caller's own."""
     refuse_unknown_dtypes(program)
     target = target or Target.host()
     found = abstract(program)
     key = structural_key(found.program)
     # what calls Python functions keeps them, and all that they hold: it lives no longer than the Programs it is of
-    code = _codes.get((key, target, make, config.debug.value), lambda: make(found, target), keep=not key.objects)
+    name = key, target, make, config.debug.value
+    code = _codes.get(name, lambda: make(found, target), keep=not key.objects) if shared else make(found, target)
     long = total_work(code.fused.program).evaluate(found.symbols) >= RELEASE_WORK
     failures = failures_of(program, code.fused, found.symbols)
     compiled = Compiled(program, code, failures, found.symbols, found.constants, long)

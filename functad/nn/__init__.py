@@ -62,3 +62,7 @@ __all__ = [
     "swish",
     *_MODULE_OF,
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -12,6 +12,8 @@ array([1., 1.])
 import sys as _sys
 from typing import Any as _Any
 
+import numpy as _np
+
 from functad.numpy import copies as _copies  # noqa: F401  what twins call
 from functad.numpy import linalg as linalg
 from functad.numpy import python_math as _python_math  # noqa: F401
@@ -42,3 +44,7 @@ _named_after(globals())
 def __getattr__(name: str) -> _Any:
     found = globals()[name] = _public(name)
     return found
+
+
+def __dir__() -> list[str]:
+    return sorted({"at", *[name for name in dir(_np) if not name.startswith("_")]})

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from math import prod
 from typing import Any
 
-from functad.errors import AxisError, ShapeError
+from functad.errors import AxisError, ShapeError, message_of
 from functad.numpy.traced import here
 
 __all__ = ["as_shape", "fill_in", "normal_axes", "normal_axis"]
@@ -40,7 +40,7 @@ def as_shape(shape: Any, name: str) -> tuple[int, ...]:
     try:
         return tuple([operator.index(n) for n in lengths])
     except TypeError as e:
-        raise ShapeError(f"np.{name}{here()}: a shape is made of integers, got {shape}: {e}") from None
+        raise ShapeError(f"np.{name}{here()}: a shape is made of integers, got {shape}: {message_of(e)}") from None
 
 
 def fill_in(shape: tuple[int, ...], old: tuple[int, ...], name: str) -> tuple[int, ...]:

@@ -267,7 +267,7 @@ def _item(part: Any) -> Any:
         described = f"an array of dtype {part.dtype}" if kind else f"{part!r} of type {type(part).__name__}"
         raise InvalidIndexError(
             "only integers, slices (`:`), ellipsis (`...`), None and integer or boolean arrays are valid indices, got "
-            f"{described}{here()}"
+            f"{described}{here()}{'; convert it with .astype(int)' if kind == 'f' else ''}"
         )
     if isinstance(part, np.ndarray) and not part.ndim:
         depends_on(part)

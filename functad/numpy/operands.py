@@ -17,7 +17,7 @@ from functad.core.foreign import conversion, is_foreign
 from functad.core.subclasses import plain_array, refuse_foreign
 from functad.core.trace import current_trace, type_name
 from functad.core.tracer import ARRAY, PYTHON, SCALAR, Tracer
-from functad.errors import DtypeError, ShapeError, StructureError
+from functad.errors import DtypeError, ShapeError, StructureError, message_of
 from functad.ir.program import frozen
 from functad.numpy.promotion import PYTHON_NUMBERS, result_dtype
 from functad.numpy.rows import all_rows, runs
@@ -57,7 +57,7 @@ def operand(x: Any, name: str) -> Any:
             try:
                 x = np.asarray(x)
             except ValueError as e:
-                raise StructureError(f"np.{name}{here()} expects an array or a number: {e}") from None
+                raise StructureError(f"np.{name}{here()} expects an array or a number: {message_of(e)}") from None
     if x.dtype.kind not in "fciub":
         instead = f"; {conversion(given)}" if hasattr(cls, "shape") and cls is not np.ndarray else ""
         raise DtypeError(

@@ -13,7 +13,7 @@ from functad.core.primitive import Sample, type_of
 from functad.core.trace import Trace, current_trace, within
 from functad.core.tracer import ARRAY, SCALAR, Tracer
 from functad.core.zeros import instantiate
-from functad.errors import LinearityError
+from functad.errors import LinearityError, message_of
 from functad.ir.dce import dce
 from functad.ir.masks import expand, select
 from functad.ir.program import Eqn, Program, Var
@@ -163,14 +163,14 @@ class LinearizedJvp:
 
     def _not_linear(self, e: LinearityError) -> LinearityError:
         return LinearityError(
-            f"the rule of custom_jvp function {self._params['name']} is not linear in the tangents: {e}"
+            f"the rule of custom_jvp function {self._params['name']} is not linear in the tangents: {message_of(e)}"
         )
 
     def forward(self, residuals: Sequence[Any], tangents: Sequence[Any]) -> Sequence[Any]:
         tangents = tangents[self._constants :]
         self._linear(self._tangent, len(tangents))
         active, found = select(self._types, self._mask), select(self._params["program"].out_types, self._inexact)
-        linear = DerivedRule(True, Program((), (), ()), self._tangent, active, found)
+        linear = DerivedRule(True, Program((), (), ()), self._tangent, active, found, "custom_jvp")
         return expand(linear.forward(residuals, tangents), self._inexact)
 
     def backward(self, residuals: Sequence[Any], cotangents: Sequence[Any]) -> Sequence[Any]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from functad import config
+from functad.core.observing import observing
 from functad.core.primitive import Primitive, type_of
 from functad.core.seq import Seq
 from functad.ir.derived import derived
@@ -48,10 +49,13 @@ def work(program: Program) -> int:
 
 def native_results(primitive: Primitive, operands: Sequence[Any], params: Mapping[str, Any]) -> Sequence[Any] | None:
     """The results of an equation by native code; None where that would do something else than NumPy does: where
-    ``np.errstate`` raises, or calls a function, where NumPy may warn, where functions of Python are called, and for
-    dtypes of NumPy's own.
+    ``np.errstate`` raises, or calls a function, where NumPy may warn, where functions of Python are called, for dtypes
+    of NumPy's own, and where what is not finite is looked for, step by step.
     """
     rules = set(np.geterr().values())
+    observer = observing.get()
+    if observer is not None and observer.stepwise:
+        return None
     if not _compiler or config.backend.value != "native" or not rules <= {"warn", "ignore"}:
         return None
     assert primitive.control is not None

@@ -12,12 +12,22 @@ from functad.api.linear import jvp, vjp
 from functad.errors import StructureError
 from functad.front.calls import twin
 from functad.ir.types import ArrayType, array_type
-from functad.testing.numerics import assert_close, directional_derivative, is_double, pairing, random_like
+from functad.testing.corners import blind_spots
+from functad.testing.numerics import (
+    assert_close,
+    directional_derivative,
+    is_double,
+    pairing,
+    random_like,
+    step_size,
+)
 from functad.tree.containers import flatten, leaf_paths, unflatten
 
 __all__ = ["check_grads"]
 
 MODES = ("fwd", "rev")
+DIFFERENCES = "finite differences"
+
 LOCALISED = 256
 """Up to so many elements, a wrong cotangent is located by its elements; above, only their sum is reported."""
 
@@ -58,7 +68,9 @@ def check_grads(
     Raises
     ------
     AssertionError
-        If a derivative is wrong: the message names the order and mode, the leaf, the index and both values.
+        If a derivative is wrong: the message names the order and mode, the leaf, the index and both values. Where
+        finite differences cannot tell (a kink, a jump or a tie within their step, a result that is saturated, rounding
+        that is larger than the allowed error), it names the operation and its line.
 
     Examples
     --------
@@ -93,7 +105,20 @@ def check_grads(
             eps,
             np.random.default_rng(seed),
         )
-        Check(subject, values, settings).run(order)
+        try:
+            Check(subject, values, settings).run(order)
+        except AssertionError as error:
+            found = blind(subject, values, settings) if DIFFERENCES in str(error) else []
+            if found:
+                raise AssertionError("\n".join([str(error), "finite differences cannot tell here:", *found])) from None
+            raise
+
+
+def blind(subject: Subject, values: Sequence[Any], settings: Settings) -> list[str]:
+    """What differences cannot tell of a function at these values."""
+    step = settings.eps or step_size([dtype_of(v) for v in values])
+    tangents = [random_tangent(v, settings.rng) for v in values]
+    return [f"- {line}" for line in blind_spots(subject.named, values, tangents, step, settings.rtol)]
 
 
 @dataclass

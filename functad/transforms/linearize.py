@@ -23,7 +23,7 @@ from functad.core.zeros import instantiate
 from functad.ir.dce import kept_equations
 from functad.ir.program import Atom, Eqn, Literal, Location, Program, Var
 from functad.ir.types import ArrayType
-from functad.transforms.replay import Reader, primal
+from functad.transforms.replay import Reader, derivative_of, derived_locations, primal
 from functad.transforms.strong import Doubts, doubtful_atoms, doubting, doubts_about, note_doubtful, strengthened
 from functad.transforms.transpose import linear_variables, transpose_program
 
@@ -90,7 +90,9 @@ class TransparentRule(ABC):
 class DerivedRule:
     """A linear rule derived from a primitive's jvp and transpose rules."""
 
-    __slots__ = ("__weakref__", "_backward", "_in_types", "_out_types", "_tangent", "active", "residuals", "selected")
+    __slots__ = (
+        "__weakref__", "_backward", "_in_types", "_out_types", "_tangent", "active", "of", "residuals", "selected",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -99,8 +101,10 @@ class DerivedRule:
         tangent: Program,
         in_types: Sequence[ArrayType],
         out_types: Sequence[ArrayType],
+        of: str,
     ):
         self.active = active  # False: the derivative is zero
+        self.of = of  # the name of the primitive
         self.residuals = residuals  # computes them from operands and results
         self._tangent = tangent
         self._in_types = in_types
@@ -117,7 +121,8 @@ class DerivedRule:
                 return outs, ()
             values = (*ins, *outs)
             return outs, [values[i] for i in selected]
-        return outs, run_program(self.residuals, (*ins, *outs))
+        with derivative_of(self):
+            return outs, run_program(self.residuals, (*ins, *outs))
 
     def forward(self, residuals: Sequence[Any], tangents: Sequence[Any]) -> Sequence[Any]:
         if all([t is not None for t in tangents]):
@@ -226,11 +231,11 @@ def derive_rule(eqn: Eqn, types: Sequence[ArrayType], mask: Mask, doubts: Doubts
     results = within(trace, tangents)
     if not results:
         empty = Program((), (), ())
-        return DerivedRule(False, empty, empty, active_types, out_types)
+        return DerivedRule(False, empty, empty, active_types, out_types, prim.name)
     program, _ = trace.finish(results)
     residuals, tangent = split_program(program, known)
     tangent = strengthened(residuals, tangent, (*(doubts or (False,) * len(types)), *[bool(doubts)] * len(outs)))
-    return DerivedRule(True, residuals, tangent, active_types, out_types)
+    return DerivedRule(True, residuals, tangent, active_types, out_types, prim.name)
 
 
 def split_program(program: Program, known: int) -> tuple[Program, Program]:
@@ -304,12 +309,13 @@ class LinearMap:
     def forward(self, tangents: Sequence[Any]) -> list[Any]:
         """The tangents of the outputs (None where zero)."""
         tangent: dict[Var, Any] = {v: t for v, t in zip(self.inputs, tangents, strict=True) if t is not None}
+        derived = derived_locations()
         with inherited_location() as at:
             for rule, residuals, ins, outs, loc in self.entries:
                 dots = [tangent.get(v) for v in ins]
                 if all([d is None for d in dots]):
                     continue
-                at.loc = loc
+                at.loc = loc if derived is None else derived("tangent", rule, loc)
                 for v, t in zip(outs, rule.forward(residuals, dots), strict=True):
                     if t is not None:
                         tangent[v] = t
@@ -328,6 +334,7 @@ class LinearMap:
         for v, c in zip(self.outputs, cotangents, strict=True):
             if v is not None and c is not None:
                 ct[v] = accumulate(ct.get(v), c)
+        derived = derived_locations()
         with inherited_location() as at:
             for position in range(len(self.entries) - 1, -1, -1):
                 rule, residuals, ins, outs, loc = self.entries[position]
@@ -340,7 +347,7 @@ class LinearMap:
                     cts = [settled(ct.pop(v, None)) for v in outs]
                     if all([c is None for c in cts]):
                         continue
-                at.loc = loc
+                at.loc = loc if derived is None else derived("backward", rule, loc)
                 transparent = type(rule) is not DerivedRule and isinstance(rule, TransparentRule)
                 if transparent and (position or not ct.keys().isdisjoint(ins)):
                     self._through(rule, position, cts, ct)  # type: ignore[arg-type]

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from functad.core.observing import observing
 from functad.core.primitive import type_of
 from functad.core.routine import Code, Routine
 from functad.core.trace import Trace, current_trace, within
@@ -37,7 +38,7 @@ def derivative_at(
     program: Program, primals: Sequence[Any], active: Sequence[bool], known: Mapping[Var, Any]
 ) -> tuple[list[Any], LinearMap]:
     """``linearize_program`` of a function that has just been traced; ``known`` holds values of its variables."""
-    if current_trace() is not None or program.script is None or program.doubtful:
+    if current_trace() is not None or observing.get() or program.script is None or program.doubtful:
         return linearize_program(program, primals, active, known)
     script, eqns = program.script, program.eqns
     constants: list[Literal] = []
@@ -282,7 +283,7 @@ class PlannedMap(LinearMap):
 
     def _run(self, cotangents: Sequence[Any], consume: bool) -> list[Any] | None:
         """The cotangents of the inputs by the plan's routine, if there is one."""
-        if current_trace() is not None:
+        if current_trace() is not None or observing.get():
             return None
         given = [v is not None and c is not None for v, c in zip(self.outputs, cotangents, strict=True)]
         consume = consume and not self._own  # what a rule of the user's gives may be unexpected
@@ -306,7 +307,7 @@ class PlannedMap(LinearMap):
 
     def applied(self, key: Any, f: Callable[[LinearMap], list[Any]]) -> list[Any]:
         """See ``LinearMap``. The function is traced once for all residuals, and is then a routine."""
-        if current_trace() is not None or self._own:
+        if current_trace() is not None or self._own or observing.get():
             return f(self)
         made = self._plan.applied.get(key)
         if made is None:

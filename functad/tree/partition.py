@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from functad.errors import StructureError
+from functad.errors import StructureError, message_of
 from functad.tree.containers import flatten, leaf_paths
 from functad.tree.mapping import IsLeaf, broadcast
 
@@ -86,7 +86,7 @@ def choices(predicate: Predicate, tree: Any, what: str, is_leaf: IsLeaf = None) 
             flags = flatten(broadcast(predicate, tree, is_leaf))[0]
         except StructureError as error:
             raise StructureError(
-                f"{what}: a container of booleans must be a prefix of the one that it chooses from. {error}"
+                f"{what}: a container of booleans must be a prefix of the one that it chooses from. {message_of(error)}"
             ) from None
     for flag, path in zip(flags, leaf_paths(treedef), strict=True):
         if not isinstance(flag, bool | np.bool_):

@@ -45,6 +45,28 @@ assert_type(repeated(x, 2, out=np.ones(6)), Array)
 assert_type(Model().predict(x), Array)
 inner: Jitted[[Array, float], float] = loss
 print(fd.jit(lambda x: x + 1)(2.0), loss.lower(x).kernel_ir)
+
+
+def energy(w: Array, scale: float = 1.0) -> float:
+    return float(np.sum(w**2)) * scale
+
+
+@fd.custom_jvp
+def squared(x: Array) -> Array:
+    return x * x
+
+
+squared.defjvp(lambda primals, tangents: (primals[0] ** 2, 2 * primals[0] * tangents[0]))
+assert_type(squared(x), Array)
+assert_type(fd.value_and_grad(energy)(x, scale=2.0), tuple[float, Any])
+fd.grad(energy, argnums=(0, 1))(x, 2.0)
+fd.jit(fd.grad(energy))(x, scale=2.0)
+fd.hessian(energy)(x)
+fd.vmap(energy, in_axes=(0, None))(np.ones((2, 3)), 1.0)
+fd.grad(energy)(x, scales=2.0)  # an error
+fd.value_and_grad(energy)("text")  # an error
+fd.jit(fd.jacobian(energy))()  # an error
+squared(x, x)  # an error
 loss("text")  # an error
 loss(x, scales=2.0)  # an error
 Model().predict()  # an error
@@ -52,7 +74,7 @@ Model().predict()  # an error
 
 
 @pytest.mark.deep
-def test_jitted_functions_keep_their_signatures(tmp_path: Path) -> None:
+def test_transformed_functions_keep_their_signatures(tmp_path: Path) -> None:
     script = tmp_path / "user.py"
     script.write_text(PROGRAM)
     command = [sys.executable, "-m", "mypy", "--strict", "--cache-dir", str(tmp_path / "cache"), str(script)]

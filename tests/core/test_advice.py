@@ -105,6 +105,11 @@ def asserted(x):
     return x
 
 
+def formatting(x):
+    label = f"{x:.3f}"
+    return x if label else 0.0
+
+
 FORMS = {
     conditional: "write fd.lax.cond(x > 0, lambda: x, lambda: -x)",
     statement: "write y = fd.lax.cond((x > 0) & (x < 9), lambda: np.sin(x), lambda: y)",
@@ -123,7 +128,8 @@ FORMS = {
     breaking: "instead of if use fd.lax.cond(condition, lambda: x, lambda: y), instead of while",
     filling: "instead of if use fd.lax.cond(condition, lambda: x, lambda: y), instead of while",
     comprehending: "write x = fd.lax.while_loop(lambda x: x < 10.0, lambda x: x + sum([k * x for k in (1, 2)]), x)",
-    asserted: "instead of if use fd.lax.cond(condition, lambda: x, lambda: y), instead of while",
+    asserted: "leave front on, which compiles an assert, or test what the function returns, or leave jit out",
+    formatting: 'print with fd.debug.print("{:.3f}", x), which formats when the code runs, or leave jit out',
 }
 
 

@@ -7,7 +7,7 @@ import pytest
 
 import functad.primitives  # noqa: F401  (declares the primitives)
 from functad.core.primitive import REGISTRY
-from functad.errors import InternalError
+from functad.errors import InternalError, message_of
 from functad.ir.builder import ProgramBuilder
 from functad.ir.checker import check_program
 from functad.ir.program import Eqn, Literal, Location, Program, Var
@@ -25,7 +25,7 @@ def var():
 def message(program):
     with pytest.raises(InternalError) as caught:
         check_program(program, "simplify")
-    return str(caught.value)
+    return message_of(caught.value)
 
 
 def test_a_well_formed_program_passes():

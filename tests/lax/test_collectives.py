@@ -265,7 +265,7 @@ def test_errors_name_the_axes_that_there_are():
         lax.psum(1.0, "i")
     message = raised(UnboundAxisError, fd.vmap(fd.vmap(lambda x: lax.pmean(x, "k"), axis_name="j"), axis_name="i"), X)
     assert "no mapped axis is named 'k': the axes here are 'j', 'i'." in message
-    assert message.endswith("Name it where it is mapped, fd.vmap(f, axis_name='k')")
+    assert "Name it where it is mapped, fd.vmap(f, axis_name='k')" in message
 
 
 def test_collectives_where_elements_go_their_own_ways_are_refused():

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 
 import numpy as np
 import pytest
 
 import functad as fd
-from functad.errors import ArgumentError
+from functad.errors import ArgumentError, MissingExtraError
 
 A, X = np.random.default_rng(0).normal(size=(300, 200)), np.ones(200)
 
@@ -45,9 +46,29 @@ def test_what_runs_in_loops_stands_behind_them() -> None:
     assert any(row.name.startswith("functad_") for row in found.rows)  # the sort
 
 
-@pytest.mark.parametrize("f", [layers, heat, fd.grad(layers, argnums=1)], ids=["layers", "heat", "gradient"])
-def test_lines_add_up_to_the_whole(f) -> None:
-    args = (np.linspace(0, 1, 5000),) if f is heat else (A, X)
+def logistic(w, x):
+    return np.sum(np.logaddexp(0.0, x @ w)) + 0.1 * np.sum(w**2)
+
+
+def steps(x):
+    y = np.zeros(len(x))
+    for i in range(1, len(x)):
+        y[i] = 0.9 * y[i - 1] + np.sin(x[i])
+    return np.sum(y)
+
+
+PROGRAMS = {
+    "layers": (layers, (A, X)),
+    "heat": (heat, (np.linspace(0, 1, 5000),)),
+    "gradient": (fd.grad(layers, argnums=1), (A, X)),
+    "logistic": (fd.value_and_grad(logistic), (X, A)),
+    "steps": (fd.grad(steps), (np.linspace(0, 1, 3000),)),
+}
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+def test_lines_add_up_to_the_whole(name) -> None:
+    f, args = PROGRAMS[name]
     found = fd.inspect.profile(f, seconds=0.02)(*args)
     assert sum(found.lines.values()) == pytest.approx(found.seconds, rel=0.1)
     assert found.lines[""] < 0.2 * found.seconds
@@ -80,3 +101,20 @@ def test_jitted_functions_and_hidden_arrays() -> None:
 
 def test_code_without_profiling_has_no_counters() -> None:
     assert "readcyclecounter" not in fd.jit(layers).lower(A, X).compile().llvm
+
+
+def test_html() -> None:
+    found = fd.profile(layers, seconds=0)(A, X)._repr_html_()
+    assert found.startswith("<p>layers: ") and found.count("<table>") == 2 and "<td>product</td>" in found
+
+
+def test_flame() -> None:
+    figure = fd.profile(fd.grad(heat), seconds=0)(np.linspace(0, 1, 500)).flame()
+    (axes,) = figure.axes
+    assert len(axes.patches) > 4 and axes.get_xlabel() == "ms"
+
+
+def test_flame_without_matplotlib(monkeypatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(MissingExtraError, match=r"flame draws with matplotlib; pip install functad\[plots\]"):
+        fd.profile(layers, seconds=0)(A, X).flame()

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from functad.core.tracebacks import shortened
 from functad.lower.entry import abi
 from functad.lower.entry.layout import HINTS, Layout, SelfItem, TableItem
 
@@ -103,7 +104,10 @@ class CalledNatively(_Pointer):
         return self if instance is None else MethodType(self, instance)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        return self._without_native_entry(args, kwargs)
+        try:
+            return self._without_native_entry(args, kwargs)
+        except Exception as error:
+            raise shortened(error)  # noqa: B904  # the same one
 
     def _without_native_entry(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         for entry in self._without_code:
