@@ -21,6 +21,7 @@ __all__ = [
     "LinearityError",
     "OF_VALUES",
     "MissingExtraError",
+    "ParseError",
     "RetraceWarning",
     "UnrolledWarning",
     "ShapeError",
@@ -106,6 +107,10 @@ class LinearityError(FunctadError, ValueError):
 
 class MissingExtraError(FunctadError, ImportError):
     """An optional dependency is not installed; the message names the extra."""
+
+
+class ParseError(FunctadError, ValueError):
+    """A text or bytes that hold no Program."""
 
 
 class InternalError(FunctadError, RuntimeError):

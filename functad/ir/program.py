@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -157,6 +157,9 @@ class Program(Immutable):
     """
 
     __slots__ = ("derived", "doubtful", "eqns", "inputs", "interned", "name", "outputs", "plan", "script")
+
+    text: ClassVar[Callable[..., str]]
+    """The text with all that belongs to the Program, which ``fd.parse_ir`` reads: ``ir/printer.py`` gives it."""
 
     def __init__(
         self,
