@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+import functad.api.walking  # noqa: F401  (gives Programs and equations what one walks with)
 from functad import primitives
 from functad.api.arguments import abstract_leaf, leaf_or_type, name_of
 from functad.api.jit import Jitted

@@ -55,7 +55,7 @@ from functad.ir.program import Atom, Eqn, Literal, Program, Var, sub_programs
 from functad.ir.scalars import format_elements, format_scalar
 from functad.ir.types import ArrayType, dtype_name
 
-__all__ = ["format_equation", "format_program", "whole_text"]
+__all__ = ["format_equation", "format_program", "format_value", "variable_names", "whole_text"]
 
 _RESERVED = frozenset(("in", "inf", "nan"))
 
@@ -123,6 +123,15 @@ def format_equation(eqn: Eqn, program: Program) -> str:
             break
         printer.binders(other.outputs)
     return "\n".join(printer.equation(eqn, ""))
+
+
+def format_value(value: Any) -> str:
+    """The short text of the value of a param; a Program is its size."""
+    if isinstance(value, Program):
+        return f"<{value.name or 'a Program'} of {len(value.eqns)} equations>"
+    if type(value) is tuple and any(isinstance(v, Program) for v in value):
+        return f"({', '.join(map(format_value, value))})"
+    return _Printer(_Style()).value(value, "")
 
 
 def variable_names() -> Iterator[str]:
