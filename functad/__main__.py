@@ -1,8 +1,8 @@
-"""``python -m functad``: fit two of NIST's nonlinear-regression sets with compiled derivatives, and show what that
-took.
-"""
+"""``python -m functad``: the demonstration, and the commands of ``functad/commands``."""
 
-from functad.examples.report import main
+import sys
+
+from functad.commands import main
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
