@@ -55,9 +55,36 @@ from functad.ir.program import Atom, Eqn, Literal, Program, Var, sub_programs
 from functad.ir.scalars import format_elements, format_scalar
 from functad.ir.types import ArrayType, dtype_name
 
-__all__ = ["format_equation", "format_program", "format_value", "variable_names", "whole_text"]
+__all__ = [
+    "Naming",
+    "format_equation",
+    "format_named",
+    "format_program",
+    "format_value",
+    "variable_names",
+    "whole_text",
+]
 
 _RESERVED = frozenset(("in", "inf", "nan"))
+
+
+class Naming:
+    """Names for the variables of Programs, in place of those that come in order."""
+
+    def __init__(self) -> None:
+        self._names: dict[int, tuple[Mapping[Var, str], Mapping[Var, str]]] = {}
+
+    def add(self, program: Program, names: Mapping[Var, str], read_as: Mapping[Var, str]) -> None:
+        """Name all variables of a Program; ``read_as`` is what is printed where some of them are read."""
+        self._names[id(program)] = names, read_as
+
+    def knows(self, program: Program) -> bool:
+        """Whether the variables of a Program have names."""
+        return id(program) in self._names
+
+    def of(self, program: Program) -> tuple[Mapping[Var, str], Mapping[Var, str]]:
+        """The names of a Program's variables, and what is printed where they are read."""
+        return self._names.get(id(program), ({}, {}))
 
 
 @dataclass(frozen=True)
@@ -69,6 +96,7 @@ class _Style:
     arrays: list[np.ndarray] | None = None  # takes the elements of arrays, which the text then leaves out
     shared: frozenset[int] = frozenset()  # the identities of what occurs more than once
     labels: dict[int, int] = field(default_factory=dict)  # of those that have been printed
+    naming: Naming = field(default_factory=Naming)
 
 
 def format_program(program: Program, locations: bool = False) -> str:
@@ -114,6 +142,11 @@ def whole_text(program: Program, locations: bool = True, arrays: list[np.ndarray
     return "\n".join(_Printer(_Style(locations, True, arrays, shared)).program(program, ""))
 
 
+def format_named(program: Program, naming: Naming) -> str:
+    """The text of a Program with names of its own for variables; what is read as something else is noted."""
+    return "\n".join(_Printer(_Style(naming=naming)).program(program, ""))
+
+
 def format_equation(eqn: Eqn, program: Program) -> str:
     """The text of one equation as it stands in its Program, which may be malformed."""
     printer = _Printer(_Style())
@@ -150,9 +183,11 @@ class _Printer:
         self.style = style
         self.names: dict[Var, str] = {}
         self.fresh = variable_names()
+        self.given: tuple[Mapping[Var, str], Mapping[Var, str]] = ({}, {})
         self.unknown = 0
 
     def program(self, program: Program, indent: str) -> Iterator[str]:
+        self.given = self.style.naming.of(program)
         doubtful = program.doubtful if self.style.whole else frozenset()
         head = " ".join(["{ lambda", *self.binders(program.inputs, doubtful), "."])
         name = program.name if program.name.isidentifier() or not self.style.whole else ""
@@ -167,6 +202,8 @@ class _Printer:
             name = eqn.loc.filename
             arguments += f"  # {name if name.isprintable() else ascii(name)}:{eqn.loc.line}"
         results = " ".join(self.binders(eqn.outputs)) or "()"
+        names, read_as = self.given
+        arguments += "".join([f"  # {names[v]} is {read_as[v]}" for v in eqn.outputs if v in read_as])
         head = f"{indent}{results} = {eqn.primitive.name}"
         params = sorted(eqn.params.items())
         if sub_programs(eqn):
@@ -191,8 +228,10 @@ class _Printer:
     def binders(self, variables: tuple[Var, ...], doubtful: frozenset[Var] = frozenset()) -> list[str]:
         """``name:type`` of variables defined here."""
         found = []
+        names, read_as = self.given
         for v in variables:
-            name = self.names[v] = next(self.fresh)
+            name = names[v] if v in names else next(self.fresh)
+            self.names[v] = read_as.get(v, name)
             found.append(f"{name}:{v.type}?" if v in doubtful else f"{name}:{v.type}")
         return found
 

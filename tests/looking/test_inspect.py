@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 import functad as fd
+from functad.inspect.aligned import changed_lines
+from functad.ir.program import Eqn, Program
 
 X, Y = np.ones(1000), np.full(1000, 0.5)
 A, B = np.ones((30, 20)), np.ones((20, 50))
@@ -65,11 +67,45 @@ def test_memory() -> None:
     assert [m.depth for m in loop.moments if m.name == "loop"] == [0]
 
 
+def test_diffs_show_what_a_pass_has_done_and_no_more() -> None:
+    program = fd.make_ir(lambda x: np.sum(np.sin(x) * 2.0 + x) * 3.0)(X)
+    for number, line in enumerate(("c:f64[1000] = mul b 2.0  # c is b", "d:f64[1000] = add c a  # d is c"), 1):
+        gone = program.eqns[number]  # its users read its operand
+        eqns = [
+            Eqn(e.primitive, tuple([gone.inputs[0] if a is gone.outputs[0] else a for a in e.inputs]), *rest)
+            for e in program.eqns
+            if e is not gone
+            for rest in [(e.params, e.outputs, None)]
+        ]
+        after = Program(program.inputs, eqns, program.outputs)
+        for made in (after, fd.parse_ir(str(after))):  # with the same variables, or with others
+            assert changed_lines(program, made) == ["-     " + line]
+    assert changed_lines(program, fd.parse_ir(str(program))) == []
+
+
+def test_diffs_of_what_is_new_and_of_loops() -> None:
+    def changes(f, g):
+        return changed_lines(fd.make_ir(f)(X), fd.make_ir(g)(X))
+
+    assert changes(lambda x: np.exp(np.sin(x)) + 1.0, lambda x: np.exp(np.cos(x)) + 1.0) == [
+        "-     b:f64[1000] = sin a", "+     b:f64[1000] = cos a",
+    ]  # fmt: skip
+    assert changes(lambda x: np.exp(x) + 1.0, lambda x: np.exp(x * 2.0) + 1.0) == [
+        "+     d:f64[1000] = mul a 2.0", "-     b:f64[1000] = exp a", "+     b:f64[1000] = exp d",
+    ]  # fmt: skip
+
+    def loop(step):
+        return lambda x: fd.lax.fori_loop(0, 10, lambda i, c: step(np.sin(c)) + c, x)
+
+    inner = "-             e:f64[1000] = mul d 2.0  # e is d"
+    assert changes(loop(lambda s: s * 2.0), loop(lambda s: s)) == [inner]
+
+
 def test_stages() -> None:
     found = fd.inspect.stages(lambda x: np.sum(x * 1.0 + 0.0))(X)
     assert [e.primitive.name for e in found.trace.eqns] == ["mul", "add", "sum"]
     assert [e.primitive.name for e in found.program.eqns] == ["add", "sum"]  # -0.0 + 0.0 is 0.0
-    assert found.passes[0].name == "simplify" and "-     b:f64[1000] = mul a 1.0" in found.passes[0].diff
+    assert found.passes[0].name == "simplify" and found.passes[0].diff == "-     b:f64[1000] = mul a 1.0  # b is a"
     assert "kernel sum" in found.kernels and "@njit" in found.numba
     assert "double" in found.llvm and found.assembly
     assert "-- simplify" in repr(found) and "<details" in found._repr_html_()
