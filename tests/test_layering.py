@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import ast
+import functools
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
-
-import pytest
 
 import functad
 
@@ -85,7 +84,13 @@ def imported(node: ast.Import | ast.ImportFrom) -> Iterator[str]:
         yield name if name in MODULES else node.module
 
 
-IMPORTS = {name: [(m, inside) for node, inside in statements(p) for m in imported(node)] for name, p in MODULES.items()}
+@functools.cache
+def imports() -> dict[str, list[tuple[str, bool]]]:
+    """What each module imports, and whether inside a function; read when the first test asks."""
+    return {
+        name: [(m, inside) for node, inside in statements(path) for m in imported(node)]
+        for name, path in MODULES.items()
+    }
 
 
 def circle(graph: dict[str, Iterable[str]]) -> list[str]:
@@ -104,25 +109,25 @@ def loads(module: str, seen: set[str]) -> set[str]:
     if module in seen:
         return set()
     seen.add(module)
-    return {found for m, inside in IMPORTS[module] if not inside for found in loads(m, seen)}
+    return {found for m, inside in imports()[module] if not inside for found in loads(m, seen)}
 
 
 def test_layers_are_those_that_there_are() -> None:
     assert sorted(RANK) == sorted({layer(path) for path in FILES})
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_no_import_of_an_upper_layer(path: Path) -> None:
-    own = layer(path)
-    for name, _ in IMPORTS[module_name(path)]:
-        parts = name.split(".")
-        if parts[0] == "functad" and len(parts) > 1:
-            assert RANK[parts[1]] <= RANK[own], f"{path.relative_to(PACKAGE)} (layer {own}) imports {name}"
+def test_no_import_of_an_upper_layer() -> None:
+    for path in FILES:
+        own = layer(path)
+        for name, _ in imports()[module_name(path)]:
+            parts = name.split(".")
+            if parts[0] == "functad" and len(parts) > 1:
+                assert RANK[parts[1]] <= RANK[own], f"{path.relative_to(PACKAGE)} (layer {own}) imports {name}"
 
 
 def test_no_imports_go_in_circles() -> None:
     """Those inside functions included."""
-    found = circle({name: [m for m, _ in imports if m in MODULES] for name, imports in IMPORTS.items()})
+    found = circle({name: [m for m, _ in found if m in MODULES] for name, found in imports().items()})
     assert not found, " imports ".join(found)
 
 
@@ -131,17 +136,17 @@ def test_a_circle_is_found() -> None:
     assert circle({"a": ["b"], "b": ["c"], "c": ["b"]}) in (["b", "c", "b"], ["c", "b", "c"])
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_imports_are_at_the_top_unless_they_defer_something_heavy(path: Path) -> None:
-    for name, inside in IMPORTS[module_name(path)]:
-        late = name in LATE or loads(name, set()) & HEAVY
-        assert not inside or late, f"{path.relative_to(PACKAGE)} imports {name} inside a function"
+def test_imports_are_at_the_top_unless_they_defer_something_heavy() -> None:
+    for name, found in imports().items():
+        for m, inside in found:
+            late = not inside or m in LATE or loads(m, set()) & HEAVY
+            assert late, f"{name} imports {m} inside a function"
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
-def test_only_the_backend_imports_numba(path: Path) -> None:
-    if layer(path) != "lower":
-        assert not {n for n, _ in IMPORTS[module_name(path)] if n.split(".")[0] in ("numba", "llvmlite")}
+def test_only_the_backend_imports_numba() -> None:
+    for name, found in imports().items():
+        if layer(MODULES[name]) != "lower":
+            assert not {m for m, _ in found if m.split(".")[0] in ("numba", "llvmlite")}, name
 
 
 def test_import_is_light() -> None:

@@ -26,7 +26,7 @@ from functad.api.world.whose import package_of, package_of_class
 from functad.caches import Recent
 from functad.core.capture import Leaf, as_leaf
 from functad.core.demand import Integers
-from functad.core.foreign import is_foreign
+from functad.core.foreign import is_foreign, is_sparse
 from functad.core.location import user_stack_level
 from functad.core.statics import is_constant, is_object, merged
 from functad.core.trace import type_name
@@ -254,7 +254,7 @@ class Arguments:
 
     def _is_own(self, cls: type) -> bool:
         """Whether the class of an object is the user's: what its methods read can be told."""
-        if cls is SimpleNamespace or any(["__call__" in base.__dict__ for base in cls.__mro__]):
+        if cls is SimpleNamespace or is_sparse(cls) or any(["__call__" in base.__dict__ for base in cls.__mro__]):
             return True
         package = package_of_class(cls)
         return package is None or (package != "" and package == package_of(self.f))

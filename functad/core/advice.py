@@ -12,6 +12,7 @@ import linecache
 from collections.abc import Iterable, Sequence
 from itertools import islice
 
+from functad.core.parsed import parsed
 from functad.ir.program import Location
 
 __all__ = ["advice", "quoted"]
@@ -36,7 +37,7 @@ def advice(location: Location | None) -> str:
     if location is None or (span := _span(location)) is None:
         return GENERAL
     try:
-        tree = ast.parse("".join(linecache.getlines(location.filename)))
+        tree = parsed("".join(linecache.getlines(location.filename)))
     except SyntaxError:
         return GENERAL
     decisions = [node for node in ast.walk(tree) if _decides(node, span)]

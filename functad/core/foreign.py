@@ -7,6 +7,7 @@ with the conversion to write.
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from functad.core.subclasses import has_units, refuse_units
 from functad.core.tracer import Tracer, Varying
 from functad.errors import DtypeError, StructureError, TracerConversionError
 
-__all__ = ["as_numpy", "conversion", "is_foreign", "type_name"]
+__all__ = ["as_numpy", "conversion", "is_foreign", "is_sparse", "type_name"]
 
 _PROTOCOLS = ("__array__", "__array_interface__", "__array_struct__")
 
@@ -43,6 +44,13 @@ def _offers_an_array(cls: Any) -> bool:
 def _converts(cls: Any) -> bool:
     """Whether ``np.asarray`` makes an array of it."""
     return any([hasattr(cls, name) for name in _PROTOCOLS])
+
+
+@cached_by_class
+def is_sparse(cls: Any) -> bool:
+    """Whether a class is one of SciPy's sparse matrices and arrays."""
+    sparse: Any = sys.modules.get("scipy.sparse")  # else there is none
+    return sparse is not None and issubclass(cls, sparse.spmatrix | sparse.sparray)
 
 
 def as_numpy(x: Any, what: str) -> np.ndarray:

@@ -12,7 +12,7 @@ import numpy as np
 from functad.caches import remember
 from functad.ir.program import Location
 
-__all__ = ["here", "is_internal", "scipy_call", "user_frame", "user_location", "user_stack_level"]
+__all__ = ["here", "is_internal", "leaves_operator", "scipy_call", "user_frame", "user_location", "user_stack_level"]
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _EXAMPLES = os.path.join(_PACKAGE, "examples") + os.sep  # examples are written as a user would
@@ -60,6 +60,14 @@ def scipy_call() -> Location | None:
     while frame is not None and (is_internal(name := frame.f_code.co_filename) or _SCIPY.match(name)):
         frame = frame.f_back
     return None if frame is None else Location(frame.f_code, frame.f_lasti)
+
+
+def leaves_operator() -> bool:
+    """Whether a sparse matrix of SciPy's asks for an operand's array: it leaves ``@`` to operands that give none of
+    numbers.
+    """
+    code = sys._getframe(2).f_code
+    return code.co_name == "_matmul_dispatch" and _SCIPY.match(code.co_filename) is not None
 
 
 def here() -> str:

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from functad.caches import cached_by_class
-from functad.core.foreign import is_foreign
+from functad.core.foreign import is_foreign, is_sparse
 from functad.core.tracer import Tracer
 from functad.core.wrapping import Wrapper
 
@@ -62,6 +62,8 @@ def is_result(cls: Any) -> bool:
 @cached_by_class
 def is_object(cls: Any) -> bool:
     """Whether values of a class are static, and told apart by their identity."""
+    if is_sparse(cls):  # it has a shape, and is no array but holds some
+        return True
     if is_constant(cls) or is_foreign(cls) or hasattr(cls, "shape") or hasattr(cls, "__next__"):
         return False
     return not issubclass(cls, _DATA)

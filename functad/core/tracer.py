@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from functad.core.demand import demand
-from functad.core.location import here, scipy_call
+from functad.core.location import here, leaves_operator, scipy_call
 from functad.errors import TracerConversionError
 from functad.ir.types import ArrayType
 from functad.tree.containers import LEAVES
@@ -145,6 +145,10 @@ class Tracer:
         raise self._loses("complex()", "the traced value itself, or x.astype(complex)")
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        if leaves_operator():
+            held = np.empty((), object)
+            held[()] = self
+            return held
         constant = self._constant() if self._type.inexact else None
         if constant is not None:
             return np.array(constant, dtype)

@@ -18,8 +18,8 @@ import numpy as np
 
 from functad import config
 from functad.core.capture import from_outside
-from functad.core.trace import current_trace
 from functad.core.tracer import Tracer
+from functad.front.attempts import attempt, failed, failure
 from functad.front.branches import Branch, known
 from functad.front.drivers import by_python, eager, listed, reduced
 from functad.front.effects import check_call, check_changed, check_outside, check_target, guarded, in_body, made
@@ -39,6 +39,7 @@ from functad.front.unread import check_read
 from functad.front.values import UNBOUND, decided, returned
 from functad.front.vocabulary import (
     AND,
+    ATTEMPT,
     BRANCH,
     BY_PYTHON,
     CAUGHT,
@@ -53,6 +54,8 @@ from functad.front.vocabulary import (
     ENTERED,
     EXACTLY,
     FAILING,
+    FAILS,
+    FAILURE,
     GUARD,
     IDENTIFIED,
     ITEM,
@@ -87,7 +90,7 @@ from functad.numpy.draws import check_draw
 from functad.numpy.memory import into_plain
 from functad.numpy.protocols import plain_values
 from functad.numpy.ragged.items import has_unknown
-from functad.numpy.traced import here, is_traced
+from functad.numpy.traced import here, is_staging, is_traced
 
 __all__ = ["route", "twin"]
 
@@ -300,16 +303,6 @@ _ROUTES: dict[type, Callable[[Any], Any]] = {
 }
 
 
-def is_staging() -> bool:
-    """Whether Python may ask in vain for the value of what is traced now."""
-    trace = current_trace()
-    while trace is not None:
-        if not trace.concrete or trace.kind == "vmap":
-            return True
-        trace = trace.parent
-    return False
-
-
 _PLAIN_CELLS = {
     ROUTE: CellType(route),
     ITEM: CellType(item),
@@ -368,6 +361,9 @@ _STAGED_CELLS = {
     FAILING: CellType(failing),
     KNOWN: CellType(known),
     TRYING: CellType(Handling),
+    ATTEMPT: CellType(attempt),
+    FAILS: CellType(failed),
+    FAILURE: CellType(failure),
     CAUGHT_INSIDE: CellType(caught_inside),
 }
 

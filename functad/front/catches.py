@@ -26,6 +26,7 @@ import ast
 import copy
 from collections.abc import Sequence
 
+from functad.front.attempts import names_failures, tried
 from functad.front.names import assigned, ends, own_nodes
 from functad.front.syntax import flag, if_, name, placed, read_names, set_to
 from functad.front.vocabulary import ERROR, FAILED, RAISED, RESULT, UNBOUND, WHICH
@@ -82,6 +83,8 @@ class _Catches:
             part.body = self.block(part.body, deeper)
         if not isinstance(node, ast.Try) or not node.handlers or hasattr(node, AGAIN):
             return [node]
+        if names_failures(node):
+            node.body = tried(node.body)
         jumps = any([isinstance(n, _ENDS) for s in (*node.body, *node.handlers) for n in own_nodes(s)])
         return self._converted(node) if jumps or inside else [node]
 

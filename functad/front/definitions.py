@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from types import CodeType
 from typing import Any
 
+from functad.core.parsed import parsed
 from functad.identity import identity_key
 
 __all__ = ["Definition", "definition"]
@@ -108,7 +109,7 @@ def _functions(filename: str, names: dict[str, Any]) -> dict[Key, list[Definitio
 def _parse(text: str) -> dict[Key, list[Definition]]:
     found: dict[Key, list[Definition]] = {}
     try:
-        tree = ast.parse(text)
+        tree = parsed(text)
     except (SyntaxError, ValueError):  # it has been edited, or is not Python: a notebook's magic commands
         return found
     imports = tuple(_imports(tree))

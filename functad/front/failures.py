@@ -15,9 +15,10 @@ from typing import Any
 
 import numpy as np
 
+from functad.core.attempts import Attempt, attempts
 from functad.core.demand import Demanded
 from functad.core.handles import BodyTrace, Refused
-from functad.core.trace import current_trace
+from functad.core.trace import Trace, current_trace
 from functad.core.tracer import PYTHON, Tracer
 from functad.errors import (
     EscapedTracerError,
@@ -28,10 +29,10 @@ from functad.errors import (
     UnsupportedError,
 )
 from functad.front.origin import own_method
-from functad.ir.program import Eqn, sub_programs
+from functad.ir.program import Atom, Eqn, sub_programs
 from functad.numpy.traced import here
 
-__all__ = ["Handling", "caught", "caught_inside", "handlers", "managed", "matched", "refused", "staged"]
+__all__ = ["Handling", "caught", "caught_inside", "handlers", "managed", "matched", "refused", "staged", "trying"]
 
 _OF_TRACING = (EscapedTracerError, ImmutableError, Refused, StructureError, TracerConversionError, UnsupportedError)
 _MARK = "_functad_staged"
@@ -85,6 +86,15 @@ def handlers() -> tuple[Any, ...]:
     return tuple([kinds() for kinds in _handlers.get()])
 
 
+_sound: ContextVar[set[Atom] | None] = ContextVar("sound", default=None)
+
+
+def trying(trace: Trace) -> Attempt:
+    """A statement in the block of the innermost handlers."""
+    sound = _sound.get()
+    return Attempt(trace, set() if sound is None else sound)
+
+
 class Handling:
     """The block of a ``try`` statement with handlers for these kinds of exceptions."""
 
@@ -95,18 +105,23 @@ class Handling:
         self._trace = current_trace()
         self._start = len(self._trace.eqns) if type(self._trace) is BodyTrace else 0
         self._token = _handlers.set((*_handlers.get(), *self._kinds))
+        self._tried = attempts.set(None)
+        self._sound: set[Atom] = set()
+        self._around = _sound.set(self._sound)
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> bool | None:
         _handlers.reset(self._token)
+        attempts.reset(self._tried)
+        _sound.reset(self._around)
         if error is None and type(self._trace) is BodyTrace and self._trace is current_trace():
             self._check(self._trace.eqns[self._start :])
         return None
 
     def _check(self, eqns: Sequence[Eqn]) -> None:
         """Refuse a block of a body that raises at run time what a handler would catch."""
-        for name in _raised_by(eqns):
+        for name in _raised_by(eqns, self._sound):
             raised = _RAISED.get(name, np.linalg.LinAlgError)
             if any([issubclass(raised, kinds()) for kinds in self._kinds]):
                 raise refused(
@@ -120,13 +135,13 @@ _RAISED: dict[str, type[Exception]] = {"check_index": IndexError}
 """What operations raise at run time, other than matrices that have no factors."""
 
 
-def _raised_by(eqns: Sequence[Eqn]) -> Iterator[str]:
+def _raised_by(eqns: Sequence[Eqn], sound: set[Atom]) -> Iterator[str]:
     """The operations that may raise by themselves; what checks raise is refused where they are made."""
     for e in eqns:
-        if e.primitive.may_raise and e.primitive.name != "check":
+        if e.primitive.may_raise and e.primitive.name != "check" and sound.isdisjoint(e.outputs):
             yield e.primitive.name
         for p in sub_programs(e):
-            yield from _raised_by(p.eqns)
+            yield from _raised_by(p.eqns, sound)
 
 
 class _Managed(Handling):

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 __all__ = [
-    "AND", "BACK", "BRANCH", "BY_PYTHON", "CAUGHT", "CAUGHT_INSIDE", "CHANGED", "CHECKING", "CHOOSE", "COMPARE",
-    "DECIDED", "DIVIDED", "DOMAIN", "EAGERLY", "ENTERED", "ERROR", "EXACTLY", "FAILED", "FAILING", "GUARD",
-    "IDENTIFIED", "ITEM", "KNOWN", "LISTED", "LONG", "LONG_STEPS", "LOOP", "MADE", "MATCHED", "NOT", "OPERATE", "OR",
-    "OUTSIDE", "OVER", "OVERFLOW", "RAISED", "READ", "RESULT", "RETURNED", "ROUTE", "SKIP", "SLICE", "STEPS", "STOP",
-    "STORE", "TRYING", "UNBOUND", "WHICH", "ZERO", "in_long_loop", "is_error", "is_flag", "is_result",
+    "AND", "ATTEMPT", "BACK", "BRANCH", "BY_PYTHON", "CAUGHT", "CAUGHT_INSIDE", "CHANGED", "CHECKING", "CHOOSE",
+    "COMPARE", "DECIDED", "DIVIDED", "DOMAIN", "EAGERLY", "ENTERED", "ERROR", "EXACTLY", "FAILED", "FAILING", "FAILS",
+    "FAILURE", "GUARD", "IDENTIFIED", "ITEM", "KNOWN", "LISTED", "LONG", "LONG_STEPS", "LOOP", "MADE", "MATCHED",
+    "NOT", "OPERATE", "OR", "OUTSIDE", "OVER", "OVERFLOW", "RAISED", "READ", "RESULT", "RETURNED", "ROUTE", "SKIP",
+    "SLICE", "STEPS", "STOP", "STORE", "TRIED", "TRYING", "UNBOUND", "WHICH", "ZERO", "in_long_loop", "is_error",
+    "is_flag", "is_result",
 ]  # fmt: skip
 
 ZERO, DOMAIN, OVERFLOW, DIVIDED, EXACTLY = [
@@ -35,7 +36,11 @@ OPERATE, READ, FAILING, TRYING, CAUGHT_INSIDE, KNOWN, LISTED, EAGERLY, IDENTIFIE
         *("by_python", "returned"),
     )
 ]
+ATTEMPT, FAILS, FAILURE = [f"_functad_{n}" for n in ("attempt", "fails", "failure")]
 """Those of staged twins besides."""
+
+TRIED = "_functad_tried"
+"""The variable that holds the value of an expression while it is asked whether it has failed."""
 
 LONG, LONG_STEPS = "_functad_long", "_functad_long_steps"
 """Those of twins where values are known, besides the others, which the staged form of a loop uses in them."""

@@ -148,6 +148,11 @@ class Call:
         """Call a routine for the item; the letter of the dtype goes before its name."""
         self._inside.append(self._call(name, arguments, library))
 
+    def note_info(self, operand: int) -> None:
+        """Write what the routine said to an operand of 32-bit integers, one for each item."""
+        said = self._name()
+        self._inside += [f"{said} = load i32, ptr {self.info}", f"store i32 {said}, ptr {self.item(operand)}"]
+
     def work(self, name: str, *arguments: str, at: int) -> tuple[str, str]:
         """Room to work in, and its size as an argument, as a routine asks for it; the arguments of a call without these
         two, which stand at a position, one after the other; for items, anything stands.

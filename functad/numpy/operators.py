@@ -12,13 +12,14 @@ from typing import Any
 
 import numpy as np
 
-from functad.core.foreign import is_foreign
+from functad.core.foreign import is_foreign, is_sparse
 from functad.core.trace import ABSENT
 from functad.core.tracer import ARRAY, PYTHON, Tracer, Varying
 from functad.numpy import contractions, logic, ufuncs
 from functad.numpy.elementwise import Direct, suits
 from functad.numpy.operands import as_python, cast
 from functad.numpy.promotion import PYTHON_NUMBERS
+from functad.numpy.sparse import product
 from functad.numpy.writing import in_place
 from functad.primitives.broadcasting import broadcast
 
@@ -161,6 +162,8 @@ def _general(name: str, f: Callable[..., Any], x: Any, y: Any, other: Any) -> An
         return NotImplemented
     if isinstance(other, Varying):
         return NotImplemented  # it answers for itself
+    if is_sparse(type(other)):
+        return product(name, x, y)
     return (
         f(x, y)
         if type(other) is Tracer

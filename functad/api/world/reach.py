@@ -28,7 +28,7 @@ import numpy as np
 
 from functad.api.world.reads import Path, reads_of
 from functad.api.world.whose import NO_DICT, dict_of, file_of, file_of_class, package_of_file
-from functad.core.foreign import is_foreign
+from functad.core.foreign import is_foreign, is_sparse
 from functad.lower.entry.places import ABSENT, CellContent, DictItem, FunctionCode, Length, ListItem, Place, Slot
 
 __all__ = ["Node", "Reach", "Source"]
@@ -141,6 +141,9 @@ class Reach:
         if is_foreign(type(value)):
             self.foreign.append(value)
             return
+        if is_sparse(type(value)):
+            self._sparse(node, value)
+            return
         if issubclass(type(value), list | dict):
             self._items(node, value)
         own = type(value) is not MethodType and not self._foreign(file_of_class(value))
@@ -168,6 +171,13 @@ class Reach:
         for key, place in places:
             self.items.add(place.identity)
             self._place(node, place, f"{node.name}[{key!r}]", node.reader, "the item {}")
+
+    def _sparse(self, node: Node, value: Any) -> None:
+        """Follow the attributes of a sparse matrix that are its arrays, which SciPy reads."""
+        names = dict_of(value)
+        for name in list(names):
+            if isinstance(names[name], np.ndarray | tuple):
+                self._place(node, DictItem(names, name), f"{node.name}.{name}", node.reader, _ATTRIBUTE)
 
     def _object(self, node: Node, value: Any) -> None:
         """Follow the attributes of an object that code names, by whatever object it reads them of."""

@@ -20,8 +20,7 @@ from functad.primitives.exponential import exp
 from functad.primitives.linalg.cholesky import cholesky as factor
 from functad.primitives.linalg.determinants import determinant, log_determinant
 from functad.primitives.linalg.matrices import adjoint, eye_like
-from functad.primitives.linalg.solving import factors_of, lu_solve
-from functad.primitives.linalg.triangular import require_pivots
+from functad.primitives.linalg.solving import lu_solve, nonsingular_factors
 from functad.primitives.shapes import reshape
 
 __all__ = ["cholesky", "det", "inv", "slogdet", "solve", "tensorinv", "tensorsolve"]
@@ -54,9 +53,7 @@ def solved(a: Any, b: Any, name: str) -> Any:
         b, undo = side_by_side(b)
     elif shape_of(a)[:-2] != shape_of(b)[:-2]:
         a, b = one_batch(a, b, name)
-    factors = factors_of(a)
-    require_pivots(factors[0])
-    x = lu_solve(factors, b)
+    x = lu_solve(nonsingular_factors(a), b)
     return x if undo is None else undo(x)
 
 
@@ -64,9 +61,7 @@ def solved(a: Any, b: Any, name: str) -> Any:
 def inv(a: Any) -> Any:
     """``numpy.linalg.inv``."""
     a = square(a, "linalg.inv")
-    factors = factors_of(a)
-    require_pivots(factors[0])
-    return lu_solve(factors, eye_like(a))
+    return lu_solve(nonsingular_factors(a), eye_like(a))
 
 
 @implements(np.linalg.det)

@@ -5,6 +5,7 @@ It imports ``scipy.linalg``, so it is imported when linear algebra is first used
 
 from functad.primitives.linalg import banded as banded
 from functad.primitives.linalg import cholesky as cholesky
+from functad.primitives.linalg import definite as definite
 from functad.primitives.linalg import determinants as determinants
 from functad.primitives.linalg import eigen as eigen
 from functad.primitives.linalg import functions as functions

@@ -15,25 +15,41 @@ from typing import Any
 import numpy as np
 from scipy.linalg.lapack import get_lapack_funcs
 
-from functad.core.primitive import Primitive, Sample
+from functad.core.attempts import attempted
+from functad.core.primitive import Primitive
 from functad.errors import LinAlgError
 from functad.ir.types import ArrayType
 from functad.kernel_ir.lapack import Call, lapack_function
 from functad.kernel_ir.native import NativeFunction, family, updates
 from functad.kernel_ir.rules import Statements
 from functad.primitives.arithmetic import mul
-from functad.primitives.linalg.matrices import adjoint, check_matrices, hermitian, lower_part, matmul, on_diagonal
+from functad.primitives.linalg.definite import indefinite, samples_of_hermitian
+from functad.primitives.linalg.matrices import (
+    adjoint,
+    check_matrices,
+    hermitian,
+    instead,
+    lower_part,
+    matmul,
+    on_diagonal,
+)
 from functad.primitives.linalg.small import cholesky_in_registers, is_small
 from functad.primitives.linalg.triangular import triangular_solve
+from functad.primitives.stops import stop_gradient
 
-__all__ = ["cholesky", "samples_of_hermitian"]
+__all__ = ["cholesky"]
 
 MESSAGE = "the matrix is not positive definite"
 
 
 def cholesky(a: Any) -> Any:
     """The factor; raises LinAlgError where a is not positive definite."""
-    return cholesky_p.bind(a)
+    attempt = attempted()
+    if attempt is None:
+        return cholesky_p.bind(a)
+    failed = indefinite(stop_gradient(a))
+    attempt.fails(failed)
+    return attempt.sound(cholesky_p.bind(instead(failed, a)))
 
 
 def _type_rule(a: ArrayType) -> ArrayType:
@@ -86,27 +102,6 @@ def _kernel(ctx: Any, in_types: Any, out_types: Any) -> None:
 
     ctx.kernel(out.shape, lower, "lower triangle")
     ctx.call(potrf(out.dtype, out.ndim - 2), ctx.output())
-
-
-def samples_of_hermitian(params: dict[str, Any], definite: bool = True, smooth: bool = True) -> list[Sample]:
-    """Hermitian matrices of all dtypes and shapes, their eigenvalues apart; ``smooth`` only the real ones."""
-    rng = np.random.default_rng(0)
-    cases = [
-        ((3, 3), "d"),
-        ((1, 1), "d"),
-        ((2, 4, 4), "d"),
-        ((0, 0), "d"),
-        ((3, 3), "f"),
-        ((3, 3), "D"),
-        ((2, 5, 5), "F"),
-    ]
-    cases += [((18, 18), "d")]
-    made = []
-    for shape, letter in cases:
-        a: Any = rng.uniform(-1, 1, shape) + (1j * rng.uniform(-1, 1, shape) if letter in "DF" else 0)
-        a = 0.1 * (a + a.conj().swapaxes(-1, -2)) + np.diag(np.arange(shape[-1]) + (1.0 if definite else -1.5))
-        made.append(Sample((a.astype(letter),), params, smooth=smooth or letter in "df"))
-    return made
 
 
 cholesky_p: Primitive = Primitive(

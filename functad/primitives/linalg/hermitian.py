@@ -29,7 +29,7 @@ from functad.primitives.broadcasting import broadcast
 from functad.primitives.comparison import eq, le
 from functad.primitives.complex import real, real_dtype
 from functad.primitives.convert import convert
-from functad.primitives.linalg.cholesky import samples_of_hermitian
+from functad.primitives.linalg.definite import samples_of_hermitian
 from functad.primitives.linalg.matrices import (
     adjoint,
     cast_result,

@@ -27,7 +27,8 @@ from functad.primitives.slicing import slice_
 
 __all__ = [
     "adjoint", "cast_result", "check_matrices", "diagonal", "diagonal_matrix", "double", "eye_like", "hermitian",
-    "in_columns", "in_rows", "items", "lower_part", "matmul", "on_diagonal", "places", "turned", "upper_part",
+    "in_columns", "in_rows", "instead", "items", "lower_part", "matmul", "on_diagonal", "places", "turned",
+    "upper_part",
 ]  # fmt: skip
 
 DTYPES = tuple([np.dtype(t) for t in "fdFD"])
@@ -120,6 +121,12 @@ def hermitian(x: Any, lower: bool) -> Any:
 def eye_like(x: Any) -> Any:
     """Identity matrices of the type of a batch of square matrices."""
     return convert(eq(*places(x)), type_of(x).dtype)
+
+
+def instead(failed: Any, x: Any) -> Any:
+    """A batch of square matrices with the identity in place of those that have failed."""
+    shape = type_of(x).shape
+    return select(broadcast(failed, shape, range(len(shape) - 2)), eye_like(x), x)
 
 
 # -- in native code ----------------------------------------------------------------------------------------------------

@@ -15,27 +15,31 @@ from typing import Any
 
 import numpy as np
 
-from functad.core.primitive import Primitive, Sample
+from functad.core.attempts import attempted
+from functad.core.primitive import Primitive, Sample, type_of
 from functad.core.zeros import add
 from functad.ir.types import ArrayType
 from functad.kernel_ir.rules import Statements
 from functad.primitives.arithmetic import neg
 from functad.primitives.broadcasting import lead_axes
+from functad.primitives.comparison import eq
 from functad.primitives.indexing import clamped
 from functad.primitives.linalg.lu import lu, lu_p
-from functad.primitives.linalg.matrices import items, matmul, turned
+from functad.primitives.linalg.matrices import diagonal, instead, items, matmul, turned
 from functad.primitives.linalg.small import is_small, solve_in_registers
 from functad.primitives.linalg.triangular import (
     as_columns,
     check_systems,
+    require_pivots,
     samples_of_systems,
     triangular_p,
     trsm,
     trsm_function,
 )
+from functad.primitives.reductions import reduce_any
 from functad.primitives.stops import stop_gradient
 
-__all__ = ["Factors", "cholesky_solve", "factors_of", "lu_solve"]
+__all__ = ["Factors", "cholesky_solve", "factors_of", "lu_solve", "nonsingular_factors"]
 
 Factors = tuple[Any, ...]
 """Of a matrix: its factors, and itself."""
@@ -45,6 +49,19 @@ def factors_of(a: Any) -> Factors:
     """What ``lu_solve`` takes: both factors in one matrix, their permutation, and the matrix."""
     factors, _, permutation = lu(stop_gradient(a))
     return factors, permutation, a
+
+
+def nonsingular_factors(a: Any) -> Factors:
+    """The same; raises LinAlgError where a is singular."""
+    factors = factors_of(a)
+    attempt = attempted()
+    if attempt is None:
+        require_pivots(factors[0])
+        return factors
+    zero = eq(diagonal(factors[0]), 0)
+    failed = reduce_any(zero, (type_of(zero).ndim - 1,))
+    attempt.fails(failed)  # of NaN nothing is said, as LAPACK says nothing
+    return factors_of(instead(failed, a))
 
 
 def lu_solve(factors: Factors, b: Any, *, trans: bool = False) -> Any:
