@@ -56,14 +56,9 @@ from functad.ir.scalars import format_elements, format_scalar
 from functad.ir.types import ArrayType, dtype_name
 
 __all__ = [
-    "Naming",
-    "format_equation",
-    "format_named",
-    "format_program",
-    "format_value",
-    "variable_names",
+    "Naming", "Printer", "Style", "format_equation", "format_named", "format_program", "format_value", "variable_names",
     "whole_text",
-]
+]  # fmt: skip
 
 _RESERVED = frozenset(("in", "inf", "nan"))
 
@@ -88,7 +83,7 @@ class Naming:
 
 
 @dataclass(frozen=True)
-class _Style:
+class Style:
     """How a Program is printed: with locations; ``whole``, with all that belongs to it."""
 
     locations: bool = False
@@ -118,7 +113,7 @@ def format_program(program: Program, locations: bool = False) -> str:
     { lambda a:f64[3] .
       in (a 2.0:f32) }
     """
-    return "\n".join(_Printer(_Style(locations)).program(program, ""))
+    return "\n".join(Printer(Style(locations)).program(program, ""))
 
 
 def whole_text(program: Program, locations: bool = True, arrays: list[np.ndarray] | None = None) -> str:
@@ -139,17 +134,17 @@ def whole_text(program: Program, locations: bool = True, arrays: list[np.ndarray
         Where the Program holds what only Python knows: a callback, a rule that looks at values.
     """
     shared = shared_objects(program)
-    return "\n".join(_Printer(_Style(locations, True, arrays, shared)).program(program, ""))
+    return "\n".join(Printer(Style(locations, True, arrays, shared)).program(program, ""))
 
 
 def format_named(program: Program, naming: Naming) -> str:
     """The text of a Program with names of its own for variables; what is read as something else is noted."""
-    return "\n".join(_Printer(_Style(naming=naming)).program(program, ""))
+    return "\n".join(Printer(Style(naming=naming)).program(program, ""))
 
 
 def format_equation(eqn: Eqn, program: Program) -> str:
     """The text of one equation as it stands in its Program, which may be malformed."""
-    printer = _Printer(_Style())
+    printer = Printer(Style())
     printer.binders(program.inputs)
     for other in program.eqns:
         if other is eqn:
@@ -164,7 +159,7 @@ def format_value(value: Any) -> str:
         return f"<{value.name or 'a Program'} of {len(value.eqns)} equations>"
     if type(value) is tuple and any(isinstance(v, Program) for v in value):
         return f"({', '.join(map(format_value, value))})"
-    return _Printer(_Style()).value(value, "")
+    return Printer(Style()).value(value, "")
 
 
 def variable_names() -> Iterator[str]:
@@ -176,10 +171,10 @@ def variable_names() -> Iterator[str]:
                 yield name
 
 
-class _Printer:
+class Printer:
     """Prints one Program: hands out its names, and gives its text line by line."""
 
-    def __init__(self, style: _Style) -> None:
+    def __init__(self, style: Style) -> None:
         self.style = style
         self.names: dict[Var, str] = {}
         self.fresh = variable_names()
@@ -257,7 +252,7 @@ class _Printer:
 
     def unlabelled(self, value: Any, indent: str) -> str:
         if isinstance(value, Program):
-            return "\n".join(_Printer(self.style).program(value, indent))
+            return "\n".join(type(self)(self.style).program(value, indent))
         if isinstance(value, np.ndarray):
             return self.array(value)
         form = form_of(value)

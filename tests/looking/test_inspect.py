@@ -67,6 +67,23 @@ def test_memory() -> None:
     assert [m.depth for m in loop.moments if m.name == "loop"] == [0]
 
 
+def test_indices_are_printed_as_indices() -> None:
+    def lines(f, *args):
+        return [line.strip() for line in str(fd.inspect.readable(f)(*args)).splitlines()[1:-1]]
+
+    table, i = np.ones((4, 3)), np.array([1, 0])
+    assert lines(lambda a: a[2], table) == ["c:f64[3] = a[2]"]
+    assert lines(lambda a: a[2, 1], table) == ["c:f64[] = a[2, 1]"]
+    assert lines(lambda a: a[:, 1], table) == ["c:f64[4] = a[:, 1]"]
+    assert lines(lambda a: a[1:3, ::2], table) == ["b:f64[2,2] = a[1:3, ::2]"]
+    assert lines(lambda a, i: a[i], table, i) == ["d:f64[2,3] = a[b]"]
+    assert lines(lambda a, i: a[i, i], table, i)[-1].endswith(" = a[b, b]")
+    both = lines(lambda a: (lambda row: (row, np.reshape(row, 3)))(a[0:1]), table)  # a slice that is read by itself keeps its line
+    assert both == ["b:f64[1,3] = a[:1]", "c:f64[3] = reshape[shape=(3,)] b"]
+    inner = lines(lambda x: fd.lax.fori_loop(0, 3, lambda k, c: c + x[k], 0.0), np.ones(3))
+    assert any(line.endswith(("= b[a]", "= a[b]")) for line in inner)
+
+
 def test_diffs_show_what_a_pass_has_done_and_no_more() -> None:
     program = fd.make_ir(lambda x: np.sum(np.sin(x) * 2.0 + x) * 3.0)(X)
     for number, line in enumerate(("c:f64[1000] = mul b 2.0  # c is b", "d:f64[1000] = add c a  # d is c"), 1):
