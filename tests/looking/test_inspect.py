@@ -78,7 +78,8 @@ def test_indices_are_printed_as_indices() -> None:
     assert lines(lambda a: a[1:3, ::2], table) == ["b:f64[2,2] = a[1:3, ::2]"]
     assert lines(lambda a, i: a[i], table, i) == ["d:f64[2,3] = a[b]"]
     assert lines(lambda a, i: a[i, i], table, i)[-1].endswith(" = a[b, b]")
-    both = lines(lambda a: (lambda row: (row, np.reshape(row, 3)))(a[0:1]), table)  # a slice that is read by itself keeps its line
+    # a slice that is read by itself keeps its line
+    both = lines(lambda a: (lambda row: (row, np.reshape(row, 3)))(a[0:1]), table)
     assert both == ["b:f64[1,3] = a[:1]", "c:f64[3] = reshape[shape=(3,)] b"]
     inner = lines(lambda x: fd.lax.fori_loop(0, 3, lambda k, c: c + x[k], 0.0), np.ones(3))
     assert any(line.endswith(("= b[a]", "= a[b]")) for line in inner)
