@@ -54,7 +54,7 @@ from functad.front.values import (
     where_unset,
     without,
 )
-from functad.front.vocabulary import RESULT, is_error, is_flag, is_result
+from functad.front.vocabulary import RESULT, is_error, is_flag, is_maybe, is_result, plain_name
 from functad.ir.dce import program_may_raise
 from functad.ir.program import Location, Program
 from functad.ir.types import ArrayType
@@ -264,6 +264,7 @@ class Join:
         self.types: list[ArrayType] = []
         self.kinds: list[int] = []
         self._returned = False  # whether what is joined now is what the function returns
+        self._maybe = False  # whether it is a variable that may have no value
         self._first: dict[int, Tracer] = {}  # by an array that a branch has made: the first result that has its memory
 
     def add(self, x: Any, y: Any, type: ArrayType, kind: int) -> int:
@@ -309,13 +310,13 @@ class Join:
     def _both(self, name: str, x: Any, y: Any, now_x: Any, now_y: Any) -> Any:
         """What a variable is that has a value in both branches."""
         sides = [(x, now_x), (y, now_y)]
-        self._returned = is_result(name)
-        if self._returned:  # it is read where it has been assigned
+        self._returned, self._maybe = is_result(name), is_maybe(name)
+        if not self._returned and (type(x) is Undecided or type(y) is Undecided):
+            return (undecided(x if type(x) is Undecided else y),)
+        if self._returned or self._maybe:  # it is read where it has been assigned
             if type(x) is Undecided or type(y) is Undecided:
                 return (x if type(x) is Undecided else y,)
             sides = [(x, now_x if x is not UNBOUND else blank(now_y)), (y, now_y if y is not UNBOUND else blank(now_x))]
-        elif type(x) is Undecided or type(y) is Undecided:
-            return (undecided(x if type(x) is Undecided else y),)
         elif x is UNBOUND or y is UNBOUND:
             return (Undecided(f"{name} is assigned in one branch only of the if{here()}, on a traced condition"),)
         count = len(self.pairs)
@@ -323,7 +324,8 @@ class Join:
             parts, structure = self._parts(*sides)
         except LookupError:
             del self.pairs[count:], self.types[count:], self.kinds[count:]
-            shown = "what the function returns" if name == RESULT else "the exception" if is_error(name) else name
+            shown = "the exception" if is_error(name) else plain_name(name)
+            shown = "what the function returns" if name == RESULT else shown
             reason = f"{shown} is {described(x)} in one branch and {described(y)} in the other of the if{here()}"
             return (
                 Undecided(
@@ -359,7 +361,7 @@ class Join:
         """Whether a part of what one branch returns is an array of the function, which it is from then on: what would
         write to it is not run any more.
         """
-        return elsewhere is UNBOUND and is_outer(x, self.traces[side])
+        return elsewhere is UNBOUND and not self._maybe and is_outer(x, self.traces[side])
 
     def _put(self, a: Any, b: Any, x: Any, y: Any) -> _Slot:
         type = joined_type(type_of_leaf(a), type_of_leaf(b))

@@ -52,7 +52,7 @@ from functad.front.values import (
     type_of_leaf,
     typed,
 )  # fmt: skip
-from functad.front.vocabulary import is_result
+from functad.front.vocabulary import is_maybe, is_result
 from functad.ir.program import Program, Var
 from functad.numpy.traced import here
 
@@ -293,8 +293,9 @@ class Carried:
         return self._with_integers(*step), step[1]
 
     def _finds_results(self, scope: Mapping[str, Any]) -> bool:
-        """Take up what the function returns, if a step is seen to return something: it is read only if one has."""
-        names = [n for n in self.names if is_result(n) and all([v.name != n for v in self.variables])]
+        """Take up what is read only where it has been assigned to, if a step is seen to: what the function returns."""
+        new = [n for n in self.names if all([v.name != n for v in self.variables])]
+        names = [n for n in new if is_result(n) or is_maybe(n)]
         found = False
         for n in names:
             result = scope.get(n, UNBOUND)
@@ -302,11 +303,13 @@ class Carried:
                 self._undecided[n] = result
             elif result is not UNBOUND:
                 leaves, structure = leaves_of(result)
-                parts = [x if self._is_outer(x) else blank(x) for x in leaves]
+                parts = [x if is_result(n) and self._is_outer(x) else blank(x) for x in leaves]
                 self.variables.append(Variable(n, rebuilt(structure, parts)))
-                self.variables[-1].found = found = True
-                for slot in self.variables[-1].slots():
-                    slot.returned = True
+                found = True
+                if is_result(n):
+                    self.variables[-1].found = True
+                    for slot in self.variables[-1].slots():
+                        slot.returned = True
         return found
 
     def _is_outer(self, x: Any) -> bool:

@@ -18,6 +18,7 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
+from functad.front.bindings import bound
 from functad.front.catches import AGAIN, BLOCK
 from functad.front.guarded import Guarded
 from functad.front.jumps import STOP, structured
@@ -95,6 +96,7 @@ class Staged(Guarded):
             return Guarded().visit(node)
         before = self._outer, self._at_risk, self._reads, self._depth, self._variables
         self._depth = 0
+        node.body = bound(node)
         node.body = structured(node)
         nodes = [n for s in node.body for n in own_nodes(s)]
         self._outer = {n for d in nodes if isinstance(d, ast.Global | ast.Nonlocal) for n in d.names}

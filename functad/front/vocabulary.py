@@ -5,10 +5,10 @@ from __future__ import annotations
 __all__ = [
     "AND", "ATTEMPT", "BACK", "BRANCH", "BY_PYTHON", "CAUGHT", "CAUGHT_INSIDE", "CHANGED", "CHECKING", "CHOOSE",
     "COMPARE", "DECIDED", "DIVIDED", "DOMAIN", "EAGERLY", "ENTERED", "ERROR", "EXACTLY", "FAILED", "FAILING", "FAILS",
-    "FAILURE", "GUARD", "IDENTIFIED", "ITEM", "KNOWN", "LISTED", "LONG", "LONG_STEPS", "LOOP", "MADE", "MATCHED",
-    "NOT", "OPERATE", "OR", "OUTSIDE", "OVER", "OVERFLOW", "RAISED", "READ", "RESULT", "RETURNED", "ROUTE", "SKIP",
-    "SLICE", "STEPS", "STOP", "STORE", "TRIED", "TRYING", "UNBOUND", "WHICH", "ZERO", "in_long_loop", "is_error",
-    "is_flag", "is_result",
+    "FAILURE", "GUARD", "IDENTIFIED", "ITEM", "KNOWN", "KNOWN_TO_BE", "LISTED", "LONG", "LONG_STEPS", "LOOP", "MADE",
+    "MATCHED", "MAYBE", "NOT", "OPERATE", "OR", "OUTSIDE", "OVER", "OVERFLOW", "RAISED", "READ", "RESULT", "RETURNED",
+    "ROUTE", "SKIP", "SLICE", "STEPS", "STOP", "STORE", "TRIED", "TRYING", "UNBOUND", "WHICH", "ZERO", "in_long_loop",
+    "is_error", "is_flag", "is_maybe", "is_result", "plain_name",
 ]  # fmt: skip
 
 ZERO, DOMAIN, OVERFLOW, DIVIDED, EXACTLY = [
@@ -77,3 +77,19 @@ def is_error(variable: str) -> bool:
 def is_result(variable: str) -> bool:
     """Whether a variable is read only where it has been assigned to, whatever the conditions say."""
     return variable.startswith(RESULT)
+
+
+MAYBE, KNOWN_TO_BE = "_functad_maybe_", "_functad_known_to_be_"
+"""How variables begin that some ways through a function leave without a value; and those that say whether they have
+one.
+"""
+
+
+def is_maybe(variable: str) -> bool:
+    """Whether a variable is asked whether it has a value before it is read."""
+    return variable.startswith(MAYBE)
+
+
+def plain_name(variable: str) -> str:
+    """What the user calls a variable."""
+    return variable.removeprefix(MAYBE)

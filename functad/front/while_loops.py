@@ -33,7 +33,7 @@ from functad.front.raising import can_be_raised_later, fail
 from functad.front.report import note
 from functad.front.unrolled import Unrolled, size_of
 from functad.front.values import UNBOUND, Undecided, typed
-from functad.front.vocabulary import is_result
+from functad.front.vocabulary import is_maybe, is_result
 from functad.ir.program import Program
 from functad.ir.types import array_type
 from functad.numpy.traced import here
@@ -177,6 +177,6 @@ def started(state: tuple[Any, ...], names: tuple[str, ...], stop: str | None) ->
 
 def never_assigned(name: str) -> Any:
     """A variable that a loop assigns to, which may make no step."""
-    if is_result(name):  # no step returns: it is read where it has been assigned
+    if is_result(name) or is_maybe(name):  # it is read where it has been assigned
         return UNBOUND
     return Undecided(f"{name} is assigned in the loop{here()} only, on a traced condition, which may make no step")

@@ -257,7 +257,7 @@ def test_variables_without_a_value_say_so():
     def one_branch(x):
         if x > 0:
             y = x
-        return y
+        return (lambda: y)()
 
     def shapes(x):
         y = np.zeros(3)
@@ -268,7 +268,7 @@ def test_variables_without_a_value_say_so():
     def in_a_loop(x):
         while x < 10:
             x, y = x * 2, x
-        return y + x
+        return sum([y for _ in range(2)]) + x
 
     def growing(x):
         y = x * np.ones(1)
