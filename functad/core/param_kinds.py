@@ -1,4 +1,4 @@
-"""Of what kinds the params of a primitive are: those of its samples.
+"""Of what kinds the params of a primitive are, those of its samples, and how many operands it takes.
 
 A type rule looks at what types depend on. Code that is made for an equation counts on the rest, too: that a number is a
 number, and that a flag is one of two. A trace gives nothing else; a text may.
@@ -7,6 +7,7 @@ number, and that a flag is one of two. A trace gives nothing else; a text may.
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -16,7 +17,7 @@ from functad.core.primitive import Primitive
 from functad.ir.forms import NAMES, form_of
 from functad.ir.program import Program
 
-__all__ = ["strange_param"]
+__all__ = ["misfit", "strange_param"]
 
 
 def strange_param(primitive: Primitive, params: Mapping[str, Any]) -> str | None:
@@ -36,6 +37,31 @@ def strange_param(primitive: Primitive, params: Mapping[str, Any]) -> str | None
             return f"it has no param {name}"
         if not known[name].issuperset(_kinds(value)) and not (type(None) in known[name] and _is_declared(value)):
             return f"no {name} is {value!r}"
+    return None
+
+
+def misfit(primitive: Primitive, operands: int, params: Mapping[str, Any]) -> str | None:
+    """Why a primitive is not called with so many operands and these params, as far as what evaluates it tells.
+
+    Examples
+    --------
+    >>> import functad.primitives
+    >>> from functad.core.primitive import REGISTRY
+    >>> misfit(REGISTRY["add"], 2, {})
+    >>> misfit(REGISTRY["add"], 1, {}), misfit(REGISTRY["sum"], 1, {})
+    ('it takes 2 operands', "missing a required argument: 'axes'")
+    """
+    for function in (primitive.ufunc, primitive.evaluate):
+        if isinstance(function, np.ufunc):
+            return None if operands == function.nin else f"it takes {function.nin} operands"
+    try:
+        signature = inspect.signature(primitive.evaluate)
+    except ValueError:  # a built-in one that does not say
+        return None
+    try:
+        signature.bind(*range(operands), **params)
+    except TypeError as error:
+        return str(error)
     return None
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from functad.core.param_kinds import strange_param
+from functad.core.param_kinds import misfit, strange_param
 from functad.core.primitive import Primitive
 from functad.ir.forms import FORMS, NAMES, Form
 from functad.ir.occurrences import MOST_NESTED
@@ -358,9 +358,9 @@ class _ProgramReader:
     ) -> None:
         """Refuse an equation whose primitive does not take what it is given, or gives something else."""
         types = tuple([a.type for a in inputs])
-        strange = strange_param(primitive, params)
+        strange = strange_param(primitive, params) or misfit(primitive, len(inputs), params)
         if strange is not None:
-            raise self.scanner.error(f"{primitive.name} refuses its params: {strange}", place)
+            raise self.scanner.error(f"{primitive.name} refuses its operands or params: {strange}", place)
         try:
             expected = tuple(primitive.out_types(types, params))
         except Exception as error:
