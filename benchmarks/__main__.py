@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Iterator
 
 from benchmarks import (
+    applications,
     calls,
     closures,
     compilation,
@@ -65,6 +66,7 @@ SUBJECTS = {
     "distributions": distributions.run,
     "sliced": sliced.run,
     "interrupts": interrupts.run,
+    "applications": applications.run,
     "soak": soak.run,
 }
 

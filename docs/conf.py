@@ -27,6 +27,7 @@ extensions = [
     "sphinx_copybutton",
     "sphinx_design",
     "mathml",
+    "measured",
     "public",
     "registry",
 ]
@@ -65,7 +66,7 @@ html_sourcelink_suffix = ""  # the source of a notebook opens as it is
 html_theme_options = {
     "show_prev_next": True,
     "navigation_with_keys": False,
-    "header_links_before_dropdown": 8,
+    "header_links_before_dropdown": 6,
     "show_toc_level": 2,
     "navbar_align": "left",
     "footer_start": ["copyright"],

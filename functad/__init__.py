@@ -40,7 +40,7 @@ remat = checkpoint
 
 
 # what is rarely used is imported when it is
-_LATE_MODULES = ("debug", "export", "inspect", "ops", "random", "testing")
+_LATE_MODULES = ("debug", "export", "inspect", "ops", "random", "scipy", "testing")
 _MODULE_OF = {
     "CustomVJPPrimal": "api.symbolic_zeros",
     "SymbolicZero": "api.symbolic_zeros",

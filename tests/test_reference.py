@@ -5,6 +5,8 @@ from __future__ import annotations
 import doctest
 import importlib
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +20,17 @@ MODULES = [
     "functad.lax.checkpoint_policies",
     "functad.nn",
     "functad.random",
+    "functad.random.initializers",
+    "functad.tree",
+    "functad.ops",
+    "functad.debug",
     "functad.inspect",
     "functad.export",
     "functad.testing",
 ]
+
+TYPES = {"TreeDef", "Initializer"}
+"""Names for annotations, which others define."""
 
 
 def documented() -> dict[str, set[str]]:
@@ -39,7 +48,7 @@ def functions() -> list[tuple[str, str]]:
     found = []
     for module in MODULES:
         loaded = importlib.import_module(module)
-        found += [(module, name) for name in loaded.__all__ if callable(getattr(loaded, name))]
+        found += [(module, name) for name in loaded.__all__ if callable(getattr(loaded, name)) and name not in TYPES]
     return found
 
 
@@ -55,3 +64,19 @@ def test_every_public_function_has_an_example(module: str, name: str) -> None:
     found = doctest.DocTestFinder(recurse=False).find(f, name, module=False)
     assert any(test.examples for test in found), f"{module}.{name} has no example in its docstring"
     assert f.__module__.startswith("functad."), "an example is run where the function is defined"
+
+
+def test_modules_are_attributes() -> None:
+    """Of those that are imported when they are used, too; in a process in which nothing else has imported them."""
+    code = """
+import functad as fd
+fd.numpy.sin, fd.nn.relu, fd.tree.map, fd.random.key, fd.inspect.cost, fd.nn.initializers.zeros
+assert dir(fd.scipy) == ["fft", "interpolate", "linalg", "ndimage", "signal", "special", "stats"]
+for name in dir(fd.scipy):
+    assert getattr(fd.scipy, name).__name__ == "functad.scipy." + name
+try:
+    fd.scipy.optimize
+except AttributeError as error:
+    assert "it has fft, interpolate" in str(error)
+"""
+    subprocess.run([sys.executable, "-c", code], check=True)

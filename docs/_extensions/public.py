@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import re
 from pathlib import Path
-from types import ModuleType
+from types import GenericAlias, ModuleType
 from typing import Any, ClassVar
 
 from docutils import nodes
@@ -56,9 +56,9 @@ class Public(SphinxDirective):
         """How autodoc documents a value."""
         if isinstance(value, type) and issubclass(value, BaseException):
             return "autoexception"
-        if isinstance(value, type):
+        if isinstance(value, type) and value.__module__.startswith("functad"):
             return "autoclass"
-        return "autofunction" if callable(value) else "autodata"
+        return "autofunction" if callable(value) and not isinstance(value, type | GenericAlias) else "autodata"
 
 
 class Flags(SphinxDirective):

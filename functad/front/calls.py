@@ -402,9 +402,13 @@ def _without_source(f: FunctionType) -> Callable[..., Any]:
         try:
             return f(*args, **kwargs)
         except Exception as error:
+            place = f.__code__.co_filename
+            mend = "use functad.numpy's"
+            if place == "<stdin>":
+                mend = "write it in a file, a notebook or IPython: Python's own prompt keeps no source before 3.13"
             error.add_note(
-                f"there is no source of {f.__qualname__} ({f.__code__.co_filename}), so functad runs it as it is:"
-                " np.zeros, math.sin and the like know no traced values there; use functad.numpy's"
+                f"there is no source of {f.__qualname__} ({place}), so functad runs it as it is: np.zeros, math.sin,"
+                f" if, for and while know no traced values there; {mend}"
             )
             raise
 

@@ -200,7 +200,14 @@ def flatten_with_path(tree: Any, is_leaf: IsLeaf = None) -> tuple[list[tuple[Any
 
 
 def leaves_with_path(tree: Any, is_leaf: IsLeaf = None) -> list[tuple[Any, Any]]:
-    """The leaves of a container, each with its path: see `flatten_with_path`."""
+    """The leaves of a container, each with its path: see `flatten_with_path`.
+
+    Examples
+    --------
+    >>> import functad as fd
+    >>> [(fd.tree.keystr(path), leaf) for path, leaf in fd.tree.leaves_with_path({"w": [1.0, 2.0]})]
+    [("['w'][0]", 1.0), ("['w'][1]", 2.0)]
+    """
     return flatten_with_path(tree, is_leaf)[0]
 
 

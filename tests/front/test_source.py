@@ -170,8 +170,20 @@ def test_an_error_where_there_is_no_source_says_so():
         fd.grad(names["f"])(1.0)
     (note,) = found.value.__notes__
     assert note.startswith(
-        "there is no source of f (<string>), so functad runs it as it is: np.zeros, math.sin and the like"
+        "there is no source of f (<string>), so functad runs it as it is: np.zeros, math.sin, if, for and while"
     )
+    assert note.endswith("use functad.numpy's")
+
+
+def test_an_error_at_pythons_prompt_says_where_to_write():
+    exec(
+        compile("def f(x):\n    y = np.zeros(2)\n    y[0] = x\n    return y[0]\n", "<stdin>", "exec"),
+        names := {"np": np},
+    )
+    with pytest.raises(Exception) as found:
+        fd.grad(names["f"])(1.0)
+    (note,) = found.value.__notes__
+    assert note.endswith("write it in a file, a notebook or IPython: Python's own prompt keeps no source before 3.13")
 
 
 def test_the_text_of_a_twin():
