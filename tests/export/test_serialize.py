@@ -152,7 +152,7 @@ def rule_of_mapped(size, batched, x):
         (lambda d: d["a"], (OrderedDict(a=1.0),), "there is a OrderedDict among the arguments or results"),
         (lambda d: d[1.5, 2], ({(1.5, 2): 1.0},), r"\(1.5, 2\) is a key of a dict"),
     ],
-    ids=str,
+    ids=["callback", "raise", "custom_vmap", "integer", "string", "OrderedDict", "key"],
 )
 def test_what_cannot_be_stored_is_named(f, args, message):
     with pytest.raises(UnsupportedError, match=message):
