@@ -35,6 +35,7 @@ from benchmarks import (
     special,
     strong_zeros,
     unjitted,
+    warm_start,
 )
 from benchmarks.harness import Result, environment, table
 
@@ -45,6 +46,7 @@ SUBJECTS = {
     "closures": closures.run,
     "compilation": compilation.run,
     "compile_sizes": compile_sizes.run,
+    "warm_start": warm_start.run,
     "scalars": scalars.run,
     "mlp": mlp.run,
     "rosenbrock": rosenbrock.run,

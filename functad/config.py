@@ -10,15 +10,20 @@ from __future__ import annotations
 import ctypes
 import os
 import threading
+import time
 from collections.abc import Callable, Hashable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Generic, TypeVar
 
 __all__ = [
-    "Flag", "Settings", "backend", "cache_size", "cpu", "current", "debug", "dump", "entry", "first", "front",
-    "frozen_random", "profile", "settings", "threads", "unset", "vector_bits", "while_tracing",
+    "Flag", "Settings", "backend", "cache", "cache_bytes", "cache_size", "cpu", "current", "debug", "dump", "entry",
+    "first", "front", "frozen_random", "imported_at", "profile", "settings", "threads", "unset", "vector_bits",
+    "while_tracing",
 ]  # fmt: skip
+
+imported_at = time.time_ns()
+"""When this process imported functad, or began to: source files that are older are those that it runs."""
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -176,3 +181,12 @@ threads = Flag("FUNCTAD_THREADS", "0", int, "Threads for large loops; 0 means on
 vector_bits = Flag("FUNCTAD_VECTOR_BITS", "0", int, "Vector width in bits; 0 means the CPU's own.")
 cpu = Flag("FUNCTAD_CPU", "", str, "CPU name that LLVM compiles for; empty means this one.")
 cache_size = Flag("FUNCTAD_CACHE_SIZE", "1024", int, "How much is kept of what was traced and compiled.")
+cache = Flag(
+    "FUNCTAD_CACHE_DIR",
+    "",
+    os.fspath,
+    "Directory that keeps compiled code for later processes; empty means none.",
+)
+cache_bytes = Flag(
+    "FUNCTAD_CACHE_BYTES", str(2**30), int, "How large that directory may become; what was used longest ago goes first."
+)

@@ -9,6 +9,7 @@ import numpy as np
 __all__ = [
     "ArgumentError",
     "AxisError",
+    "CacheWarning",
     "CollectiveError",
     "DtypeError",
     "EscapedTracerError",
@@ -115,6 +116,10 @@ class ParseError(FunctadError, ValueError):
 
 class InternalError(FunctadError, RuntimeError):
     """A defect in functad itself."""
+
+
+class CacheWarning(UserWarning):
+    """The directory of the persistent cache cannot be used; compiled code is kept in memory alone."""
 
 
 class UnrolledWarning(UserWarning):

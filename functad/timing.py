@@ -14,7 +14,7 @@ import time
 from dataclasses import dataclass, field
 from types import TracebackType
 
-__all__ = ["Record", "Stats", "compiled", "stage"]
+__all__ = ["Record", "Stats", "compiled", "loaded", "stage"]
 
 
 class _Open(threading.local):
@@ -43,8 +43,10 @@ class Record:
         How many equations were traced.
     compiled
         How many modules LLVM compiled; 0 where the code was there already, as for another size.
+    loaded
+        How many modules the persistent cache had, from an earlier process.
     stages
-        Seconds by stage: ``trace``, ``passes``, ``fusion``, ``text``, ``LLVM``, ``link`` and ``entry``.
+        Seconds by stage: ``trace``, ``load``, ``passes``, ``fusion``, ``text``, ``LLVM``, ``link`` and ``entry``.
     """
 
     function: str = ""
@@ -52,6 +54,7 @@ class Record:
     why: str = ""
     equations: int = 0
     compiled: int = 0
+    loaded: int = 0
     stages: dict[str, float] = field(default_factory=dict)
     _around: list[Record | None] = field(default_factory=list, repr=False, compare=False)
 
@@ -70,7 +73,8 @@ class Record:
 
     def __str__(self) -> str:
         parts = ", ".join([f"{name} {_readable(t)}" for name, t in self.stages.items()])
-        code = f"{self.compiled} compiled" if self.compiled else "no code compiled"
+        made = [f"{n} {what}" for n, what in ((self.compiled, "compiled"), (self.loaded, "loaded")) if n]
+        code = ", ".join(made) or "no code compiled"
         work = f"{self.equations} equations, {code}, {_readable(self.seconds)}"
         return f"{self.function}({self.call}): {self.why}; {work}: {parts}"
 
@@ -111,6 +115,12 @@ def compiled() -> None:
     """Note that LLVM has compiled a module."""
     if _open.record is not None:
         _open.record.compiled += 1
+
+
+def loaded() -> None:
+    """Note that a module that an earlier process compiled was loaded."""
+    if _open.record is not None:
+        _open.record.loaded += 1
 
 
 def _readable(seconds: float) -> str:

@@ -8,6 +8,7 @@ import os
 from collections import Counter
 
 os.environ.setdefault("FUNCTAD_DEBUG", "1")  # before functad is imported: flags read the environment then
+os.environ.pop("FUNCTAD_CACHE_DIR", None)  # tests of the persistent cache make their own
 
 import pytest
 from hypothesis import HealthCheck, settings

@@ -84,9 +84,9 @@ class Lowered(Immutable):
 
     @property
     def _compiled(self) -> Compiled:
-        from functad.lower.compile import compiled_of
+        from functad.lower.compile import compiled_of, with_stages
 
-        return compiled_of(self._program, self._fastmath)
+        return with_stages(self._program, compiled_of(self._program, self._fastmath), self._fastmath)
 
     def compile(self) -> NativeFunction:
         """The machine code: with a C address, and callable from Python, ctypes and ``@njit`` code.

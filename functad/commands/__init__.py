@@ -1,5 +1,6 @@
 """``python -m functad``: sub-commands. A command is a module here with ``configure(parser)``, which declares its
-arguments, and ``run(options)``; its docstring is its help. A line in ``COMMANDS`` adds one.
+arguments, and ``run(options)``, which may return an exit status; its docstring is its help. A line in ``COMMANDS`` adds
+one.
 """
 
 from __future__ import annotations
@@ -18,8 +19,9 @@ __all__ = ["COMMANDS", "main"]
 COMMANDS = {
     "demo": "fit two of NIST's data sets with compiled derivatives, and show what that took (the default)",
     "info": "versions, CPU, threads, flags, what is remembered",
+    "cache": "how large the persistent cache is, what it holds, or emptying it",
     "explain": "what becomes of a function's loops, branches and arguments under jit",
-    "export": "a function as Numba source, or as bytes that fd.export.deserialize reads",
+    "export": "a function as a C library, as Numba source, or as bytes that fd.export.deserialize reads",
 }
 """The commands, modules of this package, and what each does."""
 
@@ -39,8 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             own.set_defaults(run=module.run)
     options = parser.parse_args(given)
     try:
-        options.run(options)
+        return options.run(options) or 0
     except FunctadError as error:
         print(f"functad: {error}", file=sys.stderr)
         return 1
-    return 0

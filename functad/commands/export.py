@@ -1,7 +1,7 @@
-"""A function, or its derivative, as a file: Numba source, which needs no functad; or bytes, which
+"""A function, or its derivative, as a file: a C library and Numba source, which need no functad; or bytes, which
 fd.export.deserialize makes a function of.
 
-python -m functad export package.module:loss --of grad --like f64[100] --output loss.py
+python -m functad export package.module:loss --of grad --like f64[100] --path loss
 """
 
 from __future__ import annotations
@@ -19,19 +19,28 @@ from functad.errors import ArgumentError
 __all__ = ["FORMATS", "configure", "run"]
 
 
-def _numba(f: Callable[..., Any], args: Sequence[Any], options: argparse.Namespace) -> bytes:
-    text: str = fd.export.numba(f, *args, sizes=options.sizes)
-    return text.encode()
+def _c(f: Callable[..., Any], args: Sequence[Any], options: argparse.Namespace) -> None:
+    path = options.path or Path(options.name or options.function.rpartition(":")[2].rpartition(".")[2])
+    made = fd.export.c(f, *args, path=path, name=options.name, openmp=options.openmp)
+    for written in (made.header, made.object, made.library):
+        if written is not None:
+            print(written)
 
 
-def _bytes(f: Callable[..., Any], args: Sequence[Any], options: argparse.Namespace) -> bytes:
-    if options.output is None:
-        raise ArgumentError("export --to bytes: say where to, with --output")
-    data: bytes = fd.export.serialize(f, *args)
-    return data
+def _numba(f: Callable[..., Any], args: Sequence[Any], options: argparse.Namespace) -> None:
+    text = fd.export.numba(f, *args, path=options.path, sizes=options.sizes)
+    sys.stdout.write(text if options.path is None else f"{options.path}\n")
 
 
-FORMATS: dict[str, Callable[[Callable[..., Any], Sequence[Any], argparse.Namespace], bytes]] = {
+def _bytes(f: Callable[..., Any], args: Sequence[Any], options: argparse.Namespace) -> None:
+    if options.path is None:
+        raise ArgumentError("export --to bytes: say where to, with --path")
+    options.path.write_bytes(fd.export.serialize(f, *args))
+    print(options.path)
+
+
+FORMATS: dict[str, Callable[[Callable[..., Any], Sequence[Any], argparse.Namespace], None]] = {
+    "c": _c,
     "numba": _numba,
     "bytes": _bytes,
 }
@@ -40,18 +49,14 @@ FORMATS: dict[str, Callable[[Callable[..., Any], Sequence[Any], argparse.Namespa
 def configure(parser: argparse.ArgumentParser) -> None:
     """Declare the arguments."""
     add_function(parser)
-    parser.add_argument("--to", choices=FORMATS, default="numba", help="what to write (default: numba)")
-    parser.add_argument("--output", type=Path, help="the file to write (default: print it)")
-    parser.add_argument(
-        "--sizes", choices=("examples", "any"), default="examples", help="whether other lengths may be given (numba)"
-    )
+    parser.add_argument("--to", choices=FORMATS, default="c", help="what to write (default: c)")
+    parser.add_argument("--path", type=Path, help="where to write; c: without .h, .o, .so; numba: printed by default")
+    parser.add_argument("--name", help="what the function is called in C")
+    parser.add_argument("--openmp", action="store_true", help="c: large loops run on OpenMP's threads")
+    sizes = ("examples", "any")
+    parser.add_argument("--sizes", choices=sizes, default=sizes[0], help="numba: whether other lengths may be given")
 
 
 def run(options: argparse.Namespace) -> None:
     """Write the file."""
-    content = FORMATS[options.to](function_of(options), example_arguments(options), options)
-    if options.output is None:
-        sys.stdout.write(content.decode())
-        return
-    options.output.write_bytes(content)
-    print(f"{options.output}: {len(content)} bytes")
+    FORMATS[options.to](function_of(options), example_arguments(options), options)

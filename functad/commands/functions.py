@@ -99,7 +99,7 @@ def _example(text: str) -> Any:
     except ValueError:
         pass
     try:
-        type: ArrayType = fd.parse_ir(f"{{ lambda a:{text} .\n  in () }}").in_types[0]
+        type: ArrayType = fd.parse_ir(f"{{ lambda a:{text if '[' in text else text + '[]'} .\n  in () }}").in_types[0]
     except ParseError:
         raise ArgumentError(f"--like {text}: expected a number, or a type such as f64[100,3], i64[], bool[2]") from None
     return np.ones(type.shape, type.dtype)[()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import math
+import sys
 from collections.abc import Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -152,10 +153,9 @@ class Primitive:
 
     __slots__ = (
         "_signatures", "batch", "cheap", "control", "copies", "doubting", "effect", "evaluate", "infix", "jvp",
-        "jvp_call", "kernel", "linear", "linearize", "may_raise", "multiple_results", "name", "of_python", "own_rules",
-        "owned",
-        "piecewise_constant", "reverse_only", "samples", "singular", "transpose", "type_rule", "ufunc",
-        "undifferentiated",
+        "jvp_call", "kernel", "linear", "linearize", "may_raise", "module", "multiple_results", "name", "of_python",
+        "own_rules", "owned", "piecewise_constant", "reverse_only", "samples", "singular", "transpose", "type_rule",
+        "ufunc", "undifferentiated",
     )  # fmt: skip
 
     def __init__(
@@ -190,6 +190,7 @@ class Primitive:
         if name in REGISTRY:
             raise InternalError(f"primitive {name!r} is declared twice")
         self.name = name
+        self.module = importing_module()  # what declares it
         self.type_rule = type_rule
         self.evaluate = evaluate
         self.jvp = jvp
@@ -308,6 +309,16 @@ class Primitive:
 
     def __repr__(self) -> str:
         return f"Primitive({self.name})"
+
+
+def importing_module() -> str:
+    """The module that is being imported, and calls this, in a function or not; empty where none is."""
+    frame = sys._getframe(1)
+    while frame.f_code.co_name != "<module>":
+        if frame.f_back is None:
+            return ""
+        frame = frame.f_back
+    return str(frame.f_globals.get("__name__", ""))
 
 
 def declared(name: str, module: str | None = None) -> Primitive:

@@ -26,7 +26,7 @@ from functad.lower.numba.names import Names
 from functad.lower.numba.operations import constant, dtype_text
 from functad.tree.containers import flatten_with_paths
 
-__all__ = ["numba"]
+__all__ = ["numba", "parameter_names"]
 
 LARGEST = 1000
 """Constants with more elements are no text to keep in a module."""
@@ -88,14 +88,14 @@ def numba(
         )
     public = name if name.isidentifier() else "f"
     names = Names({DRIVER, public, "np", "njit", "status"})
-    parameters = [names.new(p) for p in _parameters(f, args)]
+    parameters = [names.new(p) for p in parameter_names(f, args)]
     text = _module(printed, made, kernels.checks, public, parameters)
     if path is not None:
         Path(path).write_text(text)
     return text
 
 
-def _parameters(f: Callable[..., Any], args: Sequence[Any]) -> list[str]:
+def parameter_names(f: Callable[..., Any], args: Sequence[Any]) -> list[str]:
     """Names of the leaves of the arguments."""
     try:
         given = list(inspect.signature(f).bind(*args).arguments)

@@ -26,7 +26,7 @@ from functad.inspect.tables import quantity, table
 from functad.ir.program import Program
 from functad.kernel_ir.nodes import Statement
 from functad.lower.abstract.abstract import Abstract
-from functad.lower.compile import Code, Compiled
+from functad.lower.compile import Code, compile_program
 from functad.lower.direct import run
 from functad.lower.emit.timer import Timer
 from functad.lower.failures import location
@@ -172,7 +172,7 @@ def _profiled(f: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, An
     traced, given = jitted.trace(args, kwargs)
     values = [*[leaf.value for leaf in given.leaves], *[h.value() for h in traced.hidden]]
     program = optimize(traced.program)
-    compiled = Compiled(program, Target.host(), TimedCode)
+    compiled = compile_program(program, Target.host(), TimedCode)
     assert isinstance(compiled.code, TimedCode)
     timer = compiled.code.timer
     run(compiled, values)  # memory is there, caches are warm

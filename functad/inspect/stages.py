@@ -12,7 +12,7 @@ from functad.api.programs import make_ir
 from functad.core.wrapping import Transformed
 from functad.inspect.aligned import changed_lines
 from functad.ir.program import Program
-from functad.lower.compile import Compiled, compiled_of
+from functad.lower.compile import Compiled, compiled_of, with_stages
 from functad.passes.pipeline import STEPS
 
 __all__ = ["Stage", "Stages", "stages"]
@@ -77,7 +77,7 @@ class Stages:
 
     @property
     def _compiled(self) -> Compiled:
-        return compiled_of(self.trace)
+        return with_stages(self.trace, compiled_of(self.trace))
 
     def _texts(self) -> Iterator[tuple[str, str]]:
         yield "trace", str(self.trace)

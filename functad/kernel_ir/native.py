@@ -27,8 +27,8 @@ from functad.errors import InternalError
 from functad.ir.types import dtype_name
 
 __all__ = [
-    "MOST_BLOCKS", "NATIVE_FUNCTIONS", "Address", "NativeFunction", "Operand", "Python", "Text", "declared_functions",
-    "family", "reads", "updates", "writes",
+    "MOST_BLOCKS", "NATIVE_FUNCTIONS", "Address", "NativeFunction", "Operand", "Origin", "Python", "Text",
+    "declared_functions", "family", "reads", "updates", "writes",
 ]  # fmt: skip
 
 NATIVE_FUNCTIONS: MutableMapping[str, NativeFunction] = WeakValueDictionary()
@@ -95,6 +95,15 @@ class Operand:
         return f"{dtype_name(self.dtype)}, rank {self.rank}"
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What another process makes a native function by: to import a module, or to call a `family` in it for a kind."""
+
+    module: str
+    family: str = ""
+    kind: tuple[Any, ...] = ()
+
+
 def reads(dtype: Any, rank: int) -> Operand:
     """An operand that stays as it is."""
     return Operand(np.dtype(dtype), rank, "read")
@@ -120,7 +129,7 @@ class NativeFunction:
     ``functad.errors`` by name, and a message.
 
     Functions with another ``signature`` (LLVM's, as in a declaration) are called by emitted code alone; these have
-    neither operands nor ``evaluate``.
+    neither operands nor ``evaluate``. ``origin`` is where other processes find the same one, None where they cannot.
 
     Examples
     --------
@@ -140,6 +149,7 @@ class NativeFunction:
     evaluate: Callable[..., int | None] | None = None
     error: tuple[str, str] | None = None
     signature: str = CALL
+    origin: Origin | None = None
 
     def __post_init__(self) -> None:
         if self.symbol in NATIVE_FUNCTIONS:
@@ -190,7 +200,14 @@ def family(make: Callable[P, NativeFunction]) -> Callable[P, NativeFunction]:
     """Native functions of many kinds: ``make`` is called once for each kind, whatever threads ask for it, and what it
     makes lives for good.
     """
-    lock, made = threading.RLock(), functools.cache(make)
+    lock = threading.RLock()
+
+    @functools.cache
+    def made(*kind: Any, **named: Any) -> NativeFunction:
+        function = make(*kind, **named)  # type: ignore[arg-type]
+        if not named and function.origin is None:
+            object.__setattr__(function, "origin", Origin(make.__module__, make.__name__, kind))
+        return function
 
     @functools.wraps(make)
     def member(*kind: P.args, **named: P.kwargs) -> NativeFunction:

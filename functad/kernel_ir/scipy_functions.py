@@ -98,7 +98,11 @@ def ufunc_function(name: str, arity: int) -> NativeFunction:
     cells += [f"  store double %a{k}, ptr %x{k}" for k in range(arity)]
     for k in range(count):
         cells += [f"  %p{k} = getelementptr ptr, ptr %cells, i64 {k}", f"  store ptr %x{k}, ptr %p{k}"]
+    own = f"{symbol}.data"
+    pointer = f"ptr @{own}" if data else "ptr null"
     text = f"""{inner.declaration}
+@{own} = external global i8
+
 define double @{symbol}({", ".join([f"double %a{k}" for k in range(arity)])}) {{
   %cells = alloca [{count} x ptr]
   %steps = alloca [{count} x i64]
@@ -106,9 +110,10 @@ define double @{symbol}({", ".join([f"double %a{k}" for k in range(arity)])}) {{
   store i64 1, ptr %one
   store [{count} x i64] zeroinitializer, ptr %steps
 {chr(10).join(cells)}
-  call void @{inner.symbol}(ptr %cells, ptr %one, ptr %steps, ptr inttoptr (i64 {data} to ptr))
+  call void @{inner.symbol}(ptr %cells, ptr %one, ptr %steps, {pointer})
   %result = load double, ptr %x{arity}
   ret double %result
 }}
 """
-    return NativeFunction(symbol, Text(text), signature=f"double ({', '.join(['double'] * arity)}) {_PURE}")
+    signature = f"double ({', '.join(['double'] * arity)}) {_PURE}"
+    return NativeFunction(symbol, Text(text, lambda: {own: data} if data else {}), signature=signature)

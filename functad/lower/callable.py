@@ -10,7 +10,7 @@ from typing import Any
 
 from functad.identity import Immutable
 from functad.ir.program import Program
-from functad.lower.compile import compiled_of
+from functad.lower.compile import Compiled, compiled_of, with_stages
 
 __all__ = ["NativeFunction"]
 
@@ -50,7 +50,7 @@ class NativeFunction(Immutable):
     @property
     def address(self) -> int:
         """The address of the C function."""
-        return self._compiled.code.foreign
+        return int(self._compiled.code.foreign)
 
     @property
     def ctypes(self) -> Any:
@@ -81,20 +81,24 @@ class NativeFunction(Immutable):
         """The arrays that the C function takes behind the arguments."""
         return self._compiled.driver.constants
 
+    @functools.cached_property
+    def _shown(self) -> Compiled:
+        return with_stages(self._program, self._compiled, self._fastmath)
+
     @property
     def kernel_ir(self) -> str:
         """The loop nests, as text."""
-        return self._compiled.kernel_ir
+        return self._shown.kernel_ir
 
     @property
     def llvm(self) -> str:
         """The LLVM module, as text."""
-        return self._compiled.llvm
+        return self._shown.llvm
 
     @property
     def assembly(self) -> str:
         """The machine code, as text."""
-        return self._compiled.assembly()
+        return self._shown.assembly()
 
 
 @functools.cache

@@ -12,17 +12,19 @@ from functad.kernel_ir.nodes import CheckInfo
 from functad.kernel_ir.pending import take_exception, take_offender
 from functad.lower.fuse import Fused, Path
 
-__all__ = ["Failures"]
+__all__ = ["Failures", "failures_of"]
 
 
 class Failures:
-    """The errors of one Program, which became these kernels for sizes of these values."""
+    """The errors of one Program, for sizes of these values, and the user's lines that they come from."""
 
-    def __init__(self, program: Program, fused: Fused, sizes: Sequence[int]) -> None:
-        self.name = program.name or "function"
-        self.checks: tuple[CheckInfo, ...] = fused.program.checks
+    def __init__(
+        self, name: str, checks: Sequence[CheckInfo], sizes: Sequence[int], locations: Sequence[object]
+    ) -> None:
+        self.name = name or "function"
+        self.checks = checks
         self.sizes = sizes
-        self.locations = [location(program, path) for path in fused.origins]
+        self.locations = locations
 
     def error(self, code: int) -> BaseException:
         """What to raise for a code that is not 0."""
@@ -43,6 +45,11 @@ class Failures:
         message = check.message.format(*[size.evaluate(self.sizes) for size in check.sizes], value=take_offender())
         error: errors.FunctadError = getattr(errors, check.error)(message)
         return error.at(self.locations[code - 1])
+
+
+def failures_of(program: Program, fused: Fused, sizes: Sequence[int]) -> Failures:
+    """The errors of a Program that became these kernels."""
+    return Failures(program.name, fused.program.checks, sizes, [location(program, path) for path in fused.origins])
 
 
 def location(program: Program, path: Path) -> object:

@@ -15,7 +15,7 @@ from functad.kernel_ir.checker import check_program
 from functad.kernel_ir.evaluator import evaluate_program
 from functad.kernel_ir.printer import format_program
 from functad.lower.abstract.abstract import Abstract, abstract
-from functad.lower.failures import Failures
+from functad.lower.failures import Failures, failures_of
 from functad.lower.fuse import Fused, fuse
 from functad.passes.pipeline import optimize
 
@@ -46,7 +46,7 @@ def kernels_of(program: Program) -> tuple[Abstract, Fused, Failures]:
     optimized = optimize(program)
     abstracted = abstract(optimized)
     fused = fused_kernels(abstracted)
-    return abstracted, fused, Failures(optimized, fused, abstracted.symbols)
+    return abstracted, fused, failures_of(optimized, fused, abstracted.symbols)
 
 
 def _unpaired(x: Any, type: ArrayType) -> Any:

@@ -80,25 +80,33 @@ def test_explain(file, capsys):
 
 def test_export_as_numba(file, tmp_path, capsys):
     pytest.importorskip("numba")
-    assert main(["export", f"{file}:Model.slope", "--of", "grad", "--like", "f64[]"]) == 0
+    assert main(["export", f"{file}:Model.slope", "--of", "grad", "--to", "numba", "--like", "f64"]) == 0
     names: dict = {}
     exec(capsys.readouterr().out, names)
     np.testing.assert_allclose(names["slope"](0.5), 2.0 * np.cos(0.5), rtol=1e-15)
     output = tmp_path / "out.py"
-    arguments = ["--like", "f64[100]", "0.5", "--sizes", "any", "--output", str(output)]
+    arguments = ["--to", "numba", "--like", "f64[100]", "0.5", "--sizes", "any", "--path", str(output)]
     assert main(["export", f"{file}:loss", *arguments]) == 0
-    assert capsys.readouterr().out == f"{output}: {output.stat().st_size} bytes\n"
+    assert capsys.readouterr().out == f"{output}\n"
     assert "n0 = x.shape[0]" in output.read_text()
+
+
+def test_export_as_c_and_the_cache(file, tmp_path, capsys, monkeypatch):
+    output = tmp_path / "loss"
+    assert main(["export", f"{file}:loss", "--like", "f64[4]", "0.5", "--path", str(output), "--name", "total"]) == 0
+    written = capsys.readouterr().out.splitlines()
+    assert written[0] == f"{output}.h" and "total(" in output.with_suffix(".h").read_text()
+    assert main(["cache", "burn"]) == 2 and "usage" in capsys.readouterr().out
 
 
 def test_export_as_bytes(file, tmp_path, capsys):
     output = tmp_path / "loss"
     arguments = ["export", f"{file}:loss", "--to", "bytes", "--like", "f64[4]", "0.5"]
-    assert main([*arguments, "--output", str(output)]) == 0
+    assert main([*arguments, "--path", str(output)]) == 0
     assert fd.export.deserialize(output.read_bytes())(np.arange(4.0), 1.5) == 13.0
     capsys.readouterr()
     assert main(arguments) == 1
-    assert capsys.readouterr().err == "functad: export --to bytes: say where to, with --output\n"
+    assert capsys.readouterr().err == "functad: export --to bytes: say where to, with --path\n"
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import numpy as np
 from functad import config
 from functad.caches import cached
 from functad.errors import InternalError
+from functad.lower.disk.objects import object_code
 from functad.lower.entry import abi
 from functad.lower.entry.ctypes_entry import make_ctypes_entry
 from functad.lower.entry.helpers import HELPERS, HELPERS_TEXT, SELDOM, SELDOM_TEXT
@@ -24,7 +25,7 @@ from functad.lower.entry.statics import plan_of
 from functad.lower.entry.text import ENTRY_SYMBOL, entry_text
 from functad.lower.entry.world import unwritten_records, world_objects
 from functad.lower.llvm.link import Library, link
-from functad.lower.llvm.target import Target, emit_object
+from functad.lower.llvm.target import Target
 from functad.lower.native.threads import configure, parallel_symbols
 from functad.recycled import allocator
 
@@ -60,6 +61,7 @@ def make_entry(
     Examples
     --------
     >>> from functad.lower.entry.signature import Leaf
+    >>> from functad.lower.llvm.target import emit_object
     >>> text = '''define i32 @double(ptr %inputs, ptr %outputs, ptr %sizes) {
     ...   %in = load ptr, ptr %inputs
     ...   %x = load double, ptr %in
@@ -122,7 +124,7 @@ def _entry_code(structure: Signature, constants: int, target: Target) -> Library
     text = entry_text(structure, constants)
     # The text is loads, compares and calls: optimised code generation would take five times as long, for nothing
     # measurable.
-    code = emit_object(text, _unoptimised(target))
+    code = object_code(text, _unoptimised(target), label="entry").code
     helpers, symbols = _helpers()
     used = {name: address for name, address in (symbols | parallel_symbols()).items() if f"@{name}" in text}
     return link(code, used, [ENTRY_SYMBOL], keep=[helpers])
@@ -143,9 +145,9 @@ def _helpers() -> tuple[Library, dict[str, int]]:
     with _helpers_lock:
         if not _helpers_made:
             target = Target.host()
-            seldom = link(emit_object(SELDOM_TEXT, _unoptimised(target)), abi.symbols(), SELDOM)
+            seldom = link(object_code(SELDOM_TEXT, _unoptimised(target), label="entries").code, abi.symbols(), SELDOM)
             symbols = abi.symbols() | {name: seldom.address(name) for name in SELDOM}
-            code = link(emit_object(HELPERS_TEXT, target), symbols, HELPERS, keep=[seldom])
+            code = link(object_code(HELPERS_TEXT, target, label="entries").code, symbols, HELPERS, keep=[seldom])
             _helpers_made.append((code, symbols | {name: code.address(name) for name in HELPERS}))
     return _helpers_made[0]
 

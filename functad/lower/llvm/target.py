@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -15,7 +15,7 @@ from functad.caches import cached
 from functad.errors import InternalError
 from functad.lower.llvm.half import half_text
 
-__all__ = ["PIPELINE", "Target", "assembly", "emit_object", "target_machine"]
+__all__ = ["PIPELINE", "Target", "assembly", "emit_linked", "emit_object", "target_machine"]
 
 # The x86-64 levels by which a user may name a CPU in FUNCTAD_CPU, and their vectors; 128 bits is right, if slow, on
 # every other.
@@ -63,7 +63,24 @@ class Target:
 
 def emit_object(text: str, target: Target, *, passes: tuple[str, ...] = (), apart: str = "") -> bytes:
     """Object code of LLVM text; see ``assembly`` for ``passes`` and ``apart``."""
-    return _emitted(text, target, passes, apart, lambda machine, module: bytes(machine.emit_object(module)))
+    return _emitted(text, target, passes, _one(apart), lambda machine, module: bytes(machine.emit_object(module)))
+
+
+def emit_linked(
+    text: str, target: Target, passes: tuple[str, ...], others: Sequence[str], public: Collection[str]
+) -> bytes:
+    """Object code of several modules in one, of which only the ``public`` functions are seen from outside; the passes
+    are run on the first, before it meets the others.
+    """
+
+    def emit(machine: llvm.TargetMachine, module: llvm.ModuleRef) -> bytes:
+        for value in (*module.functions, *module.global_variables):
+            if not value.is_declaration and value.name not in public:
+                value.linkage = "internal"
+        _run(module, machine, "global_dead_code_eliminate")
+        return bytes(machine.emit_object(module))
+
+    return _emitted(text, target, passes, others, emit)
 
 
 def assembly(text: str, target: Target, *, passes: tuple[str, ...] = (), apart: str = "") -> str:
@@ -73,11 +90,19 @@ def assembly(text: str, target: Target, *, passes: tuple[str, ...] = (), apart: 
     ``instruction_combine``, ``always_inliner``, ... (the ``add_*_pass`` methods of llvmlite's ``ModulePassManager``),
     or ``PIPELINE``. They see nothing of ``apart``, text that is added to the module after them.
     """
-    return _emitted(text, target, passes, apart, lambda machine, module: str(machine.emit_assembly(module)))
+    return _emitted(text, target, passes, _one(apart), lambda machine, module: str(machine.emit_assembly(module)))
+
+
+def _one(text: str) -> tuple[str, ...]:
+    return (text,) if text else ()
 
 
 def _emitted(
-    text: str, target: Target, passes: tuple[str, ...], apart: str, emit: Callable[[llvm.TargetMachine, Any], T]
+    text: str,
+    target: Target,
+    passes: tuple[str, ...],
+    apart: Sequence[str],
+    emit: Callable[[llvm.TargetMachine, Any], T],
 ) -> T:
     """What is emitted for a module, whose memory is freed, and then that of its context."""
     machine = target_machine(target)
@@ -100,13 +125,14 @@ def _module(
     machine: llvm.TargetMachine,
     context: llvm.ContextRef,
     passes: tuple[str, ...],
-    apart: str,
+    apart: Sequence[str],
 ) -> llvm.ModuleRef:
     module = _parsed(text, target, machine, context)
     for name in passes:
         _run(module, machine, name)
+    for other in apart:
+        module.link_in(_parsed(other, target, machine, context))
     if apart:
-        module.link_in(_parsed(apart, target, machine, context))
         _run(module, machine, "global_dead_code_eliminate")  # what both have declared, and one uses
     return module
 

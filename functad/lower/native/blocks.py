@@ -20,13 +20,13 @@ import numpy as np
 
 from functad.ir.types import dtype_name
 from functad.kernel_ir.native import MOST_BLOCKS as MOST
-from functad.kernel_ir.native import NativeFunction, Text, family
+from functad.kernel_ir.native import NativeFunction, Origin, Text, family
 from functad.lower.emit.code import Code, memory_type
 from functad.lower.emit.memory import load_one, store_one
 from functad.lower.emit.operations import accumulate
 from functad.lower.native.threads import RUNTIME_TEXT, parallel_symbols
 
-__all__ = ["BLOCKS", "MOST", "accumulation"]
+__all__ = ["BLOCKS", "MOST", "accumulation", "blocks_text"]
 
 _TEXT = f"""
 %functad.blocks = type {{ ptr, ptr, i64, i64, ptr, i64 }} ; kernel, data, length, rows, partials, stride
@@ -106,10 +106,18 @@ define internal i64 @ceiling(i64 %x, i64 %y) {{
 """
 
 
+def blocks_text(runtime: str) -> str:
+    """The module of ``BLOCKS`` over a runtime: text that defines ``functad_parallel`` (``threads.py`` says what it is)
+    and declares ``llvm.smin.i64``.
+    """
+    return runtime + _TEXT
+
+
 BLOCKS = NativeFunction(
     "functad_blocks",
-    Text(RUNTIME_TEXT + _TEXT, parallel_symbols),
+    Text(blocks_text(RUNTIME_TEXT), parallel_symbols),
     signature="void (ptr, ptr, i64, i64, i64, i64, ptr, i64, ptr)",
+    origin=Origin(__name__),
 )
 
 

@@ -6,7 +6,7 @@ import ctypes
 import ctypes.util
 import functools
 
-from functad.kernel_ir.native import Address, NativeFunction, family
+from functad.kernel_ir.native import Address, NativeFunction, Origin, family
 
 __all__ = ["CLOCK_GETTIME", "FREE", "MALLOC", "REALLOC", "libm_function"]
 
@@ -15,7 +15,8 @@ _PURE = "nounwind willreturn memory(none)"
 
 
 def _function(name: str, signature: str) -> NativeFunction:
-    return NativeFunction(name, Address(lambda: _address(_process(), name)), signature=signature)
+    find = Address(lambda: _address(_process(), name))
+    return NativeFunction(name, find, signature=signature, origin=Origin(__name__))
 
 
 MALLOC = _function("malloc", "noalias ptr (i64)")
@@ -33,8 +34,8 @@ def libm_function(name: str, type: str, arity: int) -> NativeFunction:
 
 
 def _math_address(name: str) -> int:
-    for library in (_libm(), _process()):
-        if hasattr(library, name):
+    for load in (_process, _libm):  # to find the second takes another process, and 10 ms
+        if hasattr(library := load(), name):
             return _address(library, name)
     raise OSError(
         f"the C math library of this platform has no function {name!r}, which compiled code calls; "

@@ -14,7 +14,7 @@ import threading
 import time
 
 from functad.kernel_ir.codes import RAISED
-from functad.kernel_ir.native import NativeFunction, Text
+from functad.kernel_ir.native import NativeFunction, Origin, Text
 from functad.lower.native.c_library import CLOCK_GETTIME
 from functad.lower.native.frame import BUDGET, BUDGET_AT, DEADLINE_AT, GIL_AT
 from functad.lower.native.python import NOTE_EXCEPTION, declared
@@ -105,6 +105,7 @@ TICK = NativeFunction(
     "functad_tick",
     Text(_tick, lambda: {"functad_clock": ctypes.addressof(clock)}),
     signature="i32 (ptr) cold nounwind",
+    origin=Origin(__name__),
 )
 """Takes the sizes of the frame, fills the budget, and gives an error code, or 0."""
 

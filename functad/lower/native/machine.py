@@ -13,8 +13,10 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 from functad.kernel_ir.native import Address, NativeFunction, Text, declared_functions
+from functad.lower.disk.natives import is_portable
+from functad.lower.disk.objects import object_code
 from functad.lower.llvm.link import Library, link
-from functad.lower.llvm.target import Target, emit_object
+from functad.lower.llvm.target import Target
 from functad.lower.native.callbacks import callback_text, python_function
 from functad.lower.native.numba_code import numba_function
 
@@ -48,7 +50,7 @@ def machine_code(function: NativeFunction, target: Target) -> tuple[int, object]
             return library.address(function.symbol), library
         case None:
             called = python_function(function)
-            library = _compile(callback_text(function.symbol, called), function.symbol, target, {})
+            library = _compile(function, callback_text(function.symbol, called), target, {})
             return library.address(function.symbol), (library, called)
     with _lock:
         compiled = _compiled.get(function)
@@ -66,10 +68,11 @@ def _library(function: NativeFunction, target: Target) -> Library:
         if target not in libraries:
             write = function.code.write
             text = write if isinstance(write, str) else write(target)
-            libraries[target] = _compile(text, function.symbol, target, function.code.variables())
+            libraries[target] = _compile(function, text, target, function.code.variables())
         return libraries[target]
 
 
-def _compile(text: str, symbol: str, target: Target, variables: dict[str, int]) -> Library:
+def _compile(function: NativeFunction, text: str, target: Target, variables: dict[str, int]) -> Library:
     calls = declared_functions(text.splitlines())
-    return link_native(emit_object(text, target), calls, target, [symbol], variables)
+    made = object_code(text, target, label=f"native function {function.symbol}", keep=is_portable(function))
+    return link_native(made.code, calls, target, [function.symbol], variables)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import ctypes
 
 from functad.kernel_ir.codes import RAISED
-from functad.kernel_ir.native import Address, NativeFunction, Text
+from functad.kernel_ir.native import Address, NativeFunction, Origin, Text
 from functad.kernel_ir.pending import EXCEPTION, OFFENDER
 
 __all__ = ["API", "CALL_PYTHON", "NOTE_EXCEPTION", "NOTE_OFFENDER", "declared"]
@@ -20,7 +20,7 @@ def _api(name: str, signature: str) -> NativeFunction:
     def find() -> int:
         return ctypes.cast(getattr(ctypes.pythonapi, name), ctypes.c_void_p).value or 0
 
-    return NativeFunction(name, Address(find), signature=signature)
+    return NativeFunction(name, Address(find), signature=signature, origin=Origin(__name__))
 
 
 API = {
@@ -97,6 +97,7 @@ done:
 }}
 """),
     signature="void ()",
+    origin=Origin(__name__),
 )
 """Notes the exception that is set; is called with the GIL."""
 
@@ -130,6 +131,7 @@ done:
 }}
 """),
     signature="void (i64)",
+    origin=Origin(__name__),
 )
 """What a driver calls with the value that a check found, before it returns the code."""
 
@@ -180,6 +182,7 @@ done:
 }}
 """),
     signature="i32 (ptr, ptr, ptr)",
+    origin=Origin(__name__),
 )
 """Calls a Python function with two addresses, whether or not the thread has the GIL already, and gives the int that it
 returns."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functad.kernel_ir.control import CELL_WORDS
-from functad.kernel_ir.native import NativeFunction, Text, family
+from functad.kernel_ir.native import NativeFunction, Origin, Text, family
 from functad.lower.native.c_library import FREE, REALLOC
 
 __all__ = ["CELL", "RESERVE", "clear_function", "copy_function", "free_function", "resize_function"]
@@ -53,6 +53,7 @@ failed:
   ret i1 false
 }}"""),
     signature="i1 (ptr, i64, i64) nounwind",
+    origin=Origin(__name__),
 )
 """Room for ``count`` elements of ``size`` bytes; whether there is memory for it."""
 
