@@ -23,7 +23,7 @@ from functad.api.gradients import grad, value_and_grad
 from functad.api.jacobians import hessian, hvp, jacfwd, jacobian, jacrev, vhp
 from functad.api.jit import jit
 from functad.api.linear import jvp, linear_transpose, linearize, vjp
-from functad.api.programs import eval_shape, make_ir
+from functad.api.programs import eval_shape, make_ir, parse_ir
 from functad.api.vectorize import vmap
 from functad.caches import clear_caches
 from functad.ir.types import ShapeDtypeStruct
@@ -101,6 +101,7 @@ __all__ = [
     "linearize",
     "low_level_callable",
     "make_ir",
+    "parse_ir",
     "print_saved_residuals",
     "profile",
     "pure_callback",

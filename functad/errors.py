@@ -24,6 +24,7 @@ __all__ = [
     "OF_VALUES",
     "MissingExtraError",
     "NonFiniteError",
+    "ParseError",
     "RetraceWarning",
     "UnrolledWarning",
     "ShapeError",
@@ -166,6 +167,12 @@ class NonFiniteError(FunctadError, FloatingPointError):
     """A result is NaN, or an infinity that an operation made, and the flag ``debug_nans`` is set."""
 
     code = "E17"
+
+
+class ParseError(FunctadError, ValueError):
+    """A text or bytes that hold no Program."""
+
+    code = "E19"
 
 
 class InternalError(FunctadError, RuntimeError):

@@ -29,7 +29,7 @@ LAYERS = [
     ["api"],
     ["debug", "export", "inspect", "ops", "random"],
     ["testing"],
-    ["examples", "__init__", "__main__"],
+    ["commands", "examples", "__init__", "__main__"],
 ]
 RANK = {name: rank for rank, names in enumerate(LAYERS) for name in names}
 FILES = sorted(PACKAGE.rglob("*.py"))

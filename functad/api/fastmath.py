@@ -6,14 +6,11 @@ from collections.abc import Collection
 
 from functad.core.trace import type_name
 from functad.errors import ArgumentError
+from functad.primitives.calls import FLAGS
 
-__all__ = ["FLAGS", "FastMath", "fastmath_flags"]
+__all__ = ["FastMath", "fastmath_flags"]
 
 FastMath = bool | Collection[str]
-
-FLAGS = ("nnan", "ninf", "nsz", "arcp", "contract", "afn", "reassoc", "fast")
-"""LLVM's names: no NaN; no infinities; the sign of zero does not matter; division as multiplication by a reciprocal;
-fused multiply-add; approximate functions; sums in any order; all of these."""
 
 
 def fastmath_flags(given: FastMath) -> str:

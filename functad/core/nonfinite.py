@@ -123,7 +123,7 @@ class Tracker(Observer):
         return results
 
     def native(
-        self, program: Program, args: Sequence[Any], fastmath: str, run: Callable[[], Sequence[Any]]
+        self, program: Program, args: Sequence[Any], options: Any, run: Callable[[], Sequence[Any]]
     ) -> Sequence[Any]:
         """What native code gives; where that is not finite, the Program is evaluated, for the origins."""
         outs = run()

@@ -18,8 +18,8 @@ from typing import Any
 from functad.api.arguments import name_of
 from functad.api.programs import make_ir
 from functad.core.wrapping import Transformed
-from functad.ir.printer import format_scalar
 from functad.ir.program import Eqn, Literal, Program, Var, sub_programs
+from functad.ir.scalars import format_scalar
 from functad.lower.fuse.body import Checks
 from functad.lower.fuse.draft import Draft
 from functad.passes.pipeline import optimize

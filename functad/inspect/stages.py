@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import html
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 from functad.api.arguments import name_of
 from functad.api.programs import make_ir
 from functad.core.wrapping import Transformed
+from functad.inspect.aligned import changed_lines
 from functad.ir.program import Program
 from functad.lower.compile import Compiled, compiled_of, with_stages
 from functad.passes.pipeline import STEPS
@@ -28,9 +28,10 @@ class Stage:
 
     @property
     def diff(self) -> str:
-        """The lines that it has changed: those taken away with ``-``, those added with ``+``."""
-        lines = difflib.ndiff(str(self.before).splitlines(), str(self.after).splitlines())
-        return "\n".join([line for line in lines if line[0] in "+-"])
+        """The lines that it has changed: those taken away with ``-``, those added with ``+``. Variables have the names
+        of ``before`` in both; ``# c is b`` says what is read from now on in place of a result that is gone.
+        """
+        return "\n".join(changed_lines(self.before, self.after))
 
     def __repr__(self) -> str:
         return f"-- {self.name}\n{self.diff}"
@@ -144,13 +145,7 @@ def stages(f: Callable[..., Any]) -> Callable[..., Stages]:
       in (d) }
     >>> found.passes[0]
     -- simplify
-    -     b:f64[100] = mul a 1.0
-    -     c:f64[100] = add b 0.0
-    +     b:f64[100] = add a 0.0
-    -     d:f64[] = sum[axes=(0,)] c
-    +     c:f64[] = sum[axes=(0,)] b
-    -   in (d) }
-    +   in (c) }
+    -     b:f64[100] = mul a 1.0  # b is a
     """
     return Transformed(_stages, f)
 

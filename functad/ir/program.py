@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -130,9 +130,30 @@ def _line_table(code: Any) -> tuple[list[int], list[int]]:
 
 
 class Eqn:
-    """``outputs = primitive[params] inputs``."""
+    """``outputs = primitive[params] inputs``: one operation of a Program.
+
+    Attributes
+    ----------
+    primitive
+        What it does; ``primitive.name`` is the name that is printed.
+    inputs
+        The operands, each a `Var` or a `Literal` with a ``value``; both have a ``type``.
+    params
+        What else the operation depends on, by name.
+    outputs
+        The variables that are its results.
+    loc
+        The user's line that it comes from, ``loc.filename`` and ``loc.line``; None if nobody knows.
+    """
 
     __slots__ = ("_signature", "inputs", "loc", "outputs", "params", "primitive")
+
+    evaluate: ClassVar[Callable[..., Any]]
+    """``evaluate(*operands)``: the result."""
+    jvp: ClassVar[Callable[..., tuple[Any, Any]]]
+    """``jvp(operands, tangents)``: the result and its tangent."""
+    vjp: ClassVar[Callable[..., tuple[Any, Callable[..., tuple[Any, ...]]]]]
+    """``vjp(*operands)``: the result and the pullback (``api/walking.py``)."""
 
     def __init__(
         self,
@@ -166,9 +187,33 @@ class Program(Immutable):
 
     ``str(program)`` is stable text; ``functad.ir.printer`` gives it, with its grammar. It is pickled by value: rules of
     the user's are traced first, lines of code are those that they are now; of callbacks Python must find the function.
+
+    Attributes
+    ----------
+    inputs
+        The variables that are its arguments.
+    eqns
+        The equations, in the order in which they run.
+    outputs
+        The results: variables, or literals.
+    name
+        That of the function that was traced, if it has one.
     """
 
     __slots__ = ("derived", "doubtful", "eqns", "inputs", "interned", "name", "outputs", "plan", "script")
+
+    text: ClassVar[Callable[..., str]]
+    """The text with all that belongs to the Program, which ``fd.parse_ir`` reads: ``ir/printer.py`` gives it."""
+    variables: ClassVar[Any]
+    """All variables, in the order in which they are defined (``ir/walking.py``, as the next three)."""
+    name_of: ClassVar[Callable[..., str]]
+    """``name_of(variable)``: the name that is printed."""
+    producer: ClassVar[Callable[..., Eqn | None]]
+    """``producer(variable)``: the equation that it is a result of; None for inputs."""
+    users: ClassVar[Callable[..., tuple[Eqn, ...]]]
+    """``users(variable)``: the equations that take it."""
+    values: ClassVar[Callable[..., Mapping[Any, Any]]]
+    """``values(*inputs)``: the value of every variable (``api/walking.py``)."""
 
     def __init__(
         self,

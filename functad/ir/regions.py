@@ -41,15 +41,17 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
+from functad.errors import StructureError
 from functad.ir.masks import cut, select
 from functad.ir.program import Atom, Eqn, Program, Var
+from functad.ir.types import ArrayType
 
 if TYPE_CHECKING:
     from functad.core.primitive import Primitive
 
 __all__ = [
     "CALL", "OPEN_CALL", "Control", "Inputs", "Kind", "Operands", "Outputs", "Region", "Regions", "Results", "call_of",
-    "control_of", "has_control", "regions_of",
+    "call_types", "control_of", "has_control", "regions_of",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -289,6 +291,13 @@ def control_of(eqn: Eqn) -> Regions | None:
     """The description of an equation that decides what runs; None for calls and for what has no regions."""
     form = regions_of(eqn)
     return None if form is None or form.kind is Kind.CALL else form
+
+
+def call_types(types: tuple[ArrayType, ...], program: Program) -> tuple[ArrayType, ...]:
+    """The types of the results of a call, whose operands must be those that its Program takes."""
+    if types != program.in_types:
+        raise StructureError(f"a call of a Program of {program.in_types} is given {types}")
+    return program.out_types
 
 
 CALL = Control(

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from functad.errors import StructureError
+from functad.ir.forms import Form, declare_form, declare_name
 from functad.ir.types import ArrayType
 from functad.primitives.saving import Policy
 
@@ -166,3 +167,24 @@ def save_from_both_policies(policy_1: Policy, policy_2: Policy) -> Policy:
     (True, True, False)
     """
     return Either(policy_1, policy_2)
+
+
+def _decided(names: object, *verdicts: object) -> Names:
+    """A policy by names that has been stored."""
+    strings = type(names) is tuple and all(type(n) is str for n in names)
+    if not strings or len(verdicts) != 3 or not all(type(v) is bool for v in verdicts):
+        raise StructureError("a policy by names is names and three verdicts")
+    return Names(names, *verdicts)  # type: ignore[arg-type]
+
+
+def _either(one: Policy, other: Policy) -> Either:
+    """A policy of two that has been stored."""
+    if not callable(one) or not callable(other):
+        raise StructureError("a policy of two is two policies")
+    return Either(one, other)
+
+
+for _policy in (nothing_saveable, everything_saveable, dots_saveable, dots_with_no_batch_dims_saveable):
+    declare_name(_policy)
+declare_form(Form("Names", Names, lambda p: (p.names, p.listed, p.others, p.unnamed), _decided))
+declare_form(Form("Either", Either, lambda p: (p.one, p.other), _either))

@@ -17,10 +17,11 @@ from functad.core.evaluator import run_program
 from functad.core.primitive import Primitive, Sample, bind_all
 from functad.core.trace import current_trace
 from functad.core.tracer import ARRAY, SCALAR, Tracer
+from functad.errors import ArgumentError
 from functad.ir.derived import derived
 from functad.ir.masks import expand, select
 from functad.ir.program import Eqn, Program, Var
-from functad.ir.regions import OPEN_CALL
+from functad.ir.regions import OPEN_CALL, call_types
 from functad.ir.types import ArrayType, array_type
 from functad.primitives.arithmetic import add, mul
 from functad.transforms.linearize import TransparentRule
@@ -34,7 +35,11 @@ from functad.transforms.programs import (
 from functad.transforms.replay import replay
 from functad.transforms.strong import doubtful_results, with_doubts
 
-__all__ = ["PLAIN", "Options", "call", "call_doubting", "jit_p", "set_executor"]
+__all__ = ["FLAGS", "PLAIN", "Options", "call", "call_doubting", "jit_p", "set_executor"]
+
+FLAGS = ("nnan", "ninf", "nsz", "arcp", "contract", "afn", "reassoc", "fast")
+"""LLVM's names: no NaN; no infinities; the sign of zero does not matter; division as multiplication by a reciprocal;
+fused multiply-add; approximate functions; sums in any order; all of these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,12 +258,23 @@ def _batch(
 def _samples() -> list[Sample]:
     x, y = array_type((3,), np.float64), array_type((), np.float64)
     program = trace_program(lambda a, b: [mul(a, b), add(a, mul(a, a))], (x, y))
-    return [Sample((x, y), {"program": program, "name": "sample"})]
+    return [
+        Sample((x, y), {"program": program, "name": "sample"}),
+        Sample((x, y), {"program": program, "name": "sample", "fastmath": "contract"}),
+    ]
+
+
+def _types(
+    *types: ArrayType, program: Program, name: str, fastmath: str = "", backend: str = ""
+) -> Sequence[ArrayType]:
+    if not set(fastmath.split(" ") if fastmath else ()).issubset(FLAGS):  # they become part of LLVM's text
+        raise ArgumentError(f"there are no fastmath flags {fastmath!r}")
+    return call_types(types, program)
 
 
 jit_p = Primitive(
     "jit",
-    type_rule=lambda *types, program, name, **options: program.out_types,
+    type_rule=_types,
     evaluate=lambda *args, program, name, **options: tuple(_executor[0](program, args, Options(**options))),
     multiple_results=True,
     control=OPEN_CALL,

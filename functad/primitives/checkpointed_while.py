@@ -22,11 +22,12 @@ import numpy as np
 from functad.core.evaluator import run_program
 from functad.core.primitive import Primitive, Sample, bind_all, type_of
 from functad.core.zeros import instantiate, zeros
+from functad.errors import StructureError
 from functad.ir.dce import dce
 from functad.ir.derived import derived
 from functad.ir.masks import Mask, cut, expand, grow, present, select
 from functad.ir.program import Eqn, Program, Var
-from functad.ir.regions import CALL
+from functad.ir.regions import CALL, call_types
 from functad.ir.types import ArrayType, SeqType, array_type
 from functad.primitives.arithmetic import add, mul, sub
 from functad.primitives.bitwise import bit_and, bit_not
@@ -414,9 +415,15 @@ def _samples() -> list[Sample]:
     ]
 
 
+def _types(*types: ArrayType, program: Program, slots: int) -> tuple[ArrayType, ...]:
+    if [e.primitive for e in program.eqns] != [while_p] or type(slots) is not int or slots < 1:
+        raise StructureError("checkpointed_while is a call of a Program of one while equation, with 1 slot or more")
+    return call_types(types, program)
+
+
 checkpointed_while_p: Primitive = Primitive(
     "checkpointed_while",
-    type_rule=lambda *types, program, slots: program.out_types,
+    type_rule=_types,
     evaluate=lambda *args, program, slots: tuple(run_program(program, args)),
     multiple_results=True,
     control=CALL,

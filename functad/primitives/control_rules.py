@@ -36,7 +36,12 @@ INDEX, BOOL = scalar_type(np.int64), scalar_type(np.bool_)
 
 def control_types(name: str, form: Regions, types: Sequence[ArrayType]) -> tuple[ArrayType, ...]:
     """The types of the results; what is written step by step is an array or a sequence."""
+    if min(form.turn, form.carry + 1, *[n + 1 for n in form.consts]) < 1:
+        raise StructureError(f"{name} has a negative number of operands of a kind, or makes no step at a time")
     operands = form.operands(types)
+    for t in operands.elements if form.kind.repeats else ():
+        if not isinstance(t, SeqType) and (t.ndim < 1 or form.count not in (None, t.shape[0])):
+            raise StructureError(f"{name} makes {form.count} steps over an operand of type {t}")
     read = [element_type(t) for t in operands.elements] if form.kind.repeats else operands.elements
     first = form.outputs(form.steps[0], form.steps[0].program.out_types)
     for region in form.regions:

@@ -39,6 +39,8 @@ def _type_rule(x: ArrayType, w: ArrayType, *, blocks: int) -> ArrayType:
             f"correlate takes operands of equal shapes but for the last axis, the first not shorter than the second "
             f"there, and neither empty; got {x} and {w}"
         )
+    if blocks != -(-w.shape[-1] // BLOCK):
+        raise ShapeError(f"correlate with {w} is computed in {-(-w.shape[-1] // BLOCK)} blocks, not in {blocks}")
     return x.with_shape((*x.shape[:-1], x.shape[-1] - w.shape[-1] + 1))
 
 

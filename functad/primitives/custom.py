@@ -19,8 +19,9 @@ from functad.caches import remember
 from functad.core.evaluator import run_program
 from functad.core.primitive import Primitive
 from functad.errors import FunctadError, StructureError
+from functad.ir.forms import Form, declare_form
 from functad.ir.program import Program, sub_programs
-from functad.ir.regions import CALL
+from functad.ir.regions import CALL, call_types
 from functad.ir.types import ArrayType
 from functad.transforms.programs import transpose_call
 
@@ -28,7 +29,7 @@ __all__ = ["Rule", "declare", "moves"]
 
 
 MOST_ORDERS = 10
-"""So many rules within rules are pickled."""
+"""So many rules within rules are stored."""
 
 
 class Rule(ABC):
@@ -71,15 +72,47 @@ class Rule(ABC):
         one = self.canonical()
         if one is not self:
             return same_rule, (one,)
+        return self.stored, (None, self.in_types, self.out_types, self.consts), {"_programs": self.stored_programs()}
+
+    def stored_programs(self) -> tuple[Program, ...]:
+        """The Programs that stand for the rule in another process."""
         if self._depth > MOST_ORDERS:
             raise StructureError(
                 "a function with derivative rules of its own that call it, and that close over something, cannot be "
-                "pickled as a Program: there would be one for each order of derivatives. Let the function and its "
+                "stored as a Program: there would be one for each order of derivatives. Let the function and its "
                 "rules take what they close over as arguments"
             )
         for rule in rules_in(self.programs):
             rule._depth = self._depth + 1
-        return self.stored, (None, self.in_types, self.out_types, self.consts), {"_programs": self.programs}
+        return self.programs
+
+    @classmethod
+    def declare_form(cls, name: str, types: Callable[[Rule, Sequence[Program]], bool]) -> None:
+        """Let text hold rules of this kind, as their Programs; ``types`` says whether these have the right types."""
+
+        def begin(in_types: tuple[ArrayType, ...], out_types: tuple[ArrayType, ...], consts: int) -> Rule:
+            all_types = type(in_types) is type(out_types) is tuple and all(
+                isinstance(t, ArrayType) for t in (*in_types, *out_types)
+            )
+            if not all_types or type(consts) is not int or not 0 <= consts <= len(in_types):
+                raise StructureError(
+                    f"{name} takes the types of its operands and results, and how many are closed over"
+                )
+            return cls.stored(None, in_types, out_types, consts)
+
+        def complete(rule: Rule, *parts: Any) -> Rule:
+            programs = parts[3:]
+            if not all(isinstance(p, Program) for p in programs) or not types(rule, programs):
+                raise StructureError(f"the Programs of {name} have other types than it says")
+            rule._programs = programs
+            return rule
+
+        def fields(rule: Rule) -> tuple[Any, ...]:
+            return tuple(rule.in_types), tuple(rule.out_types), rule.consts, *rule.stored_programs()
+
+        declare_form(
+            Form(name, cls, fields, complete, begin, heads=3, brief=False, canonical=lambda rule: rule.canonical())
+        )
 
     def mapped(self, size: int, batched: tuple[Any, ...], make: Callable[[], Rule]) -> Rule:
         """The rule over a mapped axis of the operands flagged, made once."""
@@ -141,7 +174,7 @@ def declare(name: str, **rules: Any) -> Primitive:
     """Declare the primitive of one kind of equations with rules; ``rules`` are those in which the kinds differ."""
     return Primitive(
         name,
-        type_rule=lambda *types, program, rule, consts, name: program.out_types,
+        type_rule=lambda *types, program, rule, consts, name: call_types(types, program),
         evaluate=lambda *args, program, rule, consts, name: tuple(run_program(program, args)),
         multiple_results=True,
         transpose=_transpose,

@@ -87,6 +87,17 @@ class TracedJvp(JvpRule):
 JvpRule.stored = TracedJvp
 
 
+def _fits(rule: Rule, programs: Sequence[Program]) -> bool:
+    if len(programs) != 1:
+        return False
+    dots = [t for t in rule.in_types[rule.consts :] if t.inexact]
+    found = (*rule.out_types, *[t for t in rule.out_types if t.inexact])
+    return programs[0].in_types == (*rule.in_types, *dots) and programs[0].out_types == found
+
+
+JvpRule.declare_form("jvp_rule", _fits)
+
+
 def _custom_jvp(
     primals: Sequence[Any], tangents: Sequence[Any], *, program: Program, rule: JvpRule, consts: int, name: str
 ) -> Any:

@@ -98,6 +98,20 @@ class TracedVjp(VjpRule):
 VjpRule.stored = TracedVjp
 
 
+def _fits(rule: Rule, programs: Sequence[Program]) -> bool:
+    if len(programs) != 2:
+        return False
+    (forward, backward), n = programs, len(rule.out_types)
+    known = (*rule.in_types[: rule.consts], *forward.out_types[n:])
+    cts = [t for t in rule.out_types if t.inexact]
+    found = tuple([t for t in rule.in_types[rule.consts :] if t.inexact])
+    fits = forward.in_types == tuple(rule.in_types) and forward.out_types[:n] == tuple(rule.out_types)
+    return fits and backward.in_types == (*known, *cts) and backward.out_types == found
+
+
+VjpRule.declare_form("vjp_rule", _fits)
+
+
 def no_forward_mode(name: str) -> StructureError:
     """The error for forward mode through a function that has only a reverse rule."""
     return StructureError(

@@ -16,7 +16,7 @@ from functad.core.evaluator import run_program
 from functad.core.primitive import Primitive, Sample
 from functad.errors import StructureError
 from functad.ir.program import Program
-from functad.ir.regions import CALL
+from functad.ir.regions import CALL, call_types
 from functad.ir.types import ArrayType, array_type
 from functad.primitives.arithmetic import mul
 from functad.primitives.calls import PLAIN, call_doubting, call_rule, jit_p
@@ -81,7 +81,7 @@ def _samples() -> list[Sample]:
 
 custom_vmap_p = Primitive(
     "custom_vmap",
-    type_rule=lambda *types, program, rule, consts, name: program.out_types,
+    type_rule=lambda *types, program, rule, consts, name: call_types(types, program),
     evaluate=lambda *args, program, rule, consts, name: tuple(run_program(program, args)),
     multiple_results=True,
     control=CALL,

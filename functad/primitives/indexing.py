@@ -117,7 +117,7 @@ def check_indices(name: str, x: Any, indices: Sequence[Any], batch: int) -> list
 def indexed_type(name: str, x: ArrayType, indices: Sequence[ArrayType], batch: int) -> ArrayType:
     """The type of what is read from, or written to x at these indices."""
     given = f"{name} of {x} at indices {', '.join(map(str, indices))}" + (f" with batch={batch}" if batch else "")
-    if not indices or batch + len(indices) > x.ndim:
+    if not indices or not 0 <= batch <= x.ndim - len(indices):
         raise ShapeError(f"{given}: there must be at least one index array, and an axis after the batch axes for each")
     first = indices[0]
     if any(i.dtype != np.int64 for i in indices):

@@ -62,6 +62,7 @@ def _samples() -> list[Sample]:
     scalar, vector = array_type((), np.float64), array_type((2,), np.float64)
     body = trace_program(lambda a, c, x: [add(mul(a, sin(c)), x), mul(c, x)], (scalar, vector, vector))
     shared = {"body": body, "consts": 1, "carry": 1, "unroll": 1}
+    counted = trace_program(lambda a, c: [mul(a, sin(c)), mul(c, a)], (scalar, vector))
     xs = array_type((3, 2), np.float64)
     return [
         Sample((scalar, vector, xs), {**shared, "length": 3, "reverse": False}),
@@ -70,6 +71,7 @@ def _samples() -> list[Sample]:
         Sample((scalar, vector, xs), {**shared, "length": 3, "reverse": False, "unroll": 3}),
         Sample((scalar, vector, array_type((0, 2), np.float64)), {**shared, "length": 0, "reverse": False}),
         Sample((scalar, vector, array_type((1, 2), np.float64)), {**shared, "length": 1, "reverse": False}),
+        Sample((np.int64(3), scalar, vector), {**shared, "body": counted, "length": None, "reverse": False}),
     ]
 
 

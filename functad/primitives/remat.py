@@ -11,10 +11,11 @@ import numpy as np
 
 from functad.core.evaluator import run_program
 from functad.core.primitive import Primitive, Sample, bind_all, type_of
+from functad.errors import StructureError
 from functad.ir.derived import derived
 from functad.ir.masks import expand, select
 from functad.ir.program import Eqn, Program, Var
-from functad.ir.regions import OPEN_CALL, control_of
+from functad.ir.regions import OPEN_CALL, call_types, control_of
 from functad.ir.types import ArrayType, SeqType, array_type
 from functad.primitives.arithmetic import mul
 from functad.primitives.calls import call_doubting, jit_p
@@ -140,9 +141,15 @@ def _samples() -> list[Sample]:
     return [Sample((x, x), {"program": trace_program(lambda a, b: [sin(mul(sin(a), b))], (x, x)), "policy": None})]
 
 
+def _types(*types: ArrayType, program: Program, policy: Policy | None) -> tuple[ArrayType, ...]:
+    if policy is not None and not callable(policy):
+        raise StructureError(f"the policy of a checkpoint is a function, not {policy!r}")
+    return call_types(types, program)
+
+
 checkpoint_p = Primitive(
     "checkpoint",
-    type_rule=lambda *types, program, policy: program.out_types,
+    type_rule=_types,
     evaluate=lambda *args, program, policy: tuple(run_program(program, args)),
     multiple_results=True,
     control=OPEN_CALL,

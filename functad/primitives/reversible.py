@@ -18,11 +18,12 @@ import numpy as np
 from functad.core.evaluator import run_program
 from functad.core.primitive import Linear, Primitive, Sample
 from functad.core.zeros import instantiate, zeros
-from functad.errors import LinearityError
+from functad.errors import LinearityError, StructureError
+from functad.ir.forms import Form, declare_form
 from functad.ir.masks import Mask, cut, expand, present, select
 from functad.ir.program import Eqn, Program, Var
-from functad.ir.regions import CALL, Kind, control_of
-from functad.ir.types import array_type
+from functad.ir.regions import CALL, Kind, call_types, control_of
+from functad.ir.types import ArrayType, array_type
 from functad.primitives.arithmetic import mul
 from functad.primitives.lanes import map_over_lanes
 from functad.primitives.trigonometric import cos, sin
@@ -39,6 +40,10 @@ class Reverse(ABC):
     def __call__(self, program: Program, mask: Mask, ins: Sequence[Any], cotangents: Sequence[Any]) -> Sequence[Any]:
         """The cotangents of the operands flagged (None where zero) from those of the results (None where zero)."""
 
+    @abstractmethod
+    def fits(self, program: Program) -> bool:
+        """Whether it is for calls of this Program, as its types tell."""
+
 
 @dataclass(frozen=True)
 class FirstResults(Reverse):
@@ -50,6 +55,10 @@ class FirstResults(Reverse):
         n = len(self.call.outputs)
         more = any(c is not None for c in cotangents[n:])
         return pullback(program if more else self.call, mask, ins, cotangents if more else cotangents[:n])
+
+    def fits(self, program: Program) -> bool:
+        found = self.call.out_types
+        return self.call.in_types == program.in_types and found == program.out_types[: len(found)]
 
 
 def pullback(program: Program, mask: Mask, ins: Sequence[Any], cotangents: Sequence[Any]) -> Sequence[Any]:
@@ -98,6 +107,20 @@ class PullbackOf(Reverse):
         ct_dots = select(expand(dots, depends), self.given)
         between = len(ins) - n - len(ct_dots)
         return [*x_cts, *[None] * sum(mask[n : n + between]), *select(ct_dots, mask[n + between :]), *ct_sums]
+
+    def fits(self, program: Program) -> bool:
+        inputs, outputs = self.call.in_types, self.call.out_types
+        counts = (len(self.moving), len(self.given)) == (len(inputs), len(outputs))
+        if not counts:
+            return False
+        results = tuple(select(inputs, self.moving))
+        summed = self.summed or (False,) * len(results)
+        if len(summed) != len(results):
+            return False
+        last = (*select(outputs, self.given), *select(results, summed))
+        known = program.in_types[: len(inputs)] == inputs and program.out_types == results
+        between = len(program.inputs) - len(last)
+        return known and between >= len(inputs) and program.in_types[between:] == last
 
 
 class ReversibleRule:
@@ -166,9 +189,33 @@ def _samples() -> list[Sample]:
     ]
 
 
+def _types(*types: ArrayType, program: Program, reverse: Reverse) -> tuple[ArrayType, ...]:
+    if not reverse.fits(program):
+        raise StructureError("a reversible call has the reverse mode of another Program")
+    return call_types(types, program)
+
+
+def _call_and_masks(call: Any, *masks: Any) -> None:
+    if not isinstance(call, Program) or not all(type(m) is tuple and set(map(type, m)) <= {bool} for m in masks):
+        raise StructureError("the reverse mode of a call is given by a Program, and flags")
+
+
+def _first_results(call: Any) -> FirstResults:
+    _call_and_masks(call)
+    return FirstResults(call)
+
+
+def _pullback_of(call: Any, *masks: Any) -> PullbackOf:
+    _call_and_masks(call, *masks)
+    return PullbackOf(call, *masks)
+
+
+declare_form(Form("FirstResults", FirstResults, lambda r: (r.call,), _first_results))
+declare_form(Form("PullbackOf", PullbackOf, lambda r: (r.call, r.moving, r.given, r.summed), _pullback_of))
+
 reversible_p: Primitive = Primitive(
     "reversible",
-    type_rule=lambda *types, program, reverse: program.out_types,
+    type_rule=_types,
     evaluate=lambda *args, program, reverse: tuple(run_program(program, args)),
     multiple_results=True,
     control=CALL,

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from functad.core.primitive import Primitive, Sample, type_of
-from functad.errors import DtypeError, ShapeError
+from functad.errors import ArgumentError, DtypeError, ShapeError
 from functad.ir.types import ArrayType, array_type
 from functad.kernel_ir.rules import Pull, Statements
 from functad.kernel_ir.sizes import poly
@@ -173,6 +173,8 @@ def _search_type(a: ArrayType, values: ArrayType, *, side: str, batch: int, step
         raise DtypeError(f"search_sorted takes operands of one real dtype, got {a} and {values}; convert with .astype")
     if a.ndim != batch + 1 or values.shape[:batch] != a.shape[:batch]:
         raise ShapeError(f"search_sorted takes one ascending axis after {batch} common ones, got {a} and {values}")
+    if side not in ("left", "right") or steps != a.shape[batch].bit_length():
+        raise ArgumentError(f"search_sorted in {a} takes a side, left or right, got {side!r}, {steps} steps")
     return values.with_dtype(INT64)
 
 

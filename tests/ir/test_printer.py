@@ -10,8 +10,9 @@ import pytest
 import functad.primitives  # noqa: F401  (declares the primitives)
 from functad.core.primitive import REGISTRY
 from functad.ir.builder import ProgramBuilder
-from functad.ir.printer import format_equation, format_program, format_scalar, variable_names
+from functad.ir.printer import format_equation, format_program, variable_names
 from functad.ir.program import Eqn, Literal, Location, Program, Var, sub_programs
+from functad.ir.scalars import format_scalar
 from functad.ir.types import array_type, scalar_type
 
 F64 = np.dtype(np.float64)

@@ -18,7 +18,7 @@ import numpy as np
 import scipy.linalg
 
 from functad.core.primitive import Primitive, Sample, type_of
-from functad.errors import LinAlgError
+from functad.errors import ArgumentError, LinAlgError
 from functad.ir.types import ArrayType
 from functad.kernel_ir.lapack import Call, lapack_function
 from functad.kernel_ir.native import NativeFunction, family, updates, writes
@@ -90,6 +90,8 @@ def apart(w: Any, n: int) -> tuple[Any, Any, Any]:
 
 def _type_rule(a: ArrayType, *, lower: bool, vectors: bool, driver: str) -> tuple[ArrayType, ...]:
     check_matrices("eigh", a, square=True)
+    if driver not in ("evd", "evr"):
+        raise ArgumentError(f"eigh has the drivers evd and evr, not {driver!r}")
     w = a.with_dtype(real_dtype(a.dtype)).with_shape(a.shape[:-1])
     return (w, a) if vectors else (w,)
 

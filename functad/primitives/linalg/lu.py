@@ -17,6 +17,7 @@ import numpy as np
 from scipy.linalg.lapack import get_lapack_funcs
 
 from functad.core.primitive import Primitive, Sample, type_of
+from functad.errors import ShapeError
 from functad.ir.types import ArrayType, array_type
 from functad.kernel_ir.lapack import Call, lapack_function
 from functad.kernel_ir.native import NativeFunction, family, updates, writes
@@ -137,6 +138,12 @@ def permutation_of(pivots: Any, rows: int) -> Any:
     return permutation_p.bind(pivots, rows=rows)
 
 
+def _permutation_type(pivots: ArrayType, *, rows: int) -> ArrayType:
+    if not pivots.ndim or pivots.shape[-1] > rows:
+        raise ShapeError(f"permutation_of {rows} rows takes at most so many exchanges, got {pivots}")
+    return array_type((*pivots.shape[:-1], rows), np.int64)
+
+
 def _permutation(pivots: Any, *, rows: int) -> Any:
     permutation = np.empty((*pivots.shape[:-1], rows), np.int64)
     for p, order in items(pivots, permutation, cores=(1, 1)):
@@ -161,7 +168,7 @@ def _exchange(ctx: Any, pivots: Any, exchanged: ArrayType, permutation: Any, ord
 
 permutation_p: Primitive = Primitive(
     "permutation_of",
-    type_rule=lambda pivots, *, rows: array_type((*pivots.shape[:-1], rows), np.int64),
+    type_rule=_permutation_type,
     evaluate=_permutation,
     batch=lambda size, batched, pivots, **params: (permutation_p.bind(pivots, **params), True),
     kernel=Statements(
