@@ -55,7 +55,7 @@ def test_reprs_say_what_things_are():
         (square.lower(X).compile(), "<functad: native code of a function, (f64[3]) -> (f64[3])>"),
         (fd.custom_jvp(np.sin), "<functad.custom_jvp of sin>"),
         (fd.custom_vjp(np.sin), "<functad.custom_vjp of sin>"),
-        (fd.make_ir(square)(X).eqns[0], "b:f64[3] = square a"),
+        (fd.make_ir(square)(X).eqns[0], "<square f64[3] -> f64[3]>"),
     ]
     assert [repr(x) for x, _ in shown] == [text for _, text in shown]
 
