@@ -107,7 +107,7 @@ def test_native_derivatives(example):
 
 
 @pytest.mark.deep
-@pytest.mark.parametrize("number", range(20))
+@pytest.mark.parametrize("number", range(8))
 @pytest.mark.parametrize("name", CHECKS)
 def test_many_more(name, number):
     check = CHECKS[name]

@@ -36,6 +36,7 @@ from functad.kernel_ir.gathered import gathered_product
 from functad.kernel_ir.nodes import Affine, Buffer
 from functad.kernel_ir.rules import Statements
 from functad.kernel_ir.sizes import Poly, product
+from functad.primitives.convert import convert
 from functad.primitives.shapes import flip
 from functad.primitives.slicing import pad, slice_
 
@@ -46,7 +47,13 @@ Windows = tuple[tuple[int, int, int], ...]
 
 
 def conv(x: Any, w: Any, x_axes: Sequence[int], w_axes: Sequence[int], out_axes: Sequence[int], windows: Any) -> Any:
-    """Sums of products; ``windows`` holds a label, a stride and a dilation for each axis along which windows move."""
+    """Sums of products; ``windows`` holds a label, a stride and a dilation for each axis along which windows move.
+
+    Those of halves are computed in float32 and rounded once.
+    """
+    if x.dtype == w.dtype == np.float16:
+        single = np.dtype(np.float32)
+        return convert(conv(convert(x, single), convert(w, single), x_axes, w_axes, out_axes, windows), x.dtype)
     moved = tuple(sorted([tuple(each) for each in windows]))
     return conv_p.bind(x, w, x_axes=tuple(x_axes), w_axes=tuple(w_axes), out_axes=tuple(out_axes), windows=moved)
 
@@ -78,8 +85,11 @@ class Parts:
 def _type_rule(
     x: ArrayType, w: ArrayType, *, x_axes: Labels, w_axes: Labels, out_axes: Labels, windows: Windows
 ) -> ArrayType:
-    if x.dtype != w.dtype or x.dtype.kind not in "fiu":
-        raise DtypeError(f"conv takes real operands of one dtype, got {x} and {w}; convert with .astype")
+    if x.dtype != w.dtype or x.dtype.kind not in "fiu" or x.dtype == np.float16:
+        raise DtypeError(
+            f"conv takes real operands of one dtype, of 32 bits at least where they are floating-point, got {x} and "
+            f"{w}; convert with .astype"
+        )
     p = Parts.of(x_axes, w_axes, out_axes, windows)
     labels = [(*p.groups, *p.summed, *p.own_x, *p.moved), (*p.groups, *p.summed, *p.own_w, *p.moved)]
     labels.append((*p.groups, *p.own_x, *p.own_w, *p.moved))

@@ -85,15 +85,15 @@ class Reference:
 
     def exact(self, xs: Sequence[Any], positions: Positions) -> Any:
         """A derivative at a point."""
-        if self.by_order is not None:
-            with mp.workprec(1500):
-                try:
+        try:
+            if self.by_order is not None:
+                with mp.workprec(1500):
                     return self.by_order(positions, *xs)
-                except (ValueError, ZeroDivisionError):  # a pole
-                    return mp.nan
-        if self.slope is not None and positions:
-            return derivative(self.slope, xs, positions[1:], self.periodic)
-        return derivative(self.function, xs, positions, self.periodic)
+            if self.slope is not None and positions:
+                return derivative(self.slope, xs, positions[1:], self.periodic)
+            return derivative(self.function, xs, positions, self.periodic)
+        except (ValueError, ZeroDivisionError):  # a pole
+            return mp.nan
 
 
 def inverse_of_complement(q: Any) -> Any:
@@ -257,7 +257,7 @@ UNARY: dict[str, Reference | list[Reference]] = {
         special={-1.0: (inf, -inf, inf), inf: ZERO}
     ),
     "log1mexp": Reference(
-        lambda x: mp.log(1 - mp.exp(x)), lambda x: 1 / (1 - mp.exp(-x)), high=0, special={-inf: ZERO},
+        lambda x: mp.log(-mp.expm1(x)), lambda x: -1 / mp.expm1(-x), high=0, special={-inf: ZERO},
         points=(-1e-10, -log(2), -40.0, -700.0),
     ),
     "sigmoid": Reference(sigmoid, sigmoid_slope, special=limits(ZERO, ZERO)),

@@ -149,6 +149,11 @@ MORE = {
 ONE_EACH = list({name: (name, params, point) for name, params, point in reversed(POINTS)}.values())
 """One point a primitive."""
 
+ONCE = {"ellipkinc", "ellipeinc"}
+"""Those whose second derivatives are not known in all operands."""
+
+TWICE = [point for point in ONE_EACH if point[0] not in ONCE]
+
 
 def check(derivatives, name, params, point):
     f, x = guarded(name, params, point)
@@ -164,7 +169,7 @@ def test_what_a_guard_does_not_take(name, params, point):
 
 
 @pytest.mark.one_in(20)
-@pytest.mark.parametrize(("name", "params", "point"), ONE_EACH)
+@pytest.mark.parametrize(("name", "params", "point"), TWICE)
 def test_to_any_order_and_in_control_flow(name, params, point):
     check(MORE, name, params, point)
 
@@ -185,7 +190,7 @@ NATIVE = {
 def test_native_code_and_what_it_differentiates(kind):
     """Many primitives at a time, as one function: compiling is what takes the time."""
     for start in range(3):
-        chosen = ONE_EACH[start :: 3 if kind == "gradient" else 9]
+        chosen = (TWICE if kind.startswith("second") else ONE_EACH)[start :: 3 if kind == "gradient" else 9]
         parts = [guarded(*p)[0] for p in chosen]
         sizes = np.cumsum([0, *[len(point) for _, _, point in chosen]])
         x = np.concatenate([np.array(point) for _, _, point in chosen])
