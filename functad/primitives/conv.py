@@ -36,7 +36,6 @@ from functad.kernel_ir.gathered import gathered_product
 from functad.kernel_ir.nodes import Affine, Buffer
 from functad.kernel_ir.rules import Statements
 from functad.kernel_ir.sizes import Poly, product
-from functad.primitives.convert import convert
 from functad.primitives.shapes import flip
 from functad.primitives.slicing import pad, slice_
 
@@ -47,13 +46,7 @@ Windows = tuple[tuple[int, int, int], ...]
 
 
 def conv(x: Any, w: Any, x_axes: Sequence[int], w_axes: Sequence[int], out_axes: Sequence[int], windows: Any) -> Any:
-    """Sums of products; ``windows`` holds a label, a stride and a dilation for each axis along which windows move.
-
-    Those of halves are computed in float32 and rounded once.
-    """
-    if x.dtype == w.dtype == np.float16:
-        single = np.dtype(np.float32)
-        return convert(conv(convert(x, single), convert(w, single), x_axes, w_axes, out_axes, windows), x.dtype)
+    """Sums of products; ``windows`` holds a label, a stride and a dilation for each axis along which windows move."""
     moved = tuple(sorted([tuple(each) for each in windows]))
     return conv_p.bind(x, w, x_axes=tuple(x_axes), w_axes=tuple(w_axes), out_axes=tuple(out_axes), windows=moved)
 

@@ -106,7 +106,7 @@ def test_export_as_bytes(file, tmp_path, capsys):
     assert fd.export.deserialize(output.read_bytes())(np.arange(4.0), 1.5) == 13.0
     capsys.readouterr()
     assert main(arguments) == 1
-    assert capsys.readouterr().err == "functad: export --to bytes: say where to, with --path\n"
+    assert capsys.readouterr().err == "functad: export --to bytes: say where to, with --path [functad E02]\n"
 
 
 @pytest.mark.parametrize(

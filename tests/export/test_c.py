@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import os
 import shutil
 import subprocess
@@ -17,7 +16,6 @@ from scipy.linalg import solve_triangular
 
 import functad as fd
 from functad.errors import ArgumentError, UnsupportedError
-from functad.export.command import export_command
 
 CC = shutil.which(os.environ.get("CC", "cc"))
 needs_cc = pytest.mark.skipif(CC is None, reason="there is no C compiler")
@@ -249,23 +247,3 @@ def test_without_a_compiler_there_is_no_shared_library(tmp_path: Path, monkeypat
     made = fd.export.c(lambda x, double: x * double, 1.0, 2.0, path=tmp_path / "f")
     assert made.library is None and made.object.exists()
     assert "int32_t f(double x, double double2, double *out);" in made.header.read_text()
-
-
-@needs_cc
-def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert (
-        export_command(["numpy:hypot", "--like", "f64[3]", "f64", "--path", str(tmp_path / "h"), "--name", "length"])
-        == 0
-    )
-    assert capsys.readouterr().out.split() == [str(tmp_path / f"h.{end}") for end in ("h", "o", "so")]
-    library = ctypes.CDLL(str(tmp_path / "h.so"))
-    x, out = np.array([3.0, 5.0, 0.0]), np.empty(3)
-    library.length(ctypes.c_void_p(x.ctypes.data), ctypes.c_double(4.0), ctypes.c_void_p(out.ctypes.data))
-    np.testing.assert_allclose(out, np.hypot(x, 4.0), rtol=1e-15)
-    for arguments, message in (
-        (["numpy"], "module:function"),
-        (["numpy:nothing"], "has no nothing"),
-        (["numpy:sin", "--like", "f65[3]"], "f64\\[100,3\\]"),
-    ):
-        with pytest.raises(ArgumentError, match=message):
-            export_command(arguments)
