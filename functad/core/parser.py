@@ -15,6 +15,7 @@ import numpy as np
 
 from functad.core.param_kinds import misfit, strange_param
 from functad.core.primitive import Primitive
+from functad.errors import message_of
 from functad.ir.forms import FORMS, NAMES, Form
 from functad.ir.occurrences import MOST_NESTED
 from functad.ir.program import Atom, Eqn, Literal, Location, Program, Var, line_of, literal
@@ -365,7 +366,7 @@ class _ProgramReader:
             expected = tuple(primitive.out_types(types, params))
         except Exception as error:
             raise self.scanner.error(
-                f"{primitive.name} refuses its operands or params: {type(error).__name__}: {error}", place
+                f"{primitive.name} refuses its operands or params: {type(error).__name__}: {message_of(error)}", place
             ) from None
         found = tuple([v.type for v in outputs])
         if found != expected:

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 import numpy as np
 
-from functad.errors import InternalError
+from functad.errors import InternalError, message_of
 from functad.ir.printer import format_equation
 from functad.ir.program import Atom, Eqn, Literal, Program, Var, sub_programs
 from functad.ir.types import ArrayType, array_type
@@ -88,7 +88,11 @@ class _Checker:
         try:
             expected = tuple(eqn.primitive.out_types(tuple([a.type for a in eqn.inputs]), dict(eqn.params)))
         except Exception as error:
-            self.fail(f"the type rule of {eqn.primitive.name} refuses it: {type(error).__name__}: {error}", eqn, error)
+            self.fail(
+                f"the type rule of {eqn.primitive.name} refuses it: {type(error).__name__}: {message_of(error)}",
+                eqn,
+                error,
+            )
         found = tuple([v.type for v in eqn.outputs])
         if found != expected:
             self.fail(f"its results have types {_listing(found)}, but the type rule gives {_listing(expected)}", eqn)

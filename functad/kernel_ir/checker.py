@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from functad.errors import InternalError
+from functad.errors import InternalError, message_of
 from functad.ir.types import dtype_name
 from functad.kernel_ir.control import Control
 from functad.kernel_ir.control_checker import check_control
@@ -110,7 +110,7 @@ def check_kernel(kernel: Kernel, codes: int | None = None) -> None:
     try:
         _KernelChecker(kernel, codes).run()
     except InternalError as error:
-        raise InternalError(f"{error} in\n{format_kernel(kernel)}") from None
+        raise InternalError(f"{message_of(error)} in\n{format_kernel(kernel)}") from None
 
 
 class _KernelChecker:

@@ -62,6 +62,8 @@ class Span(NamedTuple):
 
     def bounds(self) -> tuple[int, int, int]:
         """The (start, stop, step) of a slice with the same elements."""
+        if not self.size:
+            return self.start, self.start, 1
         last = self.start + (self.size - 1) * self.step
         low, high = min(self.start, last), max(self.start, last)
         return low, high + 1, abs(self.step)

@@ -246,6 +246,8 @@ def rounds(primitive: Primitive, types: Sequence[ArrayType], out_types: Sequence
 
 def moderate(value: Any) -> bool:
     """Whether a value is a good operand for further equations."""
+    if isinstance(value, Seq):
+        return False
     return value.dtype.kind not in "fc" or bool(np.all(np.isfinite(value)) and np.all(np.abs(value) <= LIMIT))
 
 

@@ -93,8 +93,8 @@ def chosen(v, i):
         if w[k % 5] > 0.4:
             w[k % 4] = w[(k + 1) % 5] - 0.1
         elif w[0] < i:
-            for j in range(w.shape[0] - 1):
-                w[j] += 0.01 * w[j + 1]
+            for j in range(1, w.shape[0]):
+                w[j] += 0.01 * w[j - 1]
     return w
 
 
@@ -113,7 +113,7 @@ def two_loops(v, i):
         for j in range(1, w.shape[0]):
             w[j] += 0.5 * w[j - 1]
         for j in range(1, w.shape[0]):
-            w[j] *= 0.9
+            w[j] *= 0.9 + 0.01 * w[j - 1]
     return w
 
 

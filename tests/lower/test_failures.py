@@ -32,7 +32,8 @@ def message(index: int, axis: int, size: int, function: object) -> str:
     """The whole text for an index in the one line of a function."""
     _, line = inspect.getsourcelines(function)  # type: ignore[arg-type]
     valid = f"valid are {-size} to {size - 1}, and np.clip keeps an index between bounds"
-    return f"index {index} is out of bounds for axis {axis} with size {size}: {valid}, at {HERE}:{line + 1}"
+    said = f"index {index} is out of bounds for axis {axis} with size {size}: {valid}"
+    return f"{said}, at {HERE}:{line + 1} [functad E10]"
 
 
 def fails(f: object, *args: object) -> str:

@@ -289,7 +289,7 @@ def test_a_callback_shows_no_memory_that_is_gone() -> None:
     def fail(x):
         raise ValueError("no")
 
-    with pytest.raises(ValueError, match="no") as caught:
+    with config.traceback("full"), pytest.raises(ValueError, match="no") as caught:
         fd.jit(lambda x: fd.pure_callback(fail, x, x) + 1.0)(np.ones(3))
     names = [entry.name for entry in caught.traceback]
     assert names[-1] == "fail" and "fill" not in names

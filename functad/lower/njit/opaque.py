@@ -18,7 +18,7 @@ from numba.core.dispatcher import Dispatcher
 from numba.core.errors import NumbaError
 from numba.np.numpy_support import as_dtype
 
-from functad.core.primitive import Primitive, type_of
+from functad.core.primitive import Primitive, Sample, type_of
 from functad.errors import ArgumentError, DtypeError, LinearityError, ShapeError, StructureError, UnsupportedError
 from functad.ir.types import ArrayType, array_type
 from functad.kernel_ir.native import NativeFunction, Python, reads, writes
@@ -177,6 +177,22 @@ def _transpose(cts: Any, *operands: Any, callee: Opaque, **params: Any) -> list[
     raise LinearityError(f"from_numba: functad does not look into {callee.name}, so it has no transpose")
 
 
+def _scaled(x: Any, y: float) -> Any:
+    return x * y
+
+
+def _samples() -> list[Sample]:
+    callee = Opaque(numba.njit(_scaled))
+    return [
+        Sample(
+            (array_type(shape, np.float64), array_type((), np.float64)),
+            {"callee": callee, "shapes": (shape,), "dtypes": (np.dtype(np.float64),), "one": True},
+            smooth=False,
+        )
+        for shape in ((3,), (2, 0))
+    ]
+
+
 numba_call_p: Primitive = Primitive(
     "numba_call",
     type_rule=_type_rule,
@@ -189,4 +205,5 @@ numba_call_p: Primitive = Primitive(
     linear="jointly",
     batch=lambda size, batched, *operands, **params: map_over_lanes(numba_call_p, size, batched, operands, params),
     kernel=Statements(_kernel),
+    samples=_samples,
 )

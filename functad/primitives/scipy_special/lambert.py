@@ -41,5 +41,7 @@ def _omega_jvp(t: Any, y: Any, z: Any) -> Any:
     return mul(t, select(small, div(near, add(near, 1)), sub(1, reciprocal(add(far, 1)))))
 
 
-wrightomega: Op = loop("wrightomega", "wrightomega", _omega_jvp, low=-2.0, doc="Wright's omega function.")
+wrightomega: Op = loop(
+    "wrightomega", "wrightomega", _omega_jvp, singular=False, low=-2.0, doc="Wright's omega function."
+)
 complex_wrightomega: Op = holomorphic("wrightomega", _omega_jvp)
