@@ -104,16 +104,19 @@ def test_jit_equals_numpy(entry, backend):
         assert_same(compiled(*entry.args), entry.function(*entry.args), "jit", entry)
 
 
+@pytest.mark.one_in(2)
 @names(CORPUS)
 def test_derivatives(entry):
     check_grads(entry.function, entry.args, order=2)
 
 
+@pytest.mark.one_in(3)
 @names(TRACEABLE)
 def test_derivatives_of_the_jitted_function(entry, backend):
     check_grads(fd.jit(entry.function), entry.args, order=1)
 
 
+@pytest.mark.one_in(3)
 @names(TRACEABLE)
 def test_jitted_gradient(entry, backend):
     f, values = of_floats(entry)
@@ -135,6 +138,7 @@ def test_linearize_and_vjp_are_jvp(entry):
         assert_same(derivative(*tangents), expected, "linearize", entry)
 
 
+@pytest.mark.one_in(2)
 @names(TRACEABLE)
 def test_vmap_is_a_loop(entry, backend):
     f, values = of_floats(entry)
@@ -146,6 +150,7 @@ def test_vmap_is_a_loop(entry, backend):
     assert_same(fd.jit(fd.vmap(f))(*stacked), expected, "jit(vmap)", entry)
 
 
+@pytest.mark.one_in(3)
 @names(TRACEABLE)
 def test_vmap_and_grad_commute(entry, backend):
     f, values = of_floats(entry)

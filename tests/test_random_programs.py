@@ -87,6 +87,7 @@ def test_native_code(example):
     check_native(example)
 
 
+@pytest.mark.deep
 @settings(max_examples=60, phases=REDUCED)
 @given(examples(most=20))
 def test_kernel_evaluator(example):
@@ -97,6 +98,7 @@ def test_kernel_evaluator(example):
     check_example(example, run, "the kernel evaluator")
 
 
+@pytest.mark.deep
 @settings(max_examples=60, phases=REDUCED)
 @given(examples(smooth=True))
 def test_native_derivatives(example):

@@ -66,6 +66,7 @@ def test_every_public_function_has_an_example(module: str, name: str) -> None:
     assert f.__module__.startswith("functad."), "an example is run where the function is defined"
 
 
+@pytest.mark.deep
 def test_modules_are_attributes() -> None:
     """Of those that are imported when they are used, too; in a process in which nothing else has imported them."""
     code = """

@@ -56,6 +56,7 @@ def test_the_outermost_decides(ran):
     assert "backend='evaluator'" in str(fd.make_ir(lambda x: 2 * inner(x))(X))
 
 
+@pytest.mark.deep
 def test_numba_and_native_code_are_two():
     jitted = fd.jit(fd.grad(f), backend="numba")
     np.testing.assert_allclose(jitted(X), fd.jit(fd.grad(f))(X), rtol=1e-14)

@@ -57,6 +57,7 @@ def leaves(tree):
     return found
 
 
+@pytest.mark.one_in(2)
 @chunks
 @jitted
 @pytest.mark.parametrize(("f", "in_axes", "out_axes", "args"), AXES.values(), ids=AXES)
@@ -120,7 +121,7 @@ def test_auxiliary_data_and_complex_values(transform) -> None:
     np.testing.assert_allclose(transform(neighbours, holomorphic=True, chunk_size=2)(z), whole, rtol=1e-12)
 
 
-@pytest.mark.one_in(5)
+@pytest.mark.one_in(15)
 @jitted
 @chunks
 def test_nested_and_differentiated(size, jit) -> None:

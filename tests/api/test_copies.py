@@ -365,6 +365,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.deep
 def test_process_pools(tmp_path) -> None:
     assert run_script(tmp_path, POOL) == ["4.0", "6.0", "4.0", "12.0", "12.0", "2.0", "8.0", "10.0"]
 
@@ -396,6 +397,7 @@ print(pickle.loads(pickle.dumps(thrice)) is thrice)
 """
 
 
+@pytest.mark.deep
 def test_picklers_that_take_functions_of_main_by_value(tmp_path) -> None:
     assert run_script(tmp_path, BY_VALUE) == ["6.0", "4.0", "True"]
 

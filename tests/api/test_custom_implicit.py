@@ -104,6 +104,7 @@ OVER = {
 }
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("over", OVER)
 @pytest.mark.parametrize("order", DERIVATIVES)
 @pytest.mark.parametrize("kind", ROOTS)

@@ -89,6 +89,7 @@ def test_reverse_mode_runs_the_forward_rule_in_place_of_the_function() -> None:
     close(fd.hessian(lambda x: np.sum(c.cube(x)))(X), np.diag(6 * X))
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("kind", KINDS)
 def test_calls_leave_nothing_behind(kind) -> None:
     c = Counted(kind)

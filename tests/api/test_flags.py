@@ -189,6 +189,7 @@ def test_flags_that_are_left_in_another_order():
     assert config.settings() is before
 
 
+@pytest.mark.deep
 def test_entries_ask_the_context_only_where_they_must():
     script = """
 import numpy as np, functad as fd

@@ -69,6 +69,7 @@ def spoil(x, n):
     return np.full(n, total), total
 
 
+@pytest.mark.deep
 def test_arrays_it_writes_to_are_copies() -> None:
     f = fd.from_numba(spoil, out=lambda x, n: (fd.ShapeDtypeStruct((3,), float), fd.ShapeDtypeStruct((), float)))
     for run in (f, fd.jit(f)):

@@ -447,6 +447,7 @@ def test_numba_code_reads_them(way):
 # -- memory ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.filterwarnings("ignore::functad.errors.RetraceWarning")
 def test_versions_are_bounded_and_freed():
     w = np.zeros(3)
@@ -626,6 +627,7 @@ def test_a_compiled_function_called_with_constants_is_part_of_the_program(warm):
         foreign.w += 1.0
 
 
+@pytest.mark.one_in(3)
 def test_threads_that_call_and_write_at_once():
     """What one thread writes while another traces is seen by the next call, at the latest."""
     script = """

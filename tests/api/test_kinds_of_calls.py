@@ -415,6 +415,7 @@ def test_interrupts_are_not_lost():
     assert fast(Interrupted(1.0)) == 2.0
 
 
+@pytest.mark.deep
 @pytest.mark.one_in(2)
 def test_a_class_whose_functions_change_the_container():
     class Emptying:
@@ -451,6 +452,7 @@ def test_an_attribute_that_is_gone(slow):
         fast(broken)
 
 
+@pytest.mark.one_in(2)
 def test_nothing_leaks():
     fast = fd.jit(lambda x, *, k, s=None: tree.map(lambda leaf: leaf * k, x), static_argnames="s")
     kinds = [
@@ -505,6 +507,7 @@ def test_a_jitted_function_that_is_called_while_it_is_collected():
     assert results == [8.0]
 
 
+@pytest.mark.deep
 @pytest.mark.one_in(2)
 def test_a_call_drops_the_function():
     class Dropping:
@@ -552,6 +555,7 @@ def random_tree(rng, depth=3):
 LEAF_NAMES = ("float", "int", "bool", "complex", "scalar", "array", "2-d", "float32", "0-d", "strided", "swapped")
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("seed", range(4))
 def test_random_containers_in_turn(seed):
     rng = np.random.default_rng(seed)

@@ -73,6 +73,7 @@ def test_what_is_held_stays_valid() -> None:
     assert value == f(X)
 
 
+@pytest.mark.deep
 def test_code_is_free_with_its_last_holder() -> None:
     f = wave(13)
     compiled = f.lower(X).compile()
@@ -112,6 +113,7 @@ def test_a_function_in_a_cycle_with_its_closure_is_collected() -> None:
     assert [r() for r in gone] == [None] * 3
 
 
+@pytest.mark.deep
 def test_finalizers_may_call_what_is_collected_with_them() -> None:
     """The collector runs all finalizers of a cycle in some order: code must be there until the last has run."""
     found = []
@@ -137,6 +139,7 @@ def test_finalizers_may_call_what_is_collected_with_them() -> None:
     assert sorted(found) == sorted(expected)
 
 
+@pytest.mark.deep
 @pytest.mark.one_in(2)
 @pytest.mark.parametrize("entry", ["native", "ctypes"])
 def test_a_callback_that_forgets_its_own_function(entry) -> None:
@@ -163,6 +166,7 @@ def test_a_callback_that_forgets_its_own_function(entry) -> None:
         assert compiled(X) == np.sum(X * 2 + np.sin(X))
 
 
+@pytest.mark.deep
 def test_a_function_that_forgets_itself_while_it_is_traced() -> None:
     holder = {}
 
@@ -301,6 +305,7 @@ print(f.ctypes(1.0) == np.sin(1.0) * 3 + 1)
 """
 
 
+@pytest.mark.deep
 def test_numba_keeps_what_it_calls() -> None:
     """A C callback of Numba's remembers nothing of what it was compiled from but the address."""
     done = subprocess.run([sys.executable, "-c", NUMBA], capture_output=True, text=True, check=True)
@@ -368,7 +373,7 @@ AT_ONCE = [
 ]  # fmt: skip
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(12)
 @pytest.mark.parametrize("scenario", AT_ONCE, ids=lambda f: f.__name__)
 def test_unjitted_transforms_leave_nothing_to_the_collector(scenario) -> None:
     for _ in range(3):
@@ -415,7 +420,7 @@ def raising(w):
         fd.grad(lambda x: lax.fori_loop(0, 2, lambda i, c: 1 / 0, x))(1.0)
 
 
-@pytest.mark.one_in(5)
+@pytest.mark.one_in(20)
 @pytest.mark.parametrize(
     "scenario",
     [*AT_ONCE, fresh_jit, fresh_jit_inside, fresh_rules_inside, jitted_callback, checkpointed_while, raising],
@@ -454,6 +459,7 @@ def test_kinds_of_call_are_bounded() -> None:
         assert list(f._traced)[-2:] == [latest, before]
 
 
+@pytest.mark.deep
 def test_code_is_bounded() -> None:
     with config.cache_size(3):
         functions = [wave(50 + k) for k in range(6)]

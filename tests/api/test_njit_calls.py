@@ -23,6 +23,7 @@ def deep(case: str):
     return pytest.param(case, marks=pytest.mark.deep)
 
 
+@pytest.mark.deep
 def test_an_hmc_sampler() -> None:
     """Hamiltonian Monte Carlo of a correlated normal distribution: the whole sampler is Numba's, but the gradient."""
     covariance = np.array([[1.0, 0.6], [0.6, 2.0]])
@@ -85,6 +86,7 @@ def arguments(kind: str) -> list[np.ndarray]:
     }[kind]
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize("kind", ["strided", *[deep(k) for k in ("readonly", "Fortran", "unaligned", "three axes")]])
 def test_containers_ranks_and_layouts(kind: str) -> None:
     for a in arguments(kind):
@@ -105,6 +107,7 @@ def picked(rows, at):
     return out
 
 
+@pytest.mark.deep
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_several_threads_meet_shapes_that_are_new(monkeypatch) -> None:
     rows = RNG.normal(size=(64, 64))
@@ -214,6 +217,7 @@ def test_code_with_addresses_is_not_cached(tmp_path, monkeypatch) -> None:
     assert not list(tmp_path.rglob("*.nbi"))
 
 
+@pytest.mark.deep
 def test_code_outlives_the_function() -> None:
     def made():
         held = np.full(3, 2.0)

@@ -171,6 +171,7 @@ def test_an_error_in_the_middle(how):
     assert all(now <= then + 1 for now, then in zip([sys.getrefcount(a) for a in out], before))  # the last traceback
 
 
+@pytest.mark.one_in(3)
 def test_large_results_and_no_leak(how):
     n = 200_000
     f, x, out = fd.jit(lambda x: np.sin(x) * 2), np.linspace(0.0, 1.0, n), np.empty(n)

@@ -100,7 +100,7 @@ class World:
             self.run(f"table = ({', '.join(f'f{k}' for k in range(FUNCTIONS))})")
 
 
-@pytest.mark.one_in(4)
+@pytest.mark.one_in(12)
 @pytest.mark.parametrize("seed", range(12))
 def test_random_worlds(seed) -> None:
     world = World(seed)

@@ -40,6 +40,7 @@ def views(draw):
     return array, np.asarray(view)
 
 
+@pytest.mark.deep
 @settings(max_examples=400, deadline=None)
 @given(views())
 def test_views_show_what_they_show(pair) -> None:

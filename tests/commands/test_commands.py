@@ -78,6 +78,7 @@ def test_explain(file, capsys):
     assert "sinc" in capsys.readouterr().out
 
 
+@pytest.mark.deep
 def test_export_as_numba(file, tmp_path, capsys):
     pytest.importorskip("numba")
     assert main(["export", f"{file}:Model.slope", "--of", "grad", "--to", "numba", "--like", "f64"]) == 0

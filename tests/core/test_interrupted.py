@@ -82,6 +82,7 @@ CALLS = {
 }
 
 
+@pytest.mark.one_in(5)
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("name", CALLS)
 def test_what_is_called_next_is_as_if_nothing_had_been(name):
@@ -154,6 +155,7 @@ print(fd.jit(np.sin)(0.0))
 """
 
 
+@pytest.mark.deep
 def test_a_compiler_that_was_interrupted_is_collected():
     """LLVM crashes if a context is freed before its modules, and the collector knows no order."""
     done = subprocess.run([sys.executable, "-c", INTERRUPTED_COMPILER], capture_output=True, text=True)

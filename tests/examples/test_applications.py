@@ -78,6 +78,7 @@ def test_the_convolutional_network_has_the_gradient_of_differences() -> None:
     np.testing.assert_allclose(fd.vjp(along, 0.0)[1](1.0)[0], (along(1e-6) - along(-1e-6)) / 2e-6, rtol=1e-6)
 
 
+@pytest.mark.deep
 def test_draws_are_those_of_the_posterior() -> None:
     tumours = program("bayesian_logistic")
     x, y, names = tumours.load()
@@ -115,6 +116,7 @@ def test_the_pendulum_is_aimed_and_turns_over() -> None:
     assert times[0] >= 5.0 > times[1]
 
 
+@pytest.mark.deep
 def test_waves_find_what_is_inside() -> None:
     waves = program("wave_inversion")
     heard = waves.measure()

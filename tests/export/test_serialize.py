@@ -272,6 +272,7 @@ def test_hostile_bytes_neither_run_nor_allocate():
         fd.export.deserialize(serialized.HEAD.pack(serialized.MAGIC, 99, 0, 0) + bytes(32))
 
 
+@pytest.mark.deep
 def test_bytes_are_read_in_another_process(tmp_path):
     (tmp_path / "f").write_bytes(fd.export.serialize(lambda x: np.linalg.solve(np.eye(2) * x[0], x) + 1.0, np.ones(2)))
     code = (

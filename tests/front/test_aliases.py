@@ -85,6 +85,7 @@ def swapped(x):
     return u * 2 + v
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize(
     "f",
     [double_brackets, rows, blocks, largest, read_before_the_next_step, rows_one_after_another, sorted_rows, swapped],

@@ -76,6 +76,7 @@ def earlier(x):
     return s
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize(
     "f", [found_in_a_loop, root, with_else, flagged, on_one_condition, last, earlier], ids=lambda f: f.__name__
 )

@@ -164,6 +164,7 @@ FUNCTIONS = [
 ]  # fmt: skip
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("f", FUNCTIONS, ids=lambda f: f.__name__)
 def test_values_and_derivatives(f):
     value, derivative = fd.jit(f), fd.jit(fd.jacobian(f))

@@ -196,6 +196,7 @@ FUNCTIONS = [
 ]
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("f", FUNCTIONS, ids=lambda f: f.__name__)
 def test_values_and_derivatives(f):
     run, slope = fd.jit(f), fd.jit(fd.grad(f))
@@ -421,6 +422,7 @@ def test_an_array_that_a_loop_writes_to_is_returned_from_it(scale):
         np.testing.assert_allclose(fd.jit(fd.vmap(f))(np.stack([x, x / 9])), [f(x), f(x / 9)], rtol=1e-12)
 
 
+@pytest.mark.deep
 def test_one_of_several_arrays_that_are_written_to_is_returned():
     def f(x):
         y, z = x.copy(), x * 2

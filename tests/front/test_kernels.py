@@ -34,6 +34,7 @@ def check_gradient(name):
     np.testing.assert_allclose(np.sum(gradient * v), expected, rtol=2e-5)
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("name", QUICK)
 def test_quick_ones(name):
     check_value(name)

@@ -388,6 +388,7 @@ def test_a_tracer_that_leaves_its_branch():
 # -- depth -------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.deep
 def test_many_early_returns():
     def few(x):
         if x[0] > 8:

@@ -156,6 +156,7 @@ def test_plain_code_and_its_derivatives(f):
     np.testing.assert_allclose(cotangent, np.sum(jacobian.reshape(-1, 4), axis=0), rtol=1e-12, atol=1e-13)
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("f", FUNCTIONS, ids=lambda f: f.__name__)
 def test_compiled(f):
     np.testing.assert_allclose(fd.jit(f)(X), f(X), rtol=1e-13)

@@ -36,7 +36,7 @@ def functions(module):
     return list(found.values())
 
 
-@pytest.mark.one_in(4)
+@pytest.mark.one_in(12)
 @pytest.mark.parametrize("name", MODULES)
 def test_each_function_of_the_standard_library_is_found_and_has_both_twins(name):
     found = functions(importlib.import_module(name))

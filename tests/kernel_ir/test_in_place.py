@@ -117,6 +117,7 @@ def two_loops(v, i):
     return w
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("f", [chosen, swapped, two_loops])
 def test_branches_and_loops(f):
     v = np.linspace(-1.0, 1.0, 30)

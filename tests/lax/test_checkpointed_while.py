@@ -42,7 +42,7 @@ plain = make(None)
 POINTS = [0.4, 0.05, 2.5]  # a few steps, hundreds, none
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(8)
 @pytest.mark.parametrize("checkpoint", KINDS)
 def test_gradients_are_those_of_the_plain_loop(checkpoint) -> None:
     f = make(checkpoint)
@@ -73,7 +73,7 @@ NESTED = {
 }
 
 
-@pytest.mark.one_in(8)
+@pytest.mark.one_in(24)
 @pytest.mark.parametrize("name", NESTED)
 @pytest.mark.parametrize("checkpoint", ["binomial", 2, 5])
 def test_nested_transforms(checkpoint, name: str) -> None:
@@ -85,7 +85,7 @@ def test_nested_transforms(checkpoint, name: str) -> None:
         np.testing.assert_allclose(fd.jit(f)(a), expected, rtol=1e-11)
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(6)
 @pytest.mark.parametrize("checkpoint", ["sqrt", "binomial", 1, 5])
 def test_mapped_over_different_numbers_of_steps(checkpoint) -> None:
     f = make(checkpoint)
@@ -124,6 +124,7 @@ def test_any_number_of_steps(checkpoint) -> None:
     np.testing.assert_allclose(fd.jit(mapped)(xs, 40), mapped(xs, 40), rtol=1e-12)
 
 
+@pytest.mark.deep
 @pytest.mark.one_in(3)
 @pytest.mark.parametrize("inner", ["binomial", 2, None])
 def test_loop_in_loop(inner) -> None:
@@ -270,6 +271,7 @@ def test_only_what_steps_are_recomputed_from_is_held() -> None:
     np.testing.assert_allclose(fd.jit(fd.grad(f))(np.ones(3)), gradient, rtol=1e-12)
 
 
+@pytest.mark.deep
 def test_second_derivatives_hold_no_more() -> None:
     def gradient(checkpoint, n):
         return fd.grad(lambda x: np.sum(counted(checkpoint)(x, n) ** 2))

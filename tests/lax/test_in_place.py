@@ -104,7 +104,7 @@ def total(f):
     )
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(9)
 @pytest.mark.parametrize("f", LOOPS)
 def test_derivatives(f):
     v = RNG.uniform(-1, 1, N)
@@ -117,7 +117,7 @@ def test_derivatives(f):
         np.testing.assert_allclose(same(g, v, rtol=1e-9), g(v), rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(9)
 @pytest.mark.parametrize("f", LOOPS)
 def test_vmap(f):
     v = RNG.uniform(-1, 1, (3, N))

@@ -126,6 +126,7 @@ def test_an_index_that_is_out_of_bounds_is_named_with_its_line() -> None:
     assert "900" in messages[0] and f"{__file__}:{f.__code__.co_firstlineno + 1}" in messages[0]
 
 
+@pytest.mark.deep
 def test_no_array_that_is_closed_over_is_kept() -> None:
     def gradient(data):
         step = lambda i, v: v + 1e-3 * np.sum(np.sin(v * data))

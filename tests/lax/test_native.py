@@ -34,6 +34,7 @@ def checked():
         yield
 
 
+@pytest.mark.one_in(4)
 @each
 def test_value_and_derivatives(name):
     f, plain = PAIRS[name]

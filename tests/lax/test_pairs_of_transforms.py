@@ -94,7 +94,7 @@ def expected(form, outer, inner):
     return PLAIN[outer](PLAIN[inner](FORMS[form][1]))(POINT)
 
 
-@pytest.mark.one_in(9)
+@pytest.mark.one_in(27)
 @pytest.mark.parametrize("backend", ["native", "evaluator"])
 @pytest.mark.parametrize("inner", TRANSFORMS)
 @pytest.mark.parametrize("outer", TRANSFORMS)

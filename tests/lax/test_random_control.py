@@ -32,6 +32,7 @@ def check_values(nest):
             assert_close(fd.jit(nest.traced)(*POINT), expected, backend, nest)
 
 
+@pytest.mark.deep
 @settings(max_examples=8)
 @given(nests())
 def test_values(nest):
@@ -59,6 +60,7 @@ def check_gradients(nest):
     assert_close(fd.jit(lambda p, q: fd.jvp(nest.traced, (p, q), (1.0, 2.0))[1])(*POINT), tangent, "jit(jvp)", nest)
 
 
+@pytest.mark.deep
 @settings(max_examples=2)
 @given(nests())
 def test_gradients(nest):

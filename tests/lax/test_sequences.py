@@ -58,7 +58,7 @@ def forward(f):
     return lambda x: fd.jvp(f, (x,), (1.0,))[1]
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(6)
 @pytest.mark.parametrize("f", FUNCTIONS)
 def test_every_nesting_of_modes(f):
     h = 1e-4
@@ -85,7 +85,7 @@ def test_third_derivatives():
     np.testing.assert_allclose(found, found[0], rtol=1e-10)
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(12)
 @pytest.mark.parametrize("make", [lambda f: f, fd.grad])
 @pytest.mark.parametrize("f", FUNCTIONS)
 def test_transposition_of_linear_functions(f, make):

@@ -76,7 +76,7 @@ def backwards(w):
 SUMS = [network, vectors, used_twice, embedding, element_in_each_step, nested, also_carried, backwards]
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(9)
 @pytest.mark.parametrize("f", SUMS)
 def test_derivatives(f):
     fd.testing.check_grads(f, (W,), order=1, rtol=1e-5, atol=1e-7)

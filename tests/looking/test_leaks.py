@@ -86,6 +86,7 @@ PLACES = [
 ]
 
 
+@pytest.mark.one_in(7)
 @pytest.mark.parametrize(("f", "place"), PLACES)
 def test_places(f, place):
     with pytest.raises(EscapedTracerError) as caught:
@@ -95,6 +96,7 @@ def test_places(f, place):
     assert f"function under grad is left in {place}, where grad of {f.__name__} has returned" in found
 
 
+@pytest.mark.deep
 def test_other_transforms():
     for call, kind in ((fd.jit(in_a_list), "jit"), (lambda x: fd.vjp(in_a_list, x), "vjp")):
         with pytest.raises(EscapedTracerError, match=rf"under {kind} is left in HISTORY\[0\].*{kind} of in_a_list"):
@@ -102,12 +104,14 @@ def test_other_transforms():
         HISTORY.clear()
 
 
+@pytest.mark.deep
 def test_a_local_variable_of_a_running_function():
     seen = []
     with pytest.raises(EscapedTracerError, match=r"left in seen\[0\], a variable of test_a_local.* \(.*test_leaks.py:"):
         fd.grad(partial(stored, seen))(X)
 
 
+@pytest.mark.deep
 def test_the_body_of_a_loop():
     def f(x):
         return fd.lax.scan(lambda c, y: [HISTORY.append(c), (c + y, None)][1], 0.0, x)[0]
@@ -116,6 +120,7 @@ def test_the_body_of_a_loop():
         fd.grad(f)(X)
 
 
+@pytest.mark.deep
 def test_what_is_returned_is_not_left():
     def f(x):
         kept = [2 * x, {"a": x}]

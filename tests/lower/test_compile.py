@@ -216,12 +216,14 @@ def natively(example):
     return run(compiled_of(example.program), example.args)
 
 
+@pytest.mark.deep
 @settings(max_examples=100)
 @given(examples(most=20))
 def test_kernels_of_random_programs(example):
     assert_matches(example, by_kernels)
 
 
+@pytest.mark.deep
 @settings(max_examples=40)
 @given(examples(most=20))
 def test_native_code_of_random_programs(example):

@@ -93,6 +93,7 @@ def addresses(content):
     return found
 
 
+@pytest.mark.one_in(16)
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_what_is_loaded_computes_the_same_and_has_no_address_in_it(cache, name):
     f, *args = FUNCTIONS[name]
@@ -124,6 +125,7 @@ def test_what_is_loaded_of_each_primitive(cache, name):
         assert results[0] == results[1], sample
 
 
+@pytest.mark.deep
 def test_another_size_shares_the_object_code(cache):
     first_call(loss, X)
     _, found = first_call(loss, np.ones(100))
@@ -132,6 +134,7 @@ def test_another_size_shares_the_object_code(cache):
     assert labels.count("code") == 1 and "loss(f64[40])" in labels and "loss(f64[100])" in labels
 
 
+@pytest.mark.deep
 def test_errors_of_loaded_code_name_the_users_line(cache):
     def pick(x, i):
         return x[i] * 2.0
@@ -148,6 +151,7 @@ def test_errors_of_loaded_code_name_the_users_line(cache):
     assert messages[0] == messages[1] and f"test_disk.py:{line}" in messages[0] and "40" in messages[0]
 
 
+@pytest.mark.deep
 def test_what_is_loaded_can_be_looked_at(cache):
     first_call(loss, X)
     fd.clear_caches()
@@ -189,6 +193,7 @@ def test_keys_tell_programs_targets_and_flags_apart(cache):
     assert None not in keys and len(set(keys)) == len(keys)
 
 
+@pytest.mark.deep
 def test_another_cpu_s_entry_is_not_loaded(cache):
     def f(x):
         return np.sum(np.cos(x) * 1.75)
@@ -215,6 +220,7 @@ def test_another_source_is_another_environment(tmp_path, monkeypatch):
     assert find(where) not in (None, first)
 
 
+@pytest.mark.deep
 def test_programs_that_a_key_cannot_say_have_no_entries(cache, monkeypatch):
     shape = fd.ShapeDtypeStruct((40,), float)
 

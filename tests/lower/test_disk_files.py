@@ -42,6 +42,7 @@ def test_a_flipped_bit_anywhere_makes_a_miss(cache, kind):
     assert unpacked(key, whole + b"\0") is None
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("kind", ["code", "loss"])
 def test_a_file_that_is_no_entry_is_a_miss_and_is_replaced(cache, kind):
     expected, _ = first_call(loss, X)
@@ -55,6 +56,7 @@ def test_a_file_that_is_no_entry_is_a_miss_and_is_replaced(cache, kind):
     assert result == expected and made.loaded == (kind == "loss") and path.read_bytes() == whole
 
 
+@pytest.mark.one_in(5)
 @pytest.mark.parametrize("content", [b"", b"[]", b"{}", b"{'calls': [('a', 'functad.no', '', ())]}", b"\0("])
 def test_a_record_of_something_else_is_a_miss(cache, content):
     expected, _ = first_call(loss, X)
@@ -64,6 +66,7 @@ def test_a_record_of_something_else_is_a_miss(cache, content):
     assert result == expected and made.loaded == 1 and "passes" in made.stages
 
 
+@pytest.mark.deep
 def test_what_cannot_be_read_is_a_miss(cache):
     expected, _ = first_call(loss, X)
     (path,) = entry_files(cache, "code")
@@ -101,6 +104,7 @@ def test_it_is_made_for_this_user_alone(cache):
     assert {f.path.stat().st_mode & 0o777 for f in Directory(str(cache)).files()} == {0o600}
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("how", ["others may write", "the group may write", "somebody else's"])
 def test_a_directory_of_others_is_not_loaded_from(cache, monkeypatch, how):
     expected, _ = first_call(loss, X)
@@ -116,6 +120,7 @@ def test_a_directory_of_others_is_not_loaded_from(cache, monkeypatch, how):
     assert len(seen) == 1 and str(cache) in str(seen[0].message) and seen[0].filename.endswith("on_disk.py")
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("how", ["no directory", "read only", "full disk"])
 def test_a_directory_that_cannot_be_written_to_warns_once(tmp_path, monkeypatch, how):
     def refuse(*_args, **_kwargs):
@@ -153,6 +158,7 @@ def test_a_directory_that_cannot_be_written_to_warns_once(tmp_path, monkeypatch,
     assert not path.exists() or not list(path.iterdir())
 
 
+@pytest.mark.deep
 def test_a_directory_that_can_only_be_read_is_read(cache, monkeypatch):
     first_call(loss, X)
 
@@ -221,6 +227,7 @@ def in_process(script, *arguments, **environment):
     return done.stdout
 
 
+@pytest.mark.deep
 def test_another_process_loads_it_at_other_addresses(tmp_path):
     """With another order of sets, too."""
     runs = [
@@ -261,6 +268,7 @@ print(all(os.path.getsize(os.path.join(os.environ["FUNCTAD_CACHE_DIR"], name)) f
 """
 
 
+@pytest.mark.deep
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes that start at one time are forked")
 def test_eight_processes_at_once_and_a_disk_that_takes_no_more(tmp_path):
     path = tmp_path / "cache"

@@ -131,6 +131,7 @@ def allowed(op: Op, dtype: np.dtype) -> int:
     return 0 if op.name in EXACT or dtype.kind != "f" else SCIPY.get(op.name, ULPS)
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize(("op", "dtype"), CASES, ids=[f"{op.name}-{dtype_name(dtype)}" for op, dtype in CASES])
 def test_operation(op: Op, dtype: np.dtype) -> None:
     out = np.dtype(bool) if op.result == "bool" else dtype

@@ -53,7 +53,7 @@ def check(seed: int, bits: int, block_wise: bool = False) -> None:
                 np.testing.assert_array_equal(got, want, err_msg=text)
 
 
-@pytest.mark.one_in(3)
+@pytest.mark.one_in(6)
 @pytest.mark.parametrize("bits", [64, 128, 256, 512])
 @settings(max_examples=60)
 @given(seed=SEEDS)
@@ -61,6 +61,7 @@ def test_random_kernel(bits: int, seed: int) -> None:
     check(seed, bits)
 
 
+@pytest.mark.deep
 @settings(max_examples=80)
 @given(seed=SEEDS)
 def test_random_kernel_in_blocks(seed: int) -> None:

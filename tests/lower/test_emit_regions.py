@@ -94,6 +94,7 @@ STENCILS: dict[str, tuple[int, list[tuple[int, ...]]]] = {
 }
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("dtype", [F64, F32, np.dtype("i2")], ids=str)
 @pytest.mark.parametrize("name", STENCILS)
 def test_stencils(name: str, dtype: np.dtype) -> None:
@@ -298,6 +299,7 @@ def test_integers_that_are_indices() -> None:
         agree(p, [numbers((5,)), np.arange(n) % 5], [n, 0, k], native=native, rtol=0)
 
 
+@pytest.mark.deep
 def test_large_loops_in_blocks() -> None:
     p = stencil_program((N,), [(-1,), (0,), (3,)])
     native = Native(p, threads=True)

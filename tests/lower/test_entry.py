@@ -316,6 +316,7 @@ def test_layouts_that_are_copied(name):
     assert sys.getrefcount(value) == before
 
 
+@pytest.mark.one_in(2)
 def test_copies_do_not_leak(kind):
     odd, slow = np.zeros((3, 2)).T, Slow()
     leaf = Leaf("array", F8, (2, 3))
@@ -470,6 +471,7 @@ def test_keys_that_raise_lead_to_the_slow_path():
     assert entry({"a": 1.0, "b": 2.0}) == {"a": 1.0, "b": 2.0}
 
 
+@pytest.mark.one_in(2)
 def test_keys_that_drop_what_was_found_already():
     # "x" is found first; then looking for "a" runs code that takes everything out of the containers and reuses their
     # memory.
@@ -489,6 +491,7 @@ def test_keys_that_drop_what_was_found_already():
     assert outer == {"x": 1.0}
 
 
+@pytest.mark.one_in(2)
 def test_items_of_a_list_that_shrinks_meanwhile():
     def action():
         items.clear()
@@ -580,6 +583,7 @@ def leaked(run, calls=5_000) -> int:
     return sys.getallocatedblocks() - before
 
 
+@pytest.mark.one_in(2)
 def test_nothing_leaks_on_success():
     spec = tuple_of(
         dict_of(a=VECTOR, b=list_of(VECTOR, NUMBER, INT)),
@@ -610,6 +614,7 @@ def test_results_have_one_owner():
     assert counts == [2, 2, 2, 2]  # one is the argument of getrefcount
 
 
+@pytest.mark.one_in(2)
 def test_nothing_leaks_on_mismatch_and_error():
     x = np.zeros(3)
     good, bad = {"a": x, "b": [x]}, {"a": x, "b": [x, x]}
@@ -628,6 +633,7 @@ def test_nothing_leaks_on_mismatch_and_error():
     assert sys.getrefcount(x) == before
 
 
+@pytest.mark.one_in(2)
 def test_an_entry_in_a_cycle_is_collected(kind):
     class Owner:
         def slow(self, *args):
@@ -645,6 +651,7 @@ def test_an_entry_in_a_cycle_is_collected(kind):
     assert gone() is None
 
 
+@pytest.mark.one_in(2)
 def test_what_cpython_reads_of_an_entry_lives_until_the_collector_frees_it():
     """The collector empties the objects of a cycle one by one, oldest first; what CPython knows by its address is no
     such object."""
@@ -665,6 +672,7 @@ def test_what_cpython_reads_of_an_entry_lives_until_the_collector_frees_it():
     assert seen == [before]
 
 
+@pytest.mark.one_in(2)
 def test_an_entry_keeps_its_parts_alive():
     entry = sum_scale(4)
     gc.collect()

@@ -143,6 +143,7 @@ def test_an_equal_constant_takes_the_place_of_the_one_that_was_there(kind):
     assert not check.holds() and entry(1.0) is SLOW
 
 
+@pytest.mark.one_in(2)
 def test_what_is_held_lives_as_long_as_the_entry():
     cell, names = types.CellType(object()), {"it": object()}
     entry = entry_of(
@@ -244,6 +245,7 @@ def test_arrays_shown_in_another_way():
     assert entry(1.0) == (1.0,)
 
 
+@pytest.mark.one_in(2)
 def test_what_is_looked_at_lives_as_long_as_the_entry():
     entry = entry_of(
         FLOAT, hidden=[Hidden(Fixed(np.arange(3.0)), VECTOR)], checks=[Unwritten.since_now(np.ones(1000), True)]

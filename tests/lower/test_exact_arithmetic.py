@@ -29,6 +29,7 @@ REDUCED = (Phase.explicit, Phase.generate)  # failures are reduced by check_bits
 WIDTHS = (128, 256, 512)
 
 
+@pytest.mark.deep
 @pytest.mark.one_in(3)
 @pytest.mark.parametrize("bits", WIDTHS)
 @settings(max_examples=60, phases=REDUCED)
@@ -48,6 +49,7 @@ def test_random_programs_at_every_level_of_optimisation(level, example):
     check_bits(example, lambda program, args: run(compile_program(optimize(program), target), args))
 
 
+@pytest.mark.deep
 @settings(max_examples=80, phases=REDUCED)
 @given(example=examples(most=10, exact=True), seed=st.integers(0, 2**20))
 def test_random_programs_at_special_values(example, seed):
@@ -150,6 +152,7 @@ def test_no_other_flags_are_in_the_text():
 # -- complex numbers: NumPy's loops fuse a product with a sum, its scalars do not --------------------------------------
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("dtype", [np.complex128, np.complex64])
 def test_complex_arithmetic(dtype):
     a, b = numbers(np.float64, 2, 501) + 1j * numbers(np.float64, 2, 501, seed=1)

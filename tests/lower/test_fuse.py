@@ -485,6 +485,7 @@ def test_constants_that_have_to_be_in_memory():
 # -- size and depth ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("shape", [(), (50,)])
 def test_long_chains_are_one_kernel(shape):
     m = Maker()

@@ -71,6 +71,7 @@ BINARY = [
 ]  # fmt: skip
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("cpu, bits", MACHINES)
 def test_exact_operations(cpu: str, bits: int) -> None:
     """All of them in one function, each rounded on its own: nothing is computed with more digits than a half has."""
@@ -372,7 +373,7 @@ NAMES = [name for name in sorted(REGISTRY) if any(True for _ in samples(name)) a
 ROUNDED_ONCE = {"sum", "prod", "correlate"}  # where NumPy rounds several times
 
 
-@pytest.mark.one_in(7)
+@pytest.mark.one_in(14)
 @pytest.mark.parametrize("name", NAMES)
 def test_every_primitive(name: str) -> None:
     """Evaluation gives what the type rule says; so do batching and native code, to the tolerance of single precision,

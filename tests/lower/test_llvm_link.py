@@ -150,6 +150,7 @@ def test_equal_names_in_two_libraries_do_not_meet():
     assert function(two, "add_one")(0.0) == 2.0
 
 
+@pytest.mark.deep
 def test_memory_is_freed_with_the_library():
     script = f"""
 from functad.lower.llvm.link import link

@@ -349,6 +349,7 @@ def declare(f: Any) -> NativeFunction:
     return NativeFunction("test_negatives", Python(f), VECTORS)
 
 
+@pytest.mark.deep
 def test_code_lives_as_long_as_what_calls_it() -> None:
     def negatives(x, out):  # type: ignore[no-untyped-def]
         for i in range(x.size):
@@ -364,6 +365,7 @@ def test_code_lives_as_long_as_what_calls_it() -> None:
     np.testing.assert_array_equal(out, -X)
 
 
+@pytest.mark.deep
 def test_numba_is_imported_when_it_is_needed() -> None:
     script = """
 import sys, numpy as np, functad as fd

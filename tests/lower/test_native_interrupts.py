@@ -249,6 +249,7 @@ def test_only_loops_that_may_be_long_have_a_clock() -> None:
     assert ticks(lambda n: lax.fori_loop(0, n, inner, 1.0), 10) == 1
 
 
+@pytest.mark.deep
 def test_numba_code_is_not_interrupted(alarm, often) -> None:
     import numba
 

@@ -167,7 +167,7 @@ def test_serial_without_a_pool(monkeypatch):
         threads.configure()
 
 
-@pytest.mark.one_in(2)
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize(
     ("variable", "value"), [("FUNCTAD_THREADS", "3"), ("OMP_NUM_THREADS", "3"), ("OMP_NUM_THREADS", "3,2")]
 )
@@ -189,6 +189,7 @@ def test_numba_is_not_imported():
     assert result.stdout.strip() == "False"
 
 
+@pytest.mark.deep
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
 def test_a_forked_child_runs_serially():
     # The parent has used the pool; in the child its threads are gone, and a parallel region would end the process or

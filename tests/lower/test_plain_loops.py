@@ -112,6 +112,7 @@ def test_rows_that_are_written_of_rows_that_are_read():
     fd.testing.check_grads(row_by_row, (p[:10, :10],), order=1, rtol=1e-5, atol=1e-6)
 
 
+@pytest.mark.deep
 def test_what_is_inlined_often_is_told_little_of_its_arrays():
     """LLVM's inliner takes time and memory with the square of the arrays that are said to lie apart."""
 

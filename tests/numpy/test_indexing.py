@@ -42,6 +42,7 @@ def test_basic(case):
     check(lambda x: x[index], numbered(shape))
 
 
+@pytest.mark.deep
 @given(indexed(advanced_indices))
 @settings(max_examples=500)
 def test_advanced(case):
@@ -83,6 +84,7 @@ def updated(x, index, op, value):
     return out
 
 
+@pytest.mark.deep
 @given(indexed(basic_indices) | indexed(advanced_indices), st.sampled_from(UPDATES), st.booleans())
 @settings(max_examples=500)
 def test_updates(case, op, scalar):

@@ -109,6 +109,7 @@ def test_in_the_evaluator(dtype):
 QUICK = {"solve vector", "inv", "slogdet", "eigh", "eig", "svd", "qr", "cholesky"}
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("dtype", ["d", "D", "f"])
 def test_natively(dtype):
     compare_natively([c for c in cases(dtype, (2,)) if c[0] in QUICK])

@@ -99,6 +99,7 @@ def test_arguments_about_memory_say_nothing():
         tracing(lambda n: np.ediff1d(n, 9.5), n)
 
 
+@pytest.mark.deep
 def test_families_declare_what_is_listed():
     """What the one list says of a module is what it declares, neither more nor less."""
     code = f"""
@@ -121,6 +122,7 @@ for module in {tuple(FAMILIES)!r}:
                 assert getattr(fnp, name) is getattr(importlib.import_module(module), name)
 
 
+@pytest.mark.deep
 def test_families_are_imported_when_they_are_used():
     code = f"""
 import sys, functad, functad.numpy, numpy as np

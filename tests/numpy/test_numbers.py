@@ -55,6 +55,7 @@ def test_bits():
         check(np.real_if_close, z)
 
 
+@pytest.mark.deep
 def test_natively():
     n = np.array([0, 12, -18, 7])
     with np.errstate(over="ignore"):

@@ -93,6 +93,7 @@ def test_masks_and_means():
     check(lambda x: np.nanstd(x, axis=0, correction=1), HOLES)
 
 
+@pytest.mark.deep
 def test_natively():
     q = [0.1, 0.5]
     check_natively(

@@ -50,6 +50,7 @@ def check_at_special_values(example, seed):
             assert_exact(example.program, step(example.program), args)
 
 
+@pytest.mark.deep
 @settings(max_examples=80)
 @given(examples(most=6), st.integers(0, 2**20))
 def test_random_programs_at_special_values(example, seed):

@@ -112,11 +112,13 @@ def loops(program):
     return sum([(control_of(e) is not None) + sum(map(loops, sub_programs(e))) for e in program.eqns])
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("f", APART + IN_ORDER)
 def test_values_to_the_last_bit(f):
     np.testing.assert_array_equal(fd.jit(f)(A, B), f(A.copy(), B.copy()))
 
 
+@pytest.mark.one_in(10)
 @pytest.mark.parametrize("f", APART + IN_ORDER)
 def test_gradients_to_the_last_bit(f):
     """Without the pass, by the NumPy evaluator, which runs the loops as they are traced."""

@@ -134,7 +134,7 @@ def test_functions_of_one_operand(name: str, reference: Reference) -> None:
     )
 
 
-@pytest.mark.one_in(7)
+@pytest.mark.one_in(28)
 @pytest.mark.parametrize(("name", "reference"), BINARY.items(), ids=identify)
 def test_functions_of_two_operands(name: str, reference: Reference) -> None:
     f, arrays = applied(name, reference), columns(reference.points)

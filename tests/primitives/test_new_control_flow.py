@@ -354,7 +354,7 @@ def in_a_loop(primitive):
     return f
 
 
-@pytest.mark.one_in(4)
+@pytest.mark.one_in(8)
 @EACH
 @pytest.mark.parametrize("name", TRANSFORMS)
 @pytest.mark.parametrize("make", [in_a_loop, lambda p: fd.jit(in_a_loop(p))], ids=["loop", "jit"])

@@ -82,6 +82,7 @@ def parts(value):
     return [p for v in value for p in parts(v)] if isinstance(value, tuple) else [value]
 
 
+@pytest.mark.deep
 def test_programs_are_forgotten():
     """What is memoised of a sub-Program lives no longer than it."""
     import functad as fd
@@ -153,6 +154,7 @@ def pointwise_samples(name):
     return list(found.values())
 
 
+@pytest.mark.one_in(3)
 @pytest.mark.parametrize("name", [name for name in PRIMITIVES if pointwise_samples(name)])
 def test_native_code_at_special_values(name):
     """NaN, infinities and the signs of zeros come out as NumPy's; sizes of run-time length, with an odd rest."""

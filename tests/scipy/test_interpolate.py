@@ -28,6 +28,7 @@ def test_cubic_splines(n, bc_type):
     same(lambda x, y, t: I.CubicSpline(x, y, bc_type=bc_type)(t), X[:n], y, AT)
 
 
+@pytest.mark.deep
 @pytest.mark.one_in(3)
 @pytest.mark.parametrize("n", [9, 2, 3])
 def test_local_interpolants(n):

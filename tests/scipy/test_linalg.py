@@ -42,6 +42,7 @@ STRUCTURED = {
 }  # fmt: skip
 
 
+@pytest.mark.deep
 def test_systems():
     same(
         lambda a, b: (
@@ -103,6 +104,7 @@ def test_factors():
     )  # fmt: skip
 
 
+@pytest.mark.one_in(4)
 @pytest.mark.parametrize("a", [A, C], ids=["real", "complex"])
 @pytest.mark.parametrize("b", [None, S], ids=["one", "pair"])
 def test_left_eigenvectors(a, b):

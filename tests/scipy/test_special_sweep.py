@@ -96,6 +96,7 @@ def test_functions_of_two_operands(name: str) -> None:
     assert_accurate(name, f, reference, reference.points, ORDERS)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize(
     "f", [fd.jit(sp.betaln), lambda a, b: fd.jvp(sp.betaln, (a, b), (a, b))[0]], ids=["native", "un-jitted"]
 )

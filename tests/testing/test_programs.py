@@ -30,6 +30,7 @@ def test_named_primitives_exist():
     assert not ROUNDLESS & JUMPS
 
 
+@pytest.mark.deep
 def test_programs_are_well_typed_and_varied():
     programs: list[Example] = []
 
@@ -87,6 +88,7 @@ def test_differences_above_rounding_are_found():
         assert_same(example, [np.float32(example.results[0])], "a test")
 
 
+@pytest.mark.deep
 def test_what_jumps_is_applied_to_exact_values_only():
     """floor(exp(x)) could differ by 1 between two right ways of running it; floor(x) cannot."""
 

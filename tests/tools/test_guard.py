@@ -47,12 +47,14 @@ ctypes.string_at(x.ctypes.data + {offset}, 1)
     assert result.stdout == "inside\n" and result.returncode in (-signal.SIGSEGV, -signal.SIGBUS)
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("script", ["native_smoke.py", "kinds_smoke.py"])
 def test_native_code_stays_in_bounds(script):
     result = subprocess.run([sys.executable, str(SMOKE.with_name(script))], capture_output=True, text=True)
     assert (result.returncode, result.stdout) == (0, "done\n"), result.stderr
 
 
+@pytest.mark.deep
 def test_native_code_that_does_not_is_noticed():
     result = subprocess.run([sys.executable, str(SMOKE), "overrun"], capture_output=True, text=True)
     assert result.returncode in (-signal.SIGSEGV, -signal.SIGBUS)

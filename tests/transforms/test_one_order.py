@@ -60,7 +60,7 @@ def check_paths(f, transform, args, what):
     assert_same_bits(results(fd.jit(transform(fd.jit(f))), args), plain, f"jit(T(jit(f))), {what}")
 
 
-@pytest.mark.one_in(8)
+@pytest.mark.one_in(32)
 @pytest.mark.parametrize("name", TRANSFORMS)
 @pytest.mark.parametrize("calls", [(), ("jit", "jit"), LOOPS], ids=["plain", "nested jit", "control flow"])
 def test_all_paths_agree(name, calls):
@@ -72,7 +72,7 @@ def test_all_paths_agree(name, calls):
         )
 
 
-@pytest.mark.one_in(4)
+@pytest.mark.one_in(12)
 @pytest.mark.parametrize("bits", [128, 256, 512])
 @pytest.mark.parametrize("dtype", [np.float32, np.complex128, np.complex64])
 def test_other_dtypes_and_widths(dtype, bits):

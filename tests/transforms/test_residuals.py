@@ -98,6 +98,7 @@ def test_a_residual_of_literals_is_no_residual():
     assert split.residual_types == ()
 
 
+@pytest.mark.one_in(2)
 @pytest.mark.parametrize("lengths", [(0, 3), (0, 0)])
 def test_an_index_is_checked_in_a_step_alone(lengths):
     looked_up = fd.jit(lambda x, i: x[i] * x[0])

@@ -57,6 +57,7 @@ TREES = st.recursive(
 )
 
 
+@pytest.mark.deep
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(TREES)
 def test_laws(tree):
