@@ -18,7 +18,10 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(p for p in DOCS.rglob("*.md") if DOCS / "_build" not in p.parents)]
 WITH_CODE = [page for page in PAGES if "```python\n" in page.read_text()]
-DEEP = {"index.md", *[f"coming_from_{name}.md" for name in ("autograd", "casadi", "numba", "pytorch")], "sharp_bits.md", "numba.md"}
+DEEP = {
+    *("index.md", "sharp_bits.md", "numba.md"),
+    *[f"coming_from_{name}.md" for name in ("autograd", "casadi", "numba", "pytorch")],
+}
 """Pages that repeat in other words what tests and other pages have, or take long."""
 MODULES = [m.name for m in pkgutil.walk_packages(functad.__path__, "functad.") if not m.name.endswith("__main__")]
 COMPILING = ("functad.export.numba_module", "functad.random.", "functad.testing.rules")
