@@ -11,7 +11,8 @@ import numpy as np
 from optree import PyTreeKind
 
 from functad.api.arguments import name_of
-from functad.api.jit import Jitted, jit
+from functad.api.jit import jit
+from functad.api.jitted import Jitted
 from functad.api.mapped import vectorize
 from functad.api.vectorize import vmap
 from functad.errors import ArgumentError, StructureError, UnsupportedError

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from functad.api.arguments import name_of
-from functad.api.jit import Jitted
+from functad.api.jitted import Jitted
 from functad.core.wrapping import Transformed
 from functad.front.report import Explanation, collected, note
 from functad.ir.program import Program, sub_programs

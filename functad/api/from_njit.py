@@ -12,7 +12,7 @@ from functad.errors import StructureError
 from functad.lower.njit.table import Leaf, Version
 
 if TYPE_CHECKING:
-    from functad.api.jit import Jitted
+    from functad.api.jitted import Jitted
 
 __all__ = ["suggested_shapes", "version"]
 

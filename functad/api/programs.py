@@ -13,7 +13,7 @@ import numpy as np
 import functad.api.walking  # noqa: F401  (gives Programs and equations what one walks with)
 from functad import primitives
 from functad.api.arguments import abstract_leaf, leaf_or_type, name_of
-from functad.api.jit import Jitted
+from functad.api.jitted import Jitted
 from functad.core.parser import ProgramParser
 from functad.core.primitive import REGISTRY, Primitive
 from functad.core.statics import merged

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from functad.api.arguments import leaf_or_type, name_of
-from functad.api.jit import Jitted
+from functad.api.jitted import Jitted
 from functad.core.capture import Captured
 from functad.errors import ArgumentError, InternalError, StructureError, UnsupportedError
 from functad.export.c_text import DRIVER, Function, header, public_names, wrapper

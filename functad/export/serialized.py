@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from functad.api.arguments import name_of
-from functad.api.jit import Jitted
+from functad.api.jitted import Jitted
 from functad.api.programs import program_of
 from functad.core.statics import static_leaves
 from functad.core.trace import type_name

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any, overload
 
 from functad.api.arguments import name_of
-from functad.api.jit import Jitted
+from functad.api.jitted import Jitted
 from functad.core.wrapping import Transformed
 from functad.errors import ArgumentError
 from functad.inspect.session import Session

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from functad.api.arguments import name_of
-from functad.api.jit import Jitted, jit
+from functad.api.jit import jit
+from functad.api.jitted import Jitted
 from functad.api.vectorize import argument_axes, spread, vmap
 from functad.core.evaluator import run_program
 from functad.errors import StructureError

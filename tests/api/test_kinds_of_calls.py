@@ -16,7 +16,7 @@ import pytest
 
 import functad as fd
 from functad import config, tree
-from functad.api.jit import MOST_KINDS, Jitted
+from functad.api.jitted import MOST_KINDS, Jitted
 
 X = np.arange(6.0)
 

@@ -11,7 +11,7 @@ import pytest
 
 import functad as fd
 from functad import config
-from functad.api.jit import Jitted
+from functad.api.jitted import Jitted
 from functad.errors import DtypeError, IndexOutOfBoundsError, ShapeError, StructureError
 
 X = np.arange(3.0)

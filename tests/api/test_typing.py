@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import functad as fd
-from functad.api.jit import Jitted
+from functad.api.jitted import Jitted
 
 Array = NDArray[np.float64]
 
