@@ -52,6 +52,9 @@ class Opaque:
     def __hash__(self) -> int:
         return self.identity
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Opaque, (self.given,)
+
     def __repr__(self) -> str:
         return self.name
 
@@ -177,20 +180,13 @@ def _transpose(cts: Any, *operands: Any, callee: Opaque, **params: Any) -> list[
     raise LinearityError(f"from_numba: functad does not look into {callee.name}, so it has no transpose")
 
 
-def _scaled(x: Any, y: float) -> Any:
-    return x * y
+def _sample_function(x: Any, n: int) -> Any:
+    return x[::-1] * n
 
 
 def _samples() -> list[Sample]:
-    callee = Opaque(numba.njit(_scaled))
-    return [
-        Sample(
-            (array_type(shape, np.float64), array_type((), np.float64)),
-            {"callee": callee, "shapes": (shape,), "dtypes": (np.dtype(np.float64),), "one": True},
-            smooth=False,
-        )
-        for shape in ((3,), (2, 0))
-    ]
+    params = {"callee": Opaque(numba.njit(_sample_function)), "dtypes": (np.dtype(np.int64),), "one": True}
+    return [Sample((np.arange(n), np.int64(2)), {**params, "shapes": ((n,),)}) for n in (3, 0)]
 
 
 numba_call_p: Primitive = Primitive(
