@@ -103,3 +103,5 @@ def fill_in(app: Sphinx, page: str, source: list[str]) -> None:
 def setup(app: Sphinx) -> None:
     app.connect("source-read", fill_in)
     app.connect("env-get-outdated", lambda *_: ["topics", "reference/scipy_functions"])
+
+nb_render_error_lexer = "text"  # messages of several lines are no tracebacks to the other

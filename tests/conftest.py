@@ -26,12 +26,14 @@ settings.load_profile("functad")
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Of the cases of a test that is marked ``one_in(n)`` every n-th runs always; the others are deep."""
+    """Of the cases of a test that is marked ``one_in(n)`` every n-th runs always; half of the others are deep, and half
+    of them deeper.
+    """
     seen: Counter[str] = Counter()
     for item in items:
         mark = item.get_closest_marker("one_in")
         if mark is not None:
             test = item.nodeid.partition("[")[0]
             if seen[test] % mark.args[0]:
-                item.add_marker("deep")
+                item.add_marker("deep" if seen[test] % 2 else "deeper")
             seen[test] += 1

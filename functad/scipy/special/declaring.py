@@ -81,8 +81,6 @@ def complex_operands(ufunc: np.ufunc, args: tuple[Any, ...]) -> list[Any]:
     *kinds, last = [strength(x) for x in xs]
     if last in PYTHON_NUMBERS:
         last = complex if kinds else np.dtype(complex)
-    elif last.kind != "c":
-        last = np.result_type(last, np.complex64)
     dtype = ufunc.resolve_dtypes((*kinds, last, *[None] * ufunc.nout))[len(kinds)]
     shape = common_shape([shape_of(x) for x in xs], name)
     return [spread(cast(x, dtype), shape) for x in xs]
