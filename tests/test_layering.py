@@ -38,10 +38,13 @@ HEAVY = {"numba", "llvmlite", "scipy", "opt_einsum", "hypothesis", "matplotlib"}
 """What takes so long to import that it waits until it is needed."""
 
 LATE = {
+    *("functad.core.parser", "functad.ir.scanner"),
     *("functad.passes.pipeline", "functad.lower.kernels", "functad.lower.numba.module"),
     *("functad.front.definitions", "functad.front.number_checks", "functad.front.staged", "functad.front.valued"),
 }
-"""What is imported with the first function that is rewritten or compiled: ``import functad`` does without."""
+"""What is imported with the first function that is rewritten or compiled, or text that is read: ``import functad`` does
+without.
+"""
 
 
 def module_name(path: Path) -> str:

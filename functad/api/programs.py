@@ -6,7 +6,7 @@ import functools
 import importlib
 import pkgutil
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,15 +14,16 @@ import functad.api.walking  # noqa: F401  (gives Programs and equations what one
 from functad import primitives
 from functad.api.arguments import abstract_leaf, leaf_or_type, name_of
 from functad.api.jitted import Jitted
-from functad.core.parser import ProgramParser
 from functad.core.primitive import REGISTRY, Primitive
 from functad.core.statics import merged
 from functad.core.typed import P, R
 from functad.core.wrapping import Transformed
 from functad.errors import ArgumentError, StructureError
 from functad.ir.program import Program
-from functad.ir.scanner import Scanner
 from functad.ir.types import ArrayType, array_type
+
+if TYPE_CHECKING:
+    from functad.ir.scanner import Scanner
 
 __all__ = ["eval_shape", "make_ir", "parse_ir", "program_of"]
 
@@ -92,6 +93,8 @@ def parse_ir(text: str, arrays: Sequence[np.ndarray] = ()) -> Program:
     >>> print(program.text(locations=False) == str(program))
     True
     """
+    from functad.ir.scanner import Scanner
+
     given = iter(arrays)
 
     def elements(type: ArrayType) -> np.ndarray:
@@ -111,6 +114,8 @@ def parse_ir(text: str, arrays: Sequence[np.ndarray] = ()) -> Program:
 
 def program_of(scanner: Scanner, elements: Callable[[ArrayType], np.ndarray]) -> Program:
     """The Program that a text goes on with, to its end."""
+    from functad.core.parser import ProgramParser
+
     program = ProgramParser(scanner, declared_anywhere, elements).program()
     if scanner.kind != "end":
         raise scanner.error("expected the end of the text")
