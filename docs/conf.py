@@ -104,4 +104,5 @@ def setup(app: Sphinx) -> None:
     app.connect("source-read", fill_in)
     app.connect("env-get-outdated", lambda *_: ["topics", "reference/scipy_functions"])
 
+
 nb_render_error_lexer = "text"  # messages of several lines are no tracebacks to the other
