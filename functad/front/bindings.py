@@ -23,7 +23,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
-from functad.front.names import own_nodes
+from functad.front.names import bound_by_name, own_nodes
 from functad.front.syntax import flag, if_, placed
 from functad.front.vocabulary import KNOWN_TO_BE, MAYBE
 
@@ -76,7 +76,7 @@ def _assignable(function: ast.FunctionDef) -> set[str]:
             excluded |= {x.id for x in ast.walk(n) if isinstance(x, ast.Name)}
         else:
             excluded |= {x.id for part in _lazy(n) for x in ast.walk(part) if isinstance(x, ast.Name)}
-            excluded |= set(_otherwise(n))
+            excluded |= set(n.names if isinstance(n, ast.Global | ast.Nonlocal) else bound_by_name(n))
     return {t.id for t in targets} - excluded
 
 
@@ -100,18 +100,6 @@ def _lazy(node: ast.AST) -> list[ast.expr]:
         case ast.Assert(msg=ast.expr() as said):
             return [said]
     return []
-
-
-def _otherwise(node: ast.AST) -> Iterator[str]:
-    """The names that a node binds otherwise than by an assignment."""
-    if isinstance(node, ast.Global | ast.Nonlocal):
-        yield from node.names
-    elif isinstance(node, ast.Import | ast.ImportFrom):
-        yield from [(a.asname or a.name).partition(".")[0] for a in node.names]
-    elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
-        yield node.name
-    elif isinstance(node, ast.MatchMapping) and node.rest:
-        yield node.rest
 
 
 class _Ways:

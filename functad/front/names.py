@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator, Sequence
 
-__all__ = ["assigned", "bound_outside", "ends", "own_nodes"]
+__all__ = ["assigned", "bound_by_name", "bound_outside", "ends", "own_nodes"]
 
 _SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 
@@ -39,12 +39,18 @@ def _bound(statement: ast.AST) -> Iterator[str]:
             yield node.id
         elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             yield node.name
-        elif isinstance(node, ast.Import | ast.ImportFrom):
-            yield from [(a.asname or a.name).partition(".")[0] for a in node.names]
-        elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
-            yield node.name
-        elif isinstance(node, ast.MatchMapping) and node.rest:
-            yield node.rest
+        else:
+            yield from bound_by_name(node)
+
+
+def bound_by_name(node: ast.AST) -> Iterator[str]:
+    """The variables that a node binds by a name of its own: imports, handlers, patterns."""
+    if isinstance(node, ast.Import | ast.ImportFrom):
+        yield from [(a.asname or a.name).partition(".")[0] for a in node.names]
+    elif isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
+        yield node.name
+    elif isinstance(node, ast.MatchMapping) and node.rest:
+        yield node.rest
 
 
 def ends(block: Sequence[ast.stmt]) -> bool:

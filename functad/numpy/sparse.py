@@ -67,6 +67,11 @@ def _watched(matrix: Any) -> None:
 
 def _applied(matrix: Any, x: Tracer) -> Any:
     """``matrix @ x``."""
+    if matrix.ndim != 2:
+        raise StructureError(
+            f"a product of a sparse array of shape {matrix.shape} and a traced {x._variable.type}{here()}: expected a "
+            "matrix; write it with matrix.toarray()"
+        )
     m, n = matrix.shape
     if len(x.shape) not in (1, 2) or x.shape[0] != n:
         raise ShapeError(

@@ -140,3 +140,7 @@ def test_what_is_refused(rng):
         fd.jit(lambda v: lil @ v)(x)
     with pytest.raises(StructureError, match=r"a scipy.sparse._csr.csr_array, which has no derivative"):
         fd.grad(lambda v, m: np.sum(m @ v), 1)(x, a)
+    with pytest.raises(
+        StructureError, match=r"a sparse array of shape \(4,\) and a traced f64\[4\] at .*expected a matrix"
+    ):
+        fd.jit(lambda v: scipy.sparse.coo_array(np.array([1.0, 0.0, 2.0, 0.0])) @ v)(x[:4])
